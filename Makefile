@@ -1,0 +1,79 @@
+# Twinline: `make` alone lists the targets. Needs only make and python3 >= 3.11; `make setup` does the rest.
+# Where packages come from is pip's own affair (pip.conf, PIP_*): nothing here names an index.
+
+PYTHON ?= python3
+PYTEST_ARGS ?= --numprocesses=auto --dist=loadscope
+LOCK_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+# One thread each for BLAS and OpenMP: the tests run side by side, and sums come out in the same order everywhere.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup browser demo test lint format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) browser ## create .venv from the hash-locked list, with Twinline in it, editable
+
+# A failed install leaves no stamp, and so is tried again. An environment without pip is a half-made one.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else \
+		"The locked packages are for Python 3.11 to 3.14: make setup PYTHON=python3.14")'
+	@rm -f $@
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo 'No environment could be made; on Debian, "apt-get install python3-venv" brings what is missing.'; exit 1; }
+	@echo 'Installing the locked packages into $(VENV), which takes a minute or two the first time ...'
+	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Browser tests drive the system's Chromium. Without one they skip, and say why; nothing else depends on it.
+browser: $(STAMP)
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	test -e $(VENV)/.no-chromium && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then root=; elif sudo -n true 2>/dev/null; then root='sudo -n'; else root=none; fi; \
+	if [ "$$root" = none ] || ! command -v apt-get >/dev/null; then \
+		why='and this user cannot install one with apt-get'; \
+	elif echo 'Installing Chromium for the browser tests ...'; \
+		{ $$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive \
+		  apt-get install -y -qq --no-install-recommends chromium; } >$(VENV)/chromium.log 2>&1; then \
+		exit 0; \
+	else why='and apt-get could not install one ($(VENV)/chromium.log)'; fi; \
+	touch $(VENV)/.no-chromium; \
+	echo "No Chromium on PATH $$why: the browser tests will be skipped."
+
+demo: setup ## show Twinline at work, beside a small EHR, on this machine
+	$(BIN)/twinline demo
+
+test: setup ## run every test
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup ## rules, format, types and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict cds_app tests
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the code in the one format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: setup ## measure the speed of what a clinician waits for
+	$(BIN)/twinline bench
+
+# uv resolves for every supported Python and platform at once. Pins stay unless asked: make lock LOCK_ARGS=--upgrade
+lock: setup ## rewrite requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \
+		--fork-strategy fewest --generate-hashes --no-build --no-emit-index-url \
+		--custom-compile-command 'make lock' $(LOCK_ARGS) --output-file requirements.lock
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	find cds_app tests -name __pycache__ -type d -prune -exec rm -rf {} +

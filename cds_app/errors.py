@@ -1,0 +1,126 @@
+"""One tree of errors: every failure that leaves Twinline has a stable code, an HTTP status and a FHIR issue type.
+
+Messages name the field that is wrong and never repeat its value: an error text may end in a log.
+"""
+
+from __future__ import annotations
+
+
+class TwinlineError(Exception):
+    """Root of every error that Twinline raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, for a reader. Names fields, never values.
+    field : str, optional
+        Where, as a path into the request or file (``context.patientId``).
+    """
+
+    code = "internal"
+    status = 500
+    issue_type = "exception"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class ContentError(TwinlineError):
+    """hooks/, templates/ or models/ hold something that does not resolve: start-up stops."""
+
+    code = "content-invalid"
+
+
+class SettingsError(TwinlineError):
+    """A setting is unknown, malformed or unsafe: start-up stops."""
+
+    code = "settings-invalid"
+
+
+class BadRequest(TwinlineError):
+    """The request itself is malformed."""
+
+    code = "request-invalid"
+    status = 400
+    issue_type = "invalid"
+
+
+class UnknownService(TwinlineError):
+    """No CDS service has this id."""
+
+    code = "service-unknown"
+    status = 404
+    issue_type = "not-found"
+
+
+class NotFound(TwinlineError):
+    """The addressed thing does not exist here."""
+
+    code = "not-found"
+    status = 404
+    issue_type = "not-found"
+
+
+class UnsupportedMedia(TwinlineError):
+    """The body is not ``application/json``."""
+
+    code = "media-type-unsupported"
+    status = 415
+    issue_type = "invalid"
+
+
+class TooLarge(TwinlineError):
+    """The body, its nesting or its number of entries is over the limit."""
+
+    code = "request-too-large"
+    status = 413
+    issue_type = "too-long"
+
+
+class DataUnavailable(TwinlineError):
+    """FHIR data that the service needs can be had neither from prefetch nor from the FHIR server."""
+
+    code = "data-unavailable"
+    status = 412
+    issue_type = "incomplete"
+
+
+class DependencyDown(TwinlineError):
+    """The store or another thing the service stands on does not answer."""
+
+    code = "dependency-down"
+    status = 503
+    issue_type = "transient"
+
+
+class Conflict(TwinlineError):
+    """Somebody else wrote to the same patient first; recompute on what is there now."""
+
+    code = "version-conflict"
+    status = 503
+    issue_type = "conflict"
+
+
+class PatientErased(TwinlineError):
+    """The patient's key was destroyed; nothing of theirs can be read or added."""
+
+    code = "patient-erased"
+    status = 410
+    issue_type = "deleted"
+
+
+class IntegrityError(TwinlineError):
+    """Stored bytes do not match their seal, hash or chain."""
+
+    code = "integrity-broken"
+    issue_type = "exception"
+
+
+class UnitError(TwinlineError):
+    """A unit cannot be read or has the wrong dimension for its variable."""
+
+    code = "unit-invalid"
+    status = 400
+    issue_type = "value"

@@ -1,0 +1,130 @@
+"""Settings: frozen, read once, from flags, then ``TWINLINE_*``, then ``twinline.toml``, then defaults.
+
+Unknown keys are errors. Combinations that would be unsafe refuse to start and say why.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cds_app.errors import SettingsError
+
+PREFIX = "TWINLINE_"
+
+
+class Settings(BaseModel):
+    """What a site can set.
+
+    Attributes
+    ----------
+    host, port : where the service listens; loopback only until client authentication is configured.
+    data_dir : where the database, the key file and the log head live by default.
+    database_url : SQLAlchemy URL; SQLite in ``data_dir`` when empty.
+    master_key : 64 hexadecimal digits; when empty the key file ``data_dir/master.key`` is used (made if missing).
+    fhir_servers : FHIR base URLs that may be called back with the token of the call.
+    fetch_budget_s : time for everything that prefetch left out, seconds.
+    timezone : IANA name of the zone in which times are shown on cards.
+    simulated_time : honour the event time a replay or the demo states; never on a ward.
+    max_body_bytes, max_entries : limits of one request.
+    cached_facts : how many facts the twins in memory may hold together, per worker.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8717, ge=0, le=65535)
+    workers: int = Field(default=2, ge=1, le=64)
+    threads: int = Field(default=4, ge=1, le=64)
+    data_dir: Path = Path("twinline-data")
+    database_url: str = ""
+    master_key: str = Field(default="", repr=False)
+    fhir_servers: tuple[str, ...] = ()
+    fetch_budget_s: float = Field(default=0.8, gt=0, le=10)
+    timezone: str = "UTC"
+    simulated_time: bool = False
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    max_entries: int = Field(default=25_000, ge=1)
+    cached_facts: int = Field(default=200_000, ge=0)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        if not is_loopback(self.host):
+            raise ValueError("host: client authentication is not available yet, so only loopback may be bound")
+        if self.timezone not in available_timezones():
+            raise ValueError("timezone: not an IANA time zone")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The database to use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'twinline.sqlite'}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Merge the sources and check the result.
+
+    Parameters
+    ----------
+    flags : mapping, optional
+        From the command line; None values do not count.
+    environ : mapping, optional
+        Environment; only ``TWINLINE_*`` names that are settings are read, lists separated by commas.
+    file : Path, optional
+        ``twinline.toml``; may be absent.
+
+    Raises
+    ------
+    SettingsError
+        Naming each setting that is unknown, malformed or unsafe.
+    """
+    merged = {**_from_file(file), **_from_environ(environ or {})}
+    merged |= {key: value for key, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None or not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("twinline.toml is not valid TOML") from error
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_"):
+            key = name.removeprefix(PREFIX).lower()
+            many = key == "fhir_servers"
+            found[key] = tuple(part.strip() for part in text.split(",") if part.strip()) if many else text
+    return found
+
+
+def _explain(error: ValidationError) -> str:
+    lines = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+    return "; ".join(lines)

@@ -1,0 +1,62 @@
+"""Settings come from four places in a fixed order, and unsafe ones refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_app.errors import SettingsError
+from cds_app.settings import is_loopback, load_settings
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "twinline.toml"
+    file.write_text('port = 1001\nworkers = 3\ntimezone = "Europe/Berlin"\n')
+    settings = load_settings({"port": 1003, "workers": None}, {"TWINLINE_PORT": "1002", "HOME": "x"}, file)
+    assert (settings.port, settings.workers, settings.timezone, settings.threads) == (1003, 3, "Europe/Berlin", 4)
+
+
+def test_lists_come_comma_separated() -> None:
+    settings = load_settings({}, {"TWINLINE_FHIR_SERVERS": "https://a.example/r4, https://b.example"}, None)
+    assert settings.fhir_servers == ("https://a.example/r4", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        ({"prot": 1}, "prot"),
+        ({"port": "eighty"}, "port"),
+        ({"host": "0.0.0.0"}, "loopback"),  # noqa: S104 - that it is refused is the point
+        ({"host": "ehr.example"}, "loopback"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"workers": 0}, "workers"),
+    ],
+)
+def test_what_is_unknown_malformed_or_unsafe_refuses_and_is_named(flags: dict[str, object], word: str) -> None:
+    with pytest.raises(SettingsError, match=word):
+        load_settings(flags)
+
+
+def test_a_broken_file_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "twinline.toml"
+    file.write_text("port = = 3")
+    with pytest.raises(SettingsError):
+        load_settings({}, {}, file)
+
+
+def test_the_key_is_never_shown() -> None:
+    assert "abcdef" not in repr(load_settings({"master_key": "abcdef"}))
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False), ("", False)],
+)
+def test_loopback_is_recognised(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_the_default_store_is_sqlite_in_the_data_folder(tmp_path: Path) -> None:
+    assert load_settings({"data_dir": tmp_path}).store_url == f"sqlite:///{tmp_path / 'twinline.sqlite'}"
+    assert load_settings({"database_url": "postgresql+psycopg://x"}).store_url == "postgresql+psycopg://x"
