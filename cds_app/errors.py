@@ -5,6 +5,8 @@ Messages name the field that is wrong and never repeat its value: an error text 
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class TwinlineError(Exception):
     """Root of every error that Twinline raises on purpose.
@@ -119,8 +121,28 @@ class IntegrityError(TwinlineError):
 
 
 class UnitError(TwinlineError):
-    """A unit cannot be read or has the wrong dimension for its variable."""
+    """A unit cannot be read or has the wrong dimension for its variable.
+
+    Parameters
+    ----------
+    message : str
+        As for every error.
+    reason : {"unknown-unit", "wrong-dimension"}
+        Which of the two.
+    field : str, optional
+        The variable.
+    """
 
     code = "unit-invalid"
     status = 400
     issue_type = "value"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Literal["unknown-unit", "wrong-dimension"] = "unknown-unit",
+        field: str | None = None,
+    ) -> None:
+        super().__init__(message, field=field)
+        self.reason: Literal["unknown-unit", "wrong-dimension"] = reason

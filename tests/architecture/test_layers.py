@@ -133,8 +133,7 @@ def test_the_core_asks_nobody_what_time_it_is() -> None:
         for package in CORE
         for path in sorted((PACKAGE / package).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and re.search(r"\b(datetime|date)\.(now|utcnow|today)$", ast.unparse(node.func))
+        if isinstance(node, ast.Call) and re.search(r"\b(datetime|date)\.(now|utcnow|today)$", ast.unparse(node.func))
     ]
     assert asked == []
 

@@ -135,9 +135,7 @@ def test_a_manifest_that_says_less_than_it_must_is_refused(
 
 
 @pytest.mark.parametrize(("name", "version"), [("risk", "9"), ("absent", "1.2.0")])
-def test_an_artefact_that_is_not_there_is_refused(
-    written: Artefact, tmp_path: Path, name: str, version: str
-) -> None:
+def test_an_artefact_that_is_not_there_is_refused(written: Artefact, tmp_path: Path, name: str, version: str) -> None:
     with pytest.raises(ContentError, match=r"manifest\.json is missing"):
         artefact(name, version, root=tmp_path)
 

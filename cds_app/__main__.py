@@ -1,0 +1,74 @@
+"""The ``twinline`` command: a table of commands whose bodies are imported when they are called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+from cds_app import __version__
+from cds_app.errors import IntegrityError, SettingsError, TwinlineError
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls on loopback."),
+    "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
+    "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
+    "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
+    "audit": ("cds_app.commands.governing", "Check the decision log."),
+    "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
+    "backup": ("cds_app.commands.governing", "Copy the SQLite database while it is in use."),
+    "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
+    "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
+    "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
+    "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
+}
+_USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
+
+
+class _Lazy(click.Group):
+    """Loads a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy)
+@click.version_option(__version__, prog_name="twinline")
+def twinline() -> None:
+    """Explainable decision support on patient digital twins, inside the EHR."""
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one line and an exit status."""
+    try:
+        twinline()
+    except TwinlineError as error:
+        where = f" ({error.field})" if error.field else ""
+        click.echo(f"twinline: {error.message}{where}", err=True)
+        raise SystemExit(_status(error)) from None
+
+
+def _status(error: TwinlineError) -> int:
+    if isinstance(error, IntegrityError):
+        return _INTEGRITY
+    if isinstance(error, SettingsError):
+        return _USAGE
+    return _DEPENDENCY if error.status == 503 else 1
+
+
+if __name__ == "__main__":
+    main()

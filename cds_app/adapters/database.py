@@ -1,0 +1,181 @@
+"""Connections to SQLite or PostgreSQL, set up so that a finished commit is on the disk."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from cds_app.errors import DependencyDown, SettingsError
+
+PATIENCE_S: Final = 5.0
+_READERS: Final = 8
+
+
+class Database:
+    """Two ways to one database: many readers, and one writer whose transactions exclude all other writers.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///path`` or ``postgresql://...``; a PostgreSQL URL means psycopg 3.
+    patience_s : float
+        How long to wait for a lock or a connection, seconds.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+        self.url = read_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.reading = _sqlite(self.url, patience_s, "BEGIN", _READERS)
+            self.writing = _sqlite(self.url, patience_s, "BEGIN IMMEDIATE", 1)
+        else:
+            # One statement is one transaction: a read is one round trip instead of three.
+            self.reading = _postgresql(self.url, patience_s, _READERS, isolation_level="AUTOCOMMIT")
+            self.writing = _postgresql(self.url, patience_s, 1)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for one statement. What goes wrong comes out as DependencyDown."""
+        with _reported(), self.reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for statements that shall all see the same moment."""
+        with _reported(), self.reading.connect() as connection:
+            yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise DependencyDown("the store cannot be read") from error
+
+
+def read_url(text: str) -> URL:
+    """The URL with the driver that is used.
+
+    Raises
+    ------
+    SettingsError
+        If it is no URL, or names another database than SQLite in a file or PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise SettingsError("database_url: is not a database URL", field="database_url") from error
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and url.database and url.database != ":memory:":
+        return url.set(drivername="sqlite+pysqlite")
+    raise SettingsError("database_url: must be SQLite in a file or PostgreSQL", field="database_url")
+
+
+def make_file(url: URL) -> None:
+    """Make a missing SQLite file for its owner only; its companions (WAL, shared memory) inherit that."""
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise DependencyDown("the database file cannot be made or written") from error
+
+
+def empty_wal(url: URL) -> bool:
+    """Move what SQLite's write-ahead log holds to the database and cut the log; False if a reader is in the way."""
+    try:
+        with closing(sqlite3.connect(url.database or "", timeout=0.5)) as connection:
+            (blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not blocked
+    except sqlite3.Error:
+        return False
+
+
+def copy_sqlite(url: URL, path: Path) -> None:
+    """Copy a SQLite database that is in use to a new file that only its owner may read.
+
+    Raises
+    ------
+    SettingsError
+        If there is such a file.
+    DependencyDown
+        If the copy cannot be made; no half a copy stays.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError as error:
+        raise SettingsError("backup: there is a file of this name already") from error
+    except OSError as error:
+        raise DependencyDown("the backup cannot be written") from error
+    try:
+        with closing(sqlite3.connect(url.database or "")) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+    except sqlite3.Error as error:
+        path.unlink()
+        raise DependencyDown("the backup cannot be written") from error
+
+
+def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=connections,
+        pool_timeout=patience_s,
+        connect_args={"timeout": patience_s, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", partial(_begin, begin))
+    return engine
+
+
+def _begin(how: str, connection: Connection) -> None:
+    connection.exec_driver_sql(how)
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours to say
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # broken text must not stop `verify`
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",  # a destroyed key must not survive in a free page
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _postgresql(url: URL, patience_s: float, connections: int, **options: Any) -> Engine:
+    wait_ms = int(patience_s * 1000)
+    theirs = url.query.get("options", "")
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=connections,
+        pool_timeout=patience_s,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": max(2, round(patience_s)),
+            "tcp_user_timeout": wait_ms,
+            "options": f"{theirs} -c lock_timeout={wait_ms} -c synchronous_commit=on",
+        },
+        **options,
+    )

@@ -1,0 +1,192 @@
+"""What a group of jobs would write: worked out in full before a database sees any of it.
+
+The same draft serves every store: a job either adds all of its rows to the draft or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cds_app.adapters.ledger import Head, LogRow, Note, is_genuine, link, sealed_head, stamp
+from cds_app.adapters.sealing import (
+    UNMATCHED,
+    SegmentRow,
+    erasure_note,
+    notes_of,
+    seal_note,
+    seal_segment,
+    stored_name,
+)
+from cds_app.adapters.vault import Vault
+from cds_app.domain.codec import encode
+from cds_app.errors import Conflict, IntegrityError, NotFound, PatientErased
+from cds_app.ports import Commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A commit with its payloads encoded: what is left to do needs the store.
+
+    Parameters
+    ----------
+    facts : bytes
+        Encoded facts; empty if the commit brings none.
+    """
+
+    patient: str
+    segments_known: int
+    entries_known: int
+    learned: str
+    facts: bytes
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the store holds of one patient.
+
+    Parameters
+    ----------
+    wrapped_key : bytes
+        Empty if the patient was erased.
+    segments : int
+        Number of the newest segment.
+    entries : int
+        Number of the newest log entry.
+    """
+
+    patient: str
+    wrapped_key: bytes
+    segments: int = 0
+    entries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRow:
+    """A patient whom the store has not seen before."""
+
+    patient: str
+    wrapped_key: bytes
+    created: str
+
+
+def prepare(commit: Commit) -> Job:
+    """Encode a commit's payloads.
+
+    Raises
+    ------
+    BadRequest
+        If a payload cannot be encoded.
+    ValueError
+        If there are facts or decisions of nobody, or a time is not aware.
+    """
+    if not commit.patient and (len(commit.facts) or commit.decisions):
+        raise ValueError("patient: facts and decisions need one")
+    return Job(
+        patient=stored_name(commit.patient),
+        segments_known=commit.segments_known,
+        entries_known=commit.entries_known,
+        learned=stamp(commit.learned),
+        facts=encode(commit.facts) if len(commit.facts) else b"",
+        notes=notes_of(commit),
+    )
+
+
+class Draft:
+    """Rows to write in one transaction.
+
+    Parameters
+    ----------
+    head : Head or None
+        End of the log as the transaction finds it.
+    standings : iterable of Standing
+        Every patient of the jobs whom the store knows.
+    known : iterable of str
+        Those ids of the jobs' notes that are in the log already.
+
+    Raises
+    ------
+    IntegrityError
+        If the head is missing or was changed: nothing may be added to such a log.
+    """
+
+    def __init__(self, vault: Vault, head: Head | None, standings: Iterable[Standing], known: Iterable[str]) -> None:
+        if head is None or not is_genuine(vault, head):
+            raise IntegrityError("the head of the log is missing or was changed")
+        self._vault = vault
+        self._standings = {standing.patient: standing for standing in standings}
+        self._known = set(known)
+        self.head = head
+        self.patients: list[PatientRow] = []
+        self.segments: list[SegmentRow] = []
+        self.log: list[LogRow] = []
+
+    def commit(self, job: Job) -> int:
+        """Add a job; returns the patient's number of segments.
+
+        Raises
+        ------
+        Conflict, PatientErased, IntegrityError
+            Nothing was added.
+        """
+        standing = self._standings.get(job.patient)
+        _check_versions(job, standing)
+        notes = self._new_notes(job)
+        if not job.facts and not notes:
+            return standing.segments if standing else 0
+        return self._write(job, notes, standing or self._admit(job))
+
+    def erase(self, patient: str, at: datetime) -> bool:
+        """Add the log entry of an erasure; False if it is there already. Raises NotFound."""
+        standing = self._standings.get(patient)
+        if standing is None or patient == UNMATCHED:
+            raise NotFound("no such patient", field="patient")
+        if not standing.wrapped_key:
+            return False
+        self._append(patient, erasure_note(patient, at), b"")
+        return True
+
+    def _new_notes(self, job: Job) -> list[Note]:
+        """Notes that are not in the log. The same feedback again is no news; the same decision again is a mistake."""
+        fresh: dict[str, Note] = {}
+        for note in job.notes:
+            if note.id in self._known or note.id in fresh:
+                if note.kind == "decision":
+                    raise Conflict("a decision with this id is in the log already", field="decisions")
+                continue
+            fresh[note.id] = note
+        return list(fresh.values())
+
+    def _admit(self, job: Job) -> Standing:
+        wrapped = self._vault.new_key(job.patient)
+        self.patients.append(PatientRow(patient=job.patient, wrapped_key=wrapped, created=job.learned))
+        return Standing(patient=job.patient, wrapped_key=wrapped)
+
+    def _write(self, job: Job, notes: list[Note], standing: Standing) -> int:
+        cipher = self._vault.cipher(standing.wrapped_key, job.patient)
+        segments = standing.segments + bool(job.facts)
+        if job.facts:
+            self.segments.append(seal_segment(cipher, job.patient, segments, job.learned, job.facts))
+        for note in notes:
+            self._append(job.patient, note, seal_note(cipher, job.patient, self.head.number + 1, note))
+        entries = self.head.number if notes else standing.entries
+        self._standings[job.patient] = replace(standing, segments=segments, entries=entries)
+        return segments
+
+    def _append(self, patient: str, note: Note, payload: bytes) -> None:
+        row = link(self._vault, self.head, patient, note, payload)
+        self.log.append(row)
+        self.head = sealed_head(self._vault, row)
+        self._known.add(note.id)
+
+
+def _check_versions(job: Job, standing: Standing | None) -> None:
+    if standing is not None and not standing.wrapped_key:
+        raise PatientErased("the patient was erased")
+    if job.patient == UNMATCHED:  # nothing is computed for nobody
+        return
+    found = (standing.segments, standing.entries) if standing else (0, 0)
+    if found != (job.segments_known, job.entries_known):
+        raise Conflict("the patient was written to by another call")

@@ -1,0 +1,285 @@
+"""FHIR over HTTP: registered servers only, no redirects, one deadline and one byte cap for all pages of an answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.domain.strict_json import loads
+from cds_app.errors import BadRequest, DataUnavailable, SettingsError, TooLarge
+from cds_app.settings import is_loopback
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_PAGES: Final = 10
+CONNECT_S: Final = 1.0
+PAUSE_S: Final = 0.05
+
+_BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
+_PATH: Final = re.compile(r"[A-Za-z0-9\-._~$]+(/[A-Za-z0-9\-._~$]+)*")
+_QUERY: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z_a-z|~]*")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}")
+_JSON: Final = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
+_PASSING: Final = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Budget:
+    """What is left for one answer, over all of its pages and tries."""
+
+    deadline: float
+    name: str
+    max_bytes: int
+    spent: list[int] = field(default_factory=list)
+
+    def left_s(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise self.failure("the FHIR server took too long")
+        return left
+
+    def left_bytes(self) -> int:
+        return self.max_bytes - sum(self.spent)
+
+    def failure(self, message: str) -> DataUnavailable:
+        return DataUnavailable(message, field=self.name)
+
+
+class _Passing(Exception):
+    """A failure that may be over in a moment: a gateway's, or a connection that broke."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__()
+        self.after_s = after_s
+
+
+class RequestsFhirReader:
+    """FhirReader on requests.
+
+    Parameters
+    ----------
+    bases : iterable of str
+        Registered FHIR base URLs; one trailing slash does not matter, anything else does.
+    loopback_http : bool
+        Whether plain http is accepted, for loopback hosts only.
+    max_bytes : int
+        Cap on one answer, all pages together.
+    max_pages : int
+        How many pages are read; a longer search keeps its ``next`` link, so that nobody takes it for the whole.
+
+    Raises
+    ------
+    SettingsError
+        If a base is no plain https URL.
+    """
+
+    def __init__(
+        self,
+        bases: Iterable[str],
+        *,
+        loopback_http: bool = False,
+        max_bytes: int = MAX_BYTES,
+        max_pages: int = MAX_PAGES,
+    ) -> None:
+        self._bases = frozenset(_registered(base, loopback_http) for base in bases)
+        self._max_bytes = max_bytes
+        self._max_pages = max_pages
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount("https://", WatchedAdapter(pool_maxsize=16))
+        self._session.mount("http://", WatchedAdapter(pool_maxsize=16))
+
+    def allowed(self, base: str) -> bool:
+        """Whether this is a registered base, character by character."""
+        return base.removesuffix("/") in self._bases
+
+    def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
+        """One resource, or a search with its further pages in one Bundle.
+
+        Raises
+        ------
+        DataUnavailable
+            Its ``field`` names the resource type asked for and never an id or a query value.
+        """
+        found = _TYPE.match(path)
+        deadline = time.monotonic() + budget_s
+        budget = _Budget(deadline=deadline, name=found[0] if found else "fhirServer", max_bytes=self._max_bytes)
+        if not self.allowed(base):
+            raise budget.failure("not a registered FHIR server")
+        root = base.removesuffix("/")
+        headers = _headers(token, budget)
+        with Watch(budget.left_s()):
+            return self._read_pages(root, path, headers, budget)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
+    def _read_pages(self, root: str, path: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
+        first = self._get(_below(root, path, budget), headers, budget)
+        entries, page = list(_entries(first)), first
+        for _ in range(self._max_pages - 1):
+            following = _next_link(page)
+            if following is None:
+                break
+            page = self._get(_following(root, following, budget), headers, budget)
+            if page.get("resourceType") != "Bundle":
+                raise budget.failure("the FHIR server answered with something else than a page")
+            entries.extend(_entries(page))
+        if page is first:
+            return first
+        return {**first, "entry": entries, "link": page.get("link", [])}
+
+    def _get(self, url: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
+        try:
+            return self._try(url, headers, budget)
+        except _Passing as passing:
+            if passing.after_s >= budget.left_s():
+                raise budget.failure("the FHIR server is not available") from None
+            time.sleep(passing.after_s)
+        try:
+            return self._try(url, headers, budget)
+        except _Passing:
+            raise budget.failure("the FHIR server is not available") from None
+
+    def _try(self, url: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
+        # No causes: the texts of these errors hold the URL, and with it what identifies a patient.
+        left = budget.left_s()
+        try:
+            with self._session.get(
+                url, headers=headers, timeout=(min(left, CONNECT_S), left), stream=True, allow_redirects=False
+            ) as response:
+                return _understand(response, budget)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise budget.failure("the FHIR server took too long") from None
+        except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+            raise budget.failure("the FHIR server's certificate is not accepted") from None
+        except (requests.ConnectionError, urllib3.exceptions.ProtocolError, OSError):
+            budget.left_s()
+            raise _Passing(PAUSE_S) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+            raise budget.failure("the FHIR server cannot be asked") from None
+
+
+def _registered(base: str, loopback_http: bool) -> str:
+    plain = base.removesuffix("/")
+    if _BASE.fullmatch(plain) is None or not _is_reachable(plain, loopback_http):
+        raise SettingsError("not a plain https URL without query, user or fragment", field="fhir_servers")
+    return plain
+
+
+def _is_reachable(base: str, loopback_http: bool) -> bool:
+    try:
+        parts = urlsplit(base)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or _climbs(parts.path):
+        return False
+    return parts.scheme == "https" or (loopback_http and is_loopback(host))
+
+
+def _headers(token: str | None, budget: _Budget) -> Mapping[str, str]:
+    headers = {"Accept": "application/fhir+json", "Accept-Encoding": "identity", "User-Agent": "twinline"}
+    if token is None:
+        return headers
+    if _TOKEN.fullmatch(token) is None:
+        raise budget.failure("the access token is malformed")
+    return {**headers, "Authorization": f"Bearer {token}"}
+
+
+def _below(root: str, path: str, budget: _Budget) -> str:
+    """The URL of a path below the base, if it really stays below."""
+    place, mark, query = path.partition("?")
+    if (place and _PATH.fullmatch(place) is None) or _climbs(place) or _QUERY.fullmatch(query) is None:
+        raise budget.failure("not a path below the FHIR base")
+    return f"{root}/{place}{mark}{query}" if place else f"{root}{mark}{query}"
+
+
+def _climbs(place: str) -> bool:
+    return any(part and not part.strip(".") for part in place.split("/"))
+
+
+def _following(root: str, link: str, budget: _Budget) -> str:
+    """The URL of a further page: below the same base, or relative to it."""
+    if link.startswith((root + "/", root + "?")):
+        return _below(root, link[len(root) :].removeprefix("/"), budget)
+    if ":" in link.partition("?")[0] or link.startswith(("/", "?")):
+        raise budget.failure("the next page is not on the same FHIR server")
+    return _below(root, link, budget)
+
+
+def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
+    budget.left_s()  # headers that were cut off at the deadline look complete
+    if response.status_code in _PASSING:
+        raise _Passing(_retry_after(response.headers.get("Retry-After")))
+    if response.status_code != requests.codes.ok:
+        raise budget.failure("the FHIR server refused")
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in _JSON or response.headers.get("Content-Encoding", "identity") != "identity":
+        raise budget.failure("the FHIR server answered with something else than FHIR JSON")
+    return _resource(_body(response, budget), budget)
+
+
+def _body(response: requests.Response, budget: _Budget) -> bytes:
+    announced = response.headers.get("Content-Length", "")
+    body = bytearray()
+    while piece := response.raw.read1(65536):
+        body += piece
+        if len(body) > budget.left_bytes():
+            raise budget.failure("the FHIR server's answer is too large")
+        budget.left_s()
+    if announced.isdigit() and len(body) < int(announced[:18]):
+        raise _Passing(PAUSE_S)
+    budget.left_s()
+    budget.spent.append(len(body))
+    return bytes(body)
+
+
+def _resource(body: bytes, budget: _Budget) -> dict[str, Any]:
+    try:
+        value = loads(body, max_bytes=budget.max_bytes)
+    except (BadRequest, TooLarge):
+        raise budget.failure("the FHIR server answered with something else than FHIR JSON") from None
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind == "OperationOutcome":
+        raise budget.failure("the FHIR server answered with something else than the resource asked for")
+    return dict(value)
+
+
+def _retry_after(text: str | None) -> float:
+    """Seconds to wait: ``Retry-After`` in either of its forms (RFC 9110, 10.2.3), else a short pause."""
+    if text is None:
+        return PAUSE_S
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return PAUSE_S
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(PAUSE_S, (at - datetime.now(UTC)).total_seconds())
+
+
+def _entries(bundle: Mapping[str, Any]) -> list[Any]:
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else []
+
+
+def _next_link(bundle: Mapping[str, Any]) -> str | None:
+    links = bundle.get("link")
+    known = (link for link in links if isinstance(link, dict)) if isinstance(links, list) else ()
+    urls = (link.get("url") for link in known if link.get("relation") == "next")
+    return next((url for url in urls if isinstance(url, str) and url), None)

@@ -1,0 +1,126 @@
+"""The memory without a database: the same rules, seals and chain, gone when the process ends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from threading import Lock
+
+from cds_app.adapters.drafting import Draft, Standing, prepare
+from cds_app.adapters.ledger import EMPTY, LogRow, check_chain
+from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, stored_name
+from cds_app.adapters.vault import Cipher, Vault
+from cds_app.errors import DependencyDown, PatientErased
+from cds_app.ports import Commit, Entry, Segment, Verdict
+
+
+class MemoryStore:
+    """`cds_app.ports.TwinStore` for tests and demonstrations, in one process.
+
+    Parameters
+    ----------
+    vault : Vault
+        The keys: payloads are sealed here as they are in a database.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._lock = Lock()
+        self._closed = False
+        self._head = EMPTY
+        self._keys: dict[str, bytes] = {}  # empty once erased
+        self._segments: dict[str, list[SegmentRow]] = defaultdict(list)
+        self._log: list[LogRow] = []
+        self._numbers: dict[str, int] = {}  # of entries, by id
+
+    def pseudonym(self, tenant: str, patient: str) -> str:
+        return self._vault.pseudonym(tenant, patient)
+
+    def segments(self, patient: str, *, after: int = 0) -> Sequence[Segment]:
+        with self._lock:
+            cipher = self._living(stored_name(patient))
+            rows = self._segments.get(stored_name(patient), [])[after:]
+        return tuple(open_segment(cipher, row) for row in rows) if cipher else ()
+
+    def entries(self, patient: str, *, after: int = 0) -> Sequence[Entry]:
+        name = stored_name(patient)
+        with self._lock:
+            ciphers = {name: self._living(name)}
+            rows = [row for row in self._log[after:] if row.patient == name]
+        return tuple(open_entry(ciphers, row) for row in rows)
+
+    def commit(self, commit: Commit) -> int:
+        job = prepare(commit)
+        with self._lock:
+            draft = self._draft([job.patient], self._numbers.keys() & {note.id for note in job.notes})
+            segments = draft.commit(job)
+            self._apply(draft)
+        return segments
+
+    def find(self, decision: str) -> Entry | None:
+        with self._lock:
+            number = self._numbers.get(decision)
+            row = self._log[number - 1] if number else None
+        return self._opened(row) if row and row.kind == "decision" else None
+
+    def journal(self, *, after: int = 0) -> Iterator[Entry]:
+        with self._lock:
+            rows = self._log[after:]
+        return map(self._opened, rows)
+
+    def erase(self, patient: str, at: datetime) -> None:
+        name = stored_name(patient)
+        with self._lock:
+            draft = self._draft([name])
+            if draft.erase(name, at):
+                self._keys[name] = b""
+                self._segments.pop(name, None)
+                self._apply(draft)
+
+    def verify(self) -> Verdict:
+        with self._lock:
+            rows, head = tuple(self._log), self._head
+        return check_chain(self._vault, rows, head)
+
+    def ready(self) -> None:
+        self._check_open()
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DependencyDown("the store is closed")
+
+    def _living(self, patient: str) -> Cipher | None:
+        """The patient's cipher; None if nobody knows the patient. Raises PatientErased."""
+        wrapped = self._keys.get(patient)
+        if wrapped == b"":
+            raise PatientErased("the patient was erased")
+        return None if wrapped is None else self._vault.cipher(wrapped, patient)
+
+    def _opened(self, row: LogRow) -> Entry:
+        wrapped = self._keys[row.patient]
+        return open_entry({row.patient: self._vault.cipher(wrapped, row.patient) if wrapped else None}, row)
+
+    def _draft(self, patients: Sequence[str], known: Collection[str] = ()) -> Draft:
+        self._check_open()
+        return Draft(self._vault, self._head, map(self._standing, self._keys.keys() & set(patients)), known)
+
+    def _standing(self, patient: str) -> Standing:
+        entries = (row.number for row in reversed(self._log) if row.patient == patient)
+        return Standing(
+            patient=patient,
+            wrapped_key=self._keys[patient],
+            segments=len(self._segments.get(patient, ())),
+            entries=next(entries, 0),
+        )
+
+    def _apply(self, draft: Draft) -> None:
+        self._keys |= {row.patient: row.wrapped_key for row in draft.patients}
+        for segment in draft.segments:
+            self._segments[segment.patient].append(segment)
+        self._log += draft.log
+        self._numbers |= {row.id: row.number for row in draft.log}
+        self._head = draft.head

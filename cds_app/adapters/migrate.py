@@ -1,0 +1,52 @@
+"""Brings a database to the schema that this Twinline works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds_app.adapters.database import Database, make_file
+from cds_app.errors import DependencyDown, SettingsError
+
+_SCRIPTS: Final = Path(__file__).with_name("migrations")
+_TURN: Final = 0x7477696E6C696E65  # "twinline": the advisory lock under which PostgreSQL databases are migrated
+
+
+def migrate(url: str) -> None:
+    """Create or upgrade the tables, in one transaction; processes that start together take turns.
+
+    Raises
+    ------
+    SettingsError
+        If the database was made by a newer Twinline: nothing is changed.
+    DependencyDown
+        If the database cannot be reached or written.
+    """
+    database = Database(url)
+    if database.is_sqlite:
+        make_file(database.url)
+    try:
+        with database.writing.begin() as connection:
+            if not database.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+            _upgrade(connection)
+    except SQLAlchemyError as error:
+        raise DependencyDown("the database cannot be migrated") from error
+    finally:
+        database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
+        raise SettingsError("database_url: the database was made by a newer Twinline; upgrade, or restore a backup")
+    command.upgrade(config, "head")

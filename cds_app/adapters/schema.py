@@ -1,0 +1,72 @@
+"""Tables of the durable memory. Changed only together with a revision in ``migrations/``.
+
+Everything clinical is inside sealed columns. The clear columns of the log are what monitoring needs, without anything
+that says who or how ill.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite keeps a table in the order of a key that is called INTEGER, and only of that one.
+COUNT: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("pseudonym", Text, primary_key=True),
+    Column("wrapped_key", LargeBinary, nullable=True),  # null once erased
+    Column("created", Text, nullable=False),
+    Column("erased", Text, nullable=True),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("patient", Text, ForeignKey("patients.pseudonym"), primary_key=True),
+    Column("number", COUNT, primary_key=True, autoincrement=False),
+    Column("learned", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("number", COUNT, primary_key=True, autoincrement=False),
+    Column("patient", Text, ForeignKey("patients.pseudonym"), nullable=False),
+    Column("kind", Text, nullable=False),  # decision, feedback, erasure
+    Column("id", Text, nullable=False, unique=True),  # the decision's uuid, or the digest of a feedback
+    Column("service", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("tier", Integer, nullable=True),
+    Column("suppression", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+Index(None, log.c.patient, log.c.number)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("number", COUNT, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    # Goes up whenever the store looks whether it can write: SQLite writes nothing for a row that stays as it was.
+    Column("probes", COUNT, nullable=False),
+)

@@ -1,0 +1,69 @@
+"""Every statement of the SQL store, built once: SQLAlchemy then compiles each of them once per database, too."""
+
+from __future__ import annotations
+
+from sqlalchemy import BindParameter, and_, bindparam, delete, func, insert, select, update
+
+from cds_app.adapters.schema import log, log_head, patients, segments
+
+_PATIENT: BindParameter[str] = bindparam("patient")
+_AFTER: BindParameter[int] = bindparam("after")
+
+# A patient without new rows still comes as one row, with nothing in the other columns: the key says who was erased.
+SEGMENTS_AFTER = (
+    select(patients.c.wrapped_key, *segments.c)
+    .outerjoin_from(patients, segments, and_(segments.c.patient == patients.c.pseudonym, segments.c.number > _AFTER))
+    .where(patients.c.pseudonym == _PATIENT)
+    .order_by(segments.c.number)
+)
+ENTRIES_AFTER = (
+    select(patients.c.wrapped_key, *log.c)
+    .outerjoin_from(patients, log, and_(log.c.patient == patients.c.pseudonym, log.c.number > _AFTER))
+    .where(patients.c.pseudonym == _PATIENT)
+    .order_by(log.c.number)
+)
+DECISION = (
+    select(patients.c.wrapped_key, *log.c)
+    .outerjoin_from(log, patients, log.c.patient == patients.c.pseudonym)
+    .where(log.c.id == bindparam("id"), log.c.kind == "decision")
+)
+JOURNAL_AFTER = (
+    select(patients.c.wrapped_key, *log.c)
+    .outerjoin_from(log, patients, log.c.patient == patients.c.pseudonym)
+    .where(log.c.number > _AFTER)
+    .order_by(log.c.number)
+    .limit(bindparam("many"))
+)
+
+WHOLE_LOG = select(log).order_by(log.c.number)
+# Each patient of the log: the key, the first entry, and how often the log says that the key was destroyed.
+KEYS_OF_LOG = (
+    select(
+        log.c.patient,
+        patients.c.wrapped_key,
+        func.min(log.c.number),
+        func.count().filter(log.c.kind == "erasure"),
+    )
+    .outerjoin_from(log, patients, log.c.patient == patients.c.pseudonym)
+    .group_by(log.c.patient, patients.c.wrapped_key)
+)
+HEAD = select(log_head.c.number, log_head.c.mac, log_head.c.seal).where(log_head.c.id == 1)
+LAST_LINK = select(log.c.number, log.c.mac).order_by(log.c.number.desc()).limit(1)
+
+# On PostgreSQL whoever holds the head's row makes all other writers wait; on SQLite they wait already.
+HEAD_LOCKED = HEAD.with_for_update()
+STANDINGS = select(
+    patients.c.pseudonym,
+    patients.c.wrapped_key,
+    select(func.max(segments.c.number)).where(segments.c.patient == patients.c.pseudonym).scalar_subquery(),
+    select(func.max(log.c.number)).where(log.c.patient == patients.c.pseudonym).scalar_subquery(),
+).where(patients.c.pseudonym.in_(bindparam("patients", expanding=True)))
+KNOWN_IDS = select(log.c.id).where(log.c.id.in_(bindparam("ids", expanding=True)))
+
+ADD_PATIENTS = insert(patients)
+ADD_SEGMENTS = insert(segments)
+ADD_ENTRIES = insert(log)
+SET_HEAD = update(log_head).where(log_head.c.id == 1)
+TOUCH_HEAD = update(log_head).values(probes=log_head.c.probes + 1)
+DESTROY_KEY = update(patients).where(patients.c.pseudonym == _PATIENT).values(wrapped_key=None, erased=bindparam("at"))
+DROP_SEGMENTS = delete(segments).where(segments.c.patient == _PATIENT)

@@ -1,0 +1,110 @@
+"""The composition root: settings in, a wired app out. The only place that knows which adapters are used."""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+from dataclasses import dataclass
+
+from flask import Flask
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.logs import configure_logs
+from cds_app.adapters.memory_store import MemoryStore
+from cds_app.adapters.migrate import migrate
+from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.vault import Vault, key_file, read_master_key
+from cds_app.content import content_root
+from cds_app.ports import Clock, FhirReader, TwinStore
+from cds_app.services.answer import Answering
+from cds_app.services.feedback import Listening
+from cds_app.services.gather import Gatherer
+from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.records import Records, Twinner
+from cds_app.settings import Settings
+from cds_app.web.app import build
+from cds_app.web.cds_hooks import Desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """Everything a running Twinline stands on."""
+
+    settings: Settings
+    knowledge: Knowledge
+    store: TwinStore
+    clock: Clock
+    fhir: FhirReader
+
+
+def knowledge_of(settings: Settings) -> Knowledge:
+    """The content of this installation, checked."""
+    return load_knowledge(content_root(), timezone=settings.timezone)
+
+
+def store_of(settings: Settings) -> SqlStore:
+    """The store that the settings name, migrated and open."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    return SqlStore(settings.store_url, vault_of(settings), anchor=settings.data_dir / "audit.head")
+
+
+def vault_of(settings: Settings) -> Vault:
+    """The keys: from the setting, or from the key file beside the database."""
+    if settings.master_key:
+        return Vault(read_master_key(settings.master_key))
+    return Vault(key_file(settings.data_dir / "master.key"))
+
+
+def deps_of(settings: Settings) -> Deps:
+    """The real adapters."""
+    return Deps(
+        settings=settings,
+        knowledge=knowledge_of(settings),
+        store=store_of(settings),
+        clock=SystemClock(),
+        fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True),
+    )
+
+
+def memory_deps(knowledge: Knowledge, settings: Settings) -> Deps:
+    """Everything in memory, for replays in process: nothing is kept and no server is called."""
+    return Deps(
+        settings=settings,
+        knowledge=knowledge,
+        store=MemoryStore(Vault(secrets.token_bytes(32))),
+        clock=SystemClock(),
+        fhir=RequestsFhirReader(()),
+    )
+
+
+def answering_of(deps: Deps) -> Answering:
+    """The use case behind every hook."""
+    twinner = Twinner(deps.knowledge.twin, deps.knowledge.ontology)
+    return Answering(
+        knowledge=deps.knowledge,
+        store=deps.store,
+        records=Records(deps.store, twinner, capacity=deps.settings.cached_facts),
+        gatherer=Gatherer(
+            knowledge=deps.knowledge,
+            fhir=deps.fhir,
+            budget_s=deps.settings.fetch_budget_s,
+            max_entries=deps.settings.max_entries,
+        ),
+    )
+
+
+def app_of(deps: Deps) -> Flask:
+    """A Flask app over given dependencies."""
+    answering = answering_of(deps)
+    listening = Listening(deps.store, answering.records, simulated=deps.settings.simulated_time)
+    return build(Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening))
+
+
+def create_app(settings: Settings) -> Flask:
+    """The app as it is served: real adapters, logs as JSON lines, the store closed at exit."""
+    configure_logs()
+    deps = deps_of(settings)
+    atexit.register(deps.store.close)
+    return app_of(deps)

@@ -1,0 +1,123 @@
+"""What a CDS service is, as its ``hooks/<id>/service.json`` says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cds_app.errors import ContentError
+
+Indicator = Literal["info", "warning", "critical"]
+
+
+def _positive_ascending(value: tuple[Indicator, ...]) -> tuple[Indicator, ...]:
+    rank = [("info", "warning", "critical").index(one) for one in value]
+    if rank != sorted(rank):
+        raise ValueError("indicators must not fall with the tier")
+    return value
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OverrideReason(_Content):
+    """One reason a clinician can pick, and how long it keeps the topic quiet."""
+
+    code: str = Field(min_length=1, max_length=100)
+    system: str = Field(min_length=1)
+    display: str = Field(min_length=1, max_length=60)
+    snooze_h: float = Field(ge=0, le=168)
+
+
+class Policy(_Content):
+    """When a card may interrupt.
+
+    Attributes
+    ----------
+    max_cards : cards in one response.
+    lockout_h : how long a shown topic stays quiet unless it gets worse.
+    rise_points : a rise of risk, in points of 100, that counts as worse.
+    min_tier : lower tiers are recorded and not shown.
+    indicators : CDS Hooks indicator per tier, from tier 0 up.
+    deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
+    abstention_lockout_h : how long "risk not estimated" stays quiet.
+    reasons_shown, options_shown : most of each on one card.
+    change_h : how far back "up from" looks.
+    precedence : topics in the order in which they come first when equally urgent.
+    asked_first : quantities that are named first when they were not seen.
+    """
+
+    max_cards: int = Field(ge=1, le=5)
+    lockout_h: float = Field(gt=0, le=168)
+    rise_points: float = Field(gt=0, le=100)
+    min_tier: int = Field(ge=0, le=3)
+    indicators: Annotated[tuple[Indicator, Indicator, Indicator, Indicator], AfterValidator(_positive_ascending)]
+    deviation_percentile: float = Field(gt=50, lt=100)
+    abstention_lockout_h: float = Field(gt=0, le=168)
+    reasons_shown: int = Field(ge=1, le=7)
+    options_shown: int = Field(ge=1, le=3)
+    change_h: float = Field(gt=0, le=48)
+    asked_first: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = ()
+
+
+class ServiceDefinition(_Content):
+    """One CDS service: discovery, data it asks for, models it may use, alert policy, who answers for it."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    hook: str = Field(pattern=r"^[a-z][a-z-]*$")
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    usage_requirements: str = Field(alias="usageRequirements", min_length=1)
+    owner: str = Field(min_length=1)
+    review_date: date
+    prefetch: Mapping[str, str]
+    needs: tuple[str, ...]
+    models: Mapping[str, str]
+    policy: Policy
+    override_reasons: tuple[OverrideReason, ...] = Field(min_length=1, max_length=12)
+    default_snooze_h: float = Field(ge=0, le=168)
+
+    @model_validator(mode="after")
+    def _resolves(self) -> ServiceDefinition:
+        missing = [key for key in self.needs if key not in self.prefetch]
+        if missing:
+            raise ValueError(f"needs: no prefetch template for {', '.join(missing)}")
+        return self
+
+    def discovery(self) -> dict[str, Any]:
+        """The service as ``GET /cds-services`` lists it."""
+        return {
+            "id": self.id,
+            "hook": self.hook,
+            "title": self.title,
+            "description": self.description,
+            "usageRequirements": self.usage_requirements,
+            "prefetch": dict(self.prefetch),
+        }
+
+    def snooze_h(self, code: str) -> float:
+        """How long an override with this reason keeps a topic quiet, hours."""
+        return next((one.snooze_h for one in self.override_reasons if one.code == code), self.default_snooze_h)
+
+
+def parse_service(document: object, *, folder: str) -> ServiceDefinition:
+    """Check one ``service.json``.
+
+    Raises
+    ------
+    ContentError
+        Naming the folder and each element that is wrong.
+    """
+    try:
+        service = ServiceDefinition.model_validate(document)
+    except ValidationError as error:
+        where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ContentError(f"hooks/{folder}/service.json: {where}") from error
+    if service.id != folder:
+        raise ContentError(f"hooks/{folder}/service.json: id differs from the folder", field="id")
+    return service

@@ -1,0 +1,102 @@
+"""Words for cards: everything that is not our own is made inert before it meets markdown.
+
+A template's own words pass as they stand. What a template prints passes only as `Trusted`; any other text is taken
+to come from FHIR and becomes inert: no markup, no links, no control or direction characters, bounded length.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+
+from jinja2 import BaseLoader, Environment, StrictUndefined
+
+_PUNCTUATION = re.compile(r"[!-$&-+\-/:<-@\[-`{-~]")  # all of ASCII but , . % ; which mark nothing up mid-line
+_LINK = re.compile(r"(?i)\S*(?:[a-z][a-z0-9+.\-]*:\S*/|www\.)\S*|\S+@\S+")
+_SPACES = re.compile(r"\s+")
+_GONE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_DAY = timedelta(hours=24)
+
+
+class Trusted(str):
+    """Text of ours (content, formatted numbers) that needs no escaping."""
+
+    __slots__ = ()
+
+
+def plain(text: object, *, limit: int = 200) -> str:
+    """Text as one bounded line without control, format, private or unassigned characters and without links.
+
+    NFC, not NFKC: compatibility folding would turn "10²" into "102", a hazard in a dose.
+    """
+    folded = unicodedata.normalize("NFC", str(text)[: 8 * limit])
+    spaced = "".join(" " if one.isspace() or unicodedata.category(one) in {"Zl", "Zp"} else one for one in folded)
+    kept = "".join(one for one in spaced if unicodedata.category(one) not in _GONE)
+    line = _SPACES.sub(" ", _LINK.sub("(link removed)", kept)).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def inert(text: object, *, limit: int = 120) -> Trusted:
+    """Text that no markdown reader turns into anything but itself: punctuation as numeric entities."""
+    return Trusted(_PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=limit)))
+
+
+def _finalize(value: object) -> object:
+    return value if isinstance(value, (Trusted, int, float)) else inert(value)
+
+
+def environment(loader: BaseLoader) -> Environment:
+    """A jinja environment for card texts: unknown names are errors, foreign text becomes inert."""
+    made = Environment(
+        loader=loader,
+        autoescape=False,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    made.filters["ours"] = Trusted
+    return made
+
+
+def number(value: float, decimals: int) -> Trusted:
+    """A value with a fixed number of decimals."""
+    return Trusted(f"{value:.{decimals}f}")
+
+
+def hundred(probability: float) -> Trusted:
+    """A probability as a whole number in 100."""
+    share = 100.0 * probability
+    if share < 1.0:
+        return Trusted("<1")
+    return Trusted(">99" if share > 99.0 else f"{share:.0f}")
+
+
+def points(value: float) -> Trusted:
+    """Signed points in 100: whole ones from one up, else one decimal."""
+    text = f"{value:+.0f}" if abs(value) >= 1.0 else f"{value:+.1f}"
+    return Trusted(text.replace("-", "−"))
+
+
+def clock_time(at: datetime, now: datetime, zone: tzinfo) -> Trusted:
+    """Time of day; with the date when more than a day away."""
+    local = at.astimezone(zone)
+    return Trusted(f"{local:%H:%M}" if abs(now - at) < _DAY else f"{local:%d %b %Y %H:%M}")
+
+
+def ago(at: datetime, now: datetime) -> Trusted:
+    """How long before ``now``, in the unit a clinician would say it."""
+    minutes = (now - at).total_seconds() / 60.0
+    if minutes < 90:
+        return Trusted(f"{max(minutes, 0):.0f} min")
+    if minutes < 48 * 60:
+        return Trusted(f"{minutes / 60:.0f} h")
+    return Trusted(f"{minutes / 1440:.0f} d")
+
+
+def render(templates: Environment, name: str, values: Mapping[str, object]) -> str:
+    """Fill a template."""
+    return templates.get_template(name).render(values).strip()

@@ -1,0 +1,67 @@
+"""What was not seen: inputs that are missing or too old, results that could not be used, and how fresh the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cds_app.cards.material import Material
+from cds_app.cards.text import Trusted, render
+from cds_app.cards.views import Setting
+from cds_app.domain.facts import Fact
+from cds_app.score.features import QUANTITIES
+from cds_app.score.situation import Situation
+
+_NAMED = 5
+
+
+def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with_model: bool) -> str:
+    """One line for the card.
+
+    Parameters
+    ----------
+    unknown : iterable of str
+        Inputs that a rule lacked.
+    with_model : bool
+        Whether the learned model's inputs count too.
+    """
+    situation = material.situation
+    first = tuple(dict.fromkeys((*_known(unknown, setting), *material.service.policy.asked_first)))
+    lacking = [name for name in (first if with_model else _known(unknown, setting)) if situation.fresh(name) is None]
+    rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None]
+    stale = [name for name in lacking if situation.latest(name) is not None]
+    missing = [name for name in lacking if situation.latest(name) is None]
+    values = {
+        "stale": list(_dated(stale[:_NAMED], situation, setting)),
+        "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
+        "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + (len(rest) if with_model else 0),
+        "unknown": len(situation.facts.unknown),
+        "unused": sum(material.unused.values()),
+        "data_to": _data_to(situation, setting),
+        "zone": Trusted(str(material.zone)),
+    }
+    return " ".join(render(material.templates, "unseen.j2", values).split())
+
+
+def _known(names: Iterable[str], setting: Setting) -> tuple[str, ...]:
+    quantities = {one.quantity for one in setting.ontology.variables.values()}
+    return tuple(name for name in names if name in quantities)
+
+
+def _circumstances(names: Iterable[str], setting: Setting) -> Iterator[Trusted]:
+    return (setting.label(name) for name in names if name in setting.groups)
+
+
+def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iterator[dict[str, Trusted]]:
+    for name in names:
+        last = situation.latest(name)
+        if last is not None:
+            yield {"label": setting.label(name), "when": setting.clock(last.when)}
+
+
+def _data_to(situation: Situation, setting: Setting) -> Trusted:
+    newest: Fact | None = max(
+        (rows[-1] for name in situation.quantities if (rows := situation.series(name))),
+        key=lambda one: one.when,
+        default=None,
+    )
+    return setting.clock(newest.when) if newest else Trusted("(no measurements)")

@@ -1,0 +1,123 @@
+"""What templates see: numbers and times as text, in the clinician's units, zone and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from cds_app.cards.text import Trusted, ago, clock_time, number, points
+from cds_app.domain.facts import Measurement
+from cds_app.domain.ontology import Ontology, Range
+from cds_app.explain.reasons import Reason
+
+_SAME = 0.5  # of the last decimal shown: two values that read the same have not changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """For whom and when texts are written.
+
+    Parameters
+    ----------
+    groups : mapping of str to str
+        Labels of model inputs that are no quantity (``time_in_unit``).
+    """
+
+    ontology: Ontology
+    zone: tzinfo
+    now: datetime
+    sex: str | None
+    groups: Mapping[str, str]
+
+    def label(self, quantity: str) -> Trusted:
+        """What a clinician calls it."""
+        if quantity in self.groups:
+            return Trusted(self.groups[quantity])
+        return Trusted(self.ontology.quantity(quantity).label)
+
+    def clock(self, at: datetime) -> Trusted:
+        """An instant as it is shown."""
+        return clock_time(at, self.now, self.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenView:
+    """One measurement as text; ``change`` says the direction against ``earlier``."""
+
+    label: Trusted
+    value: Trusted
+    unit: Trusted
+    time: Trusted
+    earlier: Trusted | None = None
+    before: Trusted | None = None
+    change: Trusted | None = None
+    range: Trusted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonView:
+    """One reason as text; without a value it is a circumstance, or something that was not measured."""
+
+    label: Trusted
+    points: Trusted
+    value: Trusted | None = None
+    unit: Trusted = Trusted("")
+    earlier: Trusted | None = None
+    before: Trusted | None = None
+    missing: bool = False
+
+
+def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> SeenView:
+    """A measurement with the one before it, its time and the usual range."""
+    variable = setting.ontology.variables[one.variable]
+    span = variable.reference_for(setting.sex)
+    return SeenView(
+        label=Trusted(variable.label),
+        value=_value(one, variable.decimals),
+        unit=_unit(variable.unit_text),
+        time=setting.clock(one.when),
+        earlier=_value(earlier, variable.decimals) if earlier else None,
+        before=ago(earlier.when, one.when) if earlier else None,
+        change=_change(one, earlier, variable.decimals, setting) if earlier else None,
+        range=_range(span, variable.decimals) if span else None,
+    )
+
+
+def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> ReasonView:
+    """A reason with its value and the one before, or with the fact that there is none."""
+    label = setting.label(one.quantity)
+    moved = points(one.points)
+    if one.now is None:
+        return ReasonView(label=label, points=moved, missing=one.quantity not in setting.groups)
+    view = seen(one.now, earlier, setting)
+    return ReasonView(
+        label=label, points=moved, value=view.value, unit=view.unit, earlier=view.earlier, before=view.before
+    )
+
+
+def _value(one: Measurement, decimals: int) -> Trusted:
+    return Trusted(("" if one.bound == "=" else one.bound) + number(one.value, decimals))
+
+
+def _unit(text: str) -> Trusted:
+    """With the space before it that it needs: none for a percent sign or no unit."""
+    return Trusted(text if text in ("", "%") else f" {text}")
+
+
+def _change(one: Measurement, earlier: Measurement, decimals: int, setting: Setting) -> Trusted:
+    difference = one.value - earlier.value
+    if abs(difference) < _SAME * 10.0**-decimals:
+        return Trusted(f"unchanged since {setting.clock(earlier.when)}")
+    way = "up" if difference > 0 else "down"
+    return Trusted(f"{way} from {_value(earlier, decimals)} at {setting.clock(earlier.when)}")
+
+
+def _range(span: Range, decimals: int) -> Trusted | None:
+    if span.low is None and span.high is None:
+        return None
+    if span.low is None:
+        return Trusted(f"up to {number(span.high or 0.0, decimals)}")
+    if span.high is None:
+        return Trusted(f"from {number(span.low, decimals)}")
+    return Trusted(f"{number(span.low, decimals)}–{number(span.high, decimals)}")

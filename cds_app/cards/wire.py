@@ -1,0 +1,105 @@
+"""The CDS Hooks wire format: a draft card as canonical JSON.
+
+CDS Hooks 2.0, "CDS Service Response". No null, no empty value, every uuid there, one action per suggestion (Epic
+accepts no more), create only, and the visible text also in the action's description (the only text Epic shows).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_app.cards.definition import ServiceDefinition
+
+SUMMARY_LIMIT = 139
+TOPIC_SYSTEM = "urn:twinline:topic"
+EXPLANATION = "com.twinline.explanation"
+SOURCE = "Twinline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A draft that a clinician may accept: what it says and the FHIR resource it would create."""
+
+    text: str
+    resource: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A card before the wire.
+
+    Parameters
+    ----------
+    topic, title : str
+        Stable topic key, and its name for readers.
+    tier : int
+        0 information to 3 critical.
+    points : float or None
+        Risk in points of 100.
+    summary : str
+        One plain sentence, at most 139 characters.
+    detail : str
+        GitHub-flavoured markdown, everything foreign inert.
+    proposals : tuple of Proposal
+    grounds : tuple of str
+        References of the facts it rests on.
+    explanation : mapping
+        The same for machines: numbers, reasons, versions.
+    """
+
+    topic: str
+    title: str
+    tier: int
+    points: float | None
+    summary: str
+    detail: str
+    proposals: tuple[Proposal, ...]
+    explanation: Mapping[str, Any]
+    grounds: tuple[str, ...] = ()
+
+
+def to_card(draft: Draft, service: ServiceDefinition, card_id: str) -> dict[str, Any]:
+    """The card as CDS Hooks wants it. Ids of suggestions follow from the card's."""
+    card: dict[str, Any] = {
+        "uuid": card_id,
+        "summary": _fit(draft.summary),
+        "detail": draft.detail,
+        "indicator": service.policy.indicators[draft.tier],
+        "source": {
+            "label": SOURCE,
+            "topic": {"code": topic_code(draft.topic), "system": TOPIC_SYSTEM, "display": draft.title},
+        },
+        "overrideReasons": [
+            {"code": one.code, "system": one.system, "display": one.display} for one in service.override_reasons
+        ],
+        "extension": {EXPLANATION: draft.explanation},
+    }
+    if draft.proposals:
+        card["suggestions"] = [_suggestion(one, card_id, at) for at, one in enumerate(draft.proposals)]
+        card["selectionBehavior"] = "any"
+    return card
+
+
+def topic_code(topic: str) -> str:
+    """A topic key as letters and digits only: some EHRs accept nothing else and key their suppression on it."""
+    first, *rest = topic.replace("-", "_").split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON whose bytes depend on the content alone."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _suggestion(proposal: Proposal, card_id: str, index: int) -> dict[str, Any]:
+    action = {"type": "create", "description": proposal.text, "resource": proposal.resource}
+    name = str(uuid.uuid5(uuid.UUID(card_id), f"suggestion-{index}"))
+    return {"label": proposal.text, "uuid": name, "actions": [action]}
+
+
+def _fit(summary: str) -> str:
+    return summary if len(summary) <= SUMMARY_LIMIT else summary[: SUMMARY_LIMIT - 1] + "…"

@@ -1,0 +1,247 @@
+"""``twinline bench``: speed and memory of the real service over HTTP, with the load generator beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import platform
+import statistics
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import numpy as np
+
+from cds_app.commands.serving import running_service
+
+_LOINC = "http://loinc.org"
+_UCUM = "http://unitsofmeasure.org"
+_HOURS = 11
+_VITALS = (
+    ("8867-4", "/min", 88.0, 6.0),
+    ("9279-1", "/min", 18.0, 2.0),
+    ("59408-5", "%", 96.0, 1.0),
+    ("8310-5", "Cel", 37.2, 0.3),
+    ("8480-6", "mm[Hg]", 118.0, 8.0),
+    ("8462-4", "mm[Hg]", 64.0, 6.0),
+    ("8478-0", "mm[Hg]", 81.0, 6.0),
+)
+_LABS = (
+    ("2160-0", "mg/dL", 1.1, 0.1),
+    ("3094-0", "mg/dL", 18.0, 2.0),
+    ("2823-3", "mmol/L", 4.2, 0.2),
+    ("2951-2", "mmol/L", 139.0, 1.5),
+    ("32693-4", "mmol/L", 1.6, 0.3),
+    ("6690-2", "10*3/uL", 10.5, 1.0),
+    ("777-3", "10*3/uL", 210.0, 15.0),
+    ("718-7", "g/dL", 11.2, 0.4),
+    ("1975-2", "mg/dL", 0.8, 0.1),
+    ("2345-7", "mg/dL", 132.0, 12.0),
+    ("1963-8", "mmol/L", 24.0, 1.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one run under load gave; times in milliseconds, memory in MiB."""
+
+    requests: int
+    connections: int
+    not_ok: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    per_second: float
+    cpu_ms_per_request: float
+    worker_peak_mib: float
+
+
+@click.command()
+@click.option("--requests", "count", type=int, default=2000, show_default=True, help="Requests in each of three runs.")
+@click.option("--connections", type=int, default=4, show_default=True)
+@click.option("--workers", type=int, default=2, show_default=True)
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Also write the figures here.")
+def bench(count: int, connections: int, workers: int, report: Path | None) -> None:
+    """Measure speed and memory on this machine."""
+    figures = {"machine": _machine(), "service": _service(count, connections, workers), **_parts()}
+    text = json.dumps(figures, indent=2)
+    click.echo(text)
+    if report is not None:
+        report.write_text(text + "\n", "utf-8")
+
+
+def _service(count: int, connections: int, workers: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="twinline-bench-") as folder:
+        begun = time.monotonic()
+        with running_service(Path(folder), workers=workers) as url:
+            ready_s = time.monotonic() - begun
+            pids = _workers_of(url, Path(folder))
+            run_load(url, bodies(200, seed=0), connections, pids)
+            runs = [run_load(url, bodies(count, seed=run), connections, pids) for run in (1, 2, 3)]
+    median = {name: statistics.median(asdict(run)[name] for run in runs) for name in asdict(runs[0])}
+    return {"cold_start_s": round(ready_s, 2), "median_of_3": median, "runs": [asdict(run) for run in runs]}
+
+
+def bodies(count: int, *, seed: int) -> list[bytes]:
+    """Patient-view calls of patients never seen before, about 100 Observations prefetched each."""
+    rng = np.random.default_rng(seed)
+    now = datetime.now(UTC).replace(microsecond=0)
+    return [_body(f"bench-{seed}-{index}", now, rng) for index in range(count)]
+
+
+def _body(patient: str, now: datetime, rng: np.random.Generator) -> bytes:
+    request = {
+        "hook": "patient-view",
+        "hookInstance": str(uuid.UUID(bytes=rng.bytes(16))),
+        "context": {"userId": "Practitioner/bench", "patientId": patient},
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": patient, "gender": "female", "birthDate": "1961-04-02"},
+            "encounters": _bundle([_encounter(patient, now)]),
+            "vitals": _bundle(list(_observations(patient, _VITALS, range(_HOURS), now, rng))),
+            "labs": _bundle(list(_observations(patient, _LABS, (2, 9), now, rng))),
+            **{key: _bundle([]) for key in ("conditions", "medications", "administrations", "statements")},
+            **{key: _bundle([]) for key in ("allergies", "procedures", "orders")},
+        },
+    }
+    return json.dumps(request).encode()
+
+
+def _bundle(resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    entries = [{"resource": resource} for resource in resources]
+    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+
+def _encounter(patient: str, now: datetime) -> dict[str, Any]:
+    return {
+        "resourceType": "Encounter",
+        "id": f"{patient}-stay",
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "type": [{"text": "Intensive care unit"}],
+        "subject": {"reference": f"Patient/{patient}"},
+        "period": {"start": (now - timedelta(hours=_HOURS + 1)).isoformat()},
+    }
+
+
+def _observations(
+    patient: str,
+    kinds: Sequence[tuple[str, str, float, float]],
+    hours_ago: Sequence[int],
+    now: datetime,
+    rng: np.random.Generator,
+) -> Iterator[dict[str, Any]]:
+    for code, unit, mean, sd in kinds:
+        for hours in hours_ago:
+            at = (now - timedelta(hours=hours, minutes=1)).isoformat()
+            yield {
+                "resourceType": "Observation",
+                "id": f"{patient}-{code}-{hours}",
+                "meta": {"versionId": "1"},
+                "status": "final",
+                "code": {"coding": [{"system": _LOINC, "code": code}]},
+                "subject": {"reference": f"Patient/{patient}"},
+                "effectiveDateTime": at,
+                "issued": at,
+                "valueQuantity": {
+                    "value": round(float(rng.normal(mean, sd)), 2),
+                    "unit": unit,
+                    "system": _UCUM,
+                    "code": unit,
+                },
+            }
+
+
+def run_load(url: str, requests: Sequence[bytes], connections: int, pids: Sequence[int]) -> Load:
+    """Send all requests over so many connections, each one as soon as the one before is answered."""
+    before = sum(map(_cpu_s, pids))
+    shares = [requests[index::connections] for index in range(connections)]
+    results: list[list[tuple[float, bool]]] = [[] for _ in shares]
+    threads = [
+        threading.Thread(target=_client, args=(url, share, found)) for share, found in zip(shares, results, strict=True)
+    ]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - begun
+    times = np.array([one for found in results for one, _ in found])
+    p50, p95, p99 = np.percentile(1000 * times, (50, 95, 99))
+    return Load(
+        requests=len(times),
+        connections=connections,
+        not_ok=sum(not ok for found in results for _, ok in found),
+        p50_ms=round(float(p50), 2),
+        p95_ms=round(float(p95), 2),
+        p99_ms=round(float(p99), 2),
+        per_second=round(len(times) / took, 1),
+        cpu_ms_per_request=round(1000 * (sum(map(_cpu_s, pids)) - before) / len(times), 2),
+        worker_peak_mib=round(max(map(_peak_mib, pids)), 1),
+    )
+
+
+def _client(url: str, requests: Sequence[bytes], found: list[tuple[float, bool]]) -> None:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    for body in requests:
+        begun = time.perf_counter()
+        connection.request("POST", "/cds-services/twinline-patient-view", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        found.append((time.perf_counter() - begun, answer.status == http.client.OK))
+    connection.close()
+
+
+def _workers_of(url: str, folder: Path) -> list[int]:
+    """Process ids of the workers: the children of the process whose command line names the port."""
+    port = str(urlsplit(url).port)
+    master = [pid for pid in _all_pids() if str(folder) in (line := _command_line(pid)) and port in line]
+    parents = {pid: _parent(pid) for pid in _all_pids()}
+    roots = [pid for pid in master if parents.get(pid) not in master]
+    return [pid for pid, parent in parents.items() if parent in roots]
+
+
+def _all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _cpu_s(pid: int) -> float:
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    peak = next(line for line in status if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
+
+
+def _machine() -> dict[str, Any]:
+    return {"python": platform.python_version(), "cpus": os.cpu_count(), "load": os.getloadavg()}
+
+
+def _parts() -> dict[str, Any]:
+    """The twin and the store on their own."""
+    return {}

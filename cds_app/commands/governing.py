@@ -1,0 +1,152 @@
+"""Commands for clinical governance and hospital IT: decisions, the audit log, erasure, backup, content."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cds_app.bootstrap import knowledge_of, store_of
+from cds_app.errors import IntegrityError, NotFound
+from cds_app.ports import Entry, TwinStore
+from cds_app.services.replay import Replayed, replay_decision
+from cds_app.settings import Settings, load_settings
+
+_STORE_OPTIONS = (
+    click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
+    click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite."),
+)
+
+
+def _with_store(command: Any) -> Any:
+    for option in reversed(_STORE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _open(flags: dict[str, Any]) -> Iterator[tuple[Settings, TwinStore]]:
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    store = store_of(settings)
+    try:
+        yield settings, store
+    finally:
+        store.close()
+
+
+@click.group()
+def decision() -> None:
+    """Show or replay decisions of the log."""
+
+
+@decision.command("list")
+@_with_store
+@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
+def list_decisions(limit: int, **flags: Any) -> None:
+    """The newest decisions: number, time, service, topic, tier, shown or why not, uuid."""
+    with _open(flags) as (_, store):
+        found = [entry for entry in store.journal() if entry.decision is not None]
+    for entry in found[-limit:]:
+        click.echo(_line(entry))
+
+
+def _line(entry: Entry) -> str:
+    one = entry.decision
+    if one is None:
+        return f"{entry.number} (erased)"
+    state = "shown" if one.shown else one.suppression.value
+    return f"{entry.number:>7}  {one.at:%Y-%m-%d %H:%M}  {one.service}  {one.topic}  tier {one.tier}  {state}  {one.id}"
+
+
+@decision.command("show")
+@_with_store
+@click.argument("uuid")
+def show_decision(uuid: str, **flags: Any) -> None:
+    """One decision's card and pins."""
+    with _open(flags) as (_, store):
+        entry = store.find(uuid)
+    if entry is None or entry.decision is None:
+        raise NotFound("the log has no such decision", field="uuid")
+    one = entry.decision
+    said = {"card": json.loads(one.card), "pins": dict(one.pins), "suppression": one.suppression.value}
+    click.echo(json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+@decision.command("replay")
+@_with_store
+@click.argument("uuid")
+def replay(uuid: str, **flags: Any) -> None:
+    """Compute a decision again from the store and compare it byte for byte; status 4 if it differs."""
+    with _open(flags) as (settings, store):
+        found = replay_decision(knowledge_of(settings), store, uuid)
+    click.echo((found.again or found.logged).card.decode())
+    if not found.same:
+        raise IntegrityError(_difference(found))
+    click.echo("identical, byte for byte", err=True)
+
+
+def _difference(found: Replayed) -> str:
+    what = "the replay gives another card" if found.again else "the replay gives no such card"
+    return f"{what}; changed since: {', '.join(found.changed) or 'nothing that is pinned'}"
+
+
+@click.group()
+def audit() -> None:
+    """Check the decision log."""
+
+
+@audit.command()
+@_with_store
+def verify(**flags: Any) -> None:
+    """Check every entry, seal and link of the log, and its head; status 4 if anything was changed."""
+    with _open(flags) as (_, store):
+        verdict = store.verify()
+    if verdict.broken_at is not None:
+        raise IntegrityError(f"entry {verdict.broken_at}: {verdict.problem}")
+    click.echo(f"{verdict.entries} entries, unbroken")
+
+
+@click.command()
+@_with_store
+@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
+@click.option("--patient", required=True, help="FHIR id of the patient.")
+@click.confirmation_option(prompt="Destroy this patient's key? Nothing of theirs can be read afterwards.")
+def erase(tenant: str, patient: str, **flags: Any) -> None:
+    """Destroy one patient's key: everything sealed under it is gone for good."""
+    from cds_app.adapters.clock import SystemClock
+
+    with _open(flags) as (_, store):
+        store.erase(store.pseudonym(tenant, patient), SystemClock().now())
+    click.echo("erased")
+
+
+@click.command()
+@_with_store
+@click.argument("target", type=click.Path(path_type=Path))
+def backup(target: Path, **flags: Any) -> None:
+    """Copy the SQLite database, consistently, while it is in use."""
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    store = store_of(settings)
+    try:
+        store.backup(target)
+    finally:
+        store.close()
+    click.echo(str(target))
+
+
+@click.group()
+def content() -> None:
+    """Check hooks/, templates/ and models/."""
+
+
+@content.command()
+def check() -> None:
+    """Load everything as the service would at start."""
+    knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
+    for name, pin in sorted(knowledge.pins.items()):
+        click.echo(f"{name}  {pin}")

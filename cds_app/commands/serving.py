@@ -1,0 +1,144 @@
+"""``twinline serve`` and ``twinline demo``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from gunicorn.app.base import BaseApplication
+from gunicorn.util import import_app
+
+from cds_app.errors import DependencyDown
+from cds_app.settings import Settings, load_settings
+
+_START_S = 60.0
+_STOP_S = 15.0
+
+
+@click.command()
+@click.option("--host", help="Address to bind; loopback only until client authentication is available.")
+@click.option("--port", type=int, help="Port to bind (default 8717).")
+@click.option("--workers", type=int, help="Worker processes (default 2).")
+@click.option("--threads", type=int, help="Threads in each worker (default 4).")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data).")
+@click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite.")
+@click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
+def serve(**flags: Any) -> None:
+    """Answer CDS Hooks calls."""
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    os.environ.update(environment_of(settings))
+    click.echo(f"twinline: http://{settings.host}:{settings.port}/cds-services", err=True)
+    click.echo("twinline: bound to loopback, callers are not authenticated", err=True)
+    _Server(settings).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """Gunicorn with threads; the app and its models are loaded in each worker, after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Threads within processes, bounded headers, no access log (URLs may name patients)."""
+        settings = self._settings
+        chosen = {
+            "bind": f"{settings.host}:{settings.port}",
+            "worker_class": "gthread",
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "preload_app": False,
+            "timeout": 60,
+            "graceful_timeout": 10,
+            "keepalive": 75,
+            "limit_request_fields": 50,
+            "accesslog": None,
+            "loglevel": "warning",
+        }
+        for key, value in chosen.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Any:
+        """Called in the worker: importing the module builds the app."""
+        return import_app("cds_app.wsgi:app")
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Settings as the environment of a worker; one thread each for numeric libraries."""
+    stated = settings.model_dump(exclude_defaults=True)
+    texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in stated.items()}
+    return {f"TWINLINE_{key.upper()}": text for key, text in texts.items()} | {"OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def running_service(data_dir: Path, *flags: str, workers: int = 1) -> Iterator[str]:
+    """A service of our own on a free loopback port, ready; stopped at the end.
+
+    Raises
+    ------
+    DependencyDown
+        If it does not become ready.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "cds_app", "serve", "--port", str(port), "--workers", str(workers), *flags]
+    log = (data_dir / "service.log").open("wb")
+    process = subprocess.Popen([*command, "--data-dir", str(data_dir)], stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_ready(url, process, data_dir / "service.log")
+        yield url
+    finally:
+        _stop(process)
+        log.close()
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if requests.get(f"{url}/readyz", timeout=2).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.05)
+    raise DependencyDown(f"the service did not become ready; its log is {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
+@click.option("--port", type=int, default=8718, show_default=True, help="Port of the EHR's pages.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
+def demo(once: bool, port: int, seed: int) -> None:
+    """Start the service and a small EHR with synthetic patients."""
+    from cds_app.sandbox.demo import run_demo, run_once_demo
+
+    with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
+        with running_service(Path(folder), "--simulated-time") as service:
+            status = run_once_demo(service, seed) if once else run_demo(service, port, seed)
+    raise SystemExit(status)

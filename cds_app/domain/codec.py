@@ -1,0 +1,63 @@
+"""Facts, decisions and feedback as bytes, and back, exactly.
+
+A payload is one version byte and then MessagePack: maps by field name, floats as IEEE 754 doubles, instants as
+MessagePack timestamps in UTC. A field that is added later needs a default; then old payloads stay readable as they
+are. A change that breaks this gets a new version byte and a reader of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.facts import Facts
+from cds_app.errors import BadRequest, IntegrityError
+
+VERSION: Final = 1
+
+_Payload = TypeVar("_Payload", Facts, Decision, Feedback)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_FACTS = msgspec.msgpack.Decoder(Facts)
+_DECISION = msgspec.msgpack.Decoder(Decision)
+_FEEDBACK = msgspec.msgpack.Decoder(Feedback)
+
+
+def encode(payload: Facts | Decision | Feedback) -> bytes:
+    """Bytes from which the matching ``decode_*`` makes an equal value.
+
+    Raises
+    ------
+    BadRequest
+        If a text holds half of a surrogate pair, as JSON can escape it, which has no UTF-8 form.
+    """
+    try:
+        return bytes((VERSION,)) + _ENCODER.encode(payload)
+    except UnicodeEncodeError:
+        raise BadRequest("a text is not valid Unicode") from None  # the cause holds the text
+
+
+def decode_facts(payload: bytes) -> Facts:
+    """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
+    return _decode(_FACTS, payload)
+
+
+def decode_decision(payload: bytes) -> Decision:
+    """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
+    return _decode(_DECISION, payload)
+
+
+def decode_feedback(payload: bytes) -> Feedback:
+    """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
+    return _decode(_FEEDBACK, payload)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_Payload], payload: bytes) -> _Payload:
+    if not payload or payload[0] != VERSION:
+        raise IntegrityError("a stored payload has an unknown version")
+    try:
+        return decoder.decode(memoryview(payload)[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise IntegrityError("a stored payload is malformed") from None  # the cause may quote the value

@@ -1,0 +1,101 @@
+"""What was decided and what was answered to it: the two kinds of entries of the decision log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Suppression(StrEnum):
+    """Why a card that was ready was not shown."""
+
+    NONE = ""
+    LOCKOUT = "lockout"  # shown recently and nothing got worse
+    SNOOZED = "snoozed"  # overridden, and the reason asks for quiet
+    ACCEPTED = "accepted"  # a suggestion of it was accepted
+    TOPIC = "one-per-topic"
+    RESPONSE = "response-full"  # the response carries its maximum already
+    BELOW = "below-tier"  # the tier is not worth an interruption in this service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One card that was shown, or ready and not shown.
+
+    Parameters
+    ----------
+    id : str
+        The card's uuid.
+    service, topic : str
+        Who decided, about what (``sepsis``).
+    tier : int
+        0 is information; higher is more urgent.
+    points : float or None
+        Risk in percentage points where the topic has one.
+    at : datetime
+        The event's time, UTC.
+    suppression : Suppression
+        Why it was not shown; NONE if it was.
+    trigger : str
+        What the decision rests on, as ``quantity=version-free reference`` text without values.
+    pins : mapping of str to str
+        What a replay needs to be the same: versions and hashes of content and models, hash of the input facts,
+        facts known (number of segments), entries known, seed.
+    card : bytes
+        The card as canonical JSON, exactly as it was (or would have been) sent.
+    """
+
+    id: str
+    service: str
+    topic: str
+    tier: int
+    points: float | None
+    at: datetime
+    suppression: Suppression
+    trigger: str
+    pins: Mapping[str, str] = field(default_factory=dict)
+    card: bytes = b""
+
+    @property
+    def shown(self) -> bool:
+        """Whether the clinician got to see it."""
+        return self.suppression is Suppression.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a clinician did with a card.
+
+    Parameters
+    ----------
+    card : str
+        The card's uuid as reported; need not be one of ours.
+    service : str
+        Service id to which it was reported.
+    topic : str
+        Topic of the decision it belongs to; "" when the card is unknown.
+    outcome : {"accepted", "overridden"}
+    at : datetime
+        ``outcomeTimestamp``, UTC.
+    received : datetime
+        When Twinline learned it, UTC.
+    suggestions : tuple of str
+        Accepted suggestion ids.
+    reason_system, reason_code, reason_display, comment : str
+        Override reason, as far as sent.
+    """
+
+    card: str
+    service: str
+    topic: str
+    outcome: Literal["accepted", "overridden"]
+    at: datetime
+    received: datetime
+    suggestions: tuple[str, ...] = ()
+    reason_system: str = ""
+    reason_code: str = ""
+    reason_display: str = ""
+    comment: str = ""

@@ -1,0 +1,218 @@
+"""What Twinline knows by name: variables that can be measured and concepts that can be coded.
+
+The ontology is content (``models/ontology/<version>``); this module gives it types and look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cds_app.domain.facts import Code
+
+Sex = Literal["female", "male"]
+ConceptKind = Literal["condition", "drug", "drug-class", "procedure", "finding"]
+Transform = Literal["identity", "log"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Inclusive limits in the canonical unit; None is open."""
+
+    low: float | None
+    high: float | None
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies inside."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """How the twin lets a quantity move when the population fit has no parameters for it.
+
+    Parameters
+    ----------
+    transform : {"identity", "log"}
+        Scale on which the state lives.
+    baseline_mean, baseline_sd : float
+        Population baseline and its spread between persons, on that scale.
+    deviation_sd : float
+        Stationary standard deviation of the mean-reverting part.
+    relaxation_h : float
+        Time constant of the return to baseline, hours.
+    noise_sd : float
+        Measurement and short-term within-person variation (from CVI and analytical CV).
+    """
+
+    transform: Transform
+    baseline_mean: float
+    baseline_sd: float
+    deviation_sd: float
+    relaxation_h: float
+    noise_sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One thing that can be observed.
+
+    Parameters
+    ----------
+    key : str
+        Name in the ontology (``potassium_blood``).
+    quantity : str
+        What the twin tracks; several variables may measure one quantity (``potassium``).
+    label, unit_text : str
+        How clinicians read name and unit (``Potassium``, ``mmol/L``).
+    codes : tuple of Code
+        LOINC first; every synonym that stands for the same thing in the same unit family.
+    generic : bool
+        A less specific code that EHRs send beside the specific one; it gives way to any other match.
+    unit : str
+        Canonical UCUM unit; "" for coded variables.
+    molar_mass : float or None
+        g/mol, for mass to molar conversion.
+    valence : int
+        Charges per ion, for meq to mmol.
+    plausible : Range
+        Outside: an artefact or another unit, never used.
+    reference : mapping of {"any", "female", "male"} to Range
+        Adult reference range.
+    fresh_h : float
+        Older than this, a value is stale for scores and cards.
+    decimals : int
+        How many are shown.
+    numeric : bool
+        False for panels, cultures, consciousness.
+    unit_synonyms : mapping of str to str
+        Units as written for this variable alone, to UCUM (``IU/L`` of an enzyme is ``U/L``).
+    affine : mapping of str to (float, float)
+        UCUM unit to (slope, intercept): ``canonical = slope * value + intercept`` by a published equation
+        (HbA1c of IFCC and NGSP). Goes before dimension analysis.
+    alternate_units : tuple of str
+        UCUM units that laboratories report it in; each is proven to convert when the ontology is loaded.
+    review : tuple of str
+        What of it is from memory and not verified yet: ``code``, ``reference``, ``plausible``, ``cvi``,
+        ``molar_mass``.
+    needs_review : bool
+        Whether there is any such.
+    """
+
+    key: str
+    quantity: str
+    label: str
+    unit: str
+    unit_text: str
+    codes: tuple[Code, ...]
+    plausible: Range
+    reference: Mapping[str, Range]
+    fresh_h: float
+    decimals: int
+    numeric: bool = True
+    generic: bool = False
+    molar_mass: float | None = None
+    valence: int = 1
+    cvi_pct: float | None = None
+    process: Process | None = None
+    unit_synonyms: Mapping[str, str] = field(default_factory=dict)
+    affine: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    alternate_units: tuple[str, ...] = ()
+    source: str = ""
+    review: tuple[str, ...] = ()
+    needs_review: bool = False
+
+    def reference_for(self, sex: str | None) -> Range | None:
+        """Reference range for a sex, else the general one, else None."""
+        return self.reference.get(sex or "any") or self.reference.get("any")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concept:
+    """One thing that can be coded: a condition, an ingredient, a drug class, a procedure, a finding.
+
+    ``parents`` are concepts that hold whenever this one does (lisinopril -> ace_inhibitor -> raas_inhibitor).
+    ``names`` are whole words by which free text may name it where no code was sent.
+    """
+
+    key: str
+    kind: ConceptKind
+    label: str
+    codes: tuple[Code, ...] = ()
+    names: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    source: str = ""
+    needs_review: bool = False
+
+
+@dataclass(frozen=True)
+class Ontology:
+    """Variables and concepts with their look-ups.
+
+    Raises nothing on unknown codes: a code that is not here is unknown, and stays so.
+    """
+
+    version: str
+    sha256: str
+    variables: Mapping[str, Variable]
+    concepts: Mapping[str, Concept]
+    unit_synonyms: Mapping[str, str]
+    _by_code: Mapping[Code, Variable] = field(init=False, repr=False, compare=False)
+    _measuring: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _concept_by_code: Mapping[Code, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _closure: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the look-ups once."""
+        by_code = {code: variable for variable in self.variables.values() for code in variable.codes}
+        closure = {key: self._ancestry(key) for key in self.concepts}
+        concept_by_code: dict[Code, tuple[str, ...]] = {}
+        for concept in self.concepts.values():
+            for code in concept.codes:
+                known = concept_by_code.get(code, ())
+                concept_by_code[code] = tuple(dict.fromkeys((*known, *closure[concept.key])))
+        measuring: dict[str, tuple[str, ...]] = {}
+        for variable in self.variables.values():
+            measuring[variable.quantity] = (*measuring.get(variable.quantity, ()), variable.key)
+        object.__setattr__(self, "_measuring", measuring)
+        object.__setattr__(self, "_by_code", by_code)
+        object.__setattr__(self, "_closure", closure)
+        object.__setattr__(self, "_concept_by_code", concept_by_code)
+
+    def _ancestry(self, key: str) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        todo = [key]
+        while todo:
+            one = todo.pop(0)
+            if one not in found:
+                found[one] = None
+                todo.extend(self.concepts[one].parents)
+        return tuple(found)
+
+    def variable(self, codes: Iterable[Code]) -> Variable | None:
+        """The variable that a set of codings names: the first specific match, else the first generic one."""
+        generic = None
+        for code in codes:
+            found = self._by_code.get(code)
+            if found is not None and not found.generic:
+                return found
+            generic = generic or found
+        return generic
+
+    def concepts_of(self, codes: Iterable[Code]) -> tuple[str, ...]:
+        """Concept keys that the codings name, with all their parents, most specific first."""
+        return tuple(dict.fromkeys(key for code in codes for key in self._concept_by_code.get(code, ())))
+
+    def with_parents(self, key: str) -> tuple[str, ...]:
+        """A concept and everything it is a kind of."""
+        return self._closure[key]
+
+    def quantity(self, name: str) -> Variable:
+        """The variable that stands for a tracked quantity: the one of the same key, else the first that measures it."""
+        keys = self._measuring[name]
+        return self.variables[name if name in keys else keys[0]]
+
+    def measuring(self, quantity: str) -> tuple[str, ...]:
+        """Keys of all variables that measure a quantity; empty if none does."""
+        return self._measuring.get(quantity, ())

@@ -1,0 +1,288 @@
+"""Reads ``models/ontology/<version>``: what a clinical team wrote, checked before anything is built on it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cds_app.content import Artefact
+from cds_app.domain.facts import Code
+from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Sex, Transform, Variable
+from cds_app.domain.units import UnitConverter
+from cds_app.errors import ContentError, UnitError
+
+VARIABLES = "variables.json"
+CONCEPTS = "concepts.json"
+UNITS = "units.json"
+
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Text = Annotated[str, Field(min_length=1, max_length=400)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Review = Literal["code", "reference", "plausible", "cvi", "molar_mass", "names", "parents"]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+RowT = TypeVar("RowT", bound=_Row)
+
+
+class _Code(_Row):
+    system: Text
+    code: Text
+    source: str = ""
+
+
+class _Range(_Row):
+    low: Finite | None
+    high: Finite | None
+
+    def built(self) -> Range:
+        return Range(low=self.low, high=self.high)
+
+
+class _Line(_Row):
+    slope: Positive
+    intercept: Finite
+
+
+class _Process(_Row):
+    transform: Transform
+    baseline_mean: Finite
+    baseline_sd: Positive
+    deviation_sd: Positive
+    relaxation_h: Positive
+    noise_sd: Positive
+
+    def built(self) -> Process:
+        return Process(**self.model_dump())
+
+
+class _Named(_Row):
+    """What numeric, coded and panel variables share."""
+
+    key: Key
+    quantity: Key
+    label: Text
+    codes: Annotated[tuple[_Code, ...], Field(min_length=1)]
+    fresh_h: Positive
+    generic: bool = False
+    note: str = ""
+    source: Text
+    review: tuple[Review, ...] = ()
+
+    def shared(self) -> dict[str, Any]:
+        taken = {name: getattr(self, name) for name in ("key", "quantity", "label", "fresh_h", "generic", "source")}
+        codes = tuple((code.system, code.code) for code in self.codes)
+        return taken | {"codes": codes, "review": self.review, "needs_review": bool(self.review)}
+
+
+class _Numeric(_Named):
+    kind: Literal["numeric"]
+    unit: Text
+    unit_text: str
+    decimals: Annotated[int, Field(ge=0, le=6)]
+    plausible: _Range
+    reference: Mapping[Literal["any"] | Sex, _Range]
+    cvi_pct: Positive | None = None
+    molar_mass: Positive | None = None
+    valence: Annotated[int, Field(ge=1, le=6)] = 1
+    alternate_units: tuple[Text, ...] = ()
+    unit_synonyms: Mapping[str, str] = {}
+    affine: Mapping[str, _Line] = {}
+    process: _Process
+
+    def built(self) -> Variable:
+        same = ("unit", "unit_text", "decimals", "cvi_pct", "molar_mass", "valence", "alternate_units", "unit_synonyms")
+        return Variable(
+            **self.shared(),
+            **{name: getattr(self, name) for name in same},
+            plausible=self.plausible.built(),
+            reference={str(sex): limits.built() for sex, limits in self.reference.items()},
+            affine={unit: (line.slope, line.intercept) for unit, line in self.affine.items()},
+            process=self.process.built(),
+        )
+
+
+class _Worded(_Named):
+    """A coded finding or a panel: it has no number."""
+
+    kind: Literal["coded", "panel"]
+
+    def built(self) -> Variable:
+        open_range = Range(low=None, high=None)
+        return Variable(
+            **self.shared(), unit="", unit_text="", plausible=open_range, reference={}, decimals=0, numeric=False
+        )
+
+
+class _Concept(_Row):
+    key: Key
+    kind: ConceptKind
+    label: Text
+    codes: tuple[_Code, ...] = ()
+    names: tuple[Text, ...] = ()
+    parents: tuple[Key, ...] = ()
+    note: str = ""
+    source: Text
+    review: tuple[Review, ...] = ()
+
+    def built(self) -> Concept:
+        codes = tuple((code.system, code.code) for code in self.codes)
+        same = {name: getattr(self, name) for name in ("key", "kind", "label", "names", "parents", "source")}
+        return Concept(**same, codes=codes, needs_review=bool(self.review))
+
+
+class _Variables(_Row):
+    variables: tuple[Annotated[_Numeric | _Worded, Field(discriminator="kind")], ...]
+
+
+class _Concepts(_Row):
+    concepts: tuple[_Concept, ...]
+
+
+class _Units(_Row):
+    synonyms: Mapping[Text, Text]
+
+
+def load_ontology(artefact: Artefact) -> Ontology:
+    """Build the ontology of an artefact.
+
+    Parameters
+    ----------
+    artefact : Artefact
+        A verified version of ``models/ontology``.
+
+    Raises
+    ------
+    ContentError
+        Naming file and field of what is malformed or does not fit together: a unit that is not UCUM, a range that is
+        empty or leaves the plausible one, a code of two variables, a parent that is missing or its own ancestor,
+        variables of one quantity in different units, an alternate unit that does not convert.
+    """
+    variables = _parsed(_Variables, artefact, VARIABLES).variables
+    concepts = _parsed(_Concepts, artefact, CONCEPTS).concepts
+    synonyms = dict(_parsed(_Units, artefact, UNITS).synonyms)
+    _unique((row.key for row in variables), VARIABLES, "key")
+    _unique((row.key for row in concepts), CONCEPTS, "key")
+    _check_parents({row.key: row.parents for row in concepts})
+    ontology = Ontology(
+        version=artefact.version,
+        sha256=artefact.sha256,
+        variables={row.key: row.built() for row in variables},
+        concepts={row.key: row.built() for row in concepts},
+        unit_synonyms=synonyms,
+    )
+    _check_variables(ontology)
+    return ontology
+
+
+def _parsed(kind: type[RowT], artefact: Artefact, name: str) -> RowT:
+    try:
+        return kind.model_validate(artefact.read_json(name))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ContentError(f"{name}: {where}: {first['msg']}", field=f"{name}#{where}") from error
+
+
+def _wrong(name: str, where: str, problem: str) -> ContentError:
+    return ContentError(f"{name}: {where}: {problem}", field=f"{name}#{where}")
+
+
+def _unique(keys: Iterable[str], name: str, what: str) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise _wrong(name, key, f"this {what} is there twice")
+        seen.add(key)
+
+
+def _check_parents(parents: Mapping[str, tuple[str, ...]]) -> None:
+    finished: set[str] = set()
+    for key in parents:
+        _climb(key, parents, finished, ())
+
+
+def _climb(key: str, parents: Mapping[str, tuple[str, ...]], finished: set[str], path: tuple[str, ...]) -> None:
+    if key in path:
+        raise _wrong(CONCEPTS, key, "is its own ancestor")
+    if key in finished:
+        return
+    for parent in parents[key]:
+        if parent not in parents:
+            raise _wrong(CONCEPTS, f"{key}.parents", f"there is no concept {parent}")
+        _climb(parent, parents, finished, (*path, key))
+    finished.add(key)
+
+
+def _check_variables(ontology: Ontology) -> None:
+    _check_codes(ontology.variables.values())
+    _check_quantities(ontology.variables.values())
+    for variable in ontology.variables.values():
+        for where, limits, problem in _bad_ranges(variable):
+            raise _wrong(VARIABLES, f"{variable.key}.{where}", f"{problem} ({limits.low} to {limits.high})")
+    _check_units(ontology)
+
+
+def _check_codes(variables: Iterable[Variable]) -> None:
+    owner: dict[Code, str] = {}
+    for variable in variables:
+        for code in variable.codes:
+            if owner.setdefault(code, variable.key) != variable.key:
+                raise _wrong(VARIABLES, f"{variable.key}.codes", f"{code[1]} stands for {owner[code]} already")
+        if len(set(variable.codes)) < len(variable.codes):
+            raise _wrong(VARIABLES, f"{variable.key}.codes", "a code is there twice")
+
+
+def _check_quantities(variables: Iterable[Variable]) -> None:
+    """The twin mixes all variables of a quantity, so they must be numbers in one unit, or none of them a number."""
+    families: dict[str, list[Variable]] = defaultdict(list)
+    for variable in variables:
+        families[variable.quantity].append(variable)
+    for quantity, family in families.items():
+        for other in family[1:]:
+            if (other.unit, other.numeric) != (family[0].unit, family[0].numeric):
+                problem = f"{quantity} is in {family[0].unit} elsewhere, and a quantity has one unit"
+                raise _wrong(VARIABLES, f"{other.key}.unit", problem)
+
+
+def _bad_ranges(variable: Variable) -> Iterator[tuple[str, Range, str]]:
+    if not variable.numeric:
+        return
+    plausible = variable.plausible
+    if plausible.low is None or plausible.high is None or plausible.low >= plausible.high:
+        yield "plausible", plausible, "must be closed, and low below high"
+    for sex, limits in variable.reference.items():
+        if limits.low is None and limits.high is None:
+            yield f"reference.{sex}", limits, "says nothing"
+        elif limits.low is not None and limits.high is not None and limits.low > limits.high:
+            yield f"reference.{sex}", limits, "low is above high"
+        elif not all(plausible.holds(edge) for edge in (limits.low, limits.high) if edge is not None):
+            yield f"reference.{sex}", limits, "leaves the plausible range"
+
+
+def _check_units(ontology: Ontology) -> None:
+    converter = UnitConverter(ontology)
+    for text, unit in ontology.unit_synonyms.items():
+        if not converter.is_ucum(unit):
+            raise _wrong(UNITS, f"synonyms.{text}", "does not stand for a UCUM unit")
+    for variable in ontology.variables.values():
+        if variable.numeric:
+            _check_units_of(variable, converter)
+
+
+def _check_units_of(variable: Variable, converter: UnitConverter) -> None:
+    if not converter.is_ucum(variable.unit):
+        raise _wrong(VARIABLES, f"{variable.key}.unit", "is not UCUM")
+    for unit in (*variable.alternate_units, *variable.unit_synonyms, *variable.affine):
+        try:
+            converter.convert(1.0, unit, variable)
+        except UnitError as error:
+            problem = f"{unit} does not convert to {variable.unit} (molar mass or valence missing?)"
+            raise _wrong(VARIABLES, f"{variable.key}.alternate_units", problem) from error

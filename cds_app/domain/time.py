@@ -1,0 +1,103 @@
+"""Instants, FHIR partial dates as intervals, and hours as the twin's unit of time.
+
+Everything inside Twinline is an aware datetime in UTC. The twin counts in hours since 1970-01-01T00:00Z.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from cds_app.errors import BadRequest
+
+_PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?\Z", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII)
+_SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What is known of a time: it lies in ``[start, end]``; equal for an exact instant.
+
+    Parameters
+    ----------
+    start, end : datetime
+        Aware, UTC, ``start <= end``.
+    """
+
+    start: datetime
+    end: datetime
+
+    @property
+    def exact(self) -> bool:
+        """Whether the time is known to the second."""
+        return self.end - self.start < timedelta(seconds=1)
+
+
+def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Interval:
+    """Read a FHIR date, dateTime or instant.
+
+    Parameters
+    ----------
+    text : object
+        What stood in the resource; anything but a string is refused.
+    field : str
+        Path of the element, for the error.
+    local : timezone
+        Zone of dates and of times that came without an offset.
+
+    Returns
+    -------
+    Interval
+        One instant for a full dateTime; the whole day, month or year for a partial date.
+
+    Raises
+    ------
+    BadRequest
+        If the text is no FHIR date or names a day that does not exist.
+
+    Notes
+    -----
+    FHIR R4, "Date/time datatypes": partial dates are legal and mean the whole period. A time without an
+    offset is not legal but is sent in the field; it is read in ``local``.
+    """
+    if not isinstance(text, str) or len(text) > 40:
+        raise BadRequest("not a FHIR date", field=field)
+    try:
+        if len(text) > 10:
+            return _instant(text, local)
+        return _partial(text, local, field)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest("not a FHIR date", field=field) from error
+
+
+def _instant(text: str, local: timezone) -> Interval:
+    if _DATE_TIME.match(text) is None:  # fromisoformat reads week dates and basic format too
+        raise ValueError("not a dateTime")
+    at = datetime.fromisoformat(text)
+    at = (at if at.tzinfo else at.replace(tzinfo=local)).astimezone(UTC)
+    return Interval(at, at)
+
+
+def _partial(text: str, local: timezone, field: str) -> Interval:
+    found = _PARTIAL.match(text)
+    if found is None:
+        raise BadRequest("not a FHIR date", field=field)
+    year, month, day = int(found["year"]), found["month"], found["day"]
+    last_month = int(month) if month else 12
+    last_day = int(day) if day else calendar.monthrange(year, last_month)[1]
+    start = datetime(year, int(month or 1), int(day or 1), tzinfo=local)
+    end = datetime(year, last_month, last_day, 23, 59, 59, 999999, tzinfo=local)
+    return Interval(start.astimezone(UTC), end.astimezone(UTC))
+
+
+def to_hours(at: datetime) -> float:
+    """Hours since 1970-01-01T00:00Z."""
+    return at.timestamp() / _SECONDS_PER_HOUR
+
+
+def from_hours(hours: float) -> datetime:
+    """The instant that lies ``hours`` after 1970-01-01T00:00Z, to the microsecond."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hours)

@@ -1,0 +1,230 @@
+"""The timeline: all facts of one patient, corrections resolved, bitemporal.
+
+A timeline is a value. `Timeline.extended` returns a new one and says what changed, so that whatever is cached from
+the old one (the twin's tracks) can be brought up to date instead of rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from operator import attrgetter
+from typing import TypeVar
+
+from cds_app.domain.facts import KINDS, Fact, Facts, Measurement, gather
+
+FactT = TypeVar("FactT", bound=Fact)
+
+_ORDER = attrgetter("when", "ref")
+_RANK = attrgetter("version", "learned")
+_PLACE = attrgetter("ref", "version", "learned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an extension did.
+
+    Parameters
+    ----------
+    novel : tuple of Fact
+        Every version that was not known before, whether it counts or not: what has to be stored.
+    added, removed : tuple of Fact
+        Facts that count now and did not before, and the other way round.
+    duplicates : int
+        How many were known already.
+    """
+
+    novel: tuple[Fact, ...]
+    added: tuple[Fact, ...]
+    removed: tuple[Fact, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Facts by identity, each with all versions seen, oldest first.
+
+    Parameters
+    ----------
+    versions : mapping of str to tuple of Fact
+        Every version of every ``ref``, ordered by ``(version, learned)``. The last one counts.
+    components : mapping of str to tuple of str
+        For a resource that came in components (``Observation/1``), the refs of these (``Observation/1#8480-6``).
+
+    Notes
+    -----
+    Which version counts depends on the facts alone, not on the order of their arrival. A version that says the same
+    as the one before it is a duplicate and is not kept; the first time of learning stands. A component that a newer
+    version of its resource no longer has, or whose resource was entered in error, does not count.
+    """
+
+    versions: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
+    components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> Timeline:
+        """Build a timeline from facts in any order, duplicates included."""
+        return cls().extended(facts)[0]
+
+    def extended(self, facts: Iterable[Fact]) -> tuple[Timeline, Change]:
+        """Add facts.
+
+        Returns
+        -------
+        tuple of (Timeline, Change)
+            The same timeline object when nothing was new.
+        """
+        versions, components = dict(self.versions), dict(self.components)
+        novel: list[Fact] = []
+        duplicates = 0
+        for fact in _ranked(facts):
+            known = versions.get(fact.ref, ())
+            longer = _insert(known, fact)
+            if longer is known:
+                duplicates += 1
+                continue
+            if not known and "#" in fact.ref:
+                root = _root(fact.ref)
+                components[root] = (*components.get(root, ()), fact.ref)
+            versions[fact.ref] = longer
+            novel.append(fact)
+        if not novel:
+            return self, Change(novel=(), added=(), removed=(), duplicates=duplicates)
+        after = Timeline(versions, components)
+        added, removed = _difference(self, after, novel)
+        change = Change(novel=tuple(novel), added=added, removed=removed, duplicates=duplicates)
+        after.__dict__["facts"] = _brought_up_to_date(self.facts, change)  # what the cached properties would find
+        after.__dict__["measured"] = _measured(self.measured, after.facts, change)
+        return after, change
+
+    def as_of(self, learned: datetime) -> Timeline:
+        """Only what was known at ``learned``."""
+        return Timeline.of(fact for known in self.versions.values() for fact in known if fact.learned <= learned)
+
+    def current(self, ref: str) -> Fact | None:
+        """The version that counts, None if there is none or it was entered in error."""
+        known = self.versions.get(ref)
+        if not known or known[-1].void:
+            return None
+        return None if "#" in ref and self._outlived(known[-1]) else known[-1]
+
+    def _outlived(self, component: Fact) -> bool:
+        root = _root(component.ref)
+        whole = self.versions.get(root)
+        if whole and whole[-1].void and _RANK(whole[-1]) >= _RANK(component):
+            return True
+        family = (root, *self.components[root]) if component.version else ()
+        return any(known[-1].version > component.version for ref in family if (known := self.versions.get(ref)))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The versions that count, each kind sorted by time and identity."""
+        seen = (self.current(ref) for ref in self.versions)
+        return gather(sorted((fact for fact in seen if fact is not None), key=_ORDER))
+
+    @cached_property
+    def measured(self) -> Mapping[str, tuple[Measurement, ...]]:
+        """The measurements that count, by variable."""
+        return _by_variable(self.facts.measurements)
+
+    def __iter__(self) -> Iterator[Fact]:
+        """Every version of every fact, in order of identity."""
+        for ref in sorted(self.versions):
+            yield from self.versions[ref]
+
+    def __len__(self) -> int:
+        """How many resources (or components) are known."""
+        return len(self.versions)
+
+
+def _ranked(facts: Iterable[Fact]) -> list[Fact]:
+    """In order of rank; what ranks the same, by its text, as that does not depend on the order of arrival."""
+    rows = list(facts)
+    same = Counter(map(_PLACE, rows))
+    return sorted(rows, key=lambda fact: (*_RANK(fact), repr(fact) if same[_PLACE(fact)] > 1 else ""))
+
+
+def _outranks(one: Fact, other: Fact) -> bool:
+    rank, other_rank = _RANK(one), _RANK(other)
+    return rank > other_rank or (rank == other_rank and repr(one) > repr(other))
+
+
+def _insert(known: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
+    if not known:
+        return (fact,)
+    at = next((i for i, other in enumerate(known) if _outranks(other, fact)), len(known))
+    if at > 0 and _same(known[at - 1], fact):
+        return known
+    if at < len(known) and _same(known[at], fact):
+        return (*known[:at], fact, *known[at + 1 :])
+    return (*known[:at], fact, *known[at:])
+
+
+def _same(one: Fact, other: Fact) -> bool:
+    return one == other or (
+        type(one) is type(other) and one.version == other.version and one == replace(other, learned=one.learned)
+    )
+
+
+def _brought_up_to_date(facts: Facts, change: Change) -> Facts:
+    """Facts after a change, each kind in order; kinds that the change does not touch stay the same objects."""
+    added, removed = gather(change.added), gather(change.removed)
+    kinds = {}
+    for kind in KINDS:
+        new, gone = getattr(added, kind), getattr(removed, kind)
+        kept = getattr(facts, kind)
+        if gone:
+            kept = tuple(one for one in kept if one not in gone)
+        kinds[kind] = _joined(kept, new) if new else kept
+    return Facts(**kinds)
+
+
+def _joined(kept: tuple[FactT, ...], new: tuple[FactT, ...]) -> tuple[FactT, ...]:
+    if not kept or _ORDER(kept[-1]) <= _ORDER(new[0]):
+        return kept + new
+    return tuple(sorted((*kept, *new), key=_ORDER))
+
+
+def _by_variable(rows: Iterable[Measurement]) -> dict[str, tuple[Measurement, ...]]:
+    found: dict[str, list[Measurement]] = {}
+    for one in rows:
+        found.setdefault(one.variable, []).append(one)
+    return {variable: tuple(ones) for variable, ones in found.items()}
+
+
+def _measured(
+    before: Mapping[str, tuple[Measurement, ...]], facts: Facts, change: Change
+) -> Mapping[str, tuple[Measurement, ...]]:
+    removed = gather(change.removed).measurements
+    if removed:
+        return _by_variable(facts.measurements)
+    found = dict(before)
+    for variable, new in _by_variable(gather(change.added).measurements).items():
+        found[variable] = _joined(found.get(variable, ()), new)
+    return found
+
+
+def _root(ref: str) -> str:
+    return ref.partition("#")[0]
+
+
+def _difference(before: Timeline, after: Timeline, novel: Sequence[Fact]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    added, removed = [], []
+    for ref in dict.fromkeys(one for fact in novel for one in _family(fact.ref, after)):
+        old, new = before.current(ref), after.current(ref)
+        if old is new:
+            continue
+        if old is not None:
+            removed.append(old)
+        if new is not None:
+            added.append(new)
+    return tuple(sorted(added, key=_ORDER)), tuple(sorted(removed, key=_ORDER))
+
+
+def _family(ref: str, timeline: Timeline) -> tuple[str, ...]:
+    """What a change of one ref may make visible or hide."""
+    root = _root(ref)
+    return (ref, *timeline.components.get(root, ()))

@@ -1,0 +1,1 @@
+"""From SHAP attributions to reasons a clinician can read."""

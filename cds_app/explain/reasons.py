@@ -1,0 +1,106 @@
+"""Exact attributions, grouped per clinical measurement, in probability points.
+
+xgboost's ``pred_contribs`` gives one log-odds contribution per feature (exact TreeSHAP, Lundberg et al., Nat Mach
+Intell 2020). Everything the model knows of one measurement (its value, its trend, when and how often it was taken)
+is summed into one reason, and the sum is put on the scale that is shown: points in 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from cds_app.domain.facts import Measurement
+from cds_app.score.situation import Situation
+
+_PER_HUNDRED = 100.0
+_LOOK_BACK_H = 48.0
+
+
+class Attributed(Protocol):
+    """A feature as far as grouping needs it."""
+
+    @property
+    def quantity(self) -> str:
+        """The clinical measurement it belongs to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One measurement's part in a risk.
+
+    Parameters
+    ----------
+    quantity : str
+        Ontology quantity, or a group such as ``age``.
+    points : float
+        How far it moved the estimate, in points of 100, from the base.
+    now : Measurement or None
+        The newest value the model saw; None when it was not measured (the model then used that fact).
+    """
+
+    quantity: str
+    points: float
+    now: Measurement | None
+
+
+def group_points(
+    features: Sequence[Attributed],
+    contributions: Sequence[float],
+    *,
+    margin: float,
+    base_margin: float,
+    probability: float,
+    base: float,
+) -> dict[str, float]:
+    """Sum contributions per measurement and scale them to probability points.
+
+    Parameters
+    ----------
+    features, contributions : sequences of equal length
+        Contributions in log-odds.
+    margin, base_margin : float
+        Log-odds of this patient and the average of the training population.
+    probability, base : float
+        The same two after calibration.
+
+    Returns
+    -------
+    dict of str to float
+        Points in 100 per measurement; they sum to ``100 * (probability - base)`` up to rounding of floats.
+
+    Notes
+    -----
+    Calibration is monotone, so one common factor takes log-odds differences to probability differences: the
+    Aumann-Shapley value along the straight path. Signs and order of the contributions are kept.
+    """
+    grouped: dict[str, float] = {}
+    for feature, contribution in zip(features, contributions, strict=True):
+        grouped[feature.quantity] = grouped.get(feature.quantity, 0.0) + float(contribution)
+    total = sum(grouped.values())
+    span = margin - base_margin
+    if abs(total) < 1e-9 or abs(span) < 1e-9:
+        return dict.fromkeys(grouped, 0.0)
+    factor = _PER_HUNDRED * (probability - base) / total
+    return {quantity: value * factor for quantity, value in grouped.items()}
+
+
+def reasons(points: Mapping[str, float], situation: Situation) -> tuple[Reason, ...]:
+    """Put values beside points, greatest effect first."""
+    ordered = sorted(points.items(), key=lambda item: (-abs(item[1]), item[0]))
+    return tuple(
+        Reason(quantity=quantity, points=value, now=situation.latest(quantity, _LOOK_BACK_H))
+        for quantity, value in ordered
+        if value != 0.0
+    )
+
+
+def earlier_of(one: Measurement, situation: Situation, change_h: float) -> Measurement | None:
+    """What a value is compared with: the newest at least ``change_h`` older, else the oldest of the last two days."""
+    quantity = situation.ontology.variables[one.variable].quantity
+    before = [other for other in situation.history(quantity, _LOOK_BACK_H, until=one.when) if other.when < one.when]
+    old = [other for other in before if other.when <= one.when - timedelta(hours=change_h)]
+    return old[-1] if old else next(iter(before), None)

@@ -1,0 +1,223 @@
+"""Who the patient is, where they are, what they have, what was done and what they must not get."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal, cast
+
+from cds_app.domain.facts import Allergy, Code, Condition, Demographics, Fact, Procedure, Report, Stay
+from cds_app.domain.issues import IssueCode
+from cds_app.domain.time import Interval
+from cds_app.fabric.codes import codes_of, concepts_of, status_of, text_of
+from cds_app.fabric.context import Context, Head
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, clean, first, objects, word
+from cds_app.fabric.times import UNDATED, Plan, end_of, find_time, interval_of
+
+_STANDING: Final = Plan(fields=("onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate"), missing="always")
+_STAY: Final = Plan(fields=("period",))
+_DONE: Final = Plan(fields=("performedDateTime", "performedPeriod"))
+_ORDERED: Final = Plan(
+    fields=("authoredOn", "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming"), missing="learned"
+)
+_REPORT: Final = Plan(fields=("effectiveDateTime", "effectivePeriod"), late=("issued",), at_end=True)
+_REPORTED: Final = frozenset({"partial", "preliminary", "final", "amended", "corrected", "appended"})
+_SEXES: Final = frozenset({"female", "male", "other", "unknown"})
+
+Sex = Literal["female", "male", "other", "unknown"]
+
+
+def read_patient(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """Who the patient is."""
+    birth = _birth(resource, head, context)
+    gender = word(resource.get("gender"))
+    if resource.get("deceasedBoolean") is True:
+        context.note(IssueCode.NO_TIME, head.ref, "deceasedBoolean", dropped=False)
+    return [
+        Demographics(
+            ref=head.ref,
+            version=head.version,
+            when=UNDATED if birth is None else birth.start,
+            learned=context.learned,
+            birth_start=None if birth is None else birth.start,
+            birth_end=None if birth is None else birth.end,
+            sex=cast("Sex", gender) if gender in _SEXES else "unknown",
+            deceased=_deceased(resource, head, context),
+            name=_name(resource),
+        )
+    ]
+
+
+def _birth(resource: Object, head: Head, context: Context) -> Interval | None:
+    text = resource.get("birthDate")
+    if text is None:
+        return None
+    birth = interval_of(text) if isinstance(text, str) else None
+    if birth is None or birth.start > context.latest:
+        context.note(IssueCode.UNREADABLE if birth is None else IssueCode.FUTURE, head.ref, "birthDate", dropped=False)
+        return None
+    return birth
+
+
+def _deceased(resource: Object, head: Head, context: Context) -> datetime | None:
+    died = resource.get("deceasedDateTime")
+    interval = interval_of(died) if isinstance(died, str) else None
+    if interval is not None and interval.start > context.latest:
+        context.note(IssueCode.FUTURE, head.ref, "deceasedDateTime", dropped=False)
+        return None
+    return None if interval is None else min(interval.end, max(interval.start, context.learned))
+
+
+def _name(resource: Object) -> str:
+    name = first(resource.get("name"))
+    given = name.get("given")
+    parts = [*(given if isinstance(given, list) else [given]), name.get("family")]
+    return word(name.get("text")) or clean(" ".join(filter(None, map(word, parts))))
+
+
+def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """A stay or visit."""
+    when = find_time(resource, _STAY, head, context)
+    if when is None:
+        return []
+    coding = first(resource.get("class"))
+    return [
+        Stay(
+            ref=head.ref,
+            version=head.version,
+            when=when,
+            learned=context.learned,
+            status=word(resource.get("status")),
+            class_code=word(coding.get("code")) or status_of(coding),
+            end=end_of(as_object(resource.get("period"))),
+            text=text_of(first(resource.get("type"))),
+        )
+    ]
+
+
+def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """A problem or diagnosis."""
+    codes, text = _named(resource.get("code"), head, context)
+    when = find_time(resource, _STANDING, head, context) if codes or text else None
+    if when is None:
+        return []
+    ends = (end_of(resource.get("abatementDateTime")), end_of(as_object(resource.get("abatementPeriod"))))
+    return [
+        Condition(
+            ref=head.ref,
+            version=head.version,
+            when=when,
+            learned=context.learned,
+            concepts=concepts_of(codes, context.ontology),
+            codes=codes,
+            text=text,
+            clinical=status_of(resource.get("clinicalStatus")),
+            verification=status_of(resource.get("verificationStatus")),
+            abated=next((end for end in ends if end is not None), None),
+        )
+    ]
+
+
+def read_procedure(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """Something that was done (or not done: see its status)."""
+    return _procedure(resource, "procedure", _DONE, head, context)
+
+
+def read_service_request(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """Something ordered. A prohibition is left out: as an order it would say the opposite."""
+    if resource.get("doNotPerform"):
+        context.note(IssueCode.MODIFIER_EXTENSION, head.ref, "doNotPerform")
+        return []
+    return _procedure(resource, "request", _ORDERED, head, context)
+
+
+def _procedure(
+    resource: Object, source: Literal["procedure", "request"], plan: Plan, head: Head, context: Context
+) -> list[Fact]:
+    codes, text = _named(resource.get("code"), head, context)
+    when = find_time(resource, plan, head, context) if codes or text else None
+    if when is None:
+        return []
+    ended = "performedPeriod" if source == "procedure" else "occurrencePeriod"
+    return [
+        Procedure(
+            ref=head.ref,
+            version=head.version,
+            when=when,
+            learned=context.learned,
+            source=source,
+            status=word(resource.get("status")),
+            concepts=concepts_of(codes, context.ontology),
+            codes=codes,
+            text=text,
+            end=end_of(as_object(resource.get(ended))),
+        )
+    ]
+
+
+def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """An allergy or intolerance: what ``code`` names, with the substances of its reactions."""
+    reactions = objects(resource.get("reaction"))
+    substances = [code for one in reactions for code in codes_of(one.get("substance"))]
+    own = codes_of(resource.get("code"))
+    text = text_of(resource.get("code")) or next(filter(None, (text_of(r.get("substance")) for r in reactions)), "")
+    codes = tuple(dict.fromkeys((*own, *substances)))
+    if not codes and not text:
+        context.note(IssueCode.NO_CODE, head.ref, "code")
+        return []
+    when = find_time(resource, _STANDING, head, context)
+    if when is None:
+        return []
+    return [
+        Allergy(
+            ref=head.ref,
+            version=head.version,
+            when=when,
+            learned=context.learned,
+            concepts=concepts_of(codes, context.ontology) or context.named(text),
+            codes=codes,
+            text=text,
+            clinical=status_of(resource.get("clinicalStatus")),
+            verification=status_of(resource.get("verificationStatus")),
+            criticality=word(resource.get("criticality")),
+        )
+    ]
+
+
+def read_report(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """A DiagnosticReport: that the study was done, and which results are its."""
+    status = word(resource.get("status"))
+    if status not in _REPORTED:
+        context.note(IssueCode.NOT_FINAL, head.ref, "status")
+        return []
+    codes, text = _named(resource.get("code"), head, context)
+    when = find_time(resource, _REPORT, head, context) if codes or text else None
+    if when is None:
+        return []
+    return [
+        Report(
+            ref=head.ref,
+            version=head.version,
+            when=when,
+            learned=context.learned,
+            status=status,
+            concepts=concepts_of(codes, context.ontology),
+            codes=codes,
+            text=text,
+            results=_results(resource, head, context),
+        )
+    ]
+
+
+def _results(resource: Object, head: Head, context: Context) -> tuple[str, ...]:
+    sent = resource.get("result")
+    named = [context.references.name(one) for one in objects(sent)]
+    if "" in named or (isinstance(sent, list) and len(sent) > MAX_ITEMS):
+        context.note(IssueCode.UNRESOLVED_REFERENCE, head.ref, "result", dropped=False)
+    return tuple(filter(None, named))
+
+
+def _named(concept: object, head: Head, context: Context) -> tuple[tuple[Code, ...], str]:
+    codes, text = codes_of(concept), text_of(concept)
+    if not codes and not text:
+        context.note(IssueCode.NO_CODE, head.ref, "code")
+    return codes, text

@@ -1,0 +1,83 @@
+"""CodeableConcepts as (system, code) pairs, and what the ontology makes of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cds_app.domain.facts import Code
+from cds_app.domain.ontology import Ontology
+from cds_app.fabric.shapes import as_object, clean, objects, word
+
+MAX_CODINGS: Final = 32
+
+LOINC: Final = "http://loinc.org"
+SNOMED: Final = "http://snomed.info/sct"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
+ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
+
+_SYSTEMS: Final = {
+    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
+    "urn:oid:2.16.840.1.113883.6.3": ICD10,
+    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.103": ICD9CM,
+}
+_CLASSIFICATIONS: Final = frozenset({ICD10, ICD10CM, ICD9CM})
+_SHORTEST_CATEGORY: Final = 3
+
+
+def codes_of(concept: object) -> tuple[Code, ...]:
+    """Codings of a CodeableConcept (or of one bare Coding) as sent, systems as URLs, at most 32."""
+    if not isinstance(concept, dict):
+        return ()
+    codings = concept.get("coding")
+    found = codings[:MAX_CODINGS] if isinstance(codings, list) else (codings or concept,)
+    return tuple([_code(one) for one in found if isinstance(one, dict) and isinstance(one.get("code"), str)])
+
+
+def _code(coding: dict[str, object]) -> Code:
+    system = word(coding.get("system"))
+    return _SYSTEMS.get(system, system), word(coding.get("code"))
+
+
+def text_of(concept: object) -> str:
+    """What a CodeableConcept says in words: its text, else the first display."""
+    found = as_object(concept)
+    if found is None:
+        return ""
+    text = found.get("text")
+    if isinstance(text, str) and text:
+        return clean(text)
+    displays = (word(one.get("display")) for one in (*objects(found.get("coding")), found))
+    return next((display for display in displays if display), "")
+
+
+def status_of(value: object) -> str:
+    """A status that R4 codes as a CodeableConcept and older releases as a plain code."""
+    if isinstance(value, str):
+        return word(value)
+    return next((code for _, code in codes_of(value)), "")
+
+
+def concepts_of(codes: tuple[Code, ...], ontology: Ontology) -> tuple[str, ...]:
+    """Concepts that the codes name, most specific first.
+
+    Notes
+    -----
+    ICD is a classification: whatever is filed under I48.91 is filed under I48. A code that the ontology lists only
+    by its category is therefore found through the category.
+    """
+    direct = ontology.concepts_of(codes)
+    wider = ontology.concepts_of([above for code in codes if code[0] in _CLASSIFICATIONS for above in _above(code)])
+    return tuple(dict.fromkeys((*direct, *wider)))
+
+
+def _above(code: Code) -> list[Code]:
+    system, text = code
+    plain = text.replace(".", "").upper()
+    stem = _SHORTEST_CATEGORY + (system == ICD9CM and plain.startswith("E"))
+    lengths = range(len(plain), stem - 1, -1)
+    return [(system, plain[:stem] + ("." + plain[stem:end] if end > stem else "")) for end in lengths]

@@ -1,0 +1,138 @@
+"""Quantities, ranges and ratios as one number in the variable's unit, with the bound it stands for."""
+
+from __future__ import annotations
+
+from math import isclose, isfinite
+from typing import Final, NamedTuple, cast
+
+from cds_app.domain.facts import Bound
+from cds_app.domain.issues import IssueCode
+from cds_app.domain.ontology import Variable
+from cds_app.domain.units import is_number_name
+from cds_app.errors import UnitError
+from cds_app.fabric.context import Context
+from cds_app.fabric.shapes import Object, as_object, number, word
+
+_COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
+_PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
+
+
+class Amount(NamedTuple):
+    """A number in the canonical unit."""
+
+    value: float
+    bound: Bound = "="
+
+
+class Refusal(NamedTuple):
+    """Why there is no number, and in which element."""
+
+    code: IssueCode
+    field: str
+
+
+def read_quantity(quantity: object, variable: Variable, context: Context) -> Amount | Refusal:
+    """A Quantity: number, comparator and unit."""
+    found = as_object(quantity)
+    if found is None:
+        return Refusal(IssueCode.UNREADABLE, "valueQuantity")
+    raw = found.get("value")
+    value = number(raw)
+    if value is None:
+        return Refusal(IssueCode.NO_VALUE if raw is None else IssueCode.NOT_A_NUMBER, "valueQuantity.value")
+    comparator = found.get("comparator")
+    if comparator is not None and (not isinstance(comparator, str) or comparator not in _COMPARATORS):
+        return Refusal(IssueCode.UNREADABLE, "valueQuantity.comparator")
+    converted = _convert(value, found, variable, context)
+    if isinstance(converted, Refusal):
+        return converted
+    return Amount(converted, "=" if comparator is None else cast("Bound", comparator))
+
+
+def quantity_text(quantity: object) -> str:
+    """A Quantity in words, for a variable that is no number (a dipstick's ``30 mg/dL``); "" if it has no number."""
+    found = as_object(quantity) or {}
+    value = number(found.get("value"))
+    if value is None:
+        return ""
+    unit = word(found.get("unit")) or word(found.get("code"))
+    return f"{word(found.get('comparator'))}{value:g} {unit}".strip()
+
+
+def read_integer(value: object, variable: Variable) -> Amount | Refusal:
+    """A valueInteger: usable only where no unit is needed."""
+    if type(value) is not int or (found := number(value)) is None:
+        return Refusal(IssueCode.NOT_A_NUMBER, "valueInteger")
+    if not is_number_name(variable.unit):
+        return Refusal(IssueCode.NO_UNIT, "valueInteger")
+    return Amount(found)
+
+
+def read_range(value: object, variable: Variable, context: Context) -> Amount | Refusal:
+    """A Range: one that is open, or closed to a point, has a number; of any other only the lower bound is kept."""
+    found = as_object(value) or {}
+    edge = "low" if found.get("low") is not None else "high"
+    amount = read_quantity(found.get(edge), variable, context)
+    if isinstance(amount, Refusal):
+        return Refusal(amount.code, f"valueRange.{edge}")
+    if edge == "low" and found.get("high") == found.get("low"):
+        return amount
+    return Amount(amount.value, ">=" if edge == "low" else "<=")
+
+
+def read_ratio(value: object, variable: Variable, context: Context) -> Amount | Refusal:
+    """A Ratio of two plain quantities, as their quotient in the quotient of their units."""
+    found = as_object(value) or {}
+    above, below = as_object(found.get("numerator")) or {}, as_object(found.get("denominator")) or {}
+    top, bottom = number(above.get("value")), number(below.get("value"))
+    if top is None or bottom is None or bottom == 0:
+        return Refusal(IssueCode.NOT_A_NUMBER, "valueRatio")
+    upper, lower = word(above.get("code")), word(below.get("code"))
+    if above.get("comparator") or below.get("comparator") or "/" in lower:
+        return Refusal(IssueCode.UNREADABLE, "valueRatio")
+    unit = f"{upper or '1'}/{lower}" if lower not in ("", "1") else upper
+    amount = read_quantity({"value": top / bottom, "code": unit}, variable, context)
+    return Refusal(amount.code, "valueRatio") if isinstance(amount, Refusal) else amount
+
+
+def _convert(value: float, quantity: Object, variable: Variable, context: Context) -> float | Refusal:
+    code, text = quantity.get("code"), quantity.get("unit")
+    if code == variable.unit and (text is None or text == code):
+        return value
+    key = (variable.key, word(code), word(text))
+    unit = context.unit_choices.get(key)
+    if unit is None:
+        unit = context.unit_choices[key] = _choose(*key[1:], variable, context)
+    if isinstance(unit, IssueCode):
+        return Refusal(unit, "valueQuantity.unit" if not key[1] else "valueQuantity.code")
+    converted = value if unit == variable.unit else context.units.convert(value, unit, variable)
+    return converted if isfinite(converted) else Refusal(IssueCode.NOT_A_NUMBER, "valueQuantity.value")
+
+
+def _choose(code: str, text: str, variable: Variable, context: Context) -> str | IssueCode:
+    """The unit to convert from, or why there is none.
+
+    Notes
+    -----
+    Code and text that both convert, but not to the same, contradict each other: neither is believed.
+    """
+    if not code and not text:
+        return variable.unit if is_number_name(variable.unit) else IssueCode.NO_UNIT
+    by_code = _probe(code, variable, context) if code else IssueCode.UNKNOWN_UNIT
+    by_text = _probe(text, variable, context) if text and text != code else IssueCode.UNKNOWN_UNIT
+    if isinstance(by_code, IssueCode):
+        if isinstance(by_text, IssueCode):
+            return by_code if code else by_text
+        return text
+    if isinstance(by_text, IssueCode) or all(map(isclose, by_code, by_text)):
+        return code
+    return IssueCode.WRONG_DIMENSION
+
+
+def _probe(unit: str, variable: Variable, context: Context) -> list[float] | IssueCode:
+    if unit == variable.unit:
+        return list(_PROBES)
+    try:
+        return [context.units.convert(probe, unit, variable) for probe in _PROBES]
+    except UnitError as error:
+        return IssueCode.WRONG_DIMENSION if error.reason == "wrong-dimension" else IssueCode.UNKNOWN_UNIT

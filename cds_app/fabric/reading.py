@@ -1,0 +1,260 @@
+"""FHIR resources of one patient -> facts, issues and a count in which every resource stands exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
+from cds_app.domain.issues import Issue, IssueCode
+from cds_app.domain.ontology import Ontology
+from cds_app.fabric.bundles import unpack
+from cds_app.fabric.clinical import (
+    read_allergy,
+    read_condition,
+    read_encounter,
+    read_patient,
+    read_procedure,
+    read_report,
+    read_service_request,
+)
+from cds_app.fabric.codes import status_of
+from cds_app.fabric.context import Context, Head, Units, version_of
+from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
+from cds_app.fabric.names import names_of
+from cds_app.fabric.observations import component_refs, read_observation
+from cds_app.fabric.references import (
+    Item,
+    References,
+    hashed_reference,
+    local_reference,
+    reference_text,
+)
+from cds_app.fabric.shapes import Object, as_object
+from cds_app.fabric.times import UNDATED, interval_of
+
+__all__ = ["Item", "Reading", "Tally", "read", "unpack"]
+
+Outcome = Literal["used", "unknown", "dropped"]
+Reader = Callable[[Object, Head, Context], list[Fact] | None]
+
+CLOCK_MARGIN: Final = timedelta(minutes=10)
+_ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
+_ERROR: Final = "entered-in-error"
+OTHER: Final = "other"
+
+_READERS: Final[Mapping[str, tuple[Reader, str]]] = {
+    "Observation": (read_observation, "subject"),
+    "Condition": (read_condition, "subject"),
+    "MedicationRequest": (read_request, "subject"),
+    "MedicationAdministration": (read_administration, "subject"),
+    "MedicationStatement": (read_statement, "subject"),
+    "Medication": (read_medication, ""),
+    "Procedure": (read_procedure, "subject"),
+    "ServiceRequest": (read_service_request, "subject"),
+    "AllergyIntolerance": (read_allergy, "patient"),
+    "DiagnosticReport": (read_report, "subject"),
+    "Encounter": (read_encounter, "subject"),
+    "Patient": (read_patient, ""),
+}
+# Counted by name; any other name might be anything, and is counted as "other".
+_UNUSED: Final = frozenset(
+    """Account Appointment AuditEvent Basic Binary BodyStructure CarePlan CareTeam Claim ClaimResponse
+    ClinicalImpression Communication CommunicationRequest Composition Consent Coverage DetectedIssue Device
+    DeviceRequest DeviceUseStatement DocumentReference EpisodeOfCare ExplanationOfBenefit FamilyMemberHistory Flag
+    Goal Group HealthcareService ImagingStudy Immunization List Location Media MedicationDispense NutritionOrder
+    Organization Parameters Practitioner PractitionerRole Provenance Questionnaire QuestionnaireResponse
+    RelatedPerson RequestGroup RiskAssessment Schedule Slot Specimen Substance SupplyDelivery Task
+    VisionPrescription""".split()  # noqa: SIM905 - fifty names read better as words than as a column
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of the resources of one type.
+
+    Parameters
+    ----------
+    used : int
+        Read, and the ontology knows what it is about (or need not).
+    unknown : int
+        Read and shown, but the ontology knows none of its codes.
+    dropped : int
+        Left out; an issue says why.
+    """
+
+    used: int = 0
+    unknown: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a set of resources says about one patient.
+
+    Parameters
+    ----------
+    facts : Facts
+    issues : tuple of Issue
+    tally : mapping of str to Tally
+        By resource type; ``other`` for what is none.
+    """
+
+    facts: Facts
+    issues: tuple[Issue, ...]
+    tally: Mapping[str, Tally]
+
+
+def read(
+    resources: Sequence[object],
+    *,
+    patient: str,
+    ontology: Ontology,
+    units: Units,
+    learned: datetime,
+    now: datetime,
+) -> Reading:
+    """Read resources of one patient.
+
+    Parameters
+    ----------
+    resources : sequence
+        Items of `unpack`, or any JSON values, which are unpacked here.
+    patient : str
+        Bare FHIR id; what is about anybody else is left out.
+    ontology, units
+        What is known by name, and how to convert to its units.
+    learned : datetime
+        When Twinline came to know all this, UTC.
+    now : datetime
+        What lies more than ten minutes later is left out, UTC.
+
+    Returns
+    -------
+    Reading
+        Facts in the order of the resources. Nothing in ``resources`` raises.
+    """
+    items, issues = _items(resources)
+    context = Context(
+        patient=patient,
+        ontology=ontology,
+        units=units,
+        learned=learned,
+        earliest=_earliest(items, patient, now),
+        latest=now + CLOCK_MARGIN,
+        references=References.of(items),
+        names=names_of(ontology),
+        issues=issues,
+        matches={},
+        unit_choices={},
+    )
+    facts: list[Fact] = []
+    counts: dict[str, dict[Outcome, int]] = {}
+    for item in items:
+        kind, found = _read_item(item, context)
+        count = counts.setdefault(kind, {"used": 0, "unknown": 0, "dropped": 0})
+        count[_outcome(found)] += 1
+        facts.extend(found or ())
+    tally = {kind: Tally(**count) for kind, count in counts.items()}
+    return Reading(facts=gather(facts), issues=tuple(context.issues), tally=tally)
+
+
+def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:
+    items: list[Item] = []
+    issues: list[Issue] = []
+    for i, resource in enumerate(resources):
+        if isinstance(resource, Item):
+            items.append(resource)
+        else:
+            unpacked, problems = unpack(resource, at=f"[{i}]")
+            items.extend(unpacked)
+            issues.extend(problems)
+    return items, issues
+
+
+def _earliest(items: Sequence[Item], patient: str, now: datetime) -> datetime:
+    """Midnight of the patient's birth with a day's margin, or 1900 where the birth date does not help."""
+    for item in items:
+        resource = as_object(item.resource)
+        if resource and resource.get("resourceType") == "Patient" and resource.get("id") == patient:
+            birth = interval_of(resource.get("birthDate"))
+            if birth is not None and UNDATED + _ZONE_MARGIN <= birth.start <= now:
+                return birth.start - _ZONE_MARGIN
+    return UNDATED
+
+
+def _read_item(item: Item, context: Context) -> tuple[str, list[Fact] | None]:
+    """The type under which an item is counted, and its facts: none when left out, None when it needs none."""
+    resource = as_object(item.resource)
+    kind = resource.get("resourceType") if resource is not None else None
+    if resource is None or not isinstance(kind, str):
+        context.note(IssueCode.UNREADABLE, item.at, "" if resource is None else "resourceType")
+        return OTHER, []
+    reader, subject = _READERS.get(kind, (None, ""))
+    if reader is None:
+        context.note(IssueCode.UNSUPPORTED_TYPE, item.at)
+        return (kind if kind in _UNUSED else OTHER), []
+    ref = local_reference(resource) or hashed_reference(resource) or f"{kind}/~{item.at}"
+    if not _is_about(resource, subject, ref, context):
+        return kind, []
+    head = Head(ref, version_of(resource), _is_error(resource))
+    if head.void:
+        context.note(IssueCode.ENTERED_IN_ERROR, ref, dropped=False)
+        return kind, _void(resource, head, context)
+    modifier = next((name for name in ("modifierExtension", "implicitRules") if name in resource), None)
+    if modifier is not None:
+        context.note(IssueCode.MODIFIER_EXTENSION, ref, modifier)
+        return kind, []
+    return kind, reader(resource, head, context)
+
+
+def _is_about(resource: Object, field: str, ref: str, context: Context) -> bool:
+    """Whether the resource is about this patient; if not, says so."""
+    if not field:
+        if resource["resourceType"] != "Patient" or ref == context.subject:
+            return True
+        context.note(IssueCode.OTHER_PATIENT, ref)
+        return False
+    reference = resource.get(field)
+    text = reference_text(reference)
+    name = text if text == context.subject else context.references.name(reference)
+    if name == context.subject or text == f"urn:uuid:{context.patient}":
+        return True
+    unknown = IssueCode.UNRESOLVED_REFERENCE if text else IssueCode.UNREADABLE
+    context.note(IssueCode.OTHER_PATIENT if name else unknown, ref, field)
+    return False
+
+
+def _is_error(resource: Object) -> bool:
+    return resource.get("status") == _ERROR or (
+        "verificationStatus" in resource and status_of(resource["verificationStatus"]) == _ERROR
+    )
+
+
+def _void(resource: Object, head: Head, context: Context) -> list[Fact]:
+    """Void facts for a resource of any type, and for each of its components: no older version counts any more."""
+    refs = [head.ref, *(ref for _, ref in component_refs(resource, head.ref))]
+    return [
+        UnknownFinding(
+            ref=ref, version=head.version, when=UNDATED, learned=context.learned, void=True, codes=(), text=""
+        )
+        for ref in refs
+    ]
+
+
+def _outcome(facts: list[Fact] | None) -> Outcome:
+    if facts is None:
+        return "used"
+    if not facts:
+        return "dropped"
+    return "used" if any(map(_is_known, facts)) else "unknown"
+
+
+def _is_known(fact: Fact) -> bool:
+    if isinstance(fact, (Measurement, CodedFinding)) or fact.void:
+        return True
+    if isinstance(fact, UnknownFinding):
+        return False
+    return bool(getattr(fact, "concepts", True)) or (isinstance(fact, Report) and bool(fact.results))

@@ -1,0 +1,70 @@
+"""Tolerant access to JSON that came from outside: any shape is met with a value or with nothing, never an exception."""
+
+from __future__ import annotations
+
+import unicodedata
+from math import isfinite
+from typing import Any, Final
+
+Object = dict[str, Any]
+
+MAX_TEXT: Final = 200
+MAX_ITEMS: Final = 500
+
+
+def as_object(value: object) -> Object | None:
+    """The value if it is a JSON object."""
+    return value if isinstance(value, dict) else None
+
+
+def objects(value: object) -> list[Object]:
+    """The objects in a list, at most 500; one object counts as a list of it (FHIR STU3 shapes that R4 repeats)."""
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return [one for one in value[:MAX_ITEMS] if isinstance(one, dict)]
+    return []
+
+
+def first(value: object) -> Object:
+    """The first object of `objects`, else an empty one."""
+    found = objects(value)
+    return found[0] if found else {}
+
+
+def word(value: object) -> str:
+    """A code, status or unit: a string of at most 200 characters without control characters, else ""."""
+    return clean(value) if isinstance(value, str) else ""
+
+
+def clean(text: str) -> str:
+    """Text for people: control and format characters out, white space collapsed, at most 200 characters.
+
+    Notes
+    -----
+    No compatibility normalisation: NFKC would turn 10² into 102.
+    """
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return text
+    spaced = "".join(_kept(character) for character in text[: 4 * MAX_TEXT])
+    short = " ".join(spaced.split())
+    return short if len(short) <= MAX_TEXT else short[: MAX_TEXT - 1] + "…"
+
+
+def _kept(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] == "Z" or character in "\t\n\v\f\r":
+        return " "
+    return "" if category[0] == "C" else character
+
+
+def number(value: object) -> float | None:
+    """A finite JSON number; a boolean, a string and an integer beyond a double are none."""
+    if type(value) is float:
+        return value if isfinite(value) else None
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return None

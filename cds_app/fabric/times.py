@@ -1,0 +1,123 @@
+"""When something was so: the first usable time of a resource, partial dates as intervals, impossible times refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from cds_app.domain.issues import IssueCode
+from cds_app.domain.time import Interval, parse_fhir_time
+from cds_app.errors import BadRequest
+from cds_app.fabric.context import Context, Head
+from cds_app.fabric.shapes import Object, as_object
+
+UNDATED: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""``when`` of what stands without a date (an allergy, an old diagnosis): it has always been so."""
+
+_NO_MARGIN: Final = timedelta(0)
+_WIDEST_ZONE: Final = timedelta(hours=14)  # a date has no zone: it may already have begun somewhere
+
+Missing = Literal["drop", "always", "learned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a resource type says when.
+
+    Parameters
+    ----------
+    fields : tuple of str
+        Elements by preference.
+    late : tuple of str
+        Elements that stand in, with an issue (``issued``).
+    at_end : bool
+        Whether of a Period its end counts (a result) or its start (a treatment).
+    missing : {"drop", "always", "learned"}
+        Without any time: left out; held to be so since `UNDATED`; held to be so since it was learned. What has
+        always been so is not left out for an onset before birth either; its next element is tried.
+    """
+
+    fields: tuple[str, ...]
+    late: tuple[str, ...] = ()
+    at_end: bool = False
+    missing: Missing = "drop"
+
+
+def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> datetime | None:
+    """The resource's time, or None when the resource must be left out (and an issue says why)."""
+    for name in plan.fields:
+        value = resource.get(name)
+        if value is None:
+            continue
+        interval = interval_of(value, at_end=plan.at_end)
+        problem = IssueCode.UNREADABLE if interval is None else _problem(interval, context)
+        if interval is not None and problem is None:
+            return _settle(interval, name, resource, head, context)
+        over = problem is IssueCode.FUTURE or (problem is IssueCode.IMPOSSIBLE_TIME and plan.missing != "always")
+        context.note(problem or IssueCode.UNREADABLE, head.ref, name, dropped=over)
+        if over:
+            return None
+    return _late(resource, plan, head, context)
+
+
+def _late(resource: Object, plan: Plan, head: Head, context: Context) -> datetime | None:
+    for name in plan.late:
+        interval = interval_of(resource.get(name), at_end=plan.at_end)
+        if interval is None:
+            continue
+        problem = _problem(interval, context)
+        context.note(problem or IssueCode.IMPRECISE_TIME, head.ref, name, dropped=problem is not None)
+        return None if problem is not None else min(interval.end, max(context.learned, interval.start))
+    context.note(IssueCode.NO_TIME, head.ref, plan.fields[0], dropped=plan.missing == "drop")
+    return {"drop": None, "always": UNDATED, "learned": context.learned}[plan.missing]
+
+
+def _problem(interval: Interval, context: Context) -> IssueCode | None:
+    if interval.end < context.earliest:
+        return IssueCode.IMPOSSIBLE_TIME
+    if interval.start - (_NO_MARGIN if interval.exact else _WIDEST_ZONE) > context.latest:
+        return IssueCode.FUTURE
+    return None
+
+
+def _settle(interval: Interval, name: str, resource: Object, head: Head, context: Context) -> datetime:
+    """An instant as it is; of a partial date the last moment at which the result can have been there."""
+    if interval.exact:
+        return interval.end
+    context.note(IssueCode.IMPRECISE_TIME, head.ref, name, dropped=False)
+    issued = interval_of(resource.get("issued"))
+    known = issued.end if issued is not None and issued.end >= interval.start else context.learned
+    return min(interval.end, max(known, interval.start))
+
+
+def interval_of(value: object, *, at_end: bool = False) -> Interval | None:
+    """What a date, dateTime, instant, Period or Timing says; None if it says nothing readable."""
+    if isinstance(value, str):
+        try:
+            return parse_fhir_time(value, field="")
+        except BadRequest:
+            return None
+    found = as_object(value)
+    return None if found is None else _interval_in(found, at_end=at_end)
+
+
+def _interval_in(value: Object, *, at_end: bool) -> Interval | None:
+    events = value.get("event")
+    if isinstance(events, list) and events:
+        return _date(events[-1] if at_end else events[0])
+    repeat = as_object(value.get("repeat"))
+    period = as_object(repeat.get("boundsPeriod")) if repeat else value
+    start, end = (_date(period.get("start")), _date(period.get("end"))) if period else (None, None)
+    return (end or start) if at_end else (start or end)
+
+
+def _date(value: object) -> Interval | None:
+    return interval_of(value) if isinstance(value, str) else None
+
+
+def end_of(value: object) -> datetime | None:
+    """The latest instant of a date, or of a Period's end; in the future too."""
+    found = as_object(value)
+    interval = _date(value if found is None else found.get("end"))
+    return None if interval is None else interval.end

@@ -1,0 +1,1 @@
+"""Offline training and evaluation. Needs the extra `learn`; never imported when serving."""

@@ -1,0 +1,137 @@
+"""PhysioNet/CinC Challenge 2019 in the ontology's words: the one place that knows its columns.
+
+Source: Reyna MA et al., Early prediction of sepsis from clinical data, Crit Care Med 2020;48:210. CC BY 4.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+CREDIT = "PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0"
+
+Part = Literal["fit", "calibrate", "test"]
+_FIT_UP_TO = 0.70
+_CALIBRATE_UP_TO = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One measured column.
+
+    Parameters
+    ----------
+    column : str
+        Name in the file.
+    quantity : str
+        What the twin calls it.
+    low, high : float
+        Plausible limits in the canonical unit; outside is an artefact. As in ``models/ontology``, but for aPTT (from
+        10 s instead of 15) and troponin (from 0.001 ng/mL instead of 0).
+    unit : str
+        The canonical UCUM unit, which the values are in after `load`.
+    """
+
+    column: str
+    quantity: str
+    low: float
+    high: float
+    unit: str
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("HR", "heart_rate", 10, 300, "/min"),
+    Column("O2Sat", "spo2", 30, 100, "%"),
+    Column("Temp", "body_temp", 25, 45, "Cel"),
+    Column("SBP", "sbp", 30, 300, "mm[Hg]"),
+    Column("MAP", "map", 20, 220, "mm[Hg]"),
+    Column("DBP", "dbp", 10, 200, "mm[Hg]"),
+    Column("Resp", "resp_rate", 2, 80, "/min"),
+    Column("EtCO2", "etco2", 5, 150, "mm[Hg]"),
+    Column("BaseExcess", "base_excess", -40, 40, "mmol/L"),
+    Column("HCO3", "bicarbonate", 2, 60, "mmol/L"),
+    Column("FiO2", "fio2", 21, 100, "%"),
+    Column("pH", "ph", 6.5, 8.0, "[pH]"),
+    Column("PaCO2", "pco2", 5, 200, "mm[Hg]"),
+    Column("SaO2", "sao2", 30, 100, "%"),
+    Column("AST", "ast", 1, 20000, "U/L"),
+    Column("BUN", "urea_nitrogen", 1, 300, "mg/dL"),
+    Column("Alkalinephos", "alp", 5, 5000, "U/L"),
+    Column("Calcium", "calcium", 3, 20, "mg/dL"),
+    Column("Chloride", "chloride", 60, 160, "mmol/L"),
+    Column("Creatinine", "creatinine", 0.1, 30, "mg/dL"),
+    Column("Bilirubin_direct", "bilirubin_direct", 0.01, 60, "mg/dL"),
+    Column("Glucose", "glucose", 10, 2000, "mg/dL"),
+    Column("Lactate", "lactate", 0.1, 40, "mmol/L"),
+    Column("Magnesium", "magnesium", 0.3, 10, "mg/dL"),
+    Column("Phosphate", "phosphate", 0.3, 20, "mg/dL"),
+    Column("Potassium", "potassium", 1.0, 12, "mmol/L"),
+    Column("Bilirubin_total", "bilirubin_total", 0.05, 60, "mg/dL"),
+    Column("TroponinI", "troponin_i", 0.001, 500, "ng/mL"),
+    Column("Hct", "hematocrit", 5, 75, "%"),
+    Column("Hgb", "hemoglobin", 2, 25, "g/dL"),
+    Column("PTT", "aptt", 10, 300, "s"),
+    Column("WBC", "wbc", 0.01, 500, "10*3/uL"),
+    Column("Fibrinogen", "fibrinogen", 20, 1500, "mg/dL"),
+    Column("Platelets", "platelets", 1, 3000, "10*3/uL"),
+)
+QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
+KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
+
+
+def load(path: Path, *, extra: Sequence[str] = KEYS) -> pd.DataFrame:
+    """Hourly rows, sorted by patient and hour, measured columns in canonical units with artefacts removed.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file with the challenge's columns.
+    extra : sequence of str
+        Other columns to keep; those that the file lacks are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per patient and hour; measured columns keep the file's names and are float32.
+    """
+    frame = pd.read_parquet(path)
+    keep = [name for name in extra if name in frame.columns]
+    frame = frame[keep + [one.column for one in COLUMNS if one.column in frame.columns]].copy()
+    if "FiO2" in frame.columns:
+        frame["FiO2"] = fio2_percent(frame["FiO2"])
+    for one in COLUMNS:
+        if one.column in frame.columns:
+            known = frame[one.column]
+            frame[one.column] = known.where(known.between(one.low - 1e-6, one.high + 1e-6)).astype(np.float32)
+    return frame.sort_values(["pid", "ICULOS"], kind="stable", ignore_index=True)
+
+
+def fio2_percent(fraction_or_percent: pd.Series[float]) -> pd.Series[float]:
+    """FiO2 in percent: the file holds fractions with some percentages among them; nothing lies between 1 and 21."""
+    return fraction_or_percent.where(fraction_or_percent > 1.0, fraction_or_percent * 100.0).round(1)
+
+
+def split(pid: str) -> Part:
+    """Which of the three disjoint sets a patient is in: 70 % fit, 15 % calibrate, 15 % test, by SHA-256 of the id."""
+    at = int.from_bytes(hashlib.sha256(pid.encode()).digest()[:8], "big") / 2.0**64
+    if at < _FIT_UP_TO:
+        return "fit"
+    return "calibrate" if at < _CALIBRATE_UP_TO else "test"
+
+
+def in_part(pids: pd.Series[str], part: Part) -> pd.Series[bool]:
+    """Which rows belong to patients of one part."""
+    members = {pid for pid in pids.unique() if split(pid) == part}
+    return pids.isin(members)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,318 @@
+"""The mitigation catalogue as the clinical team wrote it: topics, tiers, options, gates. Content, checked at load."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
+
+from cds_app.content import Artefact
+from cds_app.domain.ontology import Ontology
+from cds_app.errors import ContentError
+from cds_app.mitigate.rules import (
+    AllergyTo,
+    Change,
+    Content,
+    Done,
+    Finding,
+    Given,
+    Leaf,
+    Problem,
+    Quantity,
+    RiskRule,
+    Rule,
+    ScorePart,
+    ScoreRule,
+    Takes,
+    leaves,
+)
+
+FILE = "catalogue.json"
+Text = Annotated[str, Field(min_length=1, max_length=140)]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Tag = Literal["V", "M"]
+System = Literal[
+    "http://loinc.org",
+    "http://snomed.info/sct",
+    "http://www.nlm.nih.gov/research/umls/rxnorm",
+]
+
+
+class Guideline(Content):
+    """Who recommends it, when, and where in the document."""
+
+    org: Text
+    year: int
+    section: str
+
+
+class TierRule(Content):
+    """When the topic is a concern of this tier: 1 information, 2 act today, 3 act now."""
+
+    tier: Annotated[int, Field(ge=1, le=3)]
+    word: Text
+    when: Rule
+
+
+class Because(Content):
+    """A rule and the sentence that a clinician reads when it holds."""
+
+    when: Rule
+    why: Text
+
+
+class AllergyGate(Content):
+    """Drugs that the option brings, and the shared classes that count as cross-reactive."""
+
+    drugs: Annotated[tuple[Key, ...], Field(min_length=1)]
+    cross: tuple[Key, ...] = ()
+
+
+class RenalGate(Content):
+    """Least eGFR (mL/min/1.73 m2), whether dialysis forbids it, and what to do when filtration is not known."""
+
+    egfr_at_least: PositiveFloat | None = None
+    dialysis: Literal["refuse", "allow"] = "allow"
+    unknown: Literal["refuse", "caution"] = "caution"
+
+
+class AlreadyGate(Content):
+    """What in the last hours makes the option pointless: it was done, ordered, given or measured already."""
+
+    within_h: PositiveFloat
+    done: tuple[Key, ...] = ()
+    ordered: tuple[Key, ...] = ()
+    given: tuple[Key, ...] = ()
+    measured: tuple[Key, ...] = ()
+
+
+class Gates(Content):
+    """Everything that stands between an option and a clinician."""
+
+    allergy: AllergyGate | None = None
+    pregnancy: Literal["refuse", "caution"] | None = None
+    renal: RenalGate | None = None
+    contraindicated: tuple[Because, ...] = ()
+    cautions: tuple[Because, ...] = ()
+    already: AlreadyGate | None = None
+    weight: bool = False
+
+
+class Draft(Content):
+    """Which FHIR resource would be drafted. No dose: it stands in the option's text."""
+
+    type: Literal["MedicationRequest", "ServiceRequest"]
+    system: System
+    code: Annotated[str, Field(pattern=r"^[0-9]+(-[0-9])?$")]
+    display: Text
+    priority: Literal["routine", "urgent", "asap", "stat"]
+
+
+class OptionEntry(Content):
+    """One option.
+
+    ``evidence`` tells whether the statement was seen in a published page (V) or is from memory (M);
+    ``code_tag`` the same of the code. What is from memory needs review, and its code is not drafted.
+    """
+
+    id: Key
+    text: Text
+    strength: Text
+    rank: Annotated[int, Field(ge=1, le=4)]
+    evidence: Tag
+    needs_review: bool
+    code_tag: Tag | None = None
+    draft: Draft | None = None
+    when: Rule | None = None
+    gates: Gates = Gates()
+    guideline: Guideline | None = None
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> OptionEntry:
+        if self.evidence == "M" and not self.needs_review:
+            raise ValueError("an option from memory needs review")
+        if (self.draft is None) != (self.code_tag is None):
+            raise ValueError("a draft has a code tag, and only a draft has one")
+        if self.draft is not None and self.draft.type == "MedicationRequest" and self.gates.allergy is None:
+            raise ValueError("a drug has an allergy gate")
+        return self
+
+
+class Topic(Content):
+    """One topic: when it concerns a patient and what could be considered."""
+
+    id: Key
+    title: Text
+    active: bool = True
+    inactive_reason: str = ""
+    guideline: Guideline
+    shows: tuple[Key, ...] = ()
+    tiers: tuple[TierRule, ...] = ()
+    options: tuple[OptionEntry, ...] = ()
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Topic:
+        tiers = [one.tier for one in self.tiers]
+        if tiers != sorted(set(tiers), reverse=True):
+            raise ValueError("tiers stand highest first, each once")
+        if self.active == bool(self.inactive_reason):
+            raise ValueError("an inactive topic says why, an active one does not")
+        if self.active and not tiers:
+            raise ValueError("an active topic has a tier")
+        return self
+
+
+class CatalogueFile(Content):
+    """The whole file."""
+
+    topics: tuple[Topic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Topics by id, in the order of the file, and which artefact they come from."""
+
+    topics: Mapping[str, Topic]
+    version: str
+    sha256: str
+
+
+def load_catalogue(
+    artefact: Artefact, ontology: Ontology, *, scores: Collection[str], risks: Collection[str]
+) -> Catalogue:
+    """Read the catalogue and resolve every name in it.
+
+    Parameters
+    ----------
+    artefact : Artefact
+        ``models/mitigations/<version>``.
+    ontology : Ontology
+        Quantities, their canonical units, and concepts.
+    scores, risks : collection of str
+        Names that rules may ask for.
+
+    Raises
+    ------
+    ContentError
+        On anything malformed and on any quantity, unit, concept, score or risk that does not resolve, with
+        its place.
+    """
+    try:
+        file = CatalogueFile.model_validate(artefact.read_json(FILE))
+    except ValidationError as error:
+        raise ContentError(_first(error), field=FILE) from error
+    names = _Names(ontology=ontology, scores=frozenset(scores), risks=frozenset(risks))
+    _check_ids(file)
+    for topic in file.topics:
+        for place, problem in _problems(topic, names):
+            raise ContentError(f"models/mitigations: {place} {problem}", field=place)
+    topics = {topic.id: topic for topic in file.topics}
+    return Catalogue(topics=topics, version=artefact.version, sha256=artefact.sha256)
+
+
+def _first(error: ValidationError) -> str:
+    found: Any = error.errors(include_input=False, include_url=False)[0]
+    return f"models/mitigations: {'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
+
+
+def _check_ids(file: CatalogueFile) -> None:
+    for ids in ([one.id for one in file.topics], [one.id for topic in file.topics for one in topic.options]):
+        if len(set(ids)) < len(ids):
+            raise ContentError("models/mitigations: an id is used twice", field=FILE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    ontology: Ontology
+    scores: frozenset[str]
+    risks: frozenset[str]
+
+    def units_of(self, quantity: str) -> str | None:
+        """Canonical unit of a quantity; None when there is no such quantity."""
+        known = any(one.quantity == quantity for one in self.ontology.variables.values())
+        return self.ontology.quantity(quantity).unit if known else None
+
+
+def _problems(topic: Topic, names: _Names) -> Iterator[tuple[str, str]]:
+    for quantity in topic.shows:
+        yield from _quantity_problem(quantity, f"{topic.id}.shows", names)
+    for place, rule in _rules(topic):
+        for leaf in leaves(rule):
+            yield from ((place, problem) for problem in _leaf_problems(leaf, names))
+    for option in topic.options:
+        place = f"{topic.id}.{option.id}.gates"
+        for concept in _gate_concepts(option.gates):
+            yield from _concept_problem(concept, place, names)
+        for quantity in option.gates.already.measured if option.gates.already else ():
+            yield from _quantity_problem(quantity, place, names)
+
+
+def _rules(topic: Topic) -> Iterator[tuple[str, Rule]]:
+    yield from ((f"{topic.id}.tiers.{one.tier}", one.when) for one in topic.tiers)
+    for option in topic.options:
+        place = f"{topic.id}.{option.id}"
+        if option.when is not None:
+            yield place, option.when
+        yield from ((place, one.when) for one in (*option.gates.contraindicated, *option.gates.cautions))
+
+
+def _leaf_problems(leaf: Leaf, names: _Names) -> Iterator[str]:
+    match leaf:
+        case Quantity(quantity=quantity, unit=unit) | Change(change=quantity, unit=unit):
+            canonical = names.units_of(quantity)
+            if canonical is None:
+                yield f"names a quantity that the ontology does not know: {quantity}"
+            elif canonical != unit:
+                yield f"states {quantity} in another unit than the canonical one"
+        case ScoreRule(score=name) | ScorePart(score_part=name):
+            yield from () if name in names.scores else (f"names a score that does not exist: {name}",)
+        case RiskRule(risk=name):
+            yield from () if name in names.risks else (f"names a risk that does not exist: {name}",)
+        case (
+            Problem(condition=concept)
+            | Takes(medication=concept)
+            | Given(given=concept)
+            | Done(procedure=concept)
+            | Finding(finding=concept)
+            | AllergyTo(allergy=concept)
+        ):
+            yield from (problem for _, problem in _concept_problem(concept, "", names))
+        case _:
+            return
+
+
+def _quantity_problem(quantity: str, place: str, names: _Names) -> Iterator[tuple[str, str]]:
+    if names.units_of(quantity) is None:
+        yield place, f"names a quantity that the ontology does not know: {quantity}"
+
+
+def _concept_problem(concept: str, place: str, names: _Names) -> Iterator[tuple[str, str]]:
+    if concept not in names.ontology.concepts:
+        yield place, f"names a concept that the ontology does not know: {concept}"
+
+
+def _gate_concepts(gates: Gates) -> Iterator[str]:
+    if gates.allergy is not None:
+        yield from (*gates.allergy.drugs, *gates.allergy.cross)
+    if gates.already is not None:
+        yield from (*gates.already.done, *gates.already.ordered, *gates.already.given)
+
+
+def risk_of(topic: Topic) -> str | None:
+    """The learned risk that a topic's tiers ask for, if they ask for one."""
+    asked = (leaf for tier in topic.tiers for leaf in leaves(tier.when))
+    return next((leaf.risk for leaf in asked if isinstance(leaf, RiskRule)), None)
+
+
+def scores_of(topic: Topic) -> tuple[str, ...]:
+    """The clinical scores that a topic's tiers ask for, each once."""
+    asked = (leaf for tier in topic.tiers for leaf in leaves(tier.when))
+    named = (
+        one.score if isinstance(one, ScoreRule) else one.score_part
+        for one in asked
+        if isinstance(one, ScoreRule | ScorePart)
+    )
+    return tuple(dict.fromkeys(named))

@@ -1,0 +1,171 @@
+"""Which topics of the catalogue concern this patient now, how much, and what that rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.ontology import Range
+from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
+from cds_app.mitigate.conditions import View, evaluate
+from cds_app.score.result import Abstained, Score
+from cds_app.score.situation import Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One quantity as a clinician wants to see it beside a concern.
+
+    Parameters
+    ----------
+    quantity : str
+        Ontology quantity.
+    latest : Measurement
+        The newest value.
+    previous : Measurement or None
+        The one before it, with its own time.
+    reference : Range or None
+        For the patient's sex, where there is one.
+    stale : bool
+        Whether the newest value is older than the ontology calls current.
+    """
+
+    quantity: str
+    latest: Measurement
+    previous: Measurement | None
+    reference: Range | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """A topic that concerns the patient now.
+
+    Parameters
+    ----------
+    topic, title : str
+        Id and title in the catalogue.
+    tier : int
+        1 information, 2 act today, 3 act now.
+    tier_word : str
+        The catalogue's word for the tier.
+    readings : tuple of Reading
+        Measurements that the tier rests on, then those the topic shows besides.
+    facts : tuple of Fact
+        Everything the tier rests on.
+    unknown : tuple of str
+        Inputs that were lacking; with them the tier might be higher.
+    """
+
+    topic: str
+    title: str
+    tier: int
+    tier_word: str
+    readings: tuple[Reading, ...]
+    facts: tuple[Fact, ...]
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """A topic of which could not be said whether it concerns the patient, and the inputs that were lacking."""
+
+    topic: str
+    title: str
+    unknown: tuple[str, ...]
+
+
+def assess(
+    catalogue: Catalogue,
+    situation: Situation,
+    scores: Mapping[str, Score | Abstained],
+    risks: Mapping[str, object],
+) -> tuple[Concern, ...]:
+    """Concerns of a patient, the most urgent first, then in the order of the catalogue.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    situation : Situation
+    scores : mapping of str to Score or Abstained
+        From `clinical_scores`.
+    risks : mapping of str to risk or abstention
+        Learned risks by name.
+
+    Returns
+    -------
+    tuple of Concern
+        Empty for a patient who has died.
+    """
+    found = judge(catalogue, View(situation=situation, scores=scores, risks=risks))
+    concerns = (one for one in found if isinstance(one, Concern))
+    return tuple(sorted(concerns, key=lambda one: -one.tier))
+
+
+def unjudged(
+    catalogue: Catalogue,
+    situation: Situation,
+    scores: Mapping[str, Score | Abstained],
+    risks: Mapping[str, object],
+) -> tuple[Unjudged, ...]:
+    """Topics left open because inputs are lacking, in the order of the catalogue."""
+    found = judge(catalogue, View(situation=situation, scores=scores, risks=risks))
+    return tuple(one for one in found if isinstance(one, Unjudged))
+
+
+def judge(catalogue: Catalogue, view: View) -> tuple[Concern | Unjudged, ...]:
+    """Every active topic that is a concern or could not be judged, in the order of the catalogue."""
+    if view.situation.deceased:
+        return ()
+    found = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)
+    return tuple(one for one in found if one is not None)
+
+
+def _judge(topic: Topic, view: View) -> Concern | Unjudged | None:
+    unknown: dict[str, None] = {}
+    for tier in topic.tiers:
+        verdict = evaluate(tier.when, view)
+        if verdict.holds is not False:
+            unknown.update(dict.fromkeys(verdict.unknown))
+        if verdict.holds:
+            return _concern(topic, tier, verdict.evidence, tuple(unknown), view.situation)
+    return Unjudged(topic=topic.id, title=topic.title, unknown=tuple(unknown)) if unknown else None
+
+
+def _concern(
+    topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tuple[str, ...], situation: Situation
+) -> Concern:
+    return Concern(
+        topic=topic.id,
+        title=topic.title,
+        tier=tier.tier,
+        tier_word=tier.word,
+        readings=_readings((*_measured(facts, situation), *topic.shows), situation),
+        facts=facts,
+        unknown=unknown,
+    )
+
+
+def _measured(facts: Iterable[Fact], situation: Situation) -> tuple[str, ...]:
+    variables = situation.ontology.variables
+    return tuple(variables[one.variable].quantity for one in facts if isinstance(one, Measurement))
+
+
+def _readings(quantities: Iterable[str], situation: Situation) -> tuple[Reading, ...]:
+    found = (_reading(quantity, situation) for quantity in dict.fromkeys(quantities))
+    return tuple(one for one in found if one is not None)
+
+
+def _reading(quantity: str, situation: Situation) -> Reading | None:
+    latest = situation.latest(quantity)
+    if latest is None:
+        return None
+    variable = situation.ontology.variables[latest.variable]
+    return Reading(
+        quantity=quantity,
+        latest=latest,
+        previous=situation.previous(quantity, latest.when),
+        reference=variable.reference_for(situation.sex),
+        stale=situation.fresh(quantity) is None,
+    )

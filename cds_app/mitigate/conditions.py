@@ -1,0 +1,300 @@
+"""Does a rule of the catalogue hold? Yes, no, or not known, each with what it rests on.
+
+Three-valued logic (Kleene, 1938): a missing or stale measurement makes a statement unknown, and that goes up
+only as far as it matters. What a record would list (problems, drugs, procedures, allergies) counts as absent
+when it is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import singledispatch
+from operator import ge, gt, le, lt
+from typing import Final, Protocol, runtime_checkable
+
+from cds_app.domain.facts import Fact, Measurement
+from cds_app.mitigate.rules import (
+    Age,
+    All,
+    AllergyTo,
+    Any_,
+    Change,
+    Done,
+    Expecting,
+    Finding,
+    Given,
+    Not,
+    Op,
+    Problem,
+    Quantity,
+    RiskRule,
+    Rule,
+    ScorePart,
+    ScoreRule,
+    Takes,
+    Where,
+)
+from cds_app.score.result import Abstained, Score
+from cds_app.score.situation import Situation
+
+_COMPARE: Final[Mapping[Op, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
+_ROUND_OFF: Final = 1e-9  # differences and ratios of decimal numbers: 1.2 - 0.9 must reach 0.3
+
+
+class NamedTier(Protocol):
+    """A tier of a risk, as far as rules need it."""
+
+    @property
+    def name(self) -> str:
+        """``raised``."""
+        ...
+
+
+@runtime_checkable
+class TieredRisk(Protocol):
+    """A risk, as far as rules need it: the tier reached, and all tiers, lowest first."""
+
+    @property
+    def tier(self) -> str | None:
+        """Name of the highest tier reached."""
+        ...
+
+    @property
+    def tiers(self) -> Sequence[NamedTier]:
+        """All tiers, lowest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What rules are asked of: the situation, its scores and its risks, by name.
+
+    Anything among the risks that is no `TieredRisk` is an abstention.
+    """
+
+    situation: Situation
+    scores: Mapping[str, Score | Abstained]
+    risks: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer to a rule.
+
+    Parameters
+    ----------
+    holds : bool or None
+        None: not known.
+    evidence : tuple of Fact
+        What the answer rests on, each once.
+    unknown : tuple of str
+        Names of the inputs whose lack leaves it open, or left a part of it open that did not matter here.
+    """
+
+    holds: bool | None
+    evidence: tuple[Fact, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def evaluate(rule: Rule, view: View) -> Verdict:
+    """Whether a rule holds, with evidence; see `Verdict`."""
+    return _evaluate(rule, view)
+
+
+@singledispatch
+def _evaluate(rule: object, view: View) -> Verdict:
+    raise TypeError(f"no rule: {type(rule).__name__}")
+
+
+@_evaluate.register
+def _(rule: All, view: View) -> Verdict:
+    verdicts = [evaluate(part, view) for part in rule.all]
+    failed = [one for one in verdicts if one.holds is False]
+    if failed:
+        return _joined(False, failed)
+    return _joined(True if all(one.holds for one in verdicts) else None, verdicts)
+
+
+@_evaluate.register
+def _(rule: Any_, view: View) -> Verdict:
+    verdicts = [evaluate(part, view) for part in rule.any]
+    held = [one for one in verdicts if one.holds]
+    open_ = _names(verdicts)
+    if held:
+        return Verdict(holds=True, evidence=_facts(held), unknown=open_)
+    return _joined(None if any(one.holds is None for one in verdicts) else False, verdicts)
+
+
+@_evaluate.register
+def _(rule: Not, view: View) -> Verdict:
+    found = evaluate(rule.not_, view)
+    turned = None if found.holds is None else not found.holds
+    return Verdict(holds=turned, evidence=found.evidence, unknown=found.unknown)
+
+
+def _joined(holds: bool | None, verdicts: Sequence[Verdict]) -> Verdict:
+    return Verdict(holds=holds, evidence=_facts(verdicts), unknown=_names(verdicts))
+
+
+def _facts(verdicts: Iterable[Verdict]) -> tuple[Fact, ...]:
+    return tuple(dict.fromkeys(fact for one in verdicts for fact in one.evidence))
+
+
+def _names(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for one in verdicts for name in one.unknown))
+
+
+@_evaluate.register
+def _(rule: Quantity, view: View) -> Verdict:
+    situation = view.situation
+    window_h = rule.within_h
+    newest = situation.fresh(rule.quantity) if window_h is None else situation.latest(rule.quantity, window_h)
+    if newest is None:
+        return _unknown(rule.quantity)
+    if rule.times > 1:
+        return _several(rule, situation, newest)
+    holds = _compares(newest, rule.op, rule.value)
+    return Verdict(holds=holds, evidence=(newest,), unknown=() if holds is not None else (rule.quantity,))
+
+
+def _several(rule: Quantity, situation: Situation, newest: Measurement) -> Verdict:
+    hours = rule.within_h or situation.fresh_h(rule.quantity)
+    met = [one for one in situation.history(rule.quantity, hours) if _compares(one, rule.op, rule.value)]
+    enough = len(met) >= rule.times
+    return Verdict(holds=enough, evidence=tuple(met[-rule.times :]) if enough else (newest,))
+
+
+def _compares(measured: Measurement, op: Op, value: float) -> bool | None:
+    """Compare a measurement, or what a bound leaves of it: None when that may be on either side."""
+    if measured.bound == "=":
+        return _COMPARE[op](measured.value, value)
+    above, limit = measured.bound.startswith(">"), measured.value
+    # Where both name the same number: "> 5" is ">= 5" and "> 5"; ">= 5" is ">= 5" but may not be "> 5".
+    touching = measured.bound in {"<", ">"} or op in ({">=", "<"} if above else {"<=", ">"})
+    beyond = limit > value if above else limit < value
+    settled = beyond or (touching and limit == value)
+    return op.startswith(">") is above if settled else None
+
+
+@_evaluate.register
+def _(rule: Change, view: View) -> Verdict:
+    newest = view.situation.latest(rule.change, rule.within_h)
+    if newest is None:
+        return _unknown(rule.change)
+    start = view.situation.now - timedelta(hours=rule.within_h)
+    span_h = (newest.when - start).total_seconds() / 3600.0
+    rows = view.situation.history(rule.change, span_h, until=newest.when)
+    earlier = [one for one in rows if one.when < newest.when and one.bound == "="]
+    if not earlier or newest.bound != "=":
+        return Verdict(holds=None, evidence=(newest,), unknown=(f"earlier {rule.change}",))
+    return _changed(rule, earlier, newest)
+
+
+def _changed(rule: Change, earlier: Sequence[Measurement], newest: Measurement) -> Verdict:
+    lowest = min(reversed(earlier), key=lambda one: one.value)
+    highest = max(reversed(earlier), key=lambda one: one.value)
+    steps = {"rise": [(lowest, newest)], "fall": [(newest, highest)]}
+    pairs = steps.get(rule.direction) or [*steps["rise"], *steps["fall"]]
+    met = [pair for pair in pairs if _reaches(rule, low=pair[0].value, high=pair[1].value)]
+    shown = (met or pairs)[0]
+    return Verdict(holds=bool(met), evidence=tuple(sorted(shown, key=lambda one: one.when)))
+
+
+def _reaches(rule: Change, *, low: float, high: float) -> bool:
+    by_amount = rule.amount is not None and high - low >= rule.amount - _ROUND_OFF
+    by_ratio = rule.ratio is not None and high >= rule.ratio * low - _ROUND_OFF and high > low
+    return by_amount or by_ratio
+
+
+@_evaluate.register
+def _(rule: ScoreRule, view: View) -> Verdict:
+    score = view.scores.get(rule.score)
+    if not isinstance(score, Score):
+        return _abstained(rule.score, score)
+    met = _COMPARE[rule.op](score.value, rule.value)
+    settled = score.bound == "=" or met == rule.op.startswith(">")
+    lacks = tuple(lack.name for lack in score.lacks)
+    return Verdict(holds=met if settled else None, evidence=score.inputs, unknown=lacks)
+
+
+@_evaluate.register
+def _(rule: ScorePart, view: View) -> Verdict:
+    score = view.scores.get(rule.score_part)
+    if not isinstance(score, Score):
+        return _abstained(rule.score_part, score)
+    high = [part for part in score.parts if part.points >= rule.at_least]
+    lacks = tuple(lack.name for lack in score.lacks)
+    evidence = tuple(dict.fromkeys(fact for part in high or score.parts for fact in part.evidence))
+    return Verdict(holds=bool(high) or (None if lacks else False), evidence=evidence, unknown=lacks)
+
+
+def _abstained(name: str, result: Abstained | None) -> Verdict:
+    return _unknown(name) if result is None else _unknown(*(lack.name for lack in result.reasons))
+
+
+@_evaluate.register
+def _(rule: RiskRule, view: View) -> Verdict:
+    risk = view.risks.get(rule.risk)
+    if not isinstance(risk, TieredRisk):
+        return _unknown(f"{rule.risk} risk")
+    names = [tier.name for tier in risk.tiers]
+    reached = 0 if risk.tier is None else names.index(risk.tier) + 1
+    return Verdict(holds=reached >= rule.tier_at_least)
+
+
+@_evaluate.register
+def _(rule: Problem, view: View) -> Verdict:
+    return _listed(view.situation.conditions(rule.condition))
+
+
+@_evaluate.register
+def _(rule: Takes, view: View) -> Verdict:
+    return _listed(view.situation.medications(rule.medication, rule.within_h))
+
+
+@_evaluate.register
+def _(rule: Given, view: View) -> Verdict:
+    return _listed(view.situation.given(rule.given, rule.within_h))
+
+
+@_evaluate.register
+def _(rule: Done, view: View) -> Verdict:
+    return _listed(view.situation.procedures_done(rule.procedure, rule.within_h))
+
+
+@_evaluate.register
+def _(rule: Finding, view: View) -> Verdict:
+    return _listed(view.situation.findings(rule.finding, rule.within_h)[-1:])
+
+
+@_evaluate.register
+def _(rule: AllergyTo, view: View) -> Verdict:
+    found = [one.allergy for one in view.situation.allergies(rule.allergy) if one.relation != "cross"]
+    return _listed(found)
+
+
+@_evaluate.register
+def _(rule: Age, view: View) -> Verdict:
+    age = view.situation.age_years
+    return _unknown("age") if age is None else Verdict(holds=_COMPARE[rule.age](age, rule.years))
+
+
+@_evaluate.register
+def _(rule: Where, view: View) -> Verdict:
+    return Verdict(holds=view.situation.inpatient is rule.inpatient)
+
+
+@_evaluate.register
+def _(rule: Expecting, view: View) -> Verdict:
+    known = view.situation.pregnant
+    return _unknown("pregnancy") if known is None else Verdict(holds=known is rule.pregnant)
+
+
+def _listed(facts: Sequence[Fact]) -> Verdict:
+    return Verdict(holds=bool(facts), evidence=tuple(facts))
+
+
+def _unknown(*names: str) -> Verdict:
+    return Verdict(holds=None, unknown=names)

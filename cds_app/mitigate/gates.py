@@ -1,0 +1,207 @@
+"""Deterministic safety gates: what must not be so before an option is shown.
+
+A gate refuses with a reason and evidence, or lets pass with cautions. What cannot be checked is said, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cds_app.domain.facts import Fact
+from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
+from cds_app.mitigate.conditions import View, evaluate
+from cds_app.score.allergies import AllergyMatch
+from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
+from cds_app.score.result import Lack, Score
+from cds_app.score.situation import Situation
+
+Gate = Literal["requires", "allergy", "pregnancy", "renal", "contraindicated", "already", "weight", "duplicate"]
+_RECENT_DIALYSIS_H = 48.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An option that is not shown, which gate held it back, why, and on what evidence."""
+
+    option: str
+    gate: Gate
+    reason: str
+    evidence: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """A sentence that is shown beside an option, and its evidence."""
+
+    text: str
+    evidence: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    gate: Gate
+    reason: str
+    evidence: tuple[Fact, ...] = ()
+
+
+_Found = Iterator[_Stop | Caution]
+
+
+def pass_gates(option: OptionEntry, view: View) -> tuple[tuple[Refusal, ...], tuple[Caution, ...]]:
+    """Send an option through all of its gates.
+
+    Parameters
+    ----------
+    option : OptionEntry
+        Its ``when`` is not looked at here.
+    view : View
+
+    Returns
+    -------
+    tuple of (tuple of Refusal, tuple of Caution)
+        Every gate that holds it back, not only the first; it may be shown when there is none.
+    """
+    found = [one for gate in _GATES for one in gate(option.gates, view)]
+    refusals = tuple(
+        Refusal(option=option.id, gate=one.gate, reason=one.reason, evidence=one.evidence)
+        for one in found
+        if isinstance(one, _Stop)
+    )
+    return refusals, tuple(one for one in found if isinstance(one, Caution))
+
+
+def _allergy(gates: Gates, view: View) -> _Found:
+    if gates.allergy is None:
+        return
+    cross = frozenset(gates.allergy.cross)
+    for drug in gates.allergy.drugs:
+        for match in view.situation.allergies(drug):
+            if match.relation != "cross" or cross.intersection(match.via):
+                reason = _allergy_text(drug, match, cross, view.situation)
+                yield _Stop(gate="allergy", reason=reason, evidence=(match.allergy,))
+
+
+def _allergy_text(drug: str, match: AllergyMatch, cross: frozenset[str], situation: Situation) -> str:
+    label = situation.ontology.concepts[drug].label
+    if match.relation in {"named", "member"}:
+        return f"Allergy recorded: {label}."
+    via = next((key for key in match.via if match.relation == "class" or key in cross), match.via[0])
+    shared = situation.ontology.concepts[via].label
+    word = "Allergy recorded" if match.relation == "class" else "Possible cross-reactivity"
+    return f"{word}: {label} is one of {shared}."
+
+
+def _pregnancy(gates: Gates, view: View) -> _Found:
+    known = view.situation.pregnant
+    if gates.pregnancy is None or known is False:
+        return
+    if known is None:
+        yield Caution(text="Pregnancy status is not known.")
+        return
+    evidence = view.situation.conditions("pregnancy")
+    if gates.pregnancy == "refuse":
+        yield _Stop(gate="pregnancy", reason="Pregnancy is recorded.", evidence=evidence)
+    else:
+        yield Caution(text="Pregnancy is recorded: weigh benefit and risk.", evidence=evidence)
+
+
+def _renal(gates: Gates, view: View) -> _Found:
+    if gates.renal is None:
+        return
+    dialysis = _dialysis(view.situation)
+    if dialysis:
+        yield from _on_dialysis(gates.renal, dialysis)
+        return
+    if gates.renal.egfr_at_least is not None:
+        yield from _filtration(gates.renal, gates.renal.egfr_at_least, view)
+
+
+def _dialysis(situation: Situation) -> tuple[Fact, ...]:
+    chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
+    return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RECENT_DIALYSIS_H))
+
+
+def _on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...]) -> _Found:
+    if gate.dialysis == "refuse":
+        yield _Stop(gate="renal", reason="Renal replacement therapy is recorded.", evidence=evidence)
+    else:
+        yield Caution(text="Renal replacement therapy is recorded: dose and timing differ.", evidence=evidence)
+
+
+def _filtration(gate: RenalGate, least: float, view: View) -> _Found:
+    egfr = view.scores.get("egfr")
+    if not isinstance(egfr, Score):
+        lacks = egfr.reasons if egfr is not None else ()
+        text = f"Renal function is not known{_lacks_text(lacks)}."
+        yield _Stop(gate="renal", reason=text) if gate.unknown == "refuse" else Caution(text=text)
+        return
+    if egfr.value < least:
+        reason = f"eGFR {egfr.value:.0f} is below {least:.0f} mL/min/1.73 m2."
+        yield _Stop(gate="renal", reason=reason, evidence=egfr.inputs)
+        return
+    acute = view.scores.get("kdigo")
+    if isinstance(acute, Score) and acute.value >= 1:
+        yield Caution(text="Creatinine is changing: eGFR does not show filtration.", evidence=acute.inputs)
+
+
+def _lacks_text(lacks: Sequence[Lack]) -> str:
+    said = [f"{one.name} {one.why}" + (f", {one.age_h:.0f} h old" if one.age_h else "") for one in lacks]
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _contraindicated(gates: Gates, view: View) -> _Found:
+    for because in gates.contraindicated:
+        verdict = evaluate(because.when, view)
+        if verdict.holds:
+            yield _Stop(gate="contraindicated", reason=because.why, evidence=verdict.evidence)
+        elif verdict.holds is None:
+            yield Caution(text=f"Not checked ({', '.join(verdict.unknown)} not known): {because.why}")
+
+
+def _cautions(gates: Gates, view: View) -> _Found:
+    for because in gates.cautions:
+        verdict = evaluate(because.when, view)
+        if verdict.holds:
+            yield Caution(text=because.why, evidence=verdict.evidence)
+
+
+def _already(gates: Gates, view: View) -> _Found:
+    if gates.already is None:
+        return
+    for word, label, evidence in _earlier(gates.already, view.situation):
+        if evidence:
+            reason = f"{label} was {word} in the last {gates.already.within_h:g} hours."
+            yield _Stop(gate="already", reason=reason, evidence=evidence[-1:])
+
+
+def _earlier(gate: AlreadyGate, situation: Situation) -> Iterator[tuple[str, str, tuple[Fact, ...]]]:
+    hours, concepts = gate.within_h, situation.ontology.concepts
+    for key in gate.done:
+        yield "done", concepts[key].label, (*situation.procedures_done(key, hours), *situation.reported(key, hours))
+    for key in gate.ordered:
+        orders = (*situation.ordered(key, hours), *situation.procedures_ordered(key, hours))
+        yield "ordered", concepts[key].label, orders
+    for key in gate.given:
+        yield "given", concepts[key].label, situation.given(key, hours)
+    for quantity in gate.measured:
+        newest = situation.latest(quantity, hours)
+        label = situation.ontology.quantity(quantity).label
+        yield "measured", label, (newest,) if newest is not None else ()
+
+
+def _weight(gates: Gates, view: View) -> _Found:
+    if gates.weight and view.situation.fresh("body_weight") is None:
+        yield _Stop(gate="weight", reason="The dose goes by body weight, and no current weight is known.")
+
+
+_GATES: tuple[Callable[[Gates, View], _Found], ...] = (
+    _allergy,
+    _pregnancy,
+    _renal,
+    _contraindicated,
+    _already,
+    _weight,
+    _cautions,
+)

@@ -1,0 +1,233 @@
+"""The words in which the catalogue states a condition: data, written by a clinical team, read by pydantic.
+
+A rule is a JSON object that is recognised by its first word: ``{"quantity": "potassium", "op": ">=", ...}``,
+``{"all": [...]}``. Unknown words are an error. Evaluation is in `conditions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+
+Op = Literal[">=", ">", "<=", "<"]
+
+
+class Content(BaseModel):
+    """What all content has in common: nothing unknown in it, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class All(Content):
+    """Every one holds."""
+
+    all: Annotated[tuple[Rule, ...], Field(min_length=1)]
+
+
+class Any_(Content):  # noqa: N801 - `Any` is taken
+    """At least one holds."""
+
+    any: Annotated[tuple[Rule, ...], Field(min_length=1)]
+
+
+class Not(Content):
+    """It does not hold."""
+
+    not_: Rule = Field(alias="not")
+
+
+class Quantity(Content):
+    """The newest current value of a quantity compares so; with ``times``, that many values of the window do.
+
+    ``unit`` is the ontology's canonical unit and is checked at load. Without ``within_h`` the ontology says
+    what is current.
+    """
+
+    quantity: str
+    op: Op
+    value: float
+    unit: str
+    within_h: PositiveFloat | None = None
+    times: PositiveInt = 1
+
+
+class Change(Content):
+    """The newest value differs from the extreme of the window before it by an amount or by a ratio."""
+
+    change: str
+    direction: Literal["rise", "fall", "either"]
+    amount: PositiveFloat | None = None
+    ratio: Annotated[float, Field(gt=1)] | None = None
+    unit: str
+    within_h: PositiveFloat
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Change:
+        if self.amount is None and self.ratio is None:
+            raise ValueError("a change has an amount or a ratio")
+        return self
+
+
+class ScoreRule(Content):
+    """A clinical score compares so."""
+
+    score: str
+    op: Op
+    value: float
+
+
+class ScorePart(Content):
+    """Some single part of a clinical score has at least so many points."""
+
+    score_part: str
+    at_least: PositiveFloat
+
+
+class RiskRule(Content):
+    """A learned risk is in a tier or above it."""
+
+    risk: str
+    tier_at_least: PositiveInt
+
+
+class Problem(Content):
+    """A condition is on the problem list and holds."""
+
+    condition: str
+
+
+class Takes(Content):
+    """A drug or class is ordered and active, reported as taken, or was given in the last hours."""
+
+    medication: str
+    within_h: PositiveFloat = 24.0
+
+
+class Given(Content):
+    """A drug or class was given in the last hours."""
+
+    given: str
+    within_h: PositiveFloat
+
+
+class Done(Content):
+    """A procedure was done in the last hours."""
+
+    procedure: str
+    within_h: PositiveFloat
+
+
+class Finding(Content):
+    """A coded observation says a concept."""
+
+    finding: str
+    within_h: PositiveFloat
+
+
+class AllergyTo(Content):
+    """An allergy to a drug or a class that it belongs to is recorded."""
+
+    allergy: str
+
+
+class Age(Content):
+    """Completed years compare so."""
+
+    age: Op
+    years: int
+
+
+class Where(Content):
+    """The patient is (or is not) an inpatient."""
+
+    inpatient: bool
+
+
+class Expecting(Content):
+    """The patient is known to be (or not to be) pregnant."""
+
+    pregnant: bool
+
+
+Leaf = (
+    Quantity
+    | Change
+    | ScoreRule
+    | ScorePart
+    | RiskRule
+    | Problem
+    | Takes
+    | Given
+    | Done
+    | Finding
+    | AllergyTo
+    | Age
+    | Where
+    | Expecting
+)
+
+WORDS = (
+    "all",
+    "any",
+    "not",
+    "quantity",
+    "change",
+    "score",
+    "score_part",
+    "risk",
+    "condition",
+    "medication",
+    "given",
+    "procedure",
+    "finding",
+    "allergy",
+    "age",
+    "inpatient",
+    "pregnant",
+)
+
+
+def _word(value: object) -> str | None:
+    """The first word of a rule: the one key that says what kind of statement it is."""
+    if isinstance(value, dict):
+        return next((word for word in WORDS if word in value), None)
+    return next((word for word in (*WORDS, "not_") if hasattr(value, word)), None)
+
+
+Rule = Annotated[
+    Annotated[All, Tag("all")]
+    | Annotated[Any_, Tag("any")]
+    | Annotated[Not, Tag("not")]
+    | Annotated[Quantity, Tag("quantity")]
+    | Annotated[Change, Tag("change")]
+    | Annotated[ScoreRule, Tag("score")]
+    | Annotated[ScorePart, Tag("score_part")]
+    | Annotated[RiskRule, Tag("risk")]
+    | Annotated[Problem, Tag("condition")]
+    | Annotated[Takes, Tag("medication")]
+    | Annotated[Given, Tag("given")]
+    | Annotated[Done, Tag("procedure")]
+    | Annotated[Finding, Tag("finding")]
+    | Annotated[AllergyTo, Tag("allergy")]
+    | Annotated[Age, Tag("age")]
+    | Annotated[Where, Tag("inpatient")]
+    | Annotated[Expecting, Tag("pregnant")],
+    Discriminator(_word),
+]
+
+
+def leaves(rule: Rule) -> Iterator[Leaf]:
+    """Every statement of a rule, without the words that join them."""
+    if isinstance(rule, All):
+        parts: tuple[Rule, ...] = rule.all
+    elif isinstance(rule, Any_):
+        parts = rule.any
+    elif isinstance(rule, Not):
+        parts = (rule.not_,)
+    else:
+        yield rule
+        return
+    for part in parts:
+        yield from leaves(part)

@@ -1,0 +1,150 @@
+"""What Twinline needs from the outside, as protocols. Adapters implement them; only bootstrap knows which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Facts of one patient that were learned together: the unit of writing.
+
+    ``number`` counts from 1 without gaps per patient.
+    """
+
+    number: int
+    learned: datetime
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of the decision log. ``number`` counts over all patients without gaps; the chain runs over it."""
+
+    number: int
+    patient: str
+    decision: Decision | None = None
+    feedback: Feedback | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What one request writes, all or nothing.
+
+    Parameters
+    ----------
+    patient : str
+        Pseudonym from `TwinStore.pseudonym`; "" for feedback on unknown cards.
+    segments_known : int
+        Number of the patient's segments the computation rests on.
+    entries_known : int
+        Number of the patient's newest log entry the computation rests on; 0 if none.
+    facts : Facts
+        New facts; an empty one writes no segment.
+    """
+
+    patient: str
+    segments_known: int
+    entries_known: int
+    learned: datetime
+    facts: Facts
+    decisions: tuple[Decision, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Result of checking the whole log: how many entries, and the first one that is wrong."""
+
+    entries: int
+    broken_at: int | None = None
+    problem: str = ""
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+
+class TwinStore(Protocol):
+    """The truth: facts in segments and the decision log, sealed per patient, durable before `commit` returns.
+
+    One contract, three implementations (memory, SQLite, PostgreSQL), one test suite.
+    """
+
+    def pseudonym(self, tenant: str, patient: str) -> str:
+        """Keyed pseudonym of a patient: the only form in which identity leaves the payload."""
+        ...
+
+    def segments(self, patient: str, *, after: int = 0) -> Sequence[Segment]:
+        """Segments with a greater number, in order. Raises PatientErased, IntegrityError, DependencyDown."""
+        ...
+
+    def entries(self, patient: str, *, after: int = 0) -> Sequence[Entry]:
+        """The patient's log entries with a greater number, in order. Raises as `segments`."""
+        ...
+
+    def commit(self, commit: Commit) -> int:
+        """Write durably; returns the patient's number of segments afterwards.
+
+        Feedback that is already there (same card, outcome and time) is swallowed.
+
+        Raises
+        ------
+        Conflict
+            If the patient has other segments, or entries, than the commit rests on: nothing was written.
+        PatientErased, DependencyDown
+            Nothing was written.
+        """
+        ...
+
+    def find(self, decision: str) -> Entry | None:
+        """The log entry of a decision by its uuid."""
+        ...
+
+    def journal(self, *, after: int = 0) -> Iterator[Entry]:
+        """All log entries of all patients in order; payloads of erased patients come without decision or feedback."""
+        ...
+
+    def erase(self, patient: str, at: datetime) -> None:
+        """Destroy the patient's key and say so in the log. Raises NotFound if there is no such patient."""
+        ...
+
+    def verify(self) -> Verdict:
+        """Check every entry, seal and link of the decision log, and its head."""
+        ...
+
+    def ready(self) -> None:
+        """Raise DependencyDown unless the store can be read and written now."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is queued and let go."""
+        ...
+
+
+class FhirReader(Protocol):
+    """Reads from the EHR's FHIR server on behalf of one call."""
+
+    def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
+        """One resource or search set, pages followed, as parsed JSON.
+
+        Raises
+        ------
+        DataUnavailable
+            If the server refuses, fails, is too slow or answers with something else.
+        """
+        ...
+
+    def allowed(self, base: str) -> bool:
+        """Whether this FHIR base may be called at all."""
+        ...

@@ -1,0 +1,116 @@
+"""What a score, a deviation or a risk answers: a value with its parts, or a named abstention.
+
+`Abstained` is the one type for "no number" in all of `score` (clinical scores, risks, deviations): an
+undefined risk must never read as a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cds_app.domain.facts import CodedFinding, Condition, Measurement, Medication, Procedure
+
+Why = Literal["missing", "stale", "bound-only", "out-of-population", "unsuitable", "unavailable"]
+Evidence = Measurement | CodedFinding | Condition | Medication | Procedure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """One reason for which something could not be computed.
+
+    Parameters
+    ----------
+    name : str
+        Input by its ontology key (``lactate``), or ``age``, ``sex``, ``model``.
+    why : str
+        ``missing`` never seen; ``stale`` seen but too old; ``bound-only`` a comparator leaves it open;
+        ``out-of-population`` the patient is none of those it was made for; ``unsuitable`` the situation
+        forbids it; ``unavailable`` a model or another stage is not there.
+    age_h : float or None
+        How old the newest value is, hours.
+    text : str
+        What a reader needs beyond that, in plain English; no patient values.
+    """
+
+    name: str
+    why: Why
+    age_h: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstained:
+    """Nothing could be said, and why.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for (``news2``, ``sepsis``).
+    reasons : tuple of Lack
+        Never empty.
+    """
+
+    name: str
+    reasons: tuple[Lack, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One line of a score.
+
+    Parameters
+    ----------
+    label : str
+        Name of the part (``respiratory rate``).
+    points : float
+        What it adds.
+    evidence : tuple of Fact
+        What it rests on.
+    text : str
+        Said instead where no fact can be pointed at.
+    """
+
+    label: str
+    points: float
+    evidence: tuple[Evidence, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A clinical score.
+
+    Parameters
+    ----------
+    name : str
+        ``news2``, ``qsofa``, ``sofa``, ``kdigo``, ``egfr``, ``shock_index``.
+    value : float
+        The total.
+    bound : {"=", ">="}
+        ``>=`` when parts are missing: the total is at least this.
+    parts : tuple of Part
+        What it is made of.
+    band : str
+        The table's own word for it.
+    source : str
+        Who published the table.
+    lacks : tuple of Lack
+        Parts that could not be had.
+    notes : tuple of str
+        Rules applied that a reader should know (rounding, scale, baseline).
+    """
+
+    name: str
+    value: float
+    parts: tuple[Part, ...]
+    band: str
+    source: str
+    bound: Literal["=", ">="] = "="
+    lacks: tuple[Lack, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Evidence, ...]:
+        """Every fact the score rests on, once, each with its own time."""
+        return tuple(dict.fromkeys(fact for part in self.parts for fact in part.evidence))

@@ -1,0 +1,282 @@
+"""A learned risk: gradient-boosted trees, a calibration grid, and a check that they do what they did when trained.
+
+A `RiskModel` owns an xgboost booster, which does not survive a fork: load it in the process that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact
+from cds_app.errors import ContentError
+from cds_app.score.eligibility import Limits
+from cds_app.score.features import FEATURES, Feature
+
+_MARGIN_TOLERANCE = 1e-5  # same build, same row: only the order of float32 sums may differ
+_ADDITIVITY_TOLERANCE = 1e-4  # float32 sums of some hundred contributions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """A band of risk from ``lowest`` up to the next tier.
+
+    Parameters
+    ----------
+    name : str
+        ``watch``, ``raised``, ``high``.
+    lowest : float
+        Least probability that belongs to it.
+    ppv, sensitivity : float
+        On test patients, of all hours at or above ``lowest``: part that were within the horizon, and part of the
+        hours within the horizon that were found.
+    of_100 : int
+        Of 100 alerts like this (first entry of a patient into the tier or above), how many patients had sepsis.
+    """
+
+    name: str
+    lowest: float
+    ppv: float
+    sensitivity: float
+    of_100: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What the model says of one instant.
+
+    Parameters
+    ----------
+    probability : float
+        Calibrated probability of the outcome within ``horizon_h`` hours.
+    low, high : float
+        90 % interval of the calibration (patient-level bootstrap); not of the patient's own course.
+    margin : float
+        What the trees say, before calibration; contributions add up to it.
+    base : float
+        Calibrated probability at the base margin, where nothing is known of the patient.
+    threshold : float
+        Least probability at which an alert is worth it.
+    tier : str or None
+        Name of the highest tier reached.
+    tiers : tuple of Tier
+        All tiers, lowest first.
+    horizon_h : float
+    model_name, model_version, model_sha256 : str
+    """
+
+    probability: float
+    low: float
+    high: float
+    margin: float
+    base: float
+    threshold: float
+    tier: str | None
+    tiers: tuple[Tier, ...]
+    horizon_h: float
+    model_name: str
+    model_version: str
+    model_sha256: str
+
+    @property
+    def alert(self) -> bool:
+        """Whether the probability reaches the threshold."""
+        return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """From margin to probability, linear in the log-odds between grid points, constant outside of the grid.
+
+    Parameters
+    ----------
+    margin : ndarray of float64, shape (points,)
+        Ascending.
+    log_odds, low, high : ndarray of float64, shape (points,)
+        Log-odds of the outcome, and the 5 % and 95 % points of their bootstrap. None falls.
+    """
+
+    margin: NDArray[np.float64]
+    log_odds: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Calibration:
+        """Read what training wrote.
+
+        Raises
+        ------
+        ContentError
+            If a curve is missing, of another length, or falls.
+        """
+        try:
+            curves = {name: np.array(content[name], np.float64) for name in ("margin", "log_odds", "low", "high")}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContentError("calibration lacks a curve of numbers", field="calibration") from error
+        falls = any((np.diff(curve) < 0).any() for curve in curves.values())
+        if falls or len({curve.shape for curve in curves.values()}) != 1 or not len(curves["margin"]):
+            raise ContentError("calibration curves differ in length or fall", field="calibration")
+        return cls(**curves)
+
+    def probability(self, margin: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Calibrated probability of one or many margins."""
+        return _expit(np.interp(margin, self.margin, self.log_odds))
+
+    def interval(self, margin: float) -> tuple[float, float]:
+        """90 % interval of the calibrated probability."""
+        low, high = (np.interp(margin, self.margin, curve) for curve in (self.low, self.high))
+        return float(_expit(low)), float(_expit(high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RiskModel:
+    """A verified artefact, ready to predict.
+
+    Parameters
+    ----------
+    features : tuple of Feature
+        What the booster reads, in order: a selection of `FEATURES`.
+    columns : ndarray of int64
+        Where these are in a row of `score.features.features`.
+    limits : Limits
+        For whom the model may be asked.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    features: tuple[Feature, ...]
+    columns: NDArray[np.int64]
+    booster: xgb.Booster
+    calibration: Calibration
+    limits: Limits
+    threshold: float
+    tiers: tuple[Tier, ...]
+    horizon_h: float
+    golden: Mapping[str, Any]
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact) -> RiskModel:
+        """Load booster, calibration and limits.
+
+        Raises
+        ------
+        ContentError
+            If a file does not match its hash, or names a feature that this version of the code does not compute.
+        """
+        about = artefact.manifest
+        features, columns = _select([one["name"] for one in about["features"]])
+        return cls(
+            name=artefact.name,
+            version=artefact.version,
+            sha256=artefact.sha256,
+            features=features,
+            columns=columns,
+            booster=load_booster(artefact.read_bytes("model.ubj")),
+            calibration=Calibration.from_json(artefact.read_json("calibration.json")),
+            limits=Limits(**about["eligibility"]),
+            threshold=float(about["threshold"]),
+            tiers=tuple(Tier(**one) for one in about["tiers"]),
+            horizon_h=float(about["horizon_h"]),
+            golden=artefact.read_json("golden.json"),
+        )
+
+    def predict(self, row: NDArray[np.float32]) -> Risk:
+        """Risk of one instant.
+
+        Parameters
+        ----------
+        row : ndarray of float32, shape (len(FEATURES),)
+            As `score.features.features` made it.
+        """
+        margin = float(self.margins(row[None, :])[0])
+        probability = float(self.calibration.probability(margin))
+        low, high = self.calibration.interval(margin)
+        reached = [tier.name for tier in self.tiers if probability >= tier.lowest]
+        return Risk(
+            probability=probability,
+            low=low,
+            high=high,
+            margin=margin,
+            base=float(self.calibration.probability(self.golden["base_margin"])),
+            threshold=self.threshold,
+            tier=reached[-1] if reached else None,
+            tiers=self.tiers,
+            horizon_h=self.horizon_h,
+            model_name=self.name,
+            model_version=self.version,
+            model_sha256=self.sha256,
+        )
+
+    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Margin of many rows: (rows, len(FEATURES)) -> (rows,)."""
+        chosen = np.ascontiguousarray(rows[:, self.columns])
+        found: NDArray[np.float32] = self.booster.inplace_predict(
+            chosen, predict_type="margin", validate_features=False
+        )
+        return found
+
+    def contributions(self, row: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+        """How far each feature moved the margin (exact TreeSHAP), and the base margin.
+
+        Parameters
+        ----------
+        row : ndarray of float32, shape (len(FEATURES),)
+
+        Returns
+        -------
+        tuple of (ndarray of float64, float)
+            One number per entry of ``features``; with the base margin they add up to ``Risk.margin``.
+        """
+        chosen = xgb.DMatrix(row[None, self.columns], nthread=1)
+        moved = self.booster.predict(chosen, pred_contribs=True, validate_features=False)[0].astype(np.float64)
+        return moved[:-1], float(moved[-1])
+
+    def self_check(self) -> None:
+        """Predict the golden rows and compare.
+
+        Raises
+        ------
+        ContentError
+            If a margin or the base differs from training, or contributions do not add up to the margin.
+        """
+        for values, expected in zip(self.golden["rows"], self.golden["margins"], strict=True):
+            row = np.full(len(FEATURES), np.nan, np.float32)
+            row[self.columns] = [np.nan if value is None else value for value in values]
+            margin = float(self.margins(row[None, :])[0])
+            moved, base = self.contributions(row)
+            if abs(margin - expected) > _MARGIN_TOLERANCE:
+                raise ContentError("a golden row has another margin than in training", field="golden.margins")
+            if abs(base - self.golden["base_margin"]) > _ADDITIVITY_TOLERANCE:
+                raise ContentError("the base margin differs from training", field="golden.base_margin")
+            if abs(moved.sum() + base - margin) > _ADDITIVITY_TOLERANCE:
+                raise ContentError("contributions do not add up to the margin", field="golden.rows")
+
+
+def load_booster(content: bytes) -> xgb.Booster:
+    """A booster from UBJSON bytes, set to one thread."""
+    booster = xgb.Booster({"nthread": 1})
+    try:
+        booster.load_model(bytearray(content))
+    except xgb.core.XGBoostError as error:
+        raise ContentError("the model cannot be read as UBJSON", field="model.ubj") from error
+    return booster
+
+
+def _select(names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
+    place = {one.name: i for i, one in enumerate(FEATURES)}
+    unknown = [name for name in names if name not in place]
+    if unknown:
+        raise ContentError(f"no such feature: {unknown[0]}", field="features")
+    columns = np.array([place[name] for name in names], np.int64)
+    return tuple(FEATURES[i] for i in columns), columns
+
+
+def _expit(log_odds: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(log_odds, np.float64))))

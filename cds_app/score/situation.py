@@ -1,0 +1,387 @@
+"""One patient at one instant: the questions that scores, triggers and gates ask of the facts.
+
+Every answer is a fact (or facts), so that whoever uses it can show what it rests on. Nothing later than
+``now`` is seen. Indices are built once, when first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from cds_app.domain.facts import (
+    Allergy,
+    CodedFinding,
+    Condition,
+    Demographics,
+    Fact,
+    Facts,
+    Measurement,
+    Medication,
+    Procedure,
+    Report,
+    Stay,
+)
+from cds_app.domain.ontology import Ontology, Sex
+from cds_app.score.allergies import AllergyMatch, match, most_specific
+from cds_app.score.chronology import FactT, by_concept, in_time, last_time, newest, years
+
+FERTILE_YEARS = (12, 55)
+PREGNANCY_LASTS = timedelta(weeks=43)
+
+_NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
+_OVER = frozenset({"inactive", "remission", "resolved"})
+_NOT_AN_ORDER = frozenset({"proposal", "option"})
+_STANDING = frozenset({"active", "on-hold"})
+_HAPPENED = frozenset({"completed", "in-progress", ""})
+_REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
+_RUNNING_STAY = frozenset({"arrived", "triaged", "in-progress", "onleave"})
+_INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
+_ICU = re.compile(r"\b(icu|[a-z]?icu|intensive care|critical care)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """A patient's facts as they stand at ``now``.
+
+    Parameters
+    ----------
+    ontology : Ontology
+        Names of quantities and concepts.
+    facts : Facts
+        From `Timeline.facts`: corrections resolved, sorted by time.
+    now : datetime
+        Aware, UTC. Facts later than this are not seen.
+    measured : mapping of str to sequence of Measurement, optional
+        ``facts.measurements`` by variable, where somebody has sorted them already.
+    """
+
+    ontology: Ontology
+    facts: Facts
+    now: datetime
+    measured: Mapping[str, Sequence[Measurement]] | None = None
+
+    # --- who
+
+    @cached_property
+    def demographics(self) -> Demographics | None:
+        """The Patient resource learned last."""
+        return max(self.facts.demographics, key=lambda one: (one.learned, one.version), default=None)
+
+    @cached_property
+    def age_years(self) -> int | None:
+        """Completed years; the fewest where the birth date is partial; None if over a year is left open."""
+        who = self.demographics
+        if who is None or who.birth_start is None or who.birth_end is None:
+            return None
+        youngest, oldest = (
+            years(who.birth_end, self._alive_until),
+            years(who.birth_start, self._alive_until),
+        )
+        return youngest if youngest >= 0 and oldest - youngest <= 1 else None
+
+    @property
+    def sex(self) -> Sex | None:
+        """Administrative sex where it is female or male, else None."""
+        who = self.demographics
+        return who.sex if who is not None and who.sex in {"female", "male"} else None
+
+    @property
+    def deceased(self) -> bool:
+        """Whether the patient is recorded as dead by now."""
+        who = self.demographics
+        return who is not None and who.deceased is not None and who.deceased <= self.now
+
+    @property
+    def _alive_until(self) -> datetime:
+        who = self.demographics
+        return who.deceased if self.deceased and who is not None and who.deceased is not None else self.now
+
+    @cached_property
+    def pregnant(self) -> bool | None:
+        """Whether the patient is pregnant; None when she may be and nothing recent says so or not.
+
+        Notes
+        -----
+        Assumed False for men and outside 12 to 55 years. A pregnancy recorded over 43 weeks ago says nothing.
+        """
+        said = self._pregnancy_said()
+        if said is not None:
+            return said
+        low, high = FERTILE_YEARS
+        out_of_age = self.age_years is not None and not low <= self.age_years <= high
+        return False if self.sex == "male" or out_of_age else None
+
+    def _pregnancy_said(self) -> bool | None:
+        recent = self.now - PREGNANCY_LASTS
+        if any(one.when >= recent for one in self.conditions("pregnancy")):
+            return True
+        found = [one for one in self._coded if {"pregnancy", "not_pregnant"} & set(one.concepts)]
+        last = found[-1] if found and found[-1].when >= recent else None
+        return None if last is None else "not_pregnant" not in last.concepts
+
+    # --- measurements
+
+    @cached_property
+    def _by_variable(self) -> Mapping[str, Sequence[Measurement]]:
+        if self.measured is not None:
+            return self.measured
+        found: dict[str, list[Measurement]] = {}
+        for one in self.facts.measurements:
+            found.setdefault(one.variable, []).append(one)
+        return found
+
+    @cached_property
+    def _series(self) -> dict[str, tuple[Measurement, ...]]:
+        """By quantity, filled as quantities are asked for."""
+        return {}
+
+    @cached_property
+    def _times(self) -> dict[str, list[datetime]]:
+        return {}
+
+    def _usable(self, quantity: str) -> tuple[Measurement, ...]:
+        named = (self._by_variable.get(key, ()) for key in self.ontology.measuring(quantity))
+        many = [rows for rows in named if rows]
+        rows = many[0] if len(many) == 1 else in_time([one for rows in many for one in rows])
+        return tuple(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
+
+    def _times_of(self, quantity: str) -> list[datetime]:
+        times = self._times.get(quantity)
+        if times is None:
+            times = self._times[quantity] = [one.when for one in self.series(quantity)]
+        return times
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Quantities of which anything usable was ever measured."""
+        known = (self.ontology.variables.get(key) for key in self._by_variable)
+        named = dict.fromkeys(one.quantity for one in known if one is not None)
+        return tuple(name for name in named if self.series(name))
+
+    def age_h(self, fact: Fact) -> float:
+        """How long ago it was so, hours."""
+        return (self.now - fact.when).total_seconds() / 3600.0
+
+    def series(self, quantity: str) -> tuple[Measurement, ...]:
+        """Everything plausible measured up to now, oldest first; bounds included and visible as such."""
+        rows = self._series.get(quantity)
+        if rows is None:
+            rows = self._series[quantity] = self._usable(quantity)
+        return rows
+
+    def latest(self, quantity: str, within_h: float | None = None) -> Measurement | None:
+        """The newest plausible value, however old, or not older than ``within_h`` (inclusive)."""
+        rows = self.series(quantity)
+        if not rows or (within_h is not None and self.age_h(rows[-1]) > within_h):
+            return None
+        return rows[-1]
+
+    def fresh_h(self, quantity: str) -> float:
+        """How long a value of this quantity counts as current, from the ontology."""
+        return self.ontology.quantity(quantity).fresh_h
+
+    def fresh(self, quantity: str) -> Measurement | None:
+        """The newest plausible value if the ontology still calls it current."""
+        return self.latest(quantity, self.fresh_h(quantity)) if self.series(quantity) else None
+
+    def stale(self, quantities: Iterable[str]) -> tuple[Measurement, ...]:
+        """Newest values of those quantities whose newest value is no longer current."""
+        newest = (self.latest(quantity) for quantity in quantities)
+        return tuple(
+            one
+            for one in newest
+            if one is not None and self.age_h(one) > self.fresh_h(self.ontology.variables[one.variable].quantity)
+        )
+
+    def history(self, quantity: str, hours: float, *, until: datetime | None = None) -> tuple[Measurement, ...]:
+        """Values of the ``hours`` up to now (or ``until``), both ends included, oldest first."""
+        end = self.now if until is None else until
+        times = self._times_of(quantity)
+        first, last = bisect_left(times, end - timedelta(hours=hours)), bisect_right(times, end)
+        return self.series(quantity)[first:last]
+
+    def previous(self, quantity: str, before: datetime) -> Measurement | None:
+        """The newest value strictly before an instant."""
+        at = bisect_left(self._times_of(quantity), before)
+        return self.series(quantity)[at - 1] if at else None
+
+    def lowest(self, quantity: str, hours: float) -> Measurement | None:
+        """The lowest value of the last hours; the newest of equals."""
+        return min(reversed(self.history(quantity, hours)), key=lambda one: one.value, default=None)
+
+    def highest(self, quantity: str, hours: float) -> Measurement | None:
+        """The highest value of the last hours; the newest of equals."""
+        return max(reversed(self.history(quantity, hours)), key=lambda one: one.value, default=None)
+
+    # --- findings that are codes
+
+    @cached_property
+    def _coded(self) -> tuple[CodedFinding, ...]:
+        return tuple(in_time([one for one in self.facts.coded if one.when <= self.now]))
+
+    def finding(self, variable: str, within_h: float | None = None) -> CodedFinding | None:
+        """The newest coded observation of a variable."""
+        found = [one for one in self._coded if one.variable == variable]
+        return newest(found, self._since(within_h))
+
+    def findings(self, concept: str, within_h: float | None = None) -> tuple[CodedFinding, ...]:
+        """Coded observations that say a concept, oldest first."""
+        return self._recent([one for one in self._coded if concept in one.concepts], within_h)
+
+    # --- problems and allergies
+
+    @cached_property
+    def _conditions(self) -> Mapping[str, tuple[Condition, ...]]:
+        return by_concept([one for one in self.facts.conditions if self._holds(one)])
+
+    def _holds(self, one: Condition) -> bool:
+        ended = one.abated is not None and one.abated <= self.now
+        believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
+        return believed and not ended and one.when <= self.now
+
+    def conditions(self, concept: str) -> tuple[Condition, ...]:
+        """Problems that hold now; one without a clinical status counts as holding."""
+        return self._conditions.get(concept, ())
+
+    @cached_property
+    def _allergies(self) -> tuple[tuple[Allergy, frozenset[str]], ...]:
+        held = (
+            one
+            for one in self.facts.allergies
+            if one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER and one.when <= self.now
+        )
+        return tuple((one, most_specific(one.concepts, self.ontology)) for one in held)
+
+    def allergies(self, concept: str) -> tuple[AllergyMatch, ...]:
+        """Allergies that speak about a drug or class; see `AllergyMatch.relation` for how."""
+        kinds = self.ontology.with_parents(concept)
+        found = (match(one, heads, kinds) for one, heads in self._allergies)
+        return tuple(one for one in found if one is not None)
+
+    # --- drugs
+
+    @cached_property
+    def _medications(self) -> Mapping[str, tuple[Medication, ...]]:
+        return by_concept(in_time([one for one in self.facts.medications if one.when <= self.now]))
+
+    def given(self, concept: str, within_h: float) -> tuple[Medication, ...]:
+        """Administrations that took place, or ended, in the last hours, or still run; oldest first."""
+        since = self._since(within_h)
+        return tuple(
+            one
+            for one in self._medications.get(concept, ())
+            if one.source == "administration" and one.status in _HAPPENED and last_time(one, self.now) >= since
+        )
+
+    def ordered(self, concept: str, within_h: float | None = None) -> tuple[Medication, ...]:
+        """Standing orders (active or on hold) that are not over, written in the last hours if given."""
+        standing = [one for one in self._medications.get(concept, ()) if self._is_standing(one)]
+        return self._recent(standing, within_h)
+
+    def _is_standing(self, one: Medication) -> bool:
+        open_end = one.end is None or one.end > self.now
+        return one.source == "request" and one.status in _STANDING and one.intent not in _NOT_AN_ORDER and open_end
+
+    def medications(self, concept: str, given_within_h: float = 24.0) -> tuple[Medication, ...]:
+        """What the patient takes of a drug or class: active orders and statements, and what was given lately.
+
+        Orders on hold are not in it; `ordered` has them.
+        """
+        return tuple(
+            one for one in self._medications.get(concept, ()) if self._is_taken(one, self._since(given_within_h))
+        )
+
+    def _is_taken(self, one: Medication, since: datetime) -> bool:
+        if one.source == "administration":
+            return one.status in _HAPPENED and last_time(one, self.now) >= since
+        if one.source == "request":
+            return one.status == "active" and self._is_standing(one)
+        return one.status == "active" and (one.end is None or one.end > self.now)
+
+    # --- procedures and reports
+
+    @cached_property
+    def _procedures(self) -> Mapping[str, tuple[Procedure, ...]]:
+        return by_concept(in_time([one for one in self.facts.procedures if one.when <= self.now]))
+
+    @cached_property
+    def _reports(self) -> Mapping[str, tuple[Report, ...]]:
+        told = [one for one in self.facts.reports if one.when <= self.now and one.status in _REPORTED]
+        return by_concept(in_time(told))
+
+    def procedures_done(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
+        """Procedures that took place, or ended, in the last hours, or still run; oldest first."""
+        since = self._since(within_h)
+        return tuple(
+            one
+            for one in self._procedures.get(concept, ())
+            if one.source == "procedure" and one.status in _HAPPENED and last_time(one, self.now) >= since
+        )
+
+    def procedures_ordered(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
+        """Requests for a procedure that stand, or that were fulfilled, written in the last hours."""
+        found = [
+            one
+            for one in self._procedures.get(concept, ())
+            if one.source == "request" and one.status in {*_STANDING, "completed"}
+        ]
+        return self._recent(found, within_h)
+
+    def reported(self, concept: str, within_h: float | None = None) -> tuple[Report, ...]:
+        """Diagnostic reports of a study, oldest first."""
+        return self._recent(self._reports.get(concept, ()), within_h)
+
+    # --- where
+
+    @cached_property
+    def _running(self) -> tuple[Stay, ...]:
+        return tuple(
+            one
+            for one in self.facts.stays
+            if one.when <= self.now
+            and (one.status in _RUNNING_STAY or (one.status == "finished" and one.end is not None))
+            and (one.end is None or one.end > self.now)
+        )
+
+    @property
+    def stay(self) -> Stay | None:
+        """The encounter that is running, the one begun last where there are several."""
+        return self._running[-1] if self._running else None
+
+    @property
+    def inpatient(self) -> bool:
+        """Whether a running encounter is an inpatient one."""
+        return any(one.class_code in _INPATIENT for one in self._running)
+
+    @property
+    def hospital_start(self) -> datetime | None:
+        """When the first of the encounters that run now began."""
+        return min((one.when for one in self._running), default=None)
+
+    @cached_property
+    def icu_start(self) -> datetime | None:
+        """When the running intensive care began: an encounter named so, else an admission procedure."""
+        named = [one.when for one in self._running if _ICU.search(one.text)]
+        since = self.hospital_start
+        if named or since is None:
+            return max(named, default=None)
+        moved = [one.when for one in self.procedures_done("icu_admission") if one.when >= since]
+        return max(moved, default=None)
+
+    # --- windows
+
+    def _since(self, within_h: float | None) -> datetime:
+        return (
+            self.now - timedelta(hours=within_h)
+            if within_h is not None
+            else datetime.min.replace(tzinfo=self.now.tzinfo)
+        )
+
+    def _recent(self, rows: Sequence[FactT], within_h: float | None) -> tuple[FactT, ...]:
+        since = self._since(within_h)
+        return tuple(one for one in rows if one.when >= since)

@@ -1,0 +1,121 @@
+"""One hook call from request to cards: fetch what prefetch left out, compute, save, answer.
+
+Cards leave only after the facts they rest on and the decision itself are durable. A call that loses a race for its
+patient computes again on what the winner left.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.domain.decisions import Decision
+from cds_app.domain.facts import gather
+from cds_app.errors import Conflict
+from cds_app.fabric.reading import Reading
+from cds_app.ports import Commit, TwinStore
+from cds_app.services.calls import HookCall
+from cds_app.services.gather import Gatherer
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.records import Records
+
+_LOG = structlog.get_logger("twinline")
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Answers hook calls.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    store : TwinStore
+    records : Records
+    gatherer : Gatherer
+    new_seed : callable
+        A fresh uuid per call: the root of all ids in the answer.
+    """
+
+    knowledge: Knowledge
+    store: TwinStore
+    records: Records
+    gatherer: Gatherer
+    new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
+
+    def ready(self) -> None:
+        """Raise DependencyDown unless the next call could be answered."""
+        self.store.ready()
+
+    def answer(self, call: HookCall) -> tuple[bytes, ...]:
+        """The cards to show, as canonical JSON.
+
+        Raises
+        ------
+        DataUnavailable
+            If data the service needs came neither with the call nor from the FHIR server.
+        DependencyDown, PatientErased, BadRequest, TooLarge
+        """
+        return tuple(one.card for one in self.decide(call) if one.shown)
+
+    def decide(self, call: HookCall) -> tuple[Decision, ...]:
+        """All decisions of a call, durable on return."""
+        service = self.knowledge.service(call.event.service)
+        reading = self.gatherer.gather(call, service)
+        patient = self.store.pseudonym(call.event.tenant, call.event.patient)
+        for attempt in range(_TRIES):
+            try:
+                decisions = self._once(call, service, patient, reading)
+            except Conflict:
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                self._log(service, reading, decisions, attempt)
+                return decisions
+        raise AssertionError
+
+    def _once(self, call: HookCall, service: ServiceDefinition, patient: str, reading: Reading) -> tuple[Decision, ...]:
+        record, change = self.records.extend(self.records.load(patient), reading.facts)
+        inputs = Inputs(
+            service=service,
+            event=call.event,
+            record=record,
+            segments=record.segments_known + bool(change.novel),
+            unused=_unused(reading),
+            seed=self.new_seed(),
+        )
+        decisions = decide(self.knowledge, inputs)
+        if change.novel or decisions:
+            commit = Commit(
+                patient=patient,
+                segments_known=record.segments_known,
+                entries_known=record.entries_known,
+                learned=call.event.received,
+                facts=gather(change.novel),
+                decisions=decisions,
+            )
+            segments = self.store.commit(commit)
+            self.records.keep(patient, replace(record, segments_known=segments))
+        return decisions
+
+    def _log(self, service: ServiceDefinition, reading: Reading, decisions: tuple[Decision, ...], attempt: int) -> None:
+        shown = sum(one.shown for one in decisions)
+        _LOG.info(
+            "answered",
+            service=service.id,
+            shown=shown,
+            suppressed=len(decisions) - shown,
+            facts=len(reading.facts),
+            issues=len(reading.issues),
+            tries=attempt + 1,
+        )
+
+
+def _unused(reading: Reading) -> Mapping[str, int]:
+    return Counter(issue.code.value for issue in reading.issues if issue.dropped)

@@ -1,0 +1,139 @@
+"""Bringing together what a call needs: prefetch first, the FHIR server for what it left out, within one time budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.domain.issues import Issue, IssueCode
+from cds_app.errors import DataUnavailable, TooLarge
+from cds_app.fabric.bundles import unpack
+from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, resolve
+from cds_app.fabric.reading import Reading, read
+from cds_app.fabric.references import Item
+from cds_app.fabric.shapes import as_object
+from cds_app.ports import FhirReader
+from cds_app.services.calls import HookCall
+from cds_app.services.knowledge import Knowledge
+
+_SIDE_BY_SIDE = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One key's data from the FHIR server, or the lack of it."""
+
+    key: str
+    items: tuple[Item, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gatherer:
+    """Turns calls into readings.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    fhir : FhirReader
+    budget_s : float
+        For all fetches of one call together.
+    max_entries : int
+        Most resources one call may bring.
+    """
+
+    knowledge: Knowledge
+    fhir: FhirReader
+    budget_s: float
+    max_entries: int
+
+    def gather(self, call: HookCall, service: ServiceDefinition) -> Reading:
+        """Everything that could be had about the call's patient.
+
+        Raises
+        ------
+        DataUnavailable
+            If a key that the service needs was neither sent nor could be fetched.
+        TooLarge
+            If there are more resources than allowed.
+        """
+        resolved = resolve(call.prefetch, service.prefetch)
+        self._bounded(resolved.items)
+        fetched = self._fetch(call, service, resolved)
+        items = (*resolved.items, *(item for one in fetched for item in one.items))
+        self._bounded(items)
+        _demand(service, resolved, fetched, items)
+        reading = self._read(call, items)
+        issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
+        return replace(reading, issues=issues)
+
+    def _bounded(self, items: Sequence[Item]) -> None:
+        if len(items) > self.max_entries:
+            raise TooLarge(f"more than {self.max_entries} resources in one call", field="prefetch")
+
+    def _read(self, call: HookCall, items: Sequence[Item]) -> Reading:
+        now = call.event.received
+        return read(
+            items,
+            patient=call.event.patient,
+            ontology=self.knowledge.ontology,
+            units=self.knowledge.units,
+            learned=now,
+            now=now,
+        )
+
+    def _fetch(self, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> list[Fetched]:
+        keys = resolved.to_fetch
+        if not keys or call.fhir_server is None or not self.fhir.allowed(call.fhir_server):
+            return [_unfetched(key, resolved) for key in keys]
+        until = time.monotonic() + self.budget_s
+        paths = {key: _path(key, call, service, resolved) for key in keys}
+        with ThreadPoolExecutor(max_workers=min(len(keys), _SIDE_BY_SIDE)) as pool:
+            return list(pool.map(lambda key: self._fetch_one(call, key, paths[key], until), keys))
+
+    def _fetch_one(self, call: HookCall, key: str, path: str, until: float) -> Fetched:
+        left = until - time.monotonic()
+        try:
+            if left <= 0:
+                raise DataUnavailable("no time left", field=f"prefetch.{key}")
+            document = self.fhir.read(call.fhir_server or "", path, token=call.token, budget_s=left)
+        except DataUnavailable:
+            issue = Issue(code=IssueCode.FETCH_FAILED, ref=f"prefetch.{key}")
+            return Fetched(key=key, issues=(issue,), failed=True)
+        items, issues = unpack(document, at=f"prefetch.{key}")
+        return Fetched(key=key, items=tuple(items), issues=tuple(issues))
+
+
+def _unfetched(key: str, resolved: Resolved) -> Fetched:
+    """What cannot be fetched. A first page without the rest counts as data, and is said to be cut short."""
+    if resolved.states[key] is State.PAGED:
+        return Fetched(key=key, issues=(Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False),))
+    return Fetched(key=key, failed=True)
+
+
+def _path(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> str:
+    below = f"{call.fhir_server}/"
+    following = resolved.following.get(key, "")
+    if following.startswith(below):
+        return following.removeprefix(below)
+    return PrefetchTemplate(service.prefetch[key]).expand(call.context)
+
+
+def _demand(service: ServiceDefinition, resolved: Resolved, fetched: Sequence[Fetched], items: Sequence[Item]) -> None:
+    """A needed key counts as there when resources of its type came under any key: sites rename keys."""
+    failed = {one.key for one in fetched if one.failed}
+    types = {kind for item in items if (kind := _type_of(item)) is not None}
+    for key in service.needs:
+        wanted = service.prefetch[key].partition("/")[0].partition("?")[0]
+        if key in failed and wanted not in types:
+            raise DataUnavailable("needed, neither sent nor to be had from the FHIR server", field=f"prefetch.{key}")
+
+
+def _type_of(item: Item) -> str | None:
+    resource: Mapping[str, object] | None = as_object(item.resource)
+    kind = resource.get("resourceType") if resource is not None else None
+    return kind if isinstance(kind, str) else None

@@ -1,0 +1,150 @@
+"""Everything that content says, loaded and cross-checked once per process.
+
+Start-up fails, with the reason, on any name, file, hash, unit or template that does not resolve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import DictLoader, Environment, TemplateError
+
+from cds_app.cards.definition import ServiceDefinition, parse_service
+from cds_app.cards.text import environment
+from cds_app.content import Artefact, artefact
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.units import UnitConverter
+from cds_app.errors import ContentError, UnknownService
+from cds_app.mitigate.catalogue import Catalogue, load_catalogue
+from cds_app.score.clinical import NAMES
+from cds_app.score.risk import RiskModel
+from cds_app.twin.model import TwinModel
+
+RISKS = ("sepsis",)
+_LABELS = "labels.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What this Twinline knows.
+
+    Parameters
+    ----------
+    pins : mapping of str to str
+        Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
+    """
+
+    ontology: Ontology
+    units: UnitConverter
+    twin: TwinModel
+    risks: Mapping[str, RiskModel]
+    catalogue: Catalogue
+    services: Mapping[str, ServiceDefinition]
+    templates: Environment
+    labels: Mapping[str, str]
+    zone: ZoneInfo
+    pins: Mapping[str, str]
+
+    def service(self, service_id: str) -> ServiceDefinition:
+        """A service by id.
+
+        Raises
+        ------
+        UnknownService
+        """
+        found = self.services.get(service_id)
+        if found is None:
+            raise UnknownService("no CDS service has this id", field="id")
+        return found
+
+
+def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
+    """Load all content below a root and check that it fits together.
+
+    Raises
+    ------
+    ContentError
+        Naming the file and what does not resolve.
+    """
+    services = _services(root / "hooks")
+    found = {name: artefact(name, version, root=root) for name, version in _versions(services).items()}
+    ontology = load_ontology(found["ontology"])
+    risks = {name: RiskModel.from_artefact(found[name]) for name in RISKS}
+    for risk in risks.values():
+        risk.self_check()
+    templates, labels, templates_hash = _templates(root / "templates" / "cards")
+    return Knowledge(
+        ontology=ontology,
+        units=UnitConverter(ontology),
+        twin=TwinModel.from_artefact(found["twin"], ontology),
+        risks=risks,
+        catalogue=load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS),
+        services=services,
+        templates=templates,
+        labels=labels,
+        zone=ZoneInfo(timezone),
+        pins=_pins(found, services, templates_hash) | {"timezone": timezone},
+    )
+
+
+def _services(folder: Path) -> dict[str, ServiceDefinition]:
+    files = sorted(folder.glob("*/service.json"))
+    if not files:
+        raise ContentError("hooks/ holds no service.json", field="hooks")
+    found = [parse_service(_json(file), folder=file.parent.name) for file in files]
+    return {service.id: service for service in found}
+
+
+def _json(file: Path) -> object:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ContentError(f"{file.parent.name}/{file.name} is not readable JSON") from error
+
+
+def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
+    """Each artefact in the one version that all services agree on."""
+    versions: dict[str, str] = {}
+    for service in services.values():
+        for name, version in service.models.items():
+            if versions.setdefault(name, version) != version:
+                raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
+    missing = {"ontology", "twin", "mitigations", *RISKS} - versions.keys()
+    if missing:
+        raise ContentError(f"no service names models/{min(missing)}", field="models")
+    return versions
+
+
+def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
+    sources = {file.name: file.read_text("utf-8") for file in sorted(folder.glob("*.j2"))}
+    templates = environment(DictLoader(sources))
+    for name in sources:
+        try:
+            templates.get_template(name)
+        except TemplateError as error:
+            raise ContentError(f"templates/cards/{name} does not compile") from error
+    labels = _json(folder / _LABELS)
+    if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
+        raise ContentError(f"templates/cards/{_LABELS} is not an object of texts")
+    return templates, labels, _hash({**sources, _LABELS: json.dumps(labels, sort_keys=True)})
+
+
+def _pins(
+    found: Mapping[str, Artefact], services: Mapping[str, ServiceDefinition], templates_hash: str
+) -> dict[str, str]:
+    pins = {f"models/{name}": f"{one.version} {one.sha256}" for name, one in found.items()}
+    pins["hooks"] = _hash({key: service.model_dump_json() for key, service in services.items()})
+    return pins | {"templates/cards": templates_hash}
+
+
+def _hash(parts: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(parts):
+        digest.update(f"{len(name)} {name} {len(parts[name])} {parts[name]}".encode())
+    return digest.hexdigest()

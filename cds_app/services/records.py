@@ -1,0 +1,149 @@
+"""What is known of a patient, kept in memory between calls.
+
+The store holds the truth. A record is the fold of a patient's segments and log entries; it is brought up to date
+from the store at every call, so several workers may serve one patient, and it may be forgotten at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cds_app.domain.codec import encode
+from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.facts import Fact, gather
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.timeline import Change, Timeline
+from cds_app.errors import TwinlineError
+from cds_app.ports import Entry, TwinStore
+from cds_app.twin.model import TwinModel
+from cds_app.twin.state import TwinState, rebuild, update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One patient, folded.
+
+    Parameters
+    ----------
+    segments_known, entries_known : int
+        Newest segment and log entry that are in.
+    timeline : Timeline
+    state : TwinState
+    past : tuple of Decision or Feedback
+        What the alert policy remembers, oldest first: shown cards and the answers to them.
+    digest : str
+        Hash over all facts in the order of their segments.
+    """
+
+    segments_known: int
+    entries_known: int
+    timeline: Timeline
+    state: TwinState
+    past: tuple[Decision | Feedback, ...]
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Twinner:
+    """Keeps timeline and twin in step."""
+
+    model: TwinModel
+    ontology: Ontology
+
+    def empty(self) -> Record:
+        """A patient of whom nothing is known."""
+        timeline = Timeline()
+        state = rebuild(self.model, self.ontology, timeline)
+        return Record(segments_known=0, entries_known=0, timeline=timeline, state=state, past=())
+
+    def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
+        """The record with facts added, and what changed."""
+        timeline, change = record.timeline.extended(facts)
+        if not change.novel:
+            return record, change
+        state = update(self.model, self.ontology, record.state, timeline, change)
+        digest = hashlib.sha256(record.digest.encode() + encode(gather(change.novel))).hexdigest()
+        return replace(record, timeline=timeline, state=state, digest=digest), change
+
+    def as_of(self, record: Record, learned: datetime) -> Record:
+        """The record as it was known at an instant."""
+        timeline = record.timeline.as_of(learned)
+        return replace(record, timeline=timeline, state=rebuild(self.model, self.ontology, timeline))
+
+
+class Records:
+    """The most recently used records, bounded by the number of facts they hold together."""
+
+    def __init__(self, store: TwinStore, twinner: Twinner, *, capacity: int) -> None:
+        self._store = store
+        self._twinner = twinner
+        self._capacity = capacity
+        self._held: OrderedDict[str, Record] = OrderedDict()
+        self._facts = 0
+        self._lock = threading.Lock()
+
+    def load(self, patient: str) -> Record:
+        """The record as the store has it now.
+
+        Raises
+        ------
+        PatientErased, IntegrityError, DependencyDown
+            From the store; an erased patient is forgotten here too.
+        """
+        with self._lock:
+            held = self._held.get(patient)
+        record = held or self._twinner.empty()
+        try:
+            fresh = self._caught_up(patient, record)
+        except TwinlineError:
+            self.forget(patient)
+            raise
+        self.keep(patient, fresh)
+        return fresh
+
+    def extend(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
+        """A record with facts added; neither is remembered by that."""
+        return self._twinner.extended(record, facts)
+
+    def keep(self, patient: str, record: Record) -> None:
+        """Remember a record unless a newer one is held; let the least used go when there are too many facts."""
+        with self._lock:
+            held = self._held.pop(patient, None)
+            if held is not None:
+                self._facts -= len(held.timeline)
+                record = max(held, record, key=_age)
+            self._held[patient] = record
+            self._facts += len(record.timeline)
+            while self._facts > self._capacity and self._held:
+                _, gone = self._held.popitem(last=False)
+                self._facts -= len(gone.timeline)
+
+    def forget(self, patient: str) -> None:
+        """Let one record go."""
+        with self._lock:
+            held = self._held.pop(patient, None)
+            self._facts -= len(held.timeline) if held else 0
+
+    def _caught_up(self, patient: str, record: Record) -> Record:
+        segments = self._store.segments(patient, after=record.segments_known)
+        for segment in segments:
+            record, _ = self._twinner.extended(record, segment.facts)
+            record = replace(record, segments_known=segment.number)
+        entries = self._store.entries(patient, after=record.entries_known)
+        return with_entries(record, entries) if entries else record
+
+
+def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
+    """The record with log entries added."""
+    found = (one.decision or one.feedback for one in entries)
+    past = tuple(one for one in found if one is not None and (isinstance(one, Feedback) or one.shown))
+    return replace(record, entries_known=entries[-1].number, past=record.past + past)
+
+
+def _age(record: Record) -> tuple[int, int]:
+    return record.segments_known, record.entries_known

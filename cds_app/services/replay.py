@@ -1,0 +1,85 @@
+"""Replaying a decision from the store: the same facts, the same past, the same content give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cds_app.domain.decisions import Decision
+from cds_app.domain.events import HookEvent
+from cds_app.errors import NotFound
+from cds_app.ports import TwinStore
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.records import Record, Twinner, with_entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """A decision as it was logged and as it comes out again.
+
+    Parameters
+    ----------
+    logged : Decision
+    again : Decision or None
+        None if the replay did not come to a decision of this id.
+    changed : tuple of str
+        Pins that have another value now: content or facts that are not what they were.
+    """
+
+    logged: Decision
+    again: Decision | None
+    changed: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether card and suppression are the same, byte for byte."""
+        return self.again is not None and (self.again.card, self.again.suppression) == (
+            self.logged.card,
+            self.logged.suppression,
+        )
+
+
+def replay_decision(knowledge: Knowledge, store: TwinStore, decision_id: str) -> Replayed:
+    """Compute a logged decision again from what was known then.
+
+    Raises
+    ------
+    NotFound
+        If the log has no such decision.
+    PatientErased, IntegrityError
+    """
+    entry = store.find(decision_id)
+    if entry is None or entry.decision is None:
+        raise NotFound("the log has no such decision", field="decision")
+    logged = entry.decision
+    record = _record_then(knowledge, store, entry.patient, logged.pins)
+    decisions = decide(knowledge, _inputs(knowledge, logged, record))
+    again = next((one for one in decisions if one.id == logged.id), None)
+    pins = again.pins if again is not None else knowledge.pins
+    changed = tuple(sorted(name for name, value in pins.items() if logged.pins.get(name) != value))
+    return Replayed(logged=logged, again=again, changed=changed)
+
+
+def _record_then(knowledge: Knowledge, store: TwinStore, patient: str, pins: Mapping[str, str]) -> Record:
+    twinner = Twinner(knowledge.twin, knowledge.ontology)
+    segments, entries = int(pins["segments"]), int(pins["entries"])
+    record = twinner.empty()
+    for segment in store.segments(patient):
+        if segment.number <= segments:
+            record, _ = twinner.extended(record, segment.facts)
+    past = [one for one in store.entries(patient) if one.number <= entries]
+    return replace(with_entries(record, past) if past else record, entries_known=entries)
+
+
+def _inputs(knowledge: Knowledge, logged: Decision, record: Record) -> Inputs:
+    event = json.loads(logged.pins["event"])
+    return Inputs(
+        service=knowledge.service(logged.service),
+        event=HookEvent(service=logged.service, received=logged.at, **event),
+        record=record,
+        segments=int(logged.pins["segments"]),
+        unused=json.loads(logged.pins["unused"]),
+        seed=logged.pins["seed"],
+    )

@@ -1,0 +1,236 @@
+"""What the twin says at an instant: estimate, forecast and the patient's own range. Only samples up to then count."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import exp, sqrt
+
+from cds_app.domain.time import to_hours
+from cds_app.errors import BadRequest
+from cds_app.twin.filter import Belief, predict, prior
+from cds_app.twin.model import RESIDUAL_FADES_H, Dynamics, Horizon, TwinModel
+from cds_app.twin.state import Track, TwinState
+
+_NORMAL_975 = 1.959963984540054
+Instant = float | datetime  # hours since 1970-01-01T00:00Z, or aware
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A quantity at an instant, in its canonical unit.
+
+    Parameters
+    ----------
+    quantity : str
+    at_h : float
+        Instant that the data end at, hours since 1970-01-01T00:00Z.
+    horizon_h : float
+        How far ahead of ``at_h`` the estimate is for; 0 for now.
+    mean : float
+        Point estimate: the median, which has the smallest expected absolute error.
+    sd : float
+        Predictive standard deviation of a measurement, to first order.
+    lo90, hi90 : float
+        Where a measurement would lie with 90 % probability.
+    last_value, last_age_h : float
+        The latest sample and its age at ``at_h``.
+    last_ref : str
+        The `Measurement` behind it.
+    unconfirmed : bool
+        Whether the latest sample was set aside as a possible artefact and waits for a second one.
+    samples : int
+        How many samples the estimate rests on.
+    """
+
+    quantity: str
+    at_h: float
+    horizon_h: float
+    mean: float
+    sd: float
+    lo90: float
+    hi90: float
+    last_value: float
+    last_age_h: float
+    last_ref: str
+    unconfirmed: bool
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRange:
+    """A patient's own reference interval in the canonical unit; ``samples`` it was learned from."""
+
+    quantity: str
+    low: float
+    centre: float
+    high: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surprise:
+    """How far one sample was from what was expected of it: ``z`` in predictive standard deviations."""
+
+    ref: str
+    hours: float
+    value: float
+    expected: float
+    z: float
+    weight: float
+
+
+def hours_of(at: Instant) -> float:
+    """An instant in hours since 1970-01-01T00:00Z."""
+    return to_hours(at) if isinstance(at, datetime) else float(at)
+
+
+def belief_at(dynamics: Dynamics, track: Track | None, hours: float) -> Belief:
+    """What is believed at an instant from the samples up to then; the prior when there are none."""
+    seen = track.until(hours) if track is not None else 0
+    if track is None or seen == 0:
+        return prior(dynamics, hours)
+    return predict(dynamics, track.belief(seen - 1), hours)
+
+
+def estimate(model: TwinModel, state: TwinState, quantity: str, at: Instant) -> Estimate | None:
+    """What the quantity is at an instant, or None when nothing was ever seen of it."""
+    return _outlook(model, state.tracks, quantity, hours_of(at), 0.0)
+
+
+def forecast(model: TwinModel, state: TwinState, quantity: str, at: Instant, horizon_h: float) -> Estimate | None:
+    """What the quantity will be ``horizon_h`` hours after an instant, or None when nothing was ever seen of it.
+
+    Raises
+    ------
+    BadRequest
+        If the horizon is not greater than 0.
+    """
+    if not horizon_h > 0.0:
+        raise BadRequest("a forecast needs a horizon greater than 0", field="horizon_h")
+    return _outlook(model, state.tracks, quantity, hours_of(at), horizon_h)
+
+
+def own_range(model: TwinModel, state: TwinState, quantity: str, at: Instant) -> OwnRange | None:
+    """Where 95 % of this person's measurements lie when all is as usual for them.
+
+    Baseline plus and minus 1.96 times the root of deviation, noise and baseline variance.
+    """
+    hours, track = hours_of(at), state.tracks.get(quantity)
+    seen = track.until(hours) if track is not None else 0
+    if seen == 0:
+        return None
+    dynamics = model.dynamics[quantity]
+    belief = belief_at(dynamics, track, hours)
+    half = _NORMAL_975 * sqrt(belief.p_bb + dynamics.deviation_sd**2 + dynamics.noise_sd**2)
+    return OwnRange(
+        quantity=quantity,
+        low=dynamics.to_unit(belief.baseline - half),
+        centre=dynamics.to_unit(belief.baseline),
+        high=dynamics.to_unit(belief.baseline + half),
+        samples=seen,
+    )
+
+
+def surprises(model: TwinModel, track: Track, at: Instant) -> tuple[Surprise, ...]:
+    """Every sample up to an instant with its innovation, oldest first."""
+    dynamics = model.dynamics[track.quantity]
+    return tuple(_surprise(dynamics, track, i) for i in range(track.until(hours_of(at))))
+
+
+def _surprise(dynamics: Dynamics, track: Track, index: int) -> Surprise:
+    before = prior(dynamics, track.hours[0]) if index == 0 else track.belief(index - 1)
+    expected = predict(dynamics, before, track.hours[index])
+    return Surprise(
+        ref=track.refs[index],
+        hours=track.hours[index],
+        value=track.values[index],
+        expected=dynamics.to_unit(expected.baseline + expected.deviation),
+        z=track.z[index],
+        weight=track.weight[index],
+    )
+
+
+def _outlook(
+    model: TwinModel, tracks: Mapping[str, Track], quantity: str, hours: float, horizon_h: float
+) -> Estimate | None:
+    track = tracks.get(quantity)
+    seen = track.until(hours) if track is not None else 0
+    if track is None or seen == 0:
+        return None
+    mean, sd, low, high = expected(model, tracks, quantity, hours, horizon_h)
+    dynamics = model.dynamics[quantity]
+    return Estimate(
+        quantity=quantity,
+        at_h=hours,
+        horizon_h=horizon_h,
+        mean=dynamics.to_unit(mean),
+        sd=dynamics.unit_sd(mean, sd),
+        lo90=dynamics.to_unit(low),
+        hi90=dynamics.to_unit(high),
+        last_value=track.values[seen - 1],
+        last_age_h=hours - track.hours[seen - 1],
+        last_ref=track.refs[seen - 1],
+        unconfirmed=track.weight[seen - 1] == 0.0,
+        samples=seen,
+    )
+
+
+def expected(
+    model: TwinModel, tracks: Mapping[str, Track], quantity: str, hours: float, horizon_h: float
+) -> tuple[float, float, float, float]:
+    """Median, standard deviation and 90 % interval of a measurement, transformed scale; also for unseen quantities.
+
+    Returns
+    -------
+    tuple of float
+        ``(median, sd, low, high)``.
+    """
+    dynamics = model.dynamics[quantity]
+    ahead = predict(dynamics, belief_at(dynamics, tracks.get(quantity), hours), hours + horizon_h)
+    sd = sqrt(ahead.p_bb + 2.0 * ahead.p_bd + ahead.p_dd + dynamics.noise_sd**2)
+    median = ahead.baseline + ahead.deviation
+    low = high = 0.0
+    for share, calibrated in _between(dynamics.horizons, horizon_h):
+        low += share * calibrated.low_factor
+        high += share * calibrated.high_factor
+        if horizon_h > 0.0:
+            faded = min(1.0, horizon_h / dynamics.horizons[0].horizon_h) if dynamics.horizons else 0.0
+            median += share * faded * _correction(model, tracks, calibrated, hours)
+    return median, sd, median - low * sd, median + high * sd
+
+
+def _between(horizons: tuple[Horizon, ...], horizon_h: float) -> tuple[tuple[float, Horizon], ...]:
+    """The calibrated horizons around one, with their shares; the nearest alone beyond the ends."""
+    if not horizons:
+        return ((1.0, Horizon(horizon_h=max(horizon_h, 1.0))),)
+    at = bisect_left(horizons, horizon_h, key=lambda one: one.horizon_h)
+    if at == 0 or at == len(horizons):
+        return ((1.0, horizons[min(at, len(horizons) - 1)]),)
+    before, after = horizons[at - 1], horizons[at]
+    share = (horizon_h - before.horizon_h) / (after.horizon_h - before.horizon_h)
+    return ((1.0 - share, before), (share, after))
+
+
+def _correction(model: TwinModel, tracks: Mapping[str, Track], horizon: Horizon, hours: float) -> float:
+    total = horizon.intercept
+    for name, weights in horizon.weights.items():
+        track = tracks.get(name)
+        if track is not None:
+            signals = signals_of(model.dynamics[name], track, hours)
+            total += sum(weight * signal for weight, signal in zip(weights, signals, strict=True))
+    return total
+
+
+def signals_of(dynamics: Dynamics, track: Track, hours: float) -> tuple[float, ...]:
+    """What a track tells forecasts: baseline (minus the population's), deviation, and the fading last residual."""
+    seen = track.until(hours)
+    if seen == 0:
+        return (0.0, 0.0, 0.0)
+    last = seen - 1
+    belief = predict(dynamics, track.belief(last), hours)
+    residual = dynamics.to_scale(track.values[last]) - track.baseline[last] - track.deviation[last]
+    fading = track.weight[last] * exp((track.hours[last] - hours) / RESIDUAL_FADES_H)
+    return (belief.baseline - dynamics.baseline_mean, belief.deviation, fading * residual)

@@ -1,0 +1,240 @@
+"""The twin of one patient: a filtered track per quantity, kept equal to a rebuild whatever the order of arrival."""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.time import to_hours
+from cds_app.domain.timeline import Change, Timeline
+from cds_app.errors import IntegrityError
+from cds_app.twin.filter import Belief, run
+from cds_app.twin.model import Dynamics, TwinModel
+
+_MAGIC = b"twinline-state-1\n"
+_COLUMNS = ("hours", "values", "baseline", "deviation", "p_bb", "p_bd", "p_dd", "z", "weight", "pending")
+
+
+class Sample(NamedTuple):
+    """One usable value; the order of samples is the order of tuples."""
+
+    hours: float
+    ref: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """The filtered history of one quantity; immutable by convention. All sequences have the same length.
+
+    Parameters
+    ----------
+    quantity : str
+    hours : array of float
+        Sample times, ascending, hours since 1970-01-01T00:00Z.
+    values : array of float
+        In the canonical unit.
+    refs : tuple of str
+        Identity of the `Measurement` behind each sample.
+    baseline, deviation, p_bb, p_bd, p_dd : array of float
+        Belief after each sample, transformed scale.
+    z : array of float
+        Innovation of each sample in standard deviations of the prediction.
+    weight : array of float
+        1 used fully, below 1 less, 0 set aside as an artefact.
+    pending : array of float
+        Sign of the innovation if it was a surprise, twice that if it was set aside; else 0.
+    """
+
+    quantity: str
+    refs: tuple[str, ...]
+    hours: array[float]
+    values: array[float]
+    baseline: array[float]
+    deviation: array[float]
+    p_bb: array[float]
+    p_bd: array[float]
+    p_dd: array[float]
+    z: array[float]
+    weight: array[float]
+    pending: array[float]
+
+    def __len__(self) -> int:
+        """How many samples."""
+        return len(self.hours)
+
+    def until(self, hours: float) -> int:
+        """How many samples are not later than an instant."""
+        return bisect_right(self.hours, hours)
+
+    def belief(self, index: int) -> Belief:
+        """What was believed right after a sample."""
+        return Belief(
+            self.hours[index], self.baseline[index], self.deviation[index], self.p_bb[index], self.p_bd[index],
+            self.p_dd[index], int(self.pending[index]),
+        )  # fmt: skip
+
+    def samples(self) -> Iterator[Sample]:
+        """The samples in order."""
+        return map(Sample, self.hours, self.refs, self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinState:
+    """Tracks by quantity.
+
+    Parameters
+    ----------
+    model_sha256 : str
+        Which parameters the tracks were filtered with.
+    tracks : mapping of str to Track
+        Only quantities that were seen, in alphabetical order.
+    """
+
+    model_sha256: str
+    tracks: Mapping[str, Track]
+
+    @property
+    def samples(self) -> int:
+        """How many samples all tracks hold."""
+        return sum(map(len, self.tracks.values()))
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes: equal states have equal bytes."""
+        head = {
+            "model_sha256": self.model_sha256,
+            "tracks": {name: self.tracks[name].refs for name in sorted(self.tracks)},
+        }
+        parts = [_MAGIC, json.dumps(head, separators=(",", ":"), ensure_ascii=True).encode(), b"\n"]
+        for name in sorted(self.tracks):
+            parts.extend(_little_endian(getattr(self.tracks[name], column)) for column in _COLUMNS)
+        return b"".join(parts)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> TwinState:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        IntegrityError
+            If the bytes are not a state.
+        """
+        try:
+            magic, head_line, body = content.split(b"\n", 2)
+            head = json.loads(head_line)
+            sizes = {name: len(refs) for name, refs in head["tracks"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError("stored twin state cannot be read") from error
+        if magic + b"\n" != _MAGIC or len(body) != 8 * len(_COLUMNS) * sum(sizes.values()):
+            raise IntegrityError("stored twin state is of another kind or truncated")
+        tracks, at = {}, 0
+        for name, refs in head["tracks"].items():
+            end = at + 8 * len(_COLUMNS) * len(refs)
+            tracks[name] = _track_of_bytes(name, tuple(refs), body[at:end])
+            at = end
+        return cls(model_sha256=head["model_sha256"], tracks=tracks)
+
+
+def _track_of_bytes(quantity: str, refs: tuple[str, ...], body: bytes) -> Track:
+    size = 8 * len(refs)
+    columns = {}
+    for i, name in enumerate(_COLUMNS):
+        column = array("d", body[i * size : (i + 1) * size])
+        if sys.byteorder == "big":
+            column.byteswap()
+        columns[name] = column
+    return Track(quantity=quantity, refs=refs, **columns)
+
+
+def _little_endian(column: array[float]) -> bytes:
+    if sys.byteorder == "little":
+        return column.tobytes()
+    swapped = array("d", column)
+    swapped.byteswap()
+    return swapped.tobytes()
+
+
+def rebuild(model: TwinModel, ontology: Ontology, timeline: Timeline) -> TwinState:
+    """Filter the whole timeline."""
+    found = _by_quantity(model, ontology, timeline.facts.measurements)
+    tracks = {name: _filtered(model.dynamics[name], None, 0, sorted(found[name])) for name in sorted(found)}
+    return TwinState(model_sha256=model.sha256, tracks=tracks)
+
+
+def update(model: TwinModel, ontology: Ontology, state: TwinState, timeline: Timeline, change: Change) -> TwinState:
+    """Bring a state up to date with what a timeline's extension changed.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        After the change; used only when the state was made with other parameters.
+
+    Returns
+    -------
+    TwinState
+        Equal, byte for byte, to ``rebuild(model, ontology, timeline)``. Untouched tracks are the same objects.
+    """
+    if state.model_sha256 != model.sha256:
+        return rebuild(model, ontology, timeline)
+    added = _by_quantity(model, ontology, change.added)
+    removed = _by_quantity(model, ontology, change.removed)
+    if not added and not removed:
+        return state
+    tracks = dict(state.tracks)
+    for name in added.keys() | removed.keys():
+        track = _merged(model.dynamics[name], tracks.pop(name, None), added.get(name, ()), removed.get(name, ()))
+        if len(track):
+            tracks[name] = track
+    return TwinState(model_sha256=model.sha256, tracks={name: tracks[name] for name in sorted(tracks)})
+
+
+def track_of(model: TwinModel, quantity: str, hours: Sequence[float], values: Sequence[float]) -> Track:
+    """Filter bare numbers, times ascending: the entry for training and verification."""
+    samples = [Sample(float(at), "", float(value)) for at, value in zip(hours, values, strict=True)]
+    return _filtered(model.dynamics[quantity], None, 0, samples)
+
+
+def _by_quantity(model: TwinModel, ontology: Ontology, facts: Iterable[Fact]) -> dict[str, list[Sample]]:
+    found: dict[str, list[Sample]] = {}
+    variables, dynamics = ontology.variables, model.dynamics
+    for fact in facts:
+        if not isinstance(fact, Measurement) or fact.bound != "=" or fact.implausible or fact.void:
+            continue
+        variable = variables.get(fact.variable)
+        if variable is not None and variable.quantity in dynamics and isfinite(fact.value):
+            sample = Sample(to_hours(fact.when), fact.ref, fact.value)
+            found.setdefault(variable.quantity, []).append(sample)
+    return found
+
+
+def _merged(dynamics: Dynamics, track: Track | None, added: Sequence[Sample], removed: Sequence[Sample]) -> Track:
+    new = sorted(added)
+    if track is None:
+        return _filtered(dynamics, None, 0, new)
+    first = min(sample.hours for sample in (*new, *removed))
+    keep = bisect_left(track.hours, first)
+    gone = {(sample.hours, sample.ref) for sample in removed}
+    later = zip(track.hours[keep:], track.refs[keep:], track.values[keep:], strict=True)
+    tail = [Sample(*one) for one in later if (one[0], one[1]) not in gone]
+    return _filtered(dynamics, track, keep, sorted((*tail, *new)))
+
+
+def _filtered(dynamics: Dynamics, track: Track | None, keep: int, samples: Sequence[Sample]) -> Track:
+    """The first ``keep`` samples of a track as they are, then new samples filtered on from there."""
+    refs = (*(track.refs[:keep] if track else ()), *[sample.ref for sample in samples])
+    columns = [getattr(track, name)[:keep] if track else array("d") for name in _COLUMNS]
+    start = track.belief(keep - 1) if track and keep else None
+    hours = [sample.hours for sample in samples]
+    values = [sample.value for sample in samples]
+    rows = run(dynamics, start, hours, [dynamics.to_scale(value) for value in values])
+    for column, new in zip(columns, (hours, values, *zip(*rows, strict=True)), strict=False):
+        column.extend(new)
+    return Track(quantity=dynamics.quantity, refs=refs, **dict(zip(_COLUMNS, columns, strict=True)))

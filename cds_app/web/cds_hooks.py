@@ -1,0 +1,79 @@
+"""CDS Hooks 2.0: discovery, services, feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from cds_app.cards.wire import canonical_json
+from cds_app.errors import BadRequest
+from cds_app.ports import Clock
+from cds_app.services.answer import Answering
+from cds_app.services.feedback import Listening
+from cds_app.settings import Settings
+from cds_app.web.requests import read_call, read_json
+
+_MAX_FEEDBACK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the endpoints hand their requests to."""
+
+    settings: Settings
+    clock: Clock
+    answering: Answering
+    listening: Listening
+
+
+def blueprint(desk: Desk) -> Blueprint:
+    """The three endpoints over one desk."""
+    routes = Blueprint("cds_hooks", __name__)
+
+    @routes.get("/cds-services")
+    def discovery() -> ResponseReturnValue:
+        services = desk.answering.knowledge.services.values()
+        return _json({"services": [service.discovery() for service in services]})
+
+    @routes.post("/cds-services/<service_id>")
+    def service(service_id: str) -> ResponseReturnValue:
+        definition = desk.answering.knowledge.service(service_id)
+        body = read_json(request, max_bytes=desk.settings.max_body_bytes)
+        call = read_call(body, definition, received=desk.clock.now(), simulated=desk.settings.simulated_time)
+        return _raw_cards(desk.answering.answer(call))
+
+    @routes.post("/cds-services/<service_id>/feedback")
+    def feedback(service_id: str) -> ResponseReturnValue:
+        definition = desk.answering.knowledge.service(service_id)
+        body = read_json(request, max_bytes=desk.settings.max_body_bytes)
+        desk.listening.listen(definition, _items(body), received=desk.clock.now())
+        return Response(status=200)
+
+    return routes
+
+
+def _items(body: dict[str, Any]) -> Sequence[object]:
+    items = body.get("feedback")
+    if not isinstance(items, list) or not items:
+        raise BadRequest("required, a non-empty array", field="feedback")
+    if len(items) > _MAX_FEEDBACK:
+        raise BadRequest(f"at most {_MAX_FEEDBACK} items", field="feedback")
+    return items
+
+
+def _json(body: object) -> Response:
+    return _fresh(Response(canonical_json(body), mimetype="application/json"))
+
+
+def _raw_cards(cards: Sequence[bytes]) -> Response:
+    """Cards go out as the very bytes that the decision log holds."""
+    return _fresh(Response(b'{"cards":[' + b",".join(cards) + b"]}", mimetype="application/json"))
+
+
+def _fresh(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,122 @@
+"""Reading what callers send: size, type, JSON, and the fields that every CDS Hooks call has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from flask import Request
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.domain.events import HookEvent
+from cds_app.domain.strict_json import loads
+from cds_app.domain.time import parse_fhir_time
+from cds_app.errors import BadRequest, UnsupportedMedia
+from cds_app.services.calls import HookCall
+
+SIMULATED_TIME = "com.twinline.simulated-time"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,256}\Z")
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,256}\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_LOCAL = "local"
+
+
+def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises
+    ------
+    UnsupportedMedia, TooLarge, BadRequest
+    """
+    if request.mimetype != "application/json":
+        raise UnsupportedMedia("send application/json", field="Content-Type")
+    body = loads(request.get_data(cache=False), max_bytes=max_bytes)
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object", field="body")
+    return cast(dict[str, Any], body)
+
+
+def read_call(body: Mapping[str, Any], service: ServiceDefinition, *, received: datetime, simulated: bool) -> HookCall:
+    """Check a CDS Hooks request against its service.
+
+    Parameters
+    ----------
+    received : datetime
+        The service's clock.
+    simulated : bool
+        Whether a stated event time (extension ``com.twinline.simulated-time``) is honoured.
+
+    Raises
+    ------
+    BadRequest
+        Naming the first field that is missing or wrong.
+    """
+    if _text(body, "hook", "hook") != service.hook:
+        raise BadRequest("this service answers another hook", field="hook")
+    instance = _matching(_UUID, _text(body, "hookInstance", "hookInstance"), "hookInstance")
+    context = _object(body, "context", "context")
+    prefetch = _object(body, "prefetch", "prefetch") if body.get("prefetch") is not None else {}
+    server, token = _authorization(body)
+    event = HookEvent(
+        service=service.id,
+        hook=service.hook,
+        instance=instance,
+        tenant=server or _LOCAL,
+        patient=_matching(_ID, _text(context, "patientId", "context.patientId"), "context.patientId"),
+        user=_matching(_USER, _text(context, "userId", "context.userId"), "context.userId"),
+        encounter=_encounter(context, required=service.hook == "encounter-start"),
+        received=_event_time(body, received, simulated=simulated),
+    )
+    return HookCall(event=event, prefetch=prefetch, context=context, fhir_server=server, token=token)
+
+
+def _encounter(context: Mapping[str, Any], *, required: bool) -> str | None:
+    if context.get("encounterId") is None and not required:
+        return None
+    return _matching(_ID, _text(context, "encounterId", "context.encounterId"), "context.encounterId")
+
+
+def _authorization(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    server = _text(body, "fhirServer", "fhirServer").rstrip("/") if body.get("fhirServer") is not None else None
+    if body.get("fhirAuthorization") is None:
+        return server, None
+    authorization = _object(body, "fhirAuthorization", "fhirAuthorization")
+    if server is None:
+        raise BadRequest("required with fhirAuthorization", field="fhirServer")
+    return server, _text(authorization, "access_token", "fhirAuthorization.access_token")
+
+
+def _event_time(body: Mapping[str, Any], received: datetime, *, simulated: bool) -> datetime:
+    extension = body.get("extension")
+    stated = extension.get(SIMULATED_TIME) if isinstance(extension, dict) else None
+    if stated is None:
+        return received
+    where = f"extension.{SIMULATED_TIME}"
+    if not simulated:
+        raise BadRequest("simulated time is not enabled on this service", field=where)
+    interval = parse_fhir_time(stated, field=where)
+    if not interval.exact:
+        raise BadRequest("must be a full instant", field=where)
+    return interval.start
+
+
+def _text(body: Mapping[str, Any], key: str, field: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadRequest("required, a non-empty string", field=field)
+    return value
+
+
+def _object(body: Mapping[str, Any], key: str, field: str) -> Mapping[str, Any]:
+    value = body.get(key)
+    if not isinstance(value, dict):
+        raise BadRequest("required, an object", field=field)
+    return value
+
+
+def _matching(pattern: re.Pattern[str], text: str, field: str) -> str:
+    if pattern.match(text) is None:
+        raise BadRequest("has the wrong form", field=field)
+    return text

@@ -1,0 +1,57 @@
+"""Fixtures that many kinds of tests share: the content once per session, an app over memory, a frozen clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_app.bootstrap import Deps, app_of, knowledge_of, memory_deps
+from cds_app.services.knowledge import Knowledge
+from cds_app.settings import Settings
+
+FROZEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=10, minutes=30))).astimezone(UTC)
+
+
+@dataclass(slots=True)
+class FrozenClock:
+    """A clock that stands until it is moved."""
+
+    at: datetime = field(default=FROZEN)
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        return self.at
+
+    def forward(self, **step: float) -> None:
+        """Move it on."""
+        self.at += timedelta(**step)
+
+
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    """All content, loaded as the service loads it."""
+    return knowledge_of(Settings())
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A frozen clock, off UTC midnight."""
+    return FrozenClock()
+
+
+@pytest.fixture
+def deps(knowledge: Knowledge, clock: FrozenClock) -> Deps:
+    """Everything in memory."""
+    made = memory_deps(knowledge, Settings())
+    return Deps(settings=made.settings, knowledge=knowledge, store=made.store, clock=clock, fhir=made.fhir)
+
+
+@pytest.fixture
+def client(deps: Deps) -> Iterator[FlaskClient]:
+    """A client of the app over memory."""
+    with app_of(deps).test_client() as made:
+        yield made

@@ -1,0 +1,5 @@
+"""Fixtures of the contract suites."""
+
+from tests.stores import postgres_server, postgres_url, store
+
+__all__ = ["postgres_server", "postgres_url", "store"]

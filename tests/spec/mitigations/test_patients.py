@@ -1,0 +1,305 @@
+"""Patients as tables: what is in the chart, which topics concern them, what is offered and what is held back.
+
+The shipped catalogue is meant to be read beside this file. A row lists every topic with its tier; of options only
+those that the row is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B.servicerequest import ServiceRequest
+
+from cds_app.content import artefact
+from cds_app.domain.facts import (
+    Allergy,
+    CodedFinding,
+    Condition,
+    Fact,
+    Measurement,
+    Medication,
+    Procedure,
+    Report,
+    gather,
+)
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.mitigate.catalogue import Catalogue, OptionEntry, load_catalogue
+from cds_app.mitigate.concerns import Concern, assess
+from cds_app.mitigate.conditions import View
+from cds_app.mitigate.options import draft_resource, options_for
+from cds_app.score.allergies import most_specific
+from cds_app.score.clinical import NAMES, clinical_scores
+from cds_app.score.situation import Situation
+from tests.chart import ONTOLOGY, allergy, drug, finding, measured, person, problem, procedure, report, situation, stay
+
+ROOT = Path(__file__).parents[3]
+REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
+CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=("sepsis",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    story: str
+    chart: Sequence[Fact]
+    topics: Mapping[str, int]
+    offered: Sequence[str] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    silent: Sequence[str] = ()
+
+
+def vital_signs(**other: float) -> list[Fact]:
+    usual = {"resp_rate": 16, "spo2": 97, "sbp": 120, "map": 85, "heart_rate": 75, "body_temp": 37.0, "o2_flow": 0}
+    return [finding("consciousness_acvpu", "alert"), *(measured(k, v) for k, v in {**usual, **other}.items())]
+
+
+PATIENTS = [
+    Patient(story="is well", chart=[*vital_signs(), measured("potassium", 4.2), measured("glucose", 100)], topics={}),
+    Patient(
+        story="has severe hyperkalaemia on lisinopril, sugar a little low",
+        chart=[
+            *[measured("potassium", 6.6), measured("glucose", 110), measured("heart_rate", 80)],
+            drug("lisinopril", source="request"),
+        ],
+        topics={"hyperkalaemia": 3},
+        offered=[
+            *["hyperkalaemia_ecg", "hyperkalaemia_calcium", "hyperkalaemia_insulin", "hyperkalaemia_salbutamol"],
+            "hyperkalaemia_hold",
+        ],
+    ),
+    Patient(
+        story="has mild hyperkalaemia: no emergency treatment",
+        chart=[measured("potassium", 5.6)],
+        topics={"hyperkalaemia": 1},
+        offered=["hyperkalaemia_repeat"],
+        silent=[
+            *["hyperkalaemia_ecg", "hyperkalaemia_calcium", "hyperkalaemia_insulin", "hyperkalaemia_hold"],
+        ],
+    ),
+    Patient(
+        story="has moderate hyperkalaemia with ECG changes, ECG done, calcium given, hypoglycaemic",
+        chart=[
+            *[measured("potassium", 6.1), measured("glucose", 60), finding("ecg", "ecg_hyperkalaemia_changes")],
+            *[report("ecg", hours=1), drug("calcium_gluconate", hours=0.5), problem("acute_coronary_syndrome")],
+        ],
+        topics={"hyperkalaemia": 3, "hypoglycaemia": 2},
+        offered=["hypoglycaemia_oral"],
+        refused={
+            "hyperkalaemia_ecg": "already",
+            "hyperkalaemia_calcium": "already",
+            "hyperkalaemia_insulin": "contraindicated",
+            "hyperkalaemia_salbutamol": "contraindicated",
+        },
+    ),
+    Patient(
+        story="has septic shock and a penicillin allergy, weight unknown",
+        chart=[
+            *vital_signs(resp_rate=26, spo2=95, sbp=82, map=58, heart_rate=125, body_temp=39.2),
+            *[measured("lactate", 4.1), problem("infection"), allergy("penicillins")],
+        ],
+        topics={"sepsis": 3, "news2_escalation": 3, "hypotension": 3},
+        offered=["sepsis_cultures", "sepsis_antimicrobials_alternative", "sepsis_norepinephrine", "news2_emergency"],
+        refused={
+            "sepsis_lactate": "already",
+            "sepsis_antimicrobials": "allergy",
+            "sepsis_fluid": "weight",
+            "hypotension_norepinephrine": "duplicate",
+        },
+        silent=["sepsis_vasopressin"],
+    ),
+    Patient(
+        story="may have sepsis; cultures and antimicrobials are under way",
+        chart=[
+            *vital_signs(resp_rate=23, heart_rate=112, body_temp=38.6),
+            *[problem("infection"), procedure("blood_culture"), drug("meropenem"), measured("body_weight", 80)],
+        ],
+        topics={"sepsis": 2, "news2_escalation": 2},
+        offered=["sepsis_lactate", "news2_urgent"],
+        refused={"sepsis_cultures": "already", "sepsis_antimicrobials": "already"},
+    ),
+    Patient(
+        story="had amoxicillin anaphylaxis: cross-reactive drugs are held back",
+        chart=[*vital_signs(resp_rate=25), problem("sepsis"), allergy("amoxicillin")],
+        topics={"sepsis": 2, "news2_escalation": 1},
+        offered=["sepsis_antimicrobials_alternative", "news2_single"],
+        refused={"sepsis_antimicrobials": "allergy"},
+    ),
+    Patient(
+        story="has AKI stage 2 on ibuprofen",
+        chart=[measured("creatinine", 0.9, 30), measured("creatinine", 1.9, 8), drug("ibuprofen", source="request")],
+        topics={"aki": 2},
+        offered=["aki_nephrotoxins", "aki_creatinine", "aki_nephrology"],
+        silent=["aki_diuretics"],
+    ),
+    Patient(
+        story="has low potassium in AKI: no potassium is offered without a look",
+        chart=[measured("potassium", 2.8), measured("creatinine", 0.9, 30), measured("creatinine", 2.1)],
+        topics={"hypokalaemia": 2, "aki": 2},
+        offered=["hypokalaemia_magnesium"],
+        refused={"hypokalaemia_iv": "contraindicated", "hypokalaemia_oral": "contraindicated"},
+    ),
+    Patient(
+        story="is hypoglycaemic and drowsy on insulin",
+        chart=[measured("glucose", 48), measured("gcs_total", 11), drug("insulin_glargine", source="request")],
+        topics={"hypoglycaemia": 3, "news2_escalation": 1},
+        offered=["hypoglycaemia_iv", "hypoglycaemia_insulin"],
+        refused={"hypoglycaemia_oral": "contraindicated"},
+        silent=["hypoglycaemia_sulfonylurea"],
+    ),
+    Patient(
+        story="has ketoacidosis with low potassium: insulin waits",
+        chart=[
+            *[measured("glucose", 420), measured("glucose", 400, 3), measured("ketones_bhb", 5.0)],
+            *[measured("potassium", 3.2), measured("body_weight", 70), stay()],
+        ],
+        topics={"hyperglycaemia": 3, "hypokalaemia": 1},
+        refused={"hyperglycaemia_dka": "contraindicated", "hyperglycaemia_ketones": "already"},
+    ),
+    Patient(
+        story="takes warfarin, INR 6, no bleeding",
+        chart=[measured("inr", 6.0), drug("warfarin", source="request")],
+        topics={"inr_high": 2},
+        offered=["inr_high_hold", "inr_high_recheck"],
+        silent=["inr_high_vitamin_k", "inr_high_bleed"],
+    ),
+    Patient(story="has INR 6 without warfarin", chart=[measured("inr", 6.0)], topics={}),
+    Patient(
+        story="has copd and a saturation of 90 %: in the target",
+        chart=[measured("spo2", 90), problem("copd")],
+        topics={"news2_escalation": 1},
+    ),
+    Patient(
+        story="has acute heart failure, low pressure, low oxygen",
+        chart=[problem("acute_heart_failure"), measured("spo2", 86), measured("sbp", 85), measured("resp_rate", 28)],
+        topics={"acute_hf": 3, "hypoxia": 3, "news2_escalation": 3, "hypotension": 2},
+        offered=["acute_hf_oxygen", "acute_hf_shock", "hypotension_cause"],
+        refused={"acute_hf_furosemide": "contraindicated"},
+    ),
+    Patient(
+        story="bleeds: haemoglobin fell by 3 within a day, on warfarin",
+        chart=[
+            *[measured("hemoglobin", 11.0, 20), measured("hemoglobin", 8.0, 3), problem("gi_bleed")],
+            drug("warfarin", source="request"),
+        ],
+        topics={"anaemia_bleed": 3},
+        offered=["anaemia_source", "anaemia_anticoagulants", "anaemia_recheck"],
+    ),
+    Patient(
+        story="has a long QTc on a risk drug",
+        chart=[measured("qtc", 480), drug("qt_prolonging", source="request")],
+        topics={"qt_prolonged": 2},
+        offered=["qt_drugs", "qt_ecg"],
+        silent=["qt_magnesium"],
+    ),
+    Patient(
+        story="has a vancomycin trough of 24 with piperacillin-tazobactam",
+        chart=[measured("vancomycin_trough", 24), drug("vancomycin"), drug("piperacillin_tazobactam")],
+        topics={"vancomycin_over": 2},
+        offered=["vancomycin_auc", "vancomycin_combination"],
+        refused={"vancomycin_level": "already"},
+    ),
+    Patient(
+        story="has a digoxin level of 2.4 and potassium 5.4",
+        chart=[measured("digoxin", 2.4, 8), measured("potassium", 5.4), drug("digoxin", source="request")],
+        topics={"digoxin_toxicity": 3},
+        offered=["digoxin_hold", "digoxin_fab", "digoxin_level"],
+    ),
+    Patient(
+        story="has sodium rising too fast",
+        chart=[measured("sodium", 112, 20), measured("sodium", 124, 3)],
+        topics={"dysnatraemia": 2},
+        offered=["dysnatraemia_relower", "dysnatraemia_recheck"],
+    ),
+    Patient(
+        story="has rising troponin and bleeds",
+        chart=[
+            measured("troponin_t_hs", 60, 4),
+            measured("troponin_t_hs", 90),
+            problem("active_bleeding", "chest_pain"),
+        ],
+        topics={"acs": 3},
+        offered=["acs_ecg"],
+        refused={"acs_aspirin": "contraindicated", "acs_anticoagulation": "contraindicated"},
+    ),
+    Patient(
+        story="has a gentamicin trough of 2",
+        chart=[measured("gentamicin_trough", 2), drug("gentamicin")],
+        topics={"aminoglycoside": 2},
+        offered=["aminoglycoside_interval", "aminoglycoside_level"],
+    ),
+    Patient(
+        story="has a tacrolimus level of 27",
+        chart=[measured("tacrolimus", 27), drug("tacrolimus", source="request")],
+        topics={"tacrolimus_high": 3},
+        offered=["tacrolimus_high_hold", "tacrolimus_high_level"],
+        silent=["tacrolimus_high_reduce"],
+    ),
+    Patient(
+        story="has a tacrolimus level of 3",
+        chart=[measured("tacrolimus", 3), drug("tacrolimus", source="request")],
+        topics={"tacrolimus_low": 1},
+        offered=["tacrolimus_low_level"],
+    ),
+    Patient(story="is under-anticoagulated", chart=[measured("inr", 1.6), drug("warfarin")], topics={"inr_low": 1}),
+    Patient(
+        story="has died",
+        chart=[measured("potassium", 7.0, 3), person(80, died_hours=1)],
+        topics={},
+    ),
+]
+
+
+def charted(facts: Sequence[Fact]) -> Situation:
+    """The chart as the shipped ontology reads it: every class of every drug and problem is the shipped one."""
+    known = situation(*facts)
+    return replace(known, ontology=REAL, facts=gather([_reread(one) for one in known.facts]))
+
+
+def _reread(fact: Fact) -> Fact:
+    if isinstance(fact, Measurement):
+        return replace(fact, variable=REAL.quantity(fact.variable).key)
+    if not isinstance(fact, Condition | Medication | Procedure | Allergy | Report | CodedFinding):
+        return fact
+    heads = most_specific(fact.concepts, ONTOLOGY)
+    return replace(fact, concepts=tuple(up for key in sorted(heads) for up in REAL.with_parents(key)))
+
+
+def offers(concerns: Sequence[Concern], view: View) -> tuple[list[str], dict[str, str]]:
+    shown: list[Any] = []
+    refused: dict[str, str] = {}
+    for concern in concerns:
+        options, refusals = options_for(concern, CATALOGUE, view, patient="p", offered=shown)
+        shown.extend(options)
+        refused.update({one.option: one.gate for one in refusals})
+    return [one.id for one in shown], refused
+
+
+@pytest.mark.parametrize("patient", PATIENTS, ids=lambda one: one.story.replace(" ", "-"))
+def test_patient(patient: Patient) -> None:
+    chart = charted(patient.chart)
+    view = View(situation=chart, scores=clinical_scores(chart))
+    concerns = assess(CATALOGUE, chart, view.scores, view.risks)
+    assert {one.topic: one.tier for one in concerns} == dict(patient.topics)
+    shown, refused = offers(concerns, view)
+    assert set(patient.offered) <= set(shown)
+    assert {option: refused.get(option) for option in patient.refused} == dict(patient.refused)
+    assert not set(patient.silent) & {*shown, *refused}
+
+
+def drafted(catalogue: Catalogue) -> list[OptionEntry]:
+    return [one for topic in catalogue.topics.values() for one in topic.options if one.draft is not None]
+
+
+@pytest.mark.parametrize("entry", drafted(CATALOGUE), ids=lambda one: one.id)
+def test_every_draft_is_valid_fhir_and_a_proposal(entry: OptionEntry) -> None:
+    chart = charted([measured("potassium", 6.0), stay()])
+    (concern, *_) = assess(CATALOGUE, chart, clinical_scores(chart), {})
+    assert entry.draft is not None
+    resource = draft_resource(entry.draft, concern, chart, "p")
+    model = MedicationRequest if entry.draft.type == "MedicationRequest" else ServiceRequest
+    read = model.model_validate(resource)
+    assert (read.status, read.intent) == ("draft", "proposal")

@@ -1,0 +1,87 @@
+"""Foreign text is inert, our own stands as written."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import DictLoader, UndefinedError
+
+from cds_app.cards.text import Trusted, ago, clock_time, environment, hundred, inert, plain, points
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/x.png)",
+    "https://evil.example/a",
+    "www.evil.example",
+    "someone@evil.example",
+    "# heading",
+    "**bold** _it_ `code`",
+    "&lt;script&gt;",
+    "\u202egnp.exe",
+    "a\u200bb\x00c",
+    "line\r\nnext\u2028third",
+    "{{ 7*7 }}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_active_survives(text: str) -> None:
+    made = inert(text)
+    assert not re.search(r"[<>\[\]()*_`#!@:/{}|~\\]", re.sub(r"&#\d+;", "", made))
+    assert not re.search(r"evil\.example", made)
+    assert not {"\n", "\u202e", "\x00", "\u200b"} & set(made)
+
+
+@given(st.text(max_size=400))
+def test_inert_text_holds_no_character_that_marks_anything_up(text: str) -> None:
+    rest = re.sub(r"&#\d+;", "", inert(text))
+    assert not set(rest) & set("!\"#$&'()*+-/:<=>?@[\\]^_`{|}~")
+
+
+def test_superscripts_keep_their_meaning() -> None:
+    assert plain("10² µg") == "10² µg"
+
+
+def test_length_is_bounded() -> None:
+    assert len(plain("x" * 10_000, limit=50)) == 50
+
+
+def test_templates_make_foreign_text_inert_and_leave_ours() -> None:
+    made = environment(DictLoader({"t": "**Why** {{ ours }} {{ theirs }} {{ 3 }}"})).get_template("t")
+    assert made.render(ours=Trusted("a*b"), theirs="a*b") == "**Why** a*b a&#42;b 3"
+
+
+def test_an_unknown_name_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        environment(DictLoader({"t": "{{ missing }}"})).get_template("t").render()
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"), [(0.004, "<1"), (0.01, "1"), (0.434, "43"), (0.999, ">99"), (0.0, "<1")]
+)
+def test_a_probability_is_a_whole_number_in_100(probability: float, expected: str) -> None:
+    assert hundred(probability) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(11.2, "+11"), (-3.0, "−3"), (0.62, "+0.6"), (-0.25, "−0.2")])
+def test_points_carry_a_sign(value: float, expected: str) -> None:
+    assert points(value) == expected
+
+
+def test_times_carry_the_date_when_a_day_away() -> None:
+    now = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    zone = ZoneInfo("Australia/Adelaide")
+    assert clock_time(now - timedelta(hours=1), now, zone) == "10:30"
+    assert clock_time(now - timedelta(hours=30), now, zone) == "01 Mar 2026 05:30"
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0.5, "30 min"), (6.0, "6 h"), (50.0, "2 d")])
+def test_ages_read_as_clinicians_say_them(hours: float, expected: str) -> None:
+    now = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+    assert ago(now - timedelta(hours=hours), now) == expected

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds_app.domain.strict_json import loads
+from cds_app.errors import BadRequest, TooLarge
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"a": NaN}', b"[Infinity]", b"[-Infinity]", b"[1e400]", b"[-1e400]", b'{"a": 1, "a": 2}',
+        b'{"x": {"a": 1, "b": 2, "a": 3}}', b'["\\ud800"]', b'["\\uDC00x"]', b"\xef\xbb\xbf{}", b'{"a": "\xff"}',
+        '{"a": 1}'.encode("utf-16"), b"", b"{", b'{"a": 1} x', b"{'a': 1}", b'["\n"]', b"[1,]",
+        b"[" + b"1" * 401 + b"]", b"[" + b"1" * 5000 + b"]", b"[" + b"1" * 400 + b".0]", b'["\xed\xa0\x80"]',
+    ],
+)  # fmt: skip
+def test_what_parsers_could_disagree_about_is_refused(document: bytes) -> None:
+    with pytest.raises(BadRequest) as caught:
+        loads(document, field="prefetch")
+    assert caught.value.field == "prefetch"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("document", [b"[" * 100_000, b"[" * 65 + b"]" * 65, b'{"a":' * 65 + b"1" + b"}" * 65])
+def test_deep_nesting_is_refused(document: bytes) -> None:
+    with pytest.raises(TooLarge):
+        loads(document)
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    assert loads(b"[" * 64 + b"]" * 64) is not None
+    assert loads(b"7", max_depth=0) == 7
+    assert loads(b'["[[[[[["]', max_depth=1) == ["[[[[[["]
+
+
+def test_long_documents_are_refused_unread() -> None:
+    with pytest.raises(TooLarge):
+        loads(b"x" * 11, max_bytes=10)
+
+
+def test_a_whole_surrogate_pair_and_an_escaped_backslash_are_text() -> None:
+    assert loads(b'["\\ud83d\\ude00", "\\\\ud800"]') == ["\U0001f600", "\\ud800"]
+
+
+@given(_VALUES)
+def test_other_json_reads_as_the_standard_library_reads_it(value: object) -> None:
+    text = json.dumps(value)
+    try:
+        expected = loads(text.encode())
+    except BadRequest:
+        with pytest.raises(UnicodeEncodeError):
+            json.dumps(value, ensure_ascii=False).encode()
+        return
+    assert expected == json.loads(text)

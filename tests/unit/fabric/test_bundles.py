@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_app.domain.issues import IssueCode
+from cds_app.fabric.reading import unpack
+from tests.unit.fabric.conftest import observation, pressure, reading, resource
+
+_UUID = "urn:uuid:0b1d2c3e-0000-4000-8000-000000000001"
+_OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
+
+
+def _bundle(*entries: object, **elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "entry": list(entries), **elements}
+
+
+def _patient_entry() -> dict[str, Any]:
+    return {"fullUrl": _UUID, "resource": {"resourceType": "Patient", "id": "1", "birthDate": "1980"}}
+
+
+@pytest.mark.parametrize("kind", [None, "collection", "searchset", "transaction", "history", "odd", 3])
+def test_a_bundle_of_any_type_gives_its_resources(kind: object) -> None:
+    items, issues = unpack(_bundle({"resource": observation()}, type=kind), at="prefetch.vitals")
+    assert [item.at for item in items] == ["prefetch.vitals.entry[0]"]
+    assert issues == ()
+
+
+def test_nested_bundles_and_lists_are_opened_to_a_depth() -> None:
+    document: object = observation()
+    for _ in range(4):
+        document = [_bundle({"resource": document})]
+    assert len(unpack(document, at="x")[0]) == 1
+    items, issues = unpack([document], at="x")
+    assert (items, [issue.code for issue in issues]) == ((), [IssueCode.UNREADABLE])
+
+
+def test_nothing_is_nothing() -> None:
+    assert unpack(None, at="x") == ((), ())
+    assert unpack({"resourceType": "Bundle", "total": 0}, at="x") == ((), ())
+
+
+def test_outcomes_and_empty_entries_are_issues() -> None:
+    items, issues = unpack(_bundle({"resource": _OUTCOME}, {"request": {"method": "DELETE"}}, 5), at="x")
+    assert items == ()
+    assert [(issue.code, issue.ref) for issue in issues] == [
+        (IssueCode.SERVER_OUTCOME, "x.entry[0]"),
+        (IssueCode.UNREADABLE, "x.entry[1]"),
+        (IssueCode.UNREADABLE, "x.entry[2]"),
+    ]
+    assert unpack(_bundle() | {"entry": "x"}, at="x")[1][0].field == "entry"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Patient/1", "Patient/1/_history/2", "https://ehr.example/r4/Patient/1", "http://x/Patient/1/_history/9", _UUID],
+)
+def test_every_form_of_reference_to_the_patient_is_theirs(reference: str) -> None:
+    found = reading(_bundle(_patient_entry(), {"resource": observation(subject={"reference": reference})}))
+    assert len(found.facts.measurements) == 1
+    assert found.issues == ()
+
+
+def test_a_urn_that_ends_in_the_patients_id_is_theirs() -> None:
+    assert len(reading(observation(subject={"reference": "urn:uuid:1"})).facts.measurements) == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "code"),
+    [
+        ({"reference": "Patient/2"}, IssueCode.OTHER_PATIENT),
+        ({"reference": "https://ehr.example/Patient/11"}, IssueCode.OTHER_PATIENT),
+        ({"reference": "Group/1"}, IssueCode.OTHER_PATIENT),
+        ({"reference": "urn:uuid:nobody"}, IssueCode.UNRESOLVED_REFERENCE),
+        ({"reference": "#p"}, IssueCode.UNRESOLVED_REFERENCE),
+        ({"reference": "Patient/../Patient/1?"}, IssueCode.UNRESOLVED_REFERENCE),
+        ({"identifier": {"value": "1"}}, IssueCode.UNREADABLE),
+        ({"reference": 1}, IssueCode.UNREADABLE),
+        (None, IssueCode.UNREADABLE),
+        ("Patient/1", IssueCode.UNREADABLE),
+    ],
+)
+def test_what_is_not_surely_theirs_is_dropped(subject: object, code: IssueCode) -> None:
+    found = reading(observation(subject=subject))
+    assert len(found.facts) == 0
+    assert [(issue.code, issue.field) for issue in found.issues] == [(code, "subject")]
+
+
+def test_another_patient_is_not_this_one() -> None:
+    found = reading({"resourceType": "Patient", "id": "2"}, {"resourceType": "Patient"})
+    assert len(found.facts) == 0
+    assert {issue.code for issue in found.issues} == {IssueCode.OTHER_PATIENT}
+
+
+def test_results_and_encounters_are_named_by_type_and_id() -> None:
+    report = resource(
+        "DiagnosticReport", status="final", code={"text": "x"}, effectiveDateTime="2024-03-01T08:00:00Z",
+        result=[{"reference": "urn:uuid:a"}, {"reference": "urn:uuid:b"}, {"reference": "https://x/Observation/z"}],
+    )  # fmt: skip
+    bundle = _bundle(
+        {"fullUrl": "urn:uuid:a", "resource": pressure(id="bp", encounter={"reference": "urn:uuid:e"})},
+        {"fullUrl": "urn:uuid:b", "resource": observation(id=None)},
+        {"fullUrl": "urn:uuid:e", "resource": resource("Encounter", id="e9", period={"start": "2024-03-01T08:00:00Z"})},
+        {"resource": report},
+    )
+    facts = reading(bundle).facts
+    assert facts.measurements[0].encounter == "Encounter/e9"
+    assert facts.reports[0].results[::2] == ("Observation/bp", "Observation/z")
+    assert facts.reports[0].results[1] == facts.measurements[2].ref
+
+
+@pytest.mark.parametrize("key", ["", "a b", "../x", "x" * 257, 7, None])
+def test_an_id_that_is_none_is_replaced_by_a_hash(key: object) -> None:
+    assert reading(observation(id=key)).facts.measurements[0].ref.startswith("Observation/~")
+
+
+def test_what_cannot_be_hashed_is_known_by_its_place() -> None:
+    assert reading(observation(id=None, note={3, 4})).facts.measurements[0].ref == "Observation/~[0]"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cds_app.domain.issues import IssueCode
+from cds_app.domain.timeline import Timeline
+from tests.unit.fabric.conftest import ICD10, coded, observation, reading, resource
+
+_PATIENT = {
+    "resourceType": "Patient",
+    "id": "1",
+    "gender": "female",
+    "birthDate": "1980-05",
+    "name": [{"given": ["Ada", 3], "family": "Ly\x07on"}],
+}
+
+
+def _patient(**elements: Any) -> tuple[Any, list[tuple[IssueCode, str]]]:
+    found = reading(_PATIENT | elements)
+    return found.facts.demographics[0], [(issue.code, issue.field) for issue in found.issues]
+
+
+def test_a_patient_is_read_with_the_limits_of_a_partial_birth_date() -> None:
+    found, issues = _patient()
+    assert (found.birth_start, found.name, found.sex) == (datetime(1980, 5, 1, tzinfo=UTC), "Ada Lyon", "female")
+    assert found.birth_end.day == 31
+    assert issues == []
+
+
+def test_what_is_wrong_with_a_patient_is_said_and_the_rest_is_read() -> None:
+    assert _patient(birthDate="2090-01-01")[1] == [(IssueCode.FUTURE, "birthDate")]
+    assert _patient(birthDate=[])[1] == [(IssueCode.UNREADABLE, "birthDate")]
+    assert _patient(birthDate=None)[0].birth_start is None
+    assert _patient(gender="F")[0].sex == "unknown"
+    assert _patient(name="Ada")[0].name == ""
+    assert _patient(name={"text": "Ada"})[0].name == "Ada"
+    assert _patient(deceasedBoolean=True)[1] == [(IssueCode.NO_TIME, "deceasedBoolean")]
+    assert _patient(deceasedDateTime="2024-03-01T00:00:00Z")[0].deceased == datetime(2024, 3, 1, tzinfo=UTC)
+    assert _patient(deceasedDateTime="2090-03-01")[1] == [(IssueCode.FUTURE, "deceasedDateTime")]
+
+
+def test_a_stay_is_read() -> None:
+    period = {"start": "2024-03-01T08:00:00Z", "end": "2024-03-02T08:00:00Z"}
+    given = resource("Encounter", status="in-progress", period=period, type=[{"text": "Urgent"}])
+    found = reading(given | {"class": {"code": "IMP"}}).facts.stays[0]
+    assert (found.class_code, found.status, found.text) == ("IMP", "in-progress", "Urgent")
+    assert found.end == datetime(2024, 3, 2, 8, tzinfo=UTC)
+    assert reading(given | {"class": [coded("x", "AMB")]}).facts.stays[0].class_code == "AMB"
+    assert reading(resource("Encounter")).issues[0].code is IssueCode.NO_TIME
+
+
+def test_a_diagnosis_is_found_through_its_category() -> None:
+    given = resource(
+        "Condition",
+        code=coded(ICD10, "I48.91"),
+        clinicalStatus=coded("x", "active"),
+        verificationStatus="confirmed",
+        onsetDateTime="2020-01-01T00:00:00Z",
+        abatementDateTime="2021-01-01",
+    )
+    found = reading(given).facts.conditions[0]
+    assert found.concepts == ("atrial_fibrillation",)
+    assert (found.clinical, found.verification) == ("active", "confirmed")
+    assert found.abated is not None
+    assert reading(given | {"code": coded(ICD10, "I4891")}).facts.conditions[0].concepts == ("atrial_fibrillation",)
+    assert reading(given | {"code": coded(ICD10, "I4")}).facts.conditions[0].concepts == ()
+
+
+@pytest.mark.parametrize("kind", ["Condition", "Procedure", "DiagnosticReport", "AllergyIntolerance", "ServiceRequest"])
+def test_what_has_no_name_is_dropped(kind: str) -> None:
+    found = reading(resource(kind, status="final", code={"coding": [{"display": 3}]}))
+    assert [(issue.code, issue.field) for issue in found.issues] == [(IssueCode.NO_CODE, "code")]
+    assert found.tally[kind].dropped == 1
+
+
+def test_a_retracted_diagnosis_is_void() -> None:
+    given = resource("Condition", code={"text": "x"}, onsetDateTime="2020-01-01T00:00:00Z")
+    void = given | {"verificationStatus": coded("x", "entered-in-error"), "meta": {"versionId": "2"}}
+    assert len(Timeline.of([*reading(given).facts, *reading(void).facts]).facts) == 0
+
+
+def test_procedures_done_and_ordered_are_told_apart() -> None:
+    done = resource("Procedure", code={"text": "x"}, performedPeriod={"start": "2024-03-01", "end": "2024-03-02"})
+    asked = resource("ServiceRequest", code={"text": "x"}, authoredOn="2024-03-01T08:00:00Z", status="draft")
+    found = reading(done, asked).facts.procedures
+    assert [(one.source, one.status) for one in found] == [("procedure", ""), ("request", "draft")]
+    assert reading(resource("Procedure", code={"text": "x"})).issues[0].code is IssueCode.NO_TIME
+
+
+def test_an_allergy_is_known_by_name_where_it_has_no_code() -> None:
+    found = reading(resource("AllergyIntolerance", code={"text": "Penicillin G"}, criticality="high")).facts.allergies
+    assert (found[0].concepts, found[0].criticality) == (("penicillin",), "high")
+    reaction = [{"substance": {"text": "penicillin"}}]
+    assert reading(resource("AllergyIntolerance", reaction=reaction)).facts.allergies[0].concepts == ("penicillin",)
+
+
+def test_an_allergy_dated_in_the_future_is_dropped() -> None:
+    assert reading(resource("AllergyIntolerance", code={"text": "x"}, onsetDateTime="2090")).issues[0].dropped
+
+
+def test_a_report_names_its_results() -> None:
+    results = [{"reference": "Observation/r1"}, {"reference": "urn:uuid:nobody"}]
+    report = resource(
+        "DiagnosticReport", status="final", code={"text": "BMP"}, issued="2024-03-01T08:00:00Z", result=results
+    )
+    found = reading(report)
+    assert found.facts.reports[0].results == ("Observation/r1",)
+    assert IssueCode.UNRESOLVED_REFERENCE in [issue.code for issue in found.issues]
+    assert found.tally["DiagnosticReport"].used == 1
+    assert reading(report | {"status": "registered"}).issues[0].code is IssueCode.NOT_FINAL
+    assert reading(report | {"issued": None}).issues[0].code is IssueCode.NO_TIME
+
+
+def test_one_bad_resource_never_loses_the_others() -> None:
+    found = reading(None, 3, "x", [], [[observation()]], {"resourceType": 4}, {}, observation(id="o2"))
+    assert len(found.facts.measurements) == 2
+    assert found.tally["other"].dropped == 4
+
+
+def test_other_types_are_counted_by_names_that_exist() -> None:
+    found = reading({"resourceType": "Claim", "id": "1"}, {"resourceType": "ZQXsecret", "id": "1"})
+    assert set(found.tally) == {"Claim", "other"}
+    assert "ZQX" not in repr(found)

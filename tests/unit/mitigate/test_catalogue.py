@@ -1,0 +1,140 @@
+"""Content that does not resolve stops the start-up; what a rule or option must say is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_app.content import artefact
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.errors import ContentError
+from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of, scores_of
+from cds_app.score.clinical import NAMES
+from tests.chart import ONTOLOGY
+from tests.unit.mitigate.content import CALCIUM, ECG, HIGH_POTASSIUM, artefact_of, option, topic
+
+ROOT = Path(__file__).parents[3]
+
+
+def loaded(root: Path, *topics: Mapping[str, Any]) -> Catalogue:
+    return load_catalogue(artefact_of(root, topics), ONTOLOGY, scores=NAMES, risks=("sepsis",))
+
+
+def test_a_catalogue_keeps_the_order_of_the_file_and_its_identity(tmp_path: Path) -> None:
+    found = loaded(tmp_path, topic(option()), topic(id="aki", options=[]))
+    assert list(found.topics) == ["hyperkalaemia", "aki"]
+    assert found.version == "1.0.0"
+    assert len(found.sha256) == 64
+
+
+def when(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return topic(option(when=rule))
+
+
+def gates(**found: Any) -> dict[str, Any]:
+    return topic(option(gates=found))
+
+
+UNRESOLVED = [
+    (when({**HIGH_POTASSIUM, "quantity": "kryptonite"}), "quantity that the ontology does not know: kryptonite"),
+    (when({**HIGH_POTASSIUM, "unit": "mg/dL"}), "potassium in another unit"),
+    (when({"change": "sbp", "direction": "fall", "amount": 40, "unit": "kPa", "within_h": 6}), "sbp in another unit"),
+    (when({"all": [{"not": {"score": "apgar", "op": "<", "value": 7}}]}), "score that does not exist: apgar"),
+    (when({"score_part": "apgar", "at_least": 1}), "score that does not exist: apgar"),
+    (when({"risk": "gout", "tier_at_least": 1}), "risk that does not exist: gout"),
+    (when({"condition": "melancholy"}), "concept that the ontology does not know: melancholy"),
+    (when({"medication": "theriac"}), "theriac"),
+    (when({"given": "theriac", "within_h": 1}), "theriac"),
+    (when({"procedure": "bloodletting", "within_h": 1}), "bloodletting"),
+    (when({"finding": "aura", "within_h": 1}), "aura"),
+    (when({"allergy": "theriac"}), "theriac"),
+    (gates(allergy={"drugs": ["theriac"]}), "hyperkalaemia.ecg.gates"),
+    (gates(allergy={"drugs": ["furosemide"], "cross": ["theriac"]}), "theriac"),
+    (gates(already={"within_h": 1, "done": ["bloodletting"]}), "bloodletting"),
+    (gates(already={"within_h": 1, "measured": ["kryptonite"]}), "kryptonite"),
+    (gates(contraindicated=[{"when": {"condition": "melancholy"}, "why": "It is recorded."}]), "melancholy"),
+    (gates(cautions=[{"when": {"condition": "melancholy"}, "why": "It is recorded."}]), "melancholy"),
+    (topic(shows=["kryptonite"]), "hyperkalaemia.shows"),
+    (topic(tiers=[{"tier": 1, "word": "mild", "when": {"condition": "melancholy"}}]), "hyperkalaemia.tiers.1"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), UNRESOLVED)
+def test_a_name_that_does_not_resolve_stops_the_start(tmp_path: Path, content: Any, said: str) -> None:
+    with pytest.raises(ContentError, match=said):
+        loaded(tmp_path, content)
+
+
+MALFORMED = [
+    (topic(option(text="x" * 141)), "at most 140"),
+    (topic(option(colour="red")), "Extra inputs"),
+    (topic(option(evidence="M")), "needs review"),
+    (topic(option(draft=ECG)), "code tag"),
+    (topic(option(code_tag="V")), "code tag"),
+    (topic(option(draft=CALCIUM, code_tag="V")), "allergy gate"),
+    (topic(option(draft={**ECG, "code": "ECG"}, code_tag="V")), "pattern"),
+    (topic(tiers=[]), "an active topic has a tier"),
+    (topic(active=False), "says why"),
+    (topic(inactive_reason="because"), "says why"),
+    (topic(tiers=[{"tier": n, "word": "x", "when": HIGH_POTASSIUM} for n in (1, 2)]), "highest first"),
+    (topic(tiers=[{"tier": 4, "word": "x", "when": HIGH_POTASSIUM}]), "less than or equal to 3"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), MALFORMED)
+def test_malformed_content_stops_the_start(tmp_path: Path, content: Any, said: str) -> None:
+    with pytest.raises(ContentError, match=said):
+        loaded(tmp_path, content)
+
+
+@pytest.mark.parametrize("topics", [[topic(), topic()], [topic(option()), topic(option(), id="aki")]])
+def test_ids_are_used_once(tmp_path: Path, topics: list[dict[str, Any]]) -> None:
+    with pytest.raises(ContentError, match="used twice"):
+        loaded(tmp_path, *topics)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Catalogue:
+    ontology = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
+    return load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), ontology, scores=NAMES, risks=("sepsis",))
+
+
+def test_a_topic_tells_which_risk_and_scores_it_asks_for(shipped: Catalogue) -> None:
+    assert risk_of(shipped.topics["sepsis"]) == "sepsis"
+    assert scores_of(shipped.topics["sepsis"]) == ("sofa", "news2")
+    assert risk_of(shipped.topics["aki"]) is None
+    assert scores_of(shipped.topics["aki"]) == ("kdigo",)
+
+
+def test_the_shipped_catalogue_has_the_25_topics(shipped: Catalogue) -> None:
+    assert len(shipped.topics) == 25
+    assert {one.id for one in shipped.topics.values() if not one.active} == {
+        "perioperative",
+        "vancomycin_under",
+        "vte",
+        "pgx",
+    }
+
+
+def test_shipped_options_are_worded_as_options(shipped: Catalogue) -> None:
+    texts = [one.text for topic in shipped.topics.values() for one in topic.options]
+    assert all("onsider" in text and text.endswith(".") for text in texts)
+
+
+def test_shipped_drugs_check_allergies_and_what_was_given_already(shipped: Catalogue) -> None:
+    drugs = [
+        one
+        for topic in shipped.topics.values()
+        for one in topic.options
+        if one.draft is not None and one.draft.type == "MedicationRequest"
+    ]
+    assert len(drugs) >= 12
+    assert all(one.gates.allergy is not None and one.gates.already is not None for one in drugs)
+
+
+def test_grades_that_nobody_saw_say_so(shipped: Catalogue) -> None:
+    from_memory = [one for topic in shipped.topics.values() for one in topic.options if one.evidence == "M"]
+    assert all("unconfirmed" in one.strength or one.strength in {"Expert", "A-II", "B-II"} for one in from_memory)

@@ -1,0 +1,66 @@
+"""Which topics concern a patient, in what order, and what they show."""
+
+from __future__ import annotations
+
+from cds_app.domain.facts import Fact
+from cds_app.domain.ontology import Range
+from cds_app.mitigate.concerns import Concern, Unjudged, assess, unjudged
+from tests.chart import drug, measured, person, situation
+from tests.unit.mitigate.content import HIGH_POTASSIUM, catalogue, topic
+
+TIERS = [
+    {"tier": 3, "word": "severe", "when": {**HIGH_POTASSIUM, "value": 6.5}},
+    {"tier": 2, "word": "with trouble", "when": {"all": [HIGH_POTASSIUM, {"score": "kdigo", "op": ">=", "value": 1}]}},
+    {"tier": 1, "word": "mild", "when": HIGH_POTASSIUM},
+]
+LOW_SODIUM = {"quantity": "sodium", "op": "<", "value": 130, "unit": "mmol/L"}
+CATALOGUE = catalogue(
+    topic(tiers=TIERS, shows=["creatinine", "glucose", "potassium"]),
+    topic(id="sodium", title="Low sodium", tiers=[{"tier": 2, "word": "low", "when": LOW_SODIUM}]),
+    topic(id="warfarin", tiers=[{"tier": 1, "word": "taken", "when": {"medication": "warfarin"}}]),
+    topic(id="later", active=False, inactive_reason="not built", tiers=[]),
+)
+
+
+def concerns(*facts: Fact) -> tuple[Concern, ...]:
+    return assess(CATALOGUE, situation(*facts), {}, {})
+
+
+def test_the_highest_tier_that_holds_counts() -> None:
+    assert [(one.topic, one.tier, one.tier_word) for one in concerns(measured("potassium", 6.5))] == [
+        ("hyperkalaemia", 3, "severe")
+    ]
+    (mild,) = concerns(measured("potassium", 5.6))
+    assert (mild.tier, mild.title) == (1, "High potassium")
+
+
+def test_a_higher_tier_that_is_not_known_is_said() -> None:
+    (mild,) = concerns(measured("potassium", 5.6))
+    assert mild.unknown == ("kdigo",)
+
+
+def test_the_most_urgent_comes_first_then_the_order_of_the_catalogue() -> None:
+    found = concerns(measured("potassium", 5.6), measured("sodium", 120), drug("warfarin"))
+    assert [one.topic for one in found] == ["sodium", "hyperkalaemia", "warfarin"]
+
+
+def test_a_concern_shows_newest_and_previous_values_with_reference() -> None:
+    before, now, old = measured("potassium", 5.0, 9), measured("potassium", 6.6), measured("creatinine", 2.0, 60)
+    (found,) = concerns(before, now, old)
+    assert found.facts == (now,)
+    potassium, creatinine = found.readings
+    assert (potassium.latest, potassium.previous, potassium.stale) == (now, before, False)
+    assert potassium.reference == Range(low=3.5, high=5.0)
+    assert (creatinine.latest, creatinine.previous, creatinine.reference) == (old, None, None)
+    assert creatinine.stale
+
+
+def test_topics_that_cannot_be_judged_name_what_is_lacking() -> None:
+    found = unjudged(CATALOGUE, situation(measured("potassium", 4.0)), {}, {})
+    assert found == (Unjudged(topic="sodium", title="Low sodium", unknown=("sodium",)),)
+
+
+def test_nothing_concerns_a_patient_who_has_died() -> None:
+    dead = situation(measured("potassium", 7.0, 2), who=person(70, died_hours=1))
+    assert assess(CATALOGUE, dead, {}, {}) == ()
+    assert unjudged(CATALOGUE, dead, {}, {}) == ()

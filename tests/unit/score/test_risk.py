@@ -1,0 +1,217 @@
+"""The risk model on a toy artefact: self-check, additivity, calibration, abstentions, refusal of tampered files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost as xgb
+
+from cds_app.content import Artefact, write_manifest
+from cds_app.errors import ContentError
+from cds_app.score.eligibility import Abstained, Circumstances, Limits, Reason, eligible
+from cds_app.score.features import FEATURES
+from cds_app.score.risk import Calibration, RiskModel
+
+COLUMNS = [0, 3, 6, 40, len(FEATURES) - 1]
+LIMITS: dict[str, Any] = {
+    "min_age_years": 18.0,
+    "min_hours_in_unit": 1.0,
+    "max_hours_in_unit": 336.0,
+    "max_silence_h": 4.0,
+    "fresh_vital_h": 6.0,
+    "min_fresh_vitals": 3,
+}
+
+
+def _booster() -> xgb.Booster:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(400, len(COLUMNS))).astype(np.float32)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    y = (np.nan_to_num(x[:, 0]) + rng.normal(size=400) > 0).astype(float)
+    data = xgb.DMatrix(x, label=y, feature_names=[FEATURES[i].name for i in COLUMNS])
+    return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": 1}, data, 20)
+
+
+def _golden(booster: xgb.Booster) -> dict[str, Any]:
+    rows = np.array([[0.5, 1.0, -1.0, 0.0, 2.0], [np.nan] * 5], np.float32)
+    base = booster.predict(xgb.DMatrix(rows), pred_contribs=True, validate_features=False)[0, -1]
+    margins = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    kept = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+    return {"rows": kept, "margins": margins.astype(float).tolist(), "base_margin": float(base)}
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[..., Artefact]:
+    def _build(**changes: Any) -> Artefact:
+        folder = tmp_path / "toy" / "1.0.0"
+        folder.mkdir(parents=True)
+        booster = _booster()
+        grid = [-4.0, 0.0, 4.0]
+        curves = {"margin": grid, "log_odds": [-6.0, -3.0, 1.0], "low": [-7.0, -3.5, 0.5], "high": [-5.0, -2.5, 1.5]}
+        files = {"calibration.json": curves, "golden.json": _golden(booster)}
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(changes.pop(name, content)))
+        (folder / "model.ubj").write_bytes(changes.pop("model.ubj", bytes(booster.save_raw("ubj"))))
+        manifest = {
+            "features": [{"name": FEATURES[i].name} for i in COLUMNS],
+            "eligibility": LIMITS,
+            "threshold": 0.05,
+            "tiers": [
+                {"name": "watch", "lowest": 0.05, "ppv": 0.1, "sensitivity": 0.6, "of_100": 20},
+                {"name": "high", "lowest": 0.2, "ppv": 0.3, "sensitivity": 0.2, "of_100": 40},
+            ],
+            "horizon_h": 6.0,
+        }
+        return write_manifest(folder, manifest | changes)
+
+    return _build
+
+
+def _row(*values: float) -> np.ndarray:
+    row = np.full(len(FEATURES), np.nan, np.float32)
+    row[COLUMNS] = values
+    return row
+
+
+def test_self_check_passes_on_what_was_trained(build: Callable[..., Artefact]) -> None:
+    RiskModel.from_artefact(build()).self_check()
+
+
+@pytest.mark.parametrize("part", ["margins", "base_margin"])
+def test_self_check_refuses_other_numbers(build: Callable[..., Artefact], part: str) -> None:
+    golden = _golden(_booster())
+    golden[part] = [one + 0.01 for one in golden[part]] if part == "margins" else golden[part] + 0.01
+    with pytest.raises(ContentError, match="training"):
+        RiskModel.from_artefact(build(**{"golden.json": golden})).self_check()
+
+
+def test_self_check_refuses_contributions_that_do_not_add_up(
+    build: Callable[..., Artefact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = _golden(_booster())
+    monkeypatch.setattr(RiskModel, "contributions", lambda *_: (np.ones(5), golden["base_margin"]))
+    with pytest.raises(ContentError, match="add up"):
+        RiskModel.from_artefact(build()).self_check()
+
+
+def test_contributions_and_base_add_up_to_the_margin(build: Callable[..., Artefact]) -> None:
+    model = RiskModel.from_artefact(build())
+    for row in (_row(0.3, -1.0, 2.0, 0.1, 5.0), _row(*[np.nan] * 5)):
+        moved, base = model.contributions(row)
+        assert moved.shape == (len(model.features),)
+        # float32 sums of 20 trees
+        assert moved.sum() + base == pytest.approx(model.predict(row).margin, abs=1e-4)
+
+
+def test_risk_carries_interval_tier_and_identity(build: Callable[..., Artefact]) -> None:
+    artefact = build()
+    model = RiskModel.from_artefact(artefact)
+    risk = model.predict(_row(3.0, 0.0, 0.0, 0.0, 0.0))
+    assert risk.low < risk.probability < risk.high
+    assert risk.margin == pytest.approx(float(model.margins(_row(3.0, 0.0, 0.0, 0.0, 0.0)[None])[0]))
+    assert risk.base == pytest.approx(float(model.calibration.probability(model.golden["base_margin"])))
+    assert (risk.tier, risk.alert) == ("high", True)
+    assert (risk.model_name, risk.model_version, risk.model_sha256) == ("toy", "1.0.0", artefact.sha256)
+    assert risk.horizon_h == 6.0
+
+
+def test_low_risk_has_no_tier_and_no_alert(build: Callable[..., Artefact]) -> None:
+    risk = RiskModel.from_artefact(build()).predict(_row(-3.0, 0.0, 0.0, 0.0, 0.0))
+    assert (risk.tier, risk.alert) == (None, False)
+
+
+def test_calibration_is_monotone_and_flat_beyond_its_grid(build: Callable[..., Artefact]) -> None:
+    calibration = RiskModel.from_artefact(build()).calibration
+    found = calibration.probability(np.linspace(-9, 9, 200))
+    assert (np.diff(found) >= 0).all()
+    assert found[0] == pytest.approx(1 / (1 + np.exp(6.0)))
+    assert found[-1] == pytest.approx(1 / (1 + np.exp(-1.0)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"log_odds": [0.0, -1.0, 1.0]},  # falls
+        {"low": [0.0]},  # another length
+        {"high": None},  # no numbers
+        {"margin": [], "log_odds": [], "low": [], "high": []},
+    ],
+)
+def test_calibration_that_is_none_is_refused(change: dict[str, Any]) -> None:
+    good = {"margin": [0.0, 1.0, 2.0], "log_odds": [0.0, 1.0, 2.0], "low": [0.0, 1.0, 2.0], "high": [0.0, 1.0, 2.0]}
+    assert Calibration.from_json(good).interval(1.0) == pytest.approx((0.7310586, 0.7310586))
+    with pytest.raises(ContentError, match="calibration"):
+        Calibration.from_json({name: curve for name, curve in (good | change).items() if curve is not None})
+
+
+def test_changed_model_file_is_refused(build: Callable[..., Artefact]) -> None:
+    artefact = build()
+    (artefact.root / "model.ubj").write_bytes(b"other")
+    with pytest.raises(ContentError, match=r"model\.ubj"):
+        RiskModel.from_artefact(artefact)
+
+
+def test_model_file_that_is_no_model_is_refused(build: Callable[..., Artefact]) -> None:
+    with pytest.raises(ContentError, match="UBJSON"):
+        RiskModel.from_artefact(build(**{"model.ubj": b"{}"}))
+
+
+def test_unknown_feature_is_refused(build: Callable[..., Artefact]) -> None:
+    with pytest.raises(ContentError, match="no such feature"):
+        RiskModel.from_artefact(build(features=[{"name": "shoe_size"}]))
+
+
+@dataclass(frozen=True)
+class Seen:
+    hours: list[float]
+    values: list[float]
+
+
+NOW = 50.0
+WELL = Circumstances(age_years=60.0, pregnant=False, inpatient=True, hours_in_unit=20.0)
+FRESH = {name: Seen([40.0, 49.0], [1.0, 1.0]) for name in ("heart_rate", "sbp", "spo2")}
+
+
+def test_a_measured_adult_in_the_unit_is_eligible() -> None:
+    assert eligible(Limits(**LIMITS), WELL, FRESH, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"age_years": None}, Reason.AGE_UNKNOWN),
+        ({"age_years": 17.9}, Reason.TOO_YOUNG),
+        ({"pregnant": True}, Reason.PREGNANT),
+        ({"inpatient": False}, Reason.NOT_INPATIENT),
+        ({"hours_in_unit": None}, Reason.TOO_EARLY),
+        ({"hours_in_unit": 0.5}, Reason.TOO_EARLY),
+        ({"hours_in_unit": 400.0}, Reason.TOO_LATE),
+    ],
+)
+def test_patients_outside_of_the_population_get_no_number(change: dict[str, Any], reason: Reason) -> None:
+    assert eligible(Limits(**LIMITS), replace(WELL, **change), FRESH, NOW) == Abstained(reasons=(reason,))
+
+
+@pytest.mark.parametrize(
+    ("tracks", "reason"),
+    [
+        ({}, Reason.NO_VITAL_SIGN),
+        ({"lactate": Seen([49.0], [2.0])}, Reason.NO_VITAL_SIGN),  # a laboratory value is no vital sign
+        ({name: Seen([45.0], [1.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # 5 hours of silence
+        ({name: Seen([51.0], [1.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # only later than now
+        ({"heart_rate": Seen([49.0], [80.0]), "sbp": Seen([40.0], [120.0])}, Reason.FEW_FRESH_VITALS),
+    ],
+)
+def test_missing_and_stale_vital_signs_get_no_number(tracks: dict[str, Seen], reason: Reason) -> None:
+    assert eligible(Limits(**LIMITS), WELL, tracks, NOW) == Abstained(reasons=(reason,))
+
+
+def test_all_reasons_are_given() -> None:
+    found = eligible(Limits(**LIMITS), replace(WELL, age_years=10.0, inpatient=False), {}, NOW)
+    assert found == Abstained(reasons=(Reason.TOO_YOUNG, Reason.NOT_INPATIENT, Reason.NO_VITAL_SIGN))

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.time import to_hours
+from cds_app.domain.timeline import Timeline
+from cds_app.errors import IntegrityError
+from cds_app.twin.bench import bench_twin
+from cds_app.twin.model import TwinModel
+from cds_app.twin.state import TwinState, rebuild, track_of, update
+from tests.unit.twin.conftest import START
+
+Measure = Callable[..., Measurement]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Measurement], list[int]]:
+    """Facts in any order, with ties, corrections, voids and duplicates, and where to cut them into batches."""
+    one = st.builds(
+        _fact,
+        ref=st.integers(0, 12),
+        version=st.integers(1, 3),
+        quarter=st.integers(0, 40),
+        value=st.floats(0.5, 250.0),
+        variable=st.sampled_from(["heart_rate", "resting_heart_rate", "potassium", "spo2", "orphan", "elsewhere"]),
+        void=st.sampled_from([False, False, False, True]),
+        implausible=st.sampled_from([False, False, False, True]),
+        bound=st.sampled_from(["=", "=", "=", "<"]),
+    )
+    by_version = {(fact.ref, fact.version): fact for fact in draw(st.lists(one, max_size=40))}
+    facts = list(by_version.values())
+    again = draw(st.lists(st.sampled_from(facts), max_size=10)) if facts else []
+    order = draw(st.permutations([*facts, *again]))
+    return order, sorted(draw(st.lists(st.integers(0, len(order)), max_size=5)))
+
+
+def _fact(ref: int, version: int, quarter: int, **rest: object) -> Measurement:
+    when = START + timedelta(minutes=15 * quarter)
+    return Measurement(
+        ref=f"Observation/{ref}",
+        version=str(version),
+        when=when,
+        learned=when,
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def _fed(model: TwinModel, ontology: Ontology, batches: Sequence[Sequence[Fact]]) -> tuple[TwinState, Timeline]:
+    timeline = Timeline.of(())
+    state = rebuild(model, ontology, timeline)
+    for batch in batches:
+        timeline, change = timeline.extended(batch)
+        state = update(model, ontology, state, timeline, change)
+    return state, timeline
+
+
+@settings(deadline=None, max_examples=200)
+@given(history=histories())
+def test_any_order_any_batching_and_duplicates_give_the_bytes_of_a_rebuild(
+    model: TwinModel, ontology: Ontology, history: tuple[list[Measurement], list[int]]
+) -> None:
+    facts, cuts = history
+    bounds = [0, *cuts, len(facts)]
+    batches = [facts[start:end] for start, end in pairwise(bounds)]
+    state, timeline = _fed(model, ontology, batches)
+    content = rebuild(model, ontology, Timeline.of(sorted(facts, key=lambda one: (one.ref, one.version)))).to_bytes()
+    assert state.to_bytes() == content
+    assert rebuild(model, ontology, timeline).to_bytes() == content
+    assert TwinState.from_bytes(content).to_bytes() == content
+
+
+def test_what_is_no_sample_is_left_out(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    good = measure("1", 0, 80.0)
+    others = [
+        replace(good, ref="Observation/2", bound="<"),
+        replace(good, ref="Observation/3", implausible=True),
+        replace(good, ref="Observation/4", void=True),
+        replace(good, ref="Observation/5", variable="orphan"),
+        replace(good, ref="Observation/6", variable="unheard_of"),
+        replace(good, ref="Observation/7", value=float("nan")),
+    ]
+    state = rebuild(model, ontology, Timeline.of([good, *others]))
+    assert state.samples == 1
+    assert state.tracks["heart_rate"].refs == ("Observation/1",)
+    assert state.tracks["heart_rate"].hours[0] == to_hours(START)
+
+
+def test_untouched_tracks_are_shared(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    timeline = Timeline.of([measure("1", 0, 80.0), measure("2", 0, 97.0, "spo2")])
+    state = rebuild(model, ontology, timeline)
+    later, change = timeline.extended([measure("3", 1, 82.0)])
+    new = update(model, ontology, state, later, change)
+    assert new.tracks["spo2"] is state.tracks["spo2"]
+    assert len(new.tracks["heart_rate"]) == 2
+    assert len(state.tracks["heart_rate"]) == 1
+
+
+def test_a_change_that_touches_nothing_gives_the_same_state(
+    model: TwinModel, ontology: Ontology, measure: Measure
+) -> None:
+    timeline = Timeline.of([measure("1", 0, 80.0)])
+    state = rebuild(model, ontology, timeline)
+    same, change = timeline.extended([measure("1", 0, 80.0)])
+    assert update(model, ontology, state, same, change) is state
+
+
+def test_a_track_whose_last_sample_was_an_error_disappears(
+    model: TwinModel, ontology: Ontology, measure: Measure
+) -> None:
+    first = measure("1", 0, 80.0)
+    state, _ = _fed(model, ontology, [[first], [replace(first, version="2", void=True)]])
+    assert state.tracks == {}
+    assert state.samples == 0
+
+
+def test_other_parameters_refilter_everything(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    timeline = Timeline.of([measure("1", 0, 80.0)])
+    state = rebuild(model, ontology, timeline)
+    later, change = timeline.extended([measure("2", 1, 90.0)])
+    other = replace(model, sha256="other")
+    new = update(other, ontology, state, later, change)
+    assert new.to_bytes() == rebuild(other, ontology, later).to_bytes()
+    assert new.model_sha256 == "other"
+
+
+def test_bare_numbers_give_the_track_that_facts_give(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    values = [80.0, 84.0, 0.0, 79.0, 120.0, 121.0]
+    facts = [measure(str(i), i, value) for i, value in enumerate(values)]
+    track = rebuild(model, ontology, Timeline.of(facts)).tracks["heart_rate"]
+    bare = track_of(model, "heart_rate", track.hours, values)
+    assert bare.deviation == track.deviation
+    assert bare.z == track.z
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"twinline-state-1\n{}\n", b'other\n{"tracks":{}}\n', b'twinline-state-1\n{"tracks":{}}']
+)
+def test_bytes_that_are_no_state_are_refused(content: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        TwinState.from_bytes(content)
+
+
+def test_bytes_are_the_same_on_a_machine_with_the_other_byte_order(
+    model: TwinModel, ontology: Ontology, measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = rebuild(model, ontology, Timeline.of([measure("1", 0, 80.0)]))
+    content = state.to_bytes()
+    monkeypatch.setattr("sys.byteorder", "big" if sys.byteorder == "little" else "little")
+    swapped = TwinState.from_bytes(content)
+    assert swapped.tracks["heart_rate"].values != state.tracks["heart_rate"].values
+    assert swapped.to_bytes() == content
+
+
+def test_truncated_bytes_are_refused(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    content = rebuild(model, ontology, Timeline.of([measure("1", 0, 80.0)])).to_bytes()
+    with pytest.raises(IntegrityError):
+        TwinState.from_bytes(content[:-8])
+
+
+def test_the_bench_measures_with_the_clock_it_is_given(model: TwinModel, ontology: Ontology) -> None:
+    ticks = iter([0.0, 2.0, 10.0, 13.0])
+    speed = bench_twin(model, ontology, lambda: next(ticks), observations=1_000)
+    assert speed.observations_per_s == 500.0
+    assert speed.rebuild_10000_s == 3.0

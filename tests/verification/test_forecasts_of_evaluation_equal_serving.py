@@ -1,0 +1,113 @@
+"""What `twinline evaluate forecast` writes is what the serving code says, patient by patient and row by row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cds_app.content import latest
+from cds_app.domain.ontology import Ontology
+from cds_app.learn import challenge2019 as source
+from cds_app.learn import forecast as evaluation
+from cds_app.learn import joint
+from cds_app.learn.panel import Panel, history
+from cds_app.score.deviation import standardised
+from cds_app.twin.model import TwinModel
+from cds_app.twin.outlook import expected, forecast
+from cds_app.twin.state import TwinState, track_of
+
+USUAL = {"HR": 85, "MAP": 80, "SBP": 120, "DBP": 62, "Resp": 18, "O2Sat": 97, "Temp": 37}
+SPREAD = {"HR": 12, "MAP": 9, "SBP": 15, "DBP": 8, "Resp": 4, "O2Sat": 1.5, "Temp": 0.5}
+COLUMNS = ["variable", "ICULOS", "horizon_h", "mean", "lo90", "hi90"]
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    blocks = []
+    for patient, rows in (("p1", 20), ("p2", 1), ("p3", 35)):
+        block = pd.DataFrame({"pid": patient, "ICULOS": np.arange(1, rows + 1)})
+        for column, usual in USUAL.items():
+            value = np.minimum(usual + SPREAD[column] * rng.standard_t(3, rows), 100 if column == "O2Sat" else 999)
+            block[column] = np.where(rng.random(rows) < 0.3, np.nan, value)
+        blocks.append(block)
+    blocks[2].loc[:5, "HR"] = np.nan
+    blocks[0].loc[10, "HR"] = 0.0
+    return pd.concat(blocks, ignore_index=True).sample(frac=1.0, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def model() -> TwinModel:
+    ontology = Ontology(version="", sha256="", variables={}, concepts={}, unit_synonyms={})
+    return TwinModel.from_artefact(latest("twin"), ontology)
+
+
+def _state(model: TwinModel, rows: pd.DataFrame) -> TwinState:
+    tracks = {}
+    for column, quantity in source.QUANTITY_OF.items():
+        if column in rows and rows[column].notna().any():
+            seen = rows[rows[column].notna()]
+            tracks[quantity] = track_of(model, quantity, list(seen["ICULOS"]), list(seen[column].astype(float)))
+    return TwinState(model_sha256=model.sha256, tracks=tracks)
+
+
+@pytest.fixture(scope="module")
+def written(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path, Path]:
+    folder = tmp_path_factory.mktemp("forecast")
+    frame.to_parquet(folder / "data.parquet")
+    evaluation.evaluate(folder / "data.parquet", folder / "out.parquet", folder / "out.json")
+    return pd.read_parquet(folder / "out.parquet"), folder / "data.parquet", folder / "out.json"
+
+
+def test_every_row_variable_and_horizon_has_one_prediction(
+    frame: pd.DataFrame, written: tuple[pd.DataFrame, Path, Path]
+) -> None:
+    found = written[0]
+    assert set(found.columns) == {"pid", *COLUMNS}
+    assert len(found) == len(frame) * 6 * 3
+    assert not found.duplicated(["pid", "ICULOS", "variable", "horizon_h"]).any()
+    assert found.notna().all().all()
+    assert (found["lo90"] < found["mean"]).all()
+    assert (found["mean"] <= found["hi90"]).all()
+
+
+def test_predictions_are_those_of_the_serving_code(model: TwinModel, written: tuple[pd.DataFrame, Path, Path]) -> None:
+    found, data, _ = written
+    for pid, rows in source.load(data).groupby("pid"):
+        state = _state(model, rows)
+        for variable, at, horizon_h, *written_three in found.loc[found["pid"] == pid, COLUMNS].to_numpy().tolist():
+            quantity = source.QUANTITY_OF[variable]
+            median, _, low, high = expected(model, state.tracks, quantity, at, horizon_h)
+            to_unit = model.dynamics[quantity].to_unit
+            serving = (to_unit(median), to_unit(low), to_unit(high))
+            assert written_three == pytest.approx(serving, rel=1e-6)  # stored with single precision
+            public = forecast(model, state, quantity, at, horizon_h)
+            assert public is None or (public.mean, public.lo90, public.hi90) == serving
+
+
+def test_standardised_deviations_of_training_are_those_of_serving(
+    model: TwinModel, written: tuple[pd.DataFrame, Path, Path]
+) -> None:
+    rows = source.load(written[1])
+    rows = rows[rows["pid"] == "p3"].reset_index(drop=True)
+    panel = Panel.of(rows, source.QUANTITY_OF)
+    state = _state(model, rows)
+    for quantity, track in state.tracks.items():
+        trained = joint.standardised(model.dynamics[quantity], history(model.dynamics[quantity], panel))
+        for at, z in zip(panel.hours, trained, strict=True):
+            if np.isfinite(z):
+                assert z == pytest.approx(standardised(model.dynamics[quantity], track, float(at)), abs=1e-9)
+
+
+def test_the_report_compares_with_the_last_value_carried_forward(written: tuple[pd.DataFrame, Path, Path]) -> None:
+    report = json.loads(written[2].read_text())
+    assert report["patients"] == 3
+    assert report["data_sha256"] == source.file_sha256(written[1])
+    assert {(one["variable"], one["horizon_h"]) for one in report["table"]} == {
+        (variable, horizon_h) for variable in evaluation.EVALUATED for horizon_h in (1, 4, 8)
+    }
+    assert all(one["mae"] == pytest.approx(one["ratio"] * one["locf_mae"], rel=1e-3) for one in report["table"])

@@ -1,0 +1,136 @@
+"""KDIGO staging and CKD-EPI 2021 against their published tables: windows, multiples and golden values."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_app.score.kidney import ckd_epi_2021, egfr, filtration_category, kdigo
+from cds_app.score.result import Abstained
+from tests.chart import abstained, hourly_urine, measured, person, problem, procedure, scored, situation
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "hours", "stage"),
+    [
+        (1.0, 1.29, 48, 0),
+        (1.0, 1.3, 48, 1),
+        (0.9, 1.2, 47, 1),
+        (3.0, 3.2997, 24, 1),  # 26.5 umol/L, as the guideline gives it
+        (3.0, 3.3, 49, 0),
+        (1.0, 1.49, 168, 0),
+        (1.0, 1.5, 168, 1),
+        (1.0, 1.99, 168, 1),
+        (1.0, 2.0, 168, 2),
+        (1.0, 2.99, 168, 2),
+        (1.0, 3.0, 168, 3),
+        (3.9, 4.0, 24, 0),
+        (3.6, 4.0, 24, 3),
+        (2.5, 4.0, 160, 3),
+    ],
+)
+def test_kdigo_by_creatinine(before: float, now: float, hours: float, stage: int) -> None:
+    facts = [measured("creatinine", before, hours + 1), measured("creatinine", now, 1)]
+    result = scored(kdigo(situation(*facts)))
+    assert (result.value, result.bound) == (stage, ">=")
+
+
+def test_kdigo_baseline_is_the_median_of_the_year_where_the_week_is_empty() -> None:
+    year = [measured("creatinine", value, 24.0 * day) for value, day in ((0.8, 300), (1.0, 100), (2.0, 30))]
+    result = scored(kdigo(situation(*year, measured("creatinine", 2.0, 1))))
+    assert result.value == 2
+    assert result.parts[0].text == "baseline: median of day 8 to 365 before"
+    week = [*year, measured("creatinine", 1.8, 100)]
+    assert scored(kdigo(situation(*week, measured("creatinine", 2.0, 1)))).value == 0
+
+
+def test_kdigo_abstains_with_one_creatinine_only() -> None:
+    lacks = abstained(kdigo(situation(measured("creatinine", 5.0, 1))))
+    assert lacks == {"creatinine": "missing", "body_weight": "missing"}
+    assert abstained(kdigo(situation(measured("creatinine", 1.0, 400))))["creatinine"] == "stale"
+    low = kdigo(situation(measured("creatinine", 0.2, 1, bound="<")))
+    assert abstained(low)["creatinine"] == "bound-only"
+
+
+@pytest.mark.parametrize(
+    ("ml", "hours", "stage"),
+    [
+        (50, 6, 0),
+        (49, 5, None),
+        (49, 6, 1),
+        (49, 11, 1),
+        (49, 12, 2),
+        (29, 12, 2),
+        (29, 24, 3),
+        (30, 24, 2),
+        (4, 12, 3),
+    ],
+)
+def test_kdigo_by_urine_of_100_kg(ml: float, hours: int, stage: int | None) -> None:
+    result = kdigo(situation(*hourly_urine(ml, hours), measured("body_weight", 100, 100)))
+    if stage is None:
+        assert abstained(result)["urine_output"] == "stale"
+    else:
+        assert scored(result).value == stage
+
+
+def test_kdigo_does_not_read_a_gap_in_charting_as_dry() -> None:
+    gap = [measured("urine_output", 10, hour) for hour in (0, 1, 5, 6, 7)]
+    assert abstained(kdigo(situation(*gap, measured("body_weight", 80)))) == {
+        "creatinine": "missing",
+        "urine_output": "stale",
+    }
+    bound = [*hourly_urine(10, 7)[1:], measured("urine_output", 10, 0, bound="<")]
+    assert "urine_output" in abstained(kdigo(situation(*bound, measured("body_weight", 80))))
+    none = kdigo(situation(measured("body_weight", 80)))
+    assert abstained(none)["urine_output"] == "missing"
+
+
+def test_kdigo_counts_renal_replacement_as_stage_3_and_leaves_long_term_dialysis_out() -> None:
+    assert scored(kdigo(situation(procedure("renal_replacement_therapy", hours=40)))).value == 3
+    assert isinstance(kdigo(situation(procedure("renal_replacement_therapy", hours=60))), Abstained)
+    dialysed = situation(procedure("renal_replacement_therapy"), problem("end_stage_renal_disease"))
+    assert abstained(kdigo(dialysed)) == {"creatinine": "unsuitable"}
+
+
+def test_kdigo_is_exact_when_urine_can_be_judged_too() -> None:
+    facts = [measured("creatinine", 1.0, 20), measured("creatinine", 1.0, 1), measured("body_weight", 80)]
+    result = scored(kdigo(situation(*facts, *hourly_urine(80, 6), who=person(12))))
+    assert (result.value, result.bound, result.band) == (0, "=", "no criterion met")
+    assert result.notes == ("Under 18 years: the eGFR criterion is not applied.",)
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "age", "sex", "golden"),
+    [(1.0, 60, "male", 86.2), (1.0, 60, "female", 64.5), (0.6, 30, "female", 123.8), (2.5, 70, "male", 27.0)],
+)
+def test_ckd_epi_2021_golden_values(creatinine: float, age: float, sex: str, golden: float) -> None:
+    found = ckd_epi_2021(creatinine, age, "female" if sex == "female" else "male")
+    assert found == pytest.approx(golden, abs=0.05)  # printed to one decimal
+
+
+def test_egfr_reads_age_sex_and_the_newest_creatinine() -> None:
+    result = scored(egfr(situation(measured("creatinine", 9.0, 40), measured("creatinine", 2.5), who=person(70))))
+    assert result.value == pytest.approx(27.0, abs=0.05)
+    assert result.band == "G4"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        *[(90, "G1"), (89.9, "G2"), (60, "G2"), (59, "G3a"), (45, "G3a"), (44, "G3b"), (30, "G3b"), (29, "G4")],
+        (14, "G5"),
+    ],
+)
+def test_filtration_categories(value: float, name: str) -> None:
+    assert filtration_category(value) == name
+
+
+def test_egfr_says_when_it_is_not_valid_and_abstains_where_it_was_not_made_for() -> None:
+    rising = [measured("creatinine", 1.0, 30), measured("creatinine", 2.0, 1)]
+    assert any("not valid" in note for note in scored(egfr(situation(*rising))).notes)
+    child = situation(measured("creatinine", 0.5), who=person(12))
+    assert abstained(egfr(child)) == {"age": "out-of-population"}
+    unknown = situation(measured("creatinine", 0.5, 200), who=person(None, "unknown"))
+    assert abstained(egfr(unknown)) == {"creatinine": "stale", "age": "missing", "sex": "missing"}
+    dialysed = situation(measured("creatinine", 5.0), problem("dialysis_dependence"))
+    assert abstained(egfr(dialysed)) == {"creatinine": "unsuitable"}
