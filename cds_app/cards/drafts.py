@@ -55,14 +55,15 @@ def _concern(advice: Advice, material: Material) -> Draft:
     estimate = material.risks.get(advice.risk or "")
     risk = estimate.outcome if estimate is not None and isinstance(estimate.outcome, Risk) else None
     summary = _risk_summary(advice, estimate, risk, setting, material) if estimate and risk else None
+    detail, told = _detail(advice, estimate, risk, setting, material)
     return Draft(
         topic=concern.topic,
         title=concern.title,
         tier=concern.tier,
         points=100.0 * risk.probability if risk else None,
         summary=summary or _measured_summary(advice, setting, material),
-        detail=_detail(advice, estimate, risk, setting, material),
-        proposals=tuple(_proposals(advice.offered[: material.service.policy.options_shown])),
+        detail=detail,
+        proposals=tuple(_proposals(advice.offered[:told])),
         explanation=_explanation(advice, estimate, risk, material),
         grounds=tuple(dict.fromkeys(fact.ref for fact in concern.facts)),
     )
@@ -114,7 +115,7 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
 
 def _detail(
     advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, setting: Setting, material: Material
-) -> str:
+) -> tuple[str, int]:
     policy = material.service.policy
     told = estimate.reasons[: policy.reasons_shown] if estimate and risk else ()
     values: dict[str, Any] = {
@@ -130,8 +131,8 @@ def _detail(
     return _within_limit(values, material)
 
 
-def _within_limit(values: dict[str, Any], material: Material) -> str:
-    """Leave out, from the end, what matters least until the text is short enough to be read."""
+def _within_limit(values: dict[str, Any], material: Material) -> tuple[str, int]:
+    """Leave out, from the end, what matters least until the text is short enough; the text and its options."""
     text = render(material.templates, "detail.md.j2", values)
     for key, least in (
         ("remarks", 0),
@@ -144,7 +145,7 @@ def _within_limit(values: dict[str, Any], material: Material) -> str:
         while len(text) > _DETAIL_LIMIT and len(values[key]) > least:
             values = {**values, key: values[key][:-1]}
             text = render(material.templates, "detail.md.j2", values)
-    return text
+    return text, len(values["options"])
 
 
 def _told_refusals(refused: Sequence[Refusal]) -> list[Refusal]:
@@ -289,7 +290,7 @@ def _deviation(material: Material) -> Iterator[Draft]:
         tier=1,
         points=None,
         summary=render(material.templates, "deviation.summary.j2", values),
-        detail=_deviation_detail(leads, setting, material),
+        detail=_deviation_detail(leads, setting, material)[0],
         proposals=(),
         explanation={
             "index": round(found.index or 0.0, 3),
@@ -300,7 +301,7 @@ def _deviation(material: Material) -> Iterator[Draft]:
     )
 
 
-def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material) -> str:
+def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material) -> tuple[str, int]:
     situation = material.situation
     latest = [one for name in leads if (one := situation.latest(name)) is not None]
     values: dict[str, Any] = {
@@ -348,7 +349,7 @@ def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
         tier=0,
         points=None,
         summary=render(material.templates, "abstention.summary.j2", {"title": title, "why": why}),
-        detail=_within_limit(values, material),
+        detail=_within_limit(values, material)[0],
         proposals=(),
         explanation={"notEstimated": name, "reasons": [one.name for one in lacks]},
         grounds=(),

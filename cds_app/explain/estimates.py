@@ -87,19 +87,18 @@ def _estimate(
     refused = _refused(model, situation, state, admission, now_h)
     if refused is not None:
         return RiskEstimate(outcome=refused)
-    instants = [now_h, now_h - change_h]
-    rows = features(state.tracks, _statics(situation, admission), instants)
-    risk = model.predict(rows[0])
-    contributions, base_margin = model.contributions(rows[0])
+    earlier_h = now_h - change_h
+    rows = features(state.tracks, _statics(situation, admission), [now_h, earlier_h])
+    risk, contributions, base_margin = model.explain(rows[0])
     points = group_points(
         model.features,
-        contributions.tolist(),
+        contributions,
         margin=risk.margin,
         base_margin=base_margin,
         probability=risk.probability,
         base=risk.base,
     )
-    known = _refused(model, situation, state, admission, instants[1]) is None
+    known = _refused(model, situation, state, admission, earlier_h) is None
     return RiskEstimate(
         outcome=risk,
         earlier=model.predict(rows[1]) if known else None,

@@ -110,10 +110,12 @@ def _evaluate(rule: object, view: View) -> Verdict:
 
 @_evaluate.register
 def _(rule: All, view: View) -> Verdict:
-    verdicts = [evaluate(part, view) for part in rule.all]
-    failed = [one for one in verdicts if one.holds is False]
-    if failed:
-        return _joined(False, failed)
+    verdicts: list[Verdict] = []
+    for part in rule.all:
+        verdict = evaluate(part, view)
+        if verdict.holds is False:  # settles it: what else would have held does not matter
+            return verdict
+        verdicts.append(verdict)
     return _joined(True if all(one.holds for one in verdicts) else None, verdicts)
 
 

@@ -195,7 +195,14 @@ class RiskModel:
         row : ndarray of float32, shape (len(FEATURES),)
             As `score.features.features` made it.
         """
-        margin = float(self.margins(row[None, :])[0])
+        return self._risk(float(self.margins(row[None, :])[0]))
+
+    def explain(self, row: NDArray[np.float32]) -> tuple[Risk, list[float], float]:
+        """Risk of one instant with its contributions and the base margin, from one pass over the trees."""
+        moved, base_margin = self.contributions(row)
+        return self._risk(float(moved.sum()) + base_margin), moved.tolist(), base_margin
+
+    def _risk(self, margin: float) -> Risk:
         probability = float(self.calibration.probability(margin))
         low, high = self.calibration.interval(margin)
         reached = [tier.name for tier in self.tiers if probability >= tier.lowest]

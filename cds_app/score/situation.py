@@ -145,9 +145,11 @@ class Situation:
         return {}
 
     def _usable(self, quantity: str) -> tuple[Measurement, ...]:
-        named = (self._by_variable.get(key, ()) for key in self.ontology.measuring(quantity))
+        named = (self._by_variable.get(key) for key in self.ontology.measuring(quantity))
         many = [rows for rows in named if rows]
-        rows = many[0] if len(many) == 1 else in_time([one for rows in many for one in rows])
+        if not many:
+            return ()
+        rows = many[0] if len(many) == 1 else [one for rows in many for one in rows]
         return tuple(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
 
     def _times_of(self, quantity: str) -> list[datetime]:

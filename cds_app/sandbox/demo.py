@@ -1,0 +1,45 @@
+"""Starting the sandbox for ``twinline demo``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+from cds_app.sandbox.once import run_once
+from cds_app.sandbox.patients import cohort
+from cds_app.sandbox.server import HOST, bind, create_sandbox
+
+START: Final = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+
+
+def run_demo(service_url: str, port: int, seed: int) -> int:
+    """Serve the EHR's pages until interrupted or told to end (SIGINT, SIGTERM). From the main thread only.
+
+    Parameters
+    ----------
+    service_url : str
+        Base URL of the CDS service, on loopback.
+    port : int
+        Where the pages go; 0 takes a free port.
+    seed : int
+        Of the synthetic patients.
+    """
+    server = bind(create_sandbox(service_url, cohort(seed, START)), port)
+    print(f"twinline: a small EHR with synthetic patients: http://{HOST}:{server.server_port}/", flush=True)
+    # Both arrive as KeyboardInterrupt, so that the caller can stop the service that it started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    finally:
+        server.server_close()
+    return 0
+
+
+def run_once_demo(service_url: str, seed: int) -> int:
+    """Walk all patients, print each card, and end; see `run_once` for the status."""
+    return run_once(service_url, cohort(seed, START), sys.stdout)

@@ -1,0 +1,162 @@
+"""The sandbox's pages: list of patients, chart with cards, clock, and what clinicians do with cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, json, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from cds_app.errors import BadRequest, NotFound, TwinlineError
+from cds_app.sandbox.cardview import card_view
+from cds_app.sandbox.chart import chart
+from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
+from cds_app.sandbox.fhir_api import base_url
+from cds_app.sandbox.markdown import to_html
+from cds_app.sandbox.patients import SyntheticPatient
+from cds_app.sandbox.resources import instant
+from cds_app.sandbox.search import interval
+from cds_app.sandbox.trends import HEIGHT, WIDTH
+
+_MAX_STEP_H = 24 * 14
+
+
+class Forbidden(TwinlineError):
+    """A form that was not sent from a page of this server."""
+
+    code = "forbidden"
+    status = 403
+    issue_type = "forbidden"
+
+
+def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
+    """Pages over one desk."""
+    routes = Blueprint("pages", __name__)
+    listed = {one.id: one for one in patients}
+    routes.before_request(_same_origin)
+    routes.app_template_filter("markdown")(to_html)
+    routes.app_template_filter("clock")(_clock)
+
+    @routes.get("/favicon.ico")
+    def icon() -> ResponseReturnValue:
+        return Response(status=204)
+
+    @routes.get("/")
+    def index() -> ResponseReturnValue:
+        charts = [(chart(desk.store, one.id), one) for one in patients]
+        return render_template("sandbox/index.html", charts=charts, now=desk.store.now)
+
+    @routes.get("/patients/<patient_id>")
+    def open_chart(patient_id: str) -> ResponseReturnValue:
+        return render_template("sandbox/chart.html", **_chart_page(desk, _listed(listed, patient_id)))
+
+    @routes.post("/patients/<patient_id>/reopen")
+    def reopen(patient_id: str) -> ResponseReturnValue:
+        desk.reopen(_listed(listed, patient_id).id, base_url())
+        return _to_chart(patient_id)
+
+    _route_cards(routes, desk)
+    _route_clock(routes, desk, frozenset(listed))
+    return routes
+
+
+def _route_cards(routes: Blueprint, desk: Desk) -> None:
+    """What a clinician does with a card."""
+
+    @routes.post("/patients/<patient_id>/cards/<key>/accept")
+    def accept(patient_id: str, key: str) -> ResponseReturnValue:
+        desk.accept(patient_id, key, request.form.get("suggestion", ""))
+        return _to_chart(patient_id, f"card-{key}")
+
+    @routes.post("/patients/<patient_id>/cards/<key>/override")
+    def override(patient_id: str, key: str) -> ResponseReturnValue:
+        reason = request.form.get("reason", "")
+        if not reason:
+            raise BadRequest("choose a reason, or dismiss the card without one", field="reason")
+        desk.override(patient_id, key, reason, request.form.get("comment", ""))
+        return _to_chart(patient_id, f"card-{key}")
+
+    @routes.post("/patients/<patient_id>/cards/<key>/dismiss")
+    def dismiss(patient_id: str, key: str) -> ResponseReturnValue:
+        desk.override(patient_id, key)
+        return _to_chart(patient_id, f"card-{key}")
+
+
+def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
+    """The simulated time."""
+
+    @routes.post("/sandbox/clock")
+    def clock() -> ResponseReturnValue:
+        said = _said()
+        desk.store.step_to(_target(said, desk.store.now))
+        if request.is_json:
+            return Response(json.dumps({"now": instant(desk.store.now)}), mimetype="application/json")
+        patient_id = str(said.get("patient", ""))
+        return _to_chart(patient_id) if patient_id in listed else redirect(url_for("pages.index"), 303)
+
+
+def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:
+    visit = desk.visit(patient.id, base_url())
+    coming = [at for at in patient.opens if at > desk.store.now]
+    return {
+        "chart": chart(desk.store, patient.id),
+        "patient": patient,
+        "now": desk.store.now,
+        "visit": visit,
+        "cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in visit.cards],
+        "coming": [(instant(at), at) for at in coming],
+        "comment_limit": COMMENT_LIMIT,
+        "box": (WIDTH, HEIGHT),
+    }
+
+
+def _listed(listed: Mapping[str, SyntheticPatient], patient_id: str) -> SyntheticPatient:
+    if patient_id not in listed:
+        raise NotFound("no such patient")
+    return listed[patient_id]
+
+
+def _to_chart(patient_id: str, anchor: str | None = None) -> ResponseReturnValue:
+    return redirect(url_for("pages.open_chart", patient_id=patient_id, _anchor=anchor), 303)
+
+
+def _said() -> Mapping[str, Any]:
+    """The fields of a form or of a JSON object."""
+    if not request.is_json:
+        return request.form
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise BadRequest("must be a JSON object", field="body")
+    return body
+
+
+def _target(said: Mapping[str, Any], now: datetime) -> datetime:
+    if said.get("to"):
+        return interval(str(said["to"]), field="to")[0]
+    try:
+        hours = float(said.get("hours", ""))
+    except (TypeError, ValueError) as error:
+        raise BadRequest("say either hours or to", field="hours") from error
+    if not 0 < hours <= _MAX_STEP_H:
+        raise BadRequest(f"more than 0 and at most {_MAX_STEP_H}", field="hours")
+    return now + timedelta(hours=hours)
+
+
+def _same_origin() -> None:
+    """Refuse what another site's page sends.
+
+    Browsers say where a POST comes from. A client that is no browser says nothing, and must then send JSON, which no
+    foreign page can do without asking first.
+    """
+    if request.method != "POST":
+        return
+    origin = request.headers.get("Origin")
+    ours = f"{request.scheme}://{request.host}"
+    if origin != ours and not (origin is None and request.is_json):
+        raise Forbidden("this form was not sent from a page of the sandbox")
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%d %b %Y %H:%M}"
