@@ -35,6 +35,7 @@ _KEYS = (
     *("statements", "allergies", "procedures", "orders"),
 )
 
+
 def patient(patient_id: str = "p1", **more: Any) -> dict[str, Any]:
     """A woman of about 65."""
     return {"resourceType": "Patient", "id": patient_id, "gender": "female", "birthDate": "1961-02-03", **more}

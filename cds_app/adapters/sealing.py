@@ -99,6 +99,6 @@ def _feedback_note(feedback: Feedback) -> Note:
         service=feedback.service,
         topic=feedback.topic,
         outcome=feedback.outcome,
-        reason_code=feedback.reason_code,
+        reason_code=feedback.reason_code if feedback.reason_listed else "",
         plain=encode(feedback),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cds_app.cards.detail import Blocks, say, write
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hundred, inert, number, points, render
@@ -21,7 +22,6 @@ from cds_app.score.result import Abstained, Score
 from cds_app.score.risk import Risk
 
 DEVIATION = "deviation"
-_DETAIL_LIMIT = 900
 _LEADS = 3
 _READINGS = 3
 _ACT_TODAY = 2
@@ -116,36 +116,20 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
 def _detail(
     advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, setting: Setting, material: Material
 ) -> tuple[str, int]:
-    policy = material.service.policy
+    policy, templates = material.service.policy, material.templates
     told = estimate.reasons[: policy.reasons_shown] if estimate and risk else ()
-    values: dict[str, Any] = {
-        "reasons": [_reason(one, setting, material) for one in told],
-        "others": _others(estimate.reasons[len(told) :]) if estimate and risk else None,
-        "evidence": _evidence(advice, told, setting, material),
-        "remarks": list(_remarks(advice, material)),
-        "options": [_option_view(one) for one in advice.offered[: policy.options_shown]],
-        "refusals": [_refusal_view(one, advice) for one in _told_refusals(advice.refused)],
-        "sure": [Trusted(_sure(advice, risk, material))],
-        "unseen": Trusted(unseen(material, setting, advice.concern.unknown, with_model=risk is not None)),
-    }
-    return _within_limit(values, material)
-
-
-def _within_limit(values: dict[str, Any], material: Material) -> tuple[str, int]:
-    """Leave out, from the end, what matters least until the text is short enough; the text and its options."""
-    text = render(material.templates, "detail.md.j2", values)
-    for key, least in (
-        ("remarks", 0),
-        ("evidence", 1),
-        ("refusals", 1),
-        ("options", 2),
-        ("refusals", 0),
-        ("options", 1),
-    ):
-        while len(text) > _DETAIL_LIMIT and len(values[key]) > least:
-            values = {**values, key: values[key][:-1]}
-            text = render(material.templates, "detail.md.j2", values)
-    return text, len(values["options"])
+    rest = estimate.reasons[len(told) :] if estimate and risk else ()
+    blocks = Blocks(
+        reasons=say(templates, "reason", (_reason(one, setting, material) for one in told)),
+        evidence=say(templates, "evidence", _evidence(advice, told, setting, material)),
+        remarks=tuple(_remarks(advice, material)),
+        others=say(templates, "others", _others(rest)),
+        options=say(templates, "option", map(_option_view, advice.offered[: policy.options_shown])),
+        refusals=say(templates, "refusal", (_refusal_view(one, advice) for one in _told_refusals(advice.refused))),
+        sure=Trusted(_sure(advice, risk, material)),
+        unseen=Trusted(unseen(material, setting, advice.concern.unknown, with_model=risk is not None)),
+    )
+    return write(blocks, templates)
 
 
 def _told_refusals(refused: Sequence[Refusal]) -> list[Refusal]:
@@ -167,10 +151,9 @@ def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:
     return seen(one, earlier_of(one, material.situation, material.service.policy.change_h), setting)
 
 
-def _others(rest: Sequence[Reason]) -> Mapping[str, object] | None:
-    if not rest:
-        return None
-    return {"count": len(rest), "points": points(sum(one.points for one in rest))}
+def _others(rest: Sequence[Reason]) -> Iterator[Mapping[str, object]]:
+    if rest:
+        yield {"count": len(rest), "points": points(sum(one.points for one in rest))}
 
 
 def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material) -> list[SeenView]:
@@ -179,7 +162,7 @@ def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material
     return [_seen(one.latest, setting, material) for one in rows[:_READINGS]]
 
 
-def _remarks(advice: Advice, material: Material) -> Iterator[object]:
+def _remarks(advice: Advice, material: Material) -> Iterator[Trusted]:
     for name in scores_of(advice.topic):
         score = material.scores.get(name)
         if isinstance(score, Score):
@@ -290,7 +273,7 @@ def _deviation(material: Material) -> Iterator[Draft]:
         tier=1,
         points=None,
         summary=render(material.templates, "deviation.summary.j2", values),
-        detail=_deviation_detail(leads, setting, material)[0],
+        detail=_deviation_detail(leads, setting, material),
         proposals=(),
         explanation={
             "index": round(found.index or 0.0, 3),
@@ -301,20 +284,16 @@ def _deviation(material: Material) -> Iterator[Draft]:
     )
 
 
-def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material) -> tuple[str, int]:
-    situation = material.situation
-    latest = [one for name in leads if (one := situation.latest(name)) is not None]
-    values: dict[str, Any] = {
-        "reasons": [],
-        "others": None,
-        "evidence": [_seen(one, setting, material) for one in latest],
-        "remarks": [],
-        "options": [],
-        "refusals": [],
-        "sure": [Trusted(render(material.templates, "deviation.sure.j2", {"used": len(material.deviation.used)}))],
-        "unseen": Trusted(unseen(material, setting, (), with_model=False)),
-    }
-    return _within_limit(values, material)
+def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material) -> str:
+    situation, templates = material.situation, material.templates
+    latest = (one for name in leads if (one := situation.latest(name)) is not None)
+    used = {"used": len(material.deviation.used)}
+    blocks = Blocks(
+        evidence=say(templates, "evidence", (_seen(one, setting, material) for one in latest)),
+        sure=Trusted(render(templates, "deviation.sure.j2", used)),
+        unseen=Trusted(unseen(material, setting, (), with_model=False)),
+    )
+    return write(blocks, templates)[0]
 
 
 # --- what could not be estimated
@@ -332,24 +311,18 @@ def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
     lacks = estimate.outcome.reasons if isinstance(estimate.outcome, Abstained) else ()
     why = Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))
     title = setting.label(name)
-    remarks: list[object] = [Trusted(render(material.templates, "abstention.reason.j2", {"why": why}))]
-    values: dict[str, Any] = {
-        "reasons": [],
-        "others": None,
-        "evidence": [],
-        "remarks": remarks,
-        "options": [],
-        "refusals": [],
-        "sure": [Trusted(render(material.templates, "abstention.sure.j2", {}))],
-        "unseen": Trusted(unseen(material, setting, (), with_model=True)),
-    }
+    blocks = Blocks(
+        remarks=(Trusted(render(material.templates, "abstention.reason.j2", {"why": why})),),
+        sure=Trusted(render(material.templates, "abstention.sure.j2", {})),
+        unseen=Trusted(unseen(material, setting, (), with_model=True)),
+    )
     return Draft(
         topic=ABSTENTION,
         title="Not estimated",
         tier=0,
         points=None,
         summary=render(material.templates, "abstention.summary.j2", {"title": title, "why": why}),
-        detail=_within_limit(values, material)[0],
+        detail=write(blocks, material.templates)[0],
         proposals=(),
         explanation={"notEstimated": name, "reasons": [one.name for one in lacks]},
         grounds=(),

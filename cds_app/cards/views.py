@@ -11,6 +11,7 @@ from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
 
+NO_UNIT = Trusted("")
 _SAME = 0.5  # of the last decimal shown: two values that read the same have not changed
 
 
@@ -62,7 +63,7 @@ class ReasonView:
     label: Trusted
     points: Trusted
     value: Trusted | None = None
-    unit: Trusted = Trusted("")
+    unit: Trusted = NO_UNIT
     earlier: Trusted | None = None
     before: Trusted | None = None
     missing: bool = False

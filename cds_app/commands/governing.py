@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import knowledge_of, store_of
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.ports import Entry, TwinStore
@@ -91,7 +92,10 @@ def replay(uuid: str, **flags: Any) -> None:
 
 
 def _difference(found: Replayed) -> str:
-    what = "the replay gives another card" if found.again else "the replay gives no such card"
+    if found.again is None:
+        what = "the replay gives no such card"
+    else:
+        what = "the replay gives the same card" if found.same_card else "the replay gives another card"
     return f"{what}; changed since: {', '.join(found.changed) or 'nothing that is pinned'}"
 
 
@@ -118,8 +122,6 @@ def verify(**flags: Any) -> None:
 @click.confirmation_option(prompt="Destroy this patient's key? Nothing of theirs can be read afterwards.")
 def erase(tenant: str, patient: str, **flags: Any) -> None:
     """Destroy one patient's key: everything sealed under it is gone for good."""
-    from cds_app.adapters.clock import SystemClock
-
     with _open(flags) as (_, store):
         store.erase(store.pseudonym(tenant, patient), SystemClock().now())
     click.echo("erased")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -159,7 +159,7 @@ def _why(answer: requests.Response) -> str:
 def account(patient: str, entries: Entries, knowledge: Knowledge, totals: Totals) -> None:
     """Count every resource of the finished record once: used, unknown code, or dropped with a reason."""
     told = [one.at for one in tell(entries) if one.at is not None]
-    end = max(told) if told else datetime.max.replace(tzinfo=None)
+    end = max(told, default=datetime.now(UTC))
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
     reading = read([bundle], patient=patient, ontology=knowledge.ontology, units=knowledge.units, learned=end, now=end)
     for kind, tally in reading.tally.items():
@@ -180,7 +180,8 @@ def report(totals: Totals, seconds: float) -> Iterator[str]:
     urgent = sum(count for name, count in totals.cards.items() if not name.startswith("info"))
     if totals.days > 0:
         per = 100.0 / totals.days
-        yield f"cards per 100 patient-days: {sum(totals.cards.values()) * per:.1f}; alerts (warning or critical): {urgent * per:.1f}"
+        every = sum(totals.cards.values()) * per
+        yield f"cards per 100 patient-days: {every:.1f}; alerts (warning or critical): {urgent * per:.1f}"
 
 
 def interval_of(text: str) -> timedelta:

@@ -10,20 +10,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 import requests
 from gunicorn.app.base import BaseApplication
-from gunicorn.util import import_app
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.util import import_app, write_error
+from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings, load_settings
 
 _START_S = 60.0
 _STOP_S = 15.0
+_REFUSALS = (
+    (LimitRequestLine, (414, "URI Too Long")),
+    (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
+    (ParseException, (400, "Bad Request")),
+)
+_FAILED = (500, "Internal Server Error")
 
 
 @click.command()
@@ -43,6 +51,17 @@ def serve(**flags: Any) -> None:
     _Server(settings).run()
 
 
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """Gunicorn's threaded worker, discreet about requests that are not HTTP: its own repeats them in log and answer."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer without a word of what was sent, and log the kind of error only."""
+        self.log.warning("Request refused: %s", type(exc).__name__)
+        status, reason = next((answer for kind, answer in _REFUSALS if isinstance(exc, kind)), _FAILED)
+        with suppress(OSError):  # nobody is listening any more
+            write_error(client, status, reason, "")
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """Gunicorn with threads; the app and its models are loaded in each worker, after the fork."""
 
@@ -55,7 +74,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         settings = self._settings
         chosen = {
             "bind": f"{settings.host}:{settings.port}",
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": settings.workers,
             "threads": settings.threads,
             "preload_app": False,
@@ -76,7 +95,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """Settings as the environment of a worker; one thread each for numeric libraries."""
-    stated = settings.model_dump(exclude_defaults=True)
+    stated = settings.model_dump()  # defaults too: a flag may have put one back that twinline.toml changes
     texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in stated.items()}
     return {f"TWINLINE_{key.upper()}": text for key, text in texts.items()} | {"OMP_NUM_THREADS": "1"}
 
@@ -93,7 +112,7 @@ def running_service(data_dir: Path, *flags: str, workers: int = 1) -> Iterator[s
     port = free_port()
     command = [sys.executable, "-m", "cds_app", "serve", "--port", str(port), "--workers", str(workers), *flags]
     log = (data_dir / "service.log").open("wb")
-    process = subprocess.Popen([*command, "--data-dir", str(data_dir)], stdout=log, stderr=log)
+    process = subprocess.Popen([*command, "--data-dir", str(data_dir)], stdout=log, stderr=log)  # noqa: S603 - ourselves
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_ready(url, process, data_dir / "service.log")
@@ -138,7 +157,9 @@ def demo(once: bool, port: int, seed: int) -> None:
     """Start the service and a small EHR with synthetic patients."""
     from cds_app.sandbox.demo import run_demo, run_once_demo
 
-    with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
-        with running_service(Path(folder), "--simulated-time") as service:
-            status = run_once_demo(service, seed) if once else run_demo(service, port, seed)
+    with (
+        tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder,
+        running_service(Path(folder), "--simulated-time") as service,
+    ):
+        status = run_once_demo(service, seed) if once else run_demo(service, port, seed)
     raise SystemExit(status)

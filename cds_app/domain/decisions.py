@@ -86,6 +86,8 @@ class Feedback:
         Accepted suggestion ids.
     reason_system, reason_code, reason_display, comment : str
         Override reason, as far as sent.
+    reason_listed : bool
+        Whether the code is one that the service offers: no other may stand anywhere in clear.
     """
 
     card: str
@@ -99,3 +101,4 @@ class Feedback:
     reason_code: str = ""
     reason_display: str = ""
     comment: str = ""
+    reason_listed: bool = False

@@ -1,34 +1,107 @@
 """A finished record told again as it became known: what an EHR would have shown at each moment.
 
 A resource in a finished record carries what was learned later: an Encounter its end and diagnoses, an order its
-completion, a Patient the date of death. Each such resource is told twice, first without, then with it.
+completion, a problem its resolution, a Patient the date of death. Each such resource is told twice: first as it stood
+when it became known, then as it ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from cds_app.domain.time import parse_fhir_time
+from cds_app.domain.time import Interval, parse_fhir_time
 from cds_app.errors import BadRequest
 
 Resource = Mapping[str, Any]
 
-_LATER_OF_ENCOUNTER = ("diagnosis", "hospitalization", "length", "statusHistory", "reasonCode")
 _KNOWN_BY: Mapping[str, tuple[str, ...]] = {
     "Observation": ("issued", "effectivePeriod.end", "effectiveDateTime", "effectiveInstant"),
     "DiagnosticReport": ("issued", "effectivePeriod.end", "effectiveDateTime"),
     "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod.start"),
-    "Procedure": ("performedPeriod.end", "performedDateTime"),
+    "Procedure": ("performedPeriod.start", "performedDateTime"),
     "AllergyIntolerance": ("recordedDate", "onsetDateTime"),
-    "ServiceRequest": ("authoredOn",),
+    "ServiceRequest": ("authoredOn", "occurrencePeriod.start", "occurrenceDateTime"),
     "MedicationRequest": ("authoredOn",),
     "MedicationStatement": ("dateAsserted", "effectivePeriod.start", "effectiveDateTime"),
     "MedicationAdministration": ("effectivePeriod.start", "effectiveDateTime"),
     "Encounter": ("period.start",),
+}
+_SO_AT = ("effectivePeriod.end", "effectiveDateTime", "effectiveInstant")  # no result is known before it is so
+_AT_LAST = datetime.max.replace(tzinfo=UTC)  # at a time that nobody wrote down: when the record ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """What a resource says only when the thing is over.
+
+    Parameters
+    ----------
+    when : tuple of str
+        Elements that date the end; the first readable one counts.
+    gone : tuple of str
+        Elements that were not there before.
+    statuses : tuple of str
+        Statuses of something that is over.
+    signs : tuple of str
+        Elements that stand only in something that is over, where no status says so.
+    before : str
+        The status until then.
+    undated : datetime or None
+        When it ended where neither ``when`` nor its Encounter says so. None: what is told is what is written.
+    """
+
+    when: tuple[str, ...]
+    gone: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
+    before: str = ""
+    undated: datetime | None = None
+
+
+_ENDINGS: Mapping[str, _Ending] = {
+    "Patient": _Ending(
+        when=("deceasedDateTime",),
+        gone=("deceasedDateTime", "deceasedBoolean"),
+        signs=("deceasedDateTime", "deceasedBoolean"),
+        undated=_AT_LAST,
+    ),
+    "Encounter": _Ending(
+        when=("period.end",),
+        gone=("period.end", "diagnosis", "hospitalization", "length", "location", "statusHistory", "reasonCode"),
+        statuses=("finished",),
+        before="in-progress",
+        undated=_AT_LAST,
+    ),
+    "Condition": _Ending(
+        when=("abatementDateTime", "abatementPeriod.end"),
+        gone=("abatementDateTime", "abatementPeriod", "clinicalStatus"),
+        signs=("abatementDateTime", "abatementPeriod.end"),
+    ),
+    "Procedure": _Ending(
+        when=("performedPeriod.end",),
+        gone=("performedPeriod.end", "outcome", "complication"),
+        statuses=("completed", "stopped"),
+        before="in-progress",
+    ),
+    "MedicationAdministration": _Ending(
+        when=("effectivePeriod.end",),
+        gone=("effectivePeriod.end",),
+        statuses=("completed", "stopped"),
+        before="in-progress",
+    ),
+    "MedicationRequest": _Ending(
+        when=("dosageInstruction.0.timing.repeat.boundsPeriod.end", "dispenseRequest.validityPeriod.end"),
+        gone=("statusReason",),
+        statuses=("completed", "stopped"),
+        before="active",
+    ),
+    "ServiceRequest": _Ending(
+        when=("occurrencePeriod.end", "occurrenceDateTime"), statuses=("completed", "revoked"), before="active"
+    ),
 }
 
 
@@ -58,32 +131,40 @@ class Step:
 
 
 def tell(entries: Sequence[tuple[str, Resource]]) -> tuple[Told, ...]:
-    """Every resource in the order of becoming known.
+    """Every resource in the order of becoming known, those without a time first.
 
     Parameters
     ----------
     entries : sequence of (fullUrl, resource)
         Of one patient.
     """
-    told = [one for full_url, resource in entries for one in _tell(full_url, resource)]
-    return tuple(sorted(told, key=lambda one: one.at.timestamp() if one.at else float("-inf")))
+    stays = _ends_of_stays(entries)
+    told = [one for full_url, resource in entries for one in _tell(full_url, resource, stays)]
+    last = max((one.at for one in told if one.at is not None and one.at != _AT_LAST), default=None)
+    found = [(last if one.at == _AT_LAST else one.at, one) for one in told]
+    ordered = sorted(found, key=lambda pair: pair[0].timestamp() if pair[0] else float("-inf"))
+    return tuple(Told(at=at, full_url=one.full_url, resource=one.resource) for at, one in ordered)
 
 
 def steps(told: Sequence[Told], every: timedelta) -> Iterator[Step]:
-    """Moments on a grid of ``every`` from the first news on; those without news are left out."""
-    timed = [one for one in told if one.at is not None]
-    if not timed or timed[0].at is None:
+    """Moments on a grid of ``every`` from midnight (UTC) before the first news; those without news are left out."""
+    timed = [(one.at, one) for one in told if one.at is not None]
+    if not timed:
         return
-    start, news = timed[0].at, [one for one in told if one.at is None]
-    number = 0
-    for one in timed:
-        due = -((start - one.at) // every) if one.at else 0  # ceiling
-        if due > number and any(before.at is not None for before in news):
-            yield Step(at=start + number * every, news=tuple(news))
-            news = []
-        number = max(number, due)
+    origin = timed[0][0].astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    news = [one for one in told if one.at is None]
+    number = _ceiling(timed[0][0] - origin, every)
+    for at, one in timed:
+        due = _ceiling(at - origin, every)
+        if due > number:
+            yield Step(at=origin + number * every, news=tuple(news))
+            news, number = [], due
         news.append(one)
-    yield Step(at=start + number * every, news=tuple(news))
+    yield Step(at=origin + number * every, news=tuple(news))
+
+
+def _ceiling(span: timedelta, every: timedelta) -> int:
+    return -(-span // every)
 
 
 def monitored_days(moments: Sequence[datetime], gap: timedelta = timedelta(hours=24)) -> float:
@@ -91,64 +172,82 @@ def monitored_days(moments: Sequence[datetime], gap: timedelta = timedelta(hours
     return sum((b - a).total_seconds() for a, b in pairwise(moments) if b - a <= gap) / 86_400.0
 
 
-def _tell(full_url: str, resource: Resource) -> Iterator[Told]:
-    kind = resource.get("resourceType")
-    at = _first_time(resource, _KNOWN_BY.get(str(kind), ()))
-    later = _later(resource)
-    if later is None:
+def _tell(full_url: str, resource: Resource, stays: Mapping[str, datetime]) -> Iterator[Told]:
+    at, ended = _known(resource), _ended(resource, stays)
+    if ended is None or (at is not None and ended <= at):
         yield Told(at=at, full_url=full_url, resource=resource)
         return
-    then, before = later
-    yield Told(at=at, full_url=full_url, resource=before)
-    yield Told(at=max(then, at) if at else then, full_url=full_url, resource=resource)
+    yield Told(at=at, full_url=full_url, resource=_before(resource))
+    yield Told(at=ended, full_url=full_url, resource=resource)
 
 
-def _later(resource: Resource) -> tuple[datetime, Resource] | None:
-    """When the rest became known, and the resource without it; None if all was known at once."""
-    kind = resource.get("resourceType")
-    if kind == "Patient":
-        return _split(resource, "deceasedDateTime", ("deceasedDateTime", "deceasedBoolean"), {})
-    if kind == "Encounter":
-        without = {"status": "in-progress", "period": _without_end(resource.get("period"))}
-        return _split(resource, "period.end", _LATER_OF_ENCOUNTER, without)
-    if kind == "MedicationAdministration":
-        without = {"status": "in-progress", "effectivePeriod": _without_end(resource.get("effectivePeriod"))}
-        return _split(resource, "effectivePeriod.end", (), without)
-    if kind == "MedicationRequest" and resource.get("status") in ("completed", "stopped"):
-        return _split(resource, "dosageInstruction.0.timing.repeat.boundsPeriod.end", (), {"status": "active"})
-    return None
-
-
-def _split(
-    resource: Resource, path: str, gone: Sequence[str], changed: Mapping[str, Any]
-) -> tuple[datetime, Resource] | None:
-    then = _first_time(resource, (path,))
-    if then is None:
+def _known(resource: Resource) -> datetime | None:
+    """When a resource became known; of a partial date its end."""
+    kind = str(resource.get("resourceType"))
+    at = _first_time(resource, _KNOWN_BY.get(kind, ()))
+    so = _first_time(resource, _SO_AT) if kind in {"Observation", "DiagnosticReport"} else None
+    if at is None:
         return None
-    kept = {key: value for key, value in resource.items() if key not in gone}
-    return then, {**kept, **changed}
+    return max(at.end, so.start) if so is not None else at.end
 
 
-def _without_end(period: object) -> object:
-    return {key: value for key, value in period.items() if key != "end"} if isinstance(period, dict) else period
+def _ended(resource: Resource, stays: Mapping[str, datetime]) -> datetime | None:
+    """When the thing was over, as far as its resource says that it is; None: it is told as it stands."""
+    ending = _ENDINGS.get(str(resource.get("resourceType")))
+    if ending is None or not _is_over(resource, ending):
+        return None
+    stated = _first_time(resource, ending.when)
+    if stated is not None:
+        return stated.end
+    return stays.get(str(_at(resource, "encounter.reference"))) or ending.undated
 
 
-def _first_time(resource: Resource, paths: Sequence[str]) -> datetime | None:
-    """The first readable time among elements; of a partial date its end: it was not known before."""
+def _is_over(resource: Resource, ending: _Ending) -> bool:
+    if ending.statuses:
+        return resource.get("status") in ending.statuses
+    return any(_at(resource, path) not in (None, False) for path in ending.signs)
+
+
+def _before(resource: Resource) -> Resource:
+    """The resource as it stood until the thing was over."""
+    ending = _ENDINGS[str(resource["resourceType"])]
+    changed = dict(resource)
+    for path in ending.gone:
+        name, _, inner = path.partition(".")
+        if not inner:
+            changed.pop(name, None)
+        elif isinstance(changed.get(name), dict):
+            changed[name] = {key: value for key, value in changed[name].items() if key != inner}
+    return {**changed, "status": ending.before} if ending.before else changed
+
+
+def _ends_of_stays(entries: Sequence[tuple[str, Resource]]) -> Mapping[str, datetime]:
+    """When each Encounter ended, by every name that references may use."""
+    found: dict[str, datetime] = {}
+    for full_url, resource in entries:
+        end = _first_time(resource, ("period.end",)) if resource.get("resourceType") == "Encounter" else None
+        if end is not None:
+            found |= {name: end.end for name in (full_url, f"Encounter/{resource.get('id')}") if name}
+    return found
+
+
+def _first_time(resource: Resource, paths: Sequence[str]) -> Interval | None:
+    """The first readable time among elements."""
     for path in paths:
-        value: Any = resource
-        for name in path.split("."):
-            value = _child(value, name)
         try:
-            return parse_fhir_time(value, field=path).end
+            return parse_fhir_time(_at(resource, path), field=path)
         except BadRequest:
             continue
     return None
 
 
-def _child(value: object, name: str) -> object:
-    if isinstance(value, dict):
-        return value.get(name)
-    if isinstance(value, list) and name.isdigit() and int(name) < len(value):
-        return value[int(name)]
-    return None
+def _at(value: Any, path: str) -> Any:
+    """An element by its path; None if it is not there."""
+    for name in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value

@@ -56,7 +56,8 @@ class Listening:
 
     def _read(self, item: object, index: int, service: ServiceDefinition, received: datetime) -> Feedback:
         feedback = read_feedback(item, f"feedback[{index}]", service.id, received)
-        return replace(feedback, received=feedback.at) if self.simulated else feedback
+        listed = any(one.code == feedback.reason_code for one in service.override_reasons)
+        return replace(feedback, reason_listed=listed, received=feedback.at if self.simulated else received)
 
     def _matched(self, feedback: Feedback) -> tuple[str, Feedback]:
         entry = self.store.find(feedback.card)

@@ -77,14 +77,14 @@ class Twinner:
 
 
 class Records:
-    """The most recently used records, bounded by the number of facts they hold together."""
+    """The most recently used records, bounded by what they hold together: facts, log entries, and one for itself."""
 
     def __init__(self, store: TwinStore, twinner: Twinner, *, capacity: int) -> None:
         self._store = store
         self._twinner = twinner
         self._capacity = capacity
         self._held: OrderedDict[str, Record] = OrderedDict()
-        self._facts = 0
+        self._size = 0
         self._lock = threading.Lock()
 
     def load(self, patient: str) -> Record:
@@ -111,23 +111,23 @@ class Records:
         return self._twinner.extended(record, facts)
 
     def keep(self, patient: str, record: Record) -> None:
-        """Remember a record unless a newer one is held; let the least used go when there are too many facts."""
+        """Remember a record unless a newer one is held; let the least used go when they are too large together."""
         with self._lock:
             held = self._held.pop(patient, None)
             if held is not None:
-                self._facts -= len(held.timeline)
+                self._size -= _size(held)
                 record = max(held, record, key=_age)
             self._held[patient] = record
-            self._facts += len(record.timeline)
-            while self._facts > self._capacity and self._held:
+            self._size += _size(record)
+            while self._size > self._capacity:
                 _, gone = self._held.popitem(last=False)
-                self._facts -= len(gone.timeline)
+                self._size -= _size(gone)
 
     def forget(self, patient: str) -> None:
         """Let one record go."""
         with self._lock:
             held = self._held.pop(patient, None)
-            self._facts -= len(held.timeline) if held else 0
+            self._size -= _size(held) if held else 0
 
     def _caught_up(self, patient: str, record: Record) -> Record:
         segments = self._store.segments(patient, after=record.segments_known)
@@ -143,6 +143,10 @@ def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
     found = (one.decision or one.feedback for one in entries)
     past = tuple(one for one in found if one is not None and (isinstance(one, Feedback) or one.shown))
     return replace(record, entries_known=entries[-1].number, past=record.past + past)
+
+
+def _size(record: Record) -> int:
+    return len(record.timeline) + len(record.past) + 1
 
 
 def _age(record: Record) -> tuple[int, int]:

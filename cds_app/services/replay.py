@@ -34,6 +34,11 @@ class Replayed:
 
     @property
     def same(self) -> bool:
+        """Whether card and suppression are the same, byte for byte, and rest on the same content and facts."""
+        return not self.changed and self.same_card
+
+    @property
+    def same_card(self) -> bool:
         """Whether card and suppression are the same, byte for byte."""
         return self.again is not None and (self.again.card, self.again.suppression) == (
             self.logged.card,

@@ -1,0 +1,77 @@
+"""The four blocks of a card's detail, and how they are kept short enough to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from jinja2 import Environment
+
+from cds_app.cards.text import Trusted, render
+
+LIMIT = 900  # characters
+_MARKS = len("- \n")
+
+# What is left out first, and how many lines of it stay for the time being.
+_LEAST_NEEDED = (
+    ("remarks", 0),
+    ("evidence", 1),
+    ("refusals", 1),
+    ("options", 2),
+    ("refusals", 0),
+    ("options", 1),
+)
+
+Lines = tuple[Trusted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """Finished lines. *Why now* is reasons, evidence, remarks, others; *Options to consider* options, refusals."""
+
+    sure: Trusted
+    unseen: Trusted
+    reasons: Lines = ()
+    evidence: Lines = ()
+    remarks: Lines = ()
+    others: Lines = ()
+    options: Lines = ()
+    refusals: Lines = ()
+
+
+def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
+    """One line per view, in the words of a macro of ``phrases.j2``."""
+    macro = getattr(templates.get_template("phrases.j2").module, phrase)
+    return tuple(Trusted(macro(view).strip()) for view in views)
+
+
+def write(blocks: Blocks, templates: Environment) -> tuple[str, int]:
+    """The detail as markdown, and how many options it still names.
+
+    Lines that matter least are left out, from the end, until the text is no longer than `LIMIT`.
+    """
+    text = _text(blocks, templates)
+    if len(text) <= LIMIT:
+        return text, len(blocks.options)
+    shorter = _shortened(blocks, len(text) - LIMIT)
+    return _text(shorter, templates), len(shorter.options)
+
+
+def _shortened(blocks: Blocks, excess: int) -> Blocks:
+    for name, least in _LEAST_NEEDED:
+        lines: Lines = getattr(blocks, name)
+        while excess > 0 and len(lines) > least:
+            excess -= len(lines[-1]) + _MARKS
+            lines = lines[:-1]
+        blocks = replace(blocks, **{name: lines})
+    return blocks
+
+
+def _text(blocks: Blocks, templates: Environment) -> str:
+    values = {
+        "why": (*blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others),
+        "options": (*blocks.options, *blocks.refusals),
+        "sure": blocks.sure,
+        "unseen": blocks.unseen,
+    }
+    return render(templates, "detail.md.j2", values)

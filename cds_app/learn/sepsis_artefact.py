@@ -1,0 +1,162 @@
+"""Everything that goes into ``models/sepsis/<version>/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact, canonical_json, write_manifest
+from cds_app.learn.challenge2019 import CREDIT, QUANTITY_OF
+from cds_app.learn.sepsis_card import model_card
+from cds_app.learn.sepsis_measure import alert_figures
+from cds_app.score.eligibility import Limits
+from cds_app.score.features import FEATURES, Feature, Statics, features
+from cds_app.score.risk import Calibration, Tier
+
+HORIZON_H = 6.0
+LICENCE = "CC BY 4.0"
+POPULATION = "Adults in intensive care, from the first hour in the unit on; two hospital systems in the United States."
+OUTCOME = "Sepsis-3 onset within the next 6 hours, or not more than 3 hours ago."
+LIMITS = Limits(
+    min_age_years=18.0,
+    min_hours_in_unit=1.0,
+    max_hours_in_unit=336.0,
+    max_silence_h=4.0,
+    fresh_vital_h=6.0,
+    min_fresh_vitals=3,
+)
+TIERS: tuple[tuple[str, float], ...] = (("raised", 0.06), ("high", 0.12))  # above "watch", from the threshold on
+_GOLDEN = 6
+_GOLDEN_HOURS = 20
+_DECIMALS = 7
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What training made.
+
+    Parameters
+    ----------
+    booster, columns : Booster, ndarray of int64
+        The trees and which of `FEATURES` they read.
+    baseline : mapping
+        The plain baseline and its threshold, as JSON.
+    report : mapping
+        Recipe, data, figures on test patients.
+    """
+
+    booster: xgb.Booster
+    columns: Ints
+    calibration: Calibration
+    threshold: float
+    tiers: tuple[Tier, ...]
+    baseline: Mapping[str, Any]
+    report: Mapping[str, Any]
+
+
+def write(out: Path, made: Finished) -> Artefact:
+    """Write booster, calibration, golden rows, baseline, report, card and manifest into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = tuple(FEATURES[i] for i in made.columns)
+    curves = {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(made.calibration).items()}
+    (out / "model.ubj").write_bytes(made.booster.save_raw("ubj"))
+    for name, content in (
+        ("calibration.json", curves),
+        ("golden.json", golden(made.booster, made.columns)),
+        ("baseline.json", made.baseline),
+        ("training.json", made.report),
+    ):
+        (out / name).write_bytes(canonical_json(content))
+    manifest = _manifest(made, chosen)
+    (out / "model_card.md").write_text(model_card(out.name, manifest, made.report), encoding="utf-8")
+    return write_manifest(out, manifest)
+
+
+def tiers(threshold: float, patient: Ints, label: Ints, risk: Floats) -> tuple[Tier, ...]:
+    """The tiers with what they were worth on test patients."""
+    bands = (("watch", threshold), *((name, lowest) for name, lowest in TIERS if lowest > threshold))
+    return tuple(_tier(name, lowest, alert_figures(patient, label, risk >= lowest)) for name, lowest in bands)
+
+
+def golden(booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
+    """Synthetic rows with the margins that the booster gives them now."""
+    rows = np.stack([np.full(len(FEATURES), np.nan, np.float32), *_synthetic(np.random.default_rng(2019))])[:, columns]
+    # what JSON gives back is what is predicted here
+    kept = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+    margins = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    data = xgb.DMatrix(rows[:1], nthread=1)
+    base = booster.predict(data, pred_contribs=True, validate_features=False)[0, -1]
+    return {"rows": kept, "margins": [float(one) for one in margins], "base_margin": float(base)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    hours: Floats
+    values: Floats
+
+
+_CENTRES: Mapping[str, tuple[float, float]] = {
+    "heart_rate": (90.0, 15.0),
+    "spo2": (96.0, 2.0),
+    "body_temp": (37.2, 0.7),
+    "sbp": (118.0, 18.0),
+    "map": (80.0, 12.0),
+    "dbp": (62.0, 9.0),
+    "resp_rate": (20.0, 4.0),
+    "lactate": (2.5, 0.8),
+    "wbc": (12.0, 3.0),
+    "creatinine": (1.3, 0.3),
+    "platelets": (180.0, 40.0),
+}
+
+
+def _synthetic(rng: np.random.Generator) -> list[NDArray[np.float32]]:
+    """Invented patients, not real ones."""
+    found = []
+    for _ in range(_GOLDEN):
+        tracks = {
+            name: _Made(np.arange(1.0, _GOLDEN_HOURS + 1), np.round(rng.normal(mean, sd, _GOLDEN_HOURS), 1))
+            for name, (mean, sd) in _CENTRES.items()
+            if rng.random() < 0.9  # some measurements are absent
+        }
+        who = Statics(age_years=float(rng.integers(20, 90)), sex="female", unit_start_h=0.0, hours_before_unit=3.0)
+        found.append(features(tracks, who, [float(rng.integers(2, _GOLDEN_HOURS))])[0])
+    return found
+
+
+def _tier(name: str, lowest: float, worth: Mapping[str, float]) -> Tier:
+    return Tier(
+        name=name,
+        lowest=lowest,
+        ppv=round(worth["ppv_hours"], 4),
+        sensitivity=round(worth["sensitivity_hours"], 4),
+        of_100=round(100 * worth["ppv_patients"]),
+    )
+
+
+def _manifest(made: Finished, chosen: tuple[Feature, ...]) -> dict[str, Any]:
+    return {
+        "kind": "risk",
+        "outcome": OUTCOME,
+        "horizon_h": HORIZON_H,
+        "population": POPULATION,
+        "eligibility": asdict(LIMITS),
+        "features": [asdict(one) for one in chosen],
+        "quantities": sorted(QUANTITY_OF.values()),
+        "threshold": made.threshold,
+        "tiers": [asdict(tier) for tier in made.tiers],
+        "seed": made.report["seed"],
+        "data_sha256": made.report["data"]["sha256"],
+        "credit": "PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
+        "credit_short": CREDIT,
+        "licence": LICENCE,
+    }

@@ -1,0 +1,126 @@
+"""From margins to probabilities that mean what they say, with the uncertainty of that step; thresholds and tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+from cds_app.learn.sepsis_measure import logistic_line
+from cds_app.score.risk import Calibration
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Curve = Callable[[Floats, Floats, Floats, Floats], Floats]  # grid, bin margin, positives, rows -> log-odds on the grid
+
+_BINS = 400
+_GRID = 121
+_BEYOND = 1.0  # the grid reaches this far beyond the margins seen
+_KNOTS = 16
+_FOLDS = 5
+_RESAMPLES = 300
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binned:
+    """Rows in bins of equal size by margin, so that a resample is two sums."""
+
+    margin: Floats
+    bin_of_row: Ints
+    label: Ints
+    patient: Ints
+
+    @classmethod
+    def of(cls, margin: Floats, label: Ints, patient: Ints) -> Binned:
+        """Cut rows into bins."""
+        order = np.argsort(margin, kind="stable")
+        bins = np.empty(len(margin), np.int64)
+        bins[order] = np.arange(len(margin)) * _BINS // len(margin)
+        mean = np.bincount(bins, margin) / np.bincount(bins)
+        return cls(margin=mean, bin_of_row=bins, label=label, patient=np.unique(patient, return_inverse=True)[1])
+
+    def counts(self, weight: Floats) -> tuple[Floats, Floats]:
+        """Positives and rows per bin, patients weighted: (patients,) -> twice (bins,)."""
+        each: Floats = weight[self.patient]
+        size = len(self.margin)
+        positive = np.bincount(self.bin_of_row, each * self.label, minlength=size)
+        return positive.astype(np.float64), np.bincount(self.bin_of_row, each, minlength=size).astype(np.float64)
+
+
+def platt(grid: Floats, margin: Floats, positive: Floats, rows: Floats) -> Floats:
+    """A straight line in the log-odds (Platt 1999)."""
+    intercept, slope = logistic_line(margin, positive, rows)
+    return intercept + max(slope, 0.0) * grid
+
+
+def smoothed_isotonic(grid: Floats, margin: Floats, positive: Floats, rows: Floats) -> Floats:
+    """Isotonic regression, read at knots, straight lines in the log-odds between and Platt's line beyond them."""
+    used = rows > 0
+    rate = positive[used] / rows[used]
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(margin[used], rate, sample_weight=rows[used])
+    # knots hold equal numbers of positives: that is where a calibration is known
+    share = (np.cumsum(positive) - positive / 2) / positive.sum()
+    knot = np.interp((np.arange(_KNOTS) + 0.5) / _KNOTS, share, margin)
+    near = np.clip(np.concatenate([fitted.predict(knot + shift) for shift in (-0.1, 0.0, 0.1)]), _LEAST, 1 - _LEAST)
+    log_odds = np.log(near / (1 - near)).reshape(3, -1).mean(axis=0)
+    line = platt(grid, margin, positive, rows)
+    ends = np.interp(knot[[0, -1]], grid, line)
+    inside = np.interp(grid, knot, log_odds)
+    below, above = grid < knot[0], grid > knot[-1]
+    beyond = np.where(below, line - ends[0] + log_odds[0], line - ends[1] + log_odds[-1])
+    return np.asarray(np.maximum.accumulate(np.where(below | above, beyond, inside)))
+
+
+CURVES: dict[str, Curve] = {"platt": platt, "smoothed_isotonic": smoothed_isotonic}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The calibration, which method won, and the log loss of each in cross-validation by patient."""
+
+    calibration: Calibration
+    method: str
+    log_loss: dict[str, float]
+
+
+def calibrate(margin: Floats, label: Ints, patient: Ints, rng: np.random.Generator) -> Fitted:
+    """Choose and fit the calibration on patients that the booster has not seen.
+
+    Parameters
+    ----------
+    margin, label, patient : ndarray, shape (rows,)
+    rng : Generator
+        For folds and the bootstrap.
+    """
+    binned = Binned.of(margin, label, patient)
+    grid = np.linspace(margin.min() - _BEYOND, margin.max() + _BEYOND, _GRID)
+    losses = {name: _cross_validated(curve, grid, binned, np.random.default_rng(7)) for name, curve in CURVES.items()}
+    method = min(losses, key=lambda name: losses[name])
+    persons = int(binned.patient.max()) + 1
+    middle = CURVES[method](grid, binned.margin, *binned.counts(np.ones(persons)))
+    drawn = (np.bincount(rng.integers(0, persons, persons), minlength=persons) for _ in range(_RESAMPLES))
+    again = [CURVES[method](grid, binned.margin, *binned.counts(times.astype(np.float64))) for times in drawn]
+    low, high = np.quantile(np.stack(again), (0.05, 0.95), axis=0)
+    found = Calibration(
+        margin=grid,
+        log_odds=middle,
+        low=np.minimum(np.maximum.accumulate(low), middle),
+        high=np.maximum(np.maximum.accumulate(high), middle),
+    )
+    return Fitted(calibration=found, method=method, log_loss=losses)
+
+
+def _cross_validated(curve: Curve, grid: Floats, binned: Binned, rng: np.random.Generator) -> float:
+    fold = rng.integers(0, _FOLDS, int(binned.patient.max()) + 1)
+    loss = rows = 0.0
+    for k in range(_FOLDS):
+        line = curve(grid, binned.margin, *binned.counts((fold != k).astype(np.float64)))
+        log_odds = np.interp(binned.margin, grid, line)
+        positive, n = binned.counts((fold == k).astype(np.float64))
+        loss += float((n * np.logaddexp(0.0, log_odds) - positive * log_odds).sum())
+        rows += float(n.sum())
+    return loss / rows

@@ -1,0 +1,160 @@
+"""The boosted trees of the sepsis model, and the plain baseline they are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from cds_app.learn.utility import stakes
+from cds_app.score.features import FEATURES, NAMES, QUANTITIES
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+BASELINE: tuple[str, ...] = (*(f"{one}_last" for one in QUANTITIES), "age_years", "male", "hours_in_unit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How the trees are grown.
+
+    Parameters
+    ----------
+    trees_per_round : int
+        Each sees its own rows and features; together they make one step.
+    kept : float
+        Part of the hours of patients without sepsis that is trained on; their weight makes up for the rest.
+    """
+
+    rounds: int = 150
+    depth: int = 5
+    trees_per_round: int = 3
+    eta: float = 0.08
+    subsample: float = 0.4
+    colsample: float = 0.15
+    least_child_weight: float = 150.0
+    ridge: float = 50.0
+    bins: int = 64
+    kept: float = 0.5
+    seed: int = 0
+    threads: int = 1
+
+    def parameters(self) -> dict[str, Any]:
+        """As xgboost names them."""
+        return {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_depth": self.depth,
+            "num_parallel_tree": self.trees_per_round,
+            "eta": self.eta,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample,
+            "min_child_weight": self.least_child_weight,
+            "reg_lambda": self.ridge,
+            "max_bin": self.bins,
+            "seed": self.seed,
+            "nthread": self.threads,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Which rows are trained on, towards what, and how much each counts.
+
+    The target is the decision: would an alert in this hour gain utility; the weight is how much is at stake.
+    """
+
+    rows: Ints
+    target: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, patient: Ints, label: Ints, kept: float, rng: np.random.Generator) -> Task:
+        """Task of rows that are grouped by patient and in order of time."""
+        gain = stakes(patient, label).gain
+        positive = np.unique(patient[label > 0])
+        septic = np.isin(patient, positive)
+        rows = np.flatnonzero((gain != 0) & (septic | (rng.random(len(label)) < kept)))
+        weight = np.abs(gain[rows]) * np.where(septic[rows], 1.0, 1.0 / kept)
+        return cls(rows=rows, target=(gain[rows] > 0).astype(np.float64), weight=weight / weight.mean())
+
+
+def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints) -> xgb.Booster:
+    """Train a booster on some features.
+
+    Parameters
+    ----------
+    design : ndarray of float32, shape (rows, len(FEATURES))
+    task : Task
+    recipe : Recipe
+    columns : ndarray of int64
+        Which features may be used.
+    """
+    data = xgb.QuantileDMatrix(
+        np.ascontiguousarray(design[np.ix_(task.rows, columns)]),
+        label=task.target,
+        weight=task.weight,
+        feature_names=[NAMES[i] for i in columns],
+        max_bin=recipe.bins,
+        nthread=recipe.threads,
+    )
+    return xgb.train(recipe.parameters(), data, num_boost_round=recipe.rounds)
+
+
+def without_measuring() -> Ints:
+    """Features that do not say whether, when or how often something was measured (for the ablation)."""
+    return np.array([i for i, one in enumerate(FEATURES) if one.aspect not in ("age", "count")], np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Logistic regression on last values, age, sex and hours in the unit; means stand in for what is missing."""
+
+    mean: Floats
+    scale: Floats
+    weight: Floats
+    intercept: float
+
+    @classmethod
+    def fit(cls, design: Matrix, task: Task) -> Baseline:
+        """Fit on the same rows, targets and weights as the trees."""
+        raw = design[np.ix_(task.rows, _baseline_columns())].astype(np.float64)
+        mean, scale = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+        found = LogisticRegression(max_iter=200, C=1.0)
+        found.fit(_standard(raw, mean, scale), task.target, sample_weight=task.weight)
+        return cls(mean=mean, scale=scale, weight=found.coef_[0], intercept=float(found.intercept_[0]))
+
+    def margins(self, design: Matrix) -> Floats:
+        """Log-odds of every row."""
+        raw = design[:, _baseline_columns()].astype(np.float64)
+        return np.asarray(_standard(raw, self.mean, self.scale) @ self.weight + self.intercept)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {
+            "features": list(BASELINE),
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "weight": self.weight.tolist(),
+            "intercept": self.intercept,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Baseline:
+        """What `to_json` wrote."""
+        arrays = {name: np.array(content[name], np.float64) for name in ("mean", "scale", "weight")}
+        return cls(**arrays, intercept=float(content["intercept"]))
+
+
+def _baseline_columns() -> Ints:
+    return np.array([NAMES.index(name) for name in BASELINE], np.int64)
+
+
+def _standard(raw: Floats, mean: Floats, scale: Floats) -> Floats:
+    return np.nan_to_num((raw - mean) / scale, nan=0.0)

@@ -1,0 +1,87 @@
+"""Figures of a report against hand-made cases, and eligibility of a whole design against the served function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from cds_app.learn.sepsis_artefact import LIMITS
+from cds_app.learn.sepsis_calibrate import calibrate
+from cds_app.learn.sepsis_measure import alert_figures, calibration, figures, logistic_line, served
+from cds_app.score.eligibility import Circumstances, eligible
+from cds_app.score.features import Statics, features
+
+
+def _expit(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def test_logistic_line_finds_the_line_that_made_the_data() -> None:
+    x = np.linspace(-6, 2, 50)
+    rows = np.full(50, 1000.0)
+    # expected counts instead of drawn ones: the maximum of the likelihood is exact
+    assert logistic_line(x, rows * _expit(-1.0 + 0.7 * x), rows) == pytest.approx((-1.0, 0.7), abs=1e-6)
+
+
+def test_a_true_risk_is_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    risk = _expit(rng.normal(-3, 1, 40_000))
+    found = calibration((rng.random(40_000) < risk).astype(np.int64), risk)
+    assert found["slope"] == pytest.approx(1.0, abs=0.1)
+    assert found["ece"] < 0.006
+
+
+def test_alert_figures_count_hours_and_patients() -> None:
+    patient = np.array([0, 0, 1, 1, 2, 2])
+    label = np.array([0, 1, 0, 0, 0, 1])
+    alert = np.array([True, True, True, False, False, False])
+    found = alert_figures(patient, label, alert)
+    assert found["ppv_hours"] == pytest.approx(1 / 3)
+    assert found["sensitivity_hours"] == 0.5
+    assert found["patients_alerted"] == pytest.approx(2 / 3)
+    assert found["ppv_patients"] == 0.5
+    assert found["sensitivity_patients"] == 0.5
+
+
+def test_groups_with_few_septic_patients_get_counts_only() -> None:
+    assert figures(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3), np.zeros(3, bool)) == {
+        "rows": 3,
+        "patients": 1,
+        "septic_patients": 0,
+    }
+
+
+def test_calibration_recovers_a_bent_margin() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(-3, 1, 60_000)
+    label = (rng.random(60_000) < _expit(truth)).astype(np.int64)
+    bent = np.arcsinh(2.0 * (truth + 3.0))
+    fitted = calibrate(bent, label, np.arange(60_000) // 20, np.random.default_rng(2))
+    assert set(fitted.log_loss) == {"platt", "smoothed_isotonic"}
+    again = calibration(label, fitted.calibration.probability(bent))
+    assert again["slope"] == pytest.approx(1.0, abs=0.1)
+    assert again["ece"] < 0.006
+    assert (fitted.calibration.low <= fitted.calibration.high).all()
+
+
+@dataclass(frozen=True)
+class Seen:
+    hours: np.ndarray
+    values: np.ndarray
+
+
+def test_served_agrees_with_eligible() -> None:
+    rng = np.random.default_rng(3)
+    agreed = set()
+    for _ in range(200):
+        names = [name for name in ("heart_rate", "sbp", "spo2", "resp_rate") if rng.random() < 0.7]
+        tracks = {name: Seen(hours := np.sort(rng.integers(1, 30, 2)).astype(float), hours) for name in names}
+        at, age = float(rng.integers(0, 32)), float(rng.integers(14, 60))
+        rows = features(tracks, Statics(age_years=age, sex=None, unit_start_h=0.0, hours_before_unit=None), [at])
+        who = Circumstances(age_years=age, pregnant=False, inpatient=True, hours_in_unit=at)
+        expected = eligible(LIMITS, who, tracks, at) is None
+        assert bool(served(LIMITS, rows)[0]) is expected
+        agreed.add(expected)
+    assert agreed == {True, False}
