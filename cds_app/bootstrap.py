@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import secrets
 from dataclasses import dataclass
 
@@ -98,8 +99,13 @@ def answering_of(deps: Deps) -> Answering:
 def app_of(deps: Deps) -> Flask:
     """A Flask app over given dependencies."""
     answering = answering_of(deps)
-    listening = Listening(deps.store, answering.records, simulated=deps.settings.simulated_time)
+    listening = Listening(deps.store, answering.records, answering.turns, simulated=deps.settings.simulated_time)
     return build(Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening))
+
+
+def quiet_logs() -> None:
+    """Only warnings and errors to standard error: for commands that answer many calls and report on them themselves."""
+    configure_logs(level=logging.WARNING)
 
 
 def create_app(settings: Settings) -> Flask:

@@ -62,9 +62,14 @@ class Settings(BaseModel):
         return self
 
     @property
+    def database_file(self) -> Path:
+        """Where the SQLite database is when no other database is named."""
+        return self.data_dir / "twinline.sqlite"
+
+    @property
     def store_url(self) -> str:
         """The database to use."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'twinline.sqlite'}"
+        return self.database_url or f"sqlite:///{self.database_file}"
 
 
 def is_loopback(host: str) -> bool:

@@ -104,3 +104,27 @@ def call(*resources: Mapping[str, Any], patient_id: str = "p1", **change: Any) -
         },
         **change,
     }
+
+
+def hyperkalaemic(now: datetime, value: float = 6.8, patient_id: str = "p1") -> dict[str, Any]:
+    """A call for a quiet inpatient whose potassium has risen."""
+    return call(
+        patient(patient_id),
+        stay(now - timedelta(hours=11), patient_id),
+        *course(now, QUIET, QUIET, 10, patient_id),
+        observation("potassium", 4.6, now - timedelta(hours=9), patient_id),
+        observation("potassium", value, now - timedelta(minutes=30), patient_id),
+        patient_id=patient_id,
+    )
+
+
+def septic(now: datetime, patient_id: str = "p1") -> dict[str, Any]:
+    """A call for an inpatient who becomes septic within ten hours."""
+    return call(
+        patient(patient_id),
+        stay(now - timedelta(hours=11), patient_id),
+        *course(now, QUIET, SEPTIC, 10, patient_id),
+        observation("lactate", 4.4, now - timedelta(hours=1), patient_id),
+        observation("wbc", 21.0, now - timedelta(hours=1), patient_id),
+        patient_id=patient_id,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -38,7 +39,7 @@ ALLOWED = frozenset(
 )
 
 
-def configure_logs(stream: TextIO | None = None) -> None:
+def configure_logs(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     """Send structlog's output to a stream (standard error by default)."""
     structlog.configure(
         processors=[
@@ -47,10 +48,25 @@ def configure_logs(stream: TextIO | None = None) -> None:
             only_allowed,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=stream or sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Lines(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines:
+    """Writes lines. A log that cannot be written (its disk is full) must not fail the call that it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write one line, whole: several threads write."""
+        with suppress(OSError, ValueError):  # ValueError: closed
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def only_allowed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from cds_app.errors import ContentError
 
 Indicator = Literal["info", "warning", "critical"]
+HIGHEST_TIER = 3
 
 
 def _positive_ascending(value: tuple[Indicator, ...]) -> tuple[Indicator, ...]:
@@ -40,6 +41,9 @@ class Policy(_Content):
     ----------
     max_cards : cards in one response.
     lockout_h : how long a shown topic stays quiet unless it gets worse.
+    lockouts_h : the same for single topics below the highest tier: what is measured once a day changes once a day.
+    gives_way : topics that sum up, each with the more specific ones it gives way to when they hold, are as urgent, rest
+        on the same quantity, and are shown or were; each stands after those in ``precedence``.
     rise_points : a rise of risk, in points of 100, that counts as worse.
     min_tier : lower tiers are recorded and not shown.
     indicators : CDS Hooks indicator per tier, from tier 0 up.
@@ -63,6 +67,16 @@ class Policy(_Content):
     change_h: float = Field(gt=0, le=48)
     asked_first: tuple[str, ...] = ()
     precedence: tuple[str, ...] = ()
+    lockouts_h: Mapping[str, Annotated[float, Field(gt=0, le=168)]] = {}
+    gives_way: Mapping[str, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _gives_way_to_what_comes_first(self) -> Policy:
+        place = {topic: at for at, topic in enumerate(self.precedence)}
+        for topic, specific in self.gives_way.items():
+            if late := [one for one in specific if place.get(one, len(place)) >= place.get(topic, len(place) + 1)]:
+                raise ValueError(f"gives_way: {topic} does not come after {', '.join(late)} in precedence")
+        return self
 
 
 class ServiceDefinition(_Content):
@@ -75,7 +89,7 @@ class ServiceDefinition(_Content):
     usage_requirements: str = Field(alias="usageRequirements", min_length=1)
     owner: str = Field(min_length=1)
     review_date: date
-    prefetch: Mapping[str, str]
+    prefetch: Mapping[str, str] = Field(min_length=1)
     needs: tuple[str, ...]
     models: Mapping[str, str]
     policy: Policy

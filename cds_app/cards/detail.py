@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from jinja2 import Environment
 
@@ -15,11 +16,13 @@ _MARKS = len("- \n")
 # What is left out first, and how many lines of it stay for the time being.
 _LEAST_NEEDED = (
     ("remarks", 0),
-    ("evidence", 1),
     ("refusals", 1),
+    ("evidence", 3),
     ("options", 2),
     ("refusals", 0),
+    ("evidence", 2),
     ("options", 1),
+    ("evidence", 0),
 )
 
 Lines = tuple[Trusted, ...]
@@ -63,7 +66,8 @@ def _shortened(blocks: Blocks, excess: int) -> Blocks:
         while excess > 0 and len(lines) > least:
             excess -= len(lines[-1]) + _MARKS
             lines = lines[:-1]
-        blocks = replace(blocks, **{name: lines})
+        shorter: dict[str, Any] = {name: lines}
+        blocks = replace(blocks, **shorter)
     return blocks
 
 

@@ -2,70 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from cds_app.cards.detail import Blocks, say, write
+from cds_app.cards.detail import Blocks, Lines, say, write
+from cds_app.cards.explanation import explanation_of
+from cds_app.cards.grounds import computed, named_facts, option_view, refusal_view, score_text, told_refusals
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
-from cds_app.cards.text import Trusted, hundred, inert, number, points, render
+from cds_app.cards.text import Trusted, hundred, number, points, render
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
-from cds_app.cards.wire import Draft, Proposal
-from cds_app.domain.facts import Measurement, Medication
+from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
+from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.catalogue import scores_of
-from cds_app.mitigate.gates import Refusal
+from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
-from cds_app.score.result import Abstained, Score
+from cds_app.score.deviation import JointDeviation
+from cds_app.score.eligibility import Reason as Refused
+from cds_app.score.result import Abstained, Lack, Score
 from cds_app.score.risk import Risk
 
 DEVIATION = "deviation"
 _LEADS = 3
 _READINGS = 3
-_ACT_TODAY = 2
+ACT_TODAY = 2
 _HIGHEST = 3
 _REFUSALS = 2
-_GATES = ("allergy", "contraindicated", "renal", "pregnancy", "weight", "requires", "already", "duplicate")
+_NAMED = 3
+_LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 
 
-def drafts(material: Material) -> tuple[Draft, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A card that is due: what the alert policy needs to know of it, and how to write it if it may be shown.
+
+    Parameters
+    ----------
+    grounds : tuple of str
+        References of the facts it rests on.
+    measured : frozenset of str
+        Quantities it rests on.
+    write : callable
+        Takes the options that earlier cards of the response offer.
+    """
+
+    topic: str
+    tier: int
+    points: float | None
+    grounds: tuple[str, ...]
+    measured: frozenset[str]
+    write: Callable[[Sequence[Option]], Draft]
+
+
+def due(material: Material) -> tuple[Due, ...]:
     """Every card that is due, most urgent first."""
-    found = [_concern(advice, material) for advice in material.advice]
-    urgent = any(one.tier >= _ACT_TODAY for one in found)
-    found.extend(() if urgent else _deviation(material))
-    found.extend(_abstention(name, one, material) for name, one in material.risks.items() if _silent(one, material))
+    found = [_concern_due(concern, material) for concern in material.concerns]
+    found.extend(_deviation_due(material))
+    found.extend(_abstention_due(name, one, material) for name, one in material.risks.items() if _silent(one, material))
     return tuple(sorted(found, key=lambda one: _precedence(one, material)))
 
 
-def _precedence(draft: Draft, material: Material) -> tuple[int, int]:
+def _precedence(one: Due, material: Material) -> tuple[int, int]:
     """Urgency, then the order the service states. An estimate that asks for action today leads: it looks ahead."""
     order = material.service.policy.precedence
-    leads = draft.points is not None and draft.tier >= _ACT_TODAY
-    place = order.index(draft.topic) if draft.topic in order else len(order)
-    return -(_HIGHEST if leads else draft.tier), place
+    leads = one.points is not None and one.tier >= ACT_TODAY
+    place = order.index(one.topic) if one.topic in order else len(order)
+    return -(_HIGHEST if leads else one.tier), place
 
 
 # --- a concern
 
 
+def _concern_due(concern: Concern, material: Material) -> Due:
+    estimate = material.risks.get(material.risk_of.get(concern.topic, ""))
+    risk = _risk(estimate)
+    return Due(
+        topic=concern.topic,
+        tier=concern.tier,
+        points=100.0 * risk.probability if risk else None,
+        grounds=tuple(dict.fromkeys(fact.ref for fact in concern.facts)),
+        measured=concern.measured if not concern.estimated or estimate is None else _told(estimate, material),
+        write=lambda offered: _concern(material.advise(concern, offered), material),
+    )
+
+
+def _told(estimate: RiskEstimate, material: Material) -> frozenset[str]:
+    return frozenset(one.quantity for one in estimate.reasons[: material.service.policy.reasons_shown])
+
+
+def _risk(estimate: RiskEstimate | None) -> Risk | None:
+    return estimate.outcome if estimate is not None and isinstance(estimate.outcome, Risk) else None
+
+
 def _concern(advice: Advice, material: Material) -> Draft:
     concern, setting = advice.concern, setting_of(material)
     estimate = material.risks.get(advice.risk or "")
-    risk = estimate.outcome if estimate is not None and isinstance(estimate.outcome, Risk) else None
-    summary = _risk_summary(advice, estimate, risk, setting, material) if estimate and risk else None
+    risk = _risk(estimate)
     detail, told = _detail(advice, estimate, risk, setting, material)
+    if risk is not None and concern.estimated:
+        summary = _risk_summary(advice, risk, setting, material)
+    else:
+        summary = _measured_summary(advice, setting, material)
     return Draft(
         topic=concern.topic,
         title=concern.title,
         tier=concern.tier,
-        points=100.0 * risk.probability if risk else None,
-        summary=summary or _measured_summary(advice, setting, material),
+        summary=summary,
         detail=detail,
         proposals=tuple(_proposals(advice.offered[:told])),
-        explanation=_explanation(advice, estimate, risk, material),
-        grounds=tuple(dict.fromkeys(fact.ref for fact in concern.facts)),
+        explanation=explanation_of(advice, estimate, risk),
+        options=advice.offered[:told],
     )
 
 
@@ -81,60 +132,71 @@ def setting_of(material: Material) -> Setting:
     )
 
 
-def _risk_summary(advice: Advice, estimate: RiskEstimate, risk: Risk, setting: Setting, material: Material) -> str:
+def _risk_summary(advice: Advice, risk: Risk, setting: Setting, material: Material) -> str:
     values = {
         "word": _sentence(advice.concern.tier_word),
         "risk": hundred(risk.probability),
         "low": hundred(risk.low),
         "high": hundred(risk.high),
         "horizon": number(risk.horizon_h, 0),
-        "change": _risk_change(estimate, risk, setting, material),
+        "change": _risk_change(advice, risk, setting),
     }
     return render(material.templates, "risk.summary.j2", values)
 
 
-def _risk_change(estimate: RiskEstimate, risk: Risk, setting: Setting, material: Material) -> Trusted | None:
-    if estimate.earlier is None or estimate.earlier_at is None:
+def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None:
+    if advice.earlier is None:
         return None
-    before, now = hundred(estimate.earlier.probability), hundred(risk.probability)
-    at = setting.clock(estimate.earlier_at)
+    earlier, at = advice.earlier
+    before, now = hundred(earlier.probability), hundred(risk.probability)
     if before == now:
-        return Trusted(f"unchanged since {at}")
-    way = "up" if risk.probability > estimate.earlier.probability else "down"
-    return Trusted(f"{way} from {before} at {at}")
+        return Trusted(f"unchanged since {setting.clock(at)}")
+    way = "up" if risk.probability > earlier.probability else "down"
+    return Trusted(f"{way} from {before} at {setting.clock(at)}")
 
 
 def _measured_summary(advice: Advice, setting: Setting, material: Material) -> str:
     concern = advice.concern
-    title = Trusted(f"{concern.title}, {concern.tier_word}")
-    if not concern.readings:
-        return render(material.templates, "named.summary.j2", {"title": title})
-    view = _seen(concern.readings[0].latest, setting, material)
-    return render(material.templates, "measured.summary.j2", {"title": title, "lead": view})
+    values: dict[str, Any] = {"title": Trusted(f"{concern.title}, {concern.tier_word}")}
+    lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
+    if lead is None:
+        facts = named_facts(concern, setting)
+        return render(
+            material.templates, "named.summary.j2", {**values, "fact": facts[0] if facts else None, "found": None}
+        )
+    found = _computed(advice, lead.latest, material)
+    if found is not None:
+        return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
+    values["lead"] = _leading(lead, concern, setting, material)
+    texts = [render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS]
+    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), texts[-1])
 
 
 def _detail(
     advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, setting: Setting, material: Material
 ) -> tuple[str, int]:
     policy, templates = material.service.policy, material.templates
-    told = estimate.reasons[: policy.reasons_shown] if estimate and risk else ()
-    rest = estimate.reasons[len(told) :] if estimate and risk else ()
+    explained = estimate.reasons if estimate and advice.concern.estimated else ()
+    told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
     blocks = Blocks(
         reasons=say(templates, "reason", (_reason(one, setting, material) for one in told)),
-        evidence=say(templates, "evidence", _evidence(advice, told, setting, material)),
-        remarks=tuple(_remarks(advice, material)),
+        evidence=_evidence(advice, told, setting, material),
+        remarks=tuple(_scores(advice, material))[1:],
         others=say(templates, "others", _others(rest)),
-        options=say(templates, "option", map(_option_view, advice.offered[: policy.options_shown])),
-        refusals=say(templates, "refusal", (_refusal_view(one, advice) for one in _told_refusals(advice.refused))),
+        options=say(templates, "option", map(option_view, advice.offered[: policy.options_shown])),
+        refusals=say(
+            templates, "refusal", (refusal_view(one, advice.topic) for one in told_refusals(advice.refused, _REFUSALS))
+        ),
         sure=Trusted(_sure(advice, risk, material)),
         unseen=Trusted(unseen(material, setting, advice.concern.unknown, with_model=risk is not None)),
     )
     return write(blocks, templates)
 
 
-def _told_refusals(refused: Sequence[Refusal]) -> list[Refusal]:
-    """Those that protect come before those that spare a repetition."""
-    return sorted(refused, key=lambda one: _GATES.index(one.gate))[:_REFUSALS]
+def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
+    """What a score computed from the leading measurement and others, where that says more than it does."""
+    scores = (one for name in scores_of(advice.topic) if isinstance(one := material.scores.get(name), Score))
+    return next((text for one in scores if (text := computed(one, lead)) is not None), None)
 
 
 def _sentence(text: str) -> Trusted:
@@ -147,6 +209,19 @@ def _reason(one: Reason, setting: Setting, material: Material) -> ReasonView:
     return reason(one, earlier, setting)
 
 
+def _leading(one: Reading, concern: Concern, setting: Setting, material: Material) -> SeenView:
+    """A measurement beside the one that the concern compares it with, where it does, else the usual one."""
+    quantities = material.situation.ontology.variables
+    older = [
+        fact
+        for fact in concern.facts
+        if isinstance(fact, Measurement)
+        and fact.when < one.latest.when
+        and quantities[fact.variable].quantity == one.quantity
+    ]
+    return seen(one.latest, older[0], setting) if older else _seen(one.latest, setting, material)
+
+
 def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:
     return seen(one, earlier_of(one, material.situation, material.service.policy.change_h), setting)
 
@@ -156,47 +231,30 @@ def _others(rest: Sequence[Reason]) -> Iterator[Mapping[str, object]]:
         yield {"count": len(rest), "points": points(sum(one.points for one in rest))}
 
 
-def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material) -> list[SeenView]:
+def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material) -> Lines:
+    """What the concern rests on, the most telling first, then what is shown besides: the end is left out first."""
+    concern = advice.concern
     said = {one.now.ref for one in told if one.now is not None}
-    rows = [one for one in advice.concern.readings if one.latest.ref not in said]
-    return [_seen(one.latest, setting, material) for one in rows[:_READINGS]]
+    current = (one for one in concern.readings if not one.stale or one.quantity in concern.measured)
+    rows = [one for one in current if one.latest.ref not in said][:_READINGS]
+    seen_rows = say(material.templates, "evidence", (_leading(one, concern, setting, material) for one in rows))
+    count = sum(one.quantity in concern.measured for one in rows)
+    named = say(material.templates, "named", named_facts(concern, setting)[:_NAMED])
+    score = tuple(_scores(advice, material))[:1]
+    return (*seen_rows[: min(count, 1)], *score, *named, *seen_rows[min(count, 1) :])
 
 
-def _remarks(advice: Advice, material: Material) -> Iterator[Trusted]:
+def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
+    """The scores that a topic asks for, as far as they say something."""
     for name in scores_of(advice.topic):
         score = material.scores.get(name)
-        if isinstance(score, Score):
-            yield _score_text(score, material.labels.get(f"score:{name}", name))
-    for fact in advice.concern.facts:
-        if isinstance(fact, Medication):
-            yield Trusted(f"Takes {inert(fact.text, limit=60)}")
-
-
-def _score_text(score: Score, label: str) -> Trusted:
-    parts = ", ".join(f"{part.label} {part.points:g}" for part in score.parts if part.points)
-    least = "at least " if score.bound == ">=" else ""
-    return Trusted(f"{label} {least}{score.value:g} ({score.band}{': ' + parts if parts else ''})")
-
-
-def _option_view(option: Option) -> dict[str, object]:
-    guideline = option.guideline
-    cautions = " ".join(one.text for one in option.cautions)
-    return {
-        "text": Trusted(option.text.rstrip(".")),
-        "guideline": Trusted(f"{guideline.org} {guideline.year}"),
-        "strength": Trusted(option.strength),
-        "review": option.needs_review,
-        "cautions": inert(cautions, limit=160) if cautions else "",
-    }
-
-
-def _refusal_view(refusal: Refusal, advice: Advice) -> dict[str, object]:
-    texts = {entry.id: entry.text for entry in advice.topic.options}
-    return {"text": inert(texts[refusal.option], limit=70), "why": inert(refusal.reason, limit=120)}
+        if isinstance(score, Score) and score.value > 0:
+            yield score_text(score, material.labels.get(f"score:{name}", name))
 
 
 def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
-    tier = next((one for one in risk.tiers if one.name == risk.tier), None) if risk else None
+    alone = advice.concern.estimated
+    tier = next((one for one in risk.tiers if one.name == risk.tier), None) if risk and alone else None
     values: dict[str, object] = {
         "of_100": tier.of_100 if tier else None,
         "outcome": Trusted(advice.risk or ""),
@@ -205,7 +263,7 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
         "low": hundred(risk.low) if risk else Trusted(""),
         "high": hundred(risk.high) if risk else Trusted(""),
         "base": hundred(risk.base) if risk else Trusted(""),
-        "rule": Trusted(f"{advice.topic.guideline.org} {advice.topic.guideline.year}") if not risk else None,
+        "rule": None if risk and alone else Trusted(f"{advice.topic.guideline.org} {advice.topic.guideline.year}"),
         "model": Trusted(f"{risk.model_name} {risk.model_version}") if risk else None,
         "assumed_stay": bool(risk and material.risks[advice.risk or ""].assumed_stay),
     }
@@ -218,79 +276,50 @@ def _proposals(offered: Sequence[Option]) -> Iterator[Proposal]:
             yield Proposal(text=option.text, resource=option.resource)
 
 
-def _explanation(
-    advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material
-) -> dict[str, Any]:
-    concern = advice.concern
-    said: dict[str, Any] = {
-        "tier": concern.tier_word,
-        "grounds": list(dict.fromkeys(fact.ref for fact in concern.facts)),
-        "options": [{"id": one.id, "needsReview": one.needs_review} for one in advice.offered],
-        "refused": [{"id": one.option, "gate": one.gate, "reason": one.reason} for one in advice.refused],
-        "unknown": list(concern.unknown),
-    }
-    if estimate is not None and risk is not None:
-        said["risk"] = _risk_numbers(estimate, risk)
-    return {key: value for key, value in said.items() if value not in ([], "")}
-
-
-def _risk_numbers(estimate: RiskEstimate, risk: Risk) -> dict[str, Any]:
-    return {
-        "model": risk.model_name,
-        "version": risk.model_version,
-        "horizonHours": risk.horizon_h,
-        "points": round(100 * risk.probability, 2),
-        "low": round(100 * risk.low, 2),
-        "high": round(100 * risk.high, 2),
-        "base": round(100 * risk.base, 2),
-        "reasons": [_reason_numbers(one) for one in estimate.reasons],
-    }
-
-
-def _reason_numbers(one: Reason) -> dict[str, Any]:
-    said: dict[str, Any] = {"measurement": one.quantity, "points": round(one.points, 3)}
-    if one.now is not None:
-        said |= {"value": one.now.value, "reference": one.now.ref}
-    return said
-
-
 # --- the twin as a whole
 
 
-def _deviation(material: Material) -> Iterator[Draft]:
+def _deviation_due(material: Material) -> Iterator[Due]:
     found = material.deviation
-    if found.percentile is None or found.percentile < material.service.policy.deviation_percentile:
+    if found is None or found.percentile is None:
         return
+    if found.percentile >= material.service.policy.deviation_percentile:
+        write = partial(_deviation, found, found.percentile, material)
+        none: frozenset[str] = frozenset()
+        yield Due(topic=DEVIATION, tier=1, points=None, grounds=(), measured=none, write=lambda _: write())
+
+
+def _deviation(found: JointDeviation, percentile: float, material: Material) -> Draft:
     setting = setting_of(material)
     leads = [name for name, _ in found.contributions[:_LEADS]]
-    values = {
-        "percentile": number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1),
-        "leads": Trusted(", ".join(setting.label(name) for name in leads)),
-    }
-    yield Draft(
+    said = number(min(percentile, 99.9), 0 if percentile < 99 else 1)
+    texts = [_deviation_summary(said, leads[:most], setting, material) for most in range(len(leads), 0, -1)]
+    return Draft(
         topic=DEVIATION,
         title="Unusual overall",
         tier=1,
-        points=None,
-        summary=render(material.templates, "deviation.summary.j2", values),
-        detail=_deviation_detail(leads, setting, material),
+        summary=next((text for text in texts if len(text) <= SUMMARY_LIMIT), texts[-1]),
+        detail=_deviation_detail(leads, len(found.used), setting, material),
         proposals=(),
         explanation={
             "index": round(found.index or 0.0, 3),
-            "percentile": round(found.percentile, 2),
+            "percentile": round(percentile, 2),
             "contributions": [{"measurement": name, "part": round(part, 3)} for name, part in found.contributions],
         },
-        grounds=(),
     )
 
 
-def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material) -> str:
+def _deviation_summary(percentile: Trusted, leads: Sequence[str], setting: Setting, material: Material) -> str:
+    values = {"percentile": percentile, "leads": Trusted(", ".join(setting.label(name) for name in leads))}
+    return render(material.templates, "deviation.summary.j2", values)
+
+
+def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, material: Material) -> str:
     situation, templates = material.situation, material.templates
     latest = (one for name in leads if (one := situation.latest(name)) is not None)
-    used = {"used": len(material.deviation.used)}
     blocks = Blocks(
         evidence=say(templates, "evidence", (_seen(one, setting, material) for one in latest)),
-        sure=Trusted(render(templates, "deviation.sure.j2", used)),
+        sure=Trusted(render(templates, "deviation.sure.j2", {"used": used})),
         unseen=Trusted(unseen(material, setting, (), with_model=False)),
     )
     return write(blocks, templates)[0]
@@ -300,15 +329,31 @@ def _deviation_detail(leads: Sequence[str], setting: Setting, material: Material
 
 
 def _silent(estimate: RiskEstimate, material: Material) -> bool:
-    """Whether an abstention is news: an outpatient's is not."""
-    situation = material.situation
+    """Whether an abstention is news: an outpatient's is not, nor that a stay has only begun."""
+    situation, lacks = material.situation, [one.name for one in _lacks(estimate)]
     outpatient = bool(situation.facts.stays) and not situation.inpatient
-    return isinstance(estimate.outcome, Abstained) and not outpatient and not situation.deceased
+    begun = Refused.TOO_EARLY.value in lacks and Refused.NOT_INPATIENT.value not in lacks
+    return bool(lacks) and not begun and not outpatient and not situation.deceased
+
+
+def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
+    return estimate.outcome.reasons if isinstance(estimate.outcome, Abstained) else ()
+
+
+def _abstention_due(name: str, estimate: RiskEstimate, material: Material) -> Due:
+    return Due(
+        topic=ABSTENTION,
+        tier=0,
+        points=None,
+        grounds=tuple(f"{name}:{one.name}" for one in _lacks(estimate)),
+        measured=frozenset(),
+        write=lambda _: _abstention(name, estimate, material),
+    )
 
 
 def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
     setting = setting_of(material)
-    lacks = estimate.outcome.reasons if isinstance(estimate.outcome, Abstained) else ()
+    lacks = _lacks(estimate)
     why = Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))
     title = setting.label(name)
     blocks = Blocks(
@@ -320,10 +365,8 @@ def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
         topic=ABSTENTION,
         title="Not estimated",
         tier=0,
-        points=None,
         summary=render(material.templates, "abstention.summary.j2", {"title": title, "why": why}),
         detail=write(blocks, material.templates)[0],
         proposals=(),
         explanation={"notEstimated": name, "reasons": [one.name for one in lacks]},
-        grounds=(),
     )

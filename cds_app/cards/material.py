@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from jinja2 import Environment
 
@@ -16,18 +16,26 @@ from cds_app.mitigate.gates import Refusal
 from cds_app.mitigate.options import Option
 from cds_app.score.deviation import JointDeviation
 from cds_app.score.result import Abstained, Score
+from cds_app.score.risk import Risk
 from cds_app.score.situation import Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """A concern with its options, and the learned risk that it is about, if it is about one."""
+    """A concern with its options, and the learned risk that it is about, if it is about one.
+
+    ``earlier`` is that risk some hours before, and when; None where the model would have abstained.
+    """
 
     concern: Concern
     topic: Topic
     offered: tuple[Option, ...]
     refused: tuple[Refusal, ...]
     risk: str | None
+    earlier: tuple[Risk, datetime] | None
+
+
+Advise = Callable[[Concern, Sequence[Option]], Advice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,12 @@ class Material:
     ----------
     labels : mapping of str to str
         Names of model inputs that are no quantity, and of outcomes.
+    deviation : JointDeviation or None
+        None when something more specific calls for action.
+    risk_of : mapping of str to str
+        The learned risk that a concern is about, by topic.
+    advise : callable
+        Options for a concern, given those that earlier cards of the response offer: asked for shown cards only.
     unused : mapping of str to int
         Resources of this call that were dropped, by issue code.
     """
@@ -48,7 +62,9 @@ class Material:
     labels: Mapping[str, str]
     situation: Situation
     scores: Mapping[str, Score | Abstained]
-    deviation: JointDeviation
+    deviation: JointDeviation | None
     risks: Mapping[str, RiskEstimate]
-    advice: tuple[Advice, ...]
+    concerns: tuple[Concern, ...]
+    risk_of: Mapping[str, str]
+    advise: Advise
     unused: Mapping[str, int]

@@ -1,31 +1,58 @@
-"""When to stay silent. The policy reads the decision log of the patient and nothing else."""
+"""When to stay silent. The policy reads the decision log of the patient and nothing else.
+
+A topic that was shown is quiet for its lockout, twice as long after each repetition that nobody answered while its
+state lasted. It speaks before that when its tier rises or its risk does. After that it needs something new: the same
+facts again are a reminder worth giving for the highest tier only. A topic that sums up what a more specific one says
+gives way to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from cds_app.cards.definition import Policy
+from cds_app.cards.definition import HIGHEST_TIER, Policy
 from cds_app.domain.decisions import Decision, Feedback, Suppression
 
 ABSTENTION = "not-estimated"
 _MEMORY = timedelta(days=7)
+_DAY = timedelta(hours=24)
 _DOUBLINGS = 3
+_KNOWN = frozenset(
+    {Suppression.NONE, Suppression.LOCKOUT, Suppression.UNCHANGED, Suppression.SNOOZED, Suppression.ACCEPTED}
+)
+
+Past = Sequence[Decision | Feedback]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A card that is ready: its topic, how urgent it is and, where there is one, its risk in points of 100."""
+    """A card that is ready.
+
+    Parameters
+    ----------
+    topic : str
+    tier : int
+    points : float or None
+        Its risk in points of 100, where there is one.
+    grounds : tuple of str
+        References of the facts it rests on.
+    measured : frozenset of str
+        Quantities it rests on.
+    """
 
     topic: str
     tier: int
     points: float | None
+    grounds: tuple[str, ...] = ()
+    measured: frozenset[str] = frozenset()
 
 
 def judge(
     candidates: Sequence[Candidate],
-    past: Sequence[Decision | Feedback],
+    past: Past,
     policy: Policy,
     *,
     snooze_h: Callable[[str], float],
@@ -50,61 +77,101 @@ def judge(
         One per candidate, NONE for those to show.
     """
     verdicts: list[Suppression] = []
+    known: list[Candidate] = []
     seen: set[str] = set()
     for candidate in candidates:
         verdict = _alone(candidate, past, policy, snooze_h, now)
         if candidate.topic in seen:
             verdict = Suppression.TOPIC
+        elif verdict is Suppression.NONE and _restates(candidate, known, policy):
+            verdict = Suppression.RESTATES
         elif verdict is Suppression.NONE and verdicts.count(Suppression.NONE) >= policy.max_cards:
             verdict = Suppression.RESPONSE
+        if verdict in _KNOWN:
+            known.append(candidate)
         seen.add(candidate.topic)
         verdicts.append(verdict)
     return tuple(verdicts)
 
 
+def _restates(candidate: Candidate, known: Sequence[Candidate], policy: Policy) -> bool:
+    """Whether something more specific that holds now, and was told, is as urgent and rests on the same quantity."""
+    specific = policy.gives_way.get(candidate.topic, ())
+    return any(
+        one.topic in specific and one.tier >= candidate.tier and not one.measured.isdisjoint(candidate.measured)
+        for one in known
+    )
+
+
 def _alone(
-    candidate: Candidate,
-    past: Sequence[Decision | Feedback],
-    policy: Policy,
-    snooze_h: Callable[[str], float],
-    now: datetime,
+    candidate: Candidate, past: Past, policy: Policy, snooze_h: Callable[[str], float], now: datetime
 ) -> Suppression:
     if candidate.topic != ABSTENTION and candidate.tier < policy.min_tier:
         return Suppression.BELOW
-    shown = _last_shown(candidate.topic, past, now)
-    if shown is None or _worse(candidate, shown, policy):
+    told = _shown(candidate.topic, past, now)
+    if not told or _worse(candidate, told, policy, now):
         return Suppression.NONE
-    answer = _last_answer(shown, past)
-    lockout_h = policy.abstention_lockout_h if candidate.topic == ABSTENTION else policy.lockout_h
+    answer = _last_answer(told[-1], past)
+    lockout_h = _lockout_h(candidate, told[-1], policy)
     if answer is not None and now < _quiet_until(answer, snooze_h, lockout_h):
         return Suppression.SNOOZED if answer.outcome == "overridden" else Suppression.ACCEPTED
-    if answer is None and now < shown.at + timedelta(hours=lockout_h * _repeats(shown, past)):
+    if answer is None and now < told[-1].at + _quiet(candidate, told, lockout_h, policy):
         return Suppression.LOCKOUT
-    return Suppression.NONE
+    return Suppression.UNCHANGED if _unchanged(candidate, told[-1], now) else Suppression.NONE
 
 
-def _repeats(shown: Decision, past: Sequence[Decision | Feedback]) -> int:
-    """Every repetition that nobody answered doubles the quiet after it, up to a limit: 1, 2, 4, 8."""
-    since = shown.at - _MEMORY
-    same = (one for one in past if isinstance(one, Decision) and one.topic == shown.topic and one.shown)
-    before = sum(1 for one in same if since <= one.at < shown.at and one.tier >= shown.tier)
-    return int(2 ** min(before, _DOUBLINGS))
-
-
-def _last_shown(topic: str, past: Sequence[Decision | Feedback], now: datetime) -> Decision | None:
+def _shown(topic: str, past: Past, now: datetime) -> list[Decision]:
+    """What was shown of a topic, oldest first."""
     found = (one for one in past if isinstance(one, Decision) and one.topic == topic and one.shown and one.at <= now)
-    return max(found, key=lambda one: one.at, default=None)
+    return sorted(found, key=lambda one: one.at)
 
 
-def _worse(candidate: Candidate, shown: Decision, policy: Policy) -> bool:
-    if candidate.tier > shown.tier:
+def _worse(candidate: Candidate, told: Sequence[Decision], policy: Policy, now: datetime) -> bool:
+    """Whether the tier rose since the last card, or the risk above all that was told in the last day."""
+    if candidate.tier > told[-1].tier:
         return True
-    if candidate.points is None or shown.points is None:
+    lately = [one.points for one in told if one.points is not None and (one is told[-1] or now - one.at < _DAY)]
+    if candidate.points is None or not lately:
         return False
-    return candidate.points - shown.points >= policy.rise_points
+    return candidate.points - max(lately) >= policy.rise_points
 
 
-def _last_answer(shown: Decision, past: Sequence[Decision | Feedback]) -> Feedback | None:
+def _lockout_h(candidate: Candidate, shown: Decision, policy: Policy) -> float:
+    """Hours of quiet. Something that got better is no news for a day; for the highest tier the least time holds."""
+    if candidate.topic == ABSTENTION:
+        return policy.abstention_lockout_h
+    own = policy.lockouts_h.get(candidate.topic, policy.lockout_h)
+    if candidate.tier < shown.tier:
+        return max(own, _DAY / timedelta(hours=1))
+    return policy.lockout_h if candidate.tier == HIGHEST_TIER else own
+
+
+def _quiet(candidate: Candidate, told: Sequence[Decision], lockout_h: float, policy: Policy) -> timedelta:
+    """The lockout, doubled for each repetition; of the highest tier a day at most, as long as it lasts."""
+    quiet = timedelta(hours=lockout_h * 2 ** _repeats(told, policy))
+    return min(quiet, max(_DAY, timedelta(hours=lockout_h))) if candidate.tier == HIGHEST_TIER else quiet
+
+
+def _repeats(told: Sequence[Decision], policy: Policy) -> int:
+    """How often the last card repeated the one before it without a break: each doubles the quiet, up to a limit.
+
+    A card that came well after its topic could have spoken again began anew: the state had gone in between.
+    """
+    count = 0
+    for before, one in pairwise(told):
+        own_h = policy.lockouts_h.get(one.topic, policy.lockout_h)
+        begun_anew = one.at - before.at > timedelta(hours=own_h * (2**count + 1)) and one.topic != ABSTENTION
+        count = 0 if begun_anew or one.tier > before.tier else min(count + 1, _DOUBLINGS)
+    return count
+
+
+def _unchanged(candidate: Candidate, shown: Decision, now: datetime) -> bool:
+    """Whether the card would say again what was said, for the same reasons, short of the highest tier."""
+    same = bool(candidate.grounds) and set(candidate.grounds) <= set(shown.trigger.split())
+    return same and candidate.tier < HIGHEST_TIER and now - shown.at < _MEMORY
+
+
+def _last_answer(shown: Decision, past: Past) -> Feedback | None:
     answers = (one for one in past if isinstance(one, Feedback) and one.card == shown.id)
     return max(answers, key=lambda one: one.received, default=None)
 

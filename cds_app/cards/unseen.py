@@ -11,7 +11,7 @@ from cds_app.domain.facts import Fact
 from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
-_NAMED = 5
+_NAMED = 3
 
 
 def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with_model: bool) -> str:
@@ -48,7 +48,8 @@ def _known(names: Iterable[str], setting: Setting) -> tuple[str, ...]:
 
 
 def _circumstances(names: Iterable[str], setting: Setting) -> Iterator[Trusted]:
-    return (setting.label(name) for name in names if name in setting.groups)
+    quantities = {one.quantity for one in setting.ontology.variables.values()}
+    return (setting.label(name) for name in names if name in setting.groups and name not in quantities)
 
 
 def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iterator[dict[str, Trusted]]:

@@ -12,7 +12,6 @@ from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
 
 NO_UNIT = Trusted("")
-_SAME = 0.5  # of the last decimal shown: two values that read the same have not changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +106,17 @@ def _unit(text: str) -> Trusted:
 
 
 def _change(one: Measurement, earlier: Measurement, decimals: int, setting: Setting) -> Trusted:
-    difference = one.value - earlier.value
-    if abs(difference) < _SAME * 10.0**-decimals:
+    if _value(one, decimals) == _value(earlier, decimals):  # what reads the same has not changed
         return Trusted(f"unchanged since {setting.clock(earlier.when)}")
-    way = "up" if difference > 0 else "down"
+    way = "up" if one.value > earlier.value else "down"
     return Trusted(f"{way} from {_value(earlier, decimals)} at {setting.clock(earlier.when)}")
 
 
 def _range(span: Range, decimals: int) -> Trusted | None:
-    if span.low is None and span.high is None:
+    if (span.low is None and span.high is None) or (span.low is None and span.high == 0.0):
         return None
+    if span.low is not None and span.low == span.high:
+        return number(span.low, decimals)
     if span.low is None:
         return Trusted(f"up to {number(span.high or 0.0, decimals)}")
     if span.high is None:

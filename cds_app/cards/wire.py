@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_app.cards.definition import ServiceDefinition
+from cds_app.mitigate.options import Option
 
 SUMMARY_LIMIT = 139
 TOPIC_SYSTEM = "urn:twinline:topic"
@@ -38,15 +39,13 @@ class Draft:
         Stable topic key, and its name for readers.
     tier : int
         0 information to 3 critical.
-    points : float or None
-        Risk in points of 100.
     summary : str
         One plain sentence, at most 139 characters.
     detail : str
         GitHub-flavoured markdown, everything foreign inert.
     proposals : tuple of Proposal
-    grounds : tuple of str
-        References of the facts it rests on.
+    options : tuple of Option
+        All that the catalogue offers, whether the detail has room for them or not.
     explanation : mapping
         The same for machines: numbers, reasons, versions.
     """
@@ -54,12 +53,11 @@ class Draft:
     topic: str
     title: str
     tier: int
-    points: float | None
     summary: str
     detail: str
     proposals: tuple[Proposal, ...]
     explanation: Mapping[str, Any]
-    grounds: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
 
 
 def to_card(draft: Draft, service: ServiceDefinition, card_id: str) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.sql_store import SqlStore
 from cds_app.bootstrap import knowledge_of, store_of
-from cds_app.errors import IntegrityError, NotFound
-from cds_app.ports import Entry, TwinStore
+from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.ports import Entry
 from cds_app.services.replay import Replayed, replay_decision
 from cds_app.settings import Settings, load_settings
 
@@ -31,8 +32,11 @@ def _with_store(command: Any) -> Any:
 
 
 @contextmanager
-def _open(flags: dict[str, Any]) -> Iterator[tuple[Settings, TwinStore]]:
+def _open(flags: dict[str, Any]) -> Iterator[tuple[Settings, SqlStore]]:
+    """The store that is there. A mistyped folder must not become a new database without a broken entry."""
     settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    if not settings.database_url and not settings.database_file.exists():
+        raise SettingsError("there is no database in this folder", field="data_dir")
     store = store_of(settings)
     try:
         yield settings, store
@@ -74,7 +78,11 @@ def show_decision(uuid: str, **flags: Any) -> None:
     if entry is None or entry.decision is None:
         raise NotFound("the log has no such decision", field="uuid")
     one = entry.decision
-    said = {"card": json.loads(one.card), "pins": dict(one.pins), "suppression": one.suppression.value}
+    said = {
+        "card": json.loads(one.card) if one.card else None,
+        "pins": dict(one.pins),
+        "suppression": one.suppression.value,
+    }
     click.echo(json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False))
 
 
@@ -85,7 +93,7 @@ def replay(uuid: str, **flags: Any) -> None:
     """Compute a decision again from the store and compare it byte for byte; status 4 if it differs."""
     with _open(flags) as (settings, store):
         found = replay_decision(knowledge_of(settings), store, uuid)
-    click.echo((found.again or found.logged).card.decode())
+    click.echo((found.again or found.logged).card.decode() or f"suppressed: {found.logged.suppression.value}")
     if not found.same:
         raise IntegrityError(_difference(found))
     click.echo("identical, byte for byte", err=True)
@@ -132,12 +140,8 @@ def erase(tenant: str, patient: str, **flags: Any) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path, **flags: Any) -> None:
     """Copy the SQLite database, consistently, while it is in use."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
-    store = store_of(settings)
-    try:
+    with _open(flags) as (_, store):
         store.backup(target)
-    finally:
-        store.close()
     click.echo(str(target))
 
 

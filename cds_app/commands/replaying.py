@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import time
@@ -18,12 +17,12 @@ from typing import Any, TextIO
 import click
 import requests
 
-from cds_app.bootstrap import answering_of, knowledge_of, memory_deps
+from cds_app.bootstrap import answering_of, knowledge_of, memory_deps, quiet_logs
+from cds_app.commands.record_files import Entries, contents_of, files_of
 from cds_app.domain.events import HookEvent
-from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DependencyDown
-from cds_app.fabric.bundles import unpack
 from cds_app.fabric.reading import read
+from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall
 from cds_app.services.chronicle import Step, monitored_days, steps, tell
 from cds_app.services.knowledge import Knowledge
@@ -33,12 +32,33 @@ from cds_app.web.requests import SIMULATED_TIME
 SERVICE, HOOK, USER = "twinline-patient-view", "patient-view", "Practitioner/replay"
 _STEP = re.compile(r"(\d+(?:\.\d+)?)(m|h|d)\Z")
 _MINUTES = {"m": 1.0, "h": 60.0, "d": 1440.0}
-_SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
-_MAX_BYTES = 1 << 30
+_ASKED_FOR = frozenset(
+    {
+        "AllergyIntolerance",
+        "Condition",
+        "DiagnosticReport",
+        "Encounter",
+        "Medication",
+        "MedicationAdministration",
+        "MedicationRequest",
+        "MedicationStatement",
+        "Observation",
+        "Patient",
+        "Procedure",
+        "ServiceRequest",
+    }
+)
 
-Entries = list[tuple[str, Mapping[str, Any]]]
-Cards = Sequence[Mapping[str, Any]]
-Ask = Callable[[str, Step, Mapping[str, Any]], Cards]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Cards of one call, and how many were held back, by reason; a service over HTTP does not tell."""
+
+    cards: Sequence[Mapping[str, Any]]
+    held: Mapping[str, int] = field(default_factory=dict)
+
+
+Ask = Callable[[str, Step, Mapping[str, Any]], Answer]
 
 
 @dataclass(slots=True)
@@ -51,6 +71,7 @@ class Totals:
     cards: Counter[str] = field(default_factory=Counter)
     resources: Counter[str] = field(default_factory=Counter)
     issues: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
 
 
 @click.command()
@@ -59,18 +80,38 @@ class Totals:
 @click.option("--step", default="1h", show_default=True, help="How often the chart is opened: 30m, 1h, 1d.")
 @click.option("--out", type=click.Path(path_type=Path), help="Every card shown, one JSON object a line.")
 def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | None) -> None:
-    """Feed FHIR bundles through Twinline as the EHR would: patient-view at each step with what was known by then."""
-    knowledge = knowledge_of(Settings())
+    """Feed FHIR records through Twinline as the EHR would: patient-view at each step with what was known by then.
+
+    Bundles or resources as .json, .json.gz or .ndjson, files or folders. A running service must not know the patients
+    yet. A file that cannot be used is named and left out; the exit status is then 1.
+    """
+    quiet_logs()
+    every, knowledge = interval_of(step), knowledge_of(Settings())
     ask = over_http(service) if service else in_process(knowledge)
-    totals, begun = Totals(), time.monotonic()
+    totals, begun, bad = Totals(), time.monotonic(), 0
     with ExitStack() as stack:
         sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
         for file in files_of(paths):
-            for patient, entries in patients_of(file):
-                replay_patient(patient, entries, interval_of(step), ask, totals, sink)
-                account(patient, entries, knowledge, totals)
+            try:
+                replay_file(file, every, ask, knowledge, totals, sink)
+            except BadRequest as error:
+                click.echo(f"twinline: {error.message}", err=True)
+                bad += 1
     for line in report(totals, time.monotonic() - begun):
         click.echo(line)
+    if bad:
+        raise SystemExit(1)
+
+
+def replay_file(
+    file: Path, every: timedelta, ask: Ask, knowledge: Knowledge, totals: Totals, sink: TextIO | None
+) -> None:
+    """Replay every patient of a file."""
+    contents = contents_of(file)
+    totals.issues.update(contents.left_out)
+    for patient, entries in contents.patients:
+        replay_patient(patient, entries, every, ask, totals, sink)
+        account(patient, entries, knowledge, totals)
 
 
 def replay_patient(
@@ -80,7 +121,9 @@ def replay_patient(
     moments: list[datetime] = []
     for step in steps(tell(entries), every):
         prefetch = prefetch_of(step)
-        for card in ask(patient, step, prefetch):
+        answer = ask(patient, step, prefetch)
+        totals.held.update(answer.held)
+        for card in answer.cards:
             totals.cards[f"{card['indicator']:8} {card['source']['topic']['code']}"] += 1
             if sink is not None:
                 said = {"patient": patient, "at": step.at.isoformat(), "card": card}
@@ -92,9 +135,11 @@ def replay_patient(
 
 
 def prefetch_of(step: Step) -> dict[str, Any]:
-    """News by resource type, as Bundles; types without news as empty ones, so that nothing is left to fetch."""
+    """News of the types a service asks for, as Bundles; needed keys are there, so that nothing is left to fetch."""
     found: dict[str, list[dict[str, Any]]] = {}
     for one in step.news:
+        if one.resource.get("resourceType") not in _ASKED_FOR:
+            continue
         entry = {"fullUrl": one.full_url} if one.full_url else {}
         found.setdefault(str(one.resource.get("resourceType")), []).append({**entry, "resource": one.resource})
     bundles = {kind: {"resourceType": "Bundle", "type": "collection", "entry": rows} for kind, rows in found.items()}
@@ -103,10 +148,14 @@ def prefetch_of(step: Step) -> dict[str, Any]:
 
 
 def in_process(knowledge: Knowledge) -> Ask:
-    """Through the use case itself, over a store in memory."""
-    answering = answering_of(memory_deps(knowledge, Settings(simulated_time=True)))
+    """Through the use case itself, over a store in memory that holds one patient at a time."""
+    settings = Settings(simulated_time=True)
+    known: dict[str, Answering] = {}
 
-    def ask(patient: str, step: Step, prefetch: Mapping[str, Any]) -> Cards:
+    def ask(patient: str, step: Step, prefetch: Mapping[str, Any]) -> Answer:
+        if patient not in known:
+            known.clear()
+            known[patient] = answering_of(memory_deps(knowledge, settings))
         event = HookEvent(
             service=SERVICE,
             hook=HOOK,
@@ -118,7 +167,11 @@ def in_process(knowledge: Knowledge) -> Ask:
             received=step.at,
         )
         call = HookCall(event=event, prefetch=prefetch, context={"patientId": patient, "userId": USER})
-        return [json.loads(card) for card in answering.answer(call)]
+        decisions = known[patient].decide(call)
+        return Answer(
+            cards=[json.loads(one.card) for one in decisions if one.shown],
+            held=Counter(one.suppression.value for one in decisions if not one.shown),
+        )
 
     return ask
 
@@ -129,7 +182,7 @@ def over_http(service: str) -> Ask:
     session.trust_env = False
     url = f"{service.rstrip('/')}/cds-services/{SERVICE}"
 
-    def ask(patient: str, step: Step, prefetch: Mapping[str, Any]) -> Cards:
+    def ask(patient: str, step: Step, prefetch: Mapping[str, Any]) -> Answer:
         body = {
             "hook": HOOK,
             "hookInstance": str(uuid.uuid4()),
@@ -143,8 +196,7 @@ def over_http(service: str) -> Ask:
             raise DependencyDown("the service does not answer", field="--service") from error
         if not answer.ok:
             raise DependencyDown(f"the service answered {answer.status_code}: {_why(answer)}", field="--service")
-        cards: Cards = answer.json()["cards"]
-        return cards
+        return Answer(cards=answer.json()["cards"])
 
     return ask
 
@@ -170,18 +222,24 @@ def account(patient: str, entries: Entries, knowledge: Knowledge, totals: Totals
 
 def report(totals: Totals, seconds: float) -> Iterator[str]:
     """The totals as lines."""
-    yield f"{totals.patients} patients, {totals.calls} chart openings, {totals.days:.1f} patient-days, {seconds:.0f} s"
+    people = "1 patient" if totals.patients == 1 else f"{totals.patients} patients"
+    yield f"{people}, {totals.calls} chart openings, {totals.days:.1f} patient-days, {seconds:.0f} s"
     yield "resources:"
     yield from (f"  {count:>8}  {name}" for name, count in sorted(totals.resources.items()) if count)
     yield "issues:"
     yield from (f"  {count:>8}  {name}" for name, count in totals.issues.most_common())
     yield "cards shown:"
     yield from (f"  {count:>8}  {name}" for name, count in sorted(totals.cards.items()))
+    if totals.held:
+        yield "cards ready and held back, each time the chart was opened:"
+        yield from (f"  {count:>8}  {name}" for name, count in totals.held.most_common())
     urgent = sum(count for name, count in totals.cards.items() if not name.startswith("info"))
     if totals.days > 0:
         per = 100.0 / totals.days
         every = sum(totals.cards.values()) * per
         yield f"cards per 100 patient-days: {every:.1f}; alerts (warning or critical): {urgent * per:.1f}"
+    else:
+        yield "cards per 100 patient-days: not known, no two chart openings lie within a day"
 
 
 def interval_of(text: str) -> timedelta:
@@ -190,46 +248,3 @@ def interval_of(text: str) -> timedelta:
     if found is None or float(found[1]) <= 0:
         raise click.BadParameter("use a number with m, h or d, for example 1h", param_hint="--step")
     return timedelta(minutes=float(found[1]) * _MINUTES[found[2]])
-
-
-def files_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as given, and every bundle in folders as given."""
-    for path in paths:
-        inside = sorted(one for one in path.rglob("*") if one.name.endswith(_SUFFIXES)) if path.is_dir() else [path]
-        yield from inside
-
-
-def patients_of(file: Path) -> Iterator[tuple[str, Entries]]:
-    """Each patient in a file with everything that speaks of them.
-
-    Resources that name no patient (Practitioner, Medication) go to every patient of the file.
-    """
-    entries: Entries = []
-    for document in _documents(file):
-        items, _ = unpack(document, at=file.name)
-        entries.extend((item.full_url, item.resource) for item in items if isinstance(item.resource, dict))
-    people = {one["id"]: url for url, one in entries if one.get("resourceType") == "Patient" and one.get("id")}
-    for patient, url in people.items():
-        names = {f"Patient/{patient}", f"urn:uuid:{patient}", url or patient}
-        yield patient, [(at, one) for at, one in entries if _speaks_of(one, patient, names)]
-
-
-def _speaks_of(resource: Mapping[str, Any], patient: str, names: set[str]) -> bool:
-    if resource.get("resourceType") == "Patient":
-        return resource.get("id") == patient
-    subject = resource.get("subject") or resource.get("patient")
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    if not isinstance(reference, str):
-        return True
-    return reference in names or reference.endswith(f"/Patient/{patient}")
-
-
-def _documents(file: Path) -> Iterator[object]:
-    raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    try:
-        if ".ndjson" in file.name:
-            yield from (loads(line, max_bytes=_MAX_BYTES) for line in raw.splitlines() if line.strip())
-        else:
-            yield loads(raw, max_bytes=_MAX_BYTES)
-    except BadRequest as error:
-        raise BadRequest(f"{file.name} is not JSON: {error.message}", field=error.field) from error

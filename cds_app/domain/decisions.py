@@ -16,6 +16,8 @@ class Suppression(StrEnum):
     LOCKOUT = "lockout"  # shown recently and nothing got worse
     SNOOZED = "snoozed"  # overridden, and the reason asks for quiet
     ACCEPTED = "accepted"  # a suggestion of it was accepted
+    UNCHANGED = "unchanged"  # the quiet is over, but it rests on the same facts as what was shown
+    RESTATES = "restates"  # a more specific card says it already
     TOPIC = "one-per-topic"
     RESPONSE = "response-full"  # the response carries its maximum already
     BELOW = "below-tier"  # the tier is not worth an interruption in this service
@@ -45,7 +47,7 @@ class Decision:
         What a replay needs to be the same: versions and hashes of content and models, hash of the input facts,
         facts known (number of segments), entries known, seed.
     card : bytes
-        The card as canonical JSON, exactly as it was (or would have been) sent.
+        The card as canonical JSON, exactly as it was sent; empty for a card that was suppressed before it was written.
     """
 
     id: str

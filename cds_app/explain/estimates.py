@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cds_app.domain.time import to_hours
 from cds_app.explain.reasons import Reason, group_points, reasons
 from cds_app.score.eligibility import Circumstances, eligible
 from cds_app.score.features import Statics, features
-from cds_app.score.result import Abstained, Lack
+from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk, RiskModel
 from cds_app.score.situation import Situation
+from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState
 
 _DENSE_VITALS = 6  # so many heart rates in a day are not taken of an outpatient
@@ -26,20 +30,18 @@ class RiskEstimate:
     Parameters
     ----------
     outcome : Risk or Abstained
-    earlier : Risk or None
-        The same at ``earlier_at``, from what had been measured by then; None where it would have abstained.
-    earlier_at : datetime or None
     reasons : tuple of Reason
         Greatest effect first; their points sum to risk minus base. Empty when abstained.
     assumed_stay : bool
         No encounter was recorded: the start of monitoring stood in for the admission.
+    before : tuple of (datetime, ndarray) or None
+        The model's input some hours before, from what had been measured by then; None where it would have abstained.
     """
 
     outcome: Risk | Abstained
-    earlier: Risk | None = None
-    earlier_at: datetime | None = None
     reasons: tuple[Reason, ...] = ()
     assumed_stay: bool = False
+    before: tuple[datetime, NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,36 @@ class Admission:
 
 
 def estimate_risks(
-    models: Mapping[str, RiskModel], situation: Situation, state: TwinState, *, change_h: float
+    models: Mapping[str, RiskModel], twin: TwinModel, situation: Situation, state: TwinState, *, change_h: float
 ) -> dict[str, RiskEstimate]:
-    """Ask every model."""
+    """Ask every model about now; one matrix of features serves them all.
+
+    Parameters
+    ----------
+    change_h : float
+        How many hours before now the risk may be asked for again with `risk_before`.
+    """
     admission = admission_of(situation)
-    return {name: _estimate(model, situation, state, admission, change_h) for name, model in models.items()}
+    instants = (situation.now, situation.now - timedelta(hours=change_h))
+    hours = [to_hours(at) for at in instants]
+    refused = {name: _refused(model, situation, state, admission, hours[0]) for name, model in models.items()}
+    found = {name: RiskEstimate(outcome=one) for name, one in refused.items() if one is not None}
+    asked = {name: model for name, model in models.items() if refused[name] is None}
+    if asked:
+        rows = features(twin, state.tracks, _statics(situation, admission), hours)
+        for name, model in asked.items():
+            known = _refused(model, situation, state, admission, hours[1]) is None
+            before = (instants[1], rows[1]) if known else None
+            found[name] = replace(_estimate(model, situation, admission, rows[0]), before=before)
+    return found
+
+
+def risk_before(model: RiskModel, estimate: RiskEstimate) -> tuple[Risk, datetime] | None:
+    """The risk some hours before, and when; None where the model would have abstained."""
+    if estimate.before is None:
+        return None
+    at, row = estimate.before
+    return model.predict(row), at
 
 
 def admission_of(situation: Situation) -> Admission:
@@ -80,16 +107,8 @@ def _monitored_since(situation: Situation) -> datetime:
     return start
 
 
-def _estimate(
-    model: RiskModel, situation: Situation, state: TwinState, admission: Admission, change_h: float
-) -> RiskEstimate:
-    now_h = to_hours(situation.now)
-    refused = _refused(model, situation, state, admission, now_h)
-    if refused is not None:
-        return RiskEstimate(outcome=refused)
-    earlier_h = now_h - change_h
-    rows = features(state.tracks, _statics(situation, admission), [now_h, earlier_h])
-    risk, contributions, base_margin = model.explain(rows[0])
+def _estimate(model: RiskModel, situation: Situation, admission: Admission, row: NDArray[np.float32]) -> RiskEstimate:
+    risk, contributions, base_margin = model.explain(row)
     points = group_points(
         model.features,
         contributions,
@@ -98,14 +117,7 @@ def _estimate(
         probability=risk.probability,
         base=risk.base,
     )
-    known = _refused(model, situation, state, admission, earlier_h) is None
-    return RiskEstimate(
-        outcome=risk,
-        earlier=model.predict(rows[1]) if known else None,
-        earlier_at=situation.now - timedelta(hours=change_h),
-        reasons=reasons(points, situation),
-        assumed_stay=admission.assumed,
-    )
+    return RiskEstimate(outcome=risk, reasons=reasons(points, situation), assumed_stay=admission.assumed)
 
 
 def _refused(
@@ -117,10 +129,7 @@ def _refused(
         inpatient=admission.unit_h is not None,
         hours_in_unit=None if admission.unit_h is None else at_h - admission.unit_h,
     )
-    refused = eligible(model.limits, who, state.tracks, at_h)
-    if refused is None:
-        return None
-    return Abstained(name=model.name, reasons=tuple(Lack(name=one.value, why="unsuitable") for one in refused.reasons))
+    return eligible(model.name, model.limits, who, state.tracks, at_h)
 
 
 def _statics(situation: Situation, admission: Admission) -> Statics:

@@ -147,7 +147,7 @@ def resolve(prefetch: object, templates: Mapping[str, str]) -> Resolved:
         issues.extend(problems)
     links = {key: link for key in templates if (link := _next_link(given.get(key)))}
     return Resolved(
-        states={key: _state(given[key]) if key in given else State.ABSENT for key in templates},
+        states={key: state_of(given[key]) if key in given else State.ABSENT for key in templates},
         items=tuple(items),
         issues=tuple(issues),
         following=links,
@@ -161,7 +161,8 @@ def _values(given: Object, templates: Mapping[str, str]) -> Iterator[tuple[str, 
         yield (f"prefetch.{key}" if key in templates else "prefetch.(other)"), value
 
 
-def _state(value: object) -> State:
+def state_of(value: object) -> State:
+    """What a JSON value that stands for the answer to one template says."""
     if value is None:
         return State.NULL
     if is_outcome(value):

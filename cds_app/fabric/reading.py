@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import marshal
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Final, Literal
 
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
@@ -40,6 +42,7 @@ __all__ = ["Item", "Reading", "Tally", "read", "unpack"]
 Outcome = Literal["used", "unknown", "dropped"]
 Reader = Callable[[Object, Head, Context], list[Fact] | None]
 
+_MARSHAL: Final = 2  # later versions write references that depend on how the value came about
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
 _ERROR: Final = "entered-in-error"
@@ -100,14 +103,17 @@ class Reading:
     issues : tuple of Issue
     tally : mapping of str to Tally
         By resource type; ``other`` for what is none.
+    clean : frozenset of bytes
+        Fingerprints of resources that were used without any issue, those passed over included.
     """
 
     facts: Facts
     issues: tuple[Issue, ...]
     tally: Mapping[str, Tally]
+    clean: frozenset[bytes] = frozenset()
 
 
-def read(
+def read(  # noqa: PLR0913 - all by name
     resources: Sequence[object],
     *,
     patient: str,
@@ -115,6 +121,7 @@ def read(
     units: Units,
     learned: datetime,
     now: datetime,
+    seen: Set[bytes] = frozenset(),
 ) -> Reading:
     """Read resources of one patient.
 
@@ -130,6 +137,9 @@ def read(
         When Twinline came to know all this, UTC.
     now : datetime
         What lies more than ten minutes later is left out, UTC.
+    seen : set of bytes
+        Fingerprints (`Reading.clean`) of resources whose facts are known: they are counted as used and passed over.
+        EHRs send the same hundreds of results at every call.
 
     Returns
     -------
@@ -152,13 +162,45 @@ def read(
     )
     facts: list[Fact] = []
     counts: dict[str, dict[Outcome, int]] = {}
+    clean: list[bytes] = []
     for item in items:
+        mark, before = fingerprint(item.resource), len(issues)
+        if mark and mark in seen:
+            _count(counts, _kind(item.resource), "used")
+            clean.append(mark)
+            continue
         kind, found = _read_item(item, context)
-        count = counts.setdefault(kind, {"used": 0, "unknown": 0, "dropped": 0})
-        count[_outcome(found)] += 1
+        outcome = _outcome(found)
+        _count(counts, kind, outcome)
         facts.extend(found or ())
+        if mark and outcome == "used" and len(issues) == before:
+            clean.append(mark)
     tally = {kind: Tally(**count) for kind, count in counts.items()}
-    return Reading(facts=gather(facts), issues=tuple(context.issues), tally=tally)
+    return Reading(facts=gather(facts), issues=tuple(issues), tally=tally, clean=frozenset(clean))
+
+
+def fingerprint(resource: object) -> bytes:
+    """The same for resources of one version that say the same; differs, but for chance, for all others.
+
+    Empty for a resource without a version: what it says may be taken back and said again.
+    """
+    found = as_object(resource)
+    if found is None or not version_of(found):
+        return b""
+    try:
+        return blake2b(marshal.dumps(found, _MARSHAL), digest_size=16).digest()
+    except ValueError:  # nested too deeply
+        return b""
+
+
+def _kind(resource: object) -> str:
+    """The type of a resource that was read before."""
+    found = as_object(resource)
+    return str(found["resourceType"]) if found is not None else OTHER
+
+
+def _count(counts: dict[str, dict[Outcome, int]], kind: str, outcome: Outcome) -> None:
+    counts.setdefault(kind, {"used": 0, "unknown": 0, "dropped": 0})[outcome] += 1
 
 
 def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:

@@ -17,8 +17,8 @@ import pandas as pd
 CREDIT = "PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0"
 
 Part = Literal["fit", "calibrate", "test"]
-_FIT_UP_TO = 0.70
-_CALIBRATE_UP_TO = 0.85
+Cuts = tuple[float, float]  # fit patients are below the first, calibration patients below the second
+_CUTS: Cuts = (0.70, 0.85)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +117,17 @@ def fio2_percent(fraction_or_percent: pd.Series[float]) -> pd.Series[float]:
     return fraction_or_percent.where(fraction_or_percent > 1.0, fraction_or_percent * 100.0).round(1)
 
 
-def split(pid: str) -> Part:
-    """Which of the three disjoint sets a patient is in: 70 % fit, 15 % calibrate, 15 % test, by SHA-256 of the id."""
+def split(pid: str, cuts: Cuts = _CUTS) -> Part:
+    """Which of the three disjoint sets a patient is in, by SHA-256 of the id; by default 70 %, 15 % and 15 %."""
     at = int.from_bytes(hashlib.sha256(pid.encode()).digest()[:8], "big") / 2.0**64
-    if at < _FIT_UP_TO:
+    if at < cuts[0]:
         return "fit"
-    return "calibrate" if at < _CALIBRATE_UP_TO else "test"
+    return "calibrate" if at < cuts[1] else "test"
 
 
-def in_part(pids: pd.Series[str], part: Part) -> pd.Series[bool]:
+def in_part(pids: pd.Series[str], part: Part, cuts: Cuts = _CUTS) -> pd.Series[bool]:
     """Which rows belong to patients of one part."""
-    members = {pid for pid in pids.unique() if split(pid) == part}
+    members = {pid for pid in pids.unique() if split(pid, cuts) == part}
     return pids.isin(members)
 
 

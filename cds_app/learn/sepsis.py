@@ -1,7 +1,7 @@
 """Train and evaluate the sepsis model on PhysioNet/CinC Challenge 2019 data.
 
-Fit, calibration and test patients are disjoint. The trees see the first, calibration and threshold the second, and
-every figure in the model card comes from the third.
+Fit, calibration and test patients are disjoint (80, 10 and 10 of 100). The trees see the first, calibration and
+threshold the second, and every figure in the model card comes from the third.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
 from cds_app.learn import sepsis_artefact
-from cds_app.learn.challenge2019 import CREDIT, Part, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import CREDIT, Cuts, Part, file_sha256, in_part, load
 from cds_app.learn.sepsis_calibrate import Fitted, calibrate
 from cds_app.learn.sepsis_fit import Baseline, Recipe, Task, grow, without_measuring
 from cds_app.learn.sepsis_measure import figures, groups, served
-from cds_app.learn.sepsis_rows import Rows, design
+from cds_app.learn.sepsis_rows import Rows, design, shipped_twin
 from cds_app.learn.utility import best_threshold, normalised_utility, stakes
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
+from cds_app.twin.model import TwinModel
 
+CUTS: Cuts = (0.80, 0.90)
 _ROWS_AT_ONCE = 200_000
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,11 +44,11 @@ class Cohort:
     design: NDArray[np.float32]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, part: Part) -> Cohort:
+    def of(cls, twin: TwinModel, frame: pd.DataFrame, part: Part) -> Cohort:
         """All rows of one part."""
-        mine = frame[in_part(frame["pid"], part)].reset_index(drop=True)
+        mine = frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True)
         label = mine["SepsisLabel"].to_numpy(np.int64)
-        return cls(frame=mine, patient=Rows.of(mine).patient(), label=label, design=design(mine))
+        return cls(frame=mine, patient=Rows.of(mine).patient(), label=label, design=design(twin, mine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +80,18 @@ def train(data: Path, out: Path, seed: int, *, recipe: Recipe | None = None) -> 
         How the trees are grown; its seed is replaced.
     """
     grown = replace(recipe or Recipe(), seed=seed)
-    frame = load(data)
-    fit, task = _fit_rows(frame, grown)
-    held = {"calibrate": Cohort.of(frame, "calibrate"), "test": Cohort.of(frame, "test")}
-    every = np.arange(len(FEATURES), dtype=np.int64)
-    model = _trained(fit, task, grown, every, held["calibrate"])
-    ablated = _trained(fit, task, grown, without_measuring(), held["calibrate"])
+    twin, frame = shipped_twin(), load(data)
+    fit, task = _fit_rows(twin, frame, grown)
+    held, test = Cohort.of(twin, frame, "calibrate"), Cohort.of(twin, frame, "test")
+    model = _trained(fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
+    ablated = _trained(fit, task, grown, without_measuring(), held)
     baseline = Baseline.fit(fit, task)
-    limit = _baseline_threshold(baseline, held["calibrate"])
-    test = held["test"]
+    limit = _baseline_threshold(baseline, held)
     report = {
         "recipe": asdict(grown),
         "seed": seed,
+        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": CUTS[0], "calibrate_up_to": CUTS[1]},
+        "twin": _twin_used(),
         "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(frame)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
@@ -98,6 +100,7 @@ def train(data: Path, out: Path, seed: int, *, recipe: Recipe | None = None) -> 
         "test_baseline": _baseline_figures(baseline, limit, test),
     }
     made = sepsis_artefact.Finished(
+        twin=twin,
         booster=model.booster,
         columns=model.columns,
         calibration=model.fitted.calibration,
@@ -131,7 +134,7 @@ def evaluate(data: Path, predictions: Path, report: Path, artefact: Artefact | N
     artefact = artefact or latest("sepsis")
     model = RiskModel.from_artefact(artefact)
     frame = load(data)
-    rows = design(frame)
+    rows = design(shipped_twin(), frame)
     risk = _batched(model, rows)
     alert = risk >= model.threshold
     answers = pd.DataFrame({"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert})
@@ -152,17 +155,23 @@ def evaluate(data: Path, predictions: Path, report: Path, artefact: Artefact | N
     return found
 
 
-def _fit_rows(frame: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.float32], Task]:
+def _twin_used() -> dict[str, str]:
+    used = latest("twin")
+    return {"version": used.version, "dynamics_sha256": used.manifest["files"]["dynamics.json"]}
+
+
+def _fit_rows(twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.float32], Task]:
     """Model input of the rows that are trained on, and the task on them."""
-    mine = frame[in_part(frame["pid"], "fit")].reset_index(drop=True)
+    mine = frame[in_part(frame["pid"], "fit", CUTS)].reset_index(drop=True)
     label = mine["SepsisLabel"].to_numpy(np.int64)
     task = Task.of(Rows.of(mine).patient(), label, recipe.kept, np.random.default_rng(recipe.seed))
     wanted = np.zeros(len(mine), bool)
     wanted[task.rows] = True
-    return design(mine, wanted), replace(task, rows=np.arange(len(task.rows)))
+    return design(twin, mine, wanted), replace(task, rows=np.arange(len(task.rows)))
 
 
 def _trained(fit: NDArray[np.float32], task: Task, recipe: Recipe, columns: Ints, held: Cohort) -> Trained:
+    """Grow on some features; calibrate and choose the threshold on held patients."""
     booster = grow(fit, task, recipe, columns)
     margin = _margins(booster, held.design, columns)
     fitted = calibrate(margin, held.label, held.patient, np.random.default_rng(recipe.seed))
@@ -231,7 +240,7 @@ def _baseline_figures(baseline: Baseline, threshold: float, test: Cohort) -> dic
 def _counts(frame: pd.DataFrame) -> dict[str, dict[str, int]]:
     parts: dict[str, dict[str, int]] = {}
     for part in get_args(Part):
-        mine = frame[in_part(frame["pid"], part)]
+        mine = frame[in_part(frame["pid"], part, CUTS)]
         septic = mine.loc[mine["SepsisLabel"] > 0, "pid"].nunique()
         parts[part] = {"rows": len(mine), "patients": int(mine["pid"].nunique()), "septic_patients": int(septic)}
     return parts

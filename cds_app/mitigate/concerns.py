@@ -56,6 +56,10 @@ class Concern:
         Everything the tier rests on.
     unknown : tuple of str
         Inputs that were lacking; with them the tier might be higher.
+    measured : frozenset of str
+        Quantities that the tier, or the ground that its word names, rests on; other readings are shown besides.
+    estimated : bool
+        Whether it rests on a learned risk alone.
     """
 
     topic: str
@@ -65,6 +69,8 @@ class Concern:
     readings: tuple[Reading, ...]
     facts: tuple[Fact, ...]
     unknown: tuple[str, ...] = ()
+    measured: frozenset[str] = frozenset()
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,21 +135,24 @@ def _judge(topic: Topic, view: View) -> Concern | Unjudged | None:
         if verdict.holds is not False:
             unknown.update(dict.fromkeys(verdict.unknown))
         if verdict.holds:
-            return _concern(topic, tier, verdict.evidence, tuple(unknown), view.situation)
+            return _concern(topic, tier, verdict.evidence, tuple(unknown), view)
     return Unjudged(topic=topic.id, title=topic.title, unknown=tuple(unknown)) if unknown else None
 
 
-def _concern(
-    topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tuple[str, ...], situation: Situation
-) -> Concern:
+def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tuple[str, ...], view: View) -> Concern:
+    said = next(((one.why, verdict) for one in tier.says if (verdict := evaluate(one.when, view)).holds), None)
+    word, leading = (said[0], said[1].evidence) if said is not None else (tier.word, ())
+    named, all_ = _measured(leading, view.situation), _measured((*leading, *facts), view.situation)
     return Concern(
         topic=topic.id,
         title=topic.title,
         tier=tier.tier,
-        tier_word=tier.word,
-        readings=_readings((*_measured(facts, situation), *topic.shows), situation),
-        facts=facts,
+        tier_word=word,
+        readings=_readings((*all_, *topic.shows), view.situation),
+        facts=tuple(dict.fromkeys((*leading, *facts))),
         unknown=unknown,
+        measured=frozenset(named or all_),
+        estimated=not leading and (said is not None or not facts),
     )
 
 

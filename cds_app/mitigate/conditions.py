@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import singledispatch
 from operator import ge, gt, le, lt
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.mitigate.rules import (
@@ -25,6 +24,7 @@ from cds_app.mitigate.rules import (
     Expecting,
     Finding,
     Given,
+    IntensiveCare,
     Not,
     Op,
     Problem,
@@ -100,16 +100,10 @@ class Verdict:
 
 def evaluate(rule: Rule, view: View) -> Verdict:
     """Whether a rule holds, with evidence; see `Verdict`."""
-    return _evaluate(rule, view)
+    return _EVALUATORS[type(rule)](rule, view)
 
 
-@singledispatch
-def _evaluate(rule: object, view: View) -> Verdict:
-    raise TypeError(f"no rule: {type(rule).__name__}")
-
-
-@_evaluate.register
-def _(rule: All, view: View) -> Verdict:
+def _on_all(rule: All, view: View) -> Verdict:
     verdicts: list[Verdict] = []
     for part in rule.all:
         verdict = evaluate(part, view)
@@ -119,8 +113,7 @@ def _(rule: All, view: View) -> Verdict:
     return _joined(True if all(one.holds for one in verdicts) else None, verdicts)
 
 
-@_evaluate.register
-def _(rule: Any_, view: View) -> Verdict:
+def _on_any(rule: Any_, view: View) -> Verdict:
     verdicts = [evaluate(part, view) for part in rule.any]
     held = [one for one in verdicts if one.holds]
     open_ = _names(verdicts)
@@ -129,8 +122,7 @@ def _(rule: Any_, view: View) -> Verdict:
     return _joined(None if any(one.holds is None for one in verdicts) else False, verdicts)
 
 
-@_evaluate.register
-def _(rule: Not, view: View) -> Verdict:
+def _on_not(rule: Not, view: View) -> Verdict:
     found = evaluate(rule.not_, view)
     turned = None if found.holds is None else not found.holds
     return Verdict(holds=turned, evidence=found.evidence, unknown=found.unknown)
@@ -148,8 +140,7 @@ def _names(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for one in verdicts for name in one.unknown))
 
 
-@_evaluate.register
-def _(rule: Quantity, view: View) -> Verdict:
+def _on_quantity(rule: Quantity, view: View) -> Verdict:
     situation = view.situation
     window_h = rule.within_h
     newest = situation.fresh(rule.quantity) if window_h is None else situation.latest(rule.quantity, window_h)
@@ -180,8 +171,7 @@ def _compares(measured: Measurement, op: Op, value: float) -> bool | None:
     return op.startswith(">") is above if settled else None
 
 
-@_evaluate.register
-def _(rule: Change, view: View) -> Verdict:
+def _on_change(rule: Change, view: View) -> Verdict:
     newest = view.situation.latest(rule.change, rule.within_h)
     if newest is None:
         return _unknown(rule.change)
@@ -210,19 +200,24 @@ def _reaches(rule: Change, *, low: float, high: float) -> bool:
     return by_amount or by_ratio
 
 
-@_evaluate.register
-def _(rule: ScoreRule, view: View) -> Verdict:
+def _on_scorerule(rule: ScoreRule, view: View) -> Verdict:
     score = view.scores.get(rule.score)
     if not isinstance(score, Score):
         return _abstained(rule.score, score)
     met = _COMPARE[rule.op](score.value, rule.value)
     settled = score.bound == "=" or met == rule.op.startswith(">")
     lacks = tuple(lack.name for lack in score.lacks)
-    return Verdict(holds=met if settled else None, evidence=score.inputs, unknown=lacks)
+    evidence = _scoring(score) if met and rule.op.startswith(">") else score.inputs
+    return Verdict(holds=met if settled else None, evidence=evidence, unknown=lacks)
 
 
-@_evaluate.register
-def _(rule: ScorePart, view: View) -> Verdict:
+def _scoring(score: Score) -> tuple[Fact, ...]:
+    """What gave points, the most first: a high score does not rest on what was normal."""
+    parts = sorted((one for one in score.parts if one.points > 0), key=lambda one: -one.points)
+    return tuple(dict.fromkeys(fact for part in parts for fact in part.evidence))
+
+
+def _on_scorepart(rule: ScorePart, view: View) -> Verdict:
     score = view.scores.get(rule.score_part)
     if not isinstance(score, Score):
         return _abstained(rule.score_part, score)
@@ -236,8 +231,7 @@ def _abstained(name: str, result: Abstained | None) -> Verdict:
     return _unknown(name) if result is None else _unknown(*(lack.name for lack in result.reasons))
 
 
-@_evaluate.register
-def _(rule: RiskRule, view: View) -> Verdict:
+def _on_riskrule(rule: RiskRule, view: View) -> Verdict:
     risk = view.risks.get(rule.risk)
     if not isinstance(risk, TieredRisk):
         return _unknown(f"{rule.risk} risk")
@@ -246,50 +240,45 @@ def _(rule: RiskRule, view: View) -> Verdict:
     return Verdict(holds=reached >= rule.tier_at_least)
 
 
-@_evaluate.register
-def _(rule: Problem, view: View) -> Verdict:
-    return _listed(view.situation.conditions(rule.condition))
+def _on_problem(rule: Problem, view: View) -> Verdict:
+    return _listed(view.situation.conditions(rule.condition, rule.within_h))
 
 
-@_evaluate.register
-def _(rule: Takes, view: View) -> Verdict:
+def _on_takes(rule: Takes, view: View) -> Verdict:
     return _listed(view.situation.medications(rule.medication, rule.within_h))
 
 
-@_evaluate.register
-def _(rule: Given, view: View) -> Verdict:
+def _on_given(rule: Given, view: View) -> Verdict:
     return _listed(view.situation.given(rule.given, rule.within_h))
 
 
-@_evaluate.register
-def _(rule: Done, view: View) -> Verdict:
-    return _listed(view.situation.procedures_done(rule.procedure, rule.within_h))
+def _on_done(rule: Done, view: View) -> Verdict:
+    return _listed(view.situation.examined(rule.procedure, rule.within_h))
 
 
-@_evaluate.register
-def _(rule: Finding, view: View) -> Verdict:
+def _on_finding(rule: Finding, view: View) -> Verdict:
     return _listed(view.situation.findings(rule.finding, rule.within_h)[-1:])
 
 
-@_evaluate.register
-def _(rule: AllergyTo, view: View) -> Verdict:
+def _on_allergyto(rule: AllergyTo, view: View) -> Verdict:
     found = [one.allergy for one in view.situation.allergies(rule.allergy) if one.relation != "cross"]
     return _listed(found)
 
 
-@_evaluate.register
-def _(rule: Age, view: View) -> Verdict:
+def _on_age(rule: Age, view: View) -> Verdict:
     age = view.situation.age_years
     return _unknown("age") if age is None else Verdict(holds=_COMPARE[rule.age](age, rule.years))
 
 
-@_evaluate.register
-def _(rule: Where, view: View) -> Verdict:
+def _on_where(rule: Where, view: View) -> Verdict:
     return Verdict(holds=view.situation.inpatient is rule.inpatient)
 
 
-@_evaluate.register
-def _(rule: Expecting, view: View) -> Verdict:
+def _on_intensivecare(rule: IntensiveCare, view: View) -> Verdict:
+    return Verdict(holds=view.situation.intensive_care is rule.intensive_care)
+
+
+def _on_expecting(rule: Expecting, view: View) -> Verdict:
     known = view.situation.pregnant
     return _unknown("pregnancy") if known is None else Verdict(holds=known is rule.pregnant)
 
@@ -300,3 +289,25 @@ def _listed(facts: Sequence[Fact]) -> Verdict:
 
 def _unknown(*names: str) -> Verdict:
     return Verdict(holds=None, unknown=names)
+
+
+_EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
+    All: _on_all,
+    Any_: _on_any,
+    Not: _on_not,
+    Quantity: _on_quantity,
+    Change: _on_change,
+    ScoreRule: _on_scorerule,
+    ScorePart: _on_scorepart,
+    RiskRule: _on_riskrule,
+    Problem: _on_problem,
+    Takes: _on_takes,
+    Given: _on_given,
+    Done: _on_done,
+    Finding: _on_finding,
+    AllergyTo: _on_allergyto,
+    Age: _on_age,
+    Where: _on_where,
+    IntensiveCare: _on_intensivecare,
+    Expecting: _on_expecting,
+}

@@ -5,11 +5,12 @@ A gate refuses with a reason and evidence, or lets pass with cautions. What cann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
 from cds_app.domain.facts import Fact
+from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.score.allergies import AllergyMatch
@@ -134,7 +135,7 @@ def _filtration(gate: RenalGate, least: float, view: View) -> _Found:
     egfr = view.scores.get("egfr")
     if not isinstance(egfr, Score):
         lacks = egfr.reasons if egfr is not None else ()
-        text = f"Renal function is not known{_lacks_text(lacks)}."
+        text = f"Renal function is not known{_lacks_text(lacks, view.situation.ontology)}."
         yield _Stop(gate="renal", reason=text) if gate.unknown == "refuse" else Caution(text=text)
         return
     if egfr.value < least:
@@ -146,9 +147,34 @@ def _filtration(gate: RenalGate, least: float, view: View) -> _Found:
         yield Caution(text="Creatinine is changing: eGFR does not show filtration.", evidence=acute.inputs)
 
 
-def _lacks_text(lacks: Sequence[Lack]) -> str:
-    said = [f"{one.name} {one.why}" + (f", {one.age_h:.0f} h old" if one.age_h else "") for one in lacks]
+def _lacks_text(lacks: Sequence[Lack], ontology: Ontology) -> str:
+    said = [_lack_text(one, ontology) for one in lacks]
     return f" ({'; '.join(said)})" if said else ""
+
+
+def _lack_text(lack: Lack, ontology: Ontology) -> str:
+    age = f", {lack.age_h:.0f} h old" if lack.age_h else ""
+    return f"{named([lack.name], ontology)} {lack.text or lack.why}{age}"
+
+
+def named(names: Iterable[str], ontology: Ontology) -> str:
+    """Inputs of rules in the words of a reader: the ontology's labels where it has one."""
+    quantities = {one.quantity for one in ontology.variables.values()}
+    said = (_label(name, quantities, ontology) for name in names)
+    return ", ".join(dict.fromkeys(said))
+
+
+def _label(name: str, quantities: Set[str], ontology: Ontology) -> str:
+    when, _, bare = name.rpartition(" ")
+    if bare not in quantities:
+        return name.replace("_", " ")
+    label = ontology.quantity(bare).label
+    return " ".join(filter(None, (when, _lower(label))))
+
+
+def _lower(text: str) -> str:
+    """The first letter small, unless it begins an abbreviation (INR, pH)."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 
 def _contraindicated(gates: Gates, view: View) -> _Found:
@@ -157,7 +183,8 @@ def _contraindicated(gates: Gates, view: View) -> _Found:
         if verdict.holds:
             yield _Stop(gate="contraindicated", reason=because.why, evidence=verdict.evidence)
         elif verdict.holds is None:
-            yield Caution(text=f"Not checked ({', '.join(verdict.unknown)} not known): {because.why}")
+            lacking = named(verdict.unknown, view.situation.ontology)
+            yield Caution(text=f"Not checked for lack of {lacking}: {_lower(because.why)}")
 
 
 def _cautions(gates: Gates, view: View) -> _Found:
@@ -172,14 +199,14 @@ def _already(gates: Gates, view: View) -> _Found:
         return
     for word, label, evidence in _earlier(gates.already, view.situation):
         if evidence:
-            reason = f"{label} was {word} in the last {gates.already.within_h:g} hours."
+            reason = f"{word.capitalize()} in the last {gates.already.within_h:g} hours: {label}."
             yield _Stop(gate="already", reason=reason, evidence=evidence[-1:])
 
 
 def _earlier(gate: AlreadyGate, situation: Situation) -> Iterator[tuple[str, str, tuple[Fact, ...]]]:
     hours, concepts = gate.within_h, situation.ontology.concepts
     for key in gate.done:
-        yield "done", concepts[key].label, (*situation.procedures_done(key, hours), *situation.reported(key, hours))
+        yield "done", concepts[key].label, situation.examined(key, hours)
     for key in gate.ordered:
         orders = (*situation.ordered(key, hours), *situation.procedures_ordered(key, hours))
         yield "ordered", concepts[key].label, orders

@@ -9,7 +9,7 @@ from typing import Any
 from cds_app.mitigate.catalogue import Catalogue, Draft, Guideline, OptionEntry, Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.conditions import Verdict, View, evaluate
-from cds_app.mitigate.gates import Caution, Refusal, pass_gates
+from cds_app.mitigate.gates import Caution, Refusal, named, pass_gates
 from cds_app.score.situation import Situation
 
 _EVIDENCE_FIELD = {"MedicationRequest": "supportingInformation", "ServiceRequest": "supportingInfo"}
@@ -98,7 +98,8 @@ def _judged(
     if verdict.holds is False:
         return None, ()
     if verdict.holds is None:
-        reason = f"Not known whether it applies: {', '.join(verdict.unknown)} lacking."
+        lacking = named(verdict.unknown, view.situation.ontology)
+        reason = f"Not known whether it applies, for lack of {lacking}."
         return (Refusal(option=entry.id, gate="requires", reason=reason, evidence=verdict.evidence),), ()
     if entry.draft is not None and (entry.draft.system, entry.draft.code) in taken:
         reason = f"{entry.draft.display} is already among the options."

@@ -93,9 +93,13 @@ class RiskRule(Content):
 
 
 class Problem(Content):
-    """A condition is on the problem list and holds."""
+    """A condition is on the problem list and holds; with ``within_h``, it began or was recorded in the last hours.
+
+    The problem list keeps acute illness long after it is over: what is to speak of now needs ``within_h``.
+    """
 
     condition: str
+    within_h: PositiveFloat | None = None
 
 
 class Takes(Content):
@@ -145,6 +149,12 @@ class Where(Content):
     inpatient: bool
 
 
+class IntensiveCare(Content):
+    """The patient is (or is not known to be) in an intensive care unit."""
+
+    intensive_care: bool
+
+
 class Expecting(Content):
     """The patient is known to be (or not to be) pregnant."""
 
@@ -165,6 +175,7 @@ Leaf = (
     | AllergyTo
     | Age
     | Where
+    | IntensiveCare
     | Expecting
 )
 
@@ -185,6 +196,7 @@ WORDS = (
     "allergy",
     "age",
     "inpatient",
+    "intensive_care",
     "pregnant",
 )
 
@@ -213,6 +225,7 @@ Rule = Annotated[
     | Annotated[AllergyTo, Tag("allergy")]
     | Annotated[Age, Tag("age")]
     | Annotated[Where, Tag("inpatient")]
+    | Annotated[IntensiveCare, Tag("intensive_care")]
     | Annotated[Expecting, Tag("pregnant")],
     Discriminator(_word),
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-import numpy as np
-
-from cds_app.score.features import VITALS, Series
+from cds_app.score.features import VITALS
+from cds_app.score.result import Abstained, Lack, Why
 
 _SAME_INSTANT_H = 1e-6
 
@@ -24,6 +25,26 @@ class Reason(StrEnum):
     TOO_LATE = "too-late"  # longer in the unit than anyone the model was trained on
     NO_VITAL_SIGN = "no-vital-sign"  # nothing at all, or nothing recent
     FEW_FRESH_VITALS = "few-fresh-vitals"
+
+
+_WHY: Mapping[Reason, Why] = {
+    Reason.AGE_UNKNOWN: "missing",
+    Reason.TOO_YOUNG: "out-of-population",
+    Reason.PREGNANT: "out-of-population",
+    Reason.NOT_INPATIENT: "out-of-population",
+    Reason.TOO_EARLY: "unsuitable",
+    Reason.TOO_LATE: "unsuitable",
+    Reason.NO_VITAL_SIGN: "missing",
+    Reason.FEW_FRESH_VITALS: "stale",
+}
+
+
+class Series(Protocol):
+    """When a quantity was measured; a twin's track is one."""
+
+    @property
+    def hours(self) -> Sequence[float]:
+        """Ascending, hours on any one clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +81,15 @@ class Circumstances:
     hours_in_unit: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abstained:
-    """No estimate, and why."""
-
-    reasons: tuple[Reason, ...]
-
-
 def eligible(
-    limits: Limits, circumstances: Circumstances, tracks: Mapping[str, Series], at_h: float
+    name: str, limits: Limits, circumstances: Circumstances, tracks: Mapping[str, Series], at_h: float
 ) -> Abstained | None:
     """Whether the model may be asked.
 
     Parameters
     ----------
+    name : str
+        Of the model.
     limits : Limits
         Of the model.
     circumstances : Circumstances
@@ -86,10 +102,12 @@ def eligible(
     Returns
     -------
     Abstained or None
-        None when the model may be asked.
+        None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Reason`.
     """
     reasons = (*_about_patient(limits, circumstances), *_about_data(limits, tracks, at_h))
-    return Abstained(reasons=reasons) if reasons else None
+    if not reasons:
+        return None
+    return Abstained(name=name, reasons=tuple(Lack(name=one.value, why=_WHY[one]) for one in reasons))
 
 
 def _about_patient(limits: Limits, who: Circumstances) -> tuple[Reason, ...]:
@@ -116,5 +134,5 @@ def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float) -> tu
 
 def _age_h(series: Series, at_h: float) -> float | None:
     """Hours since the last sample that is not later than the instant."""
-    past = int(np.searchsorted(series.hours, at_h + _SAME_INSTANT_H, side="right"))
-    return at_h - float(series.hours[past - 1]) if past else None
+    past = bisect_right(series.hours, at_h + _SAME_INSTANT_H)
+    return at_h - series.hours[past - 1] if past else None

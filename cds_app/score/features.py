@@ -6,20 +6,24 @@ be summed per measurement. No feature sees a sample later than the query.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.score.samples import MS_PER_HOUR, Floats, Ints, Moments, Samples, to_ms
+from cds_app.score.twin_view import BELIEF, PARTS, Motion, view
+from cds_app.twin.model import TwinModel
+from cds_app.twin.state import Track
 
-Aspect = Literal["value", "trend", "age", "count", "derived"]
+Aspect = Literal["value", "trend", "age", "count", "derived", "twin"]
 Columns = Mapping[str, Floats]
 
 VITALS: tuple[str, ...] = ("heart_rate", "spo2", "body_temp", "sbp", "map", "dbp", "resp_rate")
-LABS: tuple[str, ...] = [
+LABS: tuple[str, ...] = (
     "base_excess",
     "bicarbonate",
     "fio2",
@@ -46,7 +50,7 @@ LABS: tuple[str, ...] = [
     "wbc",
     "fibrinogen",
     "platelets",
-]  # type: ignore[assignment]
+)
 QUANTITIES: tuple[str, ...] = (*VITALS, "etco2", *LABS)
 _VITALS = slice(0, len(VITALS))
 _LABS = slice(len(VITALS) + 1, len(QUANTITIES))
@@ -63,26 +67,14 @@ class Feature:
         Unique name.
     quantity : str
         Clinical measurement (or group) that it belongs to.
-    aspect : {"value", "trend", "age", "count", "derived"}
-        What it shows of it: how it is, how it changes, how long ago and how often it was measured, or something
-        computed from several measurements.
+    aspect : {"value", "trend", "age", "count", "derived", "twin"}
+        What it shows of it: how it is, how it changes, how long ago and how often it was measured, something computed
+        from several measurements, or what the twin makes of it.
     """
 
     name: str
     quantity: str
     aspect: Aspect
-
-
-class Series(Protocol):
-    """Samples of one quantity; a twin's track is one."""
-
-    @property
-    def hours(self) -> Sequence[float] | NDArray[np.float64]:
-        """When, ascending, in hours on any one clock."""
-
-    @property
-    def values(self) -> Sequence[float] | NDArray[np.float64]:
-        """What was measured, canonical unit, no NaN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +108,16 @@ class Persons:
     hours_before_unit: Floats
 
 
-def features(tracks: Mapping[str, Series], statics: Statics, queries: Sequence[float] | Floats) -> NDArray[np.float32]:
+def features(
+    twin: TwinModel, tracks: Mapping[str, Track], statics: Statics, queries: Sequence[float] | Floats
+) -> NDArray[np.float32]:
     """Model input of one patient.
 
     Parameters
     ----------
-    tracks : mapping of str to Series
+    twin : TwinModel
+        With which the tracks were filtered.
+    tracks : mapping of str to Track
         By quantity; missing ones and unknown ones are allowed.
     statics : Statics
         Who the patient is.
@@ -141,16 +137,18 @@ def features(tracks: Mapping[str, Series], statics: Statics, queries: Sequence[f
         male=np.array([male]),
         hours_before_unit=np.array([_or_nan(statics.hours_before_unit)]),
     )
-    return matrix(samples, persons, np.zeros(len(time_ms), np.int64), time_ms)
+    return matrix(twin, samples, persons, np.zeros(len(time_ms), np.int64), time_ms)
 
 
-def matrix(samples: Samples, persons: Persons, patient: Ints, time_ms: Ints) -> NDArray[np.float32]:
+def matrix(twin: TwinModel, samples: Samples, persons: Persons, patient: Ints, time_ms: Ints) -> NDArray[np.float32]:
     """Model input of many patients at once.
 
     Parameters
     ----------
+    twin : TwinModel
+        With which the beliefs were filtered.
     samples : Samples
-        Of all patients, in groups by patient and `QUANTITIES`.
+        Of all patients, in groups by patient and `QUANTITIES`, with beliefs as `BELIEF` names them.
     persons : Persons
         Statics of all patients.
     patient, time_ms : ndarray of int64, shape (queries,)
@@ -173,6 +171,7 @@ def matrix(samples: Samples, persons: Persons, patient: Ints, time_ms: Ints) -> 
         _derived(dict(zip(QUANTITIES, last.T, strict=True))),
         _activity(age),
         _statics(persons, patient, time_ms),
+        *view(Motion.of(twin, QUANTITIES), now, age),
     )
     at = 0
     for block in blocks:
@@ -181,14 +180,25 @@ def matrix(samples: Samples, persons: Persons, patient: Ints, time_ms: Ints) -> 
     return out
 
 
-def _samples_of(tracks: Mapping[str, Series], unit_start_h: float) -> Samples:
+def _samples_of(tracks: Mapping[str, Track], unit_start_h: float) -> Samples:
     found = [tracks.get(quantity) for quantity in QUANTITIES]
     start = np.zeros(len(QUANTITIES) + 1, np.int64)
-    np.cumsum([0 if one is None else len(one.hours) for one in found], out=start[1:])
+    np.cumsum([0 if one is None else len(one) for one in found], out=start[1:])
     there = [one for one in found if one is not None]
-    hours = np.concatenate([one.hours for one in there]) if there else np.empty(0)
-    values = np.concatenate([one.values for one in there]) if there else np.empty(0)
-    return Samples.of(quantities=len(QUANTITIES), start=start, time_ms=to_ms(hours - unit_start_h), value=values)
+    return Samples.of(
+        quantities=len(QUANTITIES),
+        start=start,
+        time_ms=to_ms(_joined(one.hours for one in there) - unit_start_h),
+        value=_joined(one.values for one in there),
+        belief=np.stack([_joined(getattr(one, name) for one in there) for name in BELIEF]),
+    )
+
+
+def _joined(columns: Iterable[array[float]]) -> Floats:
+    whole = array("d")
+    for column in columns:
+        whole.extend(column)
+    return np.frombuffer(whole, np.float64)
 
 
 def _or_nan(value: float | None) -> float:
@@ -328,5 +338,6 @@ FEATURES: tuple[Feature, ...] = (
     *_named("sex", "value", "male"),
     *_named("time_before_unit", "value", "hours_before_unit"),
     *_named("time_in_unit", "value", "hours_in_unit", "hours_since_admission"),
+    *(one for part in PARTS for one in _each(QUANTITIES, part, "twin")),
 )
 NAMES: tuple[str, ...] = tuple(one.name for one in FEATURES)

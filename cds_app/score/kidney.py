@@ -143,7 +143,9 @@ def _urine_part(situation: Situation) -> Part | Lack:
         return lacking(situation, "urine_output") if not situation.series("urine_output") else _sparse(situation)
     stages = [(_urine_stage(one, weight.value), one) for one in windows.values() if one is not None]
     stage, shown = max(stages, key=lambda pair: pair[0])
-    return Part(label="urine output", points=stage, evidence=(*shown.evidence, weight))
+    rate = shown.volume_ml / weight.value / shown.hours
+    finding = f"{rate:.1f} mL/kg/h over {shown.hours:.0f} h"
+    return Part(label="urine output", points=stage, evidence=(*shown.evidence, weight), finding=finding)
 
 
 def _sparse(situation: Situation) -> Lack:

@@ -32,6 +32,8 @@ _MEDIUM, _HIGH = 5, 7
 _SOURCE = "Royal College of Physicians, NEWS2, 2017"
 _ROUNDING = "Vital signs rounded to whole numbers and temperature to 0.1, halves up."
 _RECENT_H = 6.0
+_SEDATION_H = 2.0
+_SEDATION = ("propofol", "dexmedetomidine", "ketamine", "midazolam")
 _VITALS: tuple[tuple[str, str, Bands, str], ...] = (
     ("resp_rate", "respiratory rate", RESPIRATION, "1"),
     ("sbp", "systolic blood pressure", SYSTOLIC, "1"),
@@ -186,11 +188,20 @@ def consciousness(situation: Situation) -> Part | Lack:
     if said is not None and _alert(said) is not None:
         return Part(label="consciousness", points=0 if _alert(said) else NOT_ALERT_POINTS, evidence=(said,))
     gcs = situation.fresh("gcs_total")
+    if gcs is not None and gcs.bound == "=" and gcs.value < FULL_GCS and _sedated(situation):
+        return Lack(
+            name="consciousness", why="unsuitable", age_h=situation.age_h(gcs), text="not judged under sedation"
+        )
     if gcs is not None and gcs.bound == "=":
         awake = gcs.value >= FULL_GCS
         text = "from the Glasgow coma score"
         return Part(label="consciousness", points=0 if awake else NOT_ALERT_POINTS, evidence=(gcs,), text=text)
     return _consciousness_lack(situation)
+
+
+def _sedated(situation: Situation) -> bool:
+    """Whether a sedative that is run to keep patients asleep was given lately: a low coma score is then its aim."""
+    return any(situation.given(one, _SEDATION_H) for one in _SEDATION)
 
 
 def _consciousness_lack(situation: Situation) -> Lack:

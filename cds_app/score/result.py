@@ -69,12 +69,15 @@ class Part:
         What it rests on.
     text : str
         Said instead where no fact can be pointed at.
+    finding : str
+        What was found, with its unit, where that is none of the facts but computed from them.
     """
 
     label: str
     points: float
     evidence: tuple[Evidence, ...] = ()
     text: str = ""
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,8 @@ class Samples:
         How many distinct (group, whole hour) pairs lie before each sample.
     total, square : ndarray of int64, shape (samples + 1,)
         Sums, in thousandths, of the values and of their squares before each sample.
+    belief : ndarray of float64, shape (parts, samples + 1)
+        What the twin believed after each sample, and one 0 behind the last.
     """
 
     quantities: int
@@ -54,9 +56,10 @@ class Samples:
     seen: Ints
     total: Ints
     square: Ints
+    belief: Floats
 
     @classmethod
-    def of(cls, *, quantities: int, start: Ints, time_ms: Ints, value: Floats) -> Samples:
+    def of(cls, *, quantities: int, start: Ints, time_ms: Ints, value: Floats, belief: Floats) -> Samples:
         """Lay out samples that are already in order of group and time.
 
         Parameters
@@ -67,6 +70,8 @@ class Samples:
             Where each group begins; the last entry is the number of samples.
         time_ms, value : ndarray, shape (samples,)
             Milliseconds since the patient entered the unit, and the measured value.
+        belief : ndarray of float64, shape (parts, samples)
+            What the twin believed after each sample.
         """
         group = np.repeat(np.arange(len(start) - 1), np.diff(start))
         key = group * _SPAN + (time_ms + _CENTRE)
@@ -80,6 +85,7 @@ class Samples:
             seen=_before(np.diff(hour, prepend=-1) != 0),
             total=_before(whole),
             square=_before(whole * whole),
+            belief=np.concatenate((belief, np.zeros((len(belief), 1))), axis=1),
         )
 
     def at(self, patient: Ints, time_ms: Ints) -> Moments:
@@ -123,6 +129,10 @@ class Moments:
             return np.full(self.end.shape, np.nan)
         ago = self.key - self.samples.key[np.maximum(self.end - 1, 0)]
         return np.where(self.end > self.first, ago / MS_PER_HOUR, np.nan)
+
+    def belief(self) -> Floats:
+        """What the twin believed after the last sample: (parts, queries, quantities); any number if there is none."""
+        return self.samples.belief[:, np.maximum(self.end - 1, 0)]
 
     def hours_seen(self, begin: Ints, columns: slice = slice(None)) -> Floats:
         """In how many distinct clock hours something was measured since ``begin``."""

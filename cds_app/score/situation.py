@@ -246,9 +246,9 @@ class Situation:
         believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
         return believed and not ended and one.when <= self.now
 
-    def conditions(self, concept: str) -> tuple[Condition, ...]:
-        """Problems that hold now; one without a clinical status counts as holding."""
-        return self._conditions.get(concept, ())
+    def conditions(self, concept: str, within_h: float | None = None) -> tuple[Condition, ...]:
+        """Problems that hold now, begun or recorded in the last hours; one without a clinical status counts as holding."""
+        return self._recent(self._conditions.get(concept, ()), within_h)
 
     @cached_property
     def _allergies(self) -> tuple[tuple[Allergy, frozenset[str]], ...]:
@@ -338,6 +338,11 @@ class Situation:
         """Diagnostic reports of a study, oldest first."""
         return self._recent(self._reports.get(concept, ()), within_h)
 
+    def examined(self, concept: str, within_h: float | None = None) -> tuple[Procedure | Report | CodedFinding, ...]:
+        """That something was done, by whichever resource says so: the procedure, its report or its coded result."""
+        results = self._recent([one for one in self._coded if one.variable == concept], within_h)
+        return (*self.procedures_done(concept, within_h), *self.reported(concept, within_h), *results)
+
     # --- where
 
     @cached_property
@@ -359,6 +364,11 @@ class Situation:
     def inpatient(self) -> bool:
         """Whether a running encounter is an inpatient one."""
         return any(one.class_code in _INPATIENT for one in self._running)
+
+    @property
+    def intensive_care(self) -> bool:
+        """Whether a running encounter is named intensive care."""
+        return any(_ICU.search(one.text) for one in self._running)
 
     @property
     def hospital_start(self) -> datetime | None:

@@ -16,7 +16,6 @@ import structlog
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.decisions import Decision
 from cds_app.domain.facts import gather
-from cds_app.errors import Conflict
 from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, TwinStore
 from cds_app.services.calls import HookCall
@@ -24,9 +23,9 @@ from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import Inputs, decide
 from cds_app.services.records import Records
+from cds_app.services.turns import Turns
 
 _LOG = structlog.get_logger("twinline")
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Answering:
     store : TwinStore
     records : Records
     gatherer : Gatherer
+    turns : Turns
     new_seed : callable
         A fresh uuid per call: the root of all ids in the answer.
     """
@@ -47,6 +47,7 @@ class Answering:
     store: TwinStore
     records: Records
     gatherer: Gatherer
+    turns: Turns = field(default_factory=Turns)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
     def ready(self) -> None:
@@ -67,18 +68,11 @@ class Answering:
     def decide(self, call: HookCall) -> tuple[Decision, ...]:
         """All decisions of a call, durable on return."""
         service = self.knowledge.service(call.event.service)
-        reading = self.gatherer.gather(call, service)
         patient = self.store.pseudonym(call.event.tenant, call.event.patient)
-        for attempt in range(_TRIES):
-            try:
-                decisions = self._once(call, service, patient, reading)
-            except Conflict:
-                if attempt == _TRIES - 1:
-                    raise
-            else:
-                self._log(service, reading, decisions, attempt)
-                return decisions
-        raise AssertionError
+        reading = self.gatherer.gather(call, service, self.records.seen(patient))
+        decisions, tries = self.turns.take(patient, lambda: self._once(call, service, patient, reading))
+        self._log(service, reading, decisions, tries)
+        return decisions
 
     def _once(self, call: HookCall, service: ServiceDefinition, patient: str, reading: Reading) -> tuple[Decision, ...]:
         record, change = self.records.extend(self.records.load(patient), reading.facts)
@@ -101,10 +95,11 @@ class Answering:
                 decisions=decisions,
             )
             segments = self.store.commit(commit)
-            self.records.keep(patient, replace(record, segments_known=segments))
+            record = replace(record, segments_known=segments)
+        self.records.keep(patient, replace(record, seen=record.seen | reading.clean))
         return decisions
 
-    def _log(self, service: ServiceDefinition, reading: Reading, decisions: tuple[Decision, ...], attempt: int) -> None:
+    def _log(self, service: ServiceDefinition, reading: Reading, decisions: tuple[Decision, ...], tries: int) -> None:
         shown = sum(one.shown for one in decisions)
         _LOG.info(
             "answered",
@@ -113,7 +108,7 @@ class Answering:
             suppressed=len(decisions) - shown,
             facts=len(reading.facts),
             issues=len(reading.issues),
-            tries=attempt + 1,
+            tries=tries,
         )
 
 

@@ -50,8 +50,10 @@ class _Ending:
         Elements that stand only in something that is over, where no status says so.
     before : str
         The status until then.
+    with_stay : bool
+        Where ``when`` does not say, it ended with its Encounter.
     undated : datetime or None
-        When it ended where neither ``when`` nor its Encounter says so. None: what is told is what is written.
+        When it ended where nothing says so. None: what is told is what is written.
     """
 
     when: tuple[str, ...]
@@ -59,6 +61,7 @@ class _Ending:
     statuses: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
     before: str = ""
+    with_stay: bool = False
     undated: datetime | None = None
 
 
@@ -98,9 +101,13 @@ _ENDINGS: Mapping[str, _Ending] = {
         gone=("statusReason",),
         statuses=("completed", "stopped"),
         before="active",
+        with_stay=True,
     ),
     "ServiceRequest": _Ending(
-        when=("occurrencePeriod.end", "occurrenceDateTime"), statuses=("completed", "revoked"), before="active"
+        when=("occurrencePeriod.end", "occurrenceDateTime"),
+        statuses=("completed", "revoked"),
+        before="active",
+        with_stay=True,
     ),
 }
 
@@ -157,10 +164,17 @@ def steps(told: Sequence[Told], every: timedelta) -> Iterator[Step]:
     for at, one in timed:
         due = _ceiling(at - origin, every)
         if due > number:
-            yield Step(at=origin + number * every, news=tuple(news))
+            yield Step(at=origin + number * every, news=_newest(news))
             news, number = [], due
         news.append(one)
-    yield Step(at=origin + number * every, news=tuple(news))
+    yield Step(at=origin + number * every, news=_newest(news))
+
+
+def _newest(news: Sequence[Told]) -> tuple[Told, ...]:
+    """Of a resource that was told twice since the last step, how it stands now: a server has one current version."""
+    names = [(one.resource.get("resourceType"), one.resource.get("id") or one.full_url) for one in news]
+    last = {name: index for index, name in enumerate(names)}
+    return tuple(one for index, one in enumerate(news) if not names[index][1] or last[names[index]] == index)
 
 
 def _ceiling(span: timedelta, every: timedelta) -> int:
@@ -199,7 +213,8 @@ def _ended(resource: Resource, stays: Mapping[str, datetime]) -> datetime | None
     stated = _first_time(resource, ending.when)
     if stated is not None:
         return stated.end
-    return stays.get(str(_at(resource, "encounter.reference"))) or ending.undated
+    stay = stays.get(str(_at(resource, "encounter.reference"))) if ending.with_stay else None
+    return stay or ending.undated
 
 
 def _is_over(resource: Resource, ending: _Ending) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal, cast
@@ -12,12 +12,12 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.decisions import Feedback
 from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
-from cds_app.errors import BadRequest, Conflict
+from cds_app.errors import BadRequest
 from cds_app.ports import Commit, TwinStore
 from cds_app.services.records import Records
+from cds_app.services.turns import Turns
 
 _UNMATCHED = ""
-_TRIES = 8
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
 _CARD_LIMIT = 256
 _COMMENT_LIMIT = 2000
@@ -31,12 +31,14 @@ class Listening:
     ----------
     store : TwinStore
     records : Records
+    turns : Turns
     simulated : bool
         Whether ``outcomeTimestamp`` is the time of a simulation and stands for the clock.
     """
 
     store: TwinStore
     records: Records
+    turns: Turns = field(default_factory=Turns)
     simulated: bool = False
 
     def listen(self, service: ServiceDefinition, items: Sequence[object], *, received: datetime) -> None:
@@ -67,14 +69,7 @@ class Listening:
         return entry.patient, replace(feedback, topic=decision.topic)
 
     def _commit(self, patient: str, feedback: tuple[Feedback, ...], received: datetime) -> None:
-        for attempt in range(_TRIES):
-            try:
-                self.store.commit(self._on_top(patient, feedback, received))
-            except Conflict:
-                if attempt == _TRIES - 1:
-                    raise
-            else:
-                return
+        self.turns.take(patient, lambda: self.store.commit(self._on_top(patient, feedback, received)))
 
     def _on_top(self, patient: str, feedback: tuple[Feedback, ...], received: datetime) -> Commit:
         record = self.records.load(patient) if patient else None
@@ -114,7 +109,7 @@ def read_feedback(item: object, where: str, service: str, received: datetime) ->
     )
 
 
-def _reason(body: Mapping[str, Any], where: str) -> dict[str, str]:
+def _reason(body: Mapping[str, Any], where: str) -> dict[str, Any]:
     key = "overrideReason" if "overrideReason" in body else "overrideReasons"
     given = body.get(key)
     if isinstance(given, list) and len(given) == 1:

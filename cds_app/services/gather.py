@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.errors import DataUnavailable, TooLarge
 from cds_app.fabric.bundles import unpack
-from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, resolve
+from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, resolve, state_of
 from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import as_object
@@ -51,8 +51,8 @@ class Gatherer:
     budget_s: float
     max_entries: int
 
-    def gather(self, call: HookCall, service: ServiceDefinition) -> Reading:
-        """Everything that could be had about the call's patient.
+    def gather(self, call: HookCall, service: ServiceDefinition, seen: Set[bytes] = frozenset()) -> Reading:
+        """Everything that could be had about the call's patient; what was ``seen`` before is passed over.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Gatherer:
         items = (*resolved.items, *(item for one in fetched for item in one.items))
         self._bounded(items)
         _demand(service, resolved, fetched, items)
-        reading = self._read(call, items)
+        reading = self._read(call, items, seen)
         issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
         return replace(reading, issues=issues)
 
@@ -75,7 +75,7 @@ class Gatherer:
         if len(items) > self.max_entries:
             raise TooLarge(f"more than {self.max_entries} resources in one call", field="prefetch")
 
-    def _read(self, call: HookCall, items: Sequence[Item]) -> Reading:
+    def _read(self, call: HookCall, items: Sequence[Item], seen: Set[bytes]) -> Reading:
         now = call.event.received
         return read(
             items,
@@ -84,6 +84,7 @@ class Gatherer:
             units=self.knowledge.units,
             learned=now,
             now=now,
+            seen=seen,
         )
 
     def _fetch(self, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> list[Fetched]:
@@ -105,14 +106,17 @@ class Gatherer:
             issue = Issue(code=IssueCode.FETCH_FAILED, ref=f"prefetch.{key}")
             return Fetched(key=key, issues=(issue,), failed=True)
         items, issues = unpack(document, at=f"prefetch.{key}")
-        return Fetched(key=key, items=tuple(items), issues=tuple(issues))
+        state = state_of(document)
+        if state is State.PAGED:
+            issues = (*issues, Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False))
+        return Fetched(key=key, items=items, issues=issues, failed=state in (State.OUTCOME, State.ABSENT))
 
 
 def _unfetched(key: str, resolved: Resolved) -> Fetched:
     """What cannot be fetched. A first page without the rest counts as data, and is said to be cut short."""
-    if resolved.states[key] is State.PAGED:
-        return Fetched(key=key, issues=(Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False),))
-    return Fetched(key=key, failed=True)
+    paged = resolved.states[key] is State.PAGED
+    code = IssueCode.TRUNCATED if paged else IssueCode.FETCH_FAILED
+    return Fetched(key=key, issues=(Issue(code=code, ref=f"prefetch.{key}", dropped=False),), failed=not paged)
 
 
 def _path(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> str:
@@ -124,13 +128,18 @@ def _path(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolv
 
 
 def _demand(service: ServiceDefinition, resolved: Resolved, fetched: Sequence[Fetched], items: Sequence[Item]) -> None:
-    """A needed key counts as there when resources of its type came under any key: sites rename keys."""
+    """A needed key counts as there when resources of its type came under it, or under a key of the site's own."""
     failed = {one.key for one in fetched if one.failed}
-    types = {kind for item in items if (kind := _type_of(item)) is not None}
     for key in service.needs:
         wanted = service.prefetch[key].partition("/")[0].partition("?")[0]
-        if key in failed and wanted not in types:
+        if key in failed and not any(_type_of(item) == wanted for item in items if _came_as(item, key)):
             raise DataUnavailable("needed, neither sent nor to be had from the FHIR server", field=f"prefetch.{key}")
+
+
+def _came_as(item: Item, key: str) -> bool:
+    return item.at.startswith(tuple(f"prefetch.{name}{mark}" for name in (key, "(other)") for mark in ".[")) or (
+        item.at in (f"prefetch.{key}", "prefetch.(other)")
+    )
 
 
 def _type_of(item: Item) -> str | None:

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import DictLoader, Environment, TemplateError
 
 from cds_app.cards.definition import ServiceDefinition, parse_service
+from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.text import environment
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
-from cds_app.mitigate.catalogue import Catalogue, load_catalogue
+from cds_app.fabric.prefetch import PrefetchTemplate
+from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
+from cds_app.score.features import QUANTITIES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
@@ -36,6 +40,8 @@ class Knowledge:
 
     Parameters
     ----------
+    risk_of : mapping of str to str
+        The learned risk that a topic of the catalogue is about.
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
     """
@@ -45,6 +51,7 @@ class Knowledge:
     twin: TwinModel
     risks: Mapping[str, RiskModel]
     catalogue: Catalogue
+    risk_of: Mapping[str, str]
     services: Mapping[str, ServiceDefinition]
     templates: Environment
     labels: Mapping[str, str]
@@ -79,12 +86,17 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
     for risk in risks.values():
         risk.self_check()
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
+    catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
+    quantities = {one.quantity for one in ontology.variables.values()}
+    _check_names(services, quantities, catalogue)
+    _check_labels(labels, quantities, risks)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
         twin=TwinModel.from_artefact(found["twin"], ontology),
         risks=risks,
-        catalogue=load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS),
+        catalogue=catalogue,
+        risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
         services=services,
         templates=templates,
         labels=labels,
@@ -98,14 +110,49 @@ def _services(folder: Path) -> dict[str, ServiceDefinition]:
     if not files:
         raise ContentError("hooks/ holds no service.json", field="hooks")
     found = [parse_service(_json(file), folder=file.parent.name) for file in files]
+    for service in found:
+        _check_prefetch(service)
     return {service.id: service for service in found}
+
+
+def _check_prefetch(service: ServiceDefinition) -> None:
+    for key, template in service.prefetch.items():
+        try:
+            PrefetchTemplate(template)
+        except ContentError as error:
+            where = f"prefetch.{key}"
+            raise ContentError(f"hooks/{service.id}/service.json: {where}: {error.message}", field=where) from error
+
+
+def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str], catalogue: Catalogue) -> None:
+    topics = {*catalogue.topics, DEVIATION}
+    for service in services.values():
+        policy = service.policy
+        for field, names, known in (
+            ("asked_first", policy.asked_first, quantities),
+            ("precedence", policy.precedence, topics),
+            ("lockouts_h", tuple(policy.lockouts_h), topics),
+            ("gives_way", (*policy.gives_way, *chain(*policy.gives_way.values())), topics),
+        ):
+            if strangers := [name for name in names if name not in known]:
+                said = f"policy.{field}: unknown {', '.join(strangers)}"
+                raise ContentError(f"hooks/{service.id}/service.json: {said}", field=f"policy.{field}")
+
+
+def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mapping[str, RiskModel]) -> None:
+    """Everything that a card may have to call by name has one."""
+    inputs = {feature.quantity for risk in risks.values() for feature in risk.features}
+    nameless = (inputs | {*QUANTITIES, *risks}) - quantities - labels.keys()
+    if nameless:
+        raise ContentError(f"templates/cards/{_LABELS} lacks {', '.join(sorted(nameless))}", field=_LABELS)
 
 
 def _json(file: Path) -> object:
     try:
         return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ContentError(f"{file.parent.name}/{file.name} is not readable JSON") from error
+        where = "/".join(file.parts[-3:])
+        raise ContentError(f"{where} is not readable JSON", field=where) from error
 
 
 def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
@@ -122,7 +169,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
 
 
 def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
-    sources = {file.name: file.read_text("utf-8") for file in sorted(folder.glob("*.j2"))}
+    sources = {file.name: _text(file) for file in sorted(folder.glob("*.j2"))}
     templates = environment(DictLoader(sources))
     for name in sources:
         try:
@@ -133,6 +180,13 @@ def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
     if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
         raise ContentError(f"templates/cards/{_LABELS} is not an object of texts")
     return templates, labels, _hash({**sources, _LABELS: json.dumps(labels, sort_keys=True)})
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ContentError(f"templates/cards/{file.name} is not readable text") from error
 
 
 def _pins(

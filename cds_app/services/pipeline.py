@@ -8,21 +8,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.drafts import drafts
+from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
 from cds_app.cards.wire import Draft, canonical_json, to_card
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.events import HookEvent
-from cds_app.explain.estimates import estimate_risks
-from cds_app.mitigate.catalogue import risk_of
-from cds_app.mitigate.concerns import assess
+from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
+from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.options import options_for
+from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
-from cds_app.score.deviation import deviations, joint
+from cds_app.score.deviation import JointDeviation, deviations, joint
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Record
@@ -55,9 +55,22 @@ class Inputs:
 
 
 def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
-    """Every card that is due, shown or suppressed, most urgent first."""
-    material = gather_material(knowledge, inputs)
-    return _decisions(inputs, drafts(material), _pins(knowledge, inputs))
+    """Every card that is due, shown or suppressed, most urgent first. Only what may be shown is written."""
+    service, now = inputs.service, inputs.event.received
+    found = due(gather_material(knowledge, inputs))
+    candidates = [
+        Candidate(topic=one.topic, tier=one.tier, points=one.points, grounds=one.grounds, measured=one.measured)
+        for one in found
+    ]
+    verdicts = judge(candidates, inputs.record.past, service.policy, snooze_h=service.snooze_h, now=now)
+    pins = _pins(knowledge, inputs)
+    offered: list[Option] = []
+    decisions: list[Decision] = []
+    for index, (one, verdict) in enumerate(zip(found, verdicts, strict=True)):
+        draft = one.write(offered) if verdict is Suppression.NONE else None
+        offered.extend(draft.options if draft else ())
+        decisions.append(_decision(inputs, one, draft, verdict, index, pins))
+    return tuple(sorted(decisions, key=lambda one: -one.tier))
 
 
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
@@ -68,9 +81,10 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         ontology=knowledge.ontology, facts=timeline.facts, now=event.received, measured=timeline.measured
     )
     scores = clinical_scores(situation)
-    deviating = deviations(knowledge.twin, knowledge.ontology, record.state, event.received)
-    risks = estimate_risks(knowledge.risks, situation, record.state, change_h=inputs.service.policy.change_h)
+    change_h = inputs.service.policy.change_h
+    risks = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
     view = View(situation=situation, scores=scores, risks={name: one.outcome for name, one in risks.items()})
+    concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     return Material(
         service=inputs.service,
         templates=knowledge.templates,
@@ -78,47 +92,55 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         labels=knowledge.labels,
         situation=situation,
         scores=scores,
-        deviation=joint(knowledge.twin.joint, deviating),
+        deviation=None if any(one.tier >= ACT_TODAY for one in concerns) else _deviation(knowledge, inputs),
         risks=risks,
-        advice=_advice(knowledge, view, event.patient),
+        concerns=concerns,
+        risk_of=knowledge.risk_of,
+        advise=partial(_advise, knowledge, event.patient, view, risks),
         unused=inputs.unused,
     )
 
 
-def _advice(knowledge: Knowledge, view: View, patient: str) -> tuple[Advice, ...]:
-    catalogue = knowledge.catalogue
-    given: list[Advice] = []
-    for concern in assess(catalogue, view.situation, view.scores, view.risks):
-        before = [option for one in given for option in one.offered]
-        offered, refused = options_for(concern, catalogue, view, patient=patient, offered=before)
-        topic = catalogue.topics[concern.topic]
-        given.append(Advice(concern=concern, topic=topic, offered=offered, refused=refused, risk=risk_of(topic)))
-    return tuple(given)
+def _deviation(knowledge: Knowledge, inputs: Inputs) -> JointDeviation:
+    state, now = inputs.record.state, inputs.event.received
+    return joint(knowledge.twin.joint, deviations(knowledge.twin, knowledge.ontology, state, now))
 
 
-def _decisions(inputs: Inputs, found: Sequence[Draft], pins: Mapping[str, str]) -> tuple[Decision, ...]:
-    service, now = inputs.service, inputs.event.received
-    candidates = [Candidate(topic=one.topic, tier=one.tier, points=one.points) for one in found]
-    verdicts = judge(candidates, inputs.record.past, service.policy, snooze_h=service.snooze_h, now=now)
-    return tuple(
-        _decision(inputs, draft, verdict, index, pins)
-        for index, (draft, verdict) in enumerate(zip(found, verdicts, strict=True))
+def _advise(
+    knowledge: Knowledge,
+    patient: str,
+    view: View,
+    risks: Mapping[str, RiskEstimate],
+    concern: Concern,
+    offered: Sequence[Option],
+) -> Advice:
+    risk = knowledge.risk_of.get(concern.topic)
+    options, refused = options_for(concern, knowledge.catalogue, view, patient=patient, offered=offered)
+    return Advice(
+        concern=concern,
+        topic=knowledge.catalogue.topics[concern.topic],
+        offered=options,
+        refused=refused,
+        risk=risk,
+        earlier=risk_before(knowledge.risks[risk], risks[risk]) if risk else None,
     )
 
 
-def _decision(inputs: Inputs, draft: Draft, verdict: Suppression, index: int, pins: Mapping[str, str]) -> Decision:
-    card_id = str(uuid.uuid5(uuid.UUID(inputs.seed), f"{index} {draft.topic}"))
+def _decision(
+    inputs: Inputs, one: Due, draft: Draft | None, verdict: Suppression, index: int, pins: Mapping[str, str]
+) -> Decision:
+    card_id = str(uuid.uuid5(uuid.UUID(inputs.seed), f"{index} {one.topic}"))
     return Decision(
         id=card_id,
         service=inputs.service.id,
-        topic=draft.topic,
-        tier=draft.tier,
-        points=draft.points,
+        topic=one.topic,
+        tier=one.tier,
+        points=one.points,
         at=inputs.event.received,
         suppression=verdict,
-        trigger=" ".join(draft.grounds),
+        trigger=" ".join(one.grounds),
         pins=pins,
-        card=canonical_json(to_card(draft, inputs.service, card_id)),
+        card=canonical_json(to_card(draft, inputs.service, card_id)) if draft else b"",
     )
 
 

@@ -38,6 +38,8 @@ class Record:
         What the alert policy remembers, oldest first: shown cards and the answers to them.
     digest : str
         Hash over all facts in the order of their segments.
+    seen : frozenset of bytes
+        Fingerprints of resources whose facts are in: they need not be read again. Not stored, only remembered.
     """
 
     segments_known: int
@@ -46,6 +48,7 @@ class Record:
     state: TwinState
     past: tuple[Decision | Feedback, ...]
     digest: str = ""
+    seen: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,12 @@ class Records:
         self.keep(patient, fresh)
         return fresh
 
+    def seen(self, patient: str) -> frozenset[bytes]:
+        """What the record in memory has read already; nothing if there is none."""
+        with self._lock:
+            held = self._held.get(patient)
+        return held.seen if held is not None else frozenset()
+
     def extend(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
         """A record with facts added; neither is remembered by that."""
         return self._twinner.extended(record, facts)
@@ -146,7 +155,7 @@ def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
 
 
 def _size(record: Record) -> int:
-    return len(record.timeline) + len(record.past) + 1
+    return len(record.timeline) + len(record.past) + len(record.seen) + 1
 
 
 def _age(record: Record) -> tuple[int, int]:

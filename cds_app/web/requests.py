@@ -20,6 +20,7 @@ SIMULATED_TIME = "com.twinline.simulated-time"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,256}\Z")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,256}\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_SERVER = re.compile(r"https?://[!-~]{1,2000}\Z")
 _LOCAL = "local"
 
 
@@ -79,7 +80,9 @@ def _encounter(context: Mapping[str, Any], *, required: bool) -> str | None:
 
 
 def _authorization(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    server = _text(body, "fhirServer", "fhirServer").rstrip("/") if body.get("fhirServer") is not None else None
+    server = None
+    if body.get("fhirServer") is not None:
+        server = _matching(_SERVER, _text(body, "fhirServer", "fhirServer"), "fhirServer").rstrip("/")
     if body.get("fhirAuthorization") is None:
         return server, None
     authorization = _object(body, "fhirAuthorization", "fhirAuthorization")

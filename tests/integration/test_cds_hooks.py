@@ -13,22 +13,15 @@ from werkzeug.test import TestResponse
 
 from cds_app.bootstrap import Deps, app_of
 from cds_app.domain.decisions import Suppression
+from tests import patients
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import QUIET, SEPTIC, bundle, call, course, observation, patient, stay
+from tests.patients import QUIET, bundle, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
 
 
-def septic(patient_id: str = "p1") -> dict[str, Any]:
-    start = FROZEN - timedelta(hours=11)
-    labs = [
-        observation("lactate", 4.4, FROZEN - timedelta(hours=1), patient_id),
-        observation("wbc", 21.0, FROZEN - timedelta(hours=1), patient_id),
-    ]
-    people = patient(patient_id)
-    return call(
-        people, stay(start, patient_id), *course(FROZEN, QUIET, SEPTIC, 10, patient_id), *labs, patient_id=patient_id
-    )
+def septic() -> dict[str, Any]:
+    return patients.septic(FROZEN)
 
 
 def quiet() -> dict[str, Any]:
@@ -36,9 +29,7 @@ def quiet() -> dict[str, Any]:
 
 
 def hyperkalaemic(value: float = 6.8) -> dict[str, Any]:
-    return call(patient(), stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET),
-                observation("potassium", 4.6, FROZEN - timedelta(hours=9)),
-                observation("potassium", value, FROZEN - timedelta(minutes=30)))  # fmt: skip
+    return patients.hyperkalaemic(FROZEN, value)
 
 
 def cards(response: TestResponse) -> list[dict[str, Any]]:
@@ -123,6 +114,22 @@ def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> 
     assert stored[0].feedback is not None
     assert stored[0].feedback.topic == "hyperkalaemia"
     assert stored[1].patient == ""
+
+
+def test_only_reasons_that_the_service_offers_count_as_listed(client: FlaskClient, deps: Deps) -> None:
+    for minute, code in enumerate(("data-wrong", "ZQX-555-1234")):
+        item = {"card": "1", "outcome": "overridden", "outcomeTimestamp": f"2026-03-01T09:0{minute}:00Z",
+                "overrideReason": {"reason": {"code": code, "system": "urn:x"}}}  # fmt: skip
+        assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
+    stored = [one.feedback for one in deps.store.journal() if one.feedback]
+    assert [(one.reason_code, one.reason_listed) for one in stored] == [("data-wrong", True), ("ZQX-555-1234", False)]
+
+
+@pytest.mark.parametrize(
+    "server", ["ehr.example", "https://ehr.example/\u0000", "https://ehr example/r4", "ftp://x", "https://"]
+)
+def test_a_server_that_is_no_url_is_refused(client: FlaskClient, server: str) -> None:
+    assert issue(client.post(URL, json={**quiet(), "fhirServer": server}), 400)["expression"] == ["fhirServer"]
 
 
 def test_a_malformed_item_stores_nothing_of_its_batch(client: FlaskClient, deps: Deps) -> None:

@@ -244,7 +244,42 @@ PATIENTS = [
         topics={"tacrolimus_low": 1},
         offered=["tacrolimus_low_level"],
     ),
-    Patient(story="is under-anticoagulated", chart=[measured("inr", 1.6), drug("warfarin")], topics={"inr_low": 1}),
+    Patient(
+        story="is under-anticoagulated",
+        chart=[measured("inr", 2.4, 240), measured("inr", 2.1, 96), measured("inr", 1.6), drug("warfarin")],
+        topics={"inr_low": 1},
+    ),
+    Patient(story="has just begun warfarin", chart=[measured("inr", 1.2), drug("warfarin")], topics={}),
+    Patient(
+        story="had sepsis in an earlier stay",
+        chart=[problem("sepsis", hours=2000), measured("lactate", 2.4)],
+        topics={},
+    ),
+    Patient(
+        story="had an acute heart failure a year ago and breathes fast",
+        chart=[problem("acute_heart_failure", hours=8760), measured("resp_rate", 24)],
+        topics={},
+    ),
+    Patient(
+        story="has one low pressure on norepinephrine",
+        chart=[measured("map", 62, 0.2), measured("map", 70, 1), drug("norepinephrine", hours=0.5)],
+        topics={"hypotension": 2},
+    ),
+    Patient(
+        story="has a lasting low pressure on norepinephrine",
+        chart=[measured("map", 62, 0.2), measured("map", 60, 1), drug("norepinephrine", hours=0.5)],
+        topics={"hypotension": 3},
+    ),
+    Patient(
+        story="lost 3.5 g/dL of haemoglobin from a high value",
+        chart=[measured("hemoglobin", 15.5, 20), measured("hemoglobin", 12.0, 1)],
+        topics={"anaemia_bleed": 2},
+    ),
+    Patient(
+        story="lost 2.2 g/dL of haemoglobin and has 12 left",
+        chart=[measured("hemoglobin", 14.2, 20), measured("hemoglobin", 12.0, 1)],
+        topics={"anaemia_bleed": 1},
+    ),
     Patient(
         story="has died",
         chart=[measured("potassium", 7.0, 3), person(80, died_hours=1)],

@@ -157,3 +157,96 @@ def test_each_unanswered_repetition_doubles_the_quiet_after_it() -> None:
 
 def test_a_repetition_that_got_worse_starts_anew() -> None:
     assert verdict([shown(17, tier=1), shown(9, tier=2)]) is Suppression.NONE
+
+
+def test_a_state_that_had_gone_in_between_is_no_repetition() -> None:
+    kept = [shown(49), shown(40), shown(23)]  # each as soon as its quiet was over: four times the lockout now
+    assert verdict(list(kept)) is Suppression.LOCKOUT
+    gone = [shown(90), shown(60), shown(8)]  # days after the quiet was over
+    assert verdict(list(gone)) is Suppression.NONE
+
+
+def test_a_risk_has_to_rise_above_all_that_was_told_in_the_last_day() -> None:
+    falling: list[Decision | Feedback] = [shown(20, points=40), shown(4, points=25)]
+    assert verdict(falling, points=36) is Suppression.LOCKOUT
+    assert verdict(falling, points=50) is Suppression.NONE
+    assert verdict([shown(30, points=40), shown(4, points=25)], points=36) is Suppression.NONE
+
+
+def test_what_got_better_is_no_news_for_a_day() -> None:
+    assert verdict([shown(23.9, tier=3)], tier=2) is Suppression.LOCKOUT
+    assert verdict([shown(24, tier=3)], tier=2) is Suppression.NONE
+    assert verdict([shown(8, tier=3)], tier=3) is Suppression.NONE
+
+
+def ready(topic: str, tier: int, *measured: str, grounds: tuple[str, ...] = ()) -> Candidate:
+    return Candidate(topic=topic, tier=tier, points=None, measured=frozenset(measured), grounds=grounds)
+
+
+def judged(past: list[Decision | Feedback], *candidates: Candidate, policy: Policy = POLICY) -> list[Suppression]:
+    return list(judge(candidates, past, policy, snooze_h=snooze_h, now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("tier", "grounds", "expected"),
+    [
+        (2, ("Condition/1",), Suppression.UNCHANGED),
+        (2, ("Condition/1", "Observation/9"), Suppression.NONE),  # measured anew
+        (3, ("Condition/1",), Suppression.NONE),  # reminded of
+        (2, (), Suppression.NONE),  # rests on no facts: an estimate
+    ],
+)
+def test_the_same_facts_are_not_told_again(tier: int, grounds: tuple[str, ...], expected: Suppression) -> None:
+    past: list[Decision | Feedback] = [replace(shown(9, tier=tier), trigger="Condition/1 Observation/2")]
+    assert judged(past, ready("sepsis", tier, grounds=grounds)) == [expected]
+
+
+def test_the_same_facts_are_told_again_after_a_week() -> None:
+    past: list[Decision | Feedback] = [replace(shown(168), trigger="Condition/1")]
+    assert judged(past, ready("sepsis", 2, grounds=("Condition/1",))) == [Suppression.NONE]
+
+
+def test_a_topic_may_have_a_lockout_of_its_own_short_of_the_highest_tier() -> None:
+    policy = POLICY.model_copy(update={"lockouts_h": {"aki": 24.0}})
+    assert judged([shown(23, topic="aki")], ready("aki", 2), policy=policy) == [Suppression.LOCKOUT]
+    assert judged([shown(24, topic="aki")], ready("aki", 2), policy=policy) == [Suppression.NONE]
+    assert judged([shown(8, topic="aki", tier=3)], ready("aki", 3), policy=policy) == [Suppression.NONE]
+
+
+YIELDING = POLICY.model_copy(update={"gives_way": {"news2": ("hypoxia", "sepsis")}})
+NEWS2 = ready("news2", 3, "spo2", "resp_rate")
+HYPOXIA = ready("hypoxia", 3, "spo2")
+
+
+def test_a_sum_gives_way_to_the_specific_that_rests_on_the_same() -> None:
+    assert judged([], HYPOXIA, NEWS2, policy=YIELDING) == [Suppression.NONE, Suppression.RESTATES]
+
+
+def test_it_gives_way_within_the_lockout_and_the_snooze_too() -> None:
+    card = shown(2, topic="hypoxia", tier=3)
+    assert judged([card], HYPOXIA, NEWS2, policy=YIELDING) == [Suppression.LOCKOUT, Suppression.RESTATES]
+    past: list[Decision | Feedback] = [card, answered(card, "overridden", 1, "never")]
+    assert judged(past, HYPOXIA, NEWS2, policy=YIELDING) == [Suppression.SNOOZED, Suppression.RESTATES]
+
+
+def test_it_does_not_give_way_to_what_is_over_milder_about_else_or_was_not_told() -> None:
+    assert judged([shown(2, topic="hypoxia", tier=3)], NEWS2, policy=YIELDING) == [Suppression.NONE]
+    milder, other = ready("hypoxia", 2, "spo2"), ready("hypoxia", 3, "body_temp")
+    assert judged([], NEWS2, milder, policy=YIELDING) == [Suppression.NONE, Suppression.NONE]
+    assert judged([], other, NEWS2, policy=YIELDING) == [Suppression.NONE, Suppression.NONE]
+    assert judged([], HYPOXIA, NEWS2) == [Suppression.NONE, Suppression.NONE]
+    full = judged([], ready("a", 3), ready("b", 3), HYPOXIA, NEWS2, policy=YIELDING)
+    assert full[2:] == [Suppression.RESPONSE, Suppression.RESPONSE]
+
+
+def test_a_sum_stands_after_what_it_gives_way_to() -> None:
+    usual = POLICY.model_dump()
+    Policy.model_validate({**usual, "precedence": ["hypoxia", "news2"], "gives_way": {"news2": ["hypoxia"]}})
+    with pytest.raises(ValueError, match="news2 does not come after hypoxia"):
+        Policy.model_validate({**usual, "precedence": ["news2", "hypoxia"], "gives_way": {"news2": ["hypoxia"]}})
+
+
+def test_the_highest_tier_is_quiet_for_a_day_at_most() -> None:
+    kept = [shown(hours, tier=3) for hours in (80, 72, 56, 24)]
+    assert verdict(list(kept), tier=3) is Suppression.NONE
+    assert verdict([*kept[:-1], shown(23.9, tier=3)], tier=3) is Suppression.LOCKOUT

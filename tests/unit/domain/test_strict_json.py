@@ -63,3 +63,22 @@ def test_other_json_reads_as_the_standard_library_reads_it(value: object) -> Non
             json.dumps(value, ensure_ascii=False).encode()
         return
     assert expected == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b" : {"a": 2}}',
+        '{"text": "looks like \\": a key"}',
+        '{"text": "looks like \\" : a key", "n": [1, 2.5, -0.0, 1E5]}',
+        '{"long": ' + "7" * 30 + "}",
+        '["\\u00e9", "\\ud83d\\ude00"]',
+    ],
+)
+def test_the_quick_way_reads_what_the_careful_way_reads(text: str) -> None:
+    assert loads(text.encode()) == json.loads(text)
+
+
+def test_a_repeated_key_cannot_hide_behind_a_spaced_one() -> None:
+    with pytest.raises(BadRequest):
+        loads(b'{"a":1,"a":2,"b" :3}')

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
 from cds_app.learn.sepsis_artefact import LIMITS
 from cds_app.learn.sepsis_calibrate import calibrate
 from cds_app.learn.sepsis_measure import alert_figures, calibration, figures, logistic_line, served
+from cds_app.learn.sepsis_rows import shipped_twin
 from cds_app.score.eligibility import Circumstances, eligible
 from cds_app.score.features import Statics, features
+from cds_app.twin.state import track_of
 
 
 def _expit(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-x))
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))
 
 
 def test_logistic_line_finds_the_line_that_made_the_data() -> None:
@@ -66,22 +66,19 @@ def test_calibration_recovers_a_bent_margin() -> None:
     assert (fitted.calibration.low <= fitted.calibration.high).all()
 
 
-@dataclass(frozen=True)
-class Seen:
-    hours: np.ndarray
-    values: np.ndarray
-
-
 def test_served_agrees_with_eligible() -> None:
-    rng = np.random.default_rng(3)
+    rng, twin = np.random.default_rng(3), shipped_twin()
     agreed = set()
     for _ in range(200):
         names = [name for name in ("heart_rate", "sbp", "spo2", "resp_rate") if rng.random() < 0.7]
-        tracks = {name: Seen(hours := np.sort(rng.integers(1, 30, 2)).astype(float), hours) for name in names}
+        tracks = {
+            name: track_of(twin, name, sorted(map(float, rng.integers(1, 30, 2))), [80.0, 90.0]) for name in names
+        }
         at, age = float(rng.integers(0, 32)), float(rng.integers(14, 60))
-        rows = features(tracks, Statics(age_years=age, sex=None, unit_start_h=0.0, hours_before_unit=None), [at])
+        person = Statics(age_years=age, sex=None, unit_start_h=0.0, hours_before_unit=None)
+        rows = features(twin, tracks, person, [at])
         who = Circumstances(age_years=age, pregnant=False, inpatient=True, hours_in_unit=at)
-        expected = eligible(LIMITS, who, tracks, at) is None
+        expected = eligible("sepsis", LIMITS, who, tracks, at) is None
         assert bool(served(LIMITS, rows)[0]) is expected
         agreed.add(expected)
     assert agreed == {True, False}

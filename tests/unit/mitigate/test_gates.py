@@ -109,7 +109,7 @@ def test_a_contraindication_refuses_and_says_when_it_could_not_be_checked() -> N
     fact = measured("glucose", 60)
     refusals, _ = gated(gates, fact)
     assert refusals == (Refusal(option="ecg", gate="contraindicated", reason="Glucose is low.", evidence=(fact,)),)
-    assert cautioned(gates) == ["Not checked (glucose not known): Glucose is low."]
+    assert cautioned(gates) == ["Not checked for lack of glucose: glucose is low."]
     assert cautioned(gates, measured("glucose", 90)) == []
 
 
@@ -133,11 +133,11 @@ ALREADY = {
 @pytest.mark.parametrize(
     ("fact", "reason"),
     [
-        (procedure("ecg"), "Ecg was done in the last 3 hours."),
-        (report("ecg"), "Ecg was done in the last 3 hours."),
-        (procedure("ecg", source="request"), "Ecg was ordered in the last 3 hours."),
-        (drug("digoxin"), "Digoxin was given in the last 3 hours."),
-        (measured("lactate", 1.0), "Lactate was measured in the last 3 hours."),
+        (procedure("ecg"), "Done in the last 3 hours: Ecg."),
+        (report("ecg"), "Done in the last 3 hours: Ecg."),
+        (procedure("ecg", source="request"), "Ordered in the last 3 hours: Ecg."),
+        (drug("digoxin"), "Given in the last 3 hours: Digoxin."),
+        (measured("lactate", 1.0), "Measured in the last 3 hours: Lactate."),
     ],
 )
 def test_what_was_done_already_is_not_offered(fact: Fact, reason: str) -> None:
@@ -147,9 +147,7 @@ def test_what_was_done_already_is_not_offered(fact: Fact, reason: str) -> None:
 
 def test_an_order_of_a_drug_is_found_too_and_what_is_older_is_not() -> None:
     gates = {"already": {"within_h": 3, "ordered": ["digoxin"]}}
-    assert refused(gates, drug("digoxin", source="request")) == [
-        ("already", "Digoxin was ordered in the last 3 hours.")
-    ]
+    assert refused(gates, drug("digoxin", source="request")) == [("already", "Ordered in the last 3 hours: Digoxin.")]
     assert refused(gates, drug("digoxin", source="request", hours=4)) == []
     assert refused(ALREADY, procedure("ecg", hours=4), measured("lactate", 1.0, 4)) == []
 

@@ -53,7 +53,7 @@ def test_an_option_that_does_not_apply_is_neither_offered_nor_refused() -> None:
 def test_an_option_of_which_it_is_not_known_whether_it_applies_is_refused() -> None:
     low = {"quantity": "glucose", "op": "<", "value": 70, "unit": "mg/dL"}
     _, refused = offered(catalogue(topic(option(when=low))), measured("potassium", 5.6))
-    reason = "Not known whether it applies: glucose lacking."
+    reason = "Not known whether it applies, for lack of glucose."
     assert refused == (Refusal(option="ecg", gate="requires", reason=reason),)
 
 

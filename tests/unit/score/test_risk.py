@@ -14,8 +14,9 @@ import xgboost as xgb
 
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
-from cds_app.score.eligibility import Abstained, Circumstances, Limits, Reason, eligible
+from cds_app.score.eligibility import Circumstances, Limits, Reason, eligible
 from cds_app.score.features import FEATURES
+from cds_app.score.result import Abstained
 from cds_app.score.risk import Calibration, RiskModel
 
 COLUMNS = [0, 3, 6, 40, len(FEATURES) - 1]
@@ -170,16 +171,19 @@ def test_unknown_feature_is_refused(build: Callable[..., Artefact]) -> None:
 @dataclass(frozen=True)
 class Seen:
     hours: list[float]
-    values: list[float]
 
 
 NOW = 50.0
 WELL = Circumstances(age_years=60.0, pregnant=False, inpatient=True, hours_in_unit=20.0)
-FRESH = {name: Seen([40.0, 49.0], [1.0, 1.0]) for name in ("heart_rate", "sbp", "spo2")}
+FRESH = {name: Seen([40.0, 49.0]) for name in ("heart_rate", "sbp", "spo2")}
+
+
+def _reasons(found: Abstained | None) -> list[str]:
+    return [] if found is None else [one.name for one in found.reasons]
 
 
 def test_a_measured_adult_in_the_unit_is_eligible() -> None:
-    assert eligible(Limits(**LIMITS), WELL, FRESH, NOW) is None
+    assert eligible("toy", Limits(**LIMITS), WELL, FRESH, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -195,23 +199,26 @@ def test_a_measured_adult_in_the_unit_is_eligible() -> None:
     ],
 )
 def test_patients_outside_of_the_population_get_no_number(change: dict[str, Any], reason: Reason) -> None:
-    assert eligible(Limits(**LIMITS), replace(WELL, **change), FRESH, NOW) == Abstained(reasons=(reason,))
+    assert _reasons(eligible("toy", Limits(**LIMITS), replace(WELL, **change), FRESH, NOW)) == [reason]
 
 
 @pytest.mark.parametrize(
     ("tracks", "reason"),
     [
         ({}, Reason.NO_VITAL_SIGN),
-        ({"lactate": Seen([49.0], [2.0])}, Reason.NO_VITAL_SIGN),  # a laboratory value is no vital sign
-        ({name: Seen([45.0], [1.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # 5 hours of silence
-        ({name: Seen([51.0], [1.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # only later than now
-        ({"heart_rate": Seen([49.0], [80.0]), "sbp": Seen([40.0], [120.0])}, Reason.FEW_FRESH_VITALS),
+        ({"lactate": Seen([49.0])}, Reason.NO_VITAL_SIGN),  # a laboratory value is no vital sign
+        ({name: Seen([45.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # 5 hours of silence
+        ({name: Seen([51.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # only later than now
+        ({"heart_rate": Seen([49.0]), "sbp": Seen([40.0])}, Reason.FEW_FRESH_VITALS),
     ],
 )
 def test_missing_and_stale_vital_signs_get_no_number(tracks: dict[str, Seen], reason: Reason) -> None:
-    assert eligible(Limits(**LIMITS), WELL, tracks, NOW) == Abstained(reasons=(reason,))
+    assert _reasons(eligible("toy", Limits(**LIMITS), WELL, tracks, NOW)) == [reason]
 
 
 def test_all_reasons_are_given() -> None:
-    found = eligible(Limits(**LIMITS), replace(WELL, age_years=10.0, inpatient=False), {}, NOW)
-    assert found == Abstained(reasons=(Reason.TOO_YOUNG, Reason.NOT_INPATIENT, Reason.NO_VITAL_SIGN))
+    found = eligible("toy", Limits(**LIMITS), replace(WELL, age_years=10.0, inpatient=False), {}, NOW)
+    assert _reasons(found) == [Reason.TOO_YOUNG, Reason.NOT_INPATIENT, Reason.NO_VITAL_SIGN]
+    assert found is not None
+    assert found.name == "toy"
+    assert [one.why for one in found.reasons] == ["out-of-population", "out-of-population", "missing"]

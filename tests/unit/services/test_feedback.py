@@ -84,6 +84,12 @@ def test_accepted_needs_suggestions(suggestions: object) -> None:
     assert (caught.value.field or "").startswith("feedback[0].acceptedSuggestions")
 
 
+@pytest.mark.parametrize("extension", [None, "x", {}, {"com.other.reason": "1"}])
+def test_an_extension_without_a_reason_is_none(extension: object) -> None:
+    found = read({**OVERRIDDEN, "overrideReasons": {"extension": extension, "userComment": "x"}})
+    assert (found.reason_code, found.comment) == ("", "x")
+
+
 def test_an_item_must_be_an_object() -> None:
     with pytest.raises(BadRequest):
         read(["accepted"])

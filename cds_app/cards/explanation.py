@@ -1,0 +1,45 @@
+"""What a card says, once more for machines: the extension that goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cds_app.cards.material import Advice
+from cds_app.explain.estimates import RiskEstimate
+from cds_app.explain.reasons import Reason
+from cds_app.score.risk import Risk
+
+
+def explanation_of(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None) -> dict[str, Any]:
+    """What a concern rests on, what was offered and refused, and the risk with all of its reasons."""
+    concern = advice.concern
+    said: dict[str, Any] = {
+        "tier": concern.tier_word,
+        "grounds": list(dict.fromkeys(fact.ref for fact in concern.facts)),
+        "options": [{"id": one.id, "needsReview": one.needs_review} for one in advice.offered],
+        "refused": [{"id": one.option, "gate": one.gate, "reason": one.reason} for one in advice.refused],
+        "unknown": list(concern.unknown),
+    }
+    if estimate is not None and risk is not None:
+        said["risk"] = _risk_numbers(estimate, risk)
+    return {key: value for key, value in said.items() if value not in ([], "")}
+
+
+def _risk_numbers(estimate: RiskEstimate, risk: Risk) -> dict[str, Any]:
+    return {
+        "model": risk.model_name,
+        "version": risk.model_version,
+        "horizonHours": risk.horizon_h,
+        "points": round(100 * risk.probability, 2),
+        "low": round(100 * risk.low, 2),
+        "high": round(100 * risk.high, 2),
+        "base": round(100 * risk.base, 2),
+        "reasons": [_reason_numbers(one) for one in estimate.reasons],
+    }
+
+
+def _reason_numbers(one: Reason) -> dict[str, Any]:
+    said: dict[str, Any] = {"measurement": one.quantity, "points": round(one.points, 3)}
+    if one.now is not None:
+        said |= {"value": one.now.value, "reference": one.now.ref}
+    return said

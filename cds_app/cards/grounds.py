@@ -1,0 +1,114 @@
+"""What a rule-based concern rests on, and what was held back, as views for the templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cds_app.cards.text import Trusted, plain
+from cds_app.cards.views import Setting
+from cds_app.domain.facts import CodedFinding, Condition, Fact, Medication, Procedure, Report
+from cds_app.mitigate.catalogue import Topic
+from cds_app.mitigate.concerns import Concern
+from cds_app.mitigate.gates import Refusal
+from cds_app.mitigate.options import Option
+from cds_app.score.result import Part, Score
+
+_TEXT = 60
+_GATES = ("allergy", "contraindicated", "renal", "pregnancy", "weight", "already")
+_HOW_TAKEN = {"administration": "given", "request": "ordered", "statement": "taken"}
+_HOW_KNOWN: dict[type, str] = {Condition: "recorded", Procedure: "done", Report: "done", CodedFinding: "found"}
+_UNCONFIRMED = " (grade unconfirmed)"
+_FIRST_WORDS = re.compile(r"^(?:.*?\b)?[Cc]onsider (?:adding |starting )?")
+_REST = re.compile(r"(?: \(|[;:,]|\.(?!\d)| if | where | before | within | every | for | at | to | and ).*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A fact that is no measurement: ``how`` is the word for it, ``text`` stands as it was sent."""
+
+    text: str
+    how: str
+    time: Trusted
+
+
+def named_facts(concern: Concern, setting: Setting) -> tuple[Named, ...]:
+    """Problems, drugs, procedures and findings that a concern rests on: of the same the newest, newest first."""
+    latest: dict[tuple[str, str], Named] = {}
+    for fact in sorted(concern.facts, key=lambda one: one.when):
+        said = _named(fact)
+        if said is not None:
+            how, text = said
+            latest.pop(said, None)
+            latest[said] = Named(text=plain(text, limit=_TEXT), how=how, time=setting.clock(fact.when))
+    return tuple(reversed(latest.values()))
+
+
+def _named(fact: Fact) -> tuple[str, str] | None:
+    if isinstance(fact, Medication):
+        return _HOW_TAKEN[fact.source], fact.text
+    if isinstance(fact, Condition | Procedure | Report | CodedFinding):
+        return _HOW_KNOWN[type(fact)], fact.text
+    return None
+
+
+def score_text(score: Score, label: str) -> Trusted:
+    """A score with what made it: ``NEWS2 7 (high: respiratory rate 3, ...)``."""
+    least = "at least " if score.bound == ">=" else ""
+    value, band = f"{score.value:g}", score.band.removeprefix("at least ")
+    stage = band.startswith("stage ")
+    parts = ", ".join(_part_text(part, points=not stage) for part in score.parts if part.points)
+    if stage or band.startswith(f"{value} of "):
+        said, inside = (value if stage else band), parts
+    else:
+        said, inside = value, ": ".join(filter(None, (band, parts)))
+    return Trusted(f"{label} {least}{said}{f' ({inside})' if inside else ''}")
+
+
+def _part_text(part: Part, *, points: bool) -> str:
+    return " ".join(filter(None, (part.label, part.finding or (format(part.points, "g") if points else ""))))
+
+
+def computed(score: Score, lead: Fact) -> Trusted | None:
+    """What gave a score its points where that is no single measurement: ``Urine output 0.3 mL/kg/h over 12 h``."""
+    found = (part for part in score.parts if part.points and part.finding and lead in part.evidence)
+    top = next(found, None)
+    return Trusted(f"{top.label[:1].upper()}{top.label[1:]} {top.finding}") if top is not None else None
+
+
+def told_refusals(refused: Sequence[Refusal], most: int) -> list[Refusal]:
+    """Those that protect come before those that spare a repetition; one per option.
+
+    What is only not known to apply is not told: nobody expected it.
+    """
+    told = sorted((one for one in refused if one.gate in _GATES), key=lambda one: _GATES.index(one.gate))
+    first: dict[str, Refusal] = {}
+    for one in told:
+        first.setdefault(one.option, one)
+    return list(first.values())[:most]
+
+
+def refusal_view(refusal: Refusal, topic: Topic) -> dict[str, Trusted]:
+    """What is not offered, by its short name, and why."""
+    text = next(entry.text for entry in topic.options if entry.id == refusal.option)
+    return {"text": Trusted(short_name(text)), "why": Trusted(refusal.reason.rstrip("."))}
+
+
+def short_name(text: str) -> str:
+    """The thing itself out of an option's sentence: no "consider", no dose, no condition."""
+    named = _REST.sub("", _FIRST_WORDS.sub("", text, count=1), count=1)
+    return named[:1].upper() + named[1:]
+
+
+def option_view(option: Option) -> dict[str, object]:
+    """An option with who recommends it how strongly. "Pending clinical review" covers an unconfirmed grade."""
+    guideline = option.guideline
+    strength = option.strength.replace(_UNCONFIRMED, "") if option.needs_review else option.strength
+    return {
+        "text": Trusted(option.text.rstrip(".")),
+        "guideline": Trusted(f"{guideline.org} {guideline.year}"),
+        "strength": Trusted(strength),
+        "review": option.needs_review,
+        "cautions": Trusted(" ".join(one.text.rstrip(".") + "." for one in option.cautions).removesuffix(".")),
+    }

@@ -1,0 +1,136 @@
+"""Which cards are due and what they say: four blocks in order, short, urgent first, nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_app.bootstrap import Deps
+from tests.conftest import FROZEN
+from tests.patients import QUIET, SEPTIC, bundle, call, course, hyperkalaemic, observation, patient, septic, stay
+
+URL = "/cds-services/twinline-patient-view"
+BLOCKS = ("**Why now**", "**Options to consider**", "**How sure**", "**Not seen**")
+RANK = {"info": 0, "warning": 1, "critical": 2}
+
+Ask = Callable[[dict[str, Any]], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def ask(client: FlaskClient) -> Ask:
+    def send(body: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = client.post(URL, json=body)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = json.loads(answer.data)["cards"]
+        return found
+
+    return send
+
+
+def worst() -> dict[str, Any]:
+    """Septic, with failing kidneys and a high potassium."""
+    body = septic(FROZEN)
+    body["prefetch"]["labs"] = bundle(
+        observation("potassium", 6.9, FROZEN - timedelta(minutes=20)),
+        observation("creatinine", 0.9, FROZEN - timedelta(hours=30)),
+        observation("creatinine", 3.4, FROZEN - timedelta(minutes=20)),
+    )
+    return body
+
+
+def test_a_detail_has_its_blocks_in_order_and_is_short(ask: Ask) -> None:
+    found = ask(worst())
+    assert found
+    for card in found:
+        places = [card["detail"].find(block) for block in BLOCKS]
+        there = [place for place in places if place >= 0]
+        assert there == sorted(there)
+        assert places[0] == 0
+        assert len(card["detail"]) <= 900
+        assert len(card["summary"]) <= 139
+
+
+def test_an_estimate_that_asks_for_action_leads_and_there_are_at_most_two(ask: Ask, deps: Deps) -> None:
+    first, second = ask(worst())
+    assert first["source"]["topic"]["code"] == "sepsis"
+    assert second["indicator"] == "critical"
+    assert len([one for one in deps.store.journal() if one.decision]) > 2
+
+
+def test_without_an_estimate_the_most_urgent_comes_first(ask: Ask) -> None:
+    body = hyperkalaemic(FROZEN)
+    body["prefetch"]["labs"] = bundle(
+        observation("creatinine", 0.9, FROZEN - timedelta(hours=30)),
+        observation("creatinine", 1.5, FROZEN - timedelta(minutes=20)),
+    )
+    ranks = [RANK[card["indicator"]] for card in ask(body)]
+    assert len(ranks) == 2
+    assert ranks == sorted(ranks, reverse=True)
+
+
+def test_a_risk_is_compared_with_what_it_was(ask: Ask) -> None:
+    def between(share: float) -> dict[str, float]:
+        return {name: QUIET[name] + share * (SEPTIC[name] - QUIET[name]) for name in QUIET}
+
+    ill = course(FROZEN, between(0.9), between(0.7), 24)
+    labs = [observation(name, value, FROZEN - timedelta(hours=8)) for name, value in (("lactate", 4.4), ("wbc", 21.0))]
+    found = ask(call(patient(), stay(FROZEN - timedelta(hours=30)), *ill, *labs))
+    (summary,) = [one["summary"] for one in found if one["source"]["topic"]["code"] == "sepsis"]
+    assert ", down from " in summary
+
+
+def test_no_order_is_drafted_twice_in_one_answer(ask: Ask) -> None:
+    drafts = [
+        action["resource"]
+        for card in ask(worst())
+        for suggestion in card.get("suggestions", ())
+        for action in suggestion["actions"]
+    ]
+    codes = [json.dumps(one.get("code") or one.get("medicationCodeableConcept"), sort_keys=True) for one in drafts]
+    assert codes
+    assert len(set(codes)) == len(codes)
+
+
+def test_where_something_specific_calls_for_action_unusual_overall_is_not_said(ask: Ask, deps: Deps) -> None:
+    ask(worst())
+    assert "deviation" not in {one.decision.topic for one in deps.store.journal() if one.decision}
+
+
+def test_reasons_of_a_risk_are_points_that_add_up(ask: Ask) -> None:
+    card = next(one for one in ask(septic(FROZEN)) if one["source"]["topic"]["code"] == "sepsis")
+    risk = card["extension"]["com.twinline.explanation"]["risk"]
+    assert sum(one["points"] for one in risk["reasons"]) == pytest.approx(risk["points"] - risk["base"], abs=0.05)
+    assert risk["low"] <= risk["points"] <= risk["high"]
+
+
+def test_every_ground_is_a_resource_that_was_sent(ask: Ask) -> None:
+    body = hyperkalaemic(FROZEN)
+    sent = {f"Observation/{one['resource']['id']}" for one in body["prefetch"]["vitals"]["entry"]}
+    (card,) = ask(body)
+    grounds = card["extension"]["com.twinline.explanation"]["grounds"]
+    assert grounds
+    assert set(grounds) <= sent
+    (resource, *_) = [action["resource"] for one in card["suggestions"] for action in one["actions"]]
+    evidence = resource.get("supportingInfo") or resource["supportingInformation"]
+    assert {one["reference"] for one in evidence} <= sent
+
+
+def test_a_child_gets_no_estimate(ask: Ask) -> None:
+    child = call(patient(birthDate="2020-01-01"), stay(FROZEN - timedelta(hours=9)), *course(FROZEN, QUIET, QUIET))
+    for card in ask(child):
+        assert "risk" not in card["extension"]["com.twinline.explanation"]
+
+
+def test_an_outpatients_missing_estimate_is_no_news(ask: Ask) -> None:
+    visit = stay(FROZEN - timedelta(hours=1), class_code="AMB")
+    assert ask(call(patient(), visit, observation("heart_rate", 76.0, FROZEN - timedelta(minutes=5)))) == []
+
+
+def test_the_dead_get_no_card_about_what_could_not_be_estimated(ask: Ask) -> None:
+    gone = patient(deceasedDateTime=(FROZEN - timedelta(hours=1)).isoformat())
+    assert ask(call(gone, stay(FROZEN - timedelta(hours=9)))) == []

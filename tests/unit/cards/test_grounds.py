@@ -1,0 +1,89 @@
+"""What a rule-based card says of its grounds: every kind of fact by name, scores and refusals in short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from cds_app.cards.grounds import named_facts, score_text, short_name, told_refusals
+from cds_app.cards.views import Setting
+from cds_app.domain.facts import Fact
+from cds_app.mitigate.concerns import Concern
+from cds_app.mitigate.gates import Gate, Refusal
+from cds_app.score.result import Part, Score
+from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
+
+SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={})
+
+
+def said(*facts: Fact) -> list[tuple[str, str]]:
+    concern = Concern(topic="t", title="T", tier=2, tier_word="w", readings=(), facts=facts)
+    return [(one.text, one.how) for one in named_facts(concern, SETTING)]
+
+
+def test_each_kind_of_fact_is_named_by_how_it_is_known_newest_first() -> None:
+    facts = [
+        replace(drug("digoxin", hours=1), text="Digoxin"),
+        replace(drug("digoxin", hours=2, source="request"), text="Digoxin"),
+        replace(problem("sepsis", hours=3), text="Sepsis, unspecified"),
+        replace(procedure("ecg", hours=4), text="ECG"),
+        replace(finding("consciousness_acvpu", "alert", hours=5), text="Alert"),
+        measured("potassium", 5.0),
+    ]
+    assert said(*facts) == [
+        ("Digoxin", "given"),
+        ("Digoxin", "ordered"),
+        ("Sepsis, unspecified", "recorded"),
+        ("ECG", "done"),
+        ("Alert", "found"),
+    ]
+
+
+def test_the_same_drug_given_often_is_named_once() -> None:
+    assert said(*(replace(drug("digoxin", hours=h), text="Digoxin") for h in (1, 5, 3))) == [("Digoxin", "given")]
+
+
+def test_foreign_text_is_one_bounded_line_without_links() -> None:
+    nasty = replace(problem("sepsis"), text="x\n" * 90 + "http://evil.example/a")
+    ((text, _),) = said(nasty)
+    assert "\n" not in text
+    assert len(text) <= 60
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("Consider IV furosemide at 1-2 times the daily oral dose (20-40 mg if none is taken).", "IV furosemide"),
+        ("Consider norepinephrine if the mean pressure stays below 65 mmHg.", "Norepinephrine"),
+        ("Acidosis with high carbon dioxide: consider non-invasive ventilation.", "Non-invasive ventilation"),
+        ("Consider two sets of blood cultures before antimicrobials, if quick.", "Two sets of blood cultures"),
+        ("Consider adding vasopressin 0.03 units/min if it does not suffice.", "Vasopressin 0.03 units/min"),
+    ],
+)
+def test_a_refused_option_is_called_by_its_thing(option: str, name: str) -> None:
+    assert short_name(option) == name
+
+
+def refusal(option: str, gate: Gate) -> Refusal:
+    return Refusal(option=option, gate=gate, reason=gate)
+
+
+def test_protection_is_told_first_once_per_option_and_what_was_not_expected_never() -> None:
+    refused = [refusal("a", "already"), refusal("b", "requires"), refusal("a", "allergy"), refusal("c", "renal")]
+    assert [(one.option, one.gate) for one in told_refusals(refused, 2)] == [("a", "allergy"), ("c", "renal")]
+    assert len(told_refusals(refused, 9)) == 2
+
+
+def score(band: str, value: float, *parts: Part, bound: str = "=") -> Score:
+    return Score(name="s", value=value, parts=parts, band=band, source="", bound=">=" if bound == ">=" else "=")
+
+
+def test_scores_say_their_total_once_and_what_made_it() -> None:
+    pulse, urine = Part(label="pulse", points=2), Part(label="urine output", points=2, finding="0.4 mL/kg/h over 12 h")
+    calm = Part(label="temperature", points=0)
+    assert score_text(score("medium", 5, pulse, calm, bound=">="), "NEWS2") == "NEWS2 at least 5 (medium: pulse 2)"
+    assert score_text(score("stage 2", 2, urine), "KDIGO stage") == "KDIGO stage 2 (urine output 0.4 mL/kg/h over 12 h)"
+    sofa = score("at least 4 of 24, from 2 of 6 parts", 4, pulse, bound=">=")
+    assert score_text(sofa, "SOFA") == "SOFA at least 4 of 24, from 2 of 6 parts (pulse 2)"

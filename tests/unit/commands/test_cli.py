@@ -1,0 +1,232 @@
+"""The command line: help, versions, exit statuses, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cds_app import __main__, __version__
+from cds_app.adapters.sql_store import SqlStore
+from cds_app.commands import governing
+from cds_app.commands.serving import environment_of, free_port
+from cds_app.errors import (
+    BadRequest,
+    Conflict,
+    ContentError,
+    DependencyDown,
+    IntegrityError,
+    NotFound,
+    SettingsError,
+    TwinlineError,
+)
+from cds_app.settings import load_settings
+from tests.stores import append, decision, edit, facts, sqlite_store
+
+COMMANDS = ("serve", "demo", "replay", "decision", "audit", "erase", "backup", "content", "train", "evaluate", "bench")
+BELOW = (
+    *("decision list", "decision show", "decision replay", "audit verify", "content check"),
+    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast"),
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No twinline.toml of the checkout, no settings of the developer."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TWINLINE_MASTER_KEY", bytes(range(32)).hex())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqlStore:
+    made = sqlite_store(tmp_path)
+    append(made, made.pseudonym("local", "p1"), facts=facts(2), decisions=(decision(id="one"),))
+    made.close()
+    return made
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> tuple[int | str | None, str, str]:
+    """Status, output and errors of the command, as a shell would see them."""
+    monkeypatch.setattr(sys, "argv", ["twinline", *words])
+    with pytest.raises(SystemExit) as caught:
+        __main__.main()
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return caught.value.code, out, err
+
+
+class Shell:
+    """Runs commands in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._fixtures = (monkeypatch, capsys)
+
+    def __call__(self, *words: str) -> tuple[int | str | None, str, str]:
+        return run(*self._fixtures, *words)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, *BELOW])
+def test_every_command_explains_itself(shell: Shell, words: str) -> None:
+    status, out, _ = shell(*words.split(), "--help")
+    assert status == 0
+    assert out.startswith("Usage: ")
+    assert len(out.splitlines()) > 4
+
+
+def test_help_lists_every_command_and_imports_none_of_them() -> None:
+    program = (
+        "import sys; from cds_app import __main__\n"
+        "try: __main__.twinline(['--help'])\n"
+        "except SystemExit: print([name for name in sys.modules if name.startswith('cds_app.commands.')])"
+    )
+    root = Path(__main__.__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+    assert done.stdout.endswith("[]\n")
+
+
+def test_the_version_is_the_packages(shell: Shell) -> None:
+    assert shell("--version")[:2] == (0, f"twinline, version {__version__}\n")
+
+
+def test_the_content_of_the_checkout_is_whole(shell: Shell) -> None:
+    status, out, _ = shell("content", "check")
+    assert status == 0
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names == sorted(names)
+    assert {"hooks", "templates/cards", "models/sepsis"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    "words", ["nonsense", "decision nonsense", "serve --port many", "decision show", "erase", "replay no-such-file"]
+)
+def test_misuse_is_status_2(shell: Shell, words: str) -> None:
+    assert shell(*words.split())[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("COLOUR", "red", "colour"),
+        ("PORT", "many", "port"),
+        ("HOST", "0.0.0.0", "host: "),  # noqa: S104 - what is to be refused
+        ("TIMEZONE", "Mars/Olympus", "timezone"),
+        ("MASTER_KEY", "short", "master_key"),
+        ("DATABASE_URL", "mysql://x", "database_url"),
+    ],
+)
+def test_a_setting_that_is_unknown_or_unsafe_is_status_2(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    (tmp_path / "twinline.sqlite").touch()
+    monkeypatch.setenv(f"TWINLINE_{name}", value)
+    status, _, err = shell("audit", "verify", "--data-dir", str(tmp_path))
+    assert status == 2
+    assert said in err
+    assert value not in err
+
+
+def test_a_setting_in_the_file_is_read_and_a_broken_file_is_status_2(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "twinline.toml").write_text('timezone = "Nowhere/Else"', "utf-8")
+    assert "timezone" in shell("content", "check")[2]
+    (tmp_path / "twinline.toml").write_text("timezone =", "utf-8")
+    assert shell("content", "check")[0] == 2
+
+
+@pytest.mark.parametrize("words", ["audit verify", "decision list", "decision replay one", "backup copy.sqlite"])
+def test_a_folder_without_a_database_is_status_2_and_stays_so(shell: Shell, tmp_path: Path, words: str) -> None:
+    status, _, err = shell(*words.split(), "--data-dir", str(tmp_path / "typo"))
+    assert (status, "no database" in err) == (2, True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_store_that_is_not_there_is_status_3(shell: Shell, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/none?host={tmp_path}"
+    assert shell("audit", "verify", "--data-dir", str(tmp_path), "--database-url", url)[0] == 3
+
+
+@pytest.mark.usefixtures("store")
+def test_the_log_is_shown_and_checked(shell: Shell, tmp_path: Path) -> None:
+    home = ("--data-dir", str(tmp_path))
+    assert shell("audit", "verify", *home)[:2] == (0, "1 entries, unbroken\n")
+    status, out, _ = shell("decision", "list", *home)
+    assert (status, out.split()[-1]) == (0, "one")
+    assert '"seed": "7"' in shell("decision", "show", "one", *home)[1]
+    status, _, err = shell("decision", "show", "two", *home)
+    assert (status, err) == (1, "twinline: the log has no such decision (uuid)\n")
+    assert shell("decision", "replay", "two", *home)[0] == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_a_changed_log_is_status_4(shell: Shell, tmp_path: Path) -> None:
+    edit(tmp_path, "UPDATE log SET topic = 'changed'")
+    status, _, err = shell("audit", "verify", "--data-dir", str(tmp_path))
+    assert (status, err) == (4, "twinline: entry 1: a row was changed\n")
+
+
+@pytest.mark.usefixtures("store")
+def test_another_key_is_status_4(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINLINE_MASTER_KEY", "ab" * 32)
+    assert shell("audit", "verify", "--data-dir", str(tmp_path))[0] == 4
+
+
+@pytest.mark.usefixtures("store")
+def test_a_patient_is_erased_once_it_is_confirmed(shell: Shell, tmp_path: Path) -> None:
+    home = ("--data-dir", str(tmp_path))
+    refused = CliRunner().invoke(governing.erase, ["--patient", "p1", *home], input="n\n")
+    assert refused.exit_code == 1
+    assert "one" in shell("decision", "list", *home)[1]
+    assert shell("erase", "--patient", "nobody", "--yes", *home)[0] == 1
+    assert shell("erase", "--patient", "p1", "--yes", *home)[:2] == (0, "erased\n")
+    assert shell("decision", "list", *home)[:2] == (0, "")
+    assert shell("decision", "show", "one", *home)[0] == 1
+    assert shell("audit", "verify", *home)[:2] == (0, "2 entries, unbroken\n")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_backup_is_made_once(shell: Shell, tmp_path: Path) -> None:
+    home = ("--data-dir", str(tmp_path))
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    target = str(copies / "twinline.sqlite")
+    assert shell("backup", target, *home)[:2] == (0, f"{target}\n")
+    assert shell("backup", target, *home)[0] == 2
+    assert shell("audit", "verify", "--data-dir", str(copies))[:2] == (0, "1 entries, unbroken\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (TwinlineError("x"), 1),
+        (BadRequest("x"), 1),
+        (NotFound("x"), 1),
+        (ContentError("x"), 1),
+        (SettingsError("x"), 2),
+        (DependencyDown("x"), 3),
+        (Conflict("x"), 3),
+        (IntegrityError("x"), 4),
+    ],
+)
+def test_every_error_has_its_status(error: TwinlineError, status: int) -> None:
+    assert __main__._status(error) == status
+
+
+def test_workers_get_every_setting_even_one_that_a_flag_put_back_to_its_default(tmp_path: Path) -> None:
+    (tmp_path / "twinline.toml").write_text('data_dir = "of-the-file"\nfhir_servers = ["https://a.example"]\n', "utf-8")
+    served = load_settings({"data_dir": "twinline-data"}, {}, tmp_path / "twinline.toml")
+    worker = load_settings(environ=environment_of(served), file=tmp_path / "twinline.toml")
+    assert worker == served
+
+
+def test_a_free_port_is_free() -> None:
+    assert 1024 < free_port() < 65536

@@ -1,0 +1,159 @@
+"""Start-up stops on content that does not fit together, and names the file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_app.content import content_root
+from cds_app.errors import ContentError, UnknownService
+from cds_app.services.knowledge import Knowledge, load_knowledge
+
+VIEW = "hooks/twinline-patient-view/service.json"
+START = "hooks/twinline-encounter-start/service.json"
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the content, to be spoiled."""
+    for folder in ("hooks", "templates", "models"):
+        shutil.copytree(content_root() / folder, tmp_path / folder)
+    return tmp_path
+
+
+def edit(root: Path, file: str, change: Change) -> None:
+    document = json.loads((root / file).read_text("utf-8"))
+    change(document)
+    (root / file).write_text(json.dumps(document), "utf-8")
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(ContentError) as caught:
+        load_knowledge(root, timezone="UTC")
+    return caught.value.message
+
+
+def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge: Knowledge) -> None:
+    loaded = load_knowledge(root, timezone="UTC")
+    assert loaded.pins == knowledge.pins
+    models = {f"models/{name}" for name in ("ontology", "twin", "sepsis", "mitigations")}
+    assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "pin"),
+    [
+        (VIEW, '"lockout_h": 8.0', '"lockout_h": 9.0', "hooks"),
+        ("templates/cards/sure.j2", "Drafts", "Ideas", "templates/cards"),
+        ("templates/cards/labels.json", '"Age"', '"Years"', "templates/cards"),
+    ],
+)
+def test_every_change_of_content_changes_its_pin_and_no_other(
+    root: Path, knowledge: Knowledge, file: str, old: str, new: str, pin: str
+) -> None:
+    text = (root / file).read_text("utf-8")
+    assert text.count(old) == 1
+    (root / file).write_text(text.replace(old, new), "utf-8")
+    pins = load_knowledge(root, timezone="UTC").pins
+    assert {name for name in pins if pins[name] != knowledge.pins[name]} == {pin}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda it: it.update(colour="red"), "colour"),
+        (lambda it: it.pop("owner"), "owner"),
+        (lambda it: it.update(id="another"), "id differs"),
+        (lambda it: it["policy"].update(lockout_h=-1), "policy.lockout_h"),
+        (lambda it: it["policy"].update(indicators=["critical", "info", "info", "info"]), "indicators"),
+        (lambda it: it["policy"].update(asked_first=["lactate", "unobtainium"]), "unobtainium"),
+        (lambda it: it["policy"].update(precedence=["sepsis", "boredom"]), "boredom"),
+        (lambda it: it["policy"].update(lockouts_h={"boredom": 1.0}), "boredom"),
+        (lambda it: it.update(needs=["patient", "x-rays"]), "x-rays"),
+        (lambda it: it.update(prefetch={}, needs=[]), "prefetch"),
+        (lambda it: it["prefetch"].update(labs="Observation?patient={{context.patient.id}}"), "prefetch.labs"),
+        (lambda it: it["prefetch"].update(labs="Observation?patient={{context.patientId}"), "prefetch.labs"),
+        (lambda it: it.update(override_reasons=[]), "override_reasons"),
+    ],
+)
+def test_a_service_that_says_something_wrong_is_named(root: Path, change: Change, said: str) -> None:
+    edit(root, VIEW, change)
+    message = refusal(root)
+    assert message.startswith(f"{VIEW}: ")
+    assert said in message
+
+
+def test_a_service_that_is_no_json_is_named(root: Path) -> None:
+    (root / VIEW).write_text("{", "utf-8")
+    assert refusal(root).startswith(VIEW)
+
+
+def test_no_service_at_all_is_refused(root: Path) -> None:
+    shutil.rmtree(root / "hooks")
+    assert "hooks/" in refusal(root)
+
+
+def test_an_unknown_version_of_a_model_is_named(root: Path) -> None:
+    for file in (VIEW, START):
+        edit(root, file, lambda it: it["models"].update(sepsis="9.9.9"))
+    assert "models/sepsis/9.9.9" in refusal(root)
+
+
+def test_services_must_agree_on_versions(root: Path) -> None:
+    edit(root, VIEW, lambda it: it["models"].update(twin="2.0.0"))
+    assert "models/twin" in refusal(root)
+
+
+def test_an_artefact_that_no_service_names_is_missed(root: Path) -> None:
+    for file in (VIEW, START):
+        edit(root, file, lambda it: it["models"].pop("mitigations"))
+    assert "models/mitigations" in refusal(root)
+
+
+@pytest.mark.parametrize("name", ["ontology/1.0.0/variables.json", "twin/1.0.0/dynamics.json"])
+def test_a_file_that_differs_from_its_hash_is_named(root: Path, name: str) -> None:
+    path = root / "models" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert refusal(root).startswith(f"models/{name}")
+
+
+def test_a_stray_file_in_an_artefact_is_named(root: Path) -> None:
+    (root / "models" / "sepsis" / "1.0.0" / "model.pickle").write_bytes(b"")
+    assert "models/sepsis/1.0.0/model.pickle" in refusal(root)
+
+
+@pytest.mark.parametrize("text", [b"{% if %}", b"{{ one", b"\xff\xfe"])
+def test_a_template_that_does_not_compile_is_named(root: Path, text: bytes) -> None:
+    (root / "templates" / "cards" / "sure.j2").write_bytes(text)
+    assert refusal(root).startswith("templates/cards/sure.j2")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"age": 7}', "{"])
+def test_labels_that_are_no_texts_are_named(root: Path, text: str) -> None:
+    (root / "templates" / "cards" / "labels.json").write_text(text, "utf-8")
+    assert "labels.json" in refusal(root)
+
+
+def test_labels_that_are_not_there_are_named(root: Path) -> None:
+    (root / "templates" / "cards" / "labels.json").unlink()
+    assert refusal(root).startswith("templates/cards/labels.json")
+
+
+@pytest.mark.parametrize("name", ["age", "sepsis", "shock_index"])
+def test_an_input_of_a_model_that_nobody_can_call_by_name_is_named(root: Path, name: str) -> None:
+    edit(root, "templates/cards/labels.json", lambda it: it.pop(name))
+    message = refusal(root)
+    assert "templates/cards/labels.json" in message
+    assert name in message
+
+
+def test_an_unknown_service_is_unknown(knowledge: Knowledge) -> None:
+    with pytest.raises(UnknownService):
+        knowledge.service("nobody")
