@@ -133,15 +133,19 @@ def setting_of(material: Material) -> Setting:
 
 
 def _risk_summary(advice: Advice, risk: Risk, setting: Setting, material: Material) -> str:
-    values = {
-        "word": _sentence(advice.concern.tier_word),
+    values = {"word": _sentence(advice.concern.tier_word), **_risk_values(advice, risk, setting)}
+    return render(material.templates, "risk.summary.j2", values)
+
+
+def _risk_values(advice: Advice, risk: Risk, setting: Setting) -> dict[str, Trusted | None]:
+    return {
         "risk": hundred(risk.probability),
         "low": hundred(risk.low),
         "high": hundred(risk.high),
+        "base": hundred(risk.base),
         "horizon": number(risk.horizon_h, 0),
         "change": _risk_change(advice, risk, setting),
     }
-    return render(material.templates, "risk.summary.j2", values)
 
 
 def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None:
@@ -176,10 +180,14 @@ def _detail(
     advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, setting: Setting, material: Material
 ) -> tuple[str, int]:
     policy, templates = material.service.policy, material.templates
-    explained = estimate.reasons if estimate and advice.concern.estimated else ()
+    beside = [] if risk is None or advice.concern.estimated or not risk.alert else [_risk_values(advice, risk, setting)]
+    explained = estimate.reasons if estimate and (advice.concern.estimated or beside) else ()
     told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
     blocks = Blocks(
-        reasons=say(templates, "reason", (_reason(one, setting, material) for one in told)),
+        reasons=(
+            *say(templates, "estimated", beside),
+            *say(templates, "reason", (_reason(one, setting, material) for one in told)),
+        ),
         evidence=_evidence(advice, told, setting, material),
         remarks=tuple(_scores(advice, material))[1:],
         others=say(templates, "others", _others(rest)),
@@ -187,7 +195,7 @@ def _detail(
         refusals=say(
             templates, "refusal", (refusal_view(one, advice.topic) for one in told_refusals(advice.refused, _REFUSALS))
         ),
-        sure=Trusted(_sure(advice, risk, material)),
+        sure=Trusted(_sure(advice, None if beside else risk, material)),
         unseen=Trusted(unseen(material, setting, advice.concern.unknown, with_model=risk is not None)),
     )
     return write(blocks, templates)

@@ -247,7 +247,7 @@ class Situation:
         return believed and not ended and one.when <= self.now
 
     def conditions(self, concept: str, within_h: float | None = None) -> tuple[Condition, ...]:
-        """Problems that hold now, begun or recorded in the last hours; one without a clinical status counts as holding."""
+        """Problems that hold now, begun or recorded in the last hours; without a clinical status they hold."""
         return self._recent(self._conditions.get(concept, ()), within_h)
 
     @cached_property

@@ -70,7 +70,7 @@ def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
         draft = one.write(offered) if verdict is Suppression.NONE else None
         offered.extend(draft.options if draft else ())
         decisions.append(_decision(inputs, one, draft, verdict, index, pins))
-    return tuple(sorted(decisions, key=lambda one: -one.tier))
+    return tuple(decisions)
 
 
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:

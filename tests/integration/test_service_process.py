@@ -26,8 +26,8 @@ from tests.service import ROOT, SIMULATED, at, post, processes, shown, stored, t
 
 pytestmark = pytest.mark.slow
 
-READY_S = 20.0  # a cold start takes 3 s on an idle machine; tests run beside it
-ROUNDS = 4
+READY_S = 30.0  # a cold start takes 3 s on an idle machine; tests run beside it
+ROUNDS = 2
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cds_app.domain.facts import CodedFinding, Fact, Measurement
@@ -286,3 +288,18 @@ def test_every_score_answers_for_a_patient_without_data() -> None:
     found = clinical_scores(situation(stay()))
     assert all(isinstance(one, Abstained) and one.reasons for one in found.values())
     assert set(found) == {"news2", "qsofa", "sofa", "kdigo", "egfr", "shock_index"}
+
+
+def test_consciousness_is_not_judged_under_sedation() -> None:
+    vitals = [measured(name, value) for name, value in {**WELL, "resp_rate": 26}.items()]
+    coma = measured("gcs_total", 5)
+    awake = scored(news2(situation(person(60), *vitals, coma)))
+    assert "consciousness" in [one.label for one in awake.parts]
+    asleep = scored(
+        news2(situation(person(60), *vitals, coma, replace(drug("digoxin", hours=0.5), concepts=("propofol",))))
+    )
+    assert [one.text for one in asleep.lacks if one.name == "consciousness"] == ["not judged under sedation"]
+    over = scored(
+        news2(situation(person(60), *vitals, coma, replace(drug("digoxin", hours=9), concepts=("propofol",))))
+    )
+    assert "consciousness" in [one.label for one in over.parts]

@@ -53,6 +53,13 @@ def test_points_add_up_to_risk_minus_base(values: list[tuple[str, float]], base_
         assert sum(points.values()) == pytest.approx(100 * (risk - base), abs=1e-6)
 
 
+def test_the_sum_is_exact_where_float32_contributions_miss_the_margin_a_little() -> None:
+    points = group_points(
+        [Named("a"), Named("b")], [0.7, 0.4], margin=-0.8999, base_margin=-2.0, probability=0.3, base=0.1
+    )
+    assert sum(points.values()) == pytest.approx(20.0, abs=1e-12)
+
+
 @given(contributions)
 def test_signs_and_order_of_the_groups_are_kept(values: list[tuple[str, float]]) -> None:
     sums: dict[str, float] = {}

@@ -252,3 +252,28 @@ def test_something_else_than_a_rule_is_no_condition() -> None:
     anything: Any = "potassium is high"
     with pytest.raises(KeyError):
         evaluate(anything, View(situation=situation(), scores={}))
+
+
+def test_a_problem_of_long_ago_is_not_of_now_although_it_is_still_listed() -> None:
+    old = problem("sepsis", hours=200)
+    assert asked({"condition": "sepsis"}, old).holds is True
+    assert asked({"condition": "sepsis", "within_h": 168}, old).holds is False
+    assert asked({"condition": "sepsis", "within_h": 168}, problem("sepsis", hours=100)).holds is True
+
+
+def test_intensive_care_is_where_an_encounter_is_named_so() -> None:
+    unit = stay(hours=5, text="Intensive care unit")
+    assert asked({"intensive_care": True}, unit).holds is True
+    assert asked({"intensive_care": False}, stay(hours=5, text="Ward")).holds is True
+
+
+def test_a_high_score_rests_on_what_gave_points_the_most_first() -> None:
+    few, many, normal = measured("sbp", 105), measured("resp_rate", 28), measured("heart_rate", 70)
+    parts = (
+        Part(label="a", points=1, evidence=(few,)),
+        Part(label="b", points=0, evidence=(normal,)),
+        Part(label="c", points=3, evidence=(many,)),
+    )
+    rule: Rule = TypeAdapter(Rule).validate_python({"score": "news2", "op": ">=", "value": 4})
+    found = evaluate(rule, View(situation=situation(), scores=score(4, parts=parts)))
+    assert found.evidence == (many, few)
