@@ -9,7 +9,15 @@ from typing import Any
 
 from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.explanation import explanation_of
-from cds_app.cards.grounds import computed, named_facts, option_view, refusal_view, score_text, told_refusals
+from cds_app.cards.grounds import (
+    computed,
+    named_facts,
+    option_view,
+    refusal_view,
+    score_text,
+    score_total,
+    told_refusals,
+)
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hundred, number, points, render
@@ -162,6 +170,10 @@ def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None
 def _measured_summary(advice: Advice, setting: Setting, material: Material) -> str:
     concern = advice.concern
     values: dict[str, Any] = {"title": Trusted(f"{concern.title}, {concern.tier_word}")}
+    total = material.scores.get(concern.score or "")
+    if isinstance(total, Score):
+        text = score_total(total, material.labels.get(f"score:{total.name}", total.name))
+        return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": text})
     lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
     if lead is None:
         facts = named_facts(concern, setting)

@@ -66,6 +66,14 @@ def score_text(score: Score, label: str) -> Trusted:
     return Trusted(f"{label} {least}{said}{f' ({inside})' if inside else ''}")
 
 
+def score_total(score: Score, label: str) -> Trusted:
+    """A score without its parts, with what gives most: ``NEWS2 7, most for oxygen saturation``."""
+    least = "at least " if score.bound == ">=" else ""
+    most = max(score.parts, key=lambda part: part.points, default=None)
+    why = f", most for {most.label}" if most is not None and most.points else ""
+    return Trusted(f"{label} {least}{score.value:g}{why}")
+
+
 def _part_text(part: Part, *, points: bool) -> str:
     return " ".join(filter(None, (part.label, part.finding or (format(part.points, "g") if points else ""))))
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from cds_app.adapters.store_bench import bench_store
 from cds_app.bootstrap import knowledge_of
-from cds_app.commands.serving import running_service
+from cds_app.commands.serving import running_service, unconfigured
 from cds_app.fabric.reading import read
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Twinner
@@ -90,7 +90,7 @@ def bench(count: int, connections: int, workers: int, report: Path | None) -> No
 def _service(count: int, connections: int, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="twinline-bench-") as folder:
         begun = time.monotonic()
-        with running_service(Path(folder), workers=workers) as url:
+        with running_service(Path(folder), workers=workers, environ=unconfigured()) as url:
             ready_s = time.monotonic() - begun
             pids = _workers_of(url, Path(folder))
             run_load(url, bodies(200, seed=0), connections, pids)

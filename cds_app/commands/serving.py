@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from gunicorn.util import import_app, write_error
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.errors import DependencyDown
-from cds_app.settings import Settings, load_settings
+from cds_app.settings import PREFIX, Settings, load_settings
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -101,8 +101,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def running_service(data_dir: Path, *flags: str, workers: int = 1) -> Iterator[str]:
+def running_service(
+    data_dir: Path, *flags: str, workers: int = 1, environ: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A service of our own on a free loopback port, ready; stopped at the end.
+
+    It runs in ``data_dir``, so that no ``twinline.toml`` of another place counts.
 
     Raises
     ------
@@ -112,7 +116,9 @@ def running_service(data_dir: Path, *flags: str, workers: int = 1) -> Iterator[s
     port = free_port()
     command = [sys.executable, "-m", "cds_app", "serve", "--port", str(port), "--workers", str(workers), *flags]
     log = (data_dir / "service.log").open("wb")
-    process = subprocess.Popen([*command, "--data-dir", str(data_dir)], stdout=log, stderr=log)  # noqa: S603 - ourselves
+    process = subprocess.Popen(  # noqa: S603 - ourselves
+        [*command, "--data-dir", str(data_dir)], stdout=log, stderr=log, env=environ, cwd=data_dir
+    )
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_ready(url, process, data_dir / "service.log")
@@ -120,6 +126,11 @@ def running_service(data_dir: Path, *flags: str, workers: int = 1) -> Iterator[s
     finally:
         _stop(process)
         log.close()
+
+
+def unconfigured() -> dict[str, str]:
+    """The environment without settings: what a demo or a benchmark writes must not go to a real database."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def free_port() -> int:
@@ -157,9 +168,10 @@ def demo(once: bool, port: int, seed: int) -> None:
     """Start the service and a small EHR with synthetic patients."""
     from cds_app.sandbox.demo import run_demo, run_once_demo
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped in any case
     with (
         tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder,
-        running_service(Path(folder), "--simulated-time") as service,
+        running_service(Path(folder), "--simulated-time", environ=unconfigured()) as service,
     ):
         status = run_once_demo(service, seed) if once else run_demo(service, port, seed)
     raise SystemExit(status)

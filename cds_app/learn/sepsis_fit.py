@@ -34,10 +34,10 @@ class Recipe:
         Is part of the recipe: it decides in which order numbers are added up.
     """
 
-    rounds: int = 90
+    rounds: int = 150
     depth: int = 5
     trees_per_round: int = 3
-    eta: float = 0.1
+    eta: float = 0.08
     subsample: float = 0.4
     colsample: float = 0.15
     least_child_weight: float = 150.0

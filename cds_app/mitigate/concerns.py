@@ -9,6 +9,7 @@ from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
 from cds_app.mitigate.conditions import View, evaluate
+from cds_app.mitigate.rules import ScoreRule
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
 
@@ -56,6 +57,8 @@ class Concern:
         Everything the tier rests on.
     unknown : tuple of str
         Inputs that were lacking; with them the tier might be higher.
+    score : str or None
+        The clinical score that the tier's own words rest on, where it is one.
     measured : frozenset of str
         Quantities that the tier, or the ground that its word names, rests on; other readings are shown besides.
     estimated : bool
@@ -69,6 +72,7 @@ class Concern:
     readings: tuple[Reading, ...]
     facts: tuple[Fact, ...]
     unknown: tuple[str, ...] = ()
+    score: str | None = None
     measured: frozenset[str] = frozenset()
     estimated: bool = False
 
@@ -140,8 +144,8 @@ def _judge(topic: Topic, view: View) -> Concern | Unjudged | None:
 
 
 def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tuple[str, ...], view: View) -> Concern:
-    said = next(((one.why, verdict) for one in tier.says if (verdict := evaluate(one.when, view)).holds), None)
-    word, leading = (said[0], said[1].evidence) if said is not None else (tier.word, ())
+    said = next(((one, verdict) for one in tier.says if (verdict := evaluate(one.when, view)).holds), None)
+    word, leading = (said[0].why, said[1].evidence) if said is not None else (tier.word, ())
     named, all_ = _measured(leading, view.situation), _measured((*leading, *facts), view.situation)
     return Concern(
         topic=topic.id,
@@ -152,6 +156,7 @@ def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tup
         facts=tuple(dict.fromkeys((*leading, *facts))),
         unknown=unknown,
         measured=frozenset(named or all_),
+        score=said[0].when.score if said is not None and isinstance(said[0].when, ScoreRule) else None,
         estimated=not leading and (said is not None or not facts),
     )
 

@@ -26,7 +26,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.read_parquet(_FILE)
-    some = np.sort(frame["pid"].unique())[::20]
+    some = np.sort(frame["pid"].unique())[::8]
     path = tmp_path_factory.mktemp("data") / "few.parquet"
     frame[frame["pid"].isin(some)].to_parquet(path)
     return path

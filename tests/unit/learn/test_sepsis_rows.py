@@ -78,6 +78,8 @@ def test_rows_do_not_depend_on_other_patients(twin: TwinModel, frame: pd.DataFra
 
 def test_the_shipped_score_was_trained_on_the_shipped_twin() -> None:
     score, twin = latest("sepsis").manifest, latest("twin")
+    if not any(one["aspect"] == "twin" for one in score["features"]):
+        pytest.skip("the shipped score does not look at the twin")
     assert score["twin"] == {"version": twin.version, "dynamics_sha256": twin.manifest["files"]["dynamics.json"]}
     assert (score["split"]["fit_up_to"], score["split"]["calibrate_up_to"]) == CUTS
     assert {one["name"] for one in score["features"]} <= set(NAMES)
