@@ -39,7 +39,6 @@ DEVIATION = "deviation"
 _LEADS = 3
 _READINGS = 3
 ACT_TODAY = 2
-_HIGHEST = 3
 _REFUSALS = 2
 _NAMED = 3
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
@@ -76,11 +75,9 @@ def due(material: Material) -> tuple[Due, ...]:
 
 
 def _precedence(one: Due, material: Material) -> tuple[int, int]:
-    """Urgency, then the order the service states. An estimate that asks for action today leads: it looks ahead."""
+    """Urgency, then the order the service states."""
     order = material.service.policy.precedence
-    leads = one.points is not None and one.tier >= ACT_TODAY
-    place = order.index(one.topic) if one.topic in order else len(order)
-    return -(_HIGHEST if leads else one.tier), place
+    return -one.tier, order.index(one.topic) if one.topic in order else len(order)
 
 
 # --- a concern

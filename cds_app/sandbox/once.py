@@ -209,7 +209,7 @@ def _conclude(walk: _Walk, cohort: Sequence[SyntheticPatient], problems: Sequenc
     tiers = ", ".join(f"{tally.tiers[tier]} {tier}" for tier in ("critical", "warning", "info"))
     silent = sum(not tally.cards.get(one.id) for one in cohort)
     walk.say()
-    walk.say(f"{len(cohort)} patients, {len(tally.took_ms)} calls answered, {tiers}; {silent} patients without a card.")
+    walk.say(f"{len(cohort)} patients, {len(tally.took_ms)} calls answered, {tiers}; without a card: {silent}.")
     if tally.took_ms:
         walk.say(f"Time for one call: median {median(tally.took_ms):.0f} ms, longest {max(tally.took_ms):.0f} ms.")
     for one in problems:
