@@ -20,7 +20,7 @@ _LEAST_NEEDED = (
     ("evidence", 3),
     ("options", 2),
     ("refusals", 0),
-    ("evidence", 2),
+    ("evidence", 1),
     ("options", 1),
     ("evidence", 0),
 )
