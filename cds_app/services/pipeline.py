@@ -1,6 +1,6 @@
 """The main job on one screen: event and record in, decisions out. Pure: the same inputs give the same bytes.
 
-record -> situation -> scores, deviations, risks -> reasons -> concerns, options -> cards -> policy -> decisions
+record -> situation -> scores, risks, deviations -> concerns -> policy -> options -> cards -> decisions
 """
 
 from __future__ import annotations
