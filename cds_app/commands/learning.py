@@ -8,66 +8,55 @@ from pathlib import Path
 
 import click
 
-from cds_app.content import content_root
+from cds_app.content import content_root, latest
 
-_DATA = click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-_PREDICTIONS = click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out.")
-_REPORT = click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
-_SEPSIS_SEED, _TWIN_SEED = 20260101, 20190101  # of the shipped artefacts
-
-
-@click.group()
-def train() -> None:
-    """Train a model from data; writes the artefact with its manifest and model card."""
+HEADS = ("sepsis",)
+_FIRST_VERSION = "1.0.0"
+_DATA = click.option(
+    "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Parquet in."
+)
 
 
-@train.command("sepsis")
+@click.command()
+@click.argument("model", type=click.Choice([*HEADS, "twin"]))
 @_DATA
-@click.option("--seed", type=int, default=_SEPSIS_SEED, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Artefact folder (default models/sepsis/1.0.0).")
-def train_sepsis(data: Path, seed: int, out: Path | None) -> None:
-    """Sepsis within 6 hours, from PhysioNet/CinC Challenge 2019 data."""
-    from cds_app.learn.sepsis import train as run
+@click.option("--seed", type=int, help="Default: that of the shipped model, which makes the same model again.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
+def train(model: str, data: Path, seed: int | None, out: Path | None) -> None:
+    """Train MODEL from data; write it with its manifest and model card."""
+    folder = out or content_root() / "models" / model / _FIRST_VERSION
+    chosen = latest(model).manifest["seed"] if seed is None else seed
+    if model == "twin":
+        from cds_app.learn.forecast import fit
 
-    run(data, out or content_root() / "models" / "sepsis" / "1.0.0", seed)
+        fit(data, folder, chosen)
+    else:
+        from cds_app.learn.heads import HOURLY
+        from cds_app.learn.hourly import train as grow
+
+        grow(HOURLY[model], data, folder, chosen)
 
 
-@train.command("twin")
+@click.command()
+@click.argument("model", type=click.Choice([*HEADS, "forecast"]))
 @_DATA
-@click.option("--seed", type=int, default=_TWIN_SEED, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Artefact folder (default models/twin/1.0.0).")
-def train_twin(data: Path, seed: int, out: Path | None) -> None:
-    """The twin's dynamics and forecasts, from PhysioNet/CinC Challenge 2019 data."""
-    from cds_app.learn.forecast import fit as run
+@click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out.")
+@click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
+def evaluate(model: str, data: Path, predictions: Path, report: Path) -> None:
+    """Measure MODEL on data it has not seen.
 
-    run(data, out or content_root() / "models" / "twin" / "1.0.0", seed)
+    A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold. The forecast: error
+    against the last value carried forward, and coverage, at 1, 4 and 8 hours.
+    """
+    if model == "forecast":
+        from cds_app.learn import forecast
 
+        _tell(forecast.evaluate(data, predictions, report))
+    else:
+        from cds_app.learn import hourly
+        from cds_app.learn.heads import HOURLY
 
-@click.group()
-def evaluate() -> None:
-    """Measure a model on data it has not seen."""
-
-
-@evaluate.command("sepsis")
-@_DATA
-@_PREDICTIONS
-@_REPORT
-def evaluate_sepsis(data: Path, predictions: Path, report: Path) -> None:
-    """AUROC, AUPRC, calibration and Challenge utility at the manifest's threshold."""
-    from cds_app.learn.sepsis import evaluate as run
-
-    _tell(run(data, predictions, report))
-
-
-@evaluate.command("forecast")
-@_DATA
-@_PREDICTIONS
-@_REPORT
-def evaluate_forecast(data: Path, predictions: Path, report: Path) -> None:
-    """Error against the last value carried forward, and coverage, at 1, 4 and 8 hours."""
-    from cds_app.learn.forecast import evaluate as run
-
-    _tell(run(data, predictions, report))
+        _tell(hourly.evaluate(HOURLY[model], data, predictions, report))
 
 
 def _tell(report: Mapping[str, object]) -> None:

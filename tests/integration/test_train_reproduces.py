@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cds_app.learn.sepsis import evaluate, train
-from cds_app.learn.sepsis_fit import Recipe
+from cds_app.learn.growing import Recipe
+from cds_app.learn.hourly import evaluate, train
+from cds_app.learn.sepsis import SEPSIS
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 _FILE = _DATA / "icu" / "physionet2019_train.parquet"
@@ -33,20 +34,20 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_twice_gives_the_same_artefact_and_predictions(few: Path, tmp_path: Path) -> None:
-    made = [train(few, tmp_path / name / "sepsis" / "1.0.0", 7, recipe=_RECIPE) for name in ("one", "two")]
+    made = [train(SEPSIS, few, tmp_path / name / "sepsis" / "1.0.0", 7, recipe=_RECIPE) for name in ("one", "two")]
     assert made[0].sha256 == made[1].sha256
     for artefact, name in zip(made, ("a", "b"), strict=True):
-        evaluate(few, tmp_path / f"{name}.parquet", tmp_path / f"{name}.json", artefact)
+        evaluate(SEPSIS, few, tmp_path / f"{name}.parquet", tmp_path / f"{name}.json", artefact)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), pd.read_parquet(tmp_path / "b.parquet"))
 
 
 def test_evaluation_needs_neither_order_nor_labels_nor_site(few: Path, tmp_path: Path) -> None:
-    made = train(few, tmp_path / "sepsis" / "1.0.0", 7, recipe=_RECIPE)
+    made = train(SEPSIS, few, tmp_path / "sepsis" / "1.0.0", 7, recipe=_RECIPE)
     frame = pd.read_parquet(few)
     bare = frame.drop(columns=["SepsisLabel", "site"]).sample(frac=1.0, random_state=3)
     bare.to_parquet(tmp_path / "bare.parquet")
-    full = evaluate(few, tmp_path / "full_p.parquet", tmp_path / "full.json", made)
-    found = evaluate(tmp_path / "bare.parquet", tmp_path / "bare_p.parquet", tmp_path / "bare.json", made)
+    full = evaluate(SEPSIS, few, tmp_path / "full_p.parquet", tmp_path / "full.json", made)
+    found = evaluate(SEPSIS, tmp_path / "bare.parquet", tmp_path / "bare_p.parquet", tmp_path / "bare.json", made)
     assert (full["labels"], found["labels"]) == (True, False)
     assert "overall" not in found
     assert json.loads((tmp_path / "full.json").read_text()) == full

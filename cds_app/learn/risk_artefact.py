@@ -1,4 +1,4 @@
-"""Everything that goes into ``models/sepsis/<version>/``."""
+"""Everything that goes into the folder of a learned risk, ``models/<head>/<version>/``."""
 
 from __future__ import annotations
 
@@ -13,33 +13,18 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, write_manifest
 from cds_app.learn.challenge2019 import CREDIT, QUANTITY_OF
-from cds_app.learn.sepsis_card import model_card
-from cds_app.learn.sepsis_measure import alert_figures
-from cds_app.score.eligibility import Limits
+from cds_app.learn.head import Floats, Head, Ints, Outcome
+from cds_app.learn.measure import alert_figures
+from cds_app.learn.risk_card import model_card
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.risk import Calibration, Tier
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of
 
-HORIZON_H = 6.0
 LICENCE = "CC BY 4.0"
-POPULATION = "Adults in intensive care, from the first hour in the unit on; two hospital systems in the United States."
-OUTCOME = "Sepsis-3 onset within the next 6 hours, or not more than 3 hours ago."
-LIMITS = Limits(
-    min_age_years=18.0,
-    min_hours_in_unit=1.0,
-    max_hours_in_unit=336.0,
-    max_silence_h=4.0,
-    fresh_vital_h=6.0,
-    min_fresh_vitals=3,
-)
-TIERS: tuple[tuple[str, float], ...] = (("raised", 0.06), ("high", 0.12))  # above "watch", from the threshold on
 _GOLDEN = 6
 _HOURS = np.arange(1.0, 21.0)
 _DECIMALS = 7
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +53,7 @@ class Finished:
     report: Mapping[str, Any]
 
 
-def write(out: Path, made: Finished) -> Artefact:
+def write(head: Head, out: Path, made: Finished) -> Artefact:
     """Write booster, calibration, golden rows, baseline, report, card and manifest into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = tuple(FEATURES[i] for i in made.columns)
@@ -81,15 +66,17 @@ def write(out: Path, made: Finished) -> Artefact:
         ("training.json", made.report),
     ):
         (out / name).write_bytes(canonical_json(content))
-    manifest = _manifest(made, chosen)
-    (out / "model_card.md").write_text(model_card(out.name, manifest, made.report), encoding="utf-8")
+    manifest = _manifest(head, made, chosen)
+    (out / "model_card.md").write_text(model_card(head, out.name, manifest, made.report), encoding="utf-8")
     return write_manifest(out, manifest)
 
 
-def tiers(threshold: float, patient: Ints, label: Ints, risk: Floats) -> tuple[Tier, ...]:
+def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[Tier, ...]:
     """The tiers with what they were worth on test patients."""
-    bands = (("watch", threshold), *((name, lowest) for name, lowest in TIERS if lowest > threshold))
-    return tuple(_tier(name, lowest, alert_figures(patient, label, risk >= lowest)) for name, lowest in bands)
+    bands = (("watch", threshold), *((name, lowest) for name, lowest in head.tiers if lowest > threshold))
+    return tuple(
+        _tier(name, lowest, alert_figures(truth.patient, truth.label, risk >= lowest)) for name, lowest in bands
+    )
 
 
 def golden(twin: TwinModel, booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
@@ -143,13 +130,13 @@ def _tier(name: str, lowest: float, worth: Mapping[str, float]) -> Tier:
     )
 
 
-def _manifest(made: Finished, chosen: tuple[Feature, ...]) -> dict[str, Any]:
+def _manifest(head: Head, made: Finished, chosen: tuple[Feature, ...]) -> dict[str, Any]:
     return {
         "kind": "risk",
-        "outcome": OUTCOME,
-        "horizon_h": HORIZON_H,
-        "population": POPULATION,
-        "eligibility": asdict(LIMITS),
+        "outcome": head.words.outcome,
+        "horizon_h": head.horizon_h,
+        "population": head.words.population,
+        "eligibility": asdict(head.limits),
         "features": [asdict(one) for one in chosen],
         "quantities": sorted(QUANTITY_OF.values()),
         "threshold": made.threshold,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.learn.sepsis_artefact import LIMITS
-from cds_app.learn.sepsis_calibrate import calibrate
-from cds_app.learn.sepsis_measure import alert_figures, calibration, figures, logistic_line, served
-from cds_app.learn.sepsis_rows import shipped_twin
+from cds_app.learn.calibrating import calibrate
+from cds_app.learn.measure import alert_figures, calibration, figures, logistic_line, served
+from cds_app.learn.rows import shipped_twin
+from cds_app.learn.sepsis import SEPSIS
 from cds_app.score.eligibility import Circumstances, eligible
 from cds_app.score.features import Statics, features
 from cds_app.twin.state import track_of
@@ -45,11 +45,11 @@ def test_alert_figures_count_hours_and_patients() -> None:
     assert found["sensitivity_patients"] == 0.5
 
 
-def test_groups_with_few_septic_patients_get_counts_only() -> None:
+def test_groups_with_few_patients_with_the_outcome_get_counts_only() -> None:
     assert figures(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3), np.zeros(3, bool)) == {
         "rows": 3,
         "patients": 1,
-        "septic_patients": 0,
+        "patients_with_outcome": 0,
     }
 
 
@@ -78,7 +78,7 @@ def test_served_agrees_with_eligible() -> None:
         person = Statics(age_years=age, sex=None, unit_start_h=0.0, hours_before_unit=None)
         rows = features(twin, tracks, person, [at])
         who = Circumstances(age_years=age, pregnant=False, inpatient=True, hours_in_unit=at)
-        expected = eligible("sepsis", LIMITS, who, tracks, at) is None
-        assert bool(served(LIMITS, rows)[0]) is expected
+        expected = eligible("sepsis", SEPSIS.limits, who, tracks, at) is None
+        assert bool(served(SEPSIS.limits, rows)[0]) is expected
         agreed.add(expected)
     assert agreed == {True, False}

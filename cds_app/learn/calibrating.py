@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
-from cds_app.learn.sepsis_measure import logistic_line
+from cds_app.learn.measure import logistic_line
 from cds_app.score.risk import Calibration
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The boosted trees of the sepsis model, and the plain baseline they are compared with."""
+"""Boosted trees, and the plain baseline they are compared with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from cds_app.learn.utility import stakes
 from cds_app.score.features import FEATURES, NAMES, QUANTITIES
 
 Floats = NDArray[np.float64]
@@ -29,7 +28,7 @@ class Recipe:
     trees_per_round : int
         Each sees its own rows and features; together they make one step.
     kept : float
-        Part of the hours of patients without sepsis that is trained on; their weight makes up for the rest.
+        Part of the hours of patients without the outcome that is trained on; their weight makes up for the rest.
     threads : int
         Is part of the recipe: it decides in which order numbers are added up.
     """
@@ -67,24 +66,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Which rows are trained on, towards what, and how much each counts.
-
-    The target is the decision: would an alert in this hour gain utility; the weight is how much is at stake.
-    """
+    """Which rows are trained on, towards what (0 or 1), and how much each counts: (rows,)."""
 
     rows: Ints
     target: Floats
     weight: Floats
-
-    @classmethod
-    def of(cls, patient: Ints, label: Ints, kept: float, rng: np.random.Generator) -> Task:
-        """Task of rows that are grouped by patient and in order of time."""
-        gain = stakes(patient, label).gain
-        positive = np.unique(patient[label > 0])
-        septic = np.isin(patient, positive)
-        rows = np.flatnonzero((gain != 0) & (septic | (rng.random(len(label)) < kept)))
-        weight = np.abs(gain[rows]) * np.where(septic[rows], 1.0, 1.0 / kept)
-        return cls(rows=rows, target=(gain[rows] > 0).astype(np.float64), weight=weight / weight.mean())
 
 
 def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints) -> xgb.Booster:

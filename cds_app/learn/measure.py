@@ -1,4 +1,4 @@
-"""How good a sepsis risk is: discrimination, calibration and utility, as plain numbers for a report."""
+"""How good a risk is: discrimination, calibration and what its alerts cost, as plain numbers for a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cds_app.learn.utility import normalised_utility
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import NAMES, VITALS
 
@@ -25,7 +24,7 @@ AGE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("80 and over", 80.0, 200.0),
 )
 _BINS = 10
-_FEWEST_SEPTIC = 10  # below, figures of a group are noise and are not given
+_FEWEST = 10  # below, figures of a group are noise and are not given
 
 
 def figures(patient: Ints, label: Ints, risk: Floats, alert: Flags) -> dict[str, Any]:
@@ -34,21 +33,20 @@ def figures(patient: Ints, label: Ints, risk: Floats, alert: Flags) -> dict[str,
     Returns
     -------
     dict
-        ``auroc``, ``auprc``, ``utility``, ``calibration``, counts, and what an alert costs; only counts when fewer
-        than ten patients are septic.
+        ``auroc``, ``auprc``, ``calibration``, counts, and what an alert costs; only counts when fewer than ten
+        patients had the outcome.
     """
     counts = {
         "rows": len(label),
         "patients": len(np.unique(patient)),
-        "septic_patients": len(np.unique(patient[label > 0])),
+        "patients_with_outcome": len(np.unique(patient[label > 0])),
     }
-    if counts["septic_patients"] < _FEWEST_SEPTIC:
+    if counts["patients_with_outcome"] < _FEWEST:
         return counts
     return {
         **counts,
         "auroc": float(roc_auc_score(label, risk)),
         "auprc": float(average_precision_score(label, risk)),
-        "utility": normalised_utility(patient, label, alert),
         "alerts": alert_figures(patient, label, alert),
         "calibration": calibration(label, risk),
     }
@@ -56,8 +54,8 @@ def figures(patient: Ints, label: Ints, risk: Floats, alert: Flags) -> dict[str,
 
 def alert_figures(patient: Ints, label: Ints, alert: Flags) -> dict[str, float]:
     """Hours and patients that an alert rule finds."""
-    alerted, septic = np.unique(patient[alert]), np.unique(patient[label > 0])
-    both = len(np.intersect1d(alerted, septic, assume_unique=True))
+    alerted, with_outcome = np.unique(patient[alert]), np.unique(patient[label > 0])
+    both = len(np.intersect1d(alerted, with_outcome, assume_unique=True))
     found = float(label[alert].sum())
     return {
         "hours_alerted": float(alert.mean()),
@@ -65,7 +63,7 @@ def alert_figures(patient: Ints, label: Ints, alert: Flags) -> dict[str, float]:
         "sensitivity_hours": found / max(int(label.sum()), 1),
         "patients_alerted": len(alerted) / len(np.unique(patient)),
         "ppv_patients": both / max(len(alerted), 1),
-        "sensitivity_patients": both / max(len(septic), 1),
+        "sensitivity_patients": both / max(len(with_outcome), 1),
     }
 
 

@@ -1,16 +1,18 @@
-"""The model card of the sepsis model, written from the training report."""
+"""The model card of a learned risk, written from the training report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cds_app.learn.head import Head
+
 _CARD = """\
-# Sepsis risk, version {version}
+# {title}, version {version}
 
 ## Intended use
 
-Estimates, hour by hour, how likely an adult in intensive care is to meet Sepsis-3 criteria within {horizon:.0f} hours.
+{intended_use}
 It supports the judgement of a clinician who can examine the patient; it does not diagnose, and it does not order
 anything. Not for children, pregnancy, outpatients, or wards on which it was not checked locally.
 
@@ -23,8 +25,7 @@ number.
 
 ## Outcome
 
-{outcome} The label is that of the challenge (Sepsis-3: suspected infection and a rise of SOFA by two points), moved
-forward by 6 hours. Hours more than 3 hours after onset are not in the data.
+{outcome} {label}
 
 ## Data and splits
 
@@ -75,16 +76,19 @@ what the model owes to the habits of the staff rather than to physiology: those 
 - One value per measurement and hour in training; where monitors send more, extremes of a window are more extreme.
 - No drugs, cultures, notes or comorbidities are looked at. Sedation, pacing and beta blockers are not known.
 - Most alerts are false: see the tiers. Figures count hours, and hours of one patient depend on each other.
-- Labels stem from orders for antibiotics and cultures, and so from the care that was given.
+{limits}
 """
 
 
-def model_card(version: str, manifest: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+def model_card(head: Head, version: str, manifest: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     limits, test = manifest["eligibility"], report["test"]["overall"]
     return _CARD.format(
+        title=head.words.title,
         version=version,
-        horizon=manifest["horizon_h"],
+        intended_use=head.words.intended_use,
+        label=head.words.label,
+        limits="\n".join(f"- {one}" for one in head.words.limits),
         population=manifest["population"],
         min_age=limits["min_age_years"],
         min_hours=limits["min_hours_in_unit"],
@@ -116,11 +120,11 @@ def model_card(version: str, manifest: Mapping[str, Any], report: Mapping[str, A
     )
 
 
-_HEADS = ("patients", "septic", "AUROC", "AUPRC", "utility", "slope", "ECE")
+_HEADS = ("patients", "with outcome", "AUROC", "AUPRC", "utility", "slope", "ECE")
 
 
 def _figures(found: Mapping[str, Any]) -> tuple[str, ...]:
-    counts = (str(found["patients"]), str(found["septic_patients"]))
+    counts = (str(found["patients"]), str(found["patients_with_outcome"]))
     if "auroc" not in found:
         return (*counts, "too few", "", "", "", "")
     fit = found["calibration"]
@@ -139,8 +143,8 @@ def _groups(test: Mapping[str, Any]) -> str:
 
 def _splits(data: Mapping[str, Any]) -> str:
     parts = [(name, data[name]) for name in ("fit", "calibrate", "test")]
-    rows = [(name, str(one["patients"]), str(one["septic_patients"]), str(one["rows"])) for name, one in parts]
-    return _table(("part", "patients", "septic", "hours"), rows)
+    rows = [(name, str(one["patients"]), str(one["patients_with_outcome"]), str(one["rows"])) for name, one in parts]
+    return _table(("part", "patients", "with outcome", "hours"), rows)
 
 
 def _tiers(tiers: list[Mapping[str, Any]]) -> str:
@@ -154,7 +158,13 @@ def _tiers(tiers: list[Mapping[str, Any]]) -> str:
         )
         for one in tiers
     ]
-    heads = ("tier", "from", "hours that were right", "hours found", "of 100 patients alerted, had sepsis in the stay")
+    heads = (
+        "tier",
+        "from",
+        "hours that were right",
+        "hours found",
+        "of 100 patients alerted, had the outcome in the stay",
+    )
     return _table(heads, rows)
 
 

@@ -1,0 +1,93 @@
+"""What is predicted, of whom, and how: all that training, evaluation and the model card need to know of one head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cds_app.learn.growing import Recipe, Task
+from cds_app.score.eligibility import Limits
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The truth of every row of a data set; rows of a patient adjacent and in order of time.
+
+    Parameters
+    ----------
+    patient : ndarray of int64, shape (rows,)
+        Number of the patient.
+    label : ndarray of int64, shape (rows,)
+        1 where the outcome followed within the horizon.
+    asked : ndarray of bool, shape (rows,)
+        Where the question can be put: the patient is not in the state already, and what followed is known. Only
+        these rows are trained on and measured.
+    """
+
+    patient: Ints
+    label: Ints
+    asked: Flags
+
+    def of(self, rows: Flags | Ints) -> Outcome:
+        """Some of the rows."""
+        return Outcome(patient=self.patient[rows], label=self.label[rows], asked=self.asked[rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the manifest and the model card say of a head."""
+
+    title: str
+    outcome: str
+    population: str
+    label: str
+    intended_use: str
+    limits: tuple[str, ...]
+    modifiable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One learned risk.
+
+    Parameters
+    ----------
+    name : str
+        Of the artefact ``models/<name>``.
+    horizon_h : float
+        How far ahead the outcome is looked for.
+    limits : Limits
+        For whom and when the service may ask.
+    recipe : Recipe
+        How the trees are grown.
+    tiers : tuple of (str, float)
+        Bands of risk above ``watch``, which begins at the threshold.
+    outcome : callable
+        Frame of `challenge2019.load` -> Outcome; None where the frame does not say what followed.
+    task : callable
+        What of the outcome is trained on: (outcome, recipe, generator) -> Task.
+    threshold : callable
+        Chosen on calibration patients: (outcome, risk of every row) -> least risk that is worth an alert.
+    merit : callable
+        Figures of its own beside the common ones: (outcome, risk, alert) -> numbers by name.
+    """
+
+    name: str
+    horizon_h: float
+    limits: Limits
+    recipe: Recipe
+    tiers: tuple[tuple[str, float], ...]
+    words: Words
+    outcome: Callable[[pd.DataFrame], Outcome | None]
+    task: Callable[[Outcome, Recipe, np.random.Generator], Task]
+    threshold: Callable[[Outcome, Floats], float]
+    merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]

@@ -1,0 +1,10 @@
+"""The learned risks that are trained on hourly rows, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cds_app.learn.head import Head
+from cds_app.learn.sepsis import SEPSIS
+
+HOURLY: Mapping[str, Head] = {head.name: head for head in (SEPSIS,)}
