@@ -22,6 +22,7 @@ from cds_app.services.answer import Answering
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.model_cards import Shelf
 from cds_app.services.records import Records, Twinner
 from cds_app.settings import Settings
 from cds_app.web.app import build
@@ -100,7 +101,8 @@ def app_of(deps: Deps) -> Flask:
     """A Flask app over given dependencies."""
     answering = answering_of(deps)
     listening = Listening(deps.store, answering.records, answering.turns, simulated=deps.settings.simulated_time)
-    return build(Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening))
+    desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening)
+    return build(desk, Shelf(content_root()))
 
 
 def quiet_logs() -> None:

@@ -1,8 +1,8 @@
 """Where ``hooks/``, ``templates/`` and ``models/`` are, and what an artefact in ``models/`` holds.
 
 An artefact is a folder ``models/<name>/<version>/`` with a ``manifest.json`` that lists every other file in
-the folder with its SHA-256. Nothing is read from an artefact before all of its files match, and nothing that
-is not listed.
+the folder with its SHA-256, but for ``card.md``, which is made from them for readers. Nothing is read from an
+artefact before all of its files match, and nothing that is not listed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from cds_app.errors import ContentError
 
 FOLDERS: Final = ("hooks", "templates", "models")
 MANIFEST: Final = "manifest.json"
+CARD: Final = "card.md"
+"""What is said of an artefact, for readers; made from its other files, and no part of what it is."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -130,7 +132,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artefact:
     manifest : Mapping[str, Any]
         What is to be said of the artefact; ``name``, ``version`` and ``files`` are filled in from the folder.
     """
-    names = sorted(_file_names(folder) - {MANIFEST})
+    names = sorted(_file_names(folder) - {MANIFEST, CARD})
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     complete = {**manifest, "name": folder.parent.name, "version": folder.name, "files": hashes}
     (folder / MANIFEST).write_bytes(canonical_json(complete))
@@ -150,7 +152,7 @@ def _versions_folder(name: str, root: Path | None) -> Path:
 def _load(folder: Path) -> Artefact:
     manifest = _read_manifest(folder)
     listed: Mapping[str, str] = manifest["files"]
-    for unlisted in sorted(_file_names(folder) - {MANIFEST} - set(listed)):
+    for unlisted in sorted(_file_names(folder) - {MANIFEST, CARD} - set(listed)):
         raise _error(folder, unlisted, "is not listed in the manifest")
     for name, expected in listed.items():
         _verified_bytes(folder, name, expected)

@@ -14,7 +14,21 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from cds_app.learn.data_set import DataSet
+
 CREDIT = "PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0"
+DATA_SET = DataSet(
+    credit="PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
+    credit_short=CREDIT,
+    licence="CC BY 4.0",
+    inclusion="Stays of at least 8 hours in the intensive care units of two hospital systems in the United States, as "
+    "published; at most two weeks of each. Hours without any measurement are kept.",
+    relevance="Adult intensive care with hourly vital signs and daily laboratory values. Elsewhere (wards, other "
+    "countries, other habits of measuring) the model has to be checked before it is believed.",
+    input="34 of them, one value an hour at most; no drugs, cultures, notes or diagnoses.",
+    external="Both hospitals are in training and test data. Training in one and testing in the other is reported where "
+    "it was done; no third source has been tested.",
+)
 
 Part = Literal["fit", "calibrate", "test"]
 Cuts = tuple[float, float]  # fit patients are below the first, calibration patients below the second

@@ -44,7 +44,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What the manifest and the model card say of a head."""
+    """What the manifest and the model card say of a head.
+
+    Parameters
+    ----------
+    outcome : str
+        What is predicted, in a sentence.
+    label : str
+        How the outcome was made from the data.
+    limits : tuple of str
+        Sentences on what the model does not know or does badly.
+    modifiable : tuple of str
+        Quantities that treatment can move.
+    """
 
     title: str
     outcome: str

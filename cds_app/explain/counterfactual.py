@@ -1,0 +1,146 @@
+"""What would change the estimate: the one new measurement that would tell most, and what it would take to come down.
+
+These are questions to the model, answered by asking it again with one more value. They say what the model would then
+say. They do not say what a treatment would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.score.features import Statics, features
+from cds_app.score.risk import RiskModel
+from cds_app.twin.model import Dynamics, TwinModel
+from cds_app.twin.state import Track, track_of
+
+_TENTH = 1.2816  # of a normal distribution, in standard deviations from the mean
+_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One estimate that may be asked again with one value more.
+
+    Parameters
+    ----------
+    model : RiskModel
+    twin : TwinModel
+    tracks : mapping of str to Track
+        What was measured, by quantity.
+    statics : Statics
+        Who the patient is.
+    at_h : float
+        The instant, on the clock of the tracks, hours.
+    """
+
+    model: RiskModel
+    twin: TwinModel
+    tracks: Mapping[str, Track]
+    statics: Statics
+    at_h: float
+
+    def risk(self, quantity: str = "", values: Sequence[float] = ()) -> NDArray[np.float64]:
+        """Risk as it is, or with each of some values of one quantity measured now: (1,) or (values,)."""
+        variants = [self._with(quantity, value) for value in values] if quantity else [self.tracks]
+        rows = np.concatenate([features(self.twin, one, self.statics, [self.at_h]) for one in variants])
+        return self.model.calibration.probability(self.model.margins(rows).astype(np.float64))
+
+    def _with(self, quantity: str, value: float) -> Mapping[str, Track]:
+        track, past = self.tracks.get(quantity), self.seen(quantity)
+        hours, values = (track.hours[:past], track.values[:past]) if track is not None else ((), ())
+        longer = track_of(self.twin, quantity, [*hours, self.at_h], [*values, value])
+        return {**self.tracks, quantity: longer}
+
+    def seen(self, quantity: str) -> int:
+        """How many values of a quantity there are so far."""
+        track = self.tracks.get(quantity)
+        return 0 if track is None else track.until(self.at_h)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How far one new measurement would move the estimate.
+
+    Parameters
+    ----------
+    quantity : str
+    low, high : float
+        A low and a high value among such patients (10 and 90 of 100 lie below), canonical unit.
+    risk_low, risk_high : float
+        The estimate if the value were that.
+    """
+
+    quantity: str
+    low: float
+    high: float
+    risk_low: float
+    risk_high: float
+
+    @property
+    def spread(self) -> float:
+        """How far apart the two estimates are."""
+        return abs(self.risk_high - self.risk_low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a modifiable measurement would have to be for the estimate to fall below a limit.
+
+    Parameters
+    ----------
+    quantity : str
+    now : float
+        Its newest value, canonical unit.
+    needed : float or None
+        The value nearest to it that would do, on the way to what is usual; None: this one alone would not.
+    risk : float
+        The estimate at that value, or the least that was found.
+    """
+
+    quantity: str
+    now: float
+    needed: float | None
+    risk: float
+
+
+def most_telling(question: Question, candidates: Iterable[str]) -> tuple[Telling, ...]:
+    """How much a new value of each quantity would tell, most first; what the twin does not follow is left out."""
+    known = [(name, question.twin.dynamics[name]) for name in candidates if name in question.twin.dynamics]
+    found = [_telling(question, name, dynamics) for name, dynamics in known]
+    return tuple(sorted(found, key=lambda one: (-one.spread, one.quantity)))
+
+
+def needs(question: Question, modifiable: Iterable[str], below: float) -> tuple[Need, ...]:
+    """What it would take, measurement by measurement, those first that would do with the smallest change.
+
+    Parameters
+    ----------
+    modifiable : iterable of str
+        Quantities that treatment can move; those never measured are left out.
+    below : float
+        The limit, a probability.
+    """
+    found = [_need(question, name, below) for name in modifiable if question.seen(name)]
+    return tuple(sorted(found, key=lambda one: (one.needed is None, one.risk, one.quantity)))
+
+
+def _telling(question: Question, quantity: str, dynamics: Dynamics) -> Telling:
+    spread = _TENTH * hypot(dynamics.baseline_sd, dynamics.deviation_sd)
+    low, high = (dynamics.to_unit(dynamics.baseline_mean + side) for side in (-spread, spread))
+    risk_low, risk_high = map(float, question.risk(quantity, (low, high)))
+    return Telling(quantity=quantity, low=low, high=high, risk_low=risk_low, risk_high=risk_high)
+
+
+def _need(question: Question, quantity: str, below: float) -> Need:
+    dynamics = question.twin.dynamics[quantity]
+    now = question.tracks[quantity].values[question.seen(quantity) - 1]
+    way = np.linspace(now, dynamics.to_unit(dynamics.baseline_mean), _STEPS + 1)[1:]
+    risks = question.risk(quantity, way.tolist())
+    enough = np.flatnonzero(risks < below)
+    at = int(enough[0]) if len(enough) else int(risks.argmin())
+    return Need(quantity=quantity, now=now, needed=float(way[at]) if len(enough) else None, risk=float(risks[at]))

@@ -1,0 +1,1 @@
+"""What clinical governance asks of the models: model cards."""

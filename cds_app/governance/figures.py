@@ -1,0 +1,259 @@
+"""Tables of a model card from a training report: cells of plain text, nothing computed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Figures = Mapping[str, Any]
+Rows = tuple[tuple[str, ...], ...]
+
+_ALERTS: tuple[tuple[str, str, bool], ...] = (  # key, what it is, whether it is a share
+    ("sensitivity_hours", "Sensitivity, hours", True),
+    ("ppv_hours", "Positive predictive value, hours", True),
+    ("sensitivity_patients", "Sensitivity, patients", True),
+    ("sensitivity_before_onset", "Patients alerted before onset", True),
+    ("ppv_patients", "Positive predictive value, patients", True),
+    ("patients_alerted", "Patients ever alerted", True),
+    ("hours_alerted", "Hours alerted", True),
+    ("alerts_per_100_patient_days", "Alerts in 100 patient-days", False),
+    ("lead_time_h", "Median lead of the first alert, hours", False),
+)
+_KINDS = (("by_sex", "Sex"), ("by_age", "Age"), ("by_site", "Hospital"), ("by_unit", "Unit"))
+_TOO_FEW = "too few"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with its heading and a sentence on how to read it."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Rows
+    note: str = ""
+
+
+def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
+    """Every table that the report has the figures for.
+
+    Parameters
+    ----------
+    manifest, report : mapping
+        ``manifest.json`` and ``training.json`` of a learned risk.
+    """
+    test = report["test"]
+    found = (
+        _splits(report["data"]),
+        _main(test["overall"]),
+        _alerts(test["overall"]),
+        _tiers(manifest["tiers"]),
+        _policy(manifest.get("policy")),
+        _compared(test),
+        _groups(test),
+        _variants(report),
+        _transfer(report.get("transfer")),
+        _explanations(report.get("explanations")),
+    )
+    return tuple(one for one in found if one is not None and one.rows)
+
+
+def _splits(data: Figures) -> Table:
+    parts = [(name, data[name]) for name in ("fit", "calibrate", "test") if name in data]
+    return Table(
+        title="Patients",
+        heads=("part", "patients", "with the outcome", "rows"),
+        rows=tuple(
+            (name, str(one["patients"]), str(one["patients_with_outcome"]), str(one["rows"])) for name, one in parts
+        ),
+    )
+
+
+def _main(overall: Figures) -> Table:
+    between, fit = overall.get("intervals", {}), overall["calibration"]
+    ranks = [(title, overall[key], between.get(key)) for key, title in (("auroc", "AUROC"), ("auprc", "AUPRC"))]
+    if "utility" in overall:
+        ranks.append(("Normalised utility of the Challenge", overall["utility"], between.get("utility")))
+    fits = [
+        (title, fit[key], between.get("calibration", {}).get(key))
+        for key, title in (
+            ("slope", "Calibration slope"),
+            ("intercept", "Calibration intercept"),
+            ("ece", "Expected calibration error"),
+        )
+    ]
+    return Table(
+        title="Discrimination and calibration on test patients",
+        note="Intervals: 95 of 100 bootstrap resamples of patients.",
+        heads=("figure", "value", "95 % interval"),
+        rows=tuple((title, _number(value), _between(interval)) for title, value, interval in (*ranks, *fits)),
+    )
+
+
+def _alerts(overall: Figures) -> Table | None:
+    alerts, between = overall.get("alerts", {}), overall.get("intervals", {}).get("alerts", {})
+    return Table(
+        title="At the live threshold",
+        note="An alert begins where the estimate reaches the threshold and did not in the hour before.",
+        heads=("figure", "value", "95 % interval"),
+        rows=tuple(
+            (title, _amount(alerts[key], share), _between(between.get(key), share=share))
+            for key, title, share in _ALERTS
+            if key in alerts
+        ),
+    )
+
+
+def _tiers(tiers: Sequence[Figures]) -> Table:
+    return Table(
+        title="Tiers",
+        note="At or above the limit.",
+        heads=("tier", "from", "hours that were right", "hours found", "of 100 patients alerted, had the outcome"),
+        rows=tuple(
+            (one["name"], _share(one["lowest"]), _share(one["ppv"]), _share(one["sensitivity"]), str(one["of_100"]))
+            for one in tiers
+        ),
+    )
+
+
+def _policy(policy: Figures | None) -> Table | None:
+    if policy is None:
+        return None
+    rows = [
+        ("Alert from", _share(policy["threshold"])),
+        ("Quiet after an alert for", f"{policy['lockout_h']:g} h"),
+        ("Unless the estimate rises by", f"{policy['rise_points']:g} in 100"),
+        ("Alert budget", f"{policy['budget']:g} in 100 patient-days"),
+        ("Alerts on test patients", f"{policy['alerts_per_100_patient_days']:.1f} in 100 patient-days"),
+        ("Positive predictive value, patients", _share(policy["ppv"])),
+        ("Sensitivity, patients", _share(policy["sensitivity"])),
+    ]
+    return Table(
+        title="Alert policy",
+        note="Simulated over whole stays; chosen on calibration patients, measured on test patients.",
+        heads=("", ""),
+        rows=tuple(rows),
+    )
+
+
+def _compared(test: Figures) -> Table:
+    whole = test["overall"]
+    rows = [("this model", *_rival(whole), "", "")]
+    for one in test.get("comparators", {}).values():
+        ahead = one.get("ahead", {})
+        rows.append((_partial(one), *_rival(one), *(_ahead(ahead.get(key)) for key in ("auroc", "auprc"))))
+    return Table(
+        title="Beside what is used or simple",
+        note="On the same patients and hours. The last two columns: how far this model is ahead, with 95 % intervals.",
+        heads=(
+            "", "AUROC", "AUPRC", "sensitivity, patients", "PPV, patients", "alerts in 100 patient-days",
+            "ahead in AUROC", "ahead in AUPRC",
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def _rival(found: Figures) -> tuple[str, ...]:
+    if "auroc" not in found:
+        return (_TOO_FEW, "", "", "", "")
+    alerts = found["alerts"]
+    shares = (_amount(alerts[key], True) for key in ("sensitivity_patients", "ppv_patients"))
+    return (
+        _number(found["auroc"]), _number(found["auprc"]), *shares,
+        _amount(alerts["alerts_per_100_patient_days"], False),
+    )  # fmt: skip
+
+
+def _partial(one: Figures) -> str:
+    lacks = one.get("partial", ())
+    return f"{one['title']} (without {', '.join(lacks)})" if lacks else str(one["title"])
+
+
+def _groups(test: Figures) -> Table:
+    rows = [(kind, name, *_group(found)) for key, kind in _KINDS for name, found in test.get(key, {}).items()]
+    return Table(
+        title="By group",
+        heads=("", "group", "patients", "with the outcome", "AUROC", "95 % interval", "AUPRC", "slope", "ECE"),
+        rows=tuple(rows),
+    )
+
+
+def _group(found: Figures) -> tuple[str, ...]:
+    counts = (str(found["patients"]), str(found["patients_with_outcome"]))
+    if "auroc" not in found:
+        return (*counts, _TOO_FEW, "", "", "", "")
+    fit, between = found["calibration"], found.get("intervals", {})
+    ranks = (_number(found["auroc"]), _between(between.get("auroc")), _number(found["auprc"]))
+    return (*counts, *ranks, f"{fit['slope']:.2f}", f"{fit['ece']:.4f}")
+
+
+def _variants(report: Figures) -> Table:
+    lines = [("this model", report["test"]["overall"])]
+    if (ablated := report.get("test_without_count_and_age_features")) is not None:
+        lines.append(("without features of whether, when and how often something was measured", ablated))
+    keys = [key for key in ("auroc", "auprc", "utility") if all(key in one for _, one in lines)]
+    return Table(
+        title="Without the habits of measuring",
+        note="The difference is what the model owes to the worry of the staff rather than to physiology. Those habits "
+        "differ between hospitals.",
+        heads=("", *(key.upper() if key != "utility" else key for key in keys)),
+        rows=tuple((name, *(_number(one[key]) for key in keys)) for name, one in lines),
+    )
+
+
+def _transfer(transfer: Figures | None) -> Table | None:
+    if transfer is None:
+        return None
+    keys = [key for key in ("auroc", "auprc", "utility") if all(key in one for one in transfer.values())]
+    return Table(
+        title="Trained in one hospital, tested in the other",
+        heads=("trained and tested", *keys),
+        rows=tuple((name, *(_number(one[key]) for key in keys)) for name, one in transfer.items()),
+    )
+
+
+def _explanations(found: Figures | None) -> Table | None:
+    if found is None:
+        return None
+    stable, faithful = found["stability"], found["faithfulness"]
+    moved = faithful["moved_by_place"]
+    return Table(
+        title="Do the explanations hold",
+        note=f"On the highest estimate of each of {found['rows']} test patients. Values are disturbed by their "
+        "measurement error; a measurement is withheld with all of its features.",
+        heads=("", "value"),
+        rows=(
+            ("Same first reason after disturbance", _share(stable["same_first"])),
+            ("First three reasons kept", _share(stable["top_3_kept"])),
+            ("First reason pulls the same way", _share(stable["same_direction"])),
+            ("Log-odds moved by withholding the first reason", f"{moved[0]:.2f}"),
+            ("... the second", f"{moved[1]:.2f}"),
+            ("... the fifth", f"{moved[4]:.2f}"),
+            ("... one of the others", f"{faithful['moved_by_other']:.2f}"),
+        ),
+    )
+
+
+def _ahead(one: Figures | None) -> str:
+    return "" if one is None else f"{one['value']:+.3f} ({one['interval'][0]:+.3f} to {one['interval'][1]:+.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _amount(value: float | None, share: bool) -> str:
+    if value is None:
+        return "not defined"
+    return _share(value) if share else f"{value:.1f}"
+
+
+def _between(interval: Sequence[float] | None, *, share: bool = False) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{low:.3f} to {high:.3f}"

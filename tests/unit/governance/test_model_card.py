@@ -1,0 +1,143 @@
+"""Cards say what content and training say, answer every source attribute, and make nothing up."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jinja2 import Environment, StrictUndefined, UndefinedError
+
+from cds_app.content import content_root
+from cds_app.governance.figures import tables
+from cds_app.governance.model_card import attributes, model_card
+
+_ABOUT = {
+    "title": "Invented risk",
+    "outcome": "Something within 6 hours.",
+    "population": "Adults in intensive care.",
+    "label": "It was seen.",
+    "intended_use": "Estimates something.",
+    "limits": ["It knows no drugs."],
+    "inclusion": "All stays.",
+    "relevance": "Intensive care.",
+    "input": "Hourly values.",
+    "external": "No other source has been tested.",
+}
+_INTERVALS = {"auroc": [0.79, 0.83], "auprc": [0.1, 0.2], "calibration": {"slope": [0.9, 1.1], "ece": None}}
+_ALERTS = {"sensitivity_patients": 0.5, "ppv_patients": 0.25, "alerts_per_100_patient_days": 31.4, "lead_time_h": None}
+
+
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    return {
+        "name": "invented",
+        "version": "1.0.0",
+        "about": _ABOUT,
+        "licence": "CC BY 4.0",
+        "credit": "Somebody",
+        "seed": 5,
+        "data_sha256": "0" * 64,
+        "features": [{}, {}, {}],
+        "quantities": ["a", "b"],
+        "eligibility": {
+            "min_age_years": 18.0, "min_hours_in_unit": 1.0, "max_hours_in_unit": 336.0, "max_silence_h": 4.0,
+            "fresh_vital_h": 6.0, "min_fresh_vitals": 3,
+        },
+        "tiers": [{"name": "watch", "lowest": 0.02, "ppv": 0.1, "sensitivity": 0.6, "of_100": 18}],
+        "files": {"roc.png": "", "training.json": ""},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    overall = {
+        "auroc": 0.81, "auprc": 0.15, "patients": 90, "patients_with_outcome": 20, "alerts": _ALERTS,
+        "calibration": {"slope": 1.02, "intercept": -0.03, "ece": 0.004}, "intervals": _INTERVALS,
+    }  # fmt: skip
+    rival = {**overall, "title": "NEWS2 of 5 or more", "partial": ["consciousness"], "auroc": 0.66}
+    ahead = {"auroc": {"value": 0.15, "interval": [0.1, 0.2]}, "auprc": {"value": 0.05, "interval": [0.01, 0.09]}}
+    return {
+        "recipe": {"rounds": 10, "trees_per_round": 3, "depth": 4},
+        "calibration": {"method": "smoothed_isotonic"},
+        "tested": "90 patients that neither trees nor calibration have seen",
+        "data": {"test": {"patients": 90, "patients_with_outcome": 20, "rows": 3000}},
+        "test": {
+            "overall": overall,
+            "by_sex": {"female": overall, "male": {"patients": 4, "patients_with_outcome": 1, "rows": 9}},
+            "comparators": {"news2": {**rival, "ahead": ahead}},
+        },
+    }
+
+
+def _words() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((content_root() / "templates/reports/model_card.json").read_text("utf-8"))
+    return found
+
+
+def _plain() -> Environment:
+    return Environment(undefined=StrictUndefined, autoescape=True)
+
+
+def test_all_31_source_attributes_are_answered_once_and_in_order() -> None:
+    of_the_rule = [code.removeprefix("HTI-1 ") for code in attributes(_words()) if code.startswith("HTI-1")]
+    numerals = ("i", "ii", "iii", "iv", "v")
+    counts = {1: 4, 2: 4, 3: 2, 4: 4, 5: 2, 6: 4, 7: 5, 8: 4, 9: 2}
+    assert of_the_rule == [f"{group}({one})" for group, count in counts.items() for one in numerals[:count]]
+    assert len(of_the_rule) == 31
+
+
+def test_words_are_filled_with_the_facts_of_the_model(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    card = model_card(_words(), manifest, report, _plain())
+    said = {entry.code: entry.text for section in card.sections for entry in section.entries}
+    assert said["HTI-1 2(i)"].startswith("Estimates something.")
+    assert "18 years or more, 1 to 336 hours" in said["HTI-1 2(ii)"]
+    assert "It knows no drugs." in said["HTI-1 3(ii)"]
+    assert all(entry.text for section in card.sections for entry in section.entries)
+    assert [plot.file for plot in card.plots] == ["roc.png"]
+
+
+def test_a_card_without_a_fact_that_its_words_ask_for_is_refused(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    about = {name: text for name, text in _ABOUT.items() if name != "external"}
+    with pytest.raises(UndefinedError):
+        model_card(_words(), {**manifest, "about": about}, report, _plain())
+
+
+def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    found = {table.title: table for table in tables(manifest, report)}
+    assert ("AUROC", "0.810", "0.790 to 0.830") in found["Discrimination and calibration on test patients"].rows
+    assert ("Median lead of the first alert, hours", "not defined", "") in found["At the live threshold"].rows
+    assert ("Sensitivity, patients", "50.0 %", "") in found["At the live threshold"].rows
+    assert found["Beside what is used or simple"].rows[1][0] == "NEWS2 of 5 or more (without consciousness)"
+    assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
+
+
+def test_groups_with_too_few_get_counts_and_no_figure(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    groups = next(table for table in tables(manifest, report) if table.title == "By group")
+    assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", "", "", "", "")
+    assert {len(row) for row in groups.rows} == {len(groups.heads)}
+
+
+def test_tables_without_figures_are_left_out(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    titles = {table.title for table in tables(manifest, report)}
+    assert "Alert policy" not in titles
+    assert "Do the explanations hold" not in titles
+
+
+def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    policy = {
+        "threshold": 0.05, "lockout_h": 8.0, "rise_points": 10.0, "budget": 40.0, "ppv": 0.2, "sensitivity": 0.6,
+        "alerts_per_100_patient_days": 38.2,
+    }  # fmt: skip
+    held = {
+        "rows": 300,
+        "stability": {"same_first": 0.9, "top_3_kept": 0.9, "same_direction": 1.0},
+        "faithfulness": {"moved_by_place": [0.4, 0.3, 0.2, 0.2, 0.1], "moved_by_other": 0.1, "first_moves_most": 0.5},
+    }
+    whole = {**report, "explanations": held, "transfer": {"A to B": {"auroc": 0.8, "auprc": 0.1}}}
+    for table in tables({**manifest, "policy": policy}, whole):
+        assert {len(row) for row in table.rows} == {len(table.heads)}, table.title
