@@ -68,6 +68,14 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """The quantity that an event is defined by: its last value is what a learned risk of it has to beat."""
+
+    quantity: str
+    low_is_worse: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """One learned risk.
 
@@ -90,7 +98,10 @@ class Head:
     threshold : callable
         Chosen on calibration patients: (outcome, risk of every row) -> least risk that is worth an alert.
     merit : callable
-        Figures of its own beside the common ones: (outcome, risk, alert) -> numbers by name.
+        Figures of its own beside the common ones: (outcome, risk, alert) -> numbers by name. Risk is NaN, and alert
+        False, where there was no basis for a number.
+    own : Own, optional
+        The quantity that defines the outcome, where it is one.
     """
 
     name: str
@@ -103,3 +114,4 @@ class Head:
     task: Callable[[Outcome, Recipe, np.random.Generator], Task]
     threshold: Callable[[Outcome, Floats], float]
     merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]
+    own: Own | None = None

@@ -17,13 +17,14 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
-from cds_app.errors import ContentError
 from cds_app.learn import risk_artefact
+from cds_app.learn.abstention import abstained
+from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
 from cds_app.learn.challenge2019 import CREDIT, Cuts, Part, file_sha256, in_part, load
+from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
-from cds_app.learn.head import Flags, Floats, Head, Ints, Outcome
-from cds_app.learn.measure import figures, groups, served
+from cds_app.learn.head import Flags, Floats, Head, Ints
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
@@ -31,39 +32,6 @@ from cds_app.twin.model import TwinModel
 
 CUTS: Cuts = (0.80, 0.90)
 _ROWS_AT_ONCE = 200_000
-_SHORT = ("auroc", "auprc", "utility")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """Rows of some patients at which a head can be asked, with their model input.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The rows.
-    truth : Outcome
-        What followed.
-    design : ndarray of float32, shape (rows, len(FEATURES))
-    """
-
-    frame: pd.DataFrame
-    truth: Outcome
-    design: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame) -> Cohort:
-        """All rows of a frame at which the head can be asked.
-
-        Raises
-        ------
-        ContentError
-            If the frame does not say what followed.
-        """
-        truth = _truth(head, frame)
-        chosen = np.flatnonzero(truth.asked)
-        here = frame.iloc[chosen].reset_index(drop=True)
-        return cls(frame=here, truth=truth.of(chosen), design=design(twin, frame, truth.asked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +72,8 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     model = _trained(head, fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
     ablated = _trained(head, fit, task, grown, without_measuring(), held)
     baseline = Baseline.fit(fit, task)
-    limit = head.threshold(held.truth, baseline.margins(held.design))
+    plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
+    rival = logistic(plain, test)
     risk = model.risk(test.design)
     report = {
         "recipe": asdict(grown),
@@ -114,9 +83,9 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(head, parts)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
-        "test": _measured(head, test, risk, risk >= model.threshold),
-        "test_without_count_and_age_features": _headline(head, test, ablated.risk(test.design), ablated.threshold),
-        "test_baseline": _headline(head, test, _expit(baseline.margins(test.design)), float(_expit(limit))),
+        "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
+        "test_without_count_and_age_features": headline(head, test, ablated.risk(test.design), ablated.threshold),
+        "test_baseline": headline(head, test, rival.score, rival.threshold),
     }
     made = risk_artefact.Finished(
         twin=twin,
@@ -125,7 +94,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         calibration=model.fitted.calibration,
         threshold=model.threshold,
         tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
-        baseline={**baseline.to_json(), "threshold": limit},
+        baseline=plain,
         report=report,
     )
     return risk_artefact.write(head, out, made)
@@ -143,7 +112,8 @@ def evaluate(
     data : Path
         Parquet file with the challenge's columns; ``SepsisLabel`` and ``site`` may be absent.
     predictions : Path
-        Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, sorted by patient and hour.
+        Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, ``abstained``, sorted by patient and hour.
+        Where no number is given, ``risk`` is null, ``alert`` false and ``abstained`` the reason; else it is null.
     report : Path
         JSON file to write.
     artefact : Artefact, optional
@@ -158,10 +128,9 @@ def evaluate(
     model = RiskModel.from_artefact(artefact)
     frame = load(data)
     rows = design(shipped_twin(), frame)
-    risk = model.calibration.probability(_margins(model.booster, rows, model.columns))
-    alert = risk >= model.threshold
-    answers = pd.DataFrame({"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert})
-    answers.to_parquet(predictions, index=False)
+    reason = abstained(head.limits, rows)
+    risk = _where_given(reason, model.calibration.probability(_margins(model.booster, rows, model.columns)))
+    _answers(frame, risk, risk >= model.threshold, reason).to_parquet(predictions, index=False)
     truth = head.outcome(frame)
     found: dict[str, Any] = {
         "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
@@ -170,21 +139,17 @@ def evaluate(
         "rows": len(frame),
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,
+        "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
         "labels": truth is not None,
     }
-    if truth is not None:
+    if truth is not None and truth.asked.any():
         cohort = Cohort(frame=frame[truth.asked], truth=truth.of(truth.asked), design=rows[truth.asked])
-        found |= _measured(head, cohort, risk[truth.asked], alert[truth.asked])
-        found["baseline"] = _frozen_baseline(head, artefact.read_json("baseline.json"), cohort)
+        baseline = artefact.read_json("baseline.json")
+        rival = logistic(baseline, cohort)
+        found |= appraised(head, cohort, risk[truth.asked], model.threshold, baseline)
+        found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
     report.write_bytes(canonical_json(found))
     return found
-
-
-def _truth(head: Head, frame: pd.DataFrame) -> Outcome:
-    truth = head.outcome(frame)
-    if truth is None:
-        raise ContentError(f"the data do not say what followed, which {head.name} is learned from", field="data")
-    return truth
 
 
 def _twin_used() -> dict[str, str]:
@@ -194,7 +159,7 @@ def _twin_used() -> dict[str, str]:
 
 def _fit_rows(head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.float32], Task]:
     """Model input of the rows that are trained on, and the task on them."""
-    task = head.task(_truth(head, frame), recipe, np.random.default_rng(recipe.seed))
+    task = head.task(truth_of(head, frame), recipe, np.random.default_rng(recipe.seed))
     wanted = np.zeros(len(frame), bool)
     wanted[task.rows] = True
     return design(twin, frame, wanted), replace(task, rows=np.arange(len(task.rows)))
@@ -222,44 +187,27 @@ def _margins(booster: xgb.Booster, rows: NDArray[np.float32], columns: Ints) -> 
     return np.concatenate(parts).astype(np.float64)
 
 
-def _measured(head: Head, cohort: Cohort, risk: Floats, alert: Flags) -> dict[str, Any]:
-    """Figures overall, by group, and as served: silent where the service would abstain."""
-    parts = {
-        kind: {name: _figures(head, cohort.truth, risk, alert, mine) for name, mine in found.items() if mine.any()}
-        for kind, found in groups(cohort.frame).items()
-    }
-    given = served(head.limits, cohort.design)
-    as_served = {"rows": float(given.mean()), **head.merit(cohort.truth, risk, alert & given)}
-    overall = {"overall": _figures(head, cohort.truth, risk, alert), "as_served": as_served}
-    return {**overall, **{f"by_{kind}": part for kind, part in parts.items()}}
+def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats) -> Floats:
+    return _where_given(abstained(head.limits, rows), risk)
 
 
-def _figures(head: Head, truth: Outcome, risk: Floats, alert: Flags, mine: Flags | None = None) -> dict[str, Any]:
-    """The common figures and the head's own, of some rows."""
-    some = truth.asked if mine is None else mine
-    here = truth.of(some)
-    found = figures(here.patient, here.label, risk[some], alert[some])
-    return {**found, **head.merit(here, risk[some], alert[some])} if "auroc" in found else found
+def _where_given(reason: NDArray[np.object_], risk: Floats) -> Floats:
+    """The risk, NaN where there is a reason to give none."""
+    return np.where(pd.isna(reason), risk, np.nan)
 
 
-def _frozen_baseline(head: Head, content: dict[str, Any], cohort: Cohort) -> dict[str, Any]:
-    risk = _expit(Baseline.from_json(content).margins(cohort.design))
-    return _headline(head, cohort, risk, float(_expit(content["threshold"])))
-
-
-def _headline(head: Head, cohort: Cohort, risk: Floats, threshold: float) -> dict[str, Any]:
-    found = _figures(head, cohort.truth, risk, risk >= threshold)
-    return {name: found[name] for name in _SHORT if name in found}
-
-
-def _expit(margin: Floats | float) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(margin, np.float64))))
+def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np.object_]) -> pd.DataFrame:
+    """What is written of every row."""
+    said = pd.Series(reason, dtype="string")
+    return pd.DataFrame(
+        {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
+    )
 
 
 def _counts(head: Head, parts: Mapping[Part, pd.DataFrame]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for name, frame in parts.items():
-        truth = _truth(head, frame)
+        truth = truth_of(head, frame)
         here = truth.of(truth.asked)
         found[name] = {
             "rows": len(here.label),

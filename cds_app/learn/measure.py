@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from cds_app.learn.burden import Course, begins, burden
+from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import NAMES, VITALS
 
@@ -24,47 +27,126 @@ AGE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("80 and over", 80.0, 200.0),
 )
 _BINS = 10
+_LINE_BINS = 250
+_SHARES = (
+    *("hours_alerted", "ppv_hours", "sensitivity_hours"),
+    *("patients_alerted", "ppv_patients", "sensitivity_patients"),
+)
 _FEWEST = 10  # below, figures of a group are noise and are not given
 
 
-def figures(patient: Ints, label: Ints, risk: Floats, alert: Flags) -> dict[str, Any]:
-    """All figures of one group of rows; adjacent rows of a patient in order of time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """Rows with a score and what it would alert of.
+
+    Parameters
+    ----------
+    course : Course
+        Whose rows, when, and what followed.
+    score : ndarray of float64, shape (rows,)
+        NaN where no number is given; such an hour is silent, and counts for alerts but not for discrimination.
+    alert : ndarray of bool, shape (rows,)
+    given : ndarray of bool, shape (rows,)
+        Where an alert begins.
+    """
+
+    course: Course
+    score: Floats
+    alert: Flags
+    given: Flags
+
+    @classmethod
+    def at(cls, course: Course, score: Floats, threshold: float) -> Scored:
+        """Alert of every hour at or above a threshold; where a number is lacking, of none."""
+        alert = score >= threshold
+        return cls(course=course, score=score, alert=alert, given=begins(course.patient, alert))
+
+    def of(self, rows: Flags) -> Scored:
+        """Some of the rows."""
+        return Scored(
+            course=self.course.of(rows), score=self.score[rows], alert=self.alert[rows], given=self.given[rows]
+        )
+
+
+def figures(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dict[str, Any]:
+    """All figures of one group of rows, with 95 % intervals by patient.
+
+    Parameters
+    ----------
+    scored : Scored
+    drawn : Resamples
+        Of all patients; those without a row in the group count for nothing.
+    calibrated : bool
+        Whether the score is a probability, so that calibration can be asked of it.
 
     Returns
     -------
     dict
-        ``auroc``, ``auprc``, ``calibration``, counts, and what an alert costs; only counts when fewer than ten
-        patients had the outcome.
+        ``auroc``, ``auprc``, ``calibration``, counts, and what an alert costs; ``intervals`` holds [low, high] under
+        the same names. Only counts when fewer than ten patients had the outcome.
     """
+    patient, label = scored.course.patient, scored.course.label
     counts = {
         "rows": len(label),
         "patients": len(np.unique(patient)),
         "patients_with_outcome": len(np.unique(patient[label > 0])),
     }
-    if counts["patients_with_outcome"] < _FEWEST:
+    known = np.isfinite(scored.score)
+    here = scored.of(known)
+    if len(np.unique(here.course.patient[here.course.label > 0])) < _FEWEST or here.course.label.all():
         return counts
-    return {
+    ranking = ranked(scored, drawn)
+    alerts = burden(scored.course, scored.alert, scored.given, drawn)
+    found: dict[str, Any] = {
         **counts,
-        "auroc": float(roc_auc_score(label, risk)),
-        "auprc": float(average_precision_score(label, risk)),
-        "alerts": alert_figures(patient, label, alert),
-        "calibration": calibration(label, risk),
+        **discrimination(scored),
+        "alerts": {name: _or_none(one[0]) for name, one in alerts.items()},
+    }
+    intervals: dict[str, Any] = {
+        "auroc": interval(ranking.auroc()),
+        "auprc": interval(ranking.auprc()),
+        "alerts": {name: interval(one) for name, one in alerts.items()},
+    }
+    if calibrated:
+        found["calibration"] = calibration(here.course.label, here.score)
+        again = calibration_again(here, drawn)
+        intervals["calibration"] = {name: interval(one) for name, one in again.items()}
+    return {**found, "intervals": intervals}
+
+
+def discrimination(scored: Scored) -> dict[str, float]:
+    """AUROC and AUPRC of the rows that have a number."""
+    known = np.isfinite(scored.score)
+    label, score = scored.course.label[known], scored.score[known]
+    return {"auroc": float(roc_auc_score(label, score)), "auprc": float(average_precision_score(label, score))}
+
+
+def ranked(scored: Scored, drawn: Resamples) -> Ranking:
+    """Ranking of the rows that have a number, in every resample."""
+    known = np.isfinite(scored.score)
+    return Ranking.of(drawn, scored.course.patient[known], scored.course.label[known], scored.score[known])
+
+
+def difference(scored: Scored, other: Scored, drawn: Resamples) -> dict[str, Any]:
+    """How much better a score ranks than another, on the rows where both give a number, with intervals."""
+    known = np.isfinite(scored.score) & np.isfinite(other.score)
+    one, two = scored.of(known), other.of(known)
+    first, second = ranked(one, drawn), ranked(two, drawn)
+    apart = {"auroc": first.auroc() - second.auroc(), "auprc": first.auprc() - second.auprc()}
+    exact, against = discrimination(one), discrimination(two)
+    return {
+        name: {"value": exact[name] - against[name], "interval": interval(drawn_apart)}
+        for name, drawn_apart in apart.items()
     }
 
 
 def alert_figures(patient: Ints, label: Ints, alert: Flags) -> dict[str, float]:
     """Hours and patients that an alert rule finds."""
-    alerted, with_outcome = np.unique(patient[alert]), np.unique(patient[label > 0])
-    both = len(np.intersect1d(alerted, with_outcome, assume_unique=True))
-    found = float(label[alert].sum())
-    return {
-        "hours_alerted": float(alert.mean()),
-        "ppv_hours": found / max(int(alert.sum()), 1),
-        "sensitivity_hours": found / max(int(label.sum()), 1),
-        "patients_alerted": len(alerted) / len(np.unique(patient)),
-        "ppv_patients": both / max(len(alerted), 1),
-        "sensitivity_patients": both / max(len(with_outcome), 1),
-    }
+    dense = np.unique(patient, return_inverse=True)[1].astype(np.int64)
+    once = Resamples(np.ones((int(dense.max(initial=-1)) + 1, 1)))
+    course = Course(patient=dense, hour=np.arange(len(dense), dtype=np.float64), label=label, horizon_h=0.0)
+    found = burden(course, alert, alert, once)
+    return {name: float(np.nan_to_num(found[name][0])) for name in _SHARES}
 
 
 def calibration(label: Ints, risk: Floats) -> dict[str, Any]:
@@ -72,8 +154,7 @@ def calibration(label: Ints, risk: Floats) -> dict[str, Any]:
 
     The error is the mean distance over ten bins of equal size, weighted by their rows.
     """
-    log_odds = np.log(np.clip(risk, 1e-9, 1 - 1e-9) / (1 - np.clip(risk, 1e-9, 1 - 1e-9)))
-    intercept, slope = logistic_line(log_odds, label.astype(np.float64), np.ones(len(label)))
+    intercept, slope = logistic_line(log_odds(risk), label.astype(np.float64), np.ones(len(label)))
     order = np.array_split(np.argsort(risk, kind="stable"), _BINS)
     table = [
         {"rows": len(rows), "predicted": float(risk[rows].mean()), "observed": float(label[rows].mean())}
@@ -89,6 +170,43 @@ def calibration(label: Ints, risk: Floats) -> dict[str, Any]:
         "observed": float(label.mean()),
         "reliability": table,
     }
+
+
+def calibration_again(scored: Scored, drawn: Resamples) -> dict[str, Floats]:
+    """Slope, intercept and calibration error of every resample; rows stay in the bins of the whole."""
+    label, risk = scored.course.label, scored.score
+    fine, coarse = (_equal_bins(risk, bins) for bins in (_LINE_BINS, _BINS))
+    middle = np.bincount(fine, log_odds(risk)) / np.bincount(fine)
+    rows, positive = (_in_bins(scored, drawn, fine, one) for one in (np.ones(len(risk)), label.astype(np.float64)))
+    usable = (positive.sum(axis=0) > 0) & (positive.sum(axis=0) < rows.sum(axis=0))
+    lines = np.full((2, len(usable)), np.nan)
+    for k in np.flatnonzero(usable):
+        lines[:, k] = logistic_line(middle, positive[:, k], rows[:, k])
+    counted, apart = (_in_bins(scored, drawn, coarse, one) for one in (np.ones(len(risk)), risk - label))
+    error = ratio(np.abs(apart).sum(axis=0), counted.sum(axis=0))
+    return {"slope": lines[1], "intercept": lines[0], "ece": error}
+
+
+def log_odds(risk: Floats) -> Floats:
+    """Log-odds, kept finite."""
+    kept = np.clip(risk, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(kept / (1 - kept)))
+
+
+def _equal_bins(risk: Floats, bins: int) -> Ints:
+    """Bins as `np.array_split` cuts sorted rows."""
+    place = np.empty(len(risk), np.int64)
+    for k, rows in enumerate(np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)))):
+        place[rows] = k
+    return place
+
+
+def _in_bins(scored: Scored, drawn: Resamples, place: Ints, value: Floats) -> Floats:
+    return drawn.binned(scored.course.patient, place, int(place.max()) + 1, value)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def logistic_line(x: Floats, positive: Floats, rows: Floats, steps: int = 50) -> tuple[float, float]:

@@ -1,0 +1,38 @@
+"""Rows for which no number is given, and why: there is no basis for one, or the patient is outside the population.
+
+How fresh the measurements must be is the service's own limit (`measure.served`) and is reported as ``as_served``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.score.eligibility import Limits, Reason
+from cds_app.score.features import NAMES, QUANTITIES
+
+NOTHING_MEASURED = "nothing-measured"
+_OLDEST_YEARS = 120.0  # beyond, an age is a mistake of the record
+
+
+def abstained(limits: Limits, rows: NDArray[np.float32]) -> NDArray[np.object_]:
+    """Reason per row, None where a number is given.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of the head.
+    rows : ndarray of float32, shape (rows, len(FEATURES))
+
+    Returns
+    -------
+    ndarray of object, shape (rows,)
+        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then) or None.
+    """
+    years = rows[:, NAMES.index("age_years")]
+    last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
+    reason = np.full(len(rows), None, dtype=object)
+    reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
+    reason[years < limits.min_age_years] = Reason.TOO_YOUNG.value
+    reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Reason.AGE_UNKNOWN.value
+    return reason

@@ -1,0 +1,117 @@
+"""A head measured as a critic would: beside what it has to beat, by group, with intervals, and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cds_app.content import latest
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.learn import comparators
+from cds_app.learn.cohort import Cohort
+from cds_app.learn.comparators import Comparator
+from cds_app.learn.growing import Baseline
+from cds_app.learn.head import Flags, Floats, Head, Outcome
+from cds_app.learn.measure import Scored, difference, figures, groups, served
+from cds_app.learn.resampling import DRAWS, Resamples
+
+_SEED = 2019
+
+
+def appraised(
+    head: Head, cohort: Cohort, risk: Floats, threshold: float, baseline: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Figures overall, as served, by group, and of every comparator on the same rows.
+
+    Parameters
+    ----------
+    head : Head
+    cohort : Cohort
+        Patients that the head has not seen.
+    risk : ndarray of float64, shape (rows,)
+        NaN where no number is given.
+    threshold : float
+        Of the live alert.
+    baseline : mapping
+        The frozen logistic regression with its threshold in log-odds, as ``baseline.json`` holds it.
+    """
+    scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
+    drawn = Resamples.drawn(int(scored.course.patient.max()) + 1, np.random.default_rng(_SEED))
+    parts = {
+        f"by_{kind}": {name: _figures(head, cohort, scored, drawn, mine) for name, mine in found.items() if mine.any()}
+        for kind, found in groups(cohort.frame).items()
+    }
+    return {
+        "overall": _figures(head, cohort, scored, drawn, np.ones(len(risk), bool)),
+        "as_served": _as_served(head, cohort, scored),
+        **parts,
+        "comparators": _compared(head, cohort, scored, drawn, baseline),
+        "bootstrap": {"by": "patient", "draws": DRAWS, "level": 0.95, "seed": _SEED},
+    }
+
+
+def headline(head: Head, cohort: Cohort, risk: Floats, threshold: float) -> dict[str, Any]:
+    """The few figures of a variant, without intervals."""
+    scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
+    once = Resamples(np.ones((int(scored.course.patient.max()) + 1, 1)))
+    found = _figures(head, cohort, scored, once, np.ones(len(risk), bool))
+    return {name: found[name] for name in ("auroc", "auprc", "utility") if name in found}
+
+
+def logistic(baseline: Mapping[str, Any], cohort: Cohort) -> Comparator:
+    """The frozen logistic regression. It learned the head's decision, so its score is no probability of the outcome."""
+    margin = Baseline.from_json(dict(baseline)).margins(cohort.design)
+    return Comparator(
+        title="logistic regression on last values",
+        score=expit(margin),
+        threshold=float(expit(np.asarray(baseline["threshold"], np.float64))),
+    )
+
+
+def expit(margin: Floats) -> Floats:
+    """Probability of log-odds."""
+    return np.asarray(1.0 / (1.0 + np.exp(-margin)))
+
+
+def _figures(head: Head, cohort: Cohort, scored: Scored, drawn: Resamples, mine: Flags) -> dict[str, Any]:
+    """The common figures and the head's own, of some rows."""
+    some = scored.of(mine)
+    found = figures(some, drawn)
+    return {**found, **_merit(head, cohort.truth.of(mine), some.score, some.alert)} if "auroc" in found else found
+
+
+def _as_served(head: Head, cohort: Cohort, scored: Scored) -> dict[str, Any]:
+    """As the service does: silent where it would abstain."""
+    given = served(head.limits, cohort.design)
+    return {"rows": float(given.mean()), **_merit(head, cohort.truth, scored.score, scored.alert & given)}
+
+
+def _merit(head: Head, truth: Outcome, risk: Floats, alert: Flags) -> dict[str, Any]:
+    """The head's own figures; None for one that is undefined on these rows."""
+    found = head.merit(truth, risk, alert).items()
+    return {name: None if isinstance(one, float) and not np.isfinite(one) else one for name, one in found}
+
+
+def _compared(
+    head: Head, cohort: Cohort, scored: Scored, drawn: Resamples, baseline: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    found = {**comparators.bedside(cohort.design, _fresh_h()), "logistic": logistic(baseline, cohort)}
+    if head.own is not None:
+        found["last_value"] = comparators.last_value(head.own, cohort.design, float(scored.alert.mean()))
+    return {name: _beside(scored, one, drawn) for name, one in found.items()}
+
+
+def _beside(scored: Scored, other: Comparator, drawn: Resamples) -> dict[str, Any]:
+    """Figures of a comparator where the head gives a number too, and how far the head is ahead."""
+    known = np.where(np.isfinite(scored.score), other.score, np.nan)
+    rival = Scored.at(scored.course, known, other.threshold)
+    found = figures(rival, drawn, calibrated=False)
+    about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
+    return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
+
+
+def _fresh_h() -> dict[str, float]:
+    ontology = load_ontology(latest("ontology"))
+    return {name: ontology.quantity(name).fresh_h for name in comparators.READ}

@@ -1,0 +1,145 @@
+"""What alerts cost and what they bring: hours, patients, alerts per patient-day, and how early they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.learn.resampling import Resamples, ratio, weighted_median
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_DAY_H = 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Rows at which an alert may come; those of a patient adjacent and in order of time, one an hour.
+
+    Parameters
+    ----------
+    patient : ndarray of int64, shape (rows,)
+        Number of the patient among the resamples' patients.
+    hour : ndarray of float64, shape (rows,)
+        In the unit.
+    label : ndarray of int64, shape (rows,)
+        1 where the outcome followed within ``horizon_h``.
+    horizon_h : float
+    """
+
+    patient: Ints
+    hour: Floats
+    label: Ints
+    horizon_h: float
+
+    def of(self, rows: Flags) -> Course:
+        """Some of the rows."""
+        return Course(
+            patient=self.patient[rows], hour=self.hour[rows], label=self.label[rows], horizon_h=self.horizon_h
+        )
+
+    def onset_h(self, patients: int) -> Floats:
+        """Hour of the first onset of each patient, NaN where there was none: (patients,).
+
+        The first positive hour is ``horizon_h`` before it, or less where the stay began or the question was first put
+        later; then the onset is after the last of these hours.
+        """
+        first, last = _first_run(self)
+        onset = np.full(patients, np.nan)
+        onset[self.patient[first]] = np.minimum(self.hour[first] + self.horizon_h, self.hour[last] + 1.0)
+        return onset
+
+
+def begins(patient: Ints, alert: Flags) -> Flags:
+    """Hours that are alerted while the hour before was not: where a display that stays on would call."""
+    same = np.diff(patient, prepend=patient[:1] - 1) == 0
+    before = np.concatenate(([False], alert[:-1]))
+    return np.asarray(alert & ~(same & before))
+
+
+def burden(course: Course, alert: Flags, given: Flags, drawn: Resamples) -> dict[str, Floats]:
+    """Figures of alerts in every resample.
+
+    Parameters
+    ----------
+    course : Course
+    alert : ndarray of bool, shape (rows,)
+        Hours that are alerted.
+    given : ndarray of bool, shape (rows,)
+        Those among them at which somebody is interrupted (`begins`, or what a policy lets through).
+    drawn : Resamples
+
+    Returns
+    -------
+    dict of str to ndarray, shape (1 + draws,)
+        Shares, alerts per 100 patient-days, and the median lead in hours from a patient's first alert to onset among
+        patients alerted before it.
+    """
+    patients = len(drawn.times)
+    sums = _Sums(course, alert, drawn)
+    lead, early = _lead_h(course, given, patients)
+    shares = {
+        "hours_alerted": ratio(sums.hours(alert), sums.hours(None)),
+        "ppv_hours": ratio(sums.hours(alert & (course.label > 0)), sums.hours(alert)),
+        "sensitivity_hours": ratio(sums.hours(alert & (course.label > 0)), sums.hours(course.label > 0)),
+        "patients_alerted": ratio(sums.patients(alert), sums.patients(None)),
+        "ppv_patients": ratio(sums.both, sums.patients(alert)),
+        "sensitivity_patients": ratio(sums.both, sums.patients(course.label > 0)),
+        "sensitivity_before_onset": ratio(early.astype(np.float64) @ drawn.times, sums.patients(course.label > 0)),
+    }
+    return {
+        **shares,
+        "alerts_per_100_patient_days": 100.0 * ratio(sums.hours(given), sums.hours(None) / _DAY_H),
+        "lead_time_h": weighted_median(lead[early], drawn.times[early]),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Hours and patients of a course, in every resample."""
+
+    course: Course
+    alert: Flags
+    drawn: Resamples
+
+    def hours(self, rows: Flags | None) -> Floats:
+        mine = self.course.patient if rows is None else self.course.patient[rows]
+        return self.drawn.sums(mine, np.ones(len(mine)))
+
+    def patients(self, rows: Flags | None) -> Floats:
+        return np.asarray(self._who(rows).astype(np.float64) @ self.drawn.times)
+
+    @property
+    def both(self) -> Floats:
+        """Patients with an alert and with the outcome."""
+        return np.asarray(
+            (self._who(self.alert) & self._who(self.course.label > 0)).astype(np.float64) @ self.drawn.times
+        )
+
+    def _who(self, rows: Flags | None) -> Flags:
+        mine = self.course.patient if rows is None else self.course.patient[rows]
+        return np.bincount(mine, minlength=len(self.drawn.times)) > 0
+
+
+def _lead_h(course: Course, given: Flags, patients: int) -> tuple[Floats, Flags]:
+    """Hours from the first alert to onset, and who was alerted before it."""
+    first = np.full(patients, np.inf)
+    np.minimum.at(first, course.patient[given], course.hour[given])
+    lead = course.onset_h(patients) - first
+    return lead, lead > 0.0  # NaN without an onset
+
+
+def _first_run(course: Course) -> tuple[Ints, Ints]:
+    """First and last row of each patient's first unbroken run of positive hours."""
+    rows = np.flatnonzero(course.label > 0)
+    patient, hour = course.patient[rows], course.hour[rows]
+    new = np.diff(patient, prepend=patient[:1] - 1) != 0
+    broken = new | (np.diff(hour, prepend=hour[:1]) > 1.0)
+    ends = np.concatenate((broken[1:], [True])) if len(rows) else broken
+    start, end = rows[broken], rows[ends]
+    is_first = new[broken]
+    return start[is_first], end[is_first]

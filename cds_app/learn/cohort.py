@@ -1,0 +1,74 @@
+"""The rows of some patients at which a head can be asked, with their model input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cds_app.errors import ContentError
+from cds_app.learn.burden import Course
+from cds_app.learn.head import Flags, Head, Outcome
+from cds_app.learn.rows import design
+from cds_app.twin.model import TwinModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Rows of some patients at which a head can be asked, with their model input.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows.
+    truth : Outcome
+        What followed.
+    design : ndarray of float32, shape (rows, len(FEATURES))
+    """
+
+    frame: pd.DataFrame
+    truth: Outcome
+    design: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame) -> Cohort:
+        """All rows of a frame at which the head can be asked.
+
+        Raises
+        ------
+        ContentError
+            If the frame does not say what followed.
+        """
+        truth = truth_of(head, frame)
+        chosen = np.flatnonzero(truth.asked)
+        here = frame.iloc[chosen].reset_index(drop=True)
+        return cls(frame=here, truth=truth.of(chosen), design=design(twin, frame, truth.asked))
+
+    def of_rows(self, rows: Flags) -> Cohort:
+        """Some of the rows."""
+        return Cohort(frame=self.frame[rows], truth=self.truth.of(rows), design=self.design[rows])
+
+    def course(self, horizon_h: float) -> Course:
+        """Its rows as the figures of alerts want them; patients are numbered anew, without gaps."""
+        return Course(
+            patient=np.unique(self.truth.patient, return_inverse=True)[1].astype(np.int64),
+            hour=self.frame["ICULOS"].to_numpy(np.float64),
+            label=self.truth.label,
+            horizon_h=horizon_h,
+        )
+
+
+def truth_of(head: Head, frame: pd.DataFrame) -> Outcome:
+    """What followed, by the head's own definition.
+
+    Raises
+    ------
+    ContentError
+        If the frame does not say it.
+    """
+    truth = head.outcome(frame)
+    if truth is None:
+        raise ContentError(f"the data do not say what followed for {head.name}", field="data")
+    return truth
