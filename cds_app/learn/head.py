@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.learn.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
 from cds_app.score.eligibility import Limits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+CUTS: Cuts = (0.80, 0.90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What the manifest and the model card say of a head."""
+    """What the manifest and the model card say of a head.
+
+    Parameters
+    ----------
+    learned : str
+        What the trees are trained towards.
+    merit : str
+        What the head's own figure of merit means, where it has one.
+    """
 
     title: str
     outcome: str
@@ -52,6 +63,8 @@ class Words:
     label: str
     intended_use: str
     limits: tuple[str, ...]
+    learned: str
+    merit: str = ""
     modifiable: tuple[str, ...] = ()
 
 
@@ -79,6 +92,8 @@ class Head:
         Chosen on calibration patients: (outcome, risk of every row) -> least risk that is worth an alert.
     merit : callable
         Figures of its own beside the common ones: (outcome, risk, alert) -> numbers by name.
+    cuts : tuple of float
+        Up to which part of all patients the trees are fitted, and calibration and threshold; the rest is for tests.
     """
 
     name: str
@@ -91,3 +106,4 @@ class Head:
     task: Callable[[Outcome, Recipe, np.random.Generator], Task]
     threshold: Callable[[Outcome, Floats], float]
     merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]
+    cuts: Cuts = CUTS

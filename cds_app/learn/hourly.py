@@ -1,6 +1,6 @@
 """Train and evaluate a head on hourly rows of PhysioNet/CinC Challenge 2019 data.
 
-Fit, calibration and test patients are disjoint (80, 10 and 10 of 100). The trees see the first, calibration and
+Fit, calibration and test patients are disjoint. The trees see the first, calibration and
 threshold the second, and every figure in the model card comes from the third.
 """
 
@@ -20,16 +20,16 @@ from cds_app.content import Artefact, canonical_json, latest
 from cds_app.errors import ContentError
 from cds_app.learn import risk_artefact
 from cds_app.learn.calibrating import Fitted, calibrate
-from cds_app.learn.challenge2019 import CREDIT, Cuts, Part, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import CREDIT, Part, file_sha256, in_part, load
 from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints, Outcome
 from cds_app.learn.measure import figures, groups, served
+from cds_app.learn.onset import absent
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
-CUTS: Cuts = (0.80, 0.90)
 _ROWS_AT_ONCE = 200_000
 _SHORT = ("auroc", "auprc", "utility")
 
@@ -98,7 +98,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     """
     grown = replace(recipe or head.recipe, seed=seed)
     twin, frame = shipped_twin(), load(data)
-    parts = {part: frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True) for part in get_args(Part)}
+    parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
     fit, task = _fit_rows(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
     model = _trained(head, fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
@@ -109,7 +109,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     report = {
         "recipe": asdict(grown),
         "seed": seed,
-        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": CUTS[0], "calibrate_up_to": CUTS[1]},
+        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": head.cuts[0], "calibrate_up_to": head.cuts[1]},
         "twin": _twin_used(),
         "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(head, parts)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
@@ -160,6 +160,8 @@ def evaluate(
     rows = design(shipped_twin(), frame)
     risk = model.calibration.probability(_margins(model.booster, rows, model.columns))
     alert = risk >= model.threshold
+    if model.limits.endpoint is not None:
+        alert &= absent(model.limits.endpoint, frame)
     answers = pd.DataFrame({"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert})
     answers.to_parquet(predictions, index=False)
     truth = head.outcome(frame)
