@@ -10,8 +10,9 @@ import click
 
 from cds_app.content import content_root, latest
 
-HEADS = ("sepsis",)
+HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 _FIRST_VERSION = "1.0.0"
+_FIRST_SEED = 0
 _DATA = click.option(
     "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Parquet in."
 )
@@ -20,12 +21,12 @@ _DATA = click.option(
 @click.command()
 @click.argument("model", type=click.Choice([*HEADS, "twin"]))
 @_DATA
-@click.option("--seed", type=int, help="Default: that of the shipped model, which makes the same model again.")
+@click.option("--seed", type=int, help="Default: the shipped model's, which makes the same again; 0 if none is.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
 def train(model: str, data: Path, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
     folder = out or content_root() / "models" / model / _FIRST_VERSION
-    chosen = latest(model).manifest["seed"] if seed is None else seed
+    chosen = _seed_of(model) if seed is None else seed
     if model == "twin":
         from cds_app.learn.forecast import fit
 
@@ -35,6 +36,12 @@ def train(model: str, data: Path, seed: int | None, out: Path | None) -> None:
         from cds_app.learn.hourly import train as grow
 
         grow(HOURLY[model], data, folder, chosen)
+
+
+def _seed_of(model: str) -> int:
+    """That of the shipped model; a model that is trained for the first time has none yet."""
+    shipped = (content_root() / "models" / model).is_dir()
+    return int(latest(model).manifest["seed"]) if shipped else _FIRST_SEED
 
 
 @click.command()

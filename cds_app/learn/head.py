@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.learn.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
 from cds_app.score.eligibility import Limits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+CUTS: Cuts = (0.80, 0.90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,10 @@ class Words:
         Sentences on what the model does not know or does badly.
     modifiable : tuple of str
         Quantities that treatment can move.
+    learned : str
+        What the trees are trained towards.
+    merit : str
+        What the head's own figure of merit means, where it has one.
     """
 
     title: str
@@ -64,6 +71,8 @@ class Words:
     label: str
     intended_use: str
     limits: tuple[str, ...]
+    learned: str
+    merit: str = ""
     modifiable: tuple[str, ...] = ()
 
 
@@ -102,6 +111,8 @@ class Head:
         False, where there was no basis for a number.
     own : Own, optional
         The quantity that defines the outcome, where it is one.
+    cuts : tuple of float
+        Up to which part of all patients the trees are fitted, and calibration and threshold; the rest is for tests.
     """
 
     name: str
@@ -115,3 +126,4 @@ class Head:
     threshold: Callable[[Outcome, Floats], float]
     merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]
     own: Own | None = None
+    cuts: Cuts = CUTS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cds_app.learn.events import AKI, HYPOTENSION, HYPOXAEMIA
 from cds_app.learn.head import Head
 from cds_app.learn.sepsis import SEPSIS
 
-HOURLY: Mapping[str, Head] = {head.name: head for head in (SEPSIS,)}
+HOURLY: Mapping[str, Head] = {head.name: head for head in (SEPSIS, HYPOTENSION, HYPOXAEMIA, AKI)}

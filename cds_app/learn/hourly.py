@@ -1,6 +1,6 @@
 """Train and evaluate a head on hourly rows of PhysioNet/CinC Challenge 2019 data.
 
-Fit, calibration and test patients are disjoint (80, 10 and 10 of 100). The trees see the first, calibration and
+Fit, calibration and test patients are disjoint. The trees see the first, calibration and
 threshold the second, and every figure in the model card comes from the third.
 """
 
@@ -21,16 +21,16 @@ from cds_app.learn import risk_artefact
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
-from cds_app.learn.challenge2019 import CREDIT, Cuts, Part, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import CREDIT, Part, file_sha256, in_part, load
 from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints
+from cds_app.learn.onset import absent
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
-CUTS: Cuts = (0.80, 0.90)
 _ROWS_AT_ONCE = 200_000
 
 
@@ -66,7 +66,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     """
     grown = replace(recipe or head.recipe, seed=seed)
     twin, frame = shipped_twin(), load(data)
-    parts = {part: frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True) for part in get_args(Part)}
+    parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
     fit, task = _fit_rows(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
     model = _trained(head, fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
@@ -78,7 +78,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     report = {
         "recipe": asdict(grown),
         "seed": seed,
-        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": CUTS[0], "calibrate_up_to": CUTS[1]},
+        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": head.cuts[0], "calibrate_up_to": head.cuts[1]},
         "twin": _twin_used(),
         "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(head, parts)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
@@ -114,6 +114,7 @@ def evaluate(
     predictions : Path
         Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, ``abstained``, sorted by patient and hour.
         Where no number is given, ``risk`` is null, ``alert`` false and ``abstained`` the reason; else it is null.
+        Nobody is alerted of who is in the predicted state already.
     report : Path
         JSON file to write.
     artefact : Artefact, optional
@@ -130,7 +131,10 @@ def evaluate(
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows)
     risk = _where_given(reason, model.calibration.probability(_margins(model.booster, rows, model.columns)))
-    _answers(frame, risk, risk >= model.threshold, reason).to_parquet(predictions, index=False)
+    alert = risk >= model.threshold
+    if model.limits.endpoint is not None:
+        alert &= absent(model.limits.endpoint, frame)
+    _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
     truth = head.outcome(frame)
     found: dict[str, Any] = {
         "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},

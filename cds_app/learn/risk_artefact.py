@@ -136,7 +136,7 @@ def _manifest(head: Head, made: Finished, chosen: tuple[Feature, ...]) -> dict[s
         "outcome": head.words.outcome,
         "horizon_h": head.horizon_h,
         "population": head.words.population,
-        "eligibility": asdict(head.limits),
+        "eligibility": head.limits.to_json(),
         "features": [asdict(one) for one in chosen],
         "quantities": sorted(QUANTITY_OF.values()),
         "threshold": made.threshold,

@@ -30,8 +30,8 @@ number.
 ## Data and splits
 
 {credit}. Licence of the model: CC BY 4.0, with this credit. Patients were split by a hash of their id into
-disjoint sets: 80 of 100 fit, 10 calibrate, 10 test. The twin (version {twin}), whose view of the patient is part of
-the input, was fitted without labels and without these test patients.
+disjoint sets: {fit:.0f} of 100 fit, {calibrate:.0f} calibrate, {test:.0f} test. The twin (version {twin}), whose view
+of the patient is part of the input, was fitted without labels and without these test patients.
 
 {splits}
 
@@ -41,18 +41,17 @@ test patients. SHA-256 of the data: `{data_sha256}`. Seed {seed}.
 ## How it works
 
 {features} features of {quantities} measurements, {twin_features} of them from the twin (expected level, personal
-baseline, deviation from it, surprise of the last value). Gradient-boosted trees ({rounds} of depth {depth}) learn the
-decision (would an alert in this hour gain utility, weighted by how much). Their margin is calibrated to the
-probability of the outcome ({method}). The interval shown is the 90 % bootstrap interval of that calibration, by
-patient; it does not cover what is not known about the single patient.
+baseline, deviation from it, surprise of the last value). Gradient-boosted trees ({rounds} of depth {depth}) learn
+{learned}. Their margin is calibrated to the probability of the outcome ({method}). The interval shown is
+the 90 % bootstrap interval of that calibration, by patient; it does not cover what is not known about the single
+patient.
 
 ## Figures on test patients
 
 {main}
 
 Calibration: slope {slope:.3f}, intercept {intercept:.3f}, expected calibration error {ece:.4f}.
-Utility is the normalised utility of the challenge: 0 is never alerting, 1 the best possible alerts. The service gives a
-number in {served:.1f} % of these hours; silent in the others, its utility is {served_utility:.4f}.
+{merit}The service gives a number in {served:.1f} % of these hours{served_merit}.
 
 Tiers, at or above the limit:
 
@@ -98,6 +97,9 @@ def model_card(head: Head, version: str, manifest: Mapping[str, Any], report: Ma
         fresh=limits["fresh_vital_h"],
         outcome=manifest["outcome"],
         credit=manifest["credit"],
+        fit=100 * head.cuts[0],
+        calibrate=100 * (head.cuts[1] - head.cuts[0]),
+        test=100 * (1 - head.cuts[1]),
         splits=_splits(report["data"]),
         data_sha256=manifest["data_sha256"],
         seed=manifest["seed"],
@@ -108,28 +110,38 @@ def model_card(head: Head, version: str, manifest: Mapping[str, Any], report: Ma
         rounds=report["recipe"]["rounds"] * report["recipe"]["trees_per_round"],
         depth=report["recipe"]["depth"],
         method=report["calibration"]["method"].replace("_", " "),
-        main=_table(("", *_HEADS), [("test patients", *_figures(test))]),
+        main=_table(("", *_heads(test)), [("test patients", *_figures(test))]),
         slope=test["calibration"]["slope"],
         intercept=test["calibration"]["intercept"],
         ece=test["calibration"]["ece"],
+        learned=head.words.learned,
+        merit=f"{head.words.merit} " if head.words.merit else "",
         served=100 * report["test"]["as_served"]["rows"],
-        served_utility=report["test"]["as_served"]["utility"],
+        served_merit=_served_merit(report["test"]["as_served"]),
         tiers=_tiers(manifest["tiers"]),
         groups=_groups(report["test"]),
         compared=_compared(report),
     )
 
 
-_HEADS = ("patients", "with outcome", "AUROC", "AUPRC", "utility", "slope", "ECE")
+_MERITS = {"auroc": "AUROC", "auprc": "AUPRC", "utility": "utility"}  # the last one where a head has it
+
+
+def _heads(found: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("patients", "with outcome", *(text for key, text in _MERITS.items() if key in found), "slope", "ECE")
 
 
 def _figures(found: Mapping[str, Any]) -> tuple[str, ...]:
     counts = (str(found["patients"]), str(found["patients_with_outcome"]))
     if "auroc" not in found:
-        return (*counts, "too few", "", "", "", "")
+        return (*counts, "too few")
     fit = found["calibration"]
-    plain = (found["auroc"], found["auprc"], found["utility"])
-    return (*counts, *(f"{value:.4f}" for value in plain), f"{fit['slope']:.2f}", f"{fit['ece']:.4f}")
+    plain = (f"{found[key]:.4f}" for key in _MERITS if key in found)
+    return (*counts, *plain, f"{fit['slope']:.2f}", f"{fit['ece']:.4f}")
+
+
+def _served_merit(served: Mapping[str, Any]) -> str:
+    return f"; silent in the others, its utility is {served['utility']:.4f}" if "utility" in served else ""
 
 
 def _groups(test: Mapping[str, Any]) -> str:
@@ -138,7 +150,7 @@ def _groups(test: Mapping[str, Any]) -> str:
         for kind in ("by_sex", "by_age", "by_site")
         for name, found in test.get(kind, {}).items()
     ]
-    return _table(("group", *_HEADS), rows)
+    return _table(("group", *_heads(test["overall"])), rows)
 
 
 def _splits(data: Mapping[str, Any]) -> str:
@@ -174,10 +186,13 @@ def _compared(report: Mapping[str, Any]) -> str:
         ("without count and age features", report["test_without_count_and_age_features"]),
         ("logistic regression on last values", report["test_baseline"]),
     )
-    rows = [(name, *(f"{one[key]:.4f}" for key in ("auroc", "auprc", "utility"))) for name, one in lines]
-    return _table(("model", "AUROC", "AUPRC", "utility"), rows)
+    known = {key: text for key, text in _MERITS.items() if key in report["test"]["overall"]}
+    rows = [(name, *(f"{one[key]:.4f}" for key in known)) for name, one in lines]
+    return _table(("model", *known.values()), rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
+    """Rows may be shorter than the heads."""
+    filled = [(*row, *[""] * (len(heads) - len(row))) for row in rows]
+    lines = [heads, ["---"] * len(heads), *filled]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

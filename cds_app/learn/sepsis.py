@@ -28,6 +28,8 @@ _WORDS = Words(
     intended_use="Estimates, hour by hour, how likely an adult in intensive care is to meet Sepsis-3 criteria within "
     "6 hours.",
     limits=("Labels stem from orders for antibiotics and cultures, and so from the care that was given.",),
+    learned="the decision (would an alert in this hour gain utility, weighted by how much)",
+    merit="Utility is the normalised utility of the challenge: 0 is never alerting, 1 the best possible alerts.",
 )
 
 

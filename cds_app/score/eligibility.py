@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from cds_app.score.endpoint import SAME_INSTANT_H, Endpoint, endpoint_of
 from cds_app.score.features import VITALS
 from cds_app.score.result import Abstained, Lack, Why
-
-_SAME_INSTANT_H = 1e-6
 
 
 class Reason(StrEnum):
@@ -25,6 +24,8 @@ class Reason(StrEnum):
     TOO_LATE = "too-late"  # longer in the unit than anyone the model was trained on
     NO_VITAL_SIGN = "no-vital-sign"  # nothing at all, or nothing recent
     FEW_FRESH_VITALS = "few-fresh-vitals"
+    STATE_UNKNOWN = "state-unknown"  # whether the patient is in the predicted state already
+    ALREADY_THERE = "already-there"
 
 
 _WHY: Mapping[Reason, Why] = {
@@ -36,15 +37,22 @@ _WHY: Mapping[Reason, Why] = {
     Reason.TOO_LATE: "unsuitable",
     Reason.NO_VITAL_SIGN: "missing",
     Reason.FEW_FRESH_VITALS: "stale",
+    Reason.STATE_UNKNOWN: "missing",
+    Reason.ALREADY_THERE: "unsuitable",
 }
+OF_THE_STATE = frozenset({Reason.STATE_UNKNOWN, Reason.ALREADY_THERE})
 
 
 class Series(Protocol):
-    """When a quantity was measured; a twin's track is one."""
+    """What was measured of a quantity, and when; a twin's track is one."""
 
     @property
     def hours(self) -> Sequence[float]:
         """Ascending, hours on any one clock."""
+
+    @property
+    def values(self) -> Sequence[float]:
+        """In the canonical unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,8 @@ class Limits:
         A vital sign is fresh up to this age.
     min_fresh_vitals : int
         How many different vital signs must be fresh.
+    endpoint : Endpoint or None
+        The state that is predicted: the patient must be known not to be in it. None where it is no such state.
     """
 
     min_age_years: float
@@ -69,6 +79,17 @@ class Limits:
     max_silence_h: float
     fresh_vital_h: float
     min_fresh_vitals: int
+    endpoint: Endpoint | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Limits:
+        """What `to_json` wrote."""
+        endpoint = endpoint_of(content["endpoint"]) if "endpoint" in content else None
+        return cls(**{**content, "endpoint": endpoint})
+
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest holds them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +125,11 @@ def eligible(
     Abstained or None
         None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Reason`.
     """
-    reasons = (*_about_patient(limits, circumstances), *_about_data(limits, tracks, at_h))
+    reasons = (
+        *_about_patient(limits, circumstances),
+        *_about_data(limits, tracks, at_h),
+        *_about_state(limits.endpoint, tracks, at_h),
+    )
     if not reasons:
         return None
     return Abstained(name=name, reasons=tuple(Lack(name=one.value, why=_WHY[one]) for one in reasons))
@@ -132,7 +157,22 @@ def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float) -> tu
     return () if fresh >= limits.min_fresh_vitals else (Reason.FEW_FRESH_VITALS,)
 
 
+def _about_state(endpoint: Endpoint | None, tracks: Mapping[str, Series], at_h: float) -> tuple[Reason, ...]:
+    if endpoint is None:
+        return ()
+    series = tracks.get(endpoint.quantity)
+    past = 0 if series is None else _past(series, at_h)
+    if series is None or not past or at_h - series.hours[past - 1] > endpoint.fresh_h + SAME_INSTANT_H:
+        return (Reason.STATE_UNKNOWN,)
+    return (Reason.ALREADY_THERE,) if endpoint.reached(series.hours, series.values, past - 1) else ()
+
+
 def _age_h(series: Series, at_h: float) -> float | None:
     """Hours since the last sample that is not later than the instant."""
-    past = bisect_right(series.hours, at_h + _SAME_INSTANT_H)
+    past = _past(series, at_h)
     return at_h - series.hours[past - 1] if past else None
+
+
+def _past(series: Series, at_h: float) -> int:
+    """How many samples are not later than the instant."""
+    return bisect_right(series.hours, at_h + SAME_INSTANT_H)

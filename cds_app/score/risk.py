@@ -180,7 +180,7 @@ class RiskModel:
             columns=columns,
             booster=load_booster(artefact.read_bytes("model.ubj")),
             calibration=Calibration.from_json(artefact.read_json("calibration.json")),
-            limits=Limits(**about["eligibility"]),
+            limits=Limits.from_json(about["eligibility"]),
             threshold=float(about["threshold"]),
             tiers=tuple(Tier(**one) for one in about["tiers"]),
             horizon_h=float(about["horizon_h"]),

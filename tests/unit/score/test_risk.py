@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,7 @@ def test_unknown_feature_is_refused(build: Callable[..., Artefact]) -> None:
 @dataclass(frozen=True)
 class Seen:
     hours: list[float]
+    values: Sequence[float] = ()
 
 
 NOW = 50.0
