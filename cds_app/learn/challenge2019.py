@@ -16,10 +16,10 @@ import pandas as pd
 
 from cds_app.learn.data_set import DataSet
 
-CREDIT = "PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0"
+
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
-    credit_short=CREDIT,
+    credit_short="PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0",
     licence="CC BY 4.0",
     inclusion="Stays of at least 8 hours in the intensive care units of two hospital systems in the United States, as "
     "published; at most two weeks of each. Hours without any measurement are kept.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cds_app.errors import ContentError
 from cds_app.learn.burden import Course
+from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import Flags, Head, Outcome
 from cds_app.learn.rows import design
 from cds_app.twin.model import TwinModel
@@ -57,6 +58,37 @@ class Cohort:
             hour=self.frame["ICULOS"].to_numpy(np.float64),
             label=self.truth.label,
             horizon_h=horizon_h,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What trees are grown on.
+
+    Parameters
+    ----------
+    design : ndarray of float32, shape (rows, len(FEATURES))
+    task : Task
+        On all of these rows.
+    site : ndarray of str, shape (rows,)
+        Hospital of each; "" where the frame does not name it.
+    """
+
+    design: NDArray[np.float32]
+    task: Task
+    site: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> Fit:
+        """The rows of a frame that the head's task names."""
+        task = head.task(truth_of(head, frame), recipe, np.random.default_rng(recipe.seed))
+        wanted = np.zeros(len(frame), bool)
+        wanted[task.rows] = True
+        named = frame["site"].astype(str) if "site" in frame.columns else pd.Series("", index=frame.index)
+        return cls(
+            design=design(twin, frame, wanted),
+            task=replace(task, rows=np.arange(len(task.rows))),
+            site=named[wanted].to_numpy(str),
         )
 
 

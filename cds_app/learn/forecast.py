@@ -135,7 +135,7 @@ def _facts(data: Path, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
     sizes = {part: int(source.in_part(patients, part).sum()) for part in ("fit", "calibrate", "test")}
     return {
         "kind": "twin",
-        "credit": source.CREDIT,
+        "credit": source.DATA_SET.credit_short,
         "data": {"file": data.name, "sha256": source.file_sha256(data)},
         "seed": seed,
         "split": {"how": "SHA-256 of the patient id, 70/15/15", "patients": sizes},

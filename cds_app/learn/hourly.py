@@ -21,17 +21,21 @@ from cds_app.learn import risk_artefact
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
-from cds_app.learn.challenge2019 import CREDIT, Part, file_sha256, in_part, load
-from cds_app.learn.cohort import Cohort, truth_of
-from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
+from cds_app.learn.challenge2019 import DATA_SET, Part, file_sha256, in_part, load
+from cds_app.learn.cohort import Cohort, Fit, truth_of
+from cds_app.learn.faithfulness import Explainer, explanations, highest
+from cds_app.learn.growing import Baseline, Recipe, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints
+from cds_app.learn.margins import margins
 from cds_app.learn.onset import absent
+from cds_app.learn.plots import Seen
 from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.transfer import transfer
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
-_ROWS_AT_ONCE = 200_000
+_SEED_OF_EXPLANATIONS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class Trained:
 
     def risk(self, rows: NDArray[np.float32]) -> Floats:
         """Calibrated probability of every row."""
-        return self.fitted.calibration.probability(_margins(self.booster, rows, self.columns))
+        return self.fitted.calibration.probability(margins(self.booster, rows, self.columns))
 
 
 def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None = None) -> Artefact:
@@ -67,25 +71,25 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     grown = replace(recipe or head.recipe, seed=seed)
     twin, frame = shipped_twin(), load(data)
     parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
-    fit, task = _fit_rows(head, twin, parts["fit"], grown)
+    fit = Fit.of(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
-    model = _trained(head, fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
-    ablated = _trained(head, fit, task, grown, without_measuring(), held)
-    baseline = Baseline.fit(fit, task)
+    model = _trained(head, fit, grown, np.arange(len(FEATURES), dtype=np.int64), held)
+    baseline = Baseline.fit(fit.design, fit.task)
     plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
-    rival = logistic(plain, test)
     risk = model.risk(test.design)
     report = {
         "recipe": asdict(grown),
         "seed": seed,
         "split": {"by": "SHA-256 of the patient's id", "fit_up_to": head.cuts[0], "calibrate_up_to": head.cuts[1]},
         "twin": _twin_used(),
-        "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(head, parts)},
+        "data": {"sha256": file_sha256(data), "credit": DATA_SET.credit_short, **_counts(head, parts)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
+        "tested": f"{len(np.unique(test.truth.patient))} patients whom neither trees nor calibration have seen",
         "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
-        "test_without_count_and_age_features": headline(head, test, ablated.risk(test.design), ablated.threshold),
-        "test_baseline": headline(head, test, rival.score, rival.threshold),
+        "test_without_count_and_age_features": _ablated(head, fit, grown, held, test),
+        "transfer": transfer(head, fit, held, test, grown),
+        "explanations": _explained(head, twin, model, parts["test"], test),
     }
     made = risk_artefact.Finished(
         twin=twin,
@@ -96,6 +100,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
         baseline=plain,
         report=report,
+        seen=_seen(model, test, risk),
     )
     return risk_artefact.write(head, out, made)
 
@@ -130,7 +135,7 @@ def evaluate(
     frame = load(data)
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows)
-    risk = _where_given(reason, model.calibration.probability(_margins(model.booster, rows, model.columns)))
+    risk = _where_given(reason, model.calibration.probability(margins(model.booster, rows, model.columns)))
     alert = risk >= model.threshold
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)
@@ -161,34 +166,41 @@ def _twin_used() -> dict[str, str]:
     return {"version": used.version, "dynamics_sha256": used.manifest["files"]["dynamics.json"]}
 
 
-def _fit_rows(head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> tuple[NDArray[np.float32], Task]:
-    """Model input of the rows that are trained on, and the task on them."""
-    task = head.task(truth_of(head, frame), recipe, np.random.default_rng(recipe.seed))
-    wanted = np.zeros(len(frame), bool)
-    wanted[task.rows] = True
-    return design(twin, frame, wanted), replace(task, rows=np.arange(len(task.rows)))
-
-
-def _trained(head: Head, fit: NDArray[np.float32], task: Task, recipe: Recipe, columns: Ints, held: Cohort) -> Trained:
+def _trained(head: Head, fit: Fit, recipe: Recipe, columns: Ints, held: Cohort) -> Trained:
     """Grow on some features; calibrate and choose the threshold on held patients."""
-    booster = grow(fit, task, recipe, columns)
-    margin = _margins(booster, held.design, columns)
+    booster = grow(fit.design, fit.task, recipe, columns)
+    margin = margins(booster, held.design, columns)
     truth = held.truth
     fitted = calibrate(margin, truth.label, truth.patient, np.random.default_rng(recipe.seed))
     threshold = head.threshold(truth, fitted.calibration.probability(margin))
     return Trained(booster=booster, columns=columns, fitted=fitted, threshold=threshold)
 
 
-def _margins(booster: xgb.Booster, rows: NDArray[np.float32], columns: Ints) -> Floats:
-    parts = [
-        booster.inplace_predict(
-            np.ascontiguousarray(rows[at : at + _ROWS_AT_ONCE][:, columns]),
-            predict_type="margin",
-            validate_features=False,
-        )
-        for at in range(0, len(rows), _ROWS_AT_ONCE)
-    ]
-    return np.concatenate(parts).astype(np.float64)
+def _ablated(head: Head, fit: Fit, recipe: Recipe, held: Cohort, test: Cohort) -> dict[str, Any]:
+    """Figures of the same recipe without features of whether, when and how often something was measured."""
+    model = _trained(head, fit, recipe, without_measuring(), held)
+    return headline(head, test, model.risk(test.design), model.threshold)
+
+
+def _explained(head: Head, twin: TwinModel, model: Trained, frame: pd.DataFrame, test: Cohort) -> dict[str, Any]:
+    """Whether the explanations of the highest estimates hold."""
+    rng = np.random.default_rng(_SEED_OF_EXPLANATIONS)
+    chosen = highest(test.truth.patient, model.risk(test.design), rng)
+    at = np.zeros(len(frame), bool)
+    at[np.flatnonzero(truth_of(head, frame).asked)[chosen]] = True
+    theirs = frame["pid"].isin(frame.loc[at, "pid"]).to_numpy()
+    explainer = Explainer(booster=model.booster, columns=model.columns, features=[FEATURES[i] for i in model.columns])
+    return explanations(explainer, twin, frame[theirs].reset_index(drop=True), at[theirs], rng)
+
+
+def _seen(model: Trained, test: Cohort, risk: Floats) -> Seen:
+    return Seen(
+        label=test.truth.label,
+        risk=risk,
+        threshold=model.threshold,
+        design=test.design[:, model.columns],
+        names=[FEATURES[i].name for i in model.columns],
+    )
 
 
 def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats) -> Floats:

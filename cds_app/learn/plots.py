@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shap
 import xgboost as xgb
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -116,6 +115,7 @@ def _decision_curve(axes: Axes, seen: Seen) -> None:
 
 def _beeswarm(path: Path, booster: xgb.Booster, seen: Seen, seed: int) -> None:
     import matplotlib.pyplot as plt  # noqa: PLC0415 - picks a backend, which only this plot needs
+    import shap  # noqa: PLC0415 - takes seconds to load, which evaluation need not wait for
 
     rows = np.sort(
         np.random.default_rng(seed).choice(len(seen.design), min(_EXPLAINED, len(seen.design)), replace=False)

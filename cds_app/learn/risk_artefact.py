@@ -11,17 +11,17 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from cds_app.content import Artefact, canonical_json, write_manifest
-from cds_app.learn.challenge2019 import CREDIT, QUANTITY_OF
+from cds_app.content import Artefact, canonical_json, content_root, write_manifest
+from cds_app.learn.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.head import Floats, Head, Ints, Outcome
 from cds_app.learn.measure import alert_figures
-from cds_app.learn.risk_card import model_card
+from cds_app.learn.plots import Seen, draw
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.risk import Calibration, Tier
+from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of
 
-LICENCE = "CC BY 4.0"
 _GOLDEN = 6
 _HOURS = np.arange(1.0, 21.0)
 _DECIMALS = 7
@@ -41,6 +41,8 @@ class Finished:
         The plain baseline and its threshold, as JSON.
     report : mapping
         Recipe, data, figures on test patients.
+    seen : Seen
+        What the plots are drawn from.
     """
 
     twin: TwinModel
@@ -51,10 +53,11 @@ class Finished:
     tiers: tuple[Tier, ...]
     baseline: Mapping[str, Any]
     report: Mapping[str, Any]
+    seen: Seen
 
 
 def write(head: Head, out: Path, made: Finished) -> Artefact:
-    """Write booster, calibration, golden rows, baseline, report, card and manifest into a folder."""
+    """Write booster, calibration, golden rows, baseline, report, plots, manifest and card into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = tuple(FEATURES[i] for i in made.columns)
     curves = {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(made.calibration).items()}
@@ -66,9 +69,10 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
         ("training.json", made.report),
     ):
         (out / name).write_bytes(canonical_json(content))
-    manifest = _manifest(head, made, chosen)
-    (out / "model_card.md").write_text(model_card(head, out.name, manifest, made.report), encoding="utf-8")
-    return write_manifest(out, manifest)
+    draw(out, made.booster, made.seen, made.report["seed"])
+    artefact = write_manifest(out, _manifest(head, made, chosen))
+    Shelf(content_root()).write(artefact)
+    return artefact
 
 
 def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[Tier, ...]:
@@ -145,7 +149,8 @@ def _manifest(head: Head, made: Finished, chosen: tuple[Feature, ...]) -> dict[s
         "twin": made.report["twin"],
         "seed": made.report["seed"],
         "data_sha256": made.report["data"]["sha256"],
-        "credit": "PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
-        "credit_short": CREDIT,
-        "licence": LICENCE,
+        "credit": DATA_SET.credit,
+        "credit_short": DATA_SET.credit_short,
+        "licence": DATA_SET.licence,
+        "about": {**asdict(head.words), **asdict(DATA_SET)},
     }

@@ -98,5 +98,5 @@ def test_rare_numbers_of_quantities_get_their_quantiles_from_thinned_rows() -> N
 
 def test_the_shipped_artefact_says_where_it_comes_from() -> None:
     manifest = latest("twin").manifest
-    assert manifest["credit"] == source.CREDIT
+    assert manifest["credit"] == source.DATA_SET.credit_short
     assert {"seed", "split", "population", "data", "figures"} <= set(manifest)
