@@ -164,8 +164,8 @@ def read(  # noqa: PLR0913 - all by name
     facts: list[Fact] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
-    for item in items:
-        mark = fingerprint(item.resource)
+    marks = [fingerprint(item.resource) for item in items]
+    for item, mark in zip(items, marks, strict=True):
         if mark in seen:
             counts[_known(item.resource)] += 1
             clean.add(mark)
