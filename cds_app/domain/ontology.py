@@ -146,7 +146,7 @@ class Concept:
     needs_review: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object per artefact: to compare what it says would cost a reading
 class Ontology:
     """Variables and concepts with their look-ups.
 

@@ -15,11 +15,14 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_DIGITS: Final = 400
 
 _UNSURE: Final = object()
-_SPACED_KEY: Final = re.compile(rb'"[ \t\n\r]+:')
 _DIGITS: Final = bytes(0x30 if chr(one).isascii() and chr(one).isdigit() else 0x20 for one in range(256))
 _TOO_MANY_DIGITS: Final = b"0" * (MAX_DIGITS + 1)
+_STRIDE: Final = 40
+_MANY_DIGITS: Final = b"0" * (MAX_DIGITS // _STRIDE)  # every fortieth byte of too many
+_BRACKETS: Final = bytes.maketrans(b"[]", b"{}")
+_BUT_MARKS: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_QUOTED: Final = re.compile(rb'"[^"]*"')
 _BOM: Final = b"\xef\xbb\xbf"
-_SURROGATE: Final = (b"\\ud", b"\\uD")
 
 
 def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, field: str = "body") -> Any:
@@ -52,24 +55,55 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
         raise TooLarge("too many bytes", field=field)
     if data.startswith(_BOM):
         raise BadRequest("starts with a byte order mark", field=field)
-    value = _parse_quickly(data)
-    if value is _UNSURE:
-        value = _parse(data, field)
-    if _keys(value, max_depth, field) != _at_most(data):  # a key is repeated, or a text looks like one
-        value = _parse(data, field)
-    if any(mark in data for mark in _SURROGATE):
-        _check_surrogates(value, field)
-    return value
+    value = _read_quickly(data, max_depth)
+    return _read_carefully(data, max_depth, field) if value is _UNSURE else value
 
 
-def _parse_quickly(data: bytes) -> Any:
-    """What msgspec reads, which is all of JSON but for repeated keys; whatever it refuses is looked at again."""
-    if _TOO_MANY_DIGITS in data.translate(_DIGITS):
+def _read_quickly(data: bytes, max_depth: int) -> Any:
+    """What msgspec reads, if it is certain that nothing in it is to be refused.
+
+    Notes
+    -----
+    msgspec reads all of JSON but lets the last of repeated keys win. Then what it read, written again, has fewer
+    strings than what came, and so other marks.
+    """
+    if _may_have_too_many_digits(data):
         return _UNSURE
     try:
-        return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = msgspec.json.decode(data)
+        again = msgspec.json.encode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _UNSURE
+    marks = _marks(data)
+    return value if marks == _marks(again) and _is_within(marks, max_depth) else _UNSURE
+
+
+def _may_have_too_many_digits(data: bytes) -> bool:
+    return _MANY_DIGITS in data[::_STRIDE].translate(_DIGITS) and _TOO_MANY_DIGITS in data.translate(_DIGITS)
+
+
+def _marks(data: bytes) -> bytes:
+    """Two quotes for every string of a document, and all brackets as braces, those inside of strings too."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return data.translate(_BRACKETS, _BUT_MARKS)
+
+
+def _is_within(marks: bytes, max_depth: int) -> bool:
+    """Whether nothing nests too deeply: strings out, then the innermost pairs, once for every level."""
+    pairs = _QUOTED.sub(b"", marks.replace(b'""', b""))
+    for _ in range(max_depth):
+        if not pairs:
+            break
+        pairs = pairs.replace(b"{}", b"")
+    return not pairs
+
+
+def _read_carefully(data: bytes, max_depth: int, field: str) -> Any:
+    value = _parse(data, field)
+    _check_depth(value, max_depth, field)
+    _check_surrogates(value, field)
+    return value
 
 
 def _parse(data: bytes, field: str) -> Any:
@@ -112,27 +146,15 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def _at_most(data: bytes) -> int:
-    """How many keys there can be: every key is followed by a colon."""
-    return data.count(b'":') + len(_SPACED_KEY.findall(data))
-
-
-def _keys(value: Any, max_depth: int, field: str) -> int:
-    """How many keys all objects have together; refuses what is nested too deeply on the way."""
+def _check_depth(value: Any, max_depth: int, field: str) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
-    depth = keys = 0
+    depth = 0
     while level:
         depth += 1
         if depth > max_depth:
             raise TooLarge("nested too deeply", field=field)
-        keys += sum(len(outer) for outer in level if type(outer) is dict)
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) is dict or type(inner) is list
-        ]
-    return keys
+        inner = (one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer))
+        level = [one for one in inner if isinstance(one, (dict, list))]
 
 
 def _check_surrogates(value: Any, field: str) -> None:

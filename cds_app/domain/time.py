@@ -9,12 +9,16 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from cds_app.errors import BadRequest
 
 _PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?\Z", re.ASCII)
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII)
 _SECONDS_PER_HOUR = 3600.0
+_SECOND = timedelta(seconds=1)
+_LONGEST = 40
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Interval:
     @property
     def exact(self) -> bool:
         """Whether the time is known to the second."""
-        return self.end - self.start < timedelta(seconds=1)
+        return self.end - self.start < _SECOND
 
 
 def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Interval:
@@ -63,14 +67,23 @@ def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Inter
     FHIR R4, "Date/time datatypes": partial dates are legal and mean the whole period. A time without an
     offset is not legal but is sent in the field; it is read in ``local``.
     """
-    if not isinstance(text, str) or len(text) > 40:
+    found = time_in(text, local=local)
+    if found is None:
         raise BadRequest("not a FHIR date", field=field)
+    return found
+
+
+def time_in(text: object, *, local: timezone = UTC) -> Interval | None:
+    """What `parse_fhir_time` reads, or None where it would refuse."""
+    return _read(text, local) if isinstance(text, str) and len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=_REMEMBERED)  # the results of one round bear one time, and every call brings the same again
+def _read(text: str, local: timezone) -> Interval | None:
     try:
-        if len(text) > 10:
-            return _instant(text, local)
-        return _partial(text, local, field)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest("not a FHIR date", field=field) from error
+        return _instant(text, local) if len(text) > len("2024-03-10") else _partial(text, local)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _instant(text: str, local: timezone) -> Interval:
@@ -81,10 +94,10 @@ def _instant(text: str, local: timezone) -> Interval:
     return Interval(at, at)
 
 
-def _partial(text: str, local: timezone, field: str) -> Interval:
+def _partial(text: str, local: timezone) -> Interval:
     found = _PARTIAL.match(text)
     if found is None:
-        raise BadRequest("not a FHIR date", field=field)
+        raise ValueError("not a date")
     year, month, day = int(found["year"]), found["month"], found["day"]
     last_month = int(month) if month else 12
     last_day = int(day) if day else calendar.monthrange(year, last_month)[1]

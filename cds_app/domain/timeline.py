@@ -6,13 +6,15 @@ the old one (the twin's tracks) can be brought up to date instead of rebuilt.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from cds_app.domain.facts import KINDS, Fact, Facts, Measurement, gather
 
@@ -82,7 +84,7 @@ class Timeline:
         duplicates = 0
         for fact in _ranked(facts):
             known = versions.get(fact.ref, ())
-            longer = _insert(known, fact)
+            longer = _insert(known, fact) if known else (fact,)
             if longer is known:
                 duplicates += 1
                 continue
@@ -96,8 +98,9 @@ class Timeline:
         after = Timeline(versions, components)
         added, removed = _difference(self, after, novel)
         change = Change(novel=tuple(novel), added=added, removed=removed, duplicates=duplicates)
-        after.__dict__["facts"] = _brought_up_to_date(self.facts, change)  # what the cached properties would find
-        after.__dict__["measured"] = _measured(self.measured, after.facts, change)
+        come, gone = gather(added), gather(removed)
+        after.__dict__["facts"] = _brought_up_to_date(self.facts, come, gone)  # what the cached properties would find
+        after.__dict__["measured"] = _measured(self, after, come, gone)
         return after, change
 
     def as_of(self, learned: datetime) -> Timeline:
@@ -144,6 +147,8 @@ def _ranked(facts: Iterable[Fact]) -> list[Fact]:
     """In order of rank; what ranks the same, by its text, as that does not depend on the order of arrival."""
     rows = list(facts)
     same = Counter(map(_PLACE, rows))
+    if len(same) == len(rows):
+        return sorted(rows, key=_RANK)
     return sorted(rows, key=lambda fact: (*_RANK(fact), repr(fact) if same[_PLACE(fact)] > 1 else ""))
 
 
@@ -153,8 +158,8 @@ def _outranks(one: Fact, other: Fact) -> bool:
 
 
 def _insert(known: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
-    if not known:
-        return (fact,)
+    if known[-1] == fact:
+        return known
     at = next((i for i, other in enumerate(known) if _outranks(other, fact)), len(known))
     if at > 0 and _same(known[at - 1], fact):
         return known
@@ -164,14 +169,11 @@ def _insert(known: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
 
 
 def _same(one: Fact, other: Fact) -> bool:
-    return one == other or (
-        type(one) is type(other) and one.version == other.version and one == replace(other, learned=one.learned)
-    )
+    return type(one) is type(other) and one.version == other.version and one == replace(other, learned=one.learned)
 
 
-def _brought_up_to_date(facts: Facts, change: Change) -> Facts:
+def _brought_up_to_date(facts: Facts, added: Facts, removed: Facts) -> Facts:
     """Facts after a change, each kind in order; kinds that the change does not touch stay the same objects."""
-    added, removed = gather(change.added), gather(change.removed)
     kinds = {}
     for kind in KINDS:
         new, gone = getattr(added, kind), getattr(removed, kind)
@@ -189,20 +191,17 @@ def _joined(kept: tuple[FactT, ...], new: tuple[FactT, ...]) -> tuple[FactT, ...
 
 
 def _by_variable(rows: Iterable[Measurement]) -> dict[str, tuple[Measurement, ...]]:
-    found: dict[str, list[Measurement]] = {}
+    found: defaultdict[str, list[Measurement]] = defaultdict(list)
     for one in rows:
-        found.setdefault(one.variable, []).append(one)
+        found[one.variable].append(one)
     return {variable: tuple(ones) for variable, ones in found.items()}
 
 
-def _measured(
-    before: Mapping[str, tuple[Measurement, ...]], facts: Facts, change: Change
-) -> Mapping[str, tuple[Measurement, ...]]:
-    removed = gather(change.removed).measurements
-    if removed:
-        return _by_variable(facts.measurements)
-    found = dict(before)
-    for variable, new in _by_variable(gather(change.added).measurements).items():
+def _measured(before: Timeline, after: Timeline, added: Facts, removed: Facts) -> Mapping[str, tuple[Measurement, ...]]:
+    if removed.measurements:
+        return _by_variable(after.facts.measurements)
+    found = dict(before.measured)
+    for variable, new in _by_variable(added.measurements).items():
         found[variable] = _joined(found.get(variable, ()), new)
     return found
 
@@ -213,7 +212,10 @@ def _root(ref: str) -> str:
 
 def _difference(before: Timeline, after: Timeline, novel: Sequence[Fact]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     added, removed = [], []
-    for ref in dict.fromkeys(one for fact in novel for one in _family(fact.ref, after)):
+    refs = dict.fromkeys(fact.ref for fact in novel)
+    if after.components:
+        refs = dict.fromkeys(one for ref in refs for one in _family(ref, after))
+    for ref in refs:
         old, new = before.current(ref), after.current(ref)
         if old is new:
             continue

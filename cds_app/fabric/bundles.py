@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.fabric.references import Item
-from cds_app.fabric.shapes import Object, as_object, objects
+from cds_app.fabric.shapes import as_object, objects
 
 MAX_NESTING: Final = 8
 _FAILED: Final = frozenset({"error", "fatal"})
@@ -31,11 +31,7 @@ def unpack(document: object, *, at: str) -> tuple[tuple[Item, ...], tuple[Issue,
     """
     items: list[Item] = []
     issues: list[Issue] = []
-    for found in _walk(Item(document, at), 0):
-        if isinstance(found, Issue):
-            issues.append(found)
-        else:
-            items.append(found)
+    _collect(Item(document, at), 0, items, issues)
     return tuple(items), tuple(issues)
 
 
@@ -51,37 +47,34 @@ def is_failure(outcome: object) -> bool:
     return any(isinstance(one, str) and one in _FAILED for one in severities)
 
 
-def _walk(item: Item, depth: int) -> Iterator[Item | Issue]:
+def _collect(item: Item, depth: int, items: list[Item], issues: list[Issue]) -> None:
     value = item.resource
-    if value is None:
-        return
-    if isinstance(value, list) or (isinstance(value, dict) and value.get("resourceType") == "Bundle"):
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if kind == "Bundle" or isinstance(value, list):
         if depth == MAX_NESTING:
-            yield Issue(code=IssueCode.UNREADABLE, ref=item.at)
+            issues.append(Issue(code=IssueCode.UNREADABLE, ref=item.at))
             return
-        for inner in _members(value, item.at):
-            yield from (inner,) if isinstance(inner, Issue) else _walk(inner, depth + 1)
-    elif is_outcome(value):
-        yield Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False)
-    else:
-        yield item
+        for inner in _members(value, item.at, issues):
+            _collect(inner, depth + 1, items, issues)
+    elif kind == "OperationOutcome":
+        issues.append(Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False))
+    elif value is not None:
+        items.append(item)
 
 
-def _members(value: list[object] | Object, at: str) -> Iterator[Item | Issue]:
+def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:
+    """What a list or a Bundle holds."""
     if isinstance(value, list):
         yield from (Item(one, f"{at}[{i}]") for i, one in enumerate(value))
         return
     entries = value.get("entry", [])
     if not isinstance(entries, list):
-        yield Issue(code=IssueCode.UNREADABLE, ref=at, field="entry")
+        issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
         return
     for i, entry in enumerate(entries):
-        yield _member(entry, f"{at}.entry[{i}]")
-
-
-def _member(entry: object, at: str) -> Item | Issue:
-    resource = entry.get("resource") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or resource is None:
-        return Issue(code=IssueCode.UNREADABLE, ref=at, field="resource")
-    full_url = entry.get("fullUrl")
-    return Item(resource, at, full_url if isinstance(full_url, str) else "")
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if resource is None:
+            issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
+            continue
+        full_url = entry.get("fullUrl")
+        yield Item(resource, f"{at}.entry[{i}]", full_url if isinstance(full_url, str) else "")

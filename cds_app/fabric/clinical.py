@@ -8,9 +8,9 @@ from typing import Final, Literal, cast
 from cds_app.domain.facts import Allergy, Code, Condition, Demographics, Fact, Procedure, Report, Stay
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.time import Interval
-from cds_app.fabric.codes import codes_of, concepts_of, status_of, text_of
+from cds_app.fabric.codes import codes_of, status_of, text_of
 from cds_app.fabric.context import Context, Head
-from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, clean, first, objects, word
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, first, objects, word
 from cds_app.fabric.times import UNDATED, Plan, end_of, find_time, interval_of
 
 _STANDING: Final = Plan(fields=("onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate"), missing="always")
@@ -71,7 +71,7 @@ def _name(resource: Object) -> str:
     name = first(resource.get("name"))
     given = name.get("given")
     parts = [*(given if isinstance(given, list) else [given]), name.get("family")]
-    return word(name.get("text")) or clean(" ".join(filter(None, map(word, parts))))
+    return word(name.get("text")) or word(" ".join(filter(None, map(word, parts))))
 
 
 def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]:
@@ -96,10 +96,10 @@ def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]
 
 def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]:
     """A problem or diagnosis."""
-    codes, text = _named(resource.get("code"), head, context)
-    when = find_time(resource, _STANDING, head, context) if codes or text else None
-    if when is None:
+    named = _named(resource, _STANDING, head, context)
+    if named is None:
         return []
+    codes, text, when = named
     ends = (end_of(resource.get("abatementDateTime")), end_of(as_object(resource.get("abatementPeriod"))))
     return [
         Condition(
@@ -107,7 +107,7 @@ def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=concepts_of(codes, context.ontology),
+            concepts=context.lexicon.concepts(codes),
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),
@@ -133,10 +133,10 @@ def read_service_request(resource: Object, head: Head, context: Context) -> list
 def _procedure(
     resource: Object, source: Literal["procedure", "request"], plan: Plan, head: Head, context: Context
 ) -> list[Fact]:
-    codes, text = _named(resource.get("code"), head, context)
-    when = find_time(resource, plan, head, context) if codes or text else None
-    if when is None:
+    named = _named(resource, plan, head, context)
+    if named is None:
         return []
+    codes, text, when = named
     ended = "performedPeriod" if source == "procedure" else "occurrencePeriod"
     return [
         Procedure(
@@ -146,7 +146,7 @@ def _procedure(
             learned=context.learned,
             source=source,
             status=word(resource.get("status")),
-            concepts=concepts_of(codes, context.ontology),
+            concepts=context.lexicon.concepts(codes),
             codes=codes,
             text=text,
             end=end_of(as_object(resource.get(ended))),
@@ -173,7 +173,7 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=concepts_of(codes, context.ontology) or context.named(text),
+            concepts=context.lexicon.concepts(codes) or context.lexicon.drugs(text),
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),
@@ -189,10 +189,10 @@ def read_report(resource: Object, head: Head, context: Context) -> list[Fact]:
     if status not in _REPORTED:
         context.note(IssueCode.NOT_FINAL, head.ref, "status")
         return []
-    codes, text = _named(resource.get("code"), head, context)
-    when = find_time(resource, _REPORT, head, context) if codes or text else None
-    if when is None:
+    named = _named(resource, _REPORT, head, context)
+    if named is None:
         return []
+    codes, text, when = named
     return [
         Report(
             ref=head.ref,
@@ -200,7 +200,7 @@ def read_report(resource: Object, head: Head, context: Context) -> list[Fact]:
             when=when,
             learned=context.learned,
             status=status,
-            concepts=concepts_of(codes, context.ontology),
+            concepts=context.lexicon.concepts(codes),
             codes=codes,
             text=text,
             results=_results(resource, head, context),
@@ -216,8 +216,12 @@ def _results(resource: Object, head: Head, context: Context) -> tuple[str, ...]:
     return tuple(filter(None, named))
 
 
-def _named(concept: object, head: Head, context: Context) -> tuple[tuple[Code, ...], str]:
+def _named(resource: Object, plan: Plan, head: Head, context: Context) -> tuple[tuple[Code, ...], str, datetime] | None:
+    """Codes, text and time of what ``code`` names; None when it must be left out (and an issue says why)."""
+    concept = resource.get("code")
     codes, text = codes_of(concept), text_of(concept)
     if not codes and not text:
         context.note(IssueCode.NO_CODE, head.ref, "code")
-    return codes, text
+        return None
+    when = find_time(resource, plan, head, context)
+    return None if when is None else (codes, text, when)

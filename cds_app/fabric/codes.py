@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from cds_app.domain.facts import Code
 from cds_app.domain.ontology import Ontology
-from cds_app.fabric.shapes import as_object, clean, objects, word
+from cds_app.fabric.shapes import MAX_TEXT, as_object, objects, word
 
 MAX_CODINGS: Final = 32
 
@@ -38,9 +39,19 @@ def codes_of(concept: object) -> tuple[Code, ...]:
     return tuple([_code(one) for one in found if isinstance(one, dict) and isinstance(one.get("code"), str)])
 
 
-def _code(coding: dict[str, object]) -> Code:
-    system = word(coding.get("system"))
-    return _SYSTEMS.get(system, system), word(coding.get("code"))
+def _code(coding: dict[str, Any]) -> Code:
+    system, code = coding.get("system"), coding["code"]
+    if not isinstance(system, str):
+        system = ""
+    return (_remembered if len(system) + len(code) <= MAX_TEXT else _spelled)(system, code)
+
+
+def _spelled(system: str, code: str) -> Code:
+    system = word(system)
+    return _SYSTEMS.get(system, system), word(code)
+
+
+_remembered: Final = lru_cache(maxsize=4096)(_spelled)  # one tuple for all facts of one code
 
 
 def text_of(concept: object) -> str:
@@ -50,7 +61,7 @@ def text_of(concept: object) -> str:
         return ""
     text = found.get("text")
     if isinstance(text, str) and text:
-        return clean(text)
+        return word(text)
     displays = (word(one.get("display")) for one in (*objects(found.get("coding")), found))
     return next((display for display in displays if display), "")
 

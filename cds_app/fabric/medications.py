@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from cds_app.domain.facts import Code, Fact, Medication
 from cds_app.domain.issues import IssueCode
-from cds_app.fabric.codes import codes_of, concepts_of, text_of
+from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 from cds_app.fabric.times import Plan, end_of, find_time
@@ -83,7 +83,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             source=kind.source,
             status=word(resource.get("status")),
             intent=word(resource.get("intent")),
-            concepts=concepts_of(codes, context.ontology) or context.named(text),
+            concepts=context.lexicon.concepts(codes) or context.lexicon.drugs(text),
             codes=codes,
             text=text,
             end=_end(resource, kind),

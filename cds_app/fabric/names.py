@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from cds_app.domain.ontology import Ontology
@@ -14,7 +13,6 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _DRUG_KINDS: Final = ("drug", "drug-class")
 
 Words = tuple[str, ...]
-Named = tuple[tuple[str, tuple[str, ...]], ...]  # concept key, its names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +46,12 @@ class Names:
 
 
 def names_of(ontology: Ontology) -> Names:
-    """The drug names of an ontology; built once per set of names."""
-    drugs = (concept for concept in ontology.concepts.values() if concept.kind in _DRUG_KINDS)
-    return _build(tuple((concept.key, concept.names) for concept in drugs if concept.names))
-
-
-@lru_cache(maxsize=8)
-def _build(named: Named) -> Names:
+    """The drug names of an ontology."""
     keys: dict[Words, tuple[str, ...]] = {}
-    for key, names in named:
-        for words in filter(None, map(_words, names)):
-            keys[words] = (*keys.get(words, ()), key)
+    for concept in ontology.concepts.values():
+        if concept.kind in _DRUG_KINDS:
+            for words in filter(None, map(_words, concept.names)):
+                keys[words] = (*keys.get(words, ()), concept.key)
     return Names(keys=keys, longest=max(map(len, keys), default=0))
 
 

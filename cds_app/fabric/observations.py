@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from cds_app.domain.facts import Code, CodedFinding, Fact, Measurement, UnknownFinding
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
-from cds_app.fabric.codes import LOINC, codes_of, concepts_of, text_of
+from cds_app.fabric.codes import LOINC, codes_of, text_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.quantities import (
     Amount,
@@ -36,14 +37,13 @@ _WORDED: Final = ("valueCodeableConcept", "valueString", "valueBoolean")
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
 
 
-class _Worded(NamedTuple):
+class _Worded(msgspec.Struct, frozen=True):
     """A value that is a code, a text or a truth."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(msgspec.Struct, frozen=True):
     """What an Observation says of all its values."""
 
     head: Head
@@ -65,7 +65,8 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
     when = find_time(resource, _TIME, head, context)
     if when is None:
         return []
-    frame = _Frame(head, when, preliminary, _encounter(resource, context))
+    encounter = context.references.name(resource["encounter"]) if "encounter" in resource else ""
+    frame = _Frame(head, when, preliminary, encounter or None)
     components = resource.get("component")
     if not components:
         found = _finding(resource, head.ref, frame, context)
@@ -106,7 +107,7 @@ def _panel(resource: Object, components: object, frame: _Frame, context: Context
 
 def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact | None:
     codes = codes_of(source.get("code"))
-    match = context.match(codes)
+    match = context.lexicon.match(codes)
     if match.variable is None:
         return _unknown(source, codes, ref, frame, context)
     if match.ambiguous:
@@ -194,17 +195,10 @@ def _coded(value: object, variable: Variable, ref: str, frame: _Frame, context: 
         learned=context.learned,
         variable=variable.key,
         codes=codes,
-        concepts=concepts_of(codes, context.ontology),
+        concepts=context.lexicon.concepts(codes),
         text=text,
         encounter=frame.encounter,
     )
-
-
-def _encounter(resource: Object, context: Context) -> str | None:
-    reference = resource.get("encounter")
-    if reference is None:
-        return None
-    return context.references.name(reference) or None
 
 
 def _about_patient(focus: object, context: Context) -> bool:

@@ -181,10 +181,10 @@ def _failed(bundle: Object) -> bool:
     """Whether the Bundle says that the search went wrong, or holds nothing but an outcome outside a search set."""
     entries = objects(bundle.get("entry"))
     outcomes = [entry["resource"] for entry in entries if is_outcome(entry.get("resource"))]
-    if any(map(is_failure, outcomes)):
-        return True
+    if not outcomes or any(map(is_failure, outcomes)):
+        return bool(outcomes)
     told = bundle.get("type") == "searchset" or any(_is_search_outcome(entry) for entry in entries)
-    return bool(outcomes) and len(outcomes) == len(entries) and not told
+    return len(outcomes) == len(entries) and not told
 
 
 def _is_search_outcome(entry: Object) -> bool:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from math import isclose, isfinite
-from typing import Final, NamedTuple, cast
+from math import isfinite
+from typing import Final, cast
+
+import msgspec
 
 from cds_app.domain.facts import Bound
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
 from cds_app.domain.units import is_number_name
-from cds_app.errors import UnitError
 from cds_app.fabric.context import Context
 from cds_app.fabric.shapes import Object, as_object, number, word
 
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
-_PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
 
 
-class Amount(NamedTuple):
+class Amount(msgspec.Struct, frozen=True):
     """A number in the canonical unit."""
 
     value: float
     bound: Bound = "="
 
 
-class Refusal(NamedTuple):
+class Refusal(msgspec.Struct, frozen=True):
     """Why there is no number, and in which element."""
 
     code: IssueCode
@@ -99,40 +99,9 @@ def _convert(value: float, quantity: Object, variable: Variable, context: Contex
     code, text = quantity.get("code"), quantity.get("unit")
     if code == variable.unit and (text is None or text == code):
         return value
-    key = (variable.key, word(code), word(text))
-    unit = context.unit_choices.get(key)
-    if unit is None:
-        unit = context.unit_choices[key] = _choose(*key[1:], variable, context)
+    code = word(code)
+    unit = context.lexicon.unit(variable.key, code, word(text))
     if isinstance(unit, IssueCode):
-        return Refusal(unit, "valueQuantity.unit" if not key[1] else "valueQuantity.code")
-    converted = value if unit == variable.unit else context.units.convert(value, unit, variable)
+        return Refusal(unit, "valueQuantity.code" if code else "valueQuantity.unit")
+    converted = value if unit == variable.unit else context.lexicon.convert(value, unit, variable)
     return converted if isfinite(converted) else Refusal(IssueCode.NOT_A_NUMBER, "valueQuantity.value")
-
-
-def _choose(code: str, text: str, variable: Variable, context: Context) -> str | IssueCode:
-    """The unit to convert from, or why there is none.
-
-    Notes
-    -----
-    Code and text that both convert, but not to the same, contradict each other: neither is believed.
-    """
-    if not code and not text:
-        return variable.unit if is_number_name(variable.unit) else IssueCode.NO_UNIT
-    by_code = _probe(code, variable, context) if code else IssueCode.UNKNOWN_UNIT
-    by_text = _probe(text, variable, context) if text and text != code else IssueCode.UNKNOWN_UNIT
-    if isinstance(by_code, IssueCode):
-        if isinstance(by_text, IssueCode):
-            return by_code if code else by_text
-        return text
-    if isinstance(by_text, IssueCode) or all(map(isclose, by_code, by_text)):
-        return code
-    return IssueCode.WRONG_DIMENSION
-
-
-def _probe(unit: str, variable: Variable, context: Context) -> list[float] | IssueCode:
-    if unit == variable.unit:
-        return list(_PROBES)
-    try:
-        return [context.units.convert(probe, unit, variable) for probe in _PROBES]
-    except UnitError as error:
-        return IssueCode.WRONG_DIMENSION if error.reason == "wrong-dimension" else IssueCode.UNKNOWN_UNIT

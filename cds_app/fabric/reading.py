@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import marshal
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
 from cds_app.domain.issues import Issue, IssueCode
@@ -23,9 +25,9 @@ from cds_app.fabric.clinical import (
     read_service_request,
 )
 from cds_app.fabric.codes import status_of
-from cds_app.fabric.context import Context, Head, Units, version_of
+from cds_app.fabric.context import Context, Head, version_of
+from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
-from cds_app.fabric.names import names_of
 from cds_app.fabric.observations import component_refs, read_observation
 from cds_app.fabric.references import (
     Item,
@@ -42,10 +44,12 @@ __all__ = ["Item", "Reading", "Tally", "read", "unpack"]
 Outcome = Literal["used", "unknown", "dropped"]
 Reader = Callable[[Object, Head, Context], list[Fact] | None]
 
-_MARSHAL: Final = 2  # later versions write references that depend on how the value came about
+_ENCODER: Final = msgspec.msgpack.Encoder()
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
 _ERROR: Final = "entered-in-error"
+_VERSIONED: Final = ("versionId", "lastUpdated")
+_MODIFIERS: Final = ("modifierExtension", "implicitRules")
 OTHER: Final = "other"
 
 _READERS: Final[Mapping[str, tuple[Reader, str]]] = {
@@ -149,58 +153,57 @@ def read(  # noqa: PLR0913 - all by name
     items, issues = _items(resources)
     context = Context(
         patient=patient,
-        ontology=ontology,
-        units=units,
+        subject=f"Patient/{patient}",
+        lexicon=lexicon_of(ontology, units),
         learned=learned,
         earliest=_earliest(items, patient, now),
         latest=now + CLOCK_MARGIN,
-        references=References.of(items),
-        names=names_of(ontology),
+        references=References(items),
         issues=issues,
-        matches={},
-        unit_choices={},
     )
     facts: list[Fact] = []
-    counts: dict[str, dict[Outcome, int]] = {}
-    clean: list[bytes] = []
-    for item in items:
-        mark, before = fingerprint(item.resource), len(issues)
-        if mark and mark in seen:
-            _count(counts, _kind(item.resource), "used")
-            clean.append(mark)
+    counts: Counter[tuple[str, Outcome]] = Counter()
+    clean: set[bytes] = set()
+    marks = [fingerprint(item.resource) for item in items]
+    for item, mark in zip(items, marks, strict=True):
+        if mark in seen:
+            counts[_known(item.resource)] += 1
+            clean.add(mark)
             continue
-        kind, found = _read_item(item, context)
+        version, before = version_of(item.resource), len(issues)
+        kind, found = _read_item(item, version, context)
         outcome = _outcome(found)
-        _count(counts, kind, outcome)
+        counts[kind, outcome] += 1
         facts.extend(found or ())
-        if mark and outcome == "used" and len(issues) == before:
-            clean.append(mark)
-    tally = {kind: Tally(**count) for kind, count in counts.items()}
-    return Reading(facts=gather(facts), issues=tuple(issues), tally=tally, clean=frozenset(clean))
+        if mark and version and outcome == "used" and len(issues) == before:
+            clean.add(mark)
+    return Reading(facts=gather(facts), issues=tuple(issues), tally=_tally(counts), clean=frozenset(clean))
 
 
 def fingerprint(resource: object) -> bytes:
-    """The same for resources of one version that say the same; differs, but for chance, for all others.
+    """The same for resources that say the same; differs, but for chance, for all others.
 
-    Empty for a resource without a version: what it says may be taken back and said again.
+    Empty for what has no sign of a version: what it says may be taken back and said again.
     """
-    found = as_object(resource)
-    if found is None or not version_of(found):
+    meta = resource.get("meta") if isinstance(resource, dict) else None
+    if not isinstance(meta, dict) or meta.keys().isdisjoint(_VERSIONED):
         return b""
     try:
-        return blake2b(marshal.dumps(found, _MARSHAL), digest_size=16).digest()
-    except ValueError:  # nested too deeply
+        return blake2b(_ENCODER.encode(resource), digest_size=16).digest()
+    except (RecursionError, OverflowError, UnicodeError):  # nested too deeply, or no JSON that we would store
         return b""
 
 
-def _kind(resource: object) -> str:
-    """The type of a resource that was read before."""
-    found = as_object(resource)
-    return str(found["resourceType"]) if found is not None else OTHER
+def _known(resource: Any) -> tuple[str, Outcome]:
+    """How a resource that was read before is counted."""
+    return resource["resourceType"], "used"
 
 
-def _count(counts: dict[str, dict[Outcome, int]], kind: str, outcome: Outcome) -> None:
-    counts.setdefault(kind, {"used": 0, "unknown": 0, "dropped": 0})[outcome] += 1
+def _tally(counts: Mapping[tuple[str, Outcome], int]) -> dict[str, Tally]:
+    found: dict[str, dict[str, int]] = {}
+    for (kind, outcome), count in counts.items():
+        found.setdefault(kind, {})[outcome] = count
+    return {kind: Tally(**count) for kind, count in found.items()}
 
 
 def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:
@@ -227,7 +230,7 @@ def _earliest(items: Sequence[Item], patient: str, now: datetime) -> datetime:
     return UNDATED
 
 
-def _read_item(item: Item, context: Context) -> tuple[str, list[Fact] | None]:
+def _read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fact] | None]:
     """The type under which an item is counted, and its facts: none when left out, None when it needs none."""
     resource = as_object(item.resource)
     kind = resource.get("resourceType") if resource is not None else None
@@ -241,14 +244,14 @@ def _read_item(item: Item, context: Context) -> tuple[str, list[Fact] | None]:
     ref = local_reference(resource) or hashed_reference(resource) or f"{kind}/~{item.at}"
     if not _is_about(resource, subject, ref, context):
         return kind, []
-    head = Head(ref, version_of(resource), _is_error(resource))
+    head = Head(ref, version, _is_error(resource))
     if head.void:
         context.note(IssueCode.ENTERED_IN_ERROR, ref, dropped=False)
         return kind, _void(resource, head, context)
-    modifier = next((name for name in ("modifierExtension", "implicitRules") if name in resource), None)
-    if modifier is not None:
-        context.note(IssueCode.MODIFIER_EXTENSION, ref, modifier)
-        return kind, []
+    for modifier in _MODIFIERS:
+        if modifier in resource:
+            context.note(IssueCode.MODIFIER_EXTENSION, ref, modifier)
+            return kind, []
     return kind, reader(resource, head, context)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
 
@@ -17,8 +20,7 @@ _URN: Final = ("urn:uuid:", "urn:oid:")
 _LONGEST: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """A resource, or what stood in its place, as it came in.
 
     Parameters
@@ -36,17 +38,17 @@ class Item:
     full_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class References:
     """Resources of one reading by everything that a reference may call them."""
 
-    by_name: Mapping[str, Object]
+    items: Sequence[Item]
 
-    @classmethod
-    def of(cls, items: Iterable[Item]) -> References:
-        """Index resources by fullUrl and by ``Type/id``."""
+    @cached_property
+    def by_name(self) -> Mapping[str, Object]:
+        """Resources by fullUrl and by ``Type/id``; most readings never ask."""
         by_name: dict[str, Object] = {}
-        for item in items:
+        for item in self.items:
             resource = as_object(item.resource)
             if resource is None:
                 continue
@@ -55,7 +57,7 @@ class References:
             kind, key = resource.get("resourceType"), resource.get("id")
             if isinstance(kind, str) and isinstance(key, str):
                 by_name.setdefault(f"{kind}/{key}", resource)
-        return cls(by_name)
+        return by_name
 
     def target(self, reference: object, inside: Object) -> Object | None:
         """The resource a Reference points to: contained in ``inside``, or anywhere in this reading."""

@@ -33,19 +33,19 @@ def first(value: object) -> Object:
 
 
 def word(value: object) -> str:
-    """A code, status or unit: a string of at most 200 characters without control characters, else ""."""
-    return clean(value) if isinstance(value, str) else ""
-
-
-def clean(text: str) -> str:
-    """Text for people: control and format characters out, white space collapsed, at most 200 characters.
+    """A code, status, unit or text for people: a string on one line, at most 200 characters; "" for anything else.
 
     Notes
     -----
-    No compatibility normalisation: NFKC would turn 10² into 102.
+    Control and format characters are left out and white space is collapsed. No compatibility normalisation: NFKC
+    would turn 10² into 102.
     """
-    if len(text) <= MAX_TEXT and text.isprintable():
-        return text
+    if not isinstance(value, str):
+        return ""
+    return value if len(value) <= MAX_TEXT and value.isprintable() else _cleaned(value)
+
+
+def _cleaned(text: str) -> str:
     spaced = "".join(_kept(character) for character in text[: 4 * MAX_TEXT])
     short = " ".join(spaced.split())
     return short if len(short) <= MAX_TEXT else short[: MAX_TEXT - 1] + "…"

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from cds_app.domain.issues import IssueCode
-from cds_app.domain.time import Interval, parse_fhir_time
-from cds_app.errors import BadRequest
+from cds_app.domain.time import Interval, time_in
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.shapes import Object, as_object
 
@@ -53,7 +52,7 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
         interval = interval_of(value, at_end=plan.at_end)
         problem = IssueCode.UNREADABLE if interval is None else _problem(interval, context)
         if interval is not None and problem is None:
-            return _settle(interval, name, resource, head, context)
+            return interval.end if interval.exact else _last_moment(interval, name, resource, head, context)
         over = problem is IssueCode.FUTURE or (problem is IssueCode.IMPOSSIBLE_TIME and plan.missing != "always")
         context.note(problem or IssueCode.UNREADABLE, head.ref, name, dropped=over)
         if over:
@@ -76,15 +75,14 @@ def _late(resource: Object, plan: Plan, head: Head, context: Context) -> datetim
 def _problem(interval: Interval, context: Context) -> IssueCode | None:
     if interval.end < context.earliest:
         return IssueCode.IMPOSSIBLE_TIME
-    if interval.start - (_NO_MARGIN if interval.exact else _WIDEST_ZONE) > context.latest:
-        return IssueCode.FUTURE
-    return None
+    if interval.start <= context.latest:
+        return None
+    margin = _NO_MARGIN if interval.exact else _WIDEST_ZONE
+    return IssueCode.FUTURE if interval.start - margin > context.latest else None
 
 
-def _settle(interval: Interval, name: str, resource: Object, head: Head, context: Context) -> datetime:
-    """An instant as it is; of a partial date the last moment at which the result can have been there."""
-    if interval.exact:
-        return interval.end
+def _last_moment(interval: Interval, name: str, resource: Object, head: Head, context: Context) -> datetime:
+    """Of a partial date the last moment at which the result can have been there."""
     context.note(IssueCode.IMPRECISE_TIME, head.ref, name, dropped=False)
     issued = interval_of(resource.get("issued"))
     known = issued.end if issued is not None and issued.end >= interval.start else context.learned
@@ -94,10 +92,7 @@ def _settle(interval: Interval, name: str, resource: Object, head: Head, context
 def interval_of(value: object, *, at_end: bool = False) -> Interval | None:
     """What a date, dateTime, instant, Period or Timing says; None if it says nothing readable."""
     if isinstance(value, str):
-        try:
-            return parse_fhir_time(value, field="")
-        except BadRequest:
-            return None
+        return time_in(value)
     found = as_object(value)
     return None if found is None else _interval_in(found, at_end=at_end)
 

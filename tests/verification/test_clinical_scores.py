@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cds_app.domain.facts import CodedFinding, Fact, Measurement
 from cds_app.score.clinical import clinical_scores, shock_index

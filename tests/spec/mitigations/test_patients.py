@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
@@ -296,11 +297,11 @@ def charted(facts: Sequence[Fact]) -> Situation:
 
 def _reread(fact: Fact) -> Fact:
     if isinstance(fact, Measurement):
-        return replace(fact, variable=REAL.quantity(fact.variable).key)
+        return msgspec.structs.replace(fact, variable=REAL.quantity(fact.variable).key)
     if not isinstance(fact, Condition | Medication | Procedure | Allergy | Report | CodedFinding):
         return fact
     heads = most_specific(fact.concepts, ONTOLOGY)
-    return replace(fact, concepts=tuple(up for key in sorted(heads) for up in REAL.with_parents(key)))
+    return msgspec.structs.replace(fact, concepts=tuple(up for key in sorted(heads) for up in REAL.with_parents(key)))
 
 
 def offers(concerns: Sequence[Concern], view: View) -> tuple[list[str], dict[str, str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC
 
 import pytest
+from msgspec.structs import replace
 
 from cds_app.cards.grounds import named_facts, score_text, short_name, told_refusals
 from cds_app.cards.views import Setting

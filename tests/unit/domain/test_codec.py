@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,10 @@ CODES = (("http://loinc.org", "2823-3"), ("urn:örtlich", "K\u0000+"))
 
 MEASUREMENT = Measurement(ref="Observation/1", version="2", when=WHEN, learned=WHEN, variable="potassium", value=4.1)
 FACTS = Facts(
-    measurements=(MEASUREMENT, replace(MEASUREMENT, bound="<=", implausible=True, encounter="Encounter/1", void=True)),
+    measurements=(
+        MEASUREMENT,
+        msgspec.structs.replace(MEASUREMENT, bound="<=", implausible=True, encounter="Encounter/1", void=True),
+    ),
     coded=(CodedFinding(ref="a", version="", when=WHEN, learned=WHEN, variable="acvpu", codes=CODES, concepts=("c",)),),
     unknown=(UnknownFinding(ref="b", version="", when=WHEN, learned=WHEN, codes=CODES, text="?"),),
     demographics=(
@@ -131,14 +135,14 @@ def test_decisions_and_feedback_come_back() -> None:
 
 @given(value=st.floats(allow_nan=False), when=st.datetimes(timezones=st.just(UTC)), text=st.text())
 def test_every_number_instant_and_text_comes_back_exactly(value: float, when: datetime, text: str) -> None:
-    fact = replace(MEASUREMENT, value=value, when=when, ref=text)
+    fact = msgspec.structs.replace(MEASUREMENT, value=value, when=when, ref=text)
     (back,) = decode_facts(encode(Facts(measurements=(fact,)))).measurements
     assert back == fact
     assert math.copysign(1, back.value) == math.copysign(1, value)
 
 
 def test_an_instant_of_another_zone_comes_back_in_utc() -> None:
-    fact = replace(MEASUREMENT, when=WHEN.astimezone(timezone(timedelta(hours=5, minutes=45))))
+    fact = msgspec.structs.replace(MEASUREMENT, when=WHEN.astimezone(timezone(timedelta(hours=5, minutes=45))))
     (back,) = decode_facts(encode(Facts(measurements=(fact,)))).measurements
     assert (back.when, back.when.tzinfo) == (WHEN, UTC)
 

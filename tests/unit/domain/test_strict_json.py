@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, TooLarge
+from cds_app.domain.strict_json import _read_carefully, loads
+from cds_app.errors import BadRequest, TooLarge, TwinlineError
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -82,3 +84,53 @@ def test_the_quick_way_reads_what_the_careful_way_reads(text: str) -> None:
 def test_a_repeated_key_cannot_hide_behind_a_spaced_one() -> None:
     with pytest.raises(BadRequest):
         loads(b'{"a":1,"a":2,"b" :3}')
+
+
+_PIECES = (
+    "a", "é", " ", ":", "{", "}", "[", "]", r"\"", r"\\", r"\n",
+    r"\u0022", r"\u003a", r"\u005B", r"\ud83d\ude00", r"\ud800",
+)  # fmt: skip
+_STRINGS = st.lists(st.sampled_from(_PIECES), max_size=3).map(lambda pieces: '"' + "".join(pieces) + '"')
+_SPACES = st.sampled_from(["", " ", "\n\t"])
+
+
+def _object(members: list[tuple[str, str, str]]) -> str:
+    return "{" + ",".join(f"{key}{space}:{space}{value}" for key, space, value in members) + "}"
+
+
+_DOCUMENTS = st.recursive(
+    _STRINGS | st.sampled_from(["1", "1.0", "-0.0", "1E5", "true", "null", "NaN", "9" * 19, "9" * 399, "9" * 401]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda ones: "[" + ",".join(ones) + "]")
+        | st.lists(st.tuples(_STRINGS, _SPACES, inner), max_size=3).map(_object)
+    ),
+    max_leaves=12,
+)
+
+
+def _outcome(data: bytes, read: Any) -> str:
+    try:
+        return repr(read(data))
+    except TwinlineError as error:
+        return repr((type(error), error.field))
+
+
+@settings(max_examples=1000)
+@given(_DOCUMENTS)
+def test_the_quick_way_and_the_careful_way_agree_on_every_document(text: str) -> None:
+    data = text.encode()
+    careful = partial(_read_carefully, max_depth=3, field="body")
+    assert _outcome(data, partial(loads, max_depth=3)) == _outcome(data, careful)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": "\\u0022\\u0022"}',  # as many quotes as two strings, written again
+        '["]", ["]", ["]", ["[", "["], "["], 1]',  # brackets in texts that close others
+        '{"]": [[[1]]], "[": 2}',
+    ],
+)
+def test_texts_that_look_like_structure_hide_nothing(text: str) -> None:
+    with pytest.raises((BadRequest, TooLarge)):
+        loads(text.encode(), max_depth=2)

@@ -30,10 +30,11 @@ def test_whatever_is_said_differently_is_read(change: dict[str, Any]) -> None:
     assert len(again(observation(**{"meta": VERSION, **change}), first.clean).facts) == 1
 
 
-def test_without_a_version_everything_is_read_again() -> None:
-    first = again(observation(), frozenset())
+@pytest.mark.parametrize("meta", [None, {}, {"profile": ["x"]}, {"versionId": "W/a"}, {"lastUpdated": "today"}, "1"])
+def test_without_a_version_everything_is_read_again(meta: object) -> None:
+    first = again(observation(meta=meta), frozenset())
     assert first.clean == frozenset()
-    assert len(again(observation(), first.clean).facts) == 1
+    assert len(again(observation(meta=meta), first.clean).facts) == 1
 
 
 def test_what_left_an_issue_is_looked_at_again() -> None:
@@ -45,5 +46,6 @@ def test_no_resource_and_no_json_have_no_fingerprint() -> None:
     deep: dict[str, Any] = {"meta": VERSION}
     for _ in range(3000):
         deep = {"meta": VERSION, "inner": deep}
-    nothing: list[object] = [None, 3, [], {}, deep]
-    assert [fingerprint(one) for one in nothing] == [b""] * 5
+    unsaid: list[object] = [{"meta": VERSION, "x": 10**400}, {"meta": VERSION, "x": "\ud800"}]
+    nothing: list[object] = [None, 3, [], {}, deep, *unsaid]
+    assert [fingerprint(one) for one in nothing] == [b""] * 7

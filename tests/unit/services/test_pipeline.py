@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_app.domain.decisions import Decision, Suppression
@@ -94,7 +95,7 @@ def test_order_and_batching_of_facts_do_not_matter_for_the_cards(knowledge: Know
 def test_what_was_learned_later_does_not_count_as_of_then(knowledge: Knowledge, facts: tuple[Fact, ...]) -> None:
     twinner = Twinner(knowledge.twin, knowledge.ontology)
     later = facts_of(knowledge, hyperkalaemic(FROZEN + timedelta(minutes=5), 9.1))
-    told_later = [replace(one, learned=FROZEN + timedelta(hours=1)) for one in later]
+    told_later = [msgspec.structs.replace(one, learned=FROZEN + timedelta(hours=1)) for one in later]
     then = folded(knowledge, [facts])
     now = folded(knowledge, [facts, told_later])
     expected = cards(decide(knowledge, inputs(knowledge, then)))

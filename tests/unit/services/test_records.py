@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
@@ -151,7 +152,11 @@ def test_forgetting_somebody_unknown_changes_nothing(store: Watched, twinner: Tw
 
 def test_a_record_as_of_then_is_what_was_known_then(store: Watched, twinner: Twinner) -> None:
     early, late = facts(3), facts(6)
-    moved = Facts(measurements=tuple(replace(one, learned=NOW.replace(year=2032)) for one in late.measurements[3:]))
+    moved = Facts(
+        measurements=tuple(
+            msgspec.structs.replace(one, learned=NOW.replace(year=2032)) for one in late.measurements[3:]
+        )
+    )
     before, _ = twinner.extended(twinner.empty(), early)
     after, _ = twinner.extended(before, moved)
     then: Record = twinner.as_of(after, NOW)

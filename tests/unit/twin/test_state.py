@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,12 +83,12 @@ def test_any_order_any_batching_and_duplicates_give_the_bytes_of_a_rebuild(
 def test_what_is_no_sample_is_left_out(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
     good = measure("1", 0, 80.0)
     others = [
-        replace(good, ref="Observation/2", bound="<"),
-        replace(good, ref="Observation/3", implausible=True),
-        replace(good, ref="Observation/4", void=True),
-        replace(good, ref="Observation/5", variable="orphan"),
-        replace(good, ref="Observation/6", variable="unheard_of"),
-        replace(good, ref="Observation/7", value=float("nan")),
+        msgspec.structs.replace(good, ref="Observation/2", bound="<"),
+        msgspec.structs.replace(good, ref="Observation/3", implausible=True),
+        msgspec.structs.replace(good, ref="Observation/4", void=True),
+        msgspec.structs.replace(good, ref="Observation/5", variable="orphan"),
+        msgspec.structs.replace(good, ref="Observation/6", variable="unheard_of"),
+        msgspec.structs.replace(good, ref="Observation/7", value=float("nan")),
     ]
     state = rebuild(model, ontology, Timeline.of([good, *others]))
     assert state.samples == 1
@@ -118,7 +119,7 @@ def test_a_track_whose_last_sample_was_an_error_disappears(
     model: TwinModel, ontology: Ontology, measure: Measure
 ) -> None:
     first = measure("1", 0, 80.0)
-    state, _ = _fed(model, ontology, [[first], [replace(first, version="2", void=True)]])
+    state, _ = _fed(model, ontology, [[first], [msgspec.structs.replace(first, version="2", void=True)]])
     assert state.tracks == {}
     assert state.samples == 0
 

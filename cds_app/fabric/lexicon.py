@@ -1,0 +1,115 @@
+"""What codes, units and names mean, by an ontology: found once and remembered from one reading to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import isclose
+from typing import Final, Protocol
+
+from cds_app.domain.facts import Code
+from cds_app.domain.issues import IssueCode
+from cds_app.domain.ontology import Ontology, Variable
+from cds_app.domain.units import is_number_name
+from cds_app.errors import UnitError
+from cds_app.fabric.codes import concepts_of
+from cds_app.fabric.names import Names, names_of
+
+_REMEMBERED: Final = 1024
+_PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
+
+
+class Units(Hashable, Protocol):
+    """Conversion to canonical units, one converter equal to itself only; `cds_app.domain.units.UnitConverter`."""
+
+    def convert(self, value: float, unit: str, variable: Variable) -> float:
+        """The value in the variable's unit. Raises UnitError with ``reason``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The variable that a set of codes names, and whether they name another quantity as well."""
+
+    variable: Variable | None
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lexicon:
+    """What an ontology and a converter make of what is sent. Remembers codes and units, and nothing about a patient.
+
+    Parameters
+    ----------
+    convert : callable
+        `Units.convert`.
+    match : callable
+        Codes to the variable that they name: the first specific one, else the first generic one.
+    concepts : callable
+        Codes to the concepts that they name, most specific first.
+    unit : callable
+        A variable's key and the unit that came with its value, as code and as text, to the one to convert from, or
+        to why there is none.
+    drugs : callable
+        A text to the drug concepts that it names, each with all its parents.
+    """
+
+    convert: Callable[[float, str, Variable], float]
+    match: Callable[[tuple[Code, ...]], Match]
+    concepts: Callable[[tuple[Code, ...]], tuple[str, ...]]
+    unit: Callable[[str, str, str], str | IssueCode]
+    drugs: Callable[[str], tuple[str, ...]]
+
+
+@lru_cache(maxsize=4)
+def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
+    """The lexicon of an ontology and a converter; one for the same two."""
+    remember = lru_cache(maxsize=_REMEMBERED)
+    return Lexicon(
+        convert=units.convert,
+        match=remember(partial(_match, ontology)),
+        concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
+        unit=remember(partial(_choose, ontology, units)),
+        drugs=partial(_drugs, ontology, names_of(ontology)),
+    )
+
+
+def _match(ontology: Ontology, codes: tuple[Code, ...]) -> Match:
+    variables = [found for code in codes if (found := ontology.variable((code,))) is not None]
+    specific = {variable.quantity for variable in variables if not variable.generic}
+    return Match(variable=ontology.variable(codes), ambiguous=len(specific) > 1)
+
+
+def _drugs(ontology: Ontology, names: Names, text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(parent for key in names.found_in(text) for parent in ontology.with_parents(key)))
+
+
+def _choose(ontology: Ontology, units: Units, key: str, code: str, text: str) -> str | IssueCode:
+    """The unit to convert from, or why there is none.
+
+    Notes
+    -----
+    Code and text that both convert, but not to the same, contradict each other: neither is believed.
+    """
+    variable = ontology.variables[key]
+    if not code and not text:
+        return variable.unit if is_number_name(variable.unit) else IssueCode.NO_UNIT
+    by_code = _probe(code, variable, units) if code else IssueCode.UNKNOWN_UNIT
+    by_text = _probe(text, variable, units) if text and text != code else IssueCode.UNKNOWN_UNIT
+    if isinstance(by_code, IssueCode):
+        if isinstance(by_text, IssueCode):
+            return by_code if code else by_text
+        return text
+    if isinstance(by_text, IssueCode) or all(map(isclose, by_code, by_text)):
+        return code
+    return IssueCode.WRONG_DIMENSION
+
+
+def _probe(unit: str, variable: Variable, units: Units) -> list[float] | IssueCode:
+    if unit == variable.unit:
+        return list(_PROBES)
+    try:
+        return [units.convert(probe, unit, variable) for probe in _PROBES]
+    except UnitError as error:
+        return IssueCode.WRONG_DIMENSION if error.reason == "wrong-dimension" else IssueCode.UNKNOWN_UNIT
