@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,10 @@ class Dynamics:
             return value
         lowest = self.baseline_mean - _LOWEST_SD * self.baseline_sd
         return max(log(value), lowest) if value > 0.0 else lowest
+
+    def on_scale(self, values: Sequence[float]) -> list[float]:
+        """`to_scale` of many values."""
+        return list(values) if self.transform == "identity" else [self.to_scale(value) for value in values]
 
     def to_unit(self, scaled: float) -> float:
         """From the scale of the state to the canonical unit, inside the plausible limits."""
