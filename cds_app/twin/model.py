@@ -143,9 +143,9 @@ class JointReference:
     quantiles: tuple[tuple[int, tuple[float, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TwinModel:
-    """Everything that the twin knows of people in general.
+    """Everything that the twin knows of people in general; there is one of a kind, equal only to itself.
 
     Parameters
     ----------
