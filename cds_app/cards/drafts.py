@@ -27,7 +27,6 @@ from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason, earlier_of
-from cds_app.mitigate.catalogue import scores_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
 from cds_app.score.deviation import JointDeviation
@@ -181,8 +180,16 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
     values["lead"] = _leading(lead, concern, setting, material)
-    texts = [render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS]
-    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), texts[-1])
+    return _longest(render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
+
+
+def _longest(texts: Iterator[str]) -> str:
+    """The first of texts, longest first, that fits a summary; the last where none does."""
+    text = ""
+    for text in texts:
+        if len(text) <= SUMMARY_LIMIT:
+            break
+    return text
 
 
 def _detail(
@@ -212,7 +219,7 @@ def _detail(
 
 def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
     """What a score computed from the leading measurement and others, where that says more than it does."""
-    scores = (one for name in scores_of(advice.topic) if isinstance(one := material.scores.get(name), Score))
+    scores = (one for name in advice.topic.scores if isinstance(one := material.scores.get(name), Score))
     return next((text for one in scores if (text := computed(one, lead)) is not None), None)
 
 
@@ -263,7 +270,7 @@ def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material
 
 def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
     """The scores that a topic asks for, as far as they say something."""
-    for name in scores_of(advice.topic):
+    for name in advice.topic.scores:
         score = material.scores.get(name)
         if isinstance(score, Score) and score.value > 0:
             yield score_text(score, material.labels.get(f"score:{name}", name))
@@ -310,12 +317,12 @@ def _deviation(found: JointDeviation, percentile: float, material: Material) -> 
     setting = setting_of(material)
     leads = [name for name, _ in found.contributions[:_LEADS]]
     said = number(min(percentile, 99.9), 0 if percentile < 99 else 1)
-    texts = [_deviation_summary(said, leads[:most], setting, material) for most in range(len(leads), 0, -1)]
+    texts = (_deviation_summary(said, leads[:most], setting, material) for most in range(len(leads), 0, -1))
     return Draft(
         topic=DEVIATION,
         title="Unusual overall",
         tier=1,
-        summary=next((text for text in texts if len(text) <= SUMMARY_LIMIT), texts[-1]),
+        summary=_longest(texts),
         detail=_deviation_detail(leads, len(found.used), setting, material),
         proposals=(),
         explanation={

@@ -58,6 +58,7 @@ def environment(loader: BaseLoader) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
         auto_reload=False,
+        cache_size=-1,  # all of them, without the lock that a bounded cache needs
     )
     made.filters["ours"] = Trusted
     return made
@@ -85,7 +86,8 @@ def points(value: float) -> Trusted:
 def clock_time(at: datetime, now: datetime, zone: tzinfo) -> Trusted:
     """Time of day; with the date when more than a day away."""
     local = at.astimezone(zone)
-    return Trusted(f"{local:%H:%M}" if abs(now - at) < _DAY else f"{local:%d %b %Y %H:%M}")
+    time = f"{local.hour:02}:{local.minute:02}"
+    return Trusted(time if abs(now - at) < _DAY else f"{local:%d %b %Y} {time}")
 
 
 def ago(at: datetime, now: datetime) -> Trusted:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
 from cds_app.cards.views import Setting
-from cds_app.domain.facts import Fact
 from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
@@ -43,13 +42,11 @@ def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with
 
 
 def _known(names: Iterable[str], setting: Setting) -> tuple[str, ...]:
-    quantities = {one.quantity for one in setting.ontology.variables.values()}
-    return tuple(name for name in names if name in quantities)
+    return tuple(name for name in names if setting.ontology.measuring(name))
 
 
 def _circumstances(names: Iterable[str], setting: Setting) -> Iterator[Trusted]:
-    quantities = {one.quantity for one in setting.ontology.variables.values()}
-    return (setting.label(name) for name in names if name in setting.groups and name not in quantities)
+    return (setting.label(name) for name in names if name in setting.groups and not setting.ontology.measuring(name))
 
 
 def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iterator[dict[str, Trusted]]:
@@ -60,9 +57,6 @@ def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iter
 
 
 def _data_to(situation: Situation, setting: Setting) -> Trusted:
-    newest: Fact | None = max(
-        (rows[-1] for name in situation.quantities if (rows := situation.series(name))),
-        key=lambda one: one.when,
-        default=None,
-    )
-    return setting.clock(newest.when) if newest else Trusted("(no measurements)")
+    latest = (situation.latest(name) for name in situation.quantities)
+    newest = max((one.when for one in latest if one is not None), default=None)
+    return setting.clock(newest) if newest else Trusted("(no measurements)")

@@ -7,6 +7,7 @@ is summed into one reason, and the sum is put on the scale that is shown: points
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,9 +78,9 @@ def group_points(
     Calibration is monotone, so one common factor takes log-odds differences to probability differences: the
     Aumann-Shapley value along the straight path. Signs and order of the contributions are kept.
     """
-    grouped: dict[str, float] = {}
-    for feature, contribution in zip(features, contributions, strict=True):
-        grouped[feature.quantity] = grouped.get(feature.quantity, 0.0) + float(contribution)
+    grouped: defaultdict[str, float] = defaultdict(float)
+    for feature, contribution in zip(features, map(float, contributions), strict=True):
+        grouped[feature.quantity] += contribution
     total = sum(grouped.values())
     span = margin - base_margin
     if abs(total) < 1e-9 or abs(span) < 1e-9:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
@@ -156,6 +157,17 @@ class Topic(Content):
     tiers: tuple[TierRule, ...] = ()
     options: tuple[OptionEntry, ...] = ()
     note: str = ""
+
+    @cached_property
+    def scores(self) -> tuple[str, ...]:
+        """The clinical scores that the tiers ask for, each once."""
+        asked = (leaf for tier in self.tiers for leaf in leaves(tier.when))
+        named = (
+            one.score if isinstance(one, ScoreRule) else one.score_part
+            for one in asked
+            if isinstance(one, ScoreRule | ScorePart)
+        )
+        return tuple(dict.fromkeys(named))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Topic:
@@ -310,14 +322,3 @@ def risk_of(topic: Topic) -> str | None:
     """The learned risk that a topic's tiers ask for, if they ask for one."""
     asked = (leaf for tier in topic.tiers for leaf in leaves(tier.when))
     return next((leaf.risk for leaf in asked if isinstance(leaf, RiskRule)), None)
-
-
-def scores_of(topic: Topic) -> tuple[str, ...]:
-    """The clinical scores that a topic's tiers ask for, each once."""
-    asked = (leaf for tier in topic.tiers for leaf in leaves(tier.when))
-    named = (
-        one.score if isinstance(one, ScoreRule) else one.score_part
-        for one in asked
-        if isinstance(one, ScoreRule | ScorePart)
-    )
-    return tuple(dict.fromkeys(named))

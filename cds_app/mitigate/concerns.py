@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
-from cds_app.mitigate.conditions import View, evaluate
+from cds_app.mitigate.conditions import TieredRisk, View, evaluate
 from cds_app.mitigate.rules import ScoreRule
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
@@ -24,8 +24,6 @@ class Reading:
         Ontology quantity.
     latest : Measurement
         The newest value.
-    previous : Measurement or None
-        The one before it, with its own time.
     reference : Range or None
         For the patient's sex, where there is one.
     stale : bool
@@ -34,7 +32,6 @@ class Reading:
 
     quantity: str
     latest: Measurement
-    previous: Measurement | None
     reference: Range | None
     stale: bool
 
@@ -90,7 +87,7 @@ def assess(
     catalogue: Catalogue,
     situation: Situation,
     scores: Mapping[str, Score | Abstained],
-    risks: Mapping[str, object],
+    risks: Mapping[str, TieredRisk | Abstained],
 ) -> tuple[Concern, ...]:
     """Concerns of a patient, the most urgent first, then in the order of the catalogue.
 
@@ -117,7 +114,7 @@ def unjudged(
     catalogue: Catalogue,
     situation: Situation,
     scores: Mapping[str, Score | Abstained],
-    risks: Mapping[str, object],
+    risks: Mapping[str, TieredRisk | Abstained],
 ) -> tuple[Unjudged, ...]:
     """Topics left open because inputs are lacking, in the order of the catalogue."""
     found = judge(catalogue, View(situation=situation, scores=scores, risks=risks))
@@ -179,7 +176,6 @@ def _reading(quantity: str, situation: Situation) -> Reading | None:
     return Reading(
         quantity=quantity,
         latest=latest,
-        previous=situation.previous(quantity, latest.when),
         reference=variable.reference_for(situation.sex),
         stale=situation.fresh(quantity) is None,
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from operator import ge, gt, le, lt
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.mitigate.rules import (
@@ -40,6 +41,7 @@ from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
 
 _COMPARE: Final[Mapping[Op, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
+T = TypeVar("T")
 _ROUND_OFF: Final = 1e-9  # differences and ratios of decimal numbers: 1.2 - 0.9 must reach 0.3
 
 
@@ -52,7 +54,6 @@ class NamedTier(Protocol):
         ...
 
 
-@runtime_checkable
 class TieredRisk(Protocol):
     """A risk, as far as rules need it: the tier reached, and all tiers, lowest first."""
 
@@ -69,18 +70,14 @@ class TieredRisk(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What rules are asked of: the situation, its scores and its risks, by name.
-
-    Anything among the risks that is no `TieredRisk` is an abstention.
-    """
+    """What rules are asked of: the situation, its scores and its risks, by name."""
 
     situation: Situation
     scores: Mapping[str, Score | Abstained]
-    risks: Mapping[str, object] = field(default_factory=dict)
+    risks: Mapping[str, TieredRisk | Abstained] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to a rule.
 
     Parameters
@@ -116,9 +113,9 @@ def _on_all(rule: All, view: View) -> Verdict:
 def _on_any(rule: Any_, view: View) -> Verdict:
     verdicts = [evaluate(part, view) for part in rule.any]
     held = [one for one in verdicts if one.holds]
-    open_ = _names(verdicts)
     if held:
-        return Verdict(holds=True, evidence=_facts(held), unknown=open_)
+        evidence, unknown = _once(one.evidence for one in held), _once(one.unknown for one in verdicts)
+        return Verdict(holds=True, evidence=evidence, unknown=unknown)
     return _joined(None if any(one.holds is None for one in verdicts) else False, verdicts)
 
 
@@ -129,15 +126,16 @@ def _on_not(rule: Not, view: View) -> Verdict:
 
 
 def _joined(holds: bool | None, verdicts: Sequence[Verdict]) -> Verdict:
-    return Verdict(holds=holds, evidence=_facts(verdicts), unknown=_names(verdicts))
+    evidence, unknown = _once(one.evidence for one in verdicts), _once(one.unknown for one in verdicts)
+    return Verdict(holds=holds, evidence=evidence, unknown=unknown)
 
 
-def _facts(verdicts: Iterable[Verdict]) -> tuple[Fact, ...]:
-    return tuple(dict.fromkeys(fact for one in verdicts for fact in one.evidence))
-
-
-def _names(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for one in verdicts for name in one.unknown))
+def _once(groups: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
+    """Everything in the groups, each once; within a group it is so already."""
+    found = [group for group in groups if group]
+    if len(found) > 1:
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
+    return found[0] if found else ()
 
 
 def _on_quantity(rule: Quantity, view: View) -> Verdict:
@@ -233,7 +231,7 @@ def _abstained(name: str, result: Abstained | None) -> Verdict:
 
 def _on_riskrule(rule: RiskRule, view: View) -> Verdict:
     risk = view.risks.get(rule.risk)
-    if not isinstance(risk, TieredRisk):
+    if risk is None or isinstance(risk, Abstained):
         return _unknown(f"{rule.risk} risk")
     names = [tier.name for tier in risk.tiers]
     reached = 0 if risk.tier is None else names.index(risk.tier) + 1

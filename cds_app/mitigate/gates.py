@@ -5,7 +5,7 @@ A gate refuses with a reason and evidence, or lets pass with cautions. What cann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,14 +159,12 @@ def _lack_text(lack: Lack, ontology: Ontology) -> str:
 
 def named(names: Iterable[str], ontology: Ontology) -> str:
     """Inputs of rules in the words of a reader: the ontology's labels where it has one."""
-    quantities = {one.quantity for one in ontology.variables.values()}
-    said = (_label(name, quantities, ontology) for name in names)
-    return ", ".join(dict.fromkeys(said))
+    return ", ".join(dict.fromkeys(_label(name, ontology) for name in names))
 
 
-def _label(name: str, quantities: Set[str], ontology: Ontology) -> str:
+def _label(name: str, ontology: Ontology) -> str:
     when, _, bare = name.rpartition(" ")
-    if bare not in quantities:
+    if not ontology.measuring(bare):
         return name.replace("_", " ")
     label = ontology.quantity(bare).label
     return " ".join(filter(None, (when, _lower(label))))

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
-from typing import TypeVar
+from math import inf
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
 
-from cds_app.domain.facts import Condition, Fact, Medication, Procedure, Report
+from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Procedure, Report
 
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
+_WHEN = attrgetter("when")
+
+
+class Course(NamedTuple):
+    """One quantity up to now: its values, oldest first, the newest, how old that is and until when it is current."""
+
+    rows: tuple[Measurement, ...] = ()
+    newest: Measurement | None = None
+    age_h: float = inf
+    fresh_h: float = 0.0
 
 
 def in_time(rows: Sequence[FactT]) -> Sequence[FactT]:
     """Sorted by time; `Timeline.facts` is so already, and then this costs one pass."""
-    if all(one.when <= other.when for one, other in pairwise(rows)):
-        return rows
-    return sorted(rows, key=lambda one: one.when)
+    return sorted(rows, key=_WHEN)
 
 
 def newest(rows: Sequence[FactT], since: datetime) -> FactT | None:

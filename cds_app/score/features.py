@@ -6,9 +6,9 @@ be summed per measurement. No feature sees a sample later than the query.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,6 @@ from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track
 
 Aspect = Literal["value", "trend", "age", "count", "derived", "twin"]
-Columns = Mapping[str, Floats]
 
 VITALS: tuple[str, ...] = ("heart_rate", "spo2", "body_temp", "sbp", "map", "dbp", "resp_rate")
 LABS: tuple[str, ...] = (
@@ -52,9 +51,15 @@ LABS: tuple[str, ...] = (
     "platelets",
 )
 QUANTITIES: tuple[str, ...] = (*VITALS, "etco2", *LABS)
-_VITALS = slice(0, len(VITALS))
-_LABS = slice(len(VITALS) + 1, len(QUANTITIES))
 ACTIVITY = "measurement_activity"
+_PLACE: Mapping[str, int] = {name: at for at, name in enumerate(QUANTITIES)}
+
+
+def _columns(*names: str) -> Ints:
+    return np.array([_PLACE[name] for name in names], np.int64)
+
+
+_VITALS, _LABS, _ALL = _columns(*VITALS), _columns(*LABS), _columns(*QUANTITIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,148 +164,167 @@ def matrix(twin: TwinModel, samples: Samples, persons: Persons, patient: Ints, t
     ndarray of float32, shape (queries, len(FEATURES))
     """
     now = samples.at(patient, time_ms)
-    last = now.value_before(now.end)
-    age = now.age_h()
-    out = np.empty((len(time_ms), len(FEATURES)), np.float32)
+    last, age, since = now.value_before(now.end, _ALL), now.age_h(), Since.of(now)
     blocks = (
         last,
         age,
-        *_counts(now),
-        *_trends(now, last),
-        *_windows(now, last),
-        _derived(dict(zip(QUANTITIES, last.T, strict=True))),
-        _activity(age),
+        _counts(now, since),
+        _trends(now, since, last),
+        *_windows(now, since, last),
+        _derived(last),
+        *_activity(age),
         _statics(persons, patient, time_ms),
         *view(Motion.of(twin, QUANTITIES), now, age),
     )
-    at = 0
-    for block in blocks:
-        out[:, at : at + block.shape[1]] = block
-        at += block.shape[1]
-    return out
+    return np.concatenate(blocks, axis=1, dtype=np.float32, casting="same_kind")
 
 
 def _samples_of(tracks: Mapping[str, Track], unit_start_h: float) -> Samples:
     found = [tracks.get(quantity) for quantity in QUANTITIES]
-    start = np.zeros(len(QUANTITIES) + 1, np.int64)
-    np.cumsum([0 if one is None else len(one) for one in found], out=start[1:])
     there = [one for one in found if one is not None]
+    columns = b"".join(getattr(one, name) for name in ("hours", "values", *BELIEF) for one in there)
+    hours, value, *belief = np.frombuffer(columns).reshape(2 + len(BELIEF), -1)
     return Samples.of(
         quantities=len(QUANTITIES),
-        start=start,
-        time_ms=to_ms(_joined(one.hours for one in there) - unit_start_h),
-        value=_joined(one.values for one in there),
-        belief=np.stack([_joined(getattr(one, name) for one in there) for name in BELIEF]),
+        start=np.array([0, *accumulate(0 if one is None else len(one) for one in found)]),
+        time_ms=to_ms(hours - unit_start_h),
+        value=value,
+        belief=np.array(belief),
     )
-
-
-def _joined(columns: Iterable[array[float]]) -> Floats:
-    whole = array("d")
-    for column in columns:
-        whole.extend(column)
-    return np.frombuffer(whole, np.float64)
 
 
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _counts(now: Moments) -> tuple[Floats, ...]:
-    return now.hours_seen(now.first), now.hours_seen(now.since(24.0, _LABS), _LABS)
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Where the windows begin: the last day of all quantities, the last 6 and 12 hours of the vital signs."""
+
+    day: Ints
+    quarter: Ints
+    half: Ints
+
+    @classmethod
+    def of(cls, now: Moments) -> Since:
+        """All windows in one search."""
+        begin = now.since(_SPANS_MS, _SPANNED)
+        return cls(begin[:, : len(_ALL)], begin[:, len(_ALL) : -len(_VITALS)], begin[:, -len(_VITALS) :])
 
 
-def _trends(now: Moments, last: Floats) -> tuple[Floats, ...]:
-    day_ago = now.value_before(now.since(24.0))
-    quarter_ago = now.value_before(now.since(6.0, _VITALS), _VITALS)
-    previous = now.value_before(np.maximum(now.end - 1, now.first)[:, _LABS], _LABS)
-    return last - day_ago, last[:, _VITALS] - quarter_ago, last[:, _LABS] - previous
+_SPANNED = np.concatenate((_ALL, _VITALS, _VITALS))
+_SPANS_MS = np.repeat(np.array([24, 6, 12]) * MS_PER_HOUR, [len(_ALL), len(_VITALS), len(_VITALS)])
+_COUNTED = np.concatenate((_ALL, _LABS))
+_COMPARED = np.concatenate((_ALL, _VITALS, _LABS))
+_AVERAGED = np.concatenate((_VITALS, _VITALS, _VITALS))
+_BOUNDED = np.concatenate((_VITALS, _VITALS, _ALL))
 
 
-def _windows(now: Moments, last: Floats) -> tuple[Floats, ...]:
-    quarter, half, stay = now.since(6.0, _VITALS), now.since(12.0, _VITALS), now.first
-    mean6, _ = now.mean_and_sd(quarter, _VITALS)
-    mean12, sd12 = now.mean_and_sd(half, _VITALS)
-    mean_stay, _ = now.mean_and_sd(stay[:, _VITALS], _VITALS)
+def _counts(now: Moments, since: Since) -> Floats:
+    """Of the stay, and of the last day for laboratory values."""
+    return now.hours_seen(np.concatenate((now.first, since.day[:, _LABS]), axis=1), _COUNTED)
+
+
+def _trends(now: Moments, since: Since, last: Floats) -> Floats:
+    """Against a day ago, 6 hours ago for vital signs, and the value before for laboratory values."""
+    previous = np.maximum(now.end - 1, now.first)[:, _LABS]
+    before = now.value_before(np.concatenate((since.day, since.quarter, previous), axis=1), _COMPARED)
+    return last[:, _COMPARED] - before
+
+
+def _windows(now: Moments, since: Since, last: Floats) -> tuple[Floats, ...]:
+    begins = (since.quarter, since.half, now.first[:, _VITALS])
+    mean, sd = now.mean_and_sd(np.concatenate(begins, axis=1), _AVERAGED)
+    low, high = now.extremes(np.concatenate((since.quarter, since.half, now.first), axis=1), _BOUNDED)
+    n = len(_VITALS)
+    quarter, half, stay = slice(n), slice(n, 2 * n), slice(2 * n, None)
     return (
-        mean6,
-        *now.extremes(quarter, _VITALS),
-        mean12,
-        *now.extremes(half, _VITALS),
-        sd12,
-        mean_stay,
-        last[:, _VITALS] - mean_stay,
-        *now.extremes(stay),
+        mean[:, quarter],
+        low[:, quarter],
+        high[:, quarter],
+        mean[:, half],
+        low[:, half],
+        high[:, half],
+        sd[:, half],
+        mean[:, stay],
+        last[:, _VITALS] - mean[:, stay],
+        low[:, stay],
+        high[:, stay],
     )
 
 
-def _partial(*signs: Floats) -> Floats:
-    return np.asarray(np.add.reduce(signs))
-
-
-def _over(value: Floats, limit: float) -> Floats:
-    """1 above the limit, 0 at or below or unknown."""
-    return (value > limit).astype(np.float64)
-
-
-def _under(value: Floats, limit: float) -> Floats:
-    return (value < limit).astype(np.float64)
-
-
-def _sirs(v: Columns) -> Floats:
-    return _partial(
-        _over(v["heart_rate"], 90.0),
-        np.maximum(_over(v["body_temp"], 38.0), _under(v["body_temp"], 36.0)),
-        np.maximum(_over(v["resp_rate"], 20.0), _under(v["pco2"], 32.0)),
-        np.maximum(_over(v["wbc"], 12.0), _under(v["wbc"], 4.0)),
-    )
-
-
-def _sofa(v: Columns) -> Floats:
-    levels = (
-        [_under(v["platelets"], limit) for limit in (150.0, 100.0, 50.0, 20.0)]
-        + [_over(v["bilirubin_total"], limit) for limit in (1.1999, 1.9999, 5.9999, 12.0)]
-        + [_over(v["creatinine"], limit) for limit in (1.1999, 1.9999, 3.4999, 4.9999)]
-        + [_under(v["map"], 70.0)]
-    )
-    return _partial(*levels)
-
-
-_DERIVED: tuple[tuple[str, str, Callable[[Columns], Floats]], ...] = (
-    ("shock_index", "shock_index", lambda v: v["heart_rate"] / v["sbp"]),
-    ("shock_index_map", "shock_index", lambda v: v["heart_rate"] / v["map"]),
-    ("pulse_pressure", "pulse_pressure", lambda v: v["sbp"] - v["dbp"]),
-    ("spo2_fio2", "oxygenation", lambda v: v["spo2"] / v["fio2"]),
-    ("sao2_fio2", "oxygenation", lambda v: v["sao2"] / v["fio2"]),
-    ("rox", "oxygenation", lambda v: v["spo2"] / v["fio2"] / v["resp_rate"]),
-    ("urea_creatinine", "kidney", lambda v: v["urea_nitrogen"] / v["creatinine"]),
-    ("hr_temp", "heart_rate", lambda v: v["heart_rate"] / v["body_temp"]),
-    ("bilirubin_direct_part", "liver", lambda v: v["bilirubin_direct"] / v["bilirubin_total"]),
-    ("platelets_wbc", "blood_count", lambda v: v["platelets"] / v["wbc"]),
-    ("hematocrit_hemoglobin", "blood_count", lambda v: v["hematocrit"] / v["hemoglobin"]),
-    ("sirs_partial", "sirs", _sirs),
-    ("qsofa_partial", "qsofa", lambda v: _partial(_over(v["resp_rate"], 21.9999), _under(v["sbp"], 100.0001))),
-    ("sofa_partial", "sofa", _sofa),
+# name, what it belongs to, numerator, denominator; where it is no simple ratio, `_derived` goes on from there
+_RATIOS: tuple[tuple[str, str, str, str], ...] = (
+    ("shock_index", "shock_index", "heart_rate", "sbp"),
+    ("shock_index_map", "shock_index", "heart_rate", "map"),
+    ("pulse_pressure", "pulse_pressure", "sbp", "dbp"),
+    ("spo2_fio2", "oxygenation", "spo2", "fio2"),
+    ("sao2_fio2", "oxygenation", "sao2", "fio2"),
+    ("rox", "oxygenation", "spo2", "fio2"),
+    ("urea_creatinine", "kidney", "urea_nitrogen", "creatinine"),
+    ("hr_temp", "heart_rate", "heart_rate", "body_temp"),
+    ("bilirubin_direct_part", "liver", "bilirubin_direct", "bilirubin_total"),
+    ("platelets_wbc", "blood_count", "platelets", "wbc"),
+    ("hematocrit_hemoglobin", "blood_count", "hematocrit", "hemoglobin"),
 )
+_OVER, _UNDER = 1.0, -1.0
+# one point each: score, quantity, on which side of which limit; what is not known gives none
+_SIGNS: tuple[tuple[str, str, float, float], ...] = (
+    ("sirs", "resp_rate", _OVER, 20.0),
+    ("sirs", "pco2", _UNDER, 32.0),
+    ("sirs", "heart_rate", _OVER, 90.0),
+    ("sirs", "body_temp", _OVER, 38.0),
+    ("sirs", "body_temp", _UNDER, 36.0),
+    ("sirs", "wbc", _OVER, 12.0),
+    ("sirs", "wbc", _UNDER, 4.0),
+    ("qsofa", "resp_rate", _OVER, 21.9999),
+    ("qsofa", "sbp", _UNDER, 100.0001),
+    *(("sofa", "platelets", _UNDER, limit) for limit in (150.0, 100.0, 50.0, 20.0)),
+    *(("sofa", "bilirubin_total", _OVER, limit) for limit in (1.1999, 1.9999, 5.9999, 12.0)),
+    *(("sofa", "creatinine", _OVER, limit) for limit in (1.1999, 1.9999, 3.4999, 4.9999)),
+    ("sofa", "map", _UNDER, 70.0),
+)
+_SCORES = ("sirs", "qsofa", "sofa")
+_ABOVE, _BELOW = _columns(*(one[2] for one in _RATIOS)), _columns(*(one[3] for one in _RATIOS))
+_PULSE_PRESSURE, _ROX = (at for at, one in enumerate(_RATIOS) if one[0] in ("pulse_pressure", "rox"))
+_SIGNED = _columns(*(quantity for _, quantity, _, _ in _SIGNS))
+_SIDE = np.array([side for _, _, side, _ in _SIGNS])
+_LIMIT = _SIDE * np.array([limit for _, _, _, limit in _SIGNS])
+_GIVES = np.array([[float(score == name) for name in _SCORES] for score, _, _, _ in _SIGNS])
 
 
-def _derived(v: Columns) -> Floats:
+def _derived(last: Floats) -> Floats:
+    above, below = last[:, _ABOVE], last[:, _BELOW]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.stack([rule(v) for _, _, rule in _DERIVED], axis=1)
-    return np.where(np.isfinite(found), found, np.nan)
+        found = above / below
+        found[:, _ROX] /= last[:, _PLACE["resp_rate"]]
+    found[:, _PULSE_PRESSURE] = above[:, _PULSE_PRESSURE] - below[:, _PULSE_PRESSURE]
+    return np.concatenate((np.where(np.isfinite(found), found, np.nan), _scores(last)), axis=1)
 
 
-def _activity(age: Floats) -> Floats:
+def _scores(last: Floats) -> Floats:
+    """Points of SIRS, qSOFA and SOFA as far as they are known."""
+    there = last[:, _SIGNED] * _SIDE > _LIMIT
+    points: Floats = there.astype(np.float64) @ _GIVES
+    points[:, 0] -= there[:, 0] & there[:, 1]  # fast breathing and low carbon dioxide are one sign of SIRS
+    return points
+
+
+_LABS_H = np.array([[1.0], [3.0], [6.0], [12.0], [24.0], [np.inf]])
+_VITALS_H = np.array([[1.0], [3.0]])
+
+
+def _activity(age: Floats) -> tuple[Floats, ...]:
+    """How many were measured within some hours, and how long ago the youngest laboratory value was."""
     labs, vitals = age[:, _LABS], age[:, _VITALS]
-    recent = [(labs < hours).sum(axis=1) for hours in (1.0, 3.0, 6.0, 12.0, 24.0)]
-    known = [np.isfinite(labs).sum(axis=1), (vitals < 1.0).sum(axis=1), (vitals < 3.0).sum(axis=1)]
-    youngest = np.fmin.reduce(labs, axis=1)
-    return np.stack([*recent, *known, youngest], axis=1)
+    recent = [(ages[:, None, :] < hours).sum(axis=2) for ages, hours in ((labs, _LABS_H), (vitals, _VITALS_H))]
+    return (*recent, np.fmin.reduce(labs, axis=1)[:, None])
 
 
 def _statics(persons: Persons, patient: Ints, time_ms: Ints) -> Floats:
     in_unit = time_ms / MS_PER_HOUR
     before = persons.hours_before_unit[patient]
-    return np.stack([persons.age_years[patient], persons.male[patient], before, in_unit, before + in_unit], axis=1)
+    return np.array((persons.age_years[patient], persons.male[patient], before, in_unit, before + in_unit)).T
 
 
 def _each(quantities: Sequence[str], suffix: str, aspect: Aspect) -> tuple[Feature, ...]:
@@ -330,7 +354,8 @@ FEATURES: tuple[Feature, ...] = (
     *_each(VITALS, "from_stay_mean", "trend"),
     *_each(QUANTITIES, "min_stay", "value"),
     *_each(QUANTITIES, "max_stay", "value"),
-    *(Feature(name=name, quantity=group, aspect="derived") for name, group, _ in _DERIVED),
+    *(Feature(name=name, quantity=group, aspect="derived") for name, group, _, _ in _RATIOS),
+    *(Feature(name=f"{name}_partial", quantity=name, aspect="derived") for name in _SCORES),
     *_named(ACTIVITY, "count", "labs_1h", "labs_3h", "labs_6h", "labs_12h", "labs_24h", "labs_stay"),
     *_named(ACTIVITY, "count", "vitals_1h", "vitals_3h"),
     *_named(ACTIVITY, "age", "youngest_lab_h"),

@@ -41,10 +41,9 @@ class Samples:
         Group and time in one increasing number.
     value : ndarray of float64, shape (samples + 1,)
         Values, and one 0 behind the last.
-    seen : ndarray of int64, shape (samples + 1,)
-        How many distinct (group, whole hour) pairs lie before each sample.
-    total, square : ndarray of int64, shape (samples + 1,)
-        Sums, in thousandths, of the values and of their squares before each sample.
+    sums : ndarray of int64, shape (3, samples + 1)
+        What lies before each sample: how many distinct (group, whole hour) pairs, and the sums, in thousandths, of the
+        values and of their squares.
     belief : ndarray of float64, shape (parts, samples + 1)
         What the twin believed after each sample, and one 0 behind the last.
     """
@@ -53,9 +52,7 @@ class Samples:
     start: Ints
     key: Ints
     value: Floats
-    seen: Ints
-    total: Ints
-    square: Ints
+    sums: Ints
     belief: Floats
 
     @classmethod
@@ -73,19 +70,17 @@ class Samples:
         belief : ndarray of float64, shape (parts, samples)
             What the twin believed after each sample.
         """
-        group = np.repeat(np.arange(len(start) - 1), np.diff(start))
-        key = group * _SPAN + (time_ms + _CENTRE)
-        hour = group * (_SPAN // MS_PER_HOUR) + (time_ms + _CENTRE) // MS_PER_HOUR
-        whole = np.rint(np.clip(value, -_LARGEST, _LARGEST) * _PER_UNIT).astype(np.int64)
+        group = np.repeat(np.arange(len(start) - 1), start[1:] - start[:-1])
+        centred = time_ms + _CENTRE
+        padded = np.zeros((1 + len(belief), len(value) + 1))
+        padded[0, :-1], padded[1:, :-1] = value, belief
         return cls(
             quantities=quantities,
             start=start,
-            key=key,
-            value=np.append(value, 0.0),
-            seen=_before(np.diff(hour, prepend=-1) != 0),
-            total=_before(whole),
-            square=_before(whole * whole),
-            belief=np.concatenate((belief, np.zeros((len(belief), 1))), axis=1),
+            key=group * _SPAN + centred,
+            value=padded[0],
+            sums=_sums(group * (_SPAN // MS_PER_HOUR) + centred // MS_PER_HOUR, value),
+            belief=padded[1:],
         )
 
     def at(self, patient: Ints, time_ms: Ints) -> Moments:
@@ -103,9 +98,25 @@ class Samples:
         return Moments(samples=self, time_ms=time_ms, key=key, first=first, end=end)
 
 
+def _sums(hour: Ints, value: Floats) -> Ints:
+    """See `Samples`; ``hour`` tells group and whole hour."""
+    each = np.empty((3, len(value)), np.int64)
+    each[0, :1] = 1
+    np.not_equal(hour[1:], hour[:-1], out=each[0, 1:], casting="unsafe")
+    each[1] = np.rint(np.minimum(np.maximum(value, -_LARGEST), _LARGEST) * _PER_UNIT)
+    each[2] = each[1] * each[1]
+    sums = np.zeros((3, len(value) + 1), np.int64)
+    np.cumsum(each, axis=1, out=sums[:, 1:])
+    return sums
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Which samples each (query, quantity) may look at: ``first <= index < end``; arrays (queries, quantities)."""
+    """Which samples each (query, quantity) may look at: ``first <= index < end``; arrays (queries, quantities).
+
+    Methods take the quantities they are about as ``columns``, in any order and any number of times: a numpy call on a
+    few numbers costs the same as one on hundreds, so that all windows are asked for at once.
+    """
 
     samples: Samples
     time_ms: Ints
@@ -113,12 +124,12 @@ class Moments:
     first: Ints
     end: Ints
 
-    def since(self, hours: float, columns: slice = slice(None)) -> Ints:
-        """Index of the first sample later than ``hours`` before the query, for some quantities."""
-        key = self.key[:, columns] - round(hours * MS_PER_HOUR)
+    def since(self, span_ms: Ints, columns: Ints) -> Ints:
+        """Index of the first sample later than ``span_ms`` before the query: (queries, columns)."""
+        key = self.key[:, columns] - span_ms
         return np.maximum(np.searchsorted(self.samples.key, key, side="right"), self.first[:, columns])
 
-    def value_before(self, index: Ints, columns: slice = slice(None)) -> Floats:
+    def value_before(self, index: Ints, columns: Ints) -> Floats:
         """Value of the sample just before ``index``; NaN where there is none."""
         found = self.samples.value[np.maximum(index - 1, 0)]
         return np.where(index > self.first[:, columns], found, np.nan)
@@ -132,33 +143,29 @@ class Moments:
 
     def belief(self) -> Floats:
         """What the twin believed after the last sample: (parts, queries, quantities); any number if there is none."""
-        return self.samples.belief[:, np.maximum(self.end - 1, 0)]
+        found: Floats = self.samples.belief[:, np.maximum(self.end - 1, 0)]
+        return found
 
-    def hours_seen(self, begin: Ints, columns: slice = slice(None)) -> Floats:
+    def hours_seen(self, begin: Ints, columns: Ints) -> Floats:
         """In how many distinct clock hours something was measured since ``begin``."""
-        seen = self.samples.seen
-        return (seen[self.end[:, columns]] - seen[begin]).astype(np.float64)
+        seen = self.samples.sums[0]
+        found: Floats = (seen[self.end[:, columns]] - seen[begin]).astype(np.float64)
+        return found
 
-    def mean_and_sd(self, begin: Ints, columns: slice) -> tuple[Floats, Floats]:
+    def mean_and_sd(self, begin: Ints, columns: Ints) -> tuple[Floats, Floats]:
         """Mean and standard deviation (population) of a window; NaN where it is empty."""
         end = self.end[:, columns]
         n = np.where(end > begin, end - begin, np.nan)
-        total = self.samples.total[end] - self.samples.total[begin]
-        square = self.samples.square[end] - self.samples.square[begin]
+        _, total, square = self.samples.sums[:, end] - self.samples.sums[:, begin]
         spread = np.sqrt(np.maximum(n * square - total.astype(np.float64) ** 2, 0.0)) / n
         return total / n / _PER_UNIT, spread / _PER_UNIT
 
-    def extremes(self, begin: Ints, columns: slice = slice(None)) -> tuple[Floats, Floats]:
+    def extremes(self, begin: Ints, columns: Ints) -> tuple[Floats, Floats]:
         """Least and greatest value of a window; NaN where it is empty."""
         end = self.end[:, columns]
-        bounds = np.stack((begin, end), axis=-1).ravel()
-        empty = end <= begin
-        low = np.minimum.reduceat(self.samples.value, bounds)[::2].reshape(end.shape)
-        high = np.maximum.reduceat(self.samples.value, bounds)[::2].reshape(end.shape)
+        bounds = np.empty((*end.shape, 2), np.int64)
+        bounds[..., 0], bounds[..., 1] = begin, end
+        flat, empty = bounds.ravel(), end <= begin
+        low = np.minimum.reduceat(self.samples.value, flat)[::2].reshape(end.shape)
+        high = np.maximum.reduceat(self.samples.value, flat)[::2].reshape(end.shape)
         return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
-
-
-def _before(amount: NDArray[np.bool_] | Ints) -> Ints:
-    sums = np.zeros(len(amount) + 1, np.int64)
-    np.cumsum(amount, out=sums[1:])
-    return sums

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from cds_app.domain.facts import (
@@ -28,10 +28,11 @@ from cds_app.domain.facts import (
 )
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import FactT, by_concept, in_time, last_time, newest, years
+from cds_app.score.chronology import Course, FactT, by_concept, in_time, last_time, newest, years
 
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 _NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
 _OVER = frozenset({"inactive", "remission", "resolved"})
@@ -136,9 +137,17 @@ class Situation:
         return found
 
     @cached_property
-    def _series(self) -> dict[str, tuple[Measurement, ...]]:
+    def _courses(self) -> dict[str, Course]:
         """By quantity, filled as quantities are asked for."""
         return {}
+
+    def _course(self, quantity: str) -> Course:
+        course = self._courses.get(quantity)
+        if course is None:
+            rows = self._usable(quantity)
+            course = Course(rows, rows[-1], self.age_h(rows[-1]), self.fresh_h(quantity)) if rows else Course()
+            self._courses[quantity] = course
+        return course
 
     @cached_property
     def _times(self) -> dict[str, list[datetime]]:
@@ -158,7 +167,7 @@ class Situation:
             times = self._times[quantity] = [one.when for one in self.series(quantity)]
         return times
 
-    @property
+    @cached_property
     def quantities(self) -> tuple[str, ...]:
         """Quantities of which anything usable was ever measured."""
         known = (self.ontology.variables.get(key) for key in self._by_variable)
@@ -171,17 +180,12 @@ class Situation:
 
     def series(self, quantity: str) -> tuple[Measurement, ...]:
         """Everything plausible measured up to now, oldest first; bounds included and visible as such."""
-        rows = self._series.get(quantity)
-        if rows is None:
-            rows = self._series[quantity] = self._usable(quantity)
-        return rows
+        return self._course(quantity).rows
 
     def latest(self, quantity: str, within_h: float | None = None) -> Measurement | None:
         """The newest plausible value, however old, or not older than ``within_h`` (inclusive)."""
-        rows = self.series(quantity)
-        if not rows or (within_h is not None and self.age_h(rows[-1]) > within_h):
-            return None
-        return rows[-1]
+        course = self._course(quantity)
+        return course.newest if within_h is None or course.age_h <= within_h else None
 
     def fresh_h(self, quantity: str) -> float:
         """How long a value of this quantity counts as current, from the ontology."""
@@ -189,7 +193,8 @@ class Situation:
 
     def fresh(self, quantity: str) -> Measurement | None:
         """The newest plausible value if the ontology still calls it current."""
-        return self.latest(quantity, self.fresh_h(quantity)) if self.series(quantity) else None
+        course = self._course(quantity)
+        return course.newest if course.age_h <= course.fresh_h else None
 
     def stale(self, quantities: Iterable[str]) -> tuple[Measurement, ...]:
         """Newest values of those quantities whose newest value is no longer current."""
@@ -365,7 +370,7 @@ class Situation:
         """Whether a running encounter is an inpatient one."""
         return any(one.class_code in _INPATIENT for one in self._running)
 
-    @property
+    @cached_property
     def intensive_care(self) -> bool:
         """Whether a running encounter is named intensive care."""
         return any(_ICU.search(one.text) for one in self._running)
@@ -388,12 +393,10 @@ class Situation:
     # --- windows
 
     def _since(self, within_h: float | None) -> datetime:
-        return (
-            self.now - timedelta(hours=within_h)
-            if within_h is not None
-            else datetime.min.replace(tzinfo=self.now.tzinfo)
-        )
+        return _EVER if within_h is None else self.now - timedelta(hours=within_h)
 
     def _recent(self, rows: Sequence[FactT], within_h: float | None) -> tuple[FactT, ...]:
+        if within_h is None or not rows:
+            return tuple(rows)
         since = self._since(within_h)
         return tuple(one for one in rows if one.when >= since)

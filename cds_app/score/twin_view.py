@@ -6,8 +6,8 @@ quantities and instants at once; a test holds them equal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Motion:
     scale: Floats
 
     @classmethod
-    def of(cls, twin: TwinModel, quantities: Sequence[str]) -> Motion:
+    @lru_cache(maxsize=4)
+    def of(cls, twin: TwinModel, quantities: tuple[str, ...]) -> Motion:
         """Parameters of some quantities."""
         rows = np.full((5, len(quantities)), np.nan)
         for i, name in enumerate(quantities):

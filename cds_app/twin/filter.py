@@ -12,7 +12,7 @@ sign are a step is our own rule; it costs 0.2 % of forecast accuracy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, sqrt
+from math import exp, inf, sqrt
 from typing import NamedTuple, Protocol
 
 
@@ -192,31 +192,31 @@ def run(dynamics: Parameters, start: Belief | None, hours: Sequence[float], valu
     """
     if not hours:
         return []
-    if start is None:
-        first = admit(dynamics, prior(dynamics, hours[0]), values[0])
-        return [_row(first), *run(dynamics, first.belief, hours[1:], values[1:])]
     mean, tau_b, tau_d, soft = (
         dynamics.baseline_mean, dynamics.baseline_relaxation_h, dynamics.relaxation_h, dynamics.soft_z,
     )  # fmt: skip
     var_b, var_d = dynamics.baseline_sd * dynamics.baseline_sd, dynamics.deviation_sd * dynamics.deviation_sd
     noise = dynamics.noise_sd * dynamics.noise_sd
     rows: list[Row] = []
-    before, b, d, p_bb, p_bd, p_dd, pending = start
+    usual = inf if start is None else soft  # the first value of a person cannot surprise: see `admit`
+    before, b, d, p_bb, p_bd, p_dd, pending = start or prior(dynamics, hours[0])
+    kept_for_h = kept_b = kept_d = kept_bb = kept_bd = kept_dd = 0.0
     for at, value in zip(hours, values, strict=True):
         elapsed_h = at - before
         if elapsed_h > 0.0:
-            kept_b = exp(-elapsed_h / tau_b)
-            kept_d = exp(-elapsed_h / tau_d)
+            if elapsed_h != kept_for_h:  # what is charted by the hour is forgotten by the hour: seldom another one
+                kept_for_h, kept_b, kept_d = elapsed_h, exp(-elapsed_h / tau_b), exp(-elapsed_h / tau_d)
+                kept_bb, kept_bd, kept_dd = kept_b * kept_b, kept_b * kept_d, kept_d * kept_d
             b = mean + kept_b * (b - mean)
             d = kept_d * d
-            p_bb = var_b + kept_b * kept_b * (p_bb - var_b)
-            p_bd = kept_b * kept_d * p_bd
-            p_dd = var_d + kept_d * kept_d * (p_dd - var_d)
+            p_bb = var_b + kept_bb * (p_bb - var_b)
+            p_bd = kept_bd * p_bd
+            p_dd = var_d + kept_dd * (p_dd - var_d)
             before = at
         difference = value - b - d
         variance = p_bb + 2.0 * p_bd + p_dd + noise
         z = difference / sqrt(variance)
-        if not -soft <= z <= soft:
+        if not -usual <= z <= usual:
             step = update(dynamics, Belief(before, b, d, p_bb, p_bd, p_dd, pending), value)
             rows.append(_row(step))
             before, b, d, p_bb, p_bd, p_dd, pending = step.belief
@@ -228,7 +228,7 @@ def run(dynamics: Parameters, start: Belief | None, hours: Sequence[float], valu
         p_bb -= gain_b * c_b
         p_bd -= gain_b * c_d
         p_dd -= gain_d * c_d
-        pending = 0
+        pending, usual = 0, soft
         rows.append((b, d, p_bb, p_bd, p_dd, z, 1.0, 0.0))
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 from typing import TYPE_CHECKING, Any
@@ -107,6 +107,10 @@ class Dynamics:
         lowest = self.baseline_mean - _LOWEST_SD * self.baseline_sd
         return max(log(value), lowest) if value > 0.0 else lowest
 
+    def on_scale(self, values: Sequence[float]) -> list[float]:
+        """`to_scale` of many values."""
+        return list(values) if self.transform == "identity" else [self.to_scale(value) for value in values]
+
     def to_unit(self, scaled: float) -> float:
         """From the scale of the state to the canonical unit, inside the plausible limits."""
         value = scaled if self.transform == "identity" else exp(min(scaled, 50.0))
@@ -139,9 +143,9 @@ class JointReference:
     quantiles: tuple[tuple[int, tuple[float, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TwinModel:
-    """Everything that the twin knows of people in general.
+    """Everything that the twin knows of people in general; there is one of a kind, equal only to itself.
 
     Parameters
     ----------

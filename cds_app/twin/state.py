@@ -6,10 +6,9 @@ import json
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Ontology
@@ -23,12 +22,8 @@ _MAGIC = b"twinline-state-1\n"
 _COLUMNS = ("hours", "values", "baseline", "deviation", "p_bb", "p_bd", "p_dd", "z", "weight", "pending")
 
 
-class Sample(NamedTuple):
-    """One usable value; the order of samples is the order of tuples."""
-
-    hours: float
-    ref: str
-    value: float
+Sample = tuple[float, str, float]
+"""One usable value: hours, ref, value; the order of samples is the order of tuples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +76,6 @@ class Track:
             self.hours[index], self.baseline[index], self.deviation[index], self.p_bb[index], self.p_bd[index],
             self.p_dd[index], int(self.pending[index]),
         )  # fmt: skip
-
-    def samples(self) -> Iterator[Sample]:
-        """The samples in order."""
-        return map(Sample, self.hours, self.refs, self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +156,7 @@ def _little_endian(column: array[float]) -> bytes:
 def rebuild(model: TwinModel, ontology: Ontology, timeline: Timeline) -> TwinState:
     """Filter the whole timeline."""
     found = _by_quantity(model, ontology, timeline.facts.measurements)
-    tracks = {name: _filtered(model.dynamics[name], None, 0, sorted(found[name])) for name in sorted(found)}
+    tracks = {name: _filtered(model.dynamics[name], sorted(found[name])) for name in sorted(found)}
     return TwinState(model_sha256=model.sha256, tracks=tracks)
 
 
@@ -198,8 +189,8 @@ def update(model: TwinModel, ontology: Ontology, state: TwinState, timeline: Tim
 
 def track_of(model: TwinModel, quantity: str, hours: Sequence[float], values: Sequence[float]) -> Track:
     """Filter bare numbers, times ascending: the entry for training and verification."""
-    samples = [Sample(float(at), "", float(value)) for at, value in zip(hours, values, strict=True)]
-    return _filtered(model.dynamics[quantity], None, 0, samples)
+    samples = [(float(at), "", float(value)) for at, value in zip(hours, values, strict=True)]
+    return _filtered(model.dynamics[quantity], samples)
 
 
 def _by_quantity(model: TwinModel, ontology: Ontology, facts: Iterable[Fact]) -> dict[str, list[Sample]]:
@@ -210,31 +201,35 @@ def _by_quantity(model: TwinModel, ontology: Ontology, facts: Iterable[Fact]) ->
             continue
         variable = variables.get(fact.variable)
         if variable is not None and variable.quantity in dynamics and isfinite(fact.value):
-            sample = Sample(to_hours(fact.when), fact.ref, fact.value)
-            found.setdefault(variable.quantity, []).append(sample)
+            found.setdefault(variable.quantity, []).append((to_hours(fact.when), fact.ref, fact.value))
     return found
 
 
 def _merged(dynamics: Dynamics, track: Track | None, added: Sequence[Sample], removed: Sequence[Sample]) -> Track:
+    """A track with samples added and removed: what lies before the first of them stays as it is."""
     new = sorted(added)
     if track is None:
-        return _filtered(dynamics, None, 0, new)
-    first = min(sample.hours for sample in (*new, *removed))
-    keep = bisect_left(track.hours, first)
-    gone = {(sample.hours, sample.ref) for sample in removed}
+        return _filtered(dynamics, new)
+    keep = bisect_left(track.hours, min(hours for hours, _, _ in (*new, *removed)))
+    gone = {(hours, ref) for hours, ref, _ in removed}
     later = zip(track.hours[keep:], track.refs[keep:], track.values[keep:], strict=True)
-    tail = [Sample(*one) for one in later if (one[0], one[1]) not in gone]
-    return _filtered(dynamics, track, keep, sorted((*tail, *new)))
+    tail = [(hours, ref, value) for hours, ref, value in later if (hours, ref) not in gone]
+    samples = sorted((*tail, *new))
+    return _joined(track, keep, _filtered(dynamics, samples, track.belief(keep - 1) if keep else None))
 
 
-def _filtered(dynamics: Dynamics, track: Track | None, keep: int, samples: Sequence[Sample]) -> Track:
-    """The first ``keep`` samples of a track as they are, then new samples filtered on from there."""
-    refs = (*(track.refs[:keep] if track else ()), *[sample.ref for sample in samples])
-    columns = [getattr(track, name)[:keep] if track else array("d") for name in _COLUMNS]
-    start = track.belief(keep - 1) if track and keep else None
-    hours = [sample.hours for sample in samples]
-    values = [sample.value for sample in samples]
-    rows = run(dynamics, start, hours, [dynamics.to_scale(value) for value in values])
-    for column, new in zip(columns, (hours, values, *zip(*rows, strict=True)), strict=False):
-        column.extend(new)
+def _filtered(dynamics: Dynamics, samples: Sequence[Sample], start: Belief | None = None) -> Track:
+    """A track of some samples, ascending, from what was believed before them."""
+    if not samples:
+        empty = dict.fromkeys(_COLUMNS, array("d"))
+        return Track(quantity=dynamics.quantity, refs=(), **empty)
+    hours, refs, values = zip(*samples, strict=True)
+    rows = run(dynamics, start, hours, dynamics.on_scale(values))
+    columns = (array("d", column) for column in (hours, values, *zip(*rows, strict=True)))
     return Track(quantity=dynamics.quantity, refs=refs, **dict(zip(_COLUMNS, columns, strict=True)))
+
+
+def _joined(track: Track, keep: int, rest: Track) -> Track:
+    """The first ``keep`` samples of a track, and the rest behind them."""
+    columns = {name: getattr(track, name)[:keep] + getattr(rest, name) for name in _COLUMNS}
+    return Track(quantity=track.quantity, refs=track.refs[:keep] + rest.refs, **columns)

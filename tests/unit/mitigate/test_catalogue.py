@@ -11,7 +11,7 @@ import pytest
 from cds_app.content import artefact
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
-from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of, scores_of
+from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
 from tests.chart import ONTOLOGY
 from tests.unit.mitigate.content import CALCIUM, ECG, HIGH_POTASSIUM, artefact_of, option, topic
@@ -104,9 +104,9 @@ def shipped() -> Catalogue:
 
 def test_a_topic_tells_which_risk_and_scores_it_asks_for(shipped: Catalogue) -> None:
     assert risk_of(shipped.topics["sepsis"]) == "sepsis"
-    assert scores_of(shipped.topics["sepsis"]) == ("sofa", "news2")
+    assert shipped.topics["sepsis"].scores == ("sofa", "news2")
     assert risk_of(shipped.topics["aki"]) is None
-    assert scores_of(shipped.topics["aki"]) == ("kdigo",)
+    assert shipped.topics["aki"].scores == ("kdigo",)
 
 
 def test_the_shipped_catalogue_has_the_25_topics(shipped: Catalogue) -> None:

@@ -44,14 +44,14 @@ def test_the_most_urgent_comes_first_then_the_order_of_the_catalogue() -> None:
     assert [one.topic for one in found] == ["sodium", "hyperkalaemia", "warfarin"]
 
 
-def test_a_concern_shows_newest_and_previous_values_with_reference() -> None:
+def test_a_concern_shows_newest_values_with_reference() -> None:
     before, now, old = measured("potassium", 5.0, 9), measured("potassium", 6.6), measured("creatinine", 2.0, 60)
     (found,) = concerns(before, now, old)
     assert found.facts == (now,)
     potassium, creatinine = found.readings
-    assert (potassium.latest, potassium.previous, potassium.stale) == (now, before, False)
+    assert (potassium.latest, potassium.stale) == (now, False)
     assert potassium.reference == Range(low=3.5, high=5.0)
-    assert (creatinine.latest, creatinine.previous, creatinine.reference) == (old, None, None)
+    assert (creatinine.latest, creatinine.reference) == (old, None)
     assert creatinine.stale
 
 

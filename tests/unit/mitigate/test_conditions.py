@@ -35,7 +35,7 @@ def asked(
     rule: object,
     *facts: Fact,
     scores: Mapping[str, Score | Abstained] | None = None,
-    risks: Mapping[str, object] | None = None,
+    risks: Mapping[str, Risk | Abstained] | None = None,
 ) -> Verdict:
     view = View(situation=situation(*facts), scores=scores or {}, risks=risks or {})
     return evaluate(RULES.validate_python(rule), view)
