@@ -18,7 +18,7 @@ from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError,
 
 
 class Transactions:
-    """What the writer's thread does to the database.
+    """What the writer does to the database.
 
     Parameters
     ----------
