@@ -84,16 +84,18 @@ def memory_deps(knowledge: Knowledge, settings: Settings) -> Deps:
 def answering_of(deps: Deps) -> Answering:
     """The use case behind every hook."""
     twinner = Twinner(deps.knowledge.twin, deps.knowledge.ontology)
+    gatherer = Gatherer(
+        knowledge=deps.knowledge,
+        fhir=deps.fhir,
+        budget_s=deps.settings.fetch_budget_s,
+        max_entries=deps.settings.max_entries,
+    )
     return Answering(
         knowledge=deps.knowledge,
         store=deps.store,
         records=Records(deps.store, twinner, capacity=deps.settings.cached_facts),
-        gatherer=Gatherer(
-            knowledge=deps.knowledge,
-            fhir=deps.fhir,
-            budget_s=deps.settings.fetch_budget_s,
-            max_entries=deps.settings.max_entries,
-        ),
+        gatherer=gatherer,
+        computing=gatherer.computing,
     )
 
 

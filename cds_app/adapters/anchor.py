@@ -14,6 +14,8 @@ class Anchor:
     """A small file with the newest head that this process wrote.
 
     It may lag behind the log (it is written after each group, without waiting for the disk), never run ahead of it.
+    Heads are texts of one length within one sector of a disk, so a new one may be written over the old one: it is
+    there whole or not at all. A new file in its place would be as safe, but makes some file systems wait for the disk.
     """
 
     __slots__ = ("_path", "_stale", "_vault")
@@ -32,18 +34,19 @@ class Anchor:
             If the file was changed.
         """
         try:
-            return self._parse(self._path.read_text("ascii"))
-        except FileNotFoundError:
-            return EMPTY
-        except ValueError:
-            raise IntegrityError("the anchor of the log was changed") from None
+            return self._read_once()
+        except IntegrityError:
+            return self._read_once()  # the first look may have met a writer half-way
 
     def keep(self, head: Head) -> None:
-        """Replace the file. The entries are durable without it, so a failure here waits for `catch_up` to tell."""
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        """Write the head. The entries are durable without it, so a failure here waits for `catch_up` to tell."""
+        text = f"{head.number:020} {head.mac.hex()} {head.seal.hex()}\n".encode("ascii")
         try:
-            draft.write_text(f"{head.number} {head.mac.hex()} {head.seal.hex()}\n", "ascii")
-            draft.replace(self._path)
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(handle, text, 0)
+            finally:
+                os.close(handle)
         except OSError:
             self._stale = head
         else:
@@ -56,9 +59,14 @@ class Anchor:
         if self._stale is not None:
             raise DependencyDown("the anchor of the log cannot be written")
 
-    def _parse(self, text: str) -> Head:
-        number, mac, seal = text.split()
-        head = Head(number=int(number), mac=bytes.fromhex(mac), seal=bytes.fromhex(seal))
+    def _read_once(self) -> Head:
+        try:
+            number, mac, seal = self._path.read_text("ascii").split()
+            head = Head(number=int(number), mac=bytes.fromhex(mac), seal=bytes.fromhex(seal))
+        except FileNotFoundError:
+            return EMPTY
+        except ValueError:
+            raise IntegrityError("the anchor of the log was changed") from None
         if not is_genuine(self._vault, head):
             raise IntegrityError("the anchor of the log was changed")
         return head

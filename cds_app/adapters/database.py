@@ -1,11 +1,11 @@
-"""Connections to SQLite or PostgreSQL, set up so that a finished commit is on the disk."""
+"""Connections to SQLite or PostgreSQL; a finished `Database.write` is on the disk."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +13,18 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from cds_app.adapters.session import Session, Wording
 from cds_app.errors import DependencyDown, SettingsError
 
 PATIENCE_S: Final = 5.0
 _READERS: Final = 8
+_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+
+_sync: Final = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+
+Errors = tuple[type[Exception], ...]
 
 
 class Database:
@@ -30,6 +36,15 @@ class Database:
         ``sqlite:///path`` or ``postgresql://...``; a PostgreSQL URL means psycopg 3.
     patience_s : float
         How long to wait for a lock or a connection, seconds.
+
+    Attributes
+    ----------
+    failures : tuple of type
+        What a database that cannot be used raises, by whichever way.
+    broken_constraint : type
+        What a row raises that the tables do not admit.
+    refusals : tuple of type
+        That, and what a value raises that a column cannot hold: the fault of one row, not of the database.
     """
 
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
@@ -37,22 +52,43 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.reading = _sqlite(self.url, patience_s, "BEGIN", _READERS)
-            self.writing = _sqlite(self.url, patience_s, "BEGIN IMMEDIATE", 1)
+            self.writing = _sqlite(self.url, patience_s, _BEGIN_WRITING, 1)
         else:
             # One statement is one transaction: a read is one round trip instead of three.
             self.reading = _postgresql(self.url, patience_s, _READERS, isolation_level="AUTOCOMMIT")
             self.writing = _postgresql(self.url, patience_s, 1)
+        self._wording = Wording(self.reading.dialect)
+        driver = self.reading.dialect.loaded_dbapi
+        self.failures: Errors = (SQLAlchemyError, driver.Error, OSError)
+        self.broken_constraint: type[Exception] = driver.IntegrityError
+        self.refusals: Errors = (driver.IntegrityError, driver.DataError, OverflowError, UnicodeError)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection for one statement. What goes wrong comes out as DependencyDown."""
-        with _reported(), self.reading.connect() as connection:
-            yield connection
+    def read(self) -> Iterator[Session]:
+        """A session for single statements. What goes wrong comes out as DependencyDown."""
+        with self._reported(), _borrowed(self.reading) as connection:
+            yield Session(connection.cursor(), self._wording)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session for one transaction, durable at the end; nothing is written if anything in it goes wrong.
+
+        Others may see it a moment before the disk has it. What they write then lies behind it in the same file, so that
+        it is never durable without this.
+        """
+        with _borrowed(self.writing) as connection:
+            cursor = connection.cursor()
+            if self.is_sqlite:
+                cursor.execute(_BEGIN_WRITING)
+            yield Session(cursor, self._wording)
+            connection.commit()
+            if self.is_sqlite:
+                _put_on_disk(self.url)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection for statements that shall all see the same moment."""
-        with _reported(), self.reading.connect() as connection:
+        with self._reported(), self.reading.connect() as connection:
             yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
 
     def close(self) -> None:
@@ -60,13 +96,26 @@ class Database:
         self.reading.dispose()
         self.writing.dispose()
 
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except self.failures as error:
+            raise DependencyDown("the store cannot be read") from error
+
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def _borrowed(engine: Engine) -> Iterator[PoolProxiedConnection]:
+    """A driver's connection from the pool, which gets it back only if nothing went wrong."""
+    connection = engine.raw_connection()
     try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        raise DependencyDown("the store cannot be read") from error
+        yield connection
+    except BaseException:
+        with suppress(engine.dialect.loaded_dbapi.Error):
+            connection.rollback()  # SQLite would hold its lock for as long as the error holds the cursor
+        connection.invalidate()
+        raise
+    connection.close()
 
 
 def read_url(text: str) -> URL:
@@ -137,6 +186,7 @@ def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine
     engine = create_engine(
         url,
         hide_parameters=True,
+        paramstyle="named",
         poolclass=QueuePool,
         pool_size=connections,
         pool_timeout=patience_s,
@@ -145,6 +195,18 @@ def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", partial(_begin, begin))
     return engine
+
+
+def _put_on_disk(url: URL) -> None:
+    """Wait until the disk has what was committed: until then it is in the write-ahead log, or moved on and synced.
+
+    With ``synchronous = FULL`` SQLite does the same while it holds the lock, and all other processes sleep meanwhile.
+    """
+    log = os.open(f"{url.database}-wal", os.O_RDONLY)
+    try:
+        _sync(log)
+    finally:
+        os.close(log)
 
 
 def _begin(how: str, connection: Connection) -> None:
@@ -156,7 +218,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # broken text must not stop `verify`
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",
+        "synchronous = NORMAL",  # a commit returns before the disk has it: `_put_on_disk` waits, without SQLite's lock
         "foreign_keys = ON",
         "secure_delete = ON",  # a destroyed key must not survive in a free page
     ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from cds_app.adapters.ledger import Head, LogRow, Note, is_genuine, link, sealed_head, stamp
 from cds_app.adapters.sealing import (
@@ -63,11 +64,10 @@ class Standing:
     entries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatientRow:
-    """A patient whom the store has not seen before."""
+class PatientRow(NamedTuple):
+    """A patient whom the store has not seen before: those columns of the patients table that are filled then."""
 
-    patient: str
+    pseudonym: str
     wrapped_key: bytes
     created: str
 
@@ -161,7 +161,7 @@ class Draft:
 
     def _admit(self, job: Job) -> Standing:
         wrapped = self._vault.new_key(job.patient)
-        self.patients.append(PatientRow(patient=job.patient, wrapped_key=wrapped, created=job.learned))
+        self.patients.append(PatientRow(job.patient, wrapped, job.learned))
         return Standing(patient=job.patient, wrapped_key=wrapped)
 
     def _write(self, job: Job, notes: list[Note], standing: Standing) -> int:

@@ -118,7 +118,7 @@ class MemoryStore:
         )
 
     def _apply(self, draft: Draft) -> None:
-        self._keys |= {row.patient: row.wrapped_key for row in draft.patients}
+        self._keys |= {row.pseudonym: row.wrapped_key for row in draft.patients}
         for segment in draft.segments:
             self._segments[segment.patient].append(segment)
         self._log += draft.log

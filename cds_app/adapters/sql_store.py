@@ -128,8 +128,8 @@ class SqlStore:
         copy_sqlite(self._database.url, path)
 
     def _rows(self, statement: Select[Any], **values: object) -> Sequence[_Joined]:
-        with self._database.read() as connection:
-            return [tuple(row) for row in connection.execute(statement, values)]
+        with self._database.read() as session:
+            return session.rows(statement, **values)
 
     def _living(self, wrapped: bytes | None, patient: str) -> Cipher:
         if wrapped is None:

@@ -1,31 +1,24 @@
-"""The writing half of the SQL store. All of it runs in the writer's thread, one transaction at a time."""
+"""The writing half of the SQL store. The writer runs all of it, one transaction at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
-
-from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, SQLAlchemyError
-from sqlalchemy.exc import IntegrityError as ConstraintError
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.database import Database, empty_wal
 from cds_app.adapters.drafting import Draft, Job, Standing
 from cds_app.adapters.ledger import Head, stamp
+from cds_app.adapters.session import Session
 from cds_app.adapters.vault import Vault
 from cds_app.adapters.writer import Outcome
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, TwinlineError
 
-# What one job can be refused for while its neighbours are fine: constraints, and values that a column cannot hold.
-_REFUSED: Final = (ConstraintError, DataError, OverflowError, UnicodeError)
-
 
 class Transactions:
-    """What the writer's thread does to the database.
+    """What the writer does to the database.
 
     Parameters
     ----------
@@ -49,20 +42,20 @@ class Transactions:
         """
         try:
             return self._write_together(jobs)
-        except _REFUSED as error:
+        except self._database.refusals as error:
             if len(jobs) == 1:
-                return [_refusal(error)]
+                return [self._refusal(error)]
         return [self._write_alone(job) for job in jobs]
 
     def erase(self, patient: str, at: datetime) -> None:
         """Destroy a patient's key and segments, and empty the write-ahead log, which may still hold the key."""
-        with self._transaction() as connection:
-            draft = self._draft(connection, patients=(patient,))
+        with self._transaction() as session:
+            draft = self._draft(session, patients=(patient,))
             if not draft.erase(patient, at):
                 return
-            connection.execute(sql.DESTROY_KEY, {"patient": patient, "at": stamp(at)})
-            connection.execute(sql.DROP_SEGMENTS, {"patient": patient})
-            _insert(connection, draft)
+            session.run(sql.DESTROY_KEY, patient=patient, at=stamp(at))
+            session.run(sql.DROP_SEGMENTS, patient=patient)
+            _insert(session, draft)
         self._keep(draft.head)
         self._wal_holds_keys = self._database.is_sqlite
         self._scrub()
@@ -77,12 +70,12 @@ class Transactions:
         IntegrityError
             If the end of the log is not where its head says.
         """
-        with self._transaction() as connection:
-            head = self._draft(connection).head
-            last = connection.execute(sql.LAST_LINK).one_or_none() or (0, b"")
-            if tuple(last) != (head.number, head.mac):
+        with self._transaction() as session:
+            head = self._draft(session).head
+            last = next(iter(session.rows(sql.LAST_LINK)), (0, b""))
+            if last != (head.number, head.mac):
                 raise IntegrityError("the log does not end at its head")
-            connection.execute(sql.TOUCH_HEAD)
+            session.run(sql.TOUCH_HEAD)
         self._scrub()
         if self._anchor:
             self._anchor.catch_up()
@@ -94,35 +87,37 @@ class Transactions:
             return error
 
     def _write_together(self, jobs: Sequence[Job]) -> list[Outcome]:
-        with self._transaction() as connection:
-            ids = {note.id for job in jobs for note in job.notes}
-            draft = self._draft(connection, patients={job.patient for job in jobs}, ids=ids)
+        with self._transaction() as session:
+            draft = self._draft(session, {job.patient for job in jobs}, _repeatable(jobs))
             before = draft.head
             outcomes = [_outcome(draft, job) for job in jobs]
-            _insert(connection, draft)
+            _insert(session, draft)
         if draft.head != before:
             self._keep(draft.head)
         return outcomes
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self) -> Iterator[Session]:
         try:
-            with self._database.writing.begin() as connection:
-                yield connection
-        except _REFUSED:
+            with self._database.write() as session:
+                yield session
+        except self._database.refusals:
             raise
-        except (SQLAlchemyError, OSError) as error:
+        except self._database.failures as error:
             self._database.writing.dispose()  # the next group starts on a new connection
             raise DependencyDown("the store cannot be written") from error
 
-    def _draft(self, connection: Connection, patients: Collection[str] = (), ids: Collection[str] = ()) -> Draft:
-        head = connection.execute(sql.HEAD_LOCKED).one_or_none()
-        return Draft(
-            self._vault,
-            None if head is None else Head(number=head[0], mac=head[1], seal=head[2]),
-            _standings(connection, patients) if patients else (),
-            connection.execute(sql.KNOWN_IDS, {"ids": list(ids)}).scalars() if ids else (),
-        )
+    def _draft(self, session: Session, patients: Collection[str] = (), ids: Collection[str] = ()) -> Draft:
+        heads = session.rows(sql.HEAD_LOCKED)
+        head = Head(number=heads[0][0], mac=heads[0][1], seal=heads[0][2]) if heads else None
+        return Draft(self._vault, head, _standings(session, list(patients)), _known(session, list(ids)))
+
+    def _refusal(self, error: Exception) -> TwinlineError:
+        refused: TwinlineError = BadRequest("the database cannot hold a value of the commit")
+        if isinstance(error, self._database.broken_constraint):
+            refused = Conflict("the database refuses a row of the commit")
+        refused.__cause__ = error
+        return refused
 
     def _keep(self, head: Head) -> None:
         if self._anchor:
@@ -134,12 +129,21 @@ class Transactions:
             self._wal_holds_keys = not empty_wal(self._database.url)
 
 
-def _standings(connection: Connection, patients: Collection[str]) -> list[Standing]:
-    rows = connection.execute(sql.STANDINGS, {"patients": list(patients)})
+def _repeatable(jobs: Sequence[Job]) -> set[str]:
+    """Ids that may rightly be in the log already. A decision's may not: the table refuses it a second time."""
+    return {note.id for job in jobs for note in job.notes if note.kind == "feedback"}
+
+
+def _standings(session: Session, patients: Sequence[str]) -> list[Standing]:
+    rows = session.rows(sql.standings(len(patients)), **sql.listed(patients)) if patients else ()
     return [
         Standing(patient=patient, wrapped_key=wrapped or b"", segments=segments or 0, entries=entries or 0)
         for patient, wrapped, segments, entries in rows
     ]
+
+
+def _known(session: Session, ids: Sequence[str]) -> list[str]:
+    return [row[0] for row in session.rows(sql.known_ids(len(ids)), **sql.listed(ids))] if ids else []
 
 
 def _outcome(draft: Draft, job: Job) -> Outcome:
@@ -149,25 +153,11 @@ def _outcome(draft: Draft, job: Job) -> Outcome:
         return error
 
 
-def _refusal(error: BaseException) -> TwinlineError:
-    refused: TwinlineError = BadRequest("the database cannot hold a value of the commit")
-    if isinstance(error, ConstraintError):
-        refused = Conflict("the database refuses a row of the commit")
-    refused.__cause__ = error
-    return refused
-
-
-def _insert(connection: Connection, draft: Draft) -> None:
+def _insert(session: Session, draft: Draft) -> None:
     if draft.patients:
-        connection.execute(
-            sql.ADD_PATIENTS,
-            [
-                {"pseudonym": row.patient, "wrapped_key": row.wrapped_key, "created": row.created}
-                for row in draft.patients
-            ],
-        )
+        session.run_each(sql.ADD_PATIENTS, (row._asdict() for row in draft.patients))
     if draft.segments:
-        connection.execute(sql.ADD_SEGMENTS, [row._asdict() for row in draft.segments])
+        session.run_each(sql.ADD_SEGMENTS, (row._asdict() for row in draft.segments))
     if draft.log:
-        connection.execute(sql.ADD_ENTRIES, [row._asdict() for row in draft.log])
-        connection.execute(sql.SET_HEAD, {"number": draft.head.number, "mac": draft.head.mac, "seal": draft.head.seal})
+        session.run_each(sql.ADD_ENTRIES, (row._asdict() for row in draft.log))
+        session.run(sql.SET_HEAD, number=draft.head.number, mac=draft.head.mac, seal=draft.head.seal)

@@ -1,11 +1,17 @@
-"""Every statement of the SQL store, built once: SQLAlchemy then compiles each of them once per database, too."""
+"""Every statement of the SQL store, built once: each is then worded once per database, too."""
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, and_, bindparam, delete, func, insert, select, update
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
 
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, delete, func, insert, select, update
+
+from cds_app.adapters.drafting import PatientRow
 from cds_app.adapters.schema import log, log_head, patients, segments
 
+_LENGTHS: Final = 64  # for so many lengths of a list the statement is kept
 _PATIENT: BindParameter[str] = bindparam("patient")
 _AFTER: BindParameter[int] = bindparam("after")
 
@@ -52,18 +58,38 @@ LAST_LINK = select(log.c.number, log.c.mac).order_by(log.c.number.desc()).limit(
 
 # On PostgreSQL whoever holds the head's row makes all other writers wait; on SQLite they wait already.
 HEAD_LOCKED = HEAD.with_for_update()
-STANDINGS = select(
-    patients.c.pseudonym,
-    patients.c.wrapped_key,
-    select(func.max(segments.c.number)).where(segments.c.patient == patients.c.pseudonym).scalar_subquery(),
-    select(func.max(log.c.number)).where(log.c.patient == patients.c.pseudonym).scalar_subquery(),
-).where(patients.c.pseudonym.in_(bindparam("patients", expanding=True)))
-KNOWN_IDS = select(log.c.id).where(log.c.id.in_(bindparam("ids", expanding=True)))
-
-ADD_PATIENTS = insert(patients)
+ADD_PATIENTS = insert(patients).values({name: bindparam(name) for name in PatientRow._fields})
 ADD_SEGMENTS = insert(segments)
 ADD_ENTRIES = insert(log)
-SET_HEAD = update(log_head).where(log_head.c.id == 1)
+SET_HEAD = (
+    update(log_head).where(log_head.c.id == 1).values({name: bindparam(name) for name in ("number", "mac", "seal")})
+)
 TOUCH_HEAD = update(log_head).values(probes=log_head.c.probes + 1)
 DESTROY_KEY = update(patients).where(patients.c.pseudonym == _PATIENT).values(wrapped_key=None, erased=bindparam("at"))
 DROP_SEGMENTS = delete(segments).where(segments.c.patient == _PATIENT)
+
+
+@lru_cache(_LENGTHS)
+def standings(count: int) -> Select[Any]:
+    """What the store holds of so many patients, named by `listed`."""
+    return select(
+        patients.c.pseudonym,
+        patients.c.wrapped_key,
+        select(func.max(segments.c.number)).where(segments.c.patient == patients.c.pseudonym).scalar_subquery(),
+        select(func.max(log.c.number)).where(log.c.patient == patients.c.pseudonym).scalar_subquery(),
+    ).where(_among(patients.c.pseudonym, count))
+
+
+@lru_cache(_LENGTHS)
+def known_ids(count: int) -> Select[Any]:
+    """Which of so many ids, named by `listed`, are in the log."""
+    return select(log.c.id).where(_among(log.c.id, count))
+
+
+def listed(values: Sequence[str]) -> dict[str, object]:
+    """Values of a list by the names that they have in `standings` and `known_ids`."""
+    return {f"value_{position}": value for position, value in enumerate(values)}
+
+
+def _among(column: ColumnElement[str], count: int) -> ColumnElement[bool]:
+    return column.in_([bindparam(f"value_{position}") for position in range(count)])

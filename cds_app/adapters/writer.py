@@ -1,13 +1,12 @@
-"""One writer thread and group commit: who comes while a transaction is being made durable shares the next one."""
+"""Group commit without a thread of its own: one caller writes for all who wait, and the next one for who came since."""
 
 from __future__ import annotations
 
-import queue
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
-from threading import Lock
+from threading import Condition
 from typing import Final, TypeVar
 
 from cds_app.adapters.drafting import Job
@@ -15,14 +14,28 @@ from cds_app.errors import DependencyDown, TwinlineError
 
 ROOM: Final = 256  # jobs that may wait
 GROUP: Final = 64  # jobs in one transaction
+_NOT_WRITTEN: Final = "the store could not write"
 
 Outcome = int | TwinlineError
 
 _Result = TypeVar("_Result")
 
 
+class _Place:
+    """One job in the queue, and what became of it."""
+
+    __slots__ = ("job", "outcome")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.outcome: Outcome | None = None
+
+
 class Writer:
-    """Runs jobs in groups, one group at a time, in a thread of its own.
+    """Runs jobs in groups, one group at a time, in the threads of those who brought them.
+
+    Who finds nobody writing takes the whole queue along. The others sleep; when a group is done, its callers go, and
+    one of those who came since writes next. A caller who is alone changes no thread at all.
 
     Parameters
     ----------
@@ -39,19 +52,20 @@ class Writer:
         self, write: Callable[[Sequence[Job]], Sequence[Outcome]], *, room: int = ROOM, group: int = GROUP
     ) -> None:
         self._write = write
+        self._room = room
         self._group = group
-        self._waiting: queue.Queue[tuple[Job, Future[int]]] = queue.Queue(room)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="twinline-writer")
-        self._lock = Lock()
+        self._queue: deque[_Place] = deque()
+        self._changed = Condition()
+        self._busy = False
         self._closed = False
 
     @property
     def waiting(self) -> int:
         """How many jobs wait for their transaction."""
-        return self._waiting.qsize()
+        return len(self._queue)
 
     def submit(self, job: Job) -> int:
-        """Wait until the job is durable; returns its outcome.
+        """Return once the job is durable; what is returned is its outcome.
 
         Raises
         ------
@@ -60,69 +74,73 @@ class Writer:
         DependencyDown
             At once, if the queue is full or closed.
         """
-        done: Future[int] = Future()
-        with self._lock:
-            self._enqueue(job, done)
-            self._turn(self._write_waiting)  # an earlier turn may take the job along; then this one finds less to do
-        return done.result()
+        place = self._queued(job)
+        while taken := self._turn(place):
+            self._write_group(taken)
+        if isinstance(place.outcome, TwinlineError):
+            raise place.outcome
+        return place.outcome or 0
 
     def alone(self, act: Callable[[], _Result]) -> _Result:
-        """Run something between two groups and wait for it. Raises what it raises, DependencyDown if closed."""
-        with self._lock:
-            if self._closed:
-                raise DependencyDown("the store is closed")
-            turn = self._turn(act)
-        return turn.result()
+        """Run something between two groups. Raises what it raises, DependencyDown if closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy)
+            self._check_open()
+            self._busy = True
+        try:
+            return act()
+        finally:
+            self._end_turn()
 
     def close(self) -> None:
         """Take no more; finish what waits."""
-        with self._lock:
+        with self._changed:
             self._closed = True
-        self._thread.shutdown(wait=True)
+            self._changed.wait_for(lambda: not self._busy and not self._queue)
 
-    def _turn(self, act: Callable[[], _Result]) -> Future[_Result]:
-        try:
-            return self._thread.submit(act)
-        except RuntimeError as error:  # the interpreter is going down
-            raise DependencyDown("the store is closed") from error
+    def _queued(self, job: Job) -> _Place:
+        place = _Place(job)
+        with self._changed:
+            self._check_open()
+            if len(self._queue) >= self._room:
+                raise DependencyDown("the store has more to write than it can")
+            self._queue.append(place)
+        return place
 
-    def _enqueue(self, job: Job, done: Future[int]) -> None:
-        if self._closed:
-            raise DependencyDown("the store is closed")
-        try:
-            self._waiting.put_nowait((job, done))
-        except queue.Full:
-            raise DependencyDown("the store has more to write than it can") from None
+    def _turn(self, place: _Place) -> list[_Place]:
+        """The group to write, once nobody else writes; nothing if the job was taken along meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: place.outcome is not None or not self._busy)
+            if place.outcome is not None:
+                return []
+            self._busy = True
+            return [self._queue.popleft() for _ in range(min(self._group, len(self._queue)))]
 
-    def _write_waiting(self) -> None:
-        taken = self._take()
-        if not taken:
-            return
+    def _write_group(self, taken: Sequence[_Place]) -> None:
         outcomes: Sequence[Outcome] = ()
         try:
-            outcomes = self._write([job for job, _ in taken])
+            outcomes = self._write([place.job for place in taken])
         except TwinlineError as error:
             outcomes = [error] * len(taken)
+        except Exception as error:
+            raise DependencyDown(_NOT_WRITTEN) from error
         finally:  # also after an error that nobody foresaw: no caller is left waiting, and each gets to see it
-            unforeseen = sys.exception()
-            for (_, done), outcome in zip_longest(taken, outcomes):
-                _settle(done, outcome, unforeseen)
+            _settle(taken, outcomes, sys.exception())
+            self._end_turn()
 
-    def _take(self) -> list[tuple[Job, Future[int]]]:
-        taken: list[tuple[Job, Future[int]]] = []
-        while len(taken) < self._group:
-            try:
-                taken.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        return taken
+    def _end_turn(self) -> None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DependencyDown("the store is closed")
 
 
-def _settle(done: Future[int], outcome: Outcome | None, unforeseen: BaseException | None) -> None:
-    if outcome is None:
-        outcome = DependencyDown("the store could not write")
-        outcome.__cause__ = unforeseen
-    if isinstance(outcome, TwinlineError):
-        done.set_exception(outcome)
-    else:
-        done.set_result(outcome)
+def _settle(taken: Sequence[_Place], outcomes: Sequence[Outcome], unforeseen: BaseException | None) -> None:
+    for place, outcome in zip_longest(taken, outcomes):
+        place.outcome = outcome
+        if outcome is None:
+            place.outcome = DependencyDown(_NOT_WRITTEN)
+            place.outcome.__cause__ = unforeseen

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import platform
 import statistics
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,6 +21,7 @@ import numpy as np
 
 from cds_app.adapters.store_bench import bench_store
 from cds_app.bootstrap import knowledge_of
+from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import running_service, unconfigured
 from cds_app.fabric.reading import read
 from cds_app.services.knowledge import Knowledge
@@ -191,43 +190,21 @@ def _observations(
 
 
 def run_load(url: str, requests: Sequence[bytes], connections: int, pids: Sequence[int]) -> Load:
-    """Send all requests over so many connections, each one as soon as the one before is answered."""
+    """Send all requests from another process and look what they took, here and in the workers."""
     before = sum(map(_cpu_s, pids))
-    shares = [requests[index::connections] for index in range(connections)]
-    results: list[list[tuple[float, bool]]] = [[] for _ in shares]
-    threads = [
-        threading.Thread(target=_client, args=(url, share, found)) for share, found in zip(shares, results, strict=True)
-    ]
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter() - begun
-    times = np.array([one for found in results for one, _ in found])
-    p50, p95, p99 = np.percentile(1000 * times, (50, 95, 99))
+    sent = send_from_elsewhere(url, "/cds-services/twinline-patient-view", requests, connections)
+    p50, p95, p99 = np.percentile(1000 * np.array(sent.seconds), (50, 95, 99))
     return Load(
-        requests=len(times),
+        requests=len(sent.seconds),
         connections=connections,
-        not_ok=sum(not ok for found in results for _, ok in found),
+        not_ok=sent.not_ok,
         p50_ms=round(float(p50), 2),
         p95_ms=round(float(p95), 2),
         p99_ms=round(float(p99), 2),
-        per_second=round(len(times) / took, 1),
-        cpu_ms_per_request=round(1000 * (sum(map(_cpu_s, pids)) - before) / len(times), 2),
+        per_second=round(len(sent.seconds) / sent.took_s, 1),
+        cpu_ms_per_request=round(1000 * (sum(map(_cpu_s, pids)) - before) / len(sent.seconds), 2),
         worker_peak_mib=round(max(map(_peak_mib, pids)), 1),
     )
-
-
-def _client(url: str, requests: Sequence[bytes], found: list[tuple[float, bool]]) -> None:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    for body in requests:
-        begun = time.perf_counter()
-        connection.request("POST", "/cds-services/twinline-patient-view", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
-        found.append((time.perf_counter() - begun, answer.status == http.client.OK))
-    connection.close()
 
 
 def _workers_of(url: str, folder: Path) -> list[int]:

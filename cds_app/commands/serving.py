@@ -24,6 +24,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from cds_app.errors import DependencyDown
 from cds_app.settings import PREFIX, Settings, load_settings
 
+_HOLD_BACK_S = 0.0005
+_MOST_HELD_BACK = 8
 _START_S = 60.0
 _STOP_S = 15.0
 _REFUSALS = (
@@ -52,7 +54,16 @@ def serve(**flags: Any) -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Gunicorn's threaded worker, discreet about requests that are not HTTP: its own repeats them in log and answer."""
+    """Gunicorn's threaded worker, discreet about requests that are not HTTP: its own repeats them in log and answer.
+
+    All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
+    them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
+    """
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless a worker with fewer of them was faster."""
+        time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
+        super().accept(listener)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""

@@ -1,7 +1,8 @@
 """One hook call from request to cards: fetch what prefetch left out, compute, save, answer.
 
 Cards leave only after the facts they rest on and the decision itself are durable. A call that loses a race for its
-patient computes again on what the winner left.
+patient computes again on what the winner left. Calls wait for servers and disks side by side and compute one after
+the other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import structlog
 
@@ -39,6 +41,9 @@ class Answering:
     records : Records
     gatherer : Gatherer
     turns : Turns
+    computing : Lock
+        Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
+        compute at once are both done when the second would have been done anyway.
     new_seed : callable
         A fresh uuid per call: the root of all ids in the answer.
     """
@@ -48,6 +53,7 @@ class Answering:
     records: Records
     gatherer: Gatherer
     turns: Turns = field(default_factory=Turns)
+    computing: Lock = field(default_factory=Lock)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
     def ready(self) -> None:
@@ -75,16 +81,18 @@ class Answering:
         return decisions
 
     def _once(self, call: HookCall, service: ServiceDefinition, patient: str, reading: Reading) -> tuple[Decision, ...]:
-        record, change = self.records.extend(self.records.load(patient), reading.facts)
-        inputs = Inputs(
-            service=service,
-            event=call.event,
-            record=record,
-            segments=record.segments_known + bool(change.novel),
-            unused=_unused(reading),
-            seed=self.new_seed(),
-        )
-        decisions = decide(self.knowledge, inputs)
+        loaded = self.records.load(patient)
+        with self.computing:
+            record, change = self.records.extend(loaded, reading.facts)
+            inputs = Inputs(
+                service=service,
+                event=call.event,
+                record=record,
+                segments=record.segments_known + bool(change.novel),
+                unused=_unused(reading),
+                seed=self.new_seed(),
+            )
+            decisions = decide(self.knowledge, inputs)
         if change.novel or decisions:
             commit = Commit(
                 patient=patient,

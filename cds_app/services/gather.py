@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import Issue, IssueCode
@@ -44,12 +45,15 @@ class Gatherer:
         For all fetches of one call together.
     max_entries : int
         Most resources one call may bring.
+    computing : Lock
+        Held while resources are read, never while the FHIR server is waited for.
     """
 
     knowledge: Knowledge
     fhir: FhirReader
     budget_s: float
     max_entries: int
+    computing: Lock = field(default_factory=Lock)
 
     def gather(self, call: HookCall, service: ServiceDefinition, seen: Set[bytes] = frozenset()) -> Reading:
         """Everything that could be had about the call's patient; what was ``seen`` before is passed over.
@@ -67,7 +71,8 @@ class Gatherer:
         items = (*resolved.items, *(item for one in fetched for item in one.items))
         self._bounded(items)
         _demand(service, resolved, fetched, items)
-        reading = self._read(call, items, seen)
+        with self.computing:
+            reading = self._read(call, items, seen)
         issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
         return replace(reading, issues=issues)
 

@@ -72,8 +72,8 @@ def test_a_database_of_a_newer_twinline_is_refused_and_left_alone(database: Data
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SettingsError, match="newer Twinline"):
         migrate(url)
-    with database.read() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    with database.read() as session:
+        assert session.rows(text("SELECT version_num FROM alembic_version")) == [("9999",)]
 
 
 def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -305,3 +305,32 @@ def test_postgresql_has_its_own_tools_for_backups(postgres_url: str, tmp_path: P
     with pytest.raises(SettingsError, match="pg_dump"):
         store.backup(tmp_path / "copy")
     store.close()
+
+
+def test_a_commit_waits_for_the_disk_while_others_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, waits = sqlite_store(tmp_path), list[str]()
+
+    def sync(handle: int) -> None:
+        with sqlite_locked(tmp_path / "twinline.sqlite"):
+            waits.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+
+    monkeypatch.setattr("cds_app.adapters.database._sync", sync)
+    append(store, store.pseudonym("north", "pat-1"), facts=facts())
+    assert waits == ["twinline.sqlite-wal"]
+    store.close()
+
+
+def test_a_disk_that_cannot_take_a_commit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = sqlite_store(tmp_path)
+
+    def fail(_: int) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr("cds_app.adapters.database._sync", fail)
+    with pytest.raises(DependencyDown):
+        append(store, store.pseudonym("north", "pat-1"), facts=facts())
+    with pytest.raises(DependencyDown):
+        store.ready()
+    monkeypatch.undo()
+    store.ready()
+    store.close()
