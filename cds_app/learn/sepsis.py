@@ -24,6 +24,7 @@ from cds_app.learn.sepsis_fit import Baseline, Recipe, Task, grow, without_measu
 from cds_app.learn.sepsis_measure import figures, groups, served
 from cds_app.learn.sepsis_rows import Rows, design, shipped_twin
 from cds_app.learn.utility import best_threshold, normalised_utility, stakes
+from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
@@ -135,7 +136,7 @@ def evaluate(data: Path, predictions: Path, report: Path, artefact: Artefact | N
     model = RiskModel.from_artefact(artefact)
     frame = load(data)
     rows = design(shipped_twin(), frame)
-    risk = _batched(model, rows)
+    risk = _batched(model, load_booster(artefact.read_bytes("model.ubj")), rows)
     alert = risk >= model.threshold
     answers = pd.DataFrame({"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert})
     answers.to_parquet(predictions, index=False)
@@ -192,8 +193,8 @@ def _margins(booster: xgb.Booster, rows: NDArray[np.float32], columns: Ints) -> 
     return np.concatenate(parts).astype(np.float64)
 
 
-def _batched(model: RiskModel, rows: NDArray[np.float32]) -> Floats:
-    return model.calibration.probability(_margins(model.booster, rows, model.columns))
+def _batched(model: RiskModel, booster: xgb.Booster, rows: NDArray[np.float32]) -> Floats:
+    return model.calibration.probability(_margins(booster, rows, model.columns))
 
 
 def _measured(frame: pd.DataFrame, rows: NDArray[np.float32], risk: Floats, alert: NDArray[np.bool_]) -> dict[str, Any]:
