@@ -71,7 +71,14 @@ def contributions_of(trees: TreeShap, rows: Matrix) -> Floats:
     """Contributions of many rows: (rows, features) -> (rows, features).
 
     The first call of a process compiles, which takes a second or two, or reads what was compiled before.
+
+    Raises
+    ------
+    ValueError
+        If rows have more or fewer features than the trees: compiled code does not look.
     """
+    if rows.shape[1] != trees.features:
+        raise ValueError("rows have another number of features than the trees")
     add = _compiled()
     found = np.empty(rows.shape)
     for at in range(0, len(rows), _BLOCK):

@@ -30,6 +30,11 @@ class Boosted:
         unknown = np.full((1, booster.num_features()), np.nan, np.float32)
         return cls(booster=booster, base=float(_explained(booster, unknown)[0, -1]))
 
+    @property
+    def features(self) -> int:
+        """How many values a row has."""
+        return int(self.booster.num_features())
+
     def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
         """How far each feature moved the margin of one row: shape (features,)."""
         found: NDArray[np.float64] = self.contributions_of(row[None])[0]

@@ -107,9 +107,10 @@ def read_forest(content: bytes) -> Forest:
         learner = ubjson.loads(content)["learner"]
         about, boosting = learner["learner_model_param"], learner["gradient_booster"]
         _check_kind(about, boosting["name"])
+        features = int(about["num_feature"])
         return Forest(
-            trees=tuple(_tree(one) for one in boosting["model"]["trees"]),
-            features=int(about["num_feature"]),
+            trees=tuple(_tree(one, features) for one in boosting["model"]["trees"]),
+            features=features,
             intercept=_intercept(about["base_score"], learner["objective"]["name"]),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -131,7 +132,7 @@ def _intercept(base_score: str, objective: str) -> float:
     return value
 
 
-def _tree(content: Mapping[str, Any]) -> Tree:
+def _tree(content: Mapping[str, Any], features: int) -> Tree:
     tree = Tree(
         feature=tuple(content["split_indices"].tolist()),
         threshold=tuple(content["split_conditions"].tolist()),
@@ -142,14 +143,16 @@ def _tree(content: Mapping[str, Any]) -> Tree:
     )
     _require(int(content["tree_param"]["size_leaf_vector"]) <= 1, "a leaf has several values")
     _require(not content["split_type"].any(), "a split is categorical")
-    _check_shape(tree)
+    _check_shape(tree, features)
     return tree
 
 
-def _check_shape(tree: Tree) -> None:
+def _check_shape(tree: Tree, features: int) -> None:
     nodes = tuple(tree.below())
     _require(max(depth for _, depth in nodes) <= MAX_DEPTH, "a tree is too deep")
     splits = [node for node, _ in nodes if not tree.is_leaf(node)]
+    if not all(0 <= tree.feature[node] < features for node in splits):
+        raise ValueError("a split on a feature that rows do not have")
     _require(all(tree.cover[node] > 0.0 for node in splits), "no training row reached a split")
 
 

@@ -169,17 +169,21 @@ class RiskModel:
         Raises
         ------
         ContentError
-            If a file does not match its hash, or names a feature that this version of the code does not compute.
+            If a file does not match its hash, names a feature that this version of the code does not compute, or the
+            trees read more or fewer features than are named.
         """
         about = artefact.manifest
         features, columns = _select([one["name"] for one in about["features"]])
+        trees = load_trees(artefact.read_bytes("model.ubj"))
+        if trees.features != len(features):
+            raise ContentError("the trees read another number of features", field="features")
         return cls(
             name=artefact.name,
             version=artefact.version,
             sha256=artefact.sha256,
             features=features,
             columns=columns,
-            trees=load_trees(artefact.read_bytes("model.ubj")),
+            trees=trees,
             calibration=Calibration.from_json(artefact.read_json("calibration.json")),
             limits=Limits(**about["eligibility"]),
             threshold=float(about["threshold"]),

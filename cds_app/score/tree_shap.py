@@ -109,6 +109,11 @@ class TreeShap:
             table=np.concatenate([np.empty(0), *(table.ravel() for table in made)]),
         )
 
+    @property
+    def features(self) -> int:
+        """How many values a row has."""
+        return self.forest.features
+
     def contributions(self, row: NDArray[np.float32]) -> Floats:
         """How far each feature moved the margin of one row: shape (features,).
 
@@ -118,7 +123,7 @@ class TreeShap:
             NaN where there is no value.
         """
         moved = self.table.take(self.entry + self.asked.steps(row).take(self.bush))
-        return np.bincount(self.feature, moved, self.forest.features).astype(np.float64, copy=False)
+        return np.bincount(self.feature, moved, self.features).astype(np.float64, copy=False)
 
     def margin(self, row: NDArray[np.float32]) -> float:
         """Margin of one row without the tables: what contributions and base have to add up to."""

@@ -60,6 +60,13 @@ def test_no_rows_are_explained_by_nothing(model: RiskModel) -> None:
     assert attribute(model, rows(0)).contributions.shape == (0, len(model.features))
 
 
+@pytest.mark.parametrize("columns", [3, 1000])
+def test_rows_of_another_width_are_refused(model: RiskModel, columns: int) -> None:
+    assert isinstance(model.trees, TreeShap)
+    with pytest.raises(ValueError, match="number of features"):
+        populations.contributions_of(model.trees, np.zeros((2, columns), np.float32))
+
+
 @pytest.mark.usefixtures("_compiled_anew")
 def test_compiled_code_does_what_it_says(model: RiskModel, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)

@@ -41,18 +41,27 @@ def test_a_model_outside_of_the_limits_is_refused_by_name(options: dict[str, Any
         read_forest(grown(**options))
 
 
-def test_a_split_without_training_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = grown()
-    loads = ubjson.loads
+@pytest.mark.parametrize(
+    ("part", "value", "error"),
+    [
+        ("sum_hessian", 0.0, TreesUnsupported),  # no training row came this way
+        ("split_indices", 8, ContentError),  # rows have features 0 to 7
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, part: str, value: float, error: type[ContentError]
+) -> None:
+    content, loads = grown(), ubjson.loads
 
-    def emptied(raw: bytes) -> Any:
-        value = loads(raw)
-        value["learner"]["gradient_booster"]["model"]["trees"][0]["sum_hessian"][:] = 0.0
-        return value
+    def spoilt(raw: bytes) -> Any:
+        model = loads(raw)
+        model["learner"]["gradient_booster"]["model"]["trees"][0][part][:] = value
+        return model
 
-    monkeypatch.setattr(ubjson, "loads", emptied)
-    with pytest.raises(TreesUnsupported, match="no training row"):
+    monkeypatch.setattr(ubjson, "loads", spoilt)
+    with pytest.raises(error) as found:
         read_forest(content)
+    assert type(found.value) is error
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"T", grown()[:-40]])

@@ -181,6 +181,12 @@ def test_model_file_that_is_no_model_is_refused(build: Callable[..., Artefact]) 
         RiskModel.from_artefact(build(**{"model.ubj": b"{}"}))
 
 
+@pytest.mark.parametrize("count", [4, 6])
+def test_another_number_of_features_than_the_trees_read_is_refused(build: Callable[..., Artefact], count: int) -> None:
+    with pytest.raises(ContentError, match="number of features"):
+        RiskModel.from_artefact(build(features=[{"name": one.name} for one in FEATURES[:count]]))
+
+
 def test_unknown_feature_is_refused(build: Callable[..., Artefact]) -> None:
     with pytest.raises(ContentError, match="no such feature"):
         RiskModel.from_artefact(build(features=[{"name": "shoe_size"}]))
