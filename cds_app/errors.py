@@ -35,6 +35,12 @@ class ContentError(TwinlineError):
     code = "content-invalid"
 
 
+class TreesUnsupported(ContentError):
+    """Trees of a kind that Twinline does not read itself; xgboost may."""
+
+    code = "trees-unsupported"
+
+
 class SettingsError(TwinlineError):
     """A setting is unknown, malformed or unsafe: start-up stops."""
 

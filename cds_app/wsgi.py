@@ -1,7 +1,8 @@
 """The WSGI entry point, ``cds_app.wsgi:app``: the only app built at import, in the worker, after the fork.
 
-xgboost imports scikit-learn and pandas when they are installed and needs neither to predict. Serving keeps them out:
-that saves over a second at start and some 130 MB in every worker.
+xgboost, which is asked where our own engine does not read a model, imports scikit-learn and pandas when they are
+installed and needs neither to predict. Serving keeps them out: that saves over a second at start and some 130 MB in
+every worker.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import gc
 import os
 import sys
 from pathlib import Path
+
+gc.disable()  # until everything is loaded: what is made at start stays, so that looking for garbage finds none
 
 for _training_only in ("sklearn", "pandas"):
     sys.modules.setdefault(_training_only, None)  # type: ignore[arg-type]  # None makes its import fail
@@ -27,3 +30,4 @@ sys.setswitchinterval(0.0005)
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
+gc.enable()

@@ -23,6 +23,8 @@ from cds_app.adapters.store_bench import bench_store
 from cds_app.bootstrap import knowledge_of
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import running_service, unconfigured
+from cds_app.content import artefact
+from cds_app.explain.bench import bench_shap
 from cds_app.fabric.reading import read
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Twinner
@@ -250,12 +252,22 @@ def _machine() -> dict[str, Any]:
 
 
 def _parts() -> dict[str, Any]:
-    """The twin and the store on their own."""
+    """The twin, the attributions and the store on their own."""
     knowledge = knowledge_of(Settings())
     with tempfile.TemporaryDirectory(prefix="twinline-bench-") as folder:
         store = bench_store(f"sqlite:///{folder}/store.sqlite")
     twin = asdict(bench_twin(knowledge.twin, knowledge.ontology, time.perf_counter))
-    return {"ingest_and_twin": _ingest(knowledge), "twin": twin, "store_sqlite": store}
+    parts = {"ingest_and_twin": _ingest(knowledge), "twin": twin}
+    return {**parts, "attributions": _attributions(knowledge), "store_sqlite": store}
+
+
+def _attributions(knowledge: Knowledge) -> dict[str, dict[str, float]]:
+    """Per learned risk, exact SHAP values of our own engine beside xgboost's."""
+    found = {}
+    for name, model in knowledge.risks.items():
+        content = artefact(name, model.version).read_bytes("model.ubj")
+        found[name] = bench_shap(model, content, time.perf_counter).figures()
+    return found
 
 
 def _ingest(knowledge: Knowledge) -> dict[str, float]:

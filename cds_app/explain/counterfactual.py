@@ -47,8 +47,8 @@ class Question:
     def risk(self, quantity: str = "", values: Sequence[float] = ()) -> NDArray[np.float64]:
         """Risk as it is, or with each of some values of one quantity measured now: (1,) or (values,)."""
         variants = [self._with(quantity, value) for value in values] if quantity else [self.tracks]
-        rows = np.concatenate([features(self.twin, one, self.statics, [self.at_h]) for one in variants])
-        return self.model.calibration.probability(self.model.margins(rows).astype(np.float64))
+        rows = [features(self.twin, one, self.statics, [self.at_h])[0] for one in variants]
+        return np.array([self.model.predict(row).probability for row in rows])
 
     def _with(self, quantity: str, value: float) -> Mapping[str, Track]:
         track, past = self.tracks.get(quantity), self.seen(quantity)

@@ -1,8 +1,8 @@
 """Exact attributions, grouped per clinical measurement, in probability points.
 
-xgboost's ``pred_contribs`` gives one log-odds contribution per feature (exact TreeSHAP, Lundberg et al., Nat Mach
-Intell 2020). Everything the model knows of one measurement (its value, its trend, when and how often it was taken)
-is summed into one reason, and the sum is put on the scale that is shown: points in 100.
+The model gives one log-odds contribution per feature (exact TreeSHAP, Lundberg et al., Nat Mach Intell 2020).
+Everything it knows of one measurement (its value, its trend, when and how often it was taken) is summed into one
+reason, and the sum is put on the scale that is shown: points in 100.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ import pandas as pd
 
 from cds_app.learn.data_set import DataSet
 
-
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
     credit_short="PhysioNet/CinC Challenge 2019, Reyna et al. 2020, CC BY 4.0",

@@ -31,6 +31,7 @@ from cds_app.learn.onset import absent
 from cds_app.learn.plots import Seen
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.transfer import transfer
+from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
@@ -135,7 +136,10 @@ def evaluate(
     frame = load(data)
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows)
-    risk = _where_given(reason, model.calibration.probability(margins(model.booster, rows, model.columns)))
+    risk = _where_given(
+        reason,
+        model.calibration.probability(margins(load_booster(artefact.read_bytes("model.ubj")), rows, model.columns)),
+    )
     alert = risk >= model.threshold
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)

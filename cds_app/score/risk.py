@@ -1,25 +1,26 @@
-"""A learned risk: gradient-boosted trees, a calibration grid, and a check that they do what they did when trained.
-
-A `RiskModel` owns an xgboost booster, which does not survive a fork: load it in the process that uses it.
-"""
+"""A learned risk: gradient-boosted trees, a calibration grid, and a check that they do what they did when trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact
-from cds_app.errors import ContentError
+from cds_app.errors import ContentError, TreesUnsupported
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import FEATURES, Feature
+from cds_app.score.forest import read_forest
+from cds_app.score.tree_shap import TreeShap
 
-_MARGIN_TOLERANCE = 1e-5  # same build, same row: only the order of float32 sums may differ
-_ADDITIVITY_TOLERANCE = 1e-4  # float32 sums of some hundred contributions
+if TYPE_CHECKING:
+    from cds_app.score.boosted import Boosted
+
+_MARGIN_TOLERANCE = 1e-5  # training added some hundred leaves in float32
+_BASE_TOLERANCE = 1e-4  # and some hundred means of trees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ class RiskModel:
     Parameters
     ----------
     features : tuple of Feature
-        What the booster reads, in order: a selection of `FEATURES`.
+        What the trees read, in order: a selection of `FEATURES`.
     columns : ndarray of int64
         Where these are in a row of `score.features.features`.
     limits : Limits
@@ -153,7 +154,7 @@ class RiskModel:
     sha256: str
     features: tuple[Feature, ...]
     columns: NDArray[np.int64]
-    booster: xgb.Booster
+    trees: TreeShap | Boosted
     calibration: Calibration
     limits: Limits
     threshold: float
@@ -163,22 +164,26 @@ class RiskModel:
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> RiskModel:
-        """Load booster, calibration and limits.
+        """Load trees, calibration and limits.
 
         Raises
         ------
         ContentError
-            If a file does not match its hash, or names a feature that this version of the code does not compute.
+            If a file does not match its hash, names a feature that this version of the code does not compute, or the
+            trees read more or fewer features than are named.
         """
         about = artefact.manifest
         features, columns = _select([one["name"] for one in about["features"]])
+        trees = load_trees(artefact.read_bytes("model.ubj"))
+        if trees.features != len(features):
+            raise ContentError("the trees read another number of features", field="features")
         return cls(
             name=artefact.name,
             version=artefact.version,
             sha256=artefact.sha256,
             features=features,
             columns=columns,
-            booster=load_booster(artefact.read_bytes("model.ubj")),
+            trees=trees,
             calibration=Calibration.from_json(artefact.read_json("calibration.json")),
             limits=Limits.from_json(about["eligibility"]),
             threshold=float(about["threshold"]),
@@ -195,7 +200,7 @@ class RiskModel:
         row : ndarray of float32, shape (len(FEATURES),)
             As `score.features.features` made it.
         """
-        return self._risk(float(self.margins(row[None, :])[0]))
+        return self.explain(row)[0]
 
     def explain(self, row: NDArray[np.float32]) -> tuple[Risk, list[float], float]:
         """Risk of one instant with its contributions and the base margin, from one pass over the trees."""
@@ -221,14 +226,6 @@ class RiskModel:
             model_sha256=self.sha256,
         )
 
-    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Margin of many rows: (rows, len(FEATURES)) -> (rows,)."""
-        chosen = np.ascontiguousarray(rows[:, self.columns])
-        found: NDArray[np.float32] = self.booster.inplace_predict(
-            chosen, predict_type="margin", validate_features=False
-        )
-        return found
-
     def contributions(self, row: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """How far each feature moved the margin (exact TreeSHAP), and the base margin.
 
@@ -241,9 +238,7 @@ class RiskModel:
         tuple of (ndarray of float64, float)
             One number per entry of ``features``; with the base margin they add up to ``Risk.margin``.
         """
-        chosen = xgb.DMatrix(row[None, self.columns], nthread=1)
-        moved = self.booster.predict(chosen, pred_contribs=True, validate_features=False)[0].astype(np.float64)
-        return moved[:-1], float(moved[-1])
+        return self.trees.contributions(row.take(self.columns)), self.trees.base
 
     def self_check(self) -> None:
         """Predict the golden rows and compare.
@@ -256,24 +251,24 @@ class RiskModel:
         for values, expected in zip(self.golden["rows"], self.golden["margins"], strict=True):
             row = np.full(len(FEATURES), np.nan, np.float32)
             row[self.columns] = [np.nan if value is None else value for value in values]
-            margin = float(self.margins(row[None, :])[0])
+            margin = self.trees.margin(row[self.columns])
             moved, base = self.contributions(row)
             if abs(margin - expected) > _MARGIN_TOLERANCE:
                 raise ContentError("a golden row has another margin than in training", field="golden.margins")
-            if abs(base - self.golden["base_margin"]) > _ADDITIVITY_TOLERANCE:
+            if abs(base - self.golden["base_margin"]) > _BASE_TOLERANCE:
                 raise ContentError("the base margin differs from training", field="golden.base_margin")
-            if abs(moved.sum() + base - margin) > _ADDITIVITY_TOLERANCE:
+            if abs(moved.sum() + base - margin) > self.trees.tolerance:
                 raise ContentError("contributions do not add up to the margin", field="golden.rows")
 
 
-def load_booster(content: bytes) -> xgb.Booster:
-    """A booster from UBJSON bytes, set to one thread."""
-    booster = xgb.Booster({"nthread": 1})
+def load_trees(content: bytes) -> TreeShap | Boosted:
+    """The trees of a model in UBJSON: read by our own engine, or else by xgboost."""
     try:
-        booster.load_model(bytearray(content))
-    except xgb.core.XGBoostError as error:
-        raise ContentError("the model cannot be read as UBJSON", field="model.ubj") from error
-    return booster
+        return TreeShap.of(read_forest(content))
+    except TreesUnsupported:
+        from cds_app.score.boosted import Boosted  # noqa: PLC0415 - 30 MB that serving seldom needs
+
+        return Boosted.of(content)
 
 
 def _select(names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:

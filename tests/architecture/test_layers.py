@@ -20,7 +20,19 @@ CORE = (
     *("domain", "fabric", "twin", "score", "explain", "simulate"),
     *("mitigate", "cards", "population", "governance"),
 )
-NOT_SERVING = ("cds_app.learn", "cds_app.federated", "cds_app.sandbox", "pandas", "shap", "sklearn", "torch")
+NOT_SERVING = (
+    *(
+        "cds_app.learn",
+        "cds_app.federated",
+        "cds_app.sandbox",
+        "numba",
+        "pandas",
+        "shap",
+        "sklearn",
+        "torch",
+        "xgboost",
+    ),
+)
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ import xgboost as xgb
 
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
+from cds_app.score.boosted import Boosted, load_booster
 from cds_app.score.eligibility import Circumstances, Limits, Reason, eligible
 from cds_app.score.features import FEATURES
 from cds_app.score.result import Abstained
@@ -30,13 +31,13 @@ LIMITS: dict[str, Any] = {
 }
 
 
-def _booster() -> xgb.Booster:
+def _booster(**options: Any) -> xgb.Booster:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(400, len(COLUMNS))).astype(np.float32)
     x[rng.random(x.shape) < 0.2] = np.nan
     y = (np.nan_to_num(x[:, 0]) + rng.normal(size=400) > 0).astype(float)
     data = xgb.DMatrix(x, label=y, feature_names=[FEATURES[i].name for i in COLUMNS])
-    return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": 1}, data, 20)
+    return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": 1, **options}, data, 20)
 
 
 def _golden(booster: xgb.Booster) -> dict[str, Any]:
@@ -106,8 +107,25 @@ def test_contributions_and_base_add_up_to_the_margin(build: Callable[..., Artefa
     for row in (_row(0.3, -1.0, 2.0, 0.1, 5.0), _row(*[np.nan] * 5)):
         moved, base = model.contributions(row)
         assert moved.shape == (len(model.features),)
-        # float32 sums of 20 trees
-        assert moved.sum() + base == pytest.approx(model.predict(row).margin, abs=1e-4)
+        assert moved.sum() + base == pytest.approx(model.predict(row).margin, abs=1e-9)
+
+
+def test_trees_that_our_engine_does_not_read_are_left_to_xgboost(build: Callable[..., Artefact]) -> None:
+    dart = _booster(booster="dart", rate_drop=0.5)
+    content = {"model.ubj": bytes(dart.save_raw("ubj")), "golden.json": _golden(dart)}
+    model = RiskModel.from_artefact(build(**content))
+    model.self_check()
+    assert isinstance(model.trees, Boosted)
+    row = _row(0.3, -1.0, 2.0, 0.1, 5.0)
+    moved, base = model.contributions(row)
+    theirs = dart.predict(xgb.DMatrix(row[None, COLUMNS]), pred_contribs=True, validate_features=False)[0]
+    assert [*moved, base] == pytest.approx(theirs.tolist(), abs=1e-6)
+    assert model.predict(row).margin == pytest.approx(float(theirs.sum()), abs=1e-5)
+
+
+def test_what_is_neither_ours_nor_a_booster_is_refused() -> None:
+    with pytest.raises(ContentError, match="UBJSON"):
+        load_booster(b"{}")
 
 
 def test_risk_carries_interval_tier_and_identity(build: Callable[..., Artefact]) -> None:
@@ -115,7 +133,7 @@ def test_risk_carries_interval_tier_and_identity(build: Callable[..., Artefact])
     model = RiskModel.from_artefact(artefact)
     risk = model.predict(_row(3.0, 0.0, 0.0, 0.0, 0.0))
     assert risk.low < risk.probability < risk.high
-    assert risk.margin == pytest.approx(float(model.margins(_row(3.0, 0.0, 0.0, 0.0, 0.0)[None])[0]))
+    assert risk.margin == pytest.approx(model.trees.margin(np.array([3.0, 0.0, 0.0, 0.0, 0.0], np.float32)), abs=1e-9)
     assert risk.base == pytest.approx(float(model.calibration.probability(model.golden["base_margin"])))
     assert (risk.tier, risk.alert) == ("high", True)
     assert (risk.model_name, risk.model_version, risk.model_sha256) == ("toy", "1.0.0", artefact.sha256)
@@ -161,6 +179,12 @@ def test_changed_model_file_is_refused(build: Callable[..., Artefact]) -> None:
 def test_model_file_that_is_no_model_is_refused(build: Callable[..., Artefact]) -> None:
     with pytest.raises(ContentError, match="UBJSON"):
         RiskModel.from_artefact(build(**{"model.ubj": b"{}"}))
+
+
+@pytest.mark.parametrize("count", [4, 6])
+def test_another_number_of_features_than_the_trees_read_is_refused(build: Callable[..., Artefact], count: int) -> None:
+    with pytest.raises(ContentError, match="number of features"):
+        RiskModel.from_artefact(build(features=[{"name": one.name} for one in FEATURES[:count]]))
 
 
 def test_unknown_feature_is_refused(build: Callable[..., Artefact]) -> None:
