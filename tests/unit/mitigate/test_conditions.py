@@ -157,7 +157,7 @@ def test_a_single_part_can_be_asked_for() -> None:
         *[(None, None), (Abstained(name="sepsis", reasons=(Lack(name="age", why="missing"),)), None)],
     ],
 )
-def test_a_risk_is_asked_for_its_tier(risk: object, holds: bool | None) -> None:
+def test_a_risk_is_asked_for_its_tier(risk: Risk | Abstained | None, holds: bool | None) -> None:
     verdict = asked({"risk": "sepsis", "tier_at_least": 2}, risks={} if risk is None else {"sepsis": risk})
     assert verdict.holds is holds
     assert verdict.unknown == (("sepsis risk",) if holds is None else ())
