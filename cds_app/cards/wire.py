@@ -19,6 +19,7 @@ SUMMARY_LIMIT = 139
 TOPIC_SYSTEM = "urn:twinline:topic"
 EXPLANATION = "com.twinline.explanation"
 SOURCE = "Twinline"
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def topic_code(topic: str) -> str:
 
 def canonical_json(value: object) -> bytes:
     """JSON whose bytes depend on the content alone."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _suggestion(proposal: Proposal, card_id: str, index: int) -> dict[str, Any]:

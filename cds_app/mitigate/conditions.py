@@ -95,6 +95,9 @@ class Verdict(NamedTuple):
     unknown: tuple[str, ...] = ()
 
 
+_ABSENT: Final = Verdict(holds=False)
+
+
 def evaluate(rule: Rule, view: View) -> Verdict:
     """Whether a rule holds, with evidence; see `Verdict`."""
     return _EVALUATORS[type(rule)](rule, view)
@@ -282,7 +285,7 @@ def _on_expecting(rule: Expecting, view: View) -> Verdict:
 
 
 def _listed(facts: Sequence[Fact]) -> Verdict:
-    return Verdict(holds=bool(facts), evidence=tuple(facts))
+    return Verdict(holds=True, evidence=tuple(facts)) if facts else _ABSENT
 
 
 def _unknown(*names: str) -> Verdict:

@@ -12,6 +12,7 @@ from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Proce
 
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
+DoneT = TypeVar("DoneT", Medication, Procedure)
 _WHEN = attrgetter("when")
 
 

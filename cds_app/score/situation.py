@@ -28,7 +28,7 @@ from cds_app.domain.facts import (
 )
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import Course, FactT, by_concept, in_time, last_time, newest, years
+from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, years
 
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
@@ -79,10 +79,7 @@ class Situation:
         who = self.demographics
         if who is None or who.birth_start is None or who.birth_end is None:
             return None
-        youngest, oldest = (
-            years(who.birth_end, self._alive_until),
-            years(who.birth_start, self._alive_until),
-        )
+        youngest, oldest = years(who.birth_end, self._alive_until), years(who.birth_start, self._alive_until)
         return youngest if youngest >= 0 and oldest - youngest <= 1 else None
 
     @property
@@ -278,12 +275,8 @@ class Situation:
 
     def given(self, concept: str, within_h: float) -> tuple[Medication, ...]:
         """Administrations that took place, or ended, in the last hours, or still run; oldest first."""
-        since = self._since(within_h)
-        return tuple(
-            one
-            for one in self._medications.get(concept, ())
-            if one.source == "administration" and one.status in _HAPPENED and last_time(one, self.now) >= since
-        )
+        found = [one for one in self._medications.get(concept, ()) if one.source == "administration"]
+        return self._going_on(found, within_h)
 
     def ordered(self, concept: str, within_h: float | None = None) -> tuple[Medication, ...]:
         """Standing orders (active or on hold) that are not over, written in the last hours if given."""
@@ -299,9 +292,11 @@ class Situation:
 
         Orders on hold are not in it; `ordered` has them.
         """
-        return tuple(
-            one for one in self._medications.get(concept, ()) if self._is_taken(one, self._since(given_within_h))
-        )
+        rows = self._medications.get(concept)
+        if rows is None:
+            return ()
+        since = self._since(given_within_h)
+        return tuple(one for one in rows if self._is_taken(one, since))
 
     def _is_taken(self, one: Medication, since: datetime) -> bool:
         if one.source == "administration":
@@ -323,12 +318,8 @@ class Situation:
 
     def procedures_done(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
         """Procedures that took place, or ended, in the last hours, or still run; oldest first."""
-        since = self._since(within_h)
-        return tuple(
-            one
-            for one in self._procedures.get(concept, ())
-            if one.source == "procedure" and one.status in _HAPPENED and last_time(one, self.now) >= since
-        )
+        found = [one for one in self._procedures.get(concept, ()) if one.source == "procedure"]
+        return self._going_on(found, within_h)
 
     def procedures_ordered(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
         """Requests for a procedure that stand, or that were fulfilled, written in the last hours."""
@@ -394,6 +385,12 @@ class Situation:
 
     def _since(self, within_h: float | None) -> datetime:
         return _EVER if within_h is None else self.now - timedelta(hours=within_h)
+
+    def _going_on(self, rows: Sequence[DoneT], within_h: float | None) -> tuple[DoneT, ...]:
+        if not rows:
+            return ()
+        since = self._since(within_h)
+        return tuple(one for one in rows if one.status in _HAPPENED and last_time(one, self.now) >= since)
 
     def _recent(self, rows: Sequence[FactT], within_h: float | None) -> tuple[FactT, ...]:
         if within_h is None or not rows:
