@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import msgspec
 import pytest
 
 from cds_app.cards.views import Setting, reason, seen
@@ -25,7 +26,7 @@ def setting(knowledge: Knowledge) -> Setting:
 def potassium(value: float, hours: float, *, bound: Literal["=", "<", ">"] = "=") -> Measurement:
     made = measured("potassium", value, hours)
     assert isinstance(made, Measurement)
-    return replace(made, bound=bound)
+    return msgspec.structs.replace(made, bound=bound)
 
 
 def with_range(setting: Setting, low: float | None, high: float | None) -> Setting:
