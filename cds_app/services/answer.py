@@ -18,6 +18,7 @@ import structlog
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.decisions import Decision
 from cds_app.domain.facts import gather
+from cds_app.errors import DependencyDown
 from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, TwinStore
 from cds_app.services.calls import HookCall
@@ -57,7 +58,9 @@ class Answering:
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
     def ready(self) -> None:
-        """Raise DependencyDown unless the next call could be answered."""
+        """Raise DependencyDown unless the next call could be answered, with every estimate that is offered."""
+        if failed := self.knowledge.learned.failed:
+            raise DependencyDown(f"a model failed its check at start: {', '.join(sorted(failed))}")
         self.store.ready()
 
     def answer(self, call: HookCall) -> tuple[bytes, ...]:

@@ -28,6 +28,7 @@ from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
 from cds_app.score.risk import RiskModel
+from cds_app.services.learned import Learned, load_learned
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis",)
@@ -40,6 +41,8 @@ class Knowledge:
 
     Parameters
     ----------
+    learned : Learned
+        The learned risks, those that failed their check among them.
     risk_of : mapping of str to str
         The learned risk that a topic of the catalogue is about.
     pins : mapping of str to str
@@ -49,7 +52,7 @@ class Knowledge:
     ontology: Ontology
     units: UnitConverter
     twin: TwinModel
-    risks: Mapping[str, RiskModel]
+    learned: Learned
     catalogue: Catalogue
     risk_of: Mapping[str, str]
     services: Mapping[str, ServiceDefinition]
@@ -57,6 +60,11 @@ class Knowledge:
     labels: Mapping[str, str]
     zone: ZoneInfo
     pins: Mapping[str, str]
+
+    @property
+    def risks(self) -> Mapping[str, RiskModel]:
+        """The learned risks that may be asked."""
+        return self.learned.models
 
     def service(self, service_id: str) -> ServiceDefinition:
         """A service by id.
@@ -80,21 +88,21 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
         Naming the file and what does not resolve.
     """
     services = _services(root / "hooks")
-    found = {name: artefact(name, version, root=root) for name, version in _versions(services).items()}
+    versions = _versions(services)
+    learned = load_learned({name: versions[name] for name in RISKS}, root)
+    plain = {name: artefact(name, version, root=root) for name, version in versions.items() if name not in RISKS}
+    found = {**plain, **learned.artefacts}
     ontology = load_ontology(found["ontology"])
-    risks = {name: RiskModel.from_artefact(found[name]) for name in RISKS}
-    for risk in risks.values():
-        risk.self_check()
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
     catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
     quantities = {one.quantity for one in ontology.variables.values()}
     _check_names(services, quantities, catalogue)
-    _check_labels(labels, quantities, risks)
+    _check_labels(labels, quantities, learned.models)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
         twin=TwinModel.from_artefact(found["twin"], ontology),
-        risks=risks,
+        learned=learned,
         catalogue=catalogue,
         risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
         services=services,

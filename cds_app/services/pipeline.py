@@ -82,7 +82,8 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     )
     scores = clinical_scores(situation)
     change_h = inputs.service.policy.change_h
-    risks = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
+    asked = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
+    risks = asked | knowledge.learned.silenced()
     view = View(situation=situation, scores=scores, risks={name: one.outcome for name, one in risks.items()})
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     return Material(
@@ -115,6 +116,7 @@ def _advise(
     offered: Sequence[Option],
 ) -> Advice:
     risk = knowledge.risk_of.get(concern.topic)
+    model = knowledge.risks.get(risk or "")
     options, refused = options_for(concern, knowledge.catalogue, view, patient=patient, offered=offered)
     return Advice(
         concern=concern,
@@ -122,7 +124,7 @@ def _advise(
         offered=options,
         refused=refused,
         risk=risk,
-        earlier=risk_before(knowledge.risks[risk], risks[risk]) if risk else None,
+        earlier=risk_before(model, risks[model.name]) if model else None,
     )
 
 

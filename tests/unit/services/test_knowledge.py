@@ -125,8 +125,8 @@ def test_a_file_that_differs_from_its_hash_is_named(root: Path, name: str) -> No
 
 
 def test_a_stray_file_in_an_artefact_is_named(root: Path) -> None:
-    (root / "models" / "sepsis" / "1.0.0" / "model.pickle").write_bytes(b"")
-    assert "models/sepsis/1.0.0/model.pickle" in refusal(root)
+    (root / "models" / "twin" / "1.0.0" / "model.pickle").write_bytes(b"")
+    assert "models/twin/1.0.0/model.pickle" in refusal(root)
 
 
 @pytest.mark.parametrize("text", [b"{% if %}", b"{{ one", b"\xff\xfe"])

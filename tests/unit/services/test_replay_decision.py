@@ -13,6 +13,7 @@ from cds_app.bootstrap import Deps
 from cds_app.cards.text import environment
 from cds_app.domain.decisions import Decision
 from cds_app.errors import NotFound, PatientErased
+from cds_app.services.learned import Learned
 from cds_app.services.replay import Replayed, replay_decision
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import hyperkalaemic, septic
@@ -77,7 +78,8 @@ def test_a_decision_that_does_not_come_out_again_is_none(deps: Deps) -> None:
     service = deps.knowledge.service(logged.service)
     silent = service.model_copy(update={"policy": service.policy.model_copy(update={"deviation_percentile": 99.99})})
     catalogue = replace(deps.knowledge.catalogue, topics={})
-    other = replace(deps.knowledge, catalogue=catalogue, risks={}, services={service.id: silent})
+    nothing = Learned(models={}, artefacts={}, failed=frozenset())
+    other = replace(deps.knowledge, catalogue=catalogue, learned=nothing, services={service.id: silent})
     found = replay_decision(other, deps.store, logged.id)
     assert (found.again, found.same, found.same_card) == (None, False, False)
 

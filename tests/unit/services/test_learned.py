@@ -1,0 +1,95 @@
+"""A model that is not what it was when trained is not asked; the service says so and is not ready."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_app.bootstrap import app_of, memory_deps
+from cds_app.content import content_root, write_manifest
+from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.learned import FAILED
+from cds_app.settings import Settings
+from tests.conftest import FROZEN
+from tests.patients import septic
+from tests.service import SERVICE, at
+
+_SEPSIS = Path("models/sepsis/1.0.0")
+
+
+def _flip_a_byte(root: Path) -> None:
+    path = root / _SEPSIS / "model.ubj"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def _rewrite(file: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """A change that the hashes do not betray."""
+
+    def spoil(root: Path) -> None:
+        folder = root / _SEPSIS
+        content = json.loads((folder / file).read_text("utf-8"))
+        change(content)
+        (folder / file).write_text(json.dumps(content), "utf-8")
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        (folder / "manifest.json").unlink()
+        write_manifest(folder, manifest)
+
+    return spoil
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("hooks", "templates", "models"):
+        shutil.copytree(content_root() / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture(
+    params=[
+        _flip_a_byte,
+        _rewrite("golden.json", lambda it: it["margins"].reverse()),
+        _rewrite("golden.json", lambda it: it.update(base_margin=it["base_margin"] + 0.1)),
+        _rewrite("calibration.json", lambda it: it["log_odds"].reverse()),
+    ],
+    ids=["another byte", "another prediction", "another base", "a calibration that falls"],
+)
+def failing(root: Path, request: pytest.FixtureRequest) -> Knowledge:
+    request.param(root)
+    return load_knowledge(root, timezone="UTC")
+
+
+def test_what_fails_is_named_and_cannot_be_asked(failing: Knowledge) -> None:
+    assert failing.learned.failed == {"sepsis"}
+    assert "sepsis" not in failing.risks
+    assert "models/sepsis" not in failing.pins
+    silenced = failing.learned.silenced()["sepsis"].outcome
+    assert [one.name for one in getattr(silenced, "reasons", ())] == [FAILED]
+
+
+def test_the_clinician_is_told_and_the_service_is_not_ready(root: Path) -> None:
+    _flip_a_byte(root)
+    failing = load_knowledge(root, timezone="UTC")
+    client = app_of(memory_deps(failing, Settings(simulated_time=True))).test_client()
+    answer = client.post(f"/cds-services/{SERVICE}", json=at(septic(FROZEN), FROZEN))
+    assert answer.status_code == 200
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    told = [card["summary"] for card in answer.get_json()["cards"]]
+    later = client.post(f"/cds-services/{SERVICE}", json=at(septic(FROZEN), FROZEN + timedelta(hours=1)))
+    assert later.status_code == 200
+    assert told, "the rules still speak"
+    assert all("in 100" not in one for one in told), "no number from a model that failed"
+
+
+def test_a_service_whose_models_are_whole_is_ready(knowledge: Knowledge) -> None:
+    client = app_of(memory_deps(knowledge, Settings())).test_client()
+    assert knowledge.learned.failed == frozenset()
+    assert client.get("/readyz").status_code == 200
