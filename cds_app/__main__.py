@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from cds_app import __version__
-from cds_app.errors import IntegrityError, SettingsError, TwinlineError
+from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls on loopback."),
@@ -65,7 +65,7 @@ def main() -> None:
 def _status(error: TwinlineError) -> int:
     if isinstance(error, IntegrityError):
         return _INTEGRITY
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | DataError):
         return _USAGE
     return _DEPENDENCY if error.status == 503 else 1
 

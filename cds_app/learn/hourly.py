@@ -21,7 +21,7 @@ from cds_app.learn import risk_artefact
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
-from cds_app.learn.challenge2019 import CREDIT, Cuts, Part, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import COLUMNS, CREDIT, NEEDED, VITAL_COLUMNS, Cuts, Part, file_sha256, in_part, load
 from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints
@@ -32,6 +32,7 @@ from cds_app.twin.model import TwinModel
 
 CUTS: Cuts = (0.80, 0.90)
 _ROWS_AT_ONCE = 200_000
+_NEEDED = (*NEEDED, *VITAL_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         How the trees are grown, in place of the head's own; its seed is replaced.
     """
     grown = replace(recipe or head.recipe, seed=seed)
-    twin, frame = shipped_twin(), load(data)
+    twin, frame = shipped_twin(), load(data, needed=_NEEDED)
     parts = {part: frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True) for part in get_args(Part)}
     fit, task = _fit_rows(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
@@ -126,7 +127,7 @@ def evaluate(
     """
     artefact = artefact or latest(head.name)
     model = RiskModel.from_artefact(artefact)
-    frame = load(data)
+    frame = load(data, needed=_NEEDED)
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows)
     risk = _where_given(reason, model.calibration.probability(_margins(model.booster, rows, model.columns)))
@@ -137,6 +138,7 @@ def evaluate(
         "seed": artefact.manifest["seed"],
         "data_sha256": file_sha256(data),
         "rows": len(frame),
+        "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),

@@ -1,0 +1,116 @@
+"""What may come in as a file of hourly rows: refused with the column or row that is wrong, never repaired in silence.
+
+Messages name columns, units and rows of the file (from 1), never a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cds_app.errors import DataError
+from cds_app.learn.suspected_units import Range, suspected
+
+KEY: tuple[str, ...] = ("pid", "ICULOS")
+_LONGEST_H = 100_000  # eleven years: beyond, the column is something else
+_LOOKED_AT = 20_000  # values of a column are enough for its median
+
+
+def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFrame:
+    """Those of the wanted columns that a file has, rows as they stand in it.
+
+    Raises
+    ------
+    DataError
+        If it is no Parquet file, lacks a needed column or holds no rows.
+    """
+    try:
+        names = pq.read_schema(path).names
+        if missing := [name for name in needed if name not in names]:
+            raise DataError(f"the file lacks the columns {', '.join(missing)}", field="data")
+        frame = pd.read_parquet(path, columns=[name for name in wanted if name in names]).reset_index(drop=True)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError("cannot be read as a Parquet file", field="data") from error
+    if frame.empty:
+        raise DataError("the file holds no rows", field="data")
+    return frame
+
+
+def with_numbers(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The frame with empty columns as NaN, once every column that should hold numbers does.
+
+    Raises
+    ------
+    DataError
+        Naming column and first row, if there is text or the like.
+    """
+    empty = {}
+    for name in (one for one in names if one in frame.columns):
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column):
+            continue
+        if column.notna().any():
+            unread = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+            raise DataError(
+                f"does not hold plain numbers, first in {_row(unread if unread.any() else column.notna())}", field=name
+            )
+        empty[name] = np.full(len(frame), np.nan, np.float32)
+    return frame.assign(**empty)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows sorted by patient and hour.
+
+    Raises
+    ------
+    DataError
+        Naming the row, if it says no patient or no whole hour, or repeats another row's.
+    """
+    _refuse(frame["pid"].isna(), "no patient", field="pid")
+    hour = frame["ICULOS"].to_numpy(np.float64)
+    whole = (hour >= 0) & (hour <= _LONGEST_H) & (np.floor(hour) == hour)
+    _refuse(~whole, "not a whole number of hours from 0 on", field="ICULOS")
+    ordered = frame.sort_values(list(KEY), kind="stable")
+    pid, hour = ordered["pid"].to_numpy(), ordered["ICULOS"].to_numpy()
+    again = np.concatenate(([False], (pid[1:] == pid[:-1]) & (hour[1:] == hour[:-1])))
+    if again.any():
+        at = int(ordered.index[again].min()) + 1
+        raise DataError(f"row {at} has the patient and hour of another row", field="pid, ICULOS")
+    return ordered.reset_index(drop=True)
+
+
+def refuse_labels(label: pd.Series[float]) -> None:
+    """Raise `DataError` for a label that is neither 0 nor 1, naming the first row."""
+    _refuse(~label.isin((0, 1)), "neither 0 nor 1", field=str(label.name))
+
+
+def refuse_units(frame: pd.DataFrame, plausible: Mapping[str, Range]) -> None:
+    """Raise `DataError` for the first column that seems to be in another unit, naming both."""
+    for name, limits in plausible.items():
+        if name in frame.columns:
+            persons, median = _persons_and_median(frame, name)
+            if (unit := suspected(name, median, limits, persons)) is not None:
+                raise DataError(f"seems to be in {unit}; convert it before, nothing is converted here", field=name)
+
+
+def _persons_and_median(frame: pd.DataFrame, name: str) -> tuple[int, float]:
+    known = np.flatnonzero(frame[name].notna().to_numpy())
+    some = known[:: max(1, len(known) // _LOOKED_AT)]
+    if not len(some):
+        return 0, float("nan")
+    return int(frame["pid"].iloc[some].nunique()), float(np.median(frame[name].to_numpy(np.float64)[some]))
+
+
+def _refuse(wrong: pd.Series[bool] | NDArray[np.bool_], what: str, *, field: str) -> None:
+    if np.any(wrong):
+        raise DataError(f"{what}, first in {_row(wrong)}", field=field)
+
+
+def _row(wrong: pd.Series[bool] | NDArray[np.bool_]) -> str:
+    return f"row {int(np.argmax(np.asarray(wrong))) + 1}"
