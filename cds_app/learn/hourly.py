@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
-from cds_app.learn import risk_artefact
+from cds_app.learn import leakage, risk_artefact
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
@@ -68,6 +69,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     grown = replace(recipe or head.recipe, seed=seed)
     twin, frame = shipped_twin(), load(data, needed=_NEEDED)
     parts = {part: frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True) for part in get_args(Part)}
+    leakage.check(parts, partial(design, twin), np.random.default_rng(seed))
     fit, task = _fit_rows(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
     model = _trained(head, fit, task, grown, np.arange(len(FEATURES), dtype=np.int64), held)
