@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
+    "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4

@@ -6,7 +6,7 @@ threshold the second, and every figure in the model card comes from the third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,8 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
-from cds_app.learn import leakage, risk_artefact
+from cds_app.errors import DataError
+from cds_app.learn import leakage, risk_artefact, tuning
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
@@ -26,9 +27,12 @@ from cds_app.learn.challenge2019 import COLUMNS, CREDIT, NEEDED, VITAL_COLUMNS, 
 from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.growing import Baseline, Recipe, Task, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints
+from cds_app.learn.measure import served
 from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.tradeoff import drawn
+from cds_app.learn.tuning import Stays
 from cds_app.score.features import FEATURES
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk import RiskModel, Tier
 from cds_app.twin.model import TwinModel
 
 CUTS: Cuts = (0.80, 0.90)
@@ -78,6 +82,9 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
     rival = logistic(plain, test)
     risk = model.risk(test.design)
+    tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
+    stays = (_stays(head, held, model.risk(held.design)), _stays(head, test, risk))
+    policy = _tuned(head, stays, tiers, tuning.BUDGET)
     report = {
         "recipe": asdict(grown),
         "seed": seed,
@@ -86,6 +93,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         "data": {"sha256": file_sha256(data), "credit": CREDIT, **_counts(head, parts)},
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
+        "policy": {name: one for name, one in policy.items() if name != "settings"},
         "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
         "test_without_count_and_age_features": headline(head, test, ablated.risk(test.design), ablated.threshold),
         "test_baseline": headline(head, test, rival.score, rival.threshold),
@@ -96,8 +104,9 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         columns=model.columns,
         calibration=model.fitted.calibration,
         threshold=model.threshold,
-        tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
+        tiers=tiers,
         baseline=plain,
+        policy=tuning.quoted(policy),
         report=report,
     )
     return risk_artefact.write(head, out, made)
@@ -154,6 +163,75 @@ def evaluate(
         found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
     report.write_bytes(canonical_json(found))
     return found
+
+
+def tune(
+    head: Head,
+    data: Path,
+    report: Path,
+    budget: float,
+    *,
+    drawing: Path | None = None,
+    artefact: Artefact | None = None,
+) -> dict[str, Any]:
+    """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
+
+    Parameters
+    ----------
+    head : Head
+    data : Path
+        Parquet file with the challenge's columns and what the head needs to know what followed.
+    report : Path
+        JSON file to write.
+    budget : float
+        Alerts per 100 patient-days.
+    drawing : Path, optional
+        SVG file to write: alerts against what they find.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+
+    Raises
+    ------
+    DataError
+        If no calibration or no test patient had the outcome.
+    """
+    artefact = artefact or latest(head.name)
+    model, frame, twin = RiskModel.from_artefact(artefact), load(data, needed=_NEEDED), shipped_twin()
+    stays = []
+    for part in ("calibrate", "test"):
+        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True))
+        if not cohort.truth.label.any():
+            raise DataError(f"no {part} patient of the file had the outcome", field="data")
+        margin = _margins(model.booster, cohort.design, model.columns)
+        stays.append(_stays(head, cohort, model.calibration.probability(margin)))
+    found = {
+        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
+        "data_sha256": file_sha256(data),
+        "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
+        **_tuned(head, (stays[0], stays[1]), model.tiers, budget),
+    }
+    report.write_bytes(canonical_json(found))
+    if drawing is not None:
+        drawing.write_text(drawn(found, head.words.title), encoding="utf-8")
+    return found
+
+
+def _stays(head: Head, cohort: Cohort, risk: Floats) -> Stays:
+    """Stays with the risk where the service gives one."""
+    given = served(head.limits, cohort.design)
+    return Stays(
+        course=cohort.course(head.horizon_h), risk=np.where(given, _silenced(head, cohort.design, risk), np.nan)
+    )
+
+
+def _tuned(head: Head, stays: tuple[Stays, Stays], tiers: Sequence[Tier], budget: float) -> dict[str, Any]:
+    policy = tuning.shipped_policy()
+    return tuning.tuned(*stays, policy, head.name, tuning.live(tiers, policy, head.name), budget)
 
 
 def _twin_used() -> dict[str, str]:

@@ -27,10 +27,23 @@ from cds_app.errors import (
 from cds_app.settings import load_settings
 from tests.stores import append, decision, edit, facts, sqlite_store
 
-COMMANDS = ("serve", "demo", "replay", "decision", "audit", "erase", "backup", "content", "train", "evaluate", "bench")
+COMMANDS = (
+    "serve",
+    "demo",
+    "replay",
+    "decision",
+    "audit",
+    "erase",
+    "backup",
+    "content",
+    "train",
+    "evaluate",
+    "policy",
+    "bench",
+)
 BELOW = (
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
-    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast"),
+    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast", "policy tune"),
 )
 
 
@@ -142,6 +155,15 @@ def test_a_setting_in_the_file_is_read_and_a_broken_file_is_status_2(shell: Shel
     assert "timezone" in shell("content", "check")[2]
     (tmp_path / "twinline.toml").write_text("timezone =", "utf-8")
     assert shell("content", "check")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "words", ["train sepsis --data D --out O", "evaluate sepsis --data D --predictions P --json J"]
+)
+def test_a_file_that_is_not_parquet_is_status_2(shell: Shell, tmp_path: Path, words: str) -> None:
+    (tmp_path / "D").write_text("pid,ICULOS\np1,1\n", "utf-8")
+    status, _, err = shell(*words.split())
+    assert (status, err) == (2, "twinline: cannot be read as a Parquet file (data)\n")
 
 
 @pytest.mark.parametrize("words", ["audit verify", "decision list", "decision replay one", "backup copy.sqlite"])
