@@ -6,6 +6,7 @@ Messages name columns, units and rows of the file (from 1), never a value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from cds_app.learn.suspected_units import Range, suspected
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
-_LOOKED_AT = 20_000  # values of a column are enough for its median
+_LOOKED_AT = 2_000  # values of a column are enough for its median
 
 
 def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFrame:
@@ -77,12 +78,19 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     whole = (hour >= 0) & (hour <= _LONGEST_H) & (np.floor(hour) == hour)
     _refuse(~whole, "not a whole number of hours from 0 on", field="ICULOS")
     ordered = frame.sort_values(list(KEY), kind="stable")
-    pid, hour = ordered["pid"].to_numpy(), ordered["ICULOS"].to_numpy()
-    again = np.concatenate(([False], (pid[1:] == pid[:-1]) & (hour[1:] == hour[:-1])))
-    if again.any():
+    if (again := _again(ordered)).any():
         at = int(ordered.index[again].min()) + 1
         raise DataError(f"row {at} has the patient and hour of another row", field="pid, ICULOS")
     return ordered.reset_index(drop=True)
+
+
+def _again(ordered: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows that repeat patient and hour of the row before; few have its hour, so few patients are compared."""
+    hour = ordered["ICULOS"].to_numpy()
+    after = 1 + np.flatnonzero(hour[1:] == hour[:-1])
+    found = np.zeros(len(ordered), bool)
+    found[after] = ordered["pid"].iloc[after].to_numpy() == ordered["pid"].iloc[after - 1].to_numpy()
+    return found
 
 
 def refuse_labels(label: pd.Series[float]) -> None:
@@ -94,17 +102,20 @@ def refuse_units(frame: pd.DataFrame, plausible: Mapping[str, Range]) -> None:
     """Raise `DataError` for the first column that seems to be in another unit, naming both."""
     for name, limits in plausible.items():
         if name in frame.columns:
-            persons, median = _persons_and_median(frame, name)
-            if (unit := suspected(name, median, limits, persons)) is not None:
+            rows = _some(frame[name])
+            values, persons = frame[name].to_numpy()[rows].astype(np.float64), partial(_persons, frame, rows)
+            if (unit := suspected(name, values, persons, limits)) is not None:
                 raise DataError(f"seems to be in {unit}; convert it before, nothing is converted here", field=name)
 
 
-def _persons_and_median(frame: pd.DataFrame, name: str) -> tuple[int, float]:
-    known = np.flatnonzero(frame[name].notna().to_numpy())
-    some = known[:: max(1, len(known) // _LOOKED_AT)]
-    if not len(some):
-        return 0, float("nan")
-    return int(frame["pid"].iloc[some].nunique()), float(np.median(frame[name].to_numpy(np.float64)[some]))
+def _some(column: pd.Series[float]) -> NDArray[np.int64]:
+    """Evenly spread rows in which a column has a value."""
+    known = np.flatnonzero(column.notna().to_numpy())
+    return known[:: max(1, len(known) // _LOOKED_AT)].astype(np.int64)
+
+
+def _persons(frame: pd.DataFrame, rows: NDArray[np.int64]) -> int:
+    return int(frame["pid"].iloc[rows].nunique())
 
 
 def _refuse(wrong: pd.Series[bool] | NDArray[np.bool_], what: str, *, field: str) -> None:

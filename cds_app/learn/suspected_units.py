@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 Range = tuple[float, float]
 
@@ -64,22 +67,27 @@ _USUAL: Mapping[str, Range] = {
 }
 
 
-def suspected(column: str, median: float, plausible: Range, persons: int) -> str | None:
+def suspected(column: str, values: NDArray[np.float64], persons: Callable[[], int], plausible: Range) -> str | None:
     """Name of the unit that a column seems to be in, None when it may be in its own.
 
     Parameters
     ----------
     column : str
         Of the challenge.
-    median : float
-        Of its values; NaN if there are none.
+    values : ndarray of float64, shape (values,)
+        Some of its values.
+    persons : callable
+        From how many patients they are; asked only where it matters.
     plausible : tuple of float
         Limits of a single value in the canonical unit.
-    persons : int
-        How many patients the values come from.
     """
-    limits = _USUAL.get(column, plausible) if persons >= _ENOUGH_PERSONS else plausible
-    if not median < limits[0] and not median > limits[1]:
+    if not len(values):
+        return None
+    median = float(np.median(values))
+    limits = plausible
+    if _within(plausible, median) and column in _USUAL and persons() >= _ENOUGH_PERSONS:
+        limits = _USUAL[column]
+    if _within(limits, median):
         return None
     fits = (one.name for one in _ELSEWHERE.get(column, ()) if _within(limits, one.scale * (median - one.zero)))
     return next(fits, None)

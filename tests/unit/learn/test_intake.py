@@ -86,10 +86,10 @@ def test_a_column_in_another_unit_is_refused_with_the_unit(
 
 
 def test_few_patients_may_have_unusual_values() -> None:
-    assert suspected("BUN", 6.0, (1, 300), persons=3) is None
-    assert suspected("BUN", 6.0, (1, 300), persons=30) == "mmol/L"
-    assert suspected("HR", 900.0, (10, 300), persons=30) is None
-    assert suspected("HR", float("nan"), (10, 300), persons=0) is None
+    assert suspected("BUN", np.full(90, 6.0), lambda: 3, (1, 300)) is None
+    assert suspected("BUN", np.full(90, 6.0), lambda: 30, (1, 300)) == "mmol/L"
+    assert suspected("HR", np.full(90, 900.0), lambda: 30, (10, 300)) is None
+    assert suspected("HR", np.empty(0), lambda: 0, (10, 300)) is None
 
 
 @pytest.mark.parametrize(
