@@ -116,7 +116,9 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
     measured = [one.column for one in COLUMNS]
     frame = intake.read(path, [*extra, *measured], needed)
     frame = intake.with_numbers(frame, [*_NUMBERS, *measured])
-    if "SepsisLabel" in frame.columns:
+    if "SepsisLabel" in frame.columns and frame["SepsisLabel"].isna().all():
+        frame = frame.drop(columns="SepsisLabel")  # nobody said what followed
+    elif "SepsisLabel" in frame.columns:
         intake.refuse_labels(frame["SepsisLabel"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])

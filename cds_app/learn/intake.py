@@ -44,25 +44,27 @@ def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFra
 
 
 def with_numbers(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """The frame with empty columns as NaN, once every column that should hold numbers does.
+    """The frame with every column that should hold numbers as numpy has them, NaN where there is none.
 
     Raises
     ------
     DataError
         Naming column and first row, if there is text or the like.
     """
-    empty = {}
-    for name in (one for one in names if one in frame.columns):
-        column = frame[name]
-        if pd.api.types.is_numeric_dtype(column):
-            continue
-        if column.notna().any():
-            unread = column.notna() & pd.to_numeric(column, errors="coerce").isna()
-            raise DataError(
-                f"does not hold plain numbers, first in {_row(unread if unread.any() else column.notna())}", field=name
-            )
-        empty[name] = np.full(len(frame), np.nan, np.float32)
-    return frame.assign(**empty)
+    found = {name: _plain(frame[name]) for name in names if name in frame.columns}
+    return frame.assign(**{name: one for name, one in found.items() if one is not None})
+
+
+def _plain(column: pd.Series[float]) -> NDArray[np.float64] | None:
+    """Numbers of a column that is empty or nullable; None where it is plain as it stands."""
+    if pd.api.types.is_numeric_dtype(column):
+        plain = isinstance(column.dtype, np.dtype)
+        return None if plain else np.asarray(column.to_numpy(np.float64, na_value=np.nan), np.float64)
+    if column.notna().any():
+        unread = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        first = _row(unread if unread.any() else column.notna())
+        raise DataError(f"does not hold plain numbers, first in {first}", field=str(column.name))
+    return np.full(len(column), np.nan)
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def _again(ordered: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def refuse_labels(label: pd.Series[float]) -> None:
-    """Raise `DataError` for a label that is neither 0 nor 1, naming the first row."""
+    """Raise `DataError` if a label is neither 0 nor 1, naming the first row."""
     _refuse(~label.isin((0, 1)), "neither 0 nor 1", field=str(label.name))
 
 

@@ -141,6 +141,13 @@ def test_what_is_not_known_of_a_person_is_unknown(tmp_path: Path) -> None:
     assert found["EtCO2"].dtype == np.float32
 
 
+def test_nullable_numbers_are_read_and_an_empty_label_is_none(tmp_path: Path) -> None:
+    frame = ward(2, 2).assign(HR=pd.array([80, None, 81, 82], "Int64"), SepsisLabel=None)
+    found = load(_written(frame, tmp_path))
+    assert found["HR"].isna().tolist() == [False, True, False, False]
+    assert "SepsisLabel" not in found.columns
+
+
 @pytest.fixture(scope="module")
 def twin() -> TwinModel:
     return shipped_twin()
