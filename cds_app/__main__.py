@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from cds_app import __version__
-from cds_app.errors import IntegrityError, SettingsError, TwinlineError
+from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls on loopback."),
@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
     "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
+    "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
@@ -66,7 +67,7 @@ def main() -> None:
 def _status(error: TwinlineError) -> int:
     if isinstance(error, IntegrityError):
         return _INTEGRITY
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | DataError):
         return _USAGE
     return _DEPENDENCY if error.status == 503 else 1
 

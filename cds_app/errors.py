@@ -47,6 +47,14 @@ class SettingsError(TwinlineError):
     code = "settings-invalid"
 
 
+class DataError(TwinlineError):
+    """A file given on the command line is not what the command can work on; the message names the column or row."""
+
+    code = "data-invalid"
+    status = 400
+    issue_type = "invalid"
+
+
 class BadRequest(TwinlineError):
     """The request itself is malformed."""
 

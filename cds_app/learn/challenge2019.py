@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from cds_app.learn import intake
 from cds_app.learn.data_set import DataSet
 
 DATA_SET = DataSet(
@@ -96,9 +97,13 @@ COLUMNS: tuple[Column, ...] = (
 )
 QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
+_NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
+
+NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
+VITAL_COLUMNS: tuple[str, ...] = ("HR", "O2Sat", "Temp", "SBP", "MAP", "DBP", "Resp")
 
 
-def load(path: Path, *, extra: Sequence[str] = KEYS) -> pd.DataFrame:
+def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> pd.DataFrame:
     """Hourly rows, sorted by patient and hour, measured columns in canonical units with artefacts removed.
 
     Parameters
@@ -107,22 +112,43 @@ def load(path: Path, *, extra: Sequence[str] = KEYS) -> pd.DataFrame:
         Parquet file with the challenge's columns.
     extra : sequence of str
         Other columns to keep; those that the file lacks are left out.
+    needed : sequence of str
+        Columns that the file must have.
 
     Returns
     -------
     pandas.DataFrame
         One row per patient and hour; measured columns keep the file's names and are float32.
+
+    Raises
+    ------
+    DataError
+        Naming the column or row, if the file is not what it should be, or a column seems to be in another unit.
     """
-    frame = pd.read_parquet(path)
-    keep = [name for name in extra if name in frame.columns]
-    frame = frame[keep + [one.column for one in COLUMNS if one.column in frame.columns]].copy()
+    measured = [one.column for one in COLUMNS]
+    frame = intake.read(path, [*extra, *measured], needed)
+    frame = intake.with_numbers(frame, [*_NUMBERS, *measured])
+    if "SepsisLabel" in frame.columns and frame["SepsisLabel"].isna().all():
+        frame = frame.drop(columns="SepsisLabel")  # nobody said what followed
+    elif "SepsisLabel" in frame.columns:
+        intake.refuse_labels(frame["SepsisLabel"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
+    intake.refuse_units(frame, {one.column: (one.low, one.high) for one in COLUMNS})
+    return _without_artefacts(intake.in_order(frame))
+
+
+def _without_artefacts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Values outside the plausible limits are unknown; so are infinite statics, and a sex that is neither 0 nor 1."""
     for one in COLUMNS:
         if one.column in frame.columns:
             known = frame[one.column]
             frame[one.column] = known.where(known.between(one.low - 1e-6, one.high + 1e-6)).astype(np.float32)
-    return frame.sort_values(["pid", "ICULOS"], kind="stable", ignore_index=True)
+    for name in ("Age", "HospAdmTime", "Gender"):
+        if name in frame.columns:
+            known = frame[name].isin((0, 1)) if name == "Gender" else np.isfinite(frame[name])
+            frame[name] = frame[name] if known.all() else frame[name].where(known)
+    return frame
 
 
 def fio2_percent(fraction_or_percent: pd.Series[float]) -> pd.Series[float]:
@@ -140,7 +166,7 @@ def split(pid: str, cuts: Cuts = _CUTS) -> Part:
 
 def in_part(pids: pd.Series[str], part: Part, cuts: Cuts = _CUTS) -> pd.Series[bool]:
     """Which rows belong to patients of one part."""
-    members = {pid for pid in pids.unique() if split(pid, cuts) == part}
+    members = {pid for pid in pids.unique() if split(str(pid), cuts) == part}
     return pids.isin(members)
 
 

@@ -6,8 +6,9 @@ threshold the second, and every figure in the model card comes from the third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,26 +18,40 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
-from cds_app.learn import risk_artefact
+from cds_app.errors import DataError
+from cds_app.learn import leakage, risk_artefact, tuning
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
-from cds_app.learn.challenge2019 import DATA_SET, Part, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import (
+    COLUMNS,
+    DATA_SET,
+    NEEDED,
+    VITAL_COLUMNS,
+    Part,
+    file_sha256,
+    in_part,
+    load,
+)
 from cds_app.learn.cohort import Cohort, Fit, truth_of
 from cds_app.learn.faithfulness import Explainer, explanations, highest
 from cds_app.learn.growing import Baseline, Recipe, grow, without_measuring
 from cds_app.learn.head import Flags, Floats, Head, Ints
 from cds_app.learn.margins import margins
+from cds_app.learn.measure import served
 from cds_app.learn.onset import absent
 from cds_app.learn.plots import Seen
 from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.tradeoff import drawn
 from cds_app.learn.transfer import transfer
+from cds_app.learn.tuning import Stays
 from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk import RiskModel, Tier
 from cds_app.twin.model import TwinModel
 
 _SEED_OF_EXPLANATIONS = 300
+_NEEDED = (*NEEDED, *VITAL_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +85,18 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         How the trees are grown, in place of the head's own; its seed is replaced.
     """
     grown = replace(recipe or head.recipe, seed=seed)
-    twin, frame = shipped_twin(), load(data)
+    twin, frame = shipped_twin(), load(data, needed=_NEEDED)
     parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
+    leakage.check(parts, partial(design, twin), np.random.default_rng(seed))
     fit = Fit.of(head, twin, parts["fit"], grown)
     held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
     model = _trained(head, fit, grown, np.arange(len(FEATURES), dtype=np.int64), held)
     baseline = Baseline.fit(fit.design, fit.task)
     plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
     risk = model.risk(test.design)
+    tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
+    stays = (_stays(head, held, model.risk(held.design)), _stays(head, test, risk))
+    policy = _tuned(head, stays, tiers, tuning.BUDGET)
     report = {
         "recipe": asdict(grown),
         "seed": seed,
@@ -87,6 +106,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
         "tested": f"{len(np.unique(test.truth.patient))} patients whom neither trees nor calibration have seen",
+        "policy": {name: one for name, one in policy.items() if name != "settings"},
         "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
         "test_without_count_and_age_features": _ablated(head, fit, grown, held, test),
         "transfer": transfer(head, fit, held, test, grown),
@@ -98,8 +118,9 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         columns=model.columns,
         calibration=model.fitted.calibration,
         threshold=model.threshold,
-        tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
+        tiers=tiers,
         baseline=plain,
+        policy=tuning.quoted(policy),
         report=report,
         seen=_seen(model, test, risk),
     )
@@ -133,7 +154,7 @@ def evaluate(
     """
     artefact = artefact or latest(head.name)
     model = RiskModel.from_artefact(artefact)
-    frame = load(data)
+    frame = load(data, needed=_NEEDED)
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows)
     risk = _where_given(
@@ -150,6 +171,7 @@ def evaluate(
         "seed": artefact.manifest["seed"],
         "data_sha256": file_sha256(data),
         "rows": len(frame),
+        "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
@@ -163,6 +185,75 @@ def evaluate(
         found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
     report.write_bytes(canonical_json(found))
     return found
+
+
+def tune(
+    head: Head,
+    data: Path,
+    report: Path,
+    budget: float,
+    *,
+    drawing: Path | None = None,
+    artefact: Artefact | None = None,
+) -> dict[str, Any]:
+    """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
+
+    Parameters
+    ----------
+    head : Head
+    data : Path
+        Parquet file with the challenge's columns and what the head needs to know what followed.
+    report : Path
+        JSON file to write.
+    budget : float
+        Alerts per 100 patient-days.
+    drawing : Path, optional
+        SVG file to write: alerts against what they find.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+
+    Raises
+    ------
+    DataError
+        If no calibration or no test patient had the outcome.
+    """
+    artefact = artefact or latest(head.name)
+    model, frame, twin = RiskModel.from_artefact(artefact), load(data, needed=_NEEDED), shipped_twin()
+    stays = []
+    for part in ("calibrate", "test"):
+        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True))
+        if not cohort.truth.label.any():
+            raise DataError(f"no {part} patient of the file had the outcome", field="data")
+        margin = margins(load_booster(artefact.read_bytes("model.ubj")), cohort.design, model.columns)
+        stays.append(_stays(head, cohort, model.calibration.probability(margin)))
+    found = {
+        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
+        "data_sha256": file_sha256(data),
+        "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
+        **_tuned(head, (stays[0], stays[1]), model.tiers, budget),
+    }
+    report.write_bytes(canonical_json(found))
+    if drawing is not None:
+        drawing.write_text(drawn(found, head.words.title), encoding="utf-8")
+    return found
+
+
+def _stays(head: Head, cohort: Cohort, risk: Floats) -> Stays:
+    """Stays with the risk where the service gives one."""
+    given = served(head.limits, cohort.design)
+    return Stays(
+        course=cohort.course(head.horizon_h), risk=np.where(given, _silenced(head, cohort.design, risk), np.nan)
+    )
+
+
+def _tuned(head: Head, stays: tuple[Stays, Stays], tiers: Sequence[Tier], budget: float) -> dict[str, Any]:
+    policy = tuning.shipped_policy()
+    return tuning.tuned(*stays, policy, head.name, tuning.live(tiers, policy, head.name), budget)
 
 
 def _twin_used() -> dict[str, str]:

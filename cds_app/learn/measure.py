@@ -226,8 +226,9 @@ def logistic_line(x: Floats, positive: Floats, rows: Floats, steps: int = 50) ->
         p = 1.0 / (1.0 + np.exp(-(beta @ design)))
         weight = rows * p * (1.0 - p)
         step = np.linalg.solve((design * weight) @ design.T + 1e-9 * np.eye(2), design @ (positive - rows * p))
-        beta = beta + step * min(1.0, 1.0 / np.abs(step).max())  # long steps overshoot when positives are rare
-        if np.abs(step).max() < 1e-9:  # far below what a figure shows
+        longest = float(np.abs(step).max())
+        beta = beta + step / max(1.0, longest)  # long steps overshoot when positives are rare
+        if longest < 1e-9:  # far below what a figure shows
             break
     return float(beta[0] - beta[1] * centre / scale), float(beta[1] / scale)
 

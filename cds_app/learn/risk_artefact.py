@@ -39,6 +39,8 @@ class Finished:
         The trees and which of `FEATURES` they read.
     baseline : mapping
         The plain baseline and its threshold, as JSON.
+    policy : mapping
+        The alert policy that finds most within its budget, and what it was worth on test patients.
     report : mapping
         Recipe, data, figures on test patients.
     seen : Seen
@@ -52,6 +54,7 @@ class Finished:
     threshold: float
     tiers: tuple[Tier, ...]
     baseline: Mapping[str, Any]
+    policy: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
 
@@ -145,6 +148,7 @@ def _manifest(head: Head, made: Finished, chosen: tuple[Feature, ...]) -> dict[s
         "quantities": sorted(QUANTITY_OF.values()),
         "threshold": made.threshold,
         "tiers": [asdict(tier) for tier in made.tiers],
+        "policy": dict(made.policy),
         "split": made.report["split"],
         "twin": made.report["twin"],
         "seed": made.report["seed"],

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cds_app.learn.growing import Recipe
-from cds_app.learn.hourly import evaluate, train
+from cds_app.learn.hourly import evaluate, train, tune
 from cds_app.learn.sepsis import SEPSIS
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -54,3 +54,12 @@ def test_evaluation_needs_neither_order_nor_labels_nor_site(few: Path, tmp_path:
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "full_p.parquet"), pd.read_parquet(tmp_path / "bare_p.parquet")
     )
+
+
+def test_an_alert_policy_is_chosen_within_a_budget_and_kept_in_the_manifest(few: Path, tmp_path: Path) -> None:
+    made = train(SEPSIS, few, tmp_path / "sepsis" / "1.0.0", 7, recipe=_RECIPE)
+    found = tune(SEPSIS, few, tmp_path / "tuned.json", 20.0, drawing=tmp_path / "tuned.svg", artefact=made)
+    assert json.loads((tmp_path / "tuned.json").read_text("utf-8")) == found
+    assert (tmp_path / "tuned.svg").read_text("utf-8").startswith("<svg ")
+    kept = made.manifest["policy"]
+    assert kept == {name: found["chosen"][name] for name in kept if name != "budget"} | {"budget": 20.0}

@@ -17,6 +17,7 @@ from cds_app.errors import (
     BadRequest,
     Conflict,
     ContentError,
+    DataError,
     DependencyDown,
     IntegrityError,
     NotFound,
@@ -26,10 +27,23 @@ from cds_app.errors import (
 from cds_app.settings import load_settings
 from tests.stores import append, decision, edit, facts, sqlite_store
 
-COMMANDS = ("serve", "demo", "replay", "decision", "audit", "erase", "backup", "content", "train", "evaluate", "bench")
+COMMANDS = (
+    "serve",
+    "demo",
+    "replay",
+    "decision",
+    "audit",
+    "erase",
+    "backup",
+    "content",
+    "train",
+    "evaluate",
+    "policy",
+    "bench",
+)
 BELOW = (
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
-    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast"),
+    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast", "policy tune"),
 )
 
 
@@ -143,6 +157,15 @@ def test_a_setting_in_the_file_is_read_and_a_broken_file_is_status_2(shell: Shel
     assert shell("content", "check")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "words", ["train sepsis --data D --out O", "evaluate sepsis --data D --predictions P --json J"]
+)
+def test_a_file_that_is_not_parquet_is_status_2(shell: Shell, tmp_path: Path, words: str) -> None:
+    (tmp_path / "D").write_text("pid,ICULOS\np1,1\n", "utf-8")
+    status, _, err = shell(*words.split())
+    assert (status, err) == (2, "twinline: cannot be read as a Parquet file (data)\n")
+
+
 @pytest.mark.parametrize("words", ["audit verify", "decision list", "decision replay one", "backup copy.sqlite"])
 def test_a_folder_without_a_database_is_status_2_and_stays_so(shell: Shell, tmp_path: Path, words: str) -> None:
     status, _, err = shell(*words.split(), "--data-dir", str(tmp_path / "typo"))
@@ -212,6 +235,7 @@ def test_a_backup_is_made_once(shell: Shell, tmp_path: Path) -> None:
         (NotFound("x"), 1),
         (ContentError("x"), 1),
         (SettingsError("x"), 2),
+        (DataError("x"), 2),
         (DependencyDown("x"), 3),
         (Conflict("x"), 3),
         (IntegrityError("x"), 4),

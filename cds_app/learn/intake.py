@@ -1,0 +1,129 @@
+"""What may come in as a file of hourly rows: refused with the column or row that is wrong, never repaired in silence.
+
+Messages name columns, units and rows of the file (from 1), never a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cds_app.errors import DataError
+from cds_app.learn.suspected_units import Range, suspected
+
+KEY: tuple[str, ...] = ("pid", "ICULOS")
+_LONGEST_H = 100_000  # eleven years: beyond, the column is something else
+_LOOKED_AT = 2_000  # values of a column are enough for its median
+
+
+def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFrame:
+    """Those of the wanted columns that a file has, rows as they stand in it.
+
+    Raises
+    ------
+    DataError
+        If it is no Parquet file, lacks a needed column or holds no rows.
+    """
+    try:
+        names = pq.read_schema(path).names
+        if missing := [name for name in needed if name not in names]:
+            raise DataError(f"the file lacks the columns {', '.join(missing)}", field="data")
+        frame = pd.read_parquet(path, columns=[name for name in wanted if name in names]).reset_index(drop=True)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError("cannot be read as a Parquet file", field="data") from error
+    if frame.empty:
+        raise DataError("the file holds no rows", field="data")
+    return frame
+
+
+def with_numbers(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The frame with every column that should hold numbers as numpy has them, NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        Naming column and first row, if there is text or the like.
+    """
+    found = {name: _plain(frame[name]) for name in names if name in frame.columns}
+    return frame.assign(**{name: one for name, one in found.items() if one is not None})
+
+
+def _plain(column: pd.Series[float]) -> NDArray[np.float64] | None:
+    """Numbers of a column that is empty or nullable; None where it is plain as it stands."""
+    if pd.api.types.is_numeric_dtype(column):
+        plain = isinstance(column.dtype, np.dtype)
+        return None if plain else np.asarray(column.to_numpy(np.float64, na_value=np.nan), np.float64)
+    if column.notna().any():
+        unread = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        first = _row(unread if unread.any() else column.notna())
+        raise DataError(f"does not hold plain numbers, first in {first}", field=str(column.name))
+    return np.full(len(column), np.nan)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows sorted by patient and hour.
+
+    Raises
+    ------
+    DataError
+        Naming the row, if it says no patient or no whole hour, or repeats another row's.
+    """
+    _refuse(frame["pid"].isna(), "no patient", field="pid")
+    hour = frame["ICULOS"].to_numpy(np.float64)
+    whole = (hour >= 0) & (hour <= _LONGEST_H) & (np.floor(hour) == hour)
+    _refuse(~whole, "not a whole number of hours from 0 on", field="ICULOS")
+    ordered = frame.sort_values(list(KEY), kind="stable")
+    if (again := _again(ordered)).any():
+        at = int(ordered.index[again].min()) + 1
+        raise DataError(f"row {at} has the patient and hour of another row", field="pid, ICULOS")
+    return ordered.reset_index(drop=True)
+
+
+def _again(ordered: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows that repeat patient and hour of the row before; few have its hour, so few patients are compared."""
+    hour = ordered["ICULOS"].to_numpy()
+    after = 1 + np.flatnonzero(hour[1:] == hour[:-1])
+    found = np.zeros(len(ordered), bool)
+    found[after] = ordered["pid"].iloc[after].to_numpy() == ordered["pid"].iloc[after - 1].to_numpy()
+    return found
+
+
+def refuse_labels(label: pd.Series[float]) -> None:
+    """Raise `DataError` if a label is neither 0 nor 1, naming the first row."""
+    _refuse(~label.isin((0, 1)), "neither 0 nor 1", field=str(label.name))
+
+
+def refuse_units(frame: pd.DataFrame, plausible: Mapping[str, Range]) -> None:
+    """Raise `DataError` for the first column that seems to be in another unit, naming both."""
+    for name, limits in plausible.items():
+        if name in frame.columns:
+            rows = _some(frame[name])
+            values, persons = frame[name].to_numpy()[rows].astype(np.float64), partial(_persons, frame, rows)
+            if (unit := suspected(name, values, persons, limits)) is not None:
+                raise DataError(f"seems to be in {unit}; convert it before, nothing is converted here", field=name)
+
+
+def _some(column: pd.Series[float]) -> NDArray[np.int64]:
+    """Evenly spread rows in which a column has a value."""
+    known = np.flatnonzero(column.notna().to_numpy())
+    return known[:: max(1, len(known) // _LOOKED_AT)].astype(np.int64)
+
+
+def _persons(frame: pd.DataFrame, rows: NDArray[np.int64]) -> int:
+    return int(frame["pid"].iloc[rows].nunique())
+
+
+def _refuse(wrong: pd.Series[bool] | NDArray[np.bool_], what: str, *, field: str) -> None:
+    if np.any(wrong):
+        raise DataError(f"{what}, first in {_row(wrong)}", field=field)
+
+
+def _row(wrong: pd.Series[bool] | NDArray[np.bool_]) -> str:
+    return f"row {int(np.argmax(np.asarray(wrong))) + 1}"

@@ -1,0 +1,197 @@
+"""Files of hourly rows that are not what they should be: refused with a name, or answered without a number."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cds_app.errors import DataError
+from cds_app.learn import hourly
+from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load
+from cds_app.learn.rows import shipped_twin
+from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.suspected_units import suspected
+from cds_app.twin.model import TwinModel
+
+_USUAL = {
+    **{"HR": 85, "O2Sat": 97, "Temp": 37, "SBP": 120, "MAP": 80, "DBP": 62, "Resp": 18, "EtCO2": 35, "FiO2": 0.4},
+    **{"PaCO2": 40, "SaO2": 96, "BUN": 20, "Calcium": 8.5, "Creatinine": 1.1, "Bilirubin_direct": 0.4, "Glucose": 130},
+    **{"Lactate": 1.8, "Magnesium": 2, "Phosphate": 3.4, "Bilirubin_total": 0.9, "TroponinI": 0.2, "Hct": 31},
+    **{"Hgb": 10.5, "WBC": 10, "Fibrinogen": 250, "Platelets": 190},
+}
+Change = Callable[[pd.DataFrame], object]
+Evaluated = Callable[[pd.DataFrame], tuple[pd.DataFrame, dict[str, object]]]
+
+
+def ward(patients: int = 40, hours: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = patients * hours
+    frame = pd.DataFrame({"pid": np.repeat([f"p{one:03d}" for one in range(patients)], hours)})
+    frame["ICULOS"] = np.tile(np.arange(1, hours + 1), patients)
+    for one in COLUMNS:
+        usual = _USUAL.get(one.column)
+        spread = rng.uniform(0.98, 1.02, rows)
+        frame[one.column] = np.full(rows, np.nan) if usual is None else usual * spread
+    return frame.assign(Age=60.0, Gender=1, HospAdmTime=-2.0, SepsisLabel=0)
+
+
+def _written(frame: pd.DataFrame, tmp_path: Path) -> Path:
+    frame.to_parquet(tmp_path / "ward.parquet", index=False)
+    return tmp_path / "ward.parquet"
+
+
+def _set(name: str, row: int, value: object) -> Change:
+    def change(frame: pd.DataFrame) -> None:
+        frame[name] = frame[name].astype(object)
+        frame.loc[row, name] = value  # type: ignore[call-overload]
+
+    return change
+
+
+@pytest.mark.parametrize("name", [*NEEDED, *VITAL_COLUMNS])
+def test_a_column_that_is_needed_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"lacks the columns {name}$"):
+        load(_written(ward().drop(columns=name), tmp_path), needed=(*NEEDED, *VITAL_COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "zero", "unit"),
+    [
+        *[("Temp", 1.8, 32.0, "degrees Fahrenheit"), ("Temp", 1.0, 273.15, "kelvin")],
+        *[(one, 1 / 7.50062, 0.0, "kPa") for one in ("SBP", "MAP", "DBP", "PaCO2", "EtCO2")],
+        *[(one, 0.01, 0.0, "fractions of 1") for one in ("O2Sat", "SaO2", "Hct")],
+        *[("Hgb", 10.0, 0.0, "g/L"), ("Hgb", 1 / 1.6114, 0.0, "mmol/L"), ("Fibrinogen", 0.01, 0.0, "g/L")],
+        *[(one, 1000.0, 0.0, "cells per microlitre") for one in ("WBC", "Platelets")],
+        *[("Creatinine", 88.42, 0.0, "umol/L"), ("Bilirubin_total", 17.1, 0.0, "umol/L")],
+        *[("Bilirubin_direct", 17.1, 0.0, "umol/L"), ("BUN", 1 / 2.801, 0.0, "mmol/L")],
+        *[("Calcium", 1 / 4.008, 0.0, "mmol/L"), ("Glucose", 1 / 18.016, 0.0, "mmol/L")],
+        *[("Magnesium", 1 / 2.4305, 0.0, "mmol/L"), ("Phosphate", 1 / 3.0974, 0.0, "mmol/L")],
+        *[("Lactate", 9.008, 0.0, "mg/dL"), ("TroponinI", 1000.0, 0.0, "ng/L")],
+    ],
+)
+def test_a_column_in_another_unit_is_refused_with_the_unit(
+    name: str, scale: float, zero: float, unit: str, tmp_path: Path
+) -> None:
+    frame = ward()
+    frame[name] = frame[name] * scale + zero
+    with pytest.raises(DataError, match=f"seems to be in {re.escape(unit)};") as caught:
+        load(_written(frame, tmp_path))
+    assert caught.value.field == name
+
+
+def test_few_patients_may_have_unusual_values() -> None:
+    assert suspected("BUN", np.full(90, 6.0), lambda: 3, (1, 300)) is None
+    assert suspected("BUN", np.full(90, 6.0), lambda: 30, (1, 300)) == "mmol/L"
+    assert suspected("HR", np.full(90, 900.0), lambda: 30, (10, 300)) is None
+    assert suspected("HR", np.empty(0), lambda: 0, (10, 300)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        (_set("HR", 4, "eighty"), "HR", "does not hold plain numbers, first in row 5"),
+        (lambda frame: frame.__setitem__("Age", "60"), "Age", "does not hold plain numbers, first in row 1"),
+        (_set("ICULOS", 2, None), "ICULOS", "row 3"),
+        (lambda frame: frame.__setitem__("ICULOS", -frame["ICULOS"]), "ICULOS", "row 1"),
+        (lambda frame: frame.__setitem__("ICULOS", frame["ICULOS"] + 0.5), "ICULOS", "row 1"),
+        (lambda frame: frame.__setitem__("ICULOS", np.inf), "ICULOS", "row 1"),
+        (lambda frame: frame.__setitem__("SepsisLabel", 2), "SepsisLabel", "neither 0 nor 1, first in row 1"),
+        (_set("pid", 5, None), "pid", "no patient, first in row 6"),
+        (lambda frame: frame.__setitem__("ICULOS", 1), "pid, ICULOS", "row 2 has the patient and hour of another"),
+    ],
+)
+def test_a_wrong_cell_is_refused_by_column_and_row_and_never_shown(
+    change: Change, field: str, said: str, tmp_path: Path
+) -> None:
+    frame = ward()
+    change(frame)
+    for name in ("HR", "Age"):
+        frame[name] = frame[name].astype(str) if frame[name].dtype == object else frame[name]
+    frame["ICULOS"] = frame["ICULOS"].astype(float)
+    with pytest.raises(DataError, match=said) as caught:
+        load(_written(frame, tmp_path))
+    assert caught.value.field == field
+    assert not re.search("eighty|60|p00", caught.value.message)
+
+
+@pytest.mark.parametrize("content", [b"", b"pid,ICULOS\np1,1\n", b"PAR1 and then something else PAR1"])
+def test_what_is_not_parquet_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ward.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as a Parquet file"):
+        load(tmp_path / "ward.parquet")
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no rows"):
+        load(_written(ward().iloc[:0], tmp_path))
+
+
+def test_what_is_not_known_of_a_person_is_unknown(tmp_path: Path) -> None:
+    frame = ward(2, 1).assign(Age=[np.inf, 60.0], Gender=[1, 3], HospAdmTime=[-np.inf, 0.0], EtCO2=None)
+    found = load(_written(frame, tmp_path))
+    assert found["Age"].isna().tolist() == [True, False]
+    assert found["Gender"].isna().tolist() == [False, True]
+    assert found["HospAdmTime"].isna().tolist() == [True, False]
+    assert found["EtCO2"].dtype == np.float32
+
+
+def test_nullable_numbers_are_read_and_an_empty_label_is_none(tmp_path: Path) -> None:
+    frame = ward(2, 2).assign(HR=pd.array([80, None, 81, 82], "Int64"), SepsisLabel=None)
+    found = load(_written(frame, tmp_path))
+    assert found["HR"].isna().tolist() == [False, True, False, False]
+    assert "SepsisLabel" not in found.columns
+
+
+@pytest.fixture(scope="module")
+def twin() -> TwinModel:
+    return shipped_twin()
+
+
+@pytest.fixture
+def evaluated(twin: TwinModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluated:
+    """Predictions and report of the shipped score."""
+    monkeypatch.setattr(hourly, "shipped_twin", lambda: twin)
+
+    def run(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
+        out, report = tmp_path / "out.parquet", tmp_path / "out.json"
+        hourly.evaluate(SEPSIS, _written(frame, tmp_path), out, report)
+        return pd.read_parquet(out), json.loads(report.read_text("utf-8"))
+
+    return run
+
+
+def test_no_number_where_there_is_no_basis(
+    evaluated: Evaluated,
+) -> None:
+    frame = ward(6, 4)
+    frame["Age"] = np.repeat([60.0, 0.0, 130.0, np.nan, 18.0, 17.0], 4)
+    frame.loc[:1, [one.column for one in COLUMNS]] = np.nan
+    answers, report = evaluated(frame)
+    said = answers["abstained"].fillna("").to_numpy().reshape(6, 4)
+    assert said[0].tolist() == ["nothing-measured", "nothing-measured", "", ""]
+    assert said[1:, 0].tolist() == ["too-young", "age-unknown", "age-unknown", "", "too-young"]
+    assert answers["risk"].isna().equals(answers["abstained"].notna())
+    assert not answers.loc[answers["abstained"].notna(), "alert"].any()
+    assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
+
+
+def test_order_does_not_matter_and_one_row_is_enough(
+    evaluated: Evaluated,
+) -> None:
+    frame = ward(5, 4)
+    sorted_rows, _ = evaluated(frame)
+    shuffled, report = evaluated(frame.sample(frac=1.0, random_state=1).drop(columns="Lactate"))
+    assert report["columns_not_in_file"] == ["Lactate"]
+    assert shuffled[["pid", "ICULOS"]].equals(sorted_rows[["pid", "ICULOS"]])
+    one, report = evaluated(frame.iloc[:1])
+    assert one["risk"].notna().tolist() == [True]
+    assert report["rows"] == 1
+    blank, report = evaluated(frame.assign(**{one.column: np.nan for one in COLUMNS}))
+    assert (blank["abstained"] == "nothing-measured").all()
+    assert report["abstained"] == {"nothing-measured": 20}

@@ -1,0 +1,121 @@
+"""The choice of an alert policy on stays whose best answer is known, and the drawing of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from cds_app.learn.burden import Course
+from cds_app.learn.tradeoff import drawn
+from cds_app.learn.tuning import (
+    Point,
+    Setting,
+    Stays,
+    chosen,
+    frontier,
+    grid,
+    live,
+    quoted,
+    shipped_policy,
+    sweep,
+    tuned,
+)
+from cds_app.score.risk import Tier
+
+NOW = Setting(threshold=0.3, lockout_h=8.0, rise_points=10.0)
+
+
+def _point(alerts: float, sensitivity: float | None, ppv: float | None = 0.1) -> Point:
+    figures = {"alerts_per_100_patient_days": alerts, "sensitivity": sensitivity, "ppv": ppv}
+    return Point(setting=NOW, figures=figures)
+
+
+def _stays(seed: int, patients: int = 120, hours: int = 40) -> Stays:
+    """Every fifth patient has the outcome at hour 30, and a risk that climbs towards it."""
+    rng = np.random.default_rng(seed)
+    patient, hour = np.repeat(np.arange(patients), hours), np.tile(np.arange(1.0, hours + 1.0), patients)
+    ill = patient % 5 == 0
+    label = (ill & (hour >= 24) & (hour < 30)).astype(np.int64)
+    log_odds = rng.normal(-3.0, 0.5, len(patient)) + np.where(ill, hour / 10.0, 0.0)
+    risk = np.where(rng.random(len(patient)) < 0.1, np.nan, 1.0 / (1.0 + np.exp(-log_odds)))
+    return Stays(course=Course(patient=patient, hour=hour, label=label, horizon_h=6.0), risk=risk)
+
+
+def test_the_most_sensitive_within_the_budget_is_chosen_and_of_those_the_most_precise() -> None:
+    points = [_point(5, 0.4), _point(9, 0.6, 0.2), _point(10, 0.6, 0.3), _point(30, 0.9), _point(0, None, None)]
+    assert chosen(points, 10.0) is points[2]
+    assert chosen(points, 100.0) is points[3]
+    assert chosen(points[:4], 1.0) is points[0]
+
+
+def test_the_frontier_only_rises() -> None:
+    points = [_point(9, 0.6), _point(5, 0.4), _point(7, 0.3), _point(9, 0.5), _point(30, 0.9)]
+    assert [one.figures["sensitivity"] for one in frontier(points)] == [0.4, 0.6, 0.9]
+
+
+def test_a_longer_lockout_and_a_higher_threshold_never_alert_more() -> None:
+    stays, policy = _stays(0), shipped_policy()
+    settings = [replace(NOW, lockout_h=h, rise_points=100.0) for h in (1.0, 8.0, 24.0)]
+    settings += [replace(NOW, threshold=one) for one in (0.1, 0.3, 0.6)]
+    alerts = [one.figure("alerts_per_100_patient_days") for one in sweep(stays, policy, "sepsis", settings)]
+    assert alerts[:3] == sorted(alerts[:3], reverse=True)
+    assert alerts[3:] == sorted(alerts[3:], reverse=True)
+
+
+def test_nothing_is_said_where_no_risk_is_given() -> None:
+    stays = _stays(1)
+    cards = stays.interruptions(replace(NOW, threshold=0.0, lockout_h=0.5), shipped_policy(), "sepsis")
+    assert cards.any()
+    assert not cards[np.isnan(stays.risk)].any()
+    assert grid(np.full(3, np.nan)) == []
+
+
+def test_the_choice_is_measured_on_other_patients_and_quoted() -> None:
+    report = tuned(_stays(2), _stays(3), shipped_policy(), "sepsis", NOW, budget=30.0)
+    best = report["chosen"]
+    assert best["within_budget"] is True
+    assert best["on_calibration_patients"]["alerts_per_100_patient_days"] <= 30.0
+    assert best["on_calibration_patients"]["sensitivity"] >= report["settings"][0]["sensitivity"]
+    assert best["intervals"]["sensitivity"][0] <= best["sensitivity"] <= best["intervals"]["sensitivity"][1]
+    assert report["live"]["threshold"] == NOW.threshold
+    assert quoted(report) == {
+        **{name: best[name] for name in ("threshold", "lockout_h", "rise_points", "ppv", "sensitivity")},
+        "alerts_per_100_patient_days": best["alerts_per_100_patient_days"],
+        "budget": 30.0,
+    }
+
+
+def test_what_is_in_force_is_the_second_tier_with_the_service_s_policy() -> None:
+    tiers = [
+        Tier(name=name, lowest=lowest, ppv=0.1, sensitivity=0.5, of_100=10)
+        for name, lowest in (("watch", 0.02), ("raised", 0.06))
+    ]
+    policy = shipped_policy()
+    assert live(tiers, policy, "sepsis") == Setting(threshold=0.06, lockout_h=8.0, rise_points=10.0)
+    assert live(tiers[:1], policy, "aki") == Setting(threshold=0.02, lockout_h=24.0, rise_points=10.0)
+
+
+def test_three_thousand_stays_take_well_under_a_second() -> None:
+    stays = _stays(4, patients=3000)
+    begun = time.thread_time()
+    stays.interruptions(NOW, shipped_policy(), "sepsis")
+    assert time.thread_time() - begun < 1.0
+
+
+@pytest.mark.parametrize("budget", [30.0, 0.001])
+def test_the_drawing_is_xml_with_the_chosen_point_and_two_lines(budget: float) -> None:
+    report = tuned(_stays(5), _stays(6), shipped_policy(), "sepsis", NOW, budget=budget)
+    root = ElementTree.fromstring(drawn(report, "Risk <of> sepsis"))  # noqa: S314 - our own text
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    assert len(root.findall("svg:polyline", space)) == 2
+    assert len([one for one in root.findall("svg:circle", space) if one.get("r") == "6"]) == 1
+    title = root.find("svg:title", space)
+    assert title is not None
+    assert title.text == "Risk <of> sepsis: what alerts cost and what they find"
+    spots = [float(str(one.get("cx"))) for one in root.findall("svg:circle", space)]
+    assert min(spots) >= 60.0
+    assert max(spots) <= 610.0
