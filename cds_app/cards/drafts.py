@@ -21,6 +21,7 @@ from cds_app.cards.grounds import (
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hundred, number, points, render
+from cds_app.cards.unestimated import unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -30,8 +31,7 @@ from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
 from cds_app.score.deviation import JointDeviation
-from cds_app.score.eligibility import Reason as Refused
-from cds_app.score.result import Abstained, Lack, Score
+from cds_app.score.result import Lack, Score
 from cds_app.score.risk import Risk
 
 DEVIATION = "deviation"
@@ -69,7 +69,7 @@ def due(material: Material) -> tuple[Due, ...]:
     """Every card that is due, most urgent first."""
     found = [_concern_due(concern, material) for concern in material.concerns]
     found.extend(_deviation_due(material))
-    found.extend(_abstention_due(name, one, material) for name, one in material.risks.items() if _silent(one, material))
+    found.extend(_abstention_due(names, lacks, material) for lacks, names in unestimated(material).items())
     return tuple(sorted(found, key=lambda one: _precedence(one, material)))
 
 
@@ -281,7 +281,8 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
     tier = next((one for one in risk.tiers if one.name == risk.tier), None) if risk and alone else None
     values: dict[str, object] = {
         "of_100": tier.of_100 if tier else None,
-        "outcome": Trusted(advice.risk or ""),
+        "right": hundred(tier.ppv) if tier else None,
+        "outcome": Trusted(material.labels[f"outcome:{advice.risk}"] if tier else ""),
         "horizon": number(risk.horizon_h, 0) if risk else Trusted(""),
         "risk": hundred(risk.probability) if risk else None,
         "low": hundred(risk.low) if risk else Trusted(""),
@@ -339,8 +340,8 @@ def _deviation_summary(percentile: Trusted, leads: Sequence[str], setting: Setti
 
 
 def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, material: Material) -> str:
-    situation, templates = material.situation, material.templates
-    latest = (one for name in leads if (one := situation.latest(name)) is not None)
+    templates = material.templates
+    latest = (one for name in leads if (one := material.situation.latest(name)) is not None)
     blocks = Blocks(
         evidence=say(templates, "evidence", (_seen(one, setting, material) for one in latest)),
         sure=Trusted(render(templates, "deviation.sure.j2", {"used": used})),
@@ -352,34 +353,21 @@ def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, materia
 # --- what could not be estimated
 
 
-def _silent(estimate: RiskEstimate, material: Material) -> bool:
-    """Whether an abstention is news: an outpatient's is not, nor that a stay has only begun."""
-    situation, lacks = material.situation, [one.name for one in _lacks(estimate)]
-    outpatient = bool(situation.facts.stays) and not situation.inpatient
-    begun = Refused.TOO_EARLY.value in lacks and Refused.NOT_INPATIENT.value not in lacks
-    return bool(lacks) and not begun and not outpatient and not situation.deceased
-
-
-def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
-    return estimate.outcome.reasons if isinstance(estimate.outcome, Abstained) else ()
-
-
-def _abstention_due(name: str, estimate: RiskEstimate, material: Material) -> Due:
+def _abstention_due(names: Sequence[str], lacks: Sequence[Lack], material: Material) -> Due:
     return Due(
         topic=ABSTENTION,
         tier=0,
         points=None,
-        grounds=tuple(f"{name}:{one.name}" for one in _lacks(estimate)),
+        grounds=tuple(f"{name}:{one.name}" for name in names for one in lacks),
         measured=frozenset(),
-        write=lambda _: _abstention(name, estimate, material),
+        write=lambda _: _abstention(names, lacks, material),
     )
 
 
-def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
+def _abstention(names: Sequence[str], lacks: Sequence[Lack], material: Material) -> Draft:
     setting = setting_of(material)
-    lacks = _lacks(estimate)
     why = Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))
-    title = setting.label(name)
+    title = setting.label(names[0] if len(names) == 1 else "risks")
     blocks = Blocks(
         remarks=(Trusted(render(material.templates, "abstention.reason.j2", {"why": why})),),
         sure=Trusted(render(material.templates, "abstention.sure.j2", {})),
@@ -392,5 +380,5 @@ def _abstention(name: str, estimate: RiskEstimate, material: Material) -> Draft:
         summary=render(material.templates, "abstention.summary.j2", {"title": title, "why": why}),
         detail=write(blocks, material.templates)[0],
         proposals=(),
-        explanation={"notEstimated": name, "reasons": [one.name for one in lacks]},
+        explanation={"notEstimated": list(names), "reasons": [one.name for one in lacks]},
     )

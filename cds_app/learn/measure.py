@@ -234,7 +234,10 @@ def logistic_line(x: Floats, positive: Floats, rows: Floats, steps: int = 50) ->
 
 
 def served(limits: Limits, rows: NDArray[np.float32]) -> Flags:
-    """In which rows the service would give a number: `score.eligibility.eligible`, for a whole design at once."""
+    """In which rows the service would give a number: `score.eligibility.eligible`, for a whole design at once.
+
+    But for the endpoint, which a design cannot tell: `learn.onset.absent` says that of a whole frame.
+    """
     ages = rows[:, [NAMES.index(f"{one}_age_h") for one in VITALS]]
     years, hours = rows[:, NAMES.index("age_years")], rows[:, NAMES.index("hours_in_unit")]
     recent = np.fmin.reduce(ages, axis=1) <= limits.max_silence_h

@@ -1,4 +1,4 @@
-"""What the sepsis model looks at: one code path for training and serving.
+"""What the risk models look at: one code path for training and serving.
 
 Every feature knows the clinical measurement it belongs to and which aspect of it it shows, so that an explanation can
 be summed per measurement. No feature sees a sample later than the query.

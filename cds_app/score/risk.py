@@ -37,7 +37,7 @@ class Tier:
         On test patients, of all hours at or above ``lowest``: part that were within the horizon, and part of the
         hours within the horizon that were found.
     of_100 : int
-        Of 100 alerts like this (first entry of a patient into the tier or above), how many patients had sepsis.
+        Of 100 alerts like this (first entry of a patient into the tier or above), how many patients had the outcome.
     """
 
     name: str

@@ -31,7 +31,7 @@ from cds_app.score.risk import RiskModel
 from cds_app.services.learned import Learned, load_learned
 from cds_app.twin.model import TwinModel
 
-RISKS = ("sepsis",)
+RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 _LABELS = "labels.json"
 
 
@@ -150,7 +150,8 @@ def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str]
 def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mapping[str, RiskModel]) -> None:
     """Everything that a card may have to call by name has one."""
     inputs = {feature.quantity for risk in risks.values() for feature in risk.features}
-    nameless = (inputs | {*QUANTITIES, *risks}) - quantities - labels.keys()
+    outcomes = {f"outcome:{name}" for name in risks}
+    nameless = ((inputs | {*QUANTITIES, *risks}) - quantities | outcomes) - labels.keys()
     if nameless:
         raise ContentError(f"templates/cards/{_LABELS} lacks {', '.join(sorted(nameless))}", field=_LABELS)
 

@@ -36,11 +36,12 @@ from cds_app.mitigate.options import draft_resource, options_for
 from cds_app.score.allergies import most_specific
 from cds_app.score.clinical import NAMES, clinical_scores
 from cds_app.score.situation import Situation
+from cds_app.services.knowledge import RISKS
 from tests.chart import ONTOLOGY, allergy, drug, finding, measured, person, problem, procedure, report, situation, stay
 
 ROOT = Path(__file__).parents[3]
 REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
-CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=("sepsis",))
+CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=RISKS)
 
 
 @dataclass(frozen=True, kw_only=True)

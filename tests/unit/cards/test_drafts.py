@@ -11,6 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_app.bootstrap import Deps
+from cds_app.content import artefact
+from cds_app.services.knowledge import RISKS
 from tests.conftest import FROZEN
 from tests.patients import QUIET, SEPTIC, bundle, call, course, hyperkalaemic, observation, patient, septic, stay
 
@@ -134,3 +136,36 @@ def test_an_outpatients_missing_estimate_is_no_news(ask: Ask) -> None:
 def test_the_dead_get_no_card_about_what_could_not_be_estimated(ask: Ask) -> None:
     gone = patient(deceasedDateTime=(FROZEN - timedelta(hours=1)).isoformat())
     assert ask(call(gone, stay(FROZEN - timedelta(hours=9)))) == []
+
+
+def unestimated(cards: list[dict[str, Any]]) -> list[list[str]]:
+    told = [one["extension"]["com.twinline.explanation"] for one in cards]
+    return [one["notEstimated"] for one in told if "notEstimated" in one]
+
+
+def test_one_card_tells_of_all_that_could_not_be_estimated(ask: Ask) -> None:
+    assert unestimated(ask(call(patient(), observation("heart_rate", 80.0, FROZEN - timedelta(hours=30))))) == [
+        list(RISKS)
+    ]
+
+
+def test_that_a_state_is_there_already_is_no_missing_estimate(ask: Ask) -> None:
+    assert unestimated(ask(septic(FROZEN))) == []
+
+
+def test_an_impending_state_is_a_card_of_its_topic_with_what_such_alerts_were_worth(ask: Ask) -> None:
+    """Pressure that was below 65 mmHg in two of three hours, and is not just now."""
+    hours = range(12, -1, -1)
+    pressure = [observation("map", 62.0 if hour % 3 else 66.0, FROZEN - timedelta(hours=hour)) for hour in hours]
+    others = {**QUIET, "sbp": 94.0, "dbp": 50.0}
+    del others["map"]
+    body = call(patient(), stay(FROZEN - timedelta(hours=30)), *pressure, *course(FROZEN, others, others, 12))
+    (card,) = [one for one in ask(body) if one["source"]["topic"]["code"] == "hypotension"]
+    assert card["indicator"] == "info"
+    assert card["summary"].startswith("Raised risk of low blood pressure: ")
+    assert " in 100 in next 4 h" in card["summary"]
+    assert "Consider the cause first" in card["detail"]
+    worth = artefact("hypotension", "1.0.0").manifest["tiers"][0]
+    patients, hours_right = worth["of_100"], round(100 * worth["ppv"])
+    assert f"Of 100 test patients with an alert like this, {patients} had low blood pressure" in card["detail"]
+    assert f"of 100 such hours, {hours_right} had it within 4 h" in card["detail"]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cds_app import __main__, __version__
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.commands import governing
+from cds_app.commands import governing, learning
 from cds_app.commands.serving import environment_of, free_port
 from cds_app.errors import (
     BadRequest,
@@ -24,6 +24,7 @@ from cds_app.errors import (
     SettingsError,
     TwinlineError,
 )
+from cds_app.learn import hourly
 from cds_app.settings import load_settings
 from tests.stores import append, decision, edit, facts, sqlite_store
 
@@ -39,11 +40,13 @@ COMMANDS = (
     "train",
     "evaluate",
     "policy",
+    "card",
     "bench",
 )
 BELOW = (
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
-    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast", "policy tune"),
+    *("train sepsis", "train aki", "train twin", "evaluate sepsis", "evaluate aki", "evaluate forecast"),
+    "policy tune",
 )
 
 
@@ -254,3 +257,15 @@ def test_workers_get_every_setting_even_one_that_a_flag_put_back_to_its_default(
 
 def test_a_free_port_is_free() -> None:
     assert 1024 < free_port() < 65536
+
+
+def test_a_model_that_is_trained_for_the_first_time_has_a_seed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[tuple[str, Path, int]] = []
+    data = tmp_path / "rows.parquet"
+    data.touch()
+    monkeypatch.setattr(learning, "content_root", lambda: tmp_path)
+    monkeypatch.setattr(hourly, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
+    run(monkeypatch, capsys, "train", "aki", "--data", str(data))
+    assert asked == [("aki", tmp_path / "models" / "aki" / "1.0.0", 0)]

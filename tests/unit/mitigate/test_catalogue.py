@@ -13,6 +13,7 @@ from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
+from cds_app.services.knowledge import RISKS
 from tests.chart import ONTOLOGY
 from tests.unit.mitigate.content import CALCIUM, ECG, HIGH_POTASSIUM, artefact_of, option, topic
 
@@ -99,13 +100,14 @@ def test_ids_are_used_once(tmp_path: Path, topics: list[dict[str, Any]]) -> None
 @pytest.fixture(scope="module")
 def shipped() -> Catalogue:
     ontology = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
-    return load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), ontology, scores=NAMES, risks=("sepsis",))
+    return load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), ontology, scores=NAMES, risks=RISKS)
 
 
 def test_a_topic_tells_which_risk_and_scores_it_asks_for(shipped: Catalogue) -> None:
     assert risk_of(shipped.topics["sepsis"]) == "sepsis"
     assert shipped.topics["sepsis"].scores == ("sofa", "news2")
-    assert risk_of(shipped.topics["aki"]) is None
+    assert [risk_of(shipped.topics[name]) for name in ("hypotension", "hypoxia", "aki")] == list(RISKS[1:])
+    assert risk_of(shipped.topics["hypokalaemia"]) is None
     assert shipped.topics["aki"].scores == ("kdigo",)
 
 

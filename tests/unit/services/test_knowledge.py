@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.content import content_root
 from cds_app.errors import ContentError, UnknownService
-from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.knowledge import RISKS, Knowledge, load_knowledge
 
 VIEW = "hooks/twinline-patient-view/service.json"
 START = "hooks/twinline-encounter-start/service.json"
@@ -43,7 +43,7 @@ def refusal(root: Path) -> str:
 def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge: Knowledge) -> None:
     loaded = load_knowledge(root, timezone="UTC")
     assert loaded.pins == knowledge.pins
-    models = {f"models/{name}" for name in ("ontology", "twin", "sepsis", "mitigations")}
+    models = {f"models/{name}" for name in ("ontology", "twin", "mitigations", *RISKS)}
     assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
 
 
@@ -146,7 +146,7 @@ def test_labels_that_are_not_there_are_named(root: Path) -> None:
     assert refusal(root).startswith("templates/cards/labels.json")
 
 
-@pytest.mark.parametrize("name", ["age", "sepsis", "shock_index"])
+@pytest.mark.parametrize("name", ["age", "sepsis", "shock_index", "outcome:aki"])
 def test_an_input_of_a_model_that_nobody_can_call_by_name_is_named(root: Path, name: str) -> None:
     edit(root, "templates/cards/labels.json", lambda it: it.pop(name))
     message = refusal(root)

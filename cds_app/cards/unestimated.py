@@ -1,0 +1,35 @@
+"""Which risks could not be estimated, and when that is worth a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_app.cards.material import Material
+from cds_app.explain.estimates import RiskEstimate
+from cds_app.score.eligibility import OF_THE_STATE, Reason
+from cds_app.score.result import Abstained, Lack
+
+
+def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
+    """Names of the risks whose abstention is news, by what was lacking: one card tells of all that lack the same."""
+    found: dict[tuple[Lack, ...], list[str]] = {}
+    for name, estimate in material.risks.items():
+        lacks = _lacks(estimate)
+        if lacks and _news(lacks, material):
+            found.setdefault(lacks, []).append(name)
+    return found
+
+
+def _news(lacks: Sequence[Lack], material: Material) -> bool:
+    """An outpatient's is none, nor that a stay has only begun."""
+    situation, names = material.situation, [one.name for one in lacks]
+    outpatient = bool(situation.facts.stays) and not situation.inpatient
+    begun = Reason.TOO_EARLY.value in names and Reason.NOT_INPATIENT.value not in names
+    return not begun and not outpatient and not situation.deceased
+
+
+def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
+    """What was lacking for a number, but for the state that is predicted: who is in it has a card of its topic."""
+    if not isinstance(estimate.outcome, Abstained):
+        return ()
+    return tuple(one for one in estimate.outcome.reasons if one.name not in OF_THE_STATE)

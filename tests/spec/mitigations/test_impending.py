@@ -1,0 +1,99 @@
+"""A state that is near is a concern of its topic, of the lowest tier; a state that is there is called by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cds_app.content import artefact
+from cds_app.domain.facts import Fact
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.mitigate.catalogue import load_catalogue
+from cds_app.mitigate.concerns import Concern, assess
+from cds_app.mitigate.conditions import View
+from cds_app.mitigate.options import options_for
+from cds_app.score.clinical import NAMES, clinical_scores
+from cds_app.services.knowledge import RISKS
+from tests.chart import finding, measured, problem, situation
+
+ROOT = Path(__file__).parents[3]
+REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
+CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=RISKS)
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+
+
+@dataclass(frozen=True)
+class Tiered:
+    tier: str | None
+    tiers: Sequence[Named] = (Named("watch"), Named("high"))
+
+
+def vital_signs(**other: float) -> list[Fact]:
+    usual = {"resp_rate": 16, "spo2": 97, "sbp": 120, "map": 85, "heart_rate": 75, "body_temp": 37.0, "o2_flow": 0}
+    return [finding("consciousness_acvpu", "alert"), *(measured(k, v) for k, v in {**usual, **other}.items())]
+
+
+def view(risk: str, tier: str | None, *facts: Fact) -> View:
+    here = situation(*facts)
+    return View(situation=here, scores=clinical_scores(here), risks={risk: Tiered(tier)})
+
+
+def concerns(seen: View) -> dict[str, Concern]:
+    return {one.topic: one for one in assess(CATALOGUE, seen.situation, seen.scores, seen.risks)}
+
+
+NEAR = pytest.mark.parametrize(
+    ("risk", "topic", "what"),
+    [
+        ("hypotension", "hypotension", "low blood pressure"),
+        ("hypoxaemia", "hypoxia", "low saturation"),
+        ("aki", "aki", "kidney injury"),
+    ],
+)
+
+
+@NEAR
+@pytest.mark.parametrize(("tier", "word"), [("watch", "raised"), ("high", "high")])
+def test_a_state_that_is_near_is_for_information(risk: str, topic: str, what: str, tier: str, word: str) -> None:
+    seen = view(risk, tier, *vital_signs(), measured("creatinine", 1.0))
+    found = concerns(seen)
+    assert found.keys() == {topic}
+    assert (found[topic].tier, found[topic].tier_word) == (1, f"{word} risk of {what}")
+    assert found[topic].estimated
+    offered, _ = options_for(found[topic], CATALOGUE, seen, patient="p1", offered=())
+    assert offered
+    # what treats the state waits until it is there
+    assert not {"hypotension_fluid", "hypotension_norepinephrine"} & {one.id for one in offered}
+
+
+@NEAR
+def test_a_risk_below_the_threshold_is_no_concern(risk: str, topic: str, what: str) -> None:
+    assert not concerns(view(risk, None, *vital_signs(), measured("creatinine", 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("risk", "topic", "chart", "word"),
+    [
+        ("hypotension", "hypotension", [*vital_signs(), measured("sbp", 165, 5)], "systolic fell by more than 40"),
+        ("hypoxaemia", "hypoxia", vital_signs(spo2=93), "just below target"),
+        ("aki", "aki", [*vital_signs(), measured("creatinine", 1.0, 20), measured("creatinine", 1.4)], "KDIGO stage 1"),
+    ],
+)
+def test_what_was_measured_is_named_before_what_is_estimated(
+    risk: str, topic: str, chart: Sequence[Fact], word: str
+) -> None:
+    found = concerns(view(risk, "high", *chart))[topic]
+    assert (found.tier, found.tier_word, found.estimated) == (1, word, False)
+
+
+def test_a_low_target_of_saturation_does_not_hide_what_is_near() -> None:
+    facts = (*vital_signs(spo2=91), problem("copd"))
+    found = concerns(view("hypoxaemia", "watch", *facts))["hypoxia"]
+    assert (found.tier, found.estimated) == (1, True)
