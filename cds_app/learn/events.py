@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cds_app.learn.growing import Recipe, Task
-from cds_app.learn.head import Flags, Floats, Head, Outcome, Words
+from cds_app.learn.head import Flags, Floats, Head, Outcome, Own, Words
 from cds_app.learn.onset import onset
 from cds_app.score.eligibility import Limits
 from cds_app.score.endpoint import Endpoint, Fall, Rise
@@ -76,6 +76,7 @@ def _head(name: str, endpoint: Endpoint, horizon_h: float, words: Words, *, ppv:
         task=onset_task,
         threshold=partial(least_risk_at, ppv),
         merit=_merit,
+        own=Own(quantity=endpoint.quantity, low_is_worse=isinstance(endpoint, Fall)),
         cuts=_CUTS,
     )
 

@@ -20,6 +20,12 @@ Flags = NDArray[np.bool_]
 
 CUTS: Cuts = (0.80, 0.90)
 
+# What is treated in intensive care by the hour: a clinical judgement from memory, to be confirmed.
+MODIFIABLE: tuple[str, ...] = (
+    *("map", "sbp", "dbp", "heart_rate", "resp_rate", "spo2", "fio2", "body_temp"),
+    *("ph", "pco2", "bicarbonate", "lactate", "glucose", "potassium", "magnesium", "phosphate", "hemoglobin"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -58,7 +64,7 @@ class Words:
     limits : tuple of str
         Sentences on what the model does not know or does badly.
     modifiable : tuple of str
-        Quantities that treatment can move.
+        Quantities that treatment can move within hours.
     learned : str
         What the trees are trained towards.
     merit : str
@@ -73,7 +79,7 @@ class Words:
     limits: tuple[str, ...]
     learned: str
     merit: str = ""
-    modifiable: tuple[str, ...] = ()
+    modifiable: tuple[str, ...] = MODIFIABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
