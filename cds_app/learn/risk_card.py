@@ -74,7 +74,7 @@ what the model owes to the habits of the staff rather than to physiology: those 
 - Part of the signal is that clinicians already measure more when they are worried.
 - One value per measurement and hour in training; where monitors send more, extremes of a window are more extreme.
 - No drugs, cultures, notes or comorbidities are looked at. Sedation, pacing and beta blockers are not known.
-- Most alerts are false: see the tiers. Figures count hours, and hours of one patient depend on each other.
+- Many alerts are false: see the tiers. Figures count hours, and hours of one patient depend on each other.
 {limits}
 """
 
