@@ -172,6 +172,9 @@ def matrix(twin: TwinModel, samples: Samples, persons: Persons, patient: Ints, t
         _activity(age),
         _statics(persons, patient, time_ms),
         *view(Motion.of(twin, QUANTITIES), now, age),
+        *_pace(now, time_ms),
+        *_spread(now),
+        _course(now, last),
     )
     at = 0
     for block in blocks:
@@ -303,6 +306,25 @@ def _statics(persons: Persons, patient: Ints, time_ms: Ints) -> Floats:
     return np.stack([persons.age_years[patient], persons.male[patient], before, in_unit, before + in_unit], axis=1)
 
 
+def _pace(now: Moments, time_ms: Ints) -> tuple[Floats, ...]:
+    in_unit = np.maximum(time_ms / MS_PER_HOUR, 1.0)
+    return now.hours_seen(now.since(6.0)), now.hours_seen(now.first) / in_unit[:, None]
+
+
+def _spread(now: Moments) -> tuple[Floats, ...]:
+    stay = now.first
+    _, sd_vitals = now.mean_and_sd(stay[:, _VITALS], _VITALS)
+    return sd_vitals, *now.mean_and_sd(stay[:, _LABS], _LABS), *now.extremes(now.since(24.0))
+
+
+def _course(now: Moments, last: Floats) -> Floats:
+    half_ago = now.value_before(now.since(12.0))
+    means = [now.mean_and_sd(begin[:, _VITALS], _VITALS)[0] for begin in (now.since(6.0), now.first)]
+    shock = [mean[:, VITALS.index("heart_rate")] / mean[:, VITALS.index("sbp")] for mean in means]
+    sofa = [_sofa(dict(zip(QUANTITIES, values.T, strict=True))) for values in (half_ago, last)]
+    return np.stack([*shock, sofa[1] - sofa[0]], axis=1)
+
+
 def _each(quantities: Sequence[str], suffix: str, aspect: Aspect) -> tuple[Feature, ...]:
     return tuple(Feature(name=f"{one}_{suffix}", quantity=one, aspect=aspect) for one in quantities)
 
@@ -339,5 +361,14 @@ FEATURES: tuple[Feature, ...] = (
     *_named("time_before_unit", "value", "hours_before_unit"),
     *_named("time_in_unit", "value", "hours_in_unit", "hours_since_admission"),
     *(one for part in PARTS for one in _each(QUANTITIES, part, "twin")),
+    *_each(QUANTITIES, "count_6h", "count"),
+    *_each(QUANTITIES, "count_per_h", "count"),
+    *_each(VITALS, "sd_stay", "trend"),
+    *_each(LABS, "mean_stay", "value"),
+    *_each(LABS, "sd_stay", "trend"),
+    *_each(QUANTITIES, "min_24h", "value"),
+    *_each(QUANTITIES, "max_24h", "value"),
+    *_named("shock_index", "derived", "shock_index_mean_6h", "shock_index_mean_stay"),
+    *_named("sofa", "derived", "sofa_partial_change_12h"),
 )
 NAMES: tuple[str, ...] = tuple(one.name for one in FEATURES)
