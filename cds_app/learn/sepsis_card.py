@@ -29,7 +29,7 @@ forward by 6 hours. Hours more than 3 hours after onset are not in the data.
 ## Data and splits
 
 {credit}. Licence of the model: CC BY 4.0, with this credit. Patients were split by a hash of their id into
-disjoint sets: 80 of 100 fit, 10 calibrate, 10 test. The twin (version {twin}), whose view of the patient is part of
+disjoint sets: 85 of 100 fit, 7.5 calibrate, 7.5 test. The twin (version {twin}), whose view of the patient is part of
 the input, was fitted without labels and without these test patients.
 
 {splits}
@@ -41,9 +41,10 @@ test patients. SHA-256 of the data: `{data_sha256}`. Seed {seed}.
 
 {features} features of {quantities} measurements, {twin_features} of them from the twin (expected level, personal
 baseline, deviation from it, surprise of the last value). Gradient-boosted trees ({rounds} of depth {depth}) learn the
-decision (would an alert in this hour gain utility, weighted by how much). Their margin is calibrated to the
-probability of the outcome ({method}). The interval shown is the 90 % bootstrap interval of that calibration, by
-patient; it does not cover what is not known about the single patient.
+decision (would an alert in this hour gain utility, weighted by how much; hours more than 12 before onset count
+{early:g} times that). Their margin is calibrated to the probability of the outcome ({method}). The interval shown is
+the 90 % bootstrap interval of that calibration, by patient; it does not cover what is not known about the single
+patient.
 
 ## Figures on test patients
 
@@ -103,6 +104,7 @@ def model_card(version: str, manifest: Mapping[str, Any], report: Mapping[str, A
         twin=manifest["twin"]["version"],
         rounds=report["recipe"]["rounds"] * report["recipe"]["trees_per_round"],
         depth=report["recipe"]["depth"],
+        early=report["recipe"]["early"],
         method=report["calibration"]["method"].replace("_", " "),
         main=_table(("", *_HEADS), [("test patients", *_figures(test))]),
         slope=test["calibration"]["slope"],
