@@ -37,10 +37,10 @@ class Recipe:
         Is part of the recipe: it decides in which order numbers are added up.
     """
 
-    rounds: int = 400
+    rounds: int = 600
     depth: int = 4
     trees_per_round: int = 1
-    eta: float = 0.05
+    eta: float = 0.035
     subsample: float = 0.5
     colsample: float = 0.12
     least_child_weight: float = 200.0
