@@ -175,6 +175,8 @@ def matrix(twin: TwinModel, samples: Samples, persons: Persons, patient: Ints, t
         *_pace(now, time_ms),
         *_spread(now),
         _course(now, last),
+        now.first_h(),
+        now.gap_h(_LABS),
     )
     at = 0
     for block in blocks:
@@ -370,5 +372,7 @@ FEATURES: tuple[Feature, ...] = (
     *_each(QUANTITIES, "max_24h", "value"),
     *_named("shock_index", "derived", "shock_index_mean_6h", "shock_index_mean_stay"),
     *_named("sofa", "derived", "sofa_partial_change_12h"),
+    *_each(QUANTITIES, "first_h", "age"),
+    *_each(LABS, "gap_h", "age"),
 )
 NAMES: tuple[str, ...] = tuple(one.name for one in FEATURES)
