@@ -17,7 +17,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
-from cds_app.learn import risk_artefact
+from cds_app.learn import population, risk_artefact
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
@@ -33,6 +33,7 @@ from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.transfer import transfer
 from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
+from cds_app.score.population import Reference
 from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
@@ -78,6 +79,8 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     baseline = Baseline.fit(fit.design, fit.task)
     plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
     risk = model.risk(test.design)
+    known = population.fitted(twin, fit.design, held.design)
+    reference = Reference.from_json(known)
     report = {
         "recipe": asdict(grown),
         "seed": seed,
@@ -87,7 +90,8 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
         "threshold": model.threshold,
         "tested": f"{len(np.unique(test.truth.patient))} patients whom neither trees nor calibration have seen",
-        "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
+        "test": appraised(head, test, _silenced(head, test.design, risk, reference), model.threshold, plain),
+        "population": population.reported(reference, test, np.random.default_rng(seed)),
         "test_without_count_and_age_features": _ablated(head, fit, grown, held, test),
         "transfer": transfer(head, fit, held, test, grown),
         "explanations": _explained(head, twin, model, parts["test"], test),
@@ -100,6 +104,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         threshold=model.threshold,
         tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
         baseline=plain,
+        population=known,
         report=report,
         seen=_seen(model, test, risk),
     )
@@ -135,7 +140,7 @@ def evaluate(
     model = RiskModel.from_artefact(artefact)
     frame = load(data)
     rows = design(shipped_twin(), frame)
-    reason = abstained(head.limits, rows)
+    reason = abstained(head.limits, rows, model.population)
     risk = _where_given(
         reason,
         model.calibration.probability(margins(load_booster(artefact.read_bytes("model.ubj")), rows, model.columns)),
@@ -207,8 +212,8 @@ def _seen(model: Trained, test: Cohort, risk: Floats) -> Seen:
     )
 
 
-def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats) -> Floats:
-    return _where_given(abstained(head.limits, rows), risk)
+def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats, reference: Reference) -> Floats:
+    return _where_given(abstained(head.limits, rows, reference), risk)
 
 
 def _where_given(reason: NDArray[np.object_], risk: Floats) -> Floats:

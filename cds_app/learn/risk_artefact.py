@@ -17,6 +17,7 @@ from cds_app.learn.head import Floats, Head, Ints, Outcome
 from cds_app.learn.measure import alert_figures
 from cds_app.learn.plots import Seen, draw
 from cds_app.score.features import FEATURES, Feature, Statics, features
+from cds_app.score.population import FILE as POPULATION
 from cds_app.score.risk import Calibration, Tier
 from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
@@ -39,6 +40,8 @@ class Finished:
         The trees and which of `FEATURES` they read.
     baseline : mapping
         The plain baseline and its threshold, as JSON.
+    population : mapping
+        Whom a patient's measurements must be like (`score.population.Reference`), as JSON.
     report : mapping
         Recipe, data, figures on test patients.
     seen : Seen
@@ -52,6 +55,7 @@ class Finished:
     threshold: float
     tiers: tuple[Tier, ...]
     baseline: Mapping[str, Any]
+    population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
 
@@ -66,6 +70,7 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
         ("calibration.json", curves),
         ("golden.json", golden(made.twin, made.booster, made.columns)),
         ("baseline.json", made.baseline),
+        (POPULATION, made.population),
         ("training.json", made.report),
     ):
         (out / name).write_bytes(canonical_json(content))
