@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cds_app.domain.time import to_hours
 from cds_app.explain.reasons import Reason, group_points, reasons
-from cds_app.score.eligibility import Circumstances, eligible
+from cds_app.score.eligibility import Circumstances, eligible, stranger
 from cds_app.score.features import Statics, features
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk, RiskModel
@@ -21,6 +21,8 @@ from cds_app.twin.state import TwinState
 
 _DENSE_VITALS = 6  # so many heart rates in a day are not taken of an outpatient
 _DAY_H = 24.0
+
+Before = tuple[datetime, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class RiskEstimate:
     outcome: Risk | Abstained
     reasons: tuple[Reason, ...] = ()
     assumed_stay: bool = False
-    before: tuple[datetime, NDArray[np.float32]] | None = None
+    before: Before | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +74,9 @@ def estimate_risks(
     if asked:
         rows = features(twin, state.tracks, _statics(situation, admission), hours)
         for name, model in asked.items():
-            known = _refused(model, situation, state, admission, hours[1]) is None
-            before = (instants[1], rows[1]) if known else None
-            found[name] = replace(_estimate(model, situation, admission, rows[0]), before=before)
+            silent = _refused(model, situation, state, admission, hours[1]) or _strange(model, situation, rows[1])
+            before = None if silent else (instants[1], rows[1])
+            found[name] = _estimate(model, situation, admission, rows[0], before)
     return found
 
 
@@ -107,7 +109,11 @@ def _monitored_since(situation: Situation) -> datetime:
     return start
 
 
-def _estimate(model: RiskModel, situation: Situation, admission: Admission, row: NDArray[np.float32]) -> RiskEstimate:
+def _estimate(
+    model: RiskModel, situation: Situation, admission: Admission, row: NDArray[np.float32], before: Before | None
+) -> RiskEstimate:
+    if (strange := _strange(model, situation, row)) is not None:
+        return RiskEstimate(outcome=strange)
     risk, contributions, base_margin = model.explain(row)
     points = group_points(
         model.features,
@@ -117,7 +123,7 @@ def _estimate(model: RiskModel, situation: Situation, admission: Admission, row:
         probability=risk.probability,
         base=risk.base,
     )
-    return RiskEstimate(outcome=risk, reasons=reasons(points, situation), assumed_stay=admission.assumed)
+    return RiskEstimate(outcome=risk, reasons=reasons(points, situation), assumed_stay=admission.assumed, before=before)
 
 
 def _refused(
@@ -130,6 +136,14 @@ def _refused(
         hours_in_unit=None if admission.unit_h is None else at_h - admission.unit_h,
     )
     return eligible(model.name, model.limits, who, state.tracks, at_h)
+
+
+def _strange(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> Abstained | None:
+    """Whether the measurements are jointly unlike those that the model was trained on."""
+    if model.population is None or not model.population.outside(row):
+        return None
+    ontology, leads = situation.ontology, model.population.leads(row)
+    return stranger(model.name, [ontology.quantity(one).label if ontology.measuring(one) else one for one in leads])
 
 
 def _statics(situation: Situation, admission: Admission) -> Statics:

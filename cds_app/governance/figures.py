@@ -53,6 +53,7 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
         _groups(test),
         _variants(report),
         _transfer(report.get("transfer")),
+        _outside(report.get("population")),
         _explanations(report.get("explanations")),
     )
     return tuple(one for one in found if one is not None and one.rows)
@@ -209,6 +210,25 @@ def _transfer(transfer: Figures | None) -> Table | None:
         title="Trained in one hospital, tested in the other",
         heads=("trained and tested", *keys),
         rows=tuple((name, *(_number(one[key]) for key in keys)) for name, one in transfer.items()),
+    )
+
+
+def _outside(found: Figures | None) -> Table | None:
+    if found is None:
+        return None
+    rows = [
+        ("Test patients, hours", found["overall"]),
+        ("Test patients, ever", found["patients_ever"]),
+        ("Hours with the outcome ahead", found["with_outcome"]),
+        *((f"{kind}, {name}", one) for key, kind in _KINDS for name, one in found.get(key, {}).items()),
+        *((f"Made up: {name}", one) for name, one in found["shifted"].items()),
+    ]
+    return Table(
+        title="Outside the population",
+        note="No estimate is given where measurements are jointly unlike those in training. Of test patients few "
+        "should be refused; of hours made up from theirs, all but the athlete's.",
+        heads=("of whom", "how many", "refused"),
+        rows=tuple((name, str(one["of"]), _amount(one["refused"], True)) for name, one in rows),
     )
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from cds_app.score.eligibility import Limits, Reason
 from cds_app.score.features import NAMES, QUANTITIES
+from cds_app.score.population import Reference
 
 NOTHING_MEASURED = "nothing-measured"
 _OLDEST_YEARS = 120.0  # beyond, an age is a mistake of the record
 
 
-def abstained(limits: Limits, rows: NDArray[np.float32]) -> NDArray[np.object_]:
+def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference | None = None) -> NDArray[np.object_]:
     """Reason per row, None where a number is given.
 
     Parameters
@@ -23,15 +24,19 @@ def abstained(limits: Limits, rows: NDArray[np.float32]) -> NDArray[np.object_]:
     limits : Limits
         Of the head.
     rows : ndarray of float32, shape (rows, len(FEATURES))
+    population : Reference, optional
+        Whom the measurements must be like.
 
     Returns
     -------
     ndarray of object, shape (rows,)
-        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then) or None.
+        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``outside-population`` or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
     reason = np.full(len(rows), None, dtype=object)
+    if population is not None:
+        reason[population.outsiders(rows)] = Reason.OUTSIDE.value
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
     reason[years < limits.min_age_years] = Reason.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Reason.AGE_UNKNOWN.value

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, latest
 from cds_app.errors import DataError
-from cds_app.learn import leakage, risk_artefact, tuning
+from cds_app.learn import leakage, population, risk_artefact, tuning
 from cds_app.learn.abstention import abstained
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.calibrating import Fitted, calibrate
@@ -47,6 +47,7 @@ from cds_app.learn.transfer import transfer
 from cds_app.learn.tuning import Stays
 from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
+from cds_app.score.population import Reference
 from cds_app.score.risk import RiskModel, Tier
 from cds_app.twin.model import TwinModel
 
@@ -94,8 +95,10 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     baseline = Baseline.fit(fit.design, fit.task)
     plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
     risk = model.risk(test.design)
+    known = population.fitted(twin, fit.design, held.design)
+    reference = Reference.from_json(known)
     tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
-    stays = (_stays(head, held, model.risk(held.design)), _stays(head, test, risk))
+    stays = (_stays(head, held, model.risk(held.design), reference), _stays(head, test, risk, reference))
     policy = _tuned(head, stays, tiers, tuning.BUDGET)
     report = {
         "recipe": asdict(grown),
@@ -107,7 +110,8 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         "threshold": model.threshold,
         "tested": f"{len(np.unique(test.truth.patient))} patients whom neither trees nor calibration have seen",
         "policy": {name: one for name, one in policy.items() if name != "settings"},
-        "test": appraised(head, test, _silenced(head, test.design, risk), model.threshold, plain),
+        "test": appraised(head, test, _silenced(head, test.design, risk, reference), model.threshold, plain),
+        "population": population.reported(reference, test, np.random.default_rng(seed)),
         "test_without_count_and_age_features": _ablated(head, fit, grown, held, test),
         "transfer": transfer(head, fit, held, test, grown),
         "explanations": _explained(head, twin, model, parts["test"], test),
@@ -121,6 +125,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         tiers=tiers,
         baseline=plain,
         policy=tuning.quoted(policy),
+        population=known,
         report=report,
         seen=_seen(model, test, risk),
     )
@@ -156,7 +161,7 @@ def evaluate(
     model = RiskModel.from_artefact(artefact)
     frame = load(data, needed=_NEEDED)
     rows = design(shipped_twin(), frame)
-    reason = abstained(head.limits, rows)
+    reason = abstained(head.limits, rows, model.population)
     risk = _where_given(
         reason,
         model.calibration.probability(margins(load_booster(artefact.read_bytes("model.ubj")), rows, model.columns)),
@@ -230,7 +235,7 @@ def tune(
         if not cohort.truth.label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
         margin = margins(load_booster(artefact.read_bytes("model.ubj")), cohort.design, model.columns)
-        stays.append(_stays(head, cohort, model.calibration.probability(margin)))
+        stays.append(_stays(head, cohort, model.calibration.probability(margin), model.population))
     found = {
         "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
         "data_sha256": file_sha256(data),
@@ -243,12 +248,11 @@ def tune(
     return found
 
 
-def _stays(head: Head, cohort: Cohort, risk: Floats) -> Stays:
+def _stays(head: Head, cohort: Cohort, risk: Floats, reference: Reference | None) -> Stays:
     """Stays with the risk where the service gives one."""
     given = served(head.limits, cohort.design)
-    return Stays(
-        course=cohort.course(head.horizon_h), risk=np.where(given, _silenced(head, cohort.design, risk), np.nan)
-    )
+    said = _silenced(head, cohort.design, risk, reference)
+    return Stays(course=cohort.course(head.horizon_h), risk=np.where(given, said, np.nan))
 
 
 def _tuned(head: Head, stays: tuple[Stays, Stays], tiers: Sequence[Tier], budget: float) -> dict[str, Any]:
@@ -298,8 +302,8 @@ def _seen(model: Trained, test: Cohort, risk: Floats) -> Seen:
     )
 
 
-def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats) -> Floats:
-    return _where_given(abstained(head.limits, rows), risk)
+def _silenced(head: Head, rows: NDArray[np.float32], risk: Floats, reference: Reference | None) -> Floats:
+    return _where_given(abstained(head.limits, rows, reference), risk)
 
 
 def _where_given(reason: NDArray[np.object_], risk: Floats) -> Floats:

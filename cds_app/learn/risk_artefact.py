@@ -17,6 +17,7 @@ from cds_app.learn.head import Floats, Head, Ints, Outcome
 from cds_app.learn.measure import alert_figures
 from cds_app.learn.plots import Seen, draw
 from cds_app.score.features import FEATURES, Feature, Statics, features
+from cds_app.score.population import FILE as POPULATION
 from cds_app.score.risk import Calibration, Tier
 from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
@@ -41,6 +42,8 @@ class Finished:
         The plain baseline and its threshold, as JSON.
     policy : mapping
         The alert policy that finds most within its budget, and what it was worth on test patients.
+    population : mapping
+        Whom a patient's measurements must be like (`score.population.Reference`), as JSON.
     report : mapping
         Recipe, data, figures on test patients.
     seen : Seen
@@ -55,6 +58,7 @@ class Finished:
     tiers: tuple[Tier, ...]
     baseline: Mapping[str, Any]
     policy: Mapping[str, Any]
+    population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
 
@@ -69,6 +73,7 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
         ("calibration.json", curves),
         ("golden.json", golden(made.twin, made.booster, made.columns)),
         ("baseline.json", made.baseline),
+        (POPULATION, made.population),
         ("training.json", made.report),
     ):
         (out / name).write_bytes(canonical_json(content))

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     FEW_FRESH_VITALS = "few-fresh-vitals"
     STATE_UNKNOWN = "state-unknown"  # whether the patient is in the predicted state already
     ALREADY_THERE = "already-there"
+    OUTSIDE = "outside-population"  # measurements jointly unlike any it was trained on
 
 
 _WHY: Mapping[Reason, Why] = {
@@ -39,6 +40,7 @@ _WHY: Mapping[Reason, Why] = {
     Reason.FEW_FRESH_VITALS: "stale",
     Reason.STATE_UNKNOWN: "missing",
     Reason.ALREADY_THERE: "unsuitable",
+    Reason.OUTSIDE: "out-of-population",
 }
 OF_THE_STATE = frozenset({Reason.STATE_UNKNOWN, Reason.ALREADY_THERE})
 
@@ -132,7 +134,25 @@ def eligible(
     )
     if not reasons:
         return None
-    return Abstained(name=name, reasons=tuple(Lack(name=one.value, why=_WHY[one]) for one in reasons))
+    return Abstained(name=name, reasons=tuple(_lack(one) for one in reasons))
+
+
+def stranger(name: str, leads: Sequence[str]) -> Abstained:
+    """What is said of a patient whose measurements are jointly unlike those that the model was trained on.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    leads : sequence of str
+        What a reader calls the measurements that are most unlike, greatest first.
+    """
+    text = f"unlike any it was made from: {', '.join(leads)}"
+    return Abstained(name=name, reasons=(_lack(Reason.OUTSIDE, text),))
+
+
+def _lack(reason: Reason, text: str = "") -> Lack:
+    return Lack(name=reason.value, why=_WHY[reason], text=text)
 
 
 def _about_patient(limits: Limits, who: Circumstances) -> tuple[Reason, ...]:

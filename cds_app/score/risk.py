@@ -14,6 +14,8 @@ from cds_app.errors import ContentError, TreesUnsupported
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import FEATURES, Feature
 from cds_app.score.forest import read_forest
+from cds_app.score.population import FILE as POPULATION
+from cds_app.score.population import Reference
 from cds_app.score.tree_shap import TreeShap
 
 if TYPE_CHECKING:
@@ -147,6 +149,8 @@ class RiskModel:
         Where these are in a row of `score.features.features`.
     limits : Limits
         For whom the model may be asked.
+    population : Reference or None
+        Whom its measurements must be like; None where training did not say.
     """
 
     name: str
@@ -161,6 +165,7 @@ class RiskModel:
     tiers: tuple[Tier, ...]
     horizon_h: float
     golden: Mapping[str, Any]
+    population: Reference | None = None
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> RiskModel:
@@ -190,6 +195,7 @@ class RiskModel:
             tiers=tuple(Tier(**one) for one in about["tiers"]),
             horizon_h=float(about["horizon_h"]),
             golden=artefact.read_json("golden.json"),
+            population=Reference.from_json(artefact.read_json(POPULATION)) if POPULATION in about["files"] else None,
         )
 
     def predict(self, row: NDArray[np.float32]) -> Risk:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from cds_app.domain.facts import Fact
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Timeline
 from cds_app.explain.estimates import RiskEstimate, admission_of, estimate_risks, risk_before
+from cds_app.score.population import Reference
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk
 from cds_app.score.situation import Situation
@@ -72,6 +75,47 @@ def test_reasons_add_up_and_are_ordered(knowledge: Knowledge) -> None:
     points = [one.points for one in found.reasons]
     assert sum(points) == pytest.approx(100 * (risk.probability - risk.base), abs=1e-3)
     assert [abs(one) for one in points] == sorted(map(abs, points), reverse=True)
+
+
+def knowing(knowledge: Knowledge, **usual: float) -> Knowledge:
+    """With a model that was trained on patients whose vital signs are about so."""
+    features = [
+        {"feature": f"{name}_last", "least": None, "mean": mean, "below": mean / 10.0, "above": mean / 10.0}
+        for name, mean in usual.items()
+    ]
+    content = {
+        "features": features,
+        "correlation": np.eye(len(usual)).tolist(),
+        "limits": {"vital_signs": [[1, 4.0]], "everything": [[1, 4.0]]},
+    }
+    model = replace(knowledge.risks["sepsis"], population=Reference.from_json(content))
+    return replace(knowledge, learned=replace(knowledge.learned, models={"sepsis": model}))
+
+
+def test_a_patient_unlike_any_in_training_gets_no_number_but_the_measurements_that_are_unlike(
+    knowledge: Knowledge,
+) -> None:
+    known = knowing(knowledge, heart_rate=150.0, resp_rate=50.0, map=70.0)
+    found = seen_by(known, stay(hours=12), *vitals(range(11)))
+    assert isinstance(found.outcome, Abstained)
+    (lack,) = found.outcome.reasons
+    assert (lack.name, lack.why) == ("outside-population", "out-of-population")
+    assert lack.text == "unlike any it was made from: Respiratory rate, Heart rate, Mean arterial pressure"
+    assert (found.reasons, found.before) == ((), None)
+
+
+def test_a_patient_like_those_in_training_gets_the_same_number_as_ever(knowledge: Knowledge) -> None:
+    facts = (stay(hours=12), *vitals(range(11)))
+    found = seen_by(knowing(knowledge, heart_rate=95.0, resp_rate=22.0, map=70.0), *facts)
+    assert found.outcome == seen_by(knowledge, *facts).outcome
+    assert found.before is not None
+
+
+def test_there_is_no_risk_of_before_where_the_patient_was_unlike_any_then(knowledge: Knowledge) -> None:
+    then = (*vitals(range(7, 11)), measured("heart_rate", 40.0, 6.0))
+    found = seen_by(knowing(knowledge, heart_rate=95.0), stay(hours=12), *vitals(range(6)), *then)
+    assert isinstance(found.outcome, Risk)
+    assert found.before is None
 
 
 def test_without_vital_signs_nothing_is_estimated(knowledge: Knowledge) -> None:

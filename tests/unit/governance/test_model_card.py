@@ -128,6 +128,25 @@ def test_tables_without_figures_are_left_out(manifest: dict[str, Any], report: d
     assert "Do the explanations hold" not in titles
 
 
+def _population() -> dict[str, Any]:
+    one, nobody = {"of": 1000, "refused": 0.002}, {"of": 0, "refused": None}
+    return {
+        "overall": one, "patients_ever": one, "with_outcome": nobody, "by_sex": {"female": one},
+        "shifted": {"vital signs of a newborn": {"of": 400, "refused": 1.0}},
+    }  # fmt: skip
+
+
+def test_who_is_outside_the_population_is_told_with_what_was_made_up(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    found = {table.title: table for table in tables(manifest, {**report, "population": _population()})}
+    rows = found["Outside the population"].rows
+    assert ("Sex, female", "1000", "0.2 %") in rows
+    assert ("Hours with the outcome ahead", "0", "not defined") in rows
+    assert rows[-1] == ("Made up: vital signs of a newborn", "400", "100.0 %")
+    assert "Outside the population" not in {table.title for table in tables(manifest, report)}
+
+
 def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     policy = {
         "threshold": 0.05, "lockout_h": 8.0, "rise_points": 10.0, "budget": 40.0, "ppv": 0.2, "sensitivity": 0.6,
@@ -138,6 +157,11 @@ def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict
         "stability": {"same_first": 0.9, "top_3_kept": 0.9, "same_direction": 1.0},
         "faithfulness": {"moved_by_place": [0.4, 0.3, 0.2, 0.2, 0.1], "moved_by_other": 0.1, "first_moves_most": 0.5},
     }
-    whole = {**report, "explanations": held, "transfer": {"A to B": {"auroc": 0.8, "auprc": 0.1}}}
+    whole = {
+        **report,
+        "explanations": held,
+        "transfer": {"A to B": {"auroc": 0.8, "auprc": 0.1}},
+        "population": _population(),
+    }
     for table in tables({**manifest, "policy": policy}, whole):
         assert {len(row) for row in table.rows} == {len(table.heads)}, table.title

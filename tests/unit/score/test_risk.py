@@ -16,7 +16,7 @@ from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
 from cds_app.score.boosted import Boosted, load_booster
 from cds_app.score.eligibility import Circumstances, Limits, Reason, eligible
-from cds_app.score.features import FEATURES
+from cds_app.score.features import FEATURES, NAMES
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Calibration, RiskModel
 
@@ -57,6 +57,8 @@ def build(tmp_path: Path) -> Callable[..., Artefact]:
         grid = [-4.0, 0.0, 4.0]
         curves = {"margin": grid, "log_odds": [-6.0, -3.0, 1.0], "low": [-7.0, -3.5, 0.5], "high": [-5.0, -2.5, 1.5]}
         files = {"calibration.json": curves, "golden.json": _golden(booster)}
+        if "population.json" in changes:
+            files["population.json"] = {}
         for name, content in files.items():
             (folder / name).write_text(json.dumps(changes.pop(name, content)))
         (folder / "model.ubj").write_bytes(changes.pop("model.ubj", bytes(booster.save_raw("ubj"))))
@@ -108,6 +110,29 @@ def test_contributions_and_base_add_up_to_the_margin(build: Callable[..., Artefa
         moved, base = model.contributions(row)
         assert moved.shape == (len(model.features),)
         assert moved.sum() + base == pytest.approx(model.predict(row).margin, abs=1e-9)
+
+
+def test_the_population_is_read_where_training_wrote_it(build: Callable[..., Artefact]) -> None:
+    pulse = {"feature": "heart_rate_last", "least": None, "mean": 80.0, "below": 10.0, "above": 20.0}
+    limits = {"vital_signs": [[1, 4.0]], "everything": [[1, 4.0]]}
+    model = RiskModel.from_artefact(
+        build(**{"population.json": {"features": [pulse], "correlation": [[1.0]], "limits": limits}})
+    )
+    row = np.full(len(FEATURES), np.nan, np.float32)
+    assert model.population is not None
+    row[NAMES.index("heart_rate_last")] = 119.0
+    assert not model.population.outside(row)
+    row[NAMES.index("heart_rate_last")] = 121.0
+    assert model.population.outside(row)
+
+
+def test_a_model_without_a_population_refuses_nobody_for_it(build: Callable[..., Artefact]) -> None:
+    assert RiskModel.from_artefact(build()).population is None
+
+
+def test_a_population_that_is_incomplete_is_refused(build: Callable[..., Artefact]) -> None:
+    with pytest.raises(ContentError, match="incomplete"):
+        RiskModel.from_artefact(build(**{"population.json": {"features": []}}))
 
 
 def test_trees_that_our_engine_does_not_read_are_left_to_xgboost(build: Callable[..., Artefact]) -> None:

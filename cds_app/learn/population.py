@@ -1,0 +1,140 @@
+"""The population that a learned risk knows: fitted on fit patients, limits from calibration patients, tried on others.
+
+No label is looked at but to report how many of those with the outcome are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.learn import joint, shifts
+from cds_app.learn.cohort import Cohort
+from cds_app.learn.head import Flags, Floats
+from cds_app.learn.measure import groups
+from cds_app.learn.panel import to_scale
+from cds_app.score.features import NAMES, VITALS
+from cds_app.score.population import PARTS, Reference
+from cds_app.twin.model import Dynamics, TwinModel
+
+Rows = NDArray[np.float32]
+
+# Half of all stays or nearly so have them. Settings (fio2) say nothing of the patient, hematocrit nothing beside
+# hemoglobin.
+LABS = (
+    "urea_nitrogen", "creatinine", "glucose", "potassium", "chloride", "bicarbonate", "calcium", "magnesium",
+    "phosphate", "hemoglobin", "wbc", "platelets", "ph", "pco2",
+)  # fmt: skip
+REFUSED_OF_OWN = 0.002
+"""Share of calibration rows beyond each of the two limits. Few, as refusing must not cost those whom the model is for;
+not fewer, as the last two in a thousand are mostly values that contradict each other: limits as far out as theirs let
+every second newborn pass."""
+_BEYOND = 25  # so many calibration rows beyond it make a limit; they come from few patients
+_TAIL = 0.001  # what is called a standard deviation, so that a normal tail has as much beyond as this population has
+_TAIL_SD = 3.0902  # standard normal quantile of 1 - _TAIL
+_INDEPENDENCE = 0.5  # else pressures that contradict each other a little outweigh the vital signs of somebody else
+_DECIMALS = 5
+
+
+def fitted(twin: TwinModel, fit: Rows, calibrate: Rows) -> dict[str, Any]:
+    """What ``population.json`` holds.
+
+    Parameters
+    ----------
+    twin : TwinModel
+        Says which quantities are logarithmic.
+    fit, calibrate : ndarray of float32, shape (rows, len(FEATURES))
+        Of different patients: scales and correlation come from the first, limits from the second.
+    """
+    found = (*(_feature(twin, quantity, fit) for quantity in (*VITALS, *LABS)), _entry("age_years", None, fit))
+    features = [one for one in found if one is not None]
+    apart = np.eye(len(features))
+    alone = {"features": features, "correlation": apart.tolist(), "limits": dict.fromkeys(PARTS, ())}
+    correlation, _ = joint.correlation(Reference.from_json(alone).standardised(fit))
+    shrunk = (1.0 - _INDEPENDENCE) * correlation + _INDEPENDENCE * apart
+    content = {**alone, "correlation": np.round(shrunk, _DECIMALS).tolist()}
+    reference = Reference.from_json(content)
+    distances, known = reference.distances(calibrate), reference.known(calibrate)
+    bands = {part: limits(distances[:, i], known[:, i]) for i, part in enumerate(PARTS)}
+    return {**content, "limits": bands, "refused_of_own": REFUSED_OF_OWN}
+
+
+def limits(distance: Floats, known: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """Per band of the number of known values: the distance that all but `REFUSED_OF_OWN` of the rows keep to.
+
+    Bands are as narrow as the rows allow, from the fullest rows down.
+
+    Parameters
+    ----------
+    distance, known : ndarray, shape (rows,)
+        Distance of each row, and of how many values.
+    """
+    found: list[tuple[int, float]] = []
+    wanted, above = _BEYOND / REFUSED_OF_OWN, int(known.max(initial=0)) + 1
+    for count in range(above - 1, 0, -1):
+        band = distance[(known >= count) & (known < above)]
+        rest = int(((known > 0) & (known < count)).sum())
+        if len(band) and (not rest or (len(band) >= wanted and rest >= wanted)):
+            limit = float(np.quantile(band, 1.0 - REFUSED_OF_OWN, method="higher"))
+            found.append((count, round(limit, _DECIMALS)))
+            above = count
+    return found[::-1]
+
+
+def reported(reference: Reference, test: Cohort, rng: np.random.Generator) -> dict[str, Any]:
+    """Share of test patients' rows refused, by group, and of rows that were made to be none of theirs.
+
+    Parameters
+    ----------
+    reference : Reference
+    test : Cohort
+        Patients that neither the reference nor its limits come from.
+    rng : Generator
+        Draws the rows that are shifted.
+    """
+    refused = reference.outsiders(test.design)
+    everybody = np.ones(len(refused), bool)
+    by_group = groups(test.frame)
+    return {
+        "refused_of_own": REFUSED_OF_OWN,
+        "quantities": list(reference.quantities),
+        "overall": _share(refused, everybody),
+        "patients_ever": _share(np.bincount(test.truth.patient, refused) > 0, _there(test.truth.patient)),
+        "with_outcome": _share(refused, test.truth.label > 0),
+        **{f"by_{kind}": {name: _share(refused, mine) for name, mine in by_group[kind].items()} for kind in by_group},
+        "shifted": {
+            name: _share(reference.outsiders(rows), np.ones(len(rows), bool))
+            for name, rows in shifts.shifted(reference, test.design, rng)
+        },
+    }
+
+
+def _there(patient: NDArray[np.int64]) -> Flags:
+    return np.bincount(patient) > 0
+
+
+def _share(refused: Flags, mine: Flags) -> dict[str, Any]:
+    """How many of some there are, and the share of them that is refused; None of nobody."""
+    return {"of": int(mine.sum()), "refused": float(refused[mine].mean()) if mine.any() else None}
+
+
+def _feature(twin: TwinModel, quantity: str, rows: Rows) -> dict[str, Any] | None:
+    dynamics = twin.dynamics[quantity]
+    return _entry(f"{quantity}_last", dynamics if dynamics.transform == "log" else None, rows)
+
+
+def _entry(feature: str, logarithmic: Dynamics | None, rows: Rows) -> dict[str, Any] | None:
+    """Scale of one feature; None where it never varies, or was never measured."""
+    value = rows[:, NAMES.index(feature)].astype(np.float64)
+    scaled = value[np.isfinite(value)]
+    if logarithmic is not None:
+        scaled = to_scale(logarithmic, scaled)
+    if not len(scaled) or scaled.std() == 0.0:
+        return None
+    mean, sd = scaled.mean(), scaled.std()
+    low, high = np.abs(np.quantile(scaled, (_TAIL, 1.0 - _TAIL)) - mean) / _TAIL_SD
+    numbers = {"mean": mean, "below": max(sd, low), "above": max(sd, high)}
+    least = None if logarithmic is None else float(np.exp(logarithmic.to_scale(0.0)))
+    return {"feature": feature, "least": least, **{key: round(float(one), _DECIMALS) for key, one in numbers.items()}}

@@ -1,0 +1,108 @@
+"""Rows of test patients made to be of no patient that a model was trained on, to try the detector with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.learn.challenge2019 import COLUMNS
+from cds_app.score.features import NAMES
+from cds_app.score.population import Reference
+
+Rows = NDArray[np.float32]
+Shift = Callable[[Reference, Rows, np.random.Generator], Rows]
+
+_ROWS = 4000
+_KPA = 0.1333224  # of a mm[Hg]
+_PLAUSIBLE = {one.quantity: (one.low, one.high) for one in COLUMNS}
+# pairs whose usual values overlap, so that neither looks wrong in the other's place
+_ALIKE = (("heart_rate", "sbp"), ("map", "dbp"), ("hemoglobin", "wbc"), ("glucose", "platelets"))
+NEONATE: Mapping[str, float] = {"heart_rate": 150.0, "resp_rate": 50.0, "map": 40.0, "sbp": 60.0}
+ATHLETE: Mapping[str, float] = {
+    "age_years": 25.0, "heart_rate": 45.0, "resp_rate": 12.0, "spo2": 99.0, "body_temp": 36.6, "sbp": 118.0,
+    "map": 86.0, "dbp": 70.0, "urea_nitrogen": 14.0, "creatinine": 0.9, "glucose": 88.0, "potassium": 4.2,
+    "chloride": 103.0, "bicarbonate": 25.0, "calcium": 9.4, "magnesium": 2.0, "phosphate": 3.4, "hemoglobin": 15.0,
+    "hematocrit": 45.0, "wbc": 6.0, "platelets": 250.0, "ph": 7.4, "pco2": 40.0,
+}  # fmt: skip
+
+
+def shifted(reference: Reference, rows: Rows, rng: np.random.Generator) -> Iterator[tuple[str, Rows]]:
+    """Every shift by name, of rows drawn from those that know all the vital signs it needs.
+
+    Parameters
+    ----------
+    reference : Reference
+        Whose measurements are shifted.
+    rows : ndarray of float32, shape (rows, len(FEATURES))
+        Of test patients.
+    """
+    for name, (needs, shift) in SHIFTS.items():
+        able = np.flatnonzero(np.isfinite(rows[:, [_place(one) for one in needs]]).all(axis=1))
+        drawn = np.sort(rng.permutation(able)[:_ROWS])
+        yield name, shift(reference, rows[drawn].copy(), rng)
+
+
+def _place(quantity: str) -> int:
+    return NAMES.index(quantity if quantity == "age_years" else f"{quantity}_last")
+
+
+def _other_unit(to_wrong: Mapping[str, tuple[float, float]], _: Reference, rows: Rows, __: np.random.Generator) -> Rows:
+    """Values times and plus something, kept inside the plausible limits: outside of them they would be dropped."""
+    for quantity, (factor, offset) in to_wrong.items():
+        low, high = _PLAUSIBLE[quantity]
+        rows[:, _place(quantity)] = np.clip(rows[:, _place(quantity)] * factor + offset, low, high)
+    return rows
+
+
+def _as_measured(values: Mapping[str, float], _: Reference, rows: Rows, __: np.random.Generator) -> Rows:
+    """Someone else's vital signs, and someone else's laboratory values where any were known."""
+    for quantity, value in values.items():
+        column = rows[:, _place(quantity)]
+        column[np.isfinite(column)] = value
+    return rows
+
+
+def _swapped(_: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
+    """Two measurements in each other's place, where both are known."""
+    pair = rng.integers(len(_ALIKE), size=len(rows))
+    for i, (one, other) in enumerate(_ALIKE):
+        mine = pair == i
+        rows[np.ix_(mine, [_place(one), _place(other)])] = rows[np.ix_(mine, [_place(other), _place(one)])]
+    return rows
+
+
+def _mixture(sds: float, reference: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
+    """Every known value so many standard deviations from the mean, up or down as a coin falls."""
+    sides = rng.choice((-sds, sds), size=(len(rows), len(reference.columns)))
+    return _set(reference, rows, sides)
+
+
+def _wider(factor: float, reference: Reference, rows: Rows, _: np.random.Generator) -> Rows:
+    """Every known value so many times as far from the mean as it was."""
+    return _set(reference, rows, factor * reference.standardised(rows))
+
+
+def _set(reference: Reference, rows: Rows, z: NDArray[np.float64]) -> Rows:
+    known = np.isfinite(rows[:, reference.columns])
+    scaled = reference.mean + z * np.where(z < 0.0, reference.below, reference.above)
+    with np.errstate(over="ignore"):
+        value = np.where(np.isfinite(reference.least), np.exp(scaled), scaled)
+    rows[:, reference.columns] = np.where(known, value, np.nan)
+    return rows
+
+
+_PRESSURES = ("sbp", "map")
+_VITAL = ("heart_rate", "resp_rate", *_PRESSURES)
+SHIFTS: Mapping[str, tuple[tuple[str, ...], Shift]] = {
+    "temperature in Fahrenheit": (("body_temp",), partial(_other_unit, {"body_temp": (1.8, 32.0)})),
+    "pressures in kPa": (_PRESSURES, partial(_other_unit, dict.fromkeys((*_PRESSURES, "dbp"), (_KPA, 0.0)))),
+    "creatinine in umol/L": (("creatinine",), partial(_other_unit, {"creatinine": (88.42, 0.0)})),
+    "vital signs of a newborn": (_VITAL, partial(_as_measured, NEONATE)),
+    "two alike measurements swapped": (sum(_ALIKE, ()), _swapped),
+    "every value 2 sd off, up or down": (_VITAL, partial(_mixture, 2.0)),
+    "every value twice as far from the mean": (_VITAL, partial(_wider, 2.0)),
+    "a healthy athlete of 25 at rest": (_VITAL, partial(_as_measured, ATHLETE)),
+}
