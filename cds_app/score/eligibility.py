@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cds_app.score.features import VITALS
 from cds_app.score.result import Abstained, Lack, Why
+from cds_app.score.stay_features import QUANTITIES as WHOLE_STAY
 
 _SAME_INSTANT_H = 1e-6
 
@@ -25,6 +26,8 @@ class Reason(StrEnum):
     TOO_LATE = "too-late"  # longer in the unit than anyone the model was trained on
     NO_VITAL_SIGN = "no-vital-sign"  # nothing at all, or nothing recent
     FEW_FRESH_VITALS = "few-fresh-vitals"
+    NOTHING_MEASURED = "nothing-measured"
+    FEW_MEASUREMENTS = "few-measurements"
 
 
 _WHY: Mapping[Reason, Why] = {
@@ -36,6 +39,8 @@ _WHY: Mapping[Reason, Why] = {
     Reason.TOO_LATE: "unsuitable",
     Reason.NO_VITAL_SIGN: "missing",
     Reason.FEW_FRESH_VITALS: "stale",
+    Reason.NOTHING_MEASURED: "missing",
+    Reason.FEW_MEASUREMENTS: "missing",
 }
 
 
@@ -48,8 +53,21 @@ class Series(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """Which quantities show that enough was measured, and what is said when it was not."""
+
+    quantities: tuple[str, ...]
+    none: Reason
+    few: Reason
+
+
+VITAL_SIGNS = Signs(quantities=VITALS, none=Reason.NO_VITAL_SIGN, few=Reason.FEW_FRESH_VITALS)
+MEASUREMENTS = Signs(quantities=WHOLE_STAY, none=Reason.NOTHING_MEASURED, few=Reason.FEW_MEASUREMENTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Eligibility limits from the manifest.
+    """Eligibility limits from the manifest; a vital sign is one of the `Signs` that the model asks for.
 
     Parameters
     ----------
@@ -82,7 +100,12 @@ class Circumstances:
 
 
 def eligible(
-    name: str, limits: Limits, circumstances: Circumstances, tracks: Mapping[str, Series], at_h: float
+    name: str,
+    limits: Limits,
+    circumstances: Circumstances,
+    tracks: Mapping[str, Series],
+    at_h: float,
+    signs: Signs = VITAL_SIGNS,
 ) -> Abstained | None:
     """Whether the model may be asked.
 
@@ -98,13 +121,15 @@ def eligible(
         Samples by quantity.
     at_h : float
         The instant, on the samples' clock, hours.
+    signs : Signs
+        What must have been measured.
 
     Returns
     -------
     Abstained or None
         None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Reason`.
     """
-    reasons = (*_about_patient(limits, circumstances), *_about_data(limits, tracks, at_h))
+    reasons = (*_about_patient(limits, circumstances), *_about_data(limits, tracks, at_h, signs))
     if not reasons:
         return None
     return Abstained(name=name, reasons=tuple(Lack(name=one.value, why=_WHY[one]) for one in reasons))
@@ -124,12 +149,12 @@ def _about_patient(limits: Limits, who: Circumstances) -> tuple[Reason, ...]:
     return tuple(reason for reason, holds in checks if holds)
 
 
-def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float) -> tuple[Reason, ...]:
-    ages = [age for name in VITALS if name in tracks and (age := _age_h(tracks[name], at_h)) is not None]
+def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs: Signs) -> tuple[Reason, ...]:
+    ages = [age for name in signs.quantities if name in tracks and (age := _age_h(tracks[name], at_h)) is not None]
     if not ages or min(ages) > limits.max_silence_h:
-        return (Reason.NO_VITAL_SIGN,)
+        return (signs.none,)
     fresh = sum(age <= limits.fresh_vital_h for age in ages)
-    return () if fresh >= limits.min_fresh_vitals else (Reason.FEW_FRESH_VITALS,)
+    return () if fresh >= limits.min_fresh_vitals else (signs.few,)
 
 
 def _age_h(series: Series, at_h: float) -> float | None:
