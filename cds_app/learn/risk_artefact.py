@@ -55,20 +55,37 @@ class Finished:
 
 def write(head: Head, out: Path, made: Finished) -> Artefact:
     """Write booster, calibration, golden rows, baseline, report, card and manifest into a folder."""
+    manifest = _manifest(head, made, tuple(FEATURES[i] for i in made.columns))
+    contents = {
+        "calibration.json": curves(made.calibration),
+        "golden.json": golden(made.twin, made.booster, made.columns),
+        "baseline.json": made.baseline,
+        "training.json": made.report,
+    }
+    return save(out, made.booster, contents, manifest, model_card(head, out.name, manifest, made.report))
+
+
+def save(
+    out: Path, booster: xgb.Booster, contents: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], card: str
+) -> Artefact:
+    """Write the files of a learned risk into a folder, which is made.
+
+    Parameters
+    ----------
+    contents : mapping
+        JSON files by name.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    chosen = tuple(FEATURES[i] for i in made.columns)
-    curves = {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(made.calibration).items()}
-    (out / "model.ubj").write_bytes(made.booster.save_raw("ubj"))
-    for name, content in (
-        ("calibration.json", curves),
-        ("golden.json", golden(made.twin, made.booster, made.columns)),
-        ("baseline.json", made.baseline),
-        ("training.json", made.report),
-    ):
+    (out / "model.ubj").write_bytes(booster.save_raw("ubj"))
+    for name, content in contents.items():
         (out / name).write_bytes(canonical_json(content))
-    manifest = _manifest(head, made, chosen)
-    (out / "model_card.md").write_text(model_card(head, out.name, manifest, made.report), encoding="utf-8")
+    (out / "model_card.md").write_text(card, encoding="utf-8")
     return write_manifest(out, manifest)
+
+
+def curves(calibration: Calibration) -> dict[str, list[float]]:
+    """A calibration as JSON."""
+    return {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(calibration).items()}
 
 
 def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[Tier, ...]:
@@ -82,7 +99,11 @@ def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[T
 def golden(twin: TwinModel, booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
     """Synthetic rows with the margins that the booster gives them now."""
     unknown = np.full(len(FEATURES), np.nan, np.float32)
-    rows = np.stack([unknown, *_synthetic(twin, np.random.default_rng(2019))])[:, columns]
+    return golden_of(booster, np.stack([unknown, *_synthetic(twin, np.random.default_rng(2019))])[:, columns])
+
+
+def golden_of(booster: xgb.Booster, rows: NDArray[np.float32]) -> dict[str, Any]:
+    """Rows, none of a real patient, with the margins that the booster gives them now."""
     # what JSON gives back is what is predicted here
     kept = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
     margins = booster.inplace_predict(rows, predict_type="margin", validate_features=False)

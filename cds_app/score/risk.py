@@ -17,7 +17,10 @@ from cds_app.content import Artefact
 from cds_app.errors import ContentError
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import FEATURES, Feature
+from cds_app.score.stay_features import FEATURES as STAY_FEATURES
 
+FEATURES_OF: Mapping[str, tuple[Feature, ...]] = {"hour": FEATURES, "stay": STAY_FEATURES}
+"""What a model looks at, as its manifest names it: a patient at an hour, or the first days of a stay."""
 _MARGIN_TOLERANCE = 1e-5  # same build, same row: only the order of float32 sums may differ
 _ADDITIVITY_TOLERANCE = 1e-4  # float32 sums of some hundred contributions
 
@@ -141,9 +144,9 @@ class RiskModel:
     Parameters
     ----------
     features : tuple of Feature
-        What the booster reads, in order: a selection of `FEATURES`.
+        What the booster reads, in order: a selection of an entry of `FEATURES_OF`.
     columns : ndarray of int64
-        Where these are in a row of `score.features.features`.
+        Where these are in a row of that entry.
     limits : Limits
         For whom the model may be asked.
     """
@@ -171,7 +174,7 @@ class RiskModel:
             If a file does not match its hash, or names a feature that this version of the code does not compute.
         """
         about = artefact.manifest
-        features, columns = _select([one["name"] for one in about["features"]])
+        features, columns = _select(about.get("features_of", "hour"), [one["name"] for one in about["features"]])
         return cls(
             name=artefact.name,
             version=artefact.version,
@@ -192,8 +195,8 @@ class RiskModel:
 
         Parameters
         ----------
-        row : ndarray of float32, shape (len(FEATURES),)
-            As `score.features.features` made it.
+        row : ndarray of float32, shape (features,)
+            As `score.features.features` or `score.stay_features.stay_features` made it.
         """
         return self._risk(float(self.margins(row[None, :])[0]))
 
@@ -222,7 +225,7 @@ class RiskModel:
         )
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Margin of many rows: (rows, len(FEATURES)) -> (rows,)."""
+        """Margin of many rows: (rows, features) -> (rows,)."""
         chosen = np.ascontiguousarray(rows[:, self.columns])
         found: NDArray[np.float32] = self.booster.inplace_predict(
             chosen, predict_type="margin", validate_features=False
@@ -234,7 +237,7 @@ class RiskModel:
 
         Parameters
         ----------
-        row : ndarray of float32, shape (len(FEATURES),)
+        row : ndarray of float32, shape (features,)
 
         Returns
         -------
@@ -254,7 +257,7 @@ class RiskModel:
             If a margin or the base differs from training, or contributions do not add up to the margin.
         """
         for values, expected in zip(self.golden["rows"], self.golden["margins"], strict=True):
-            row = np.full(len(FEATURES), np.nan, np.float32)
+            row = np.full(int(self.columns.max()) + 1, np.nan, np.float32)
             row[self.columns] = [np.nan if value is None else value for value in values]
             margin = float(self.margins(row[None, :])[0])
             moved, base = self.contributions(row)
@@ -276,13 +279,16 @@ def load_booster(content: bytes) -> xgb.Booster:
     return booster
 
 
-def _select(names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
-    place = {one.name: i for i, one in enumerate(FEATURES)}
+def _select(features_of: str, names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
+    known = FEATURES_OF.get(features_of)
+    if known is None:
+        raise ContentError("features_of names no set of features", field="features_of")
+    place = {one.name: i for i, one in enumerate(known)}
     unknown = [name for name in names if name not in place]
     if unknown:
         raise ContentError(f"no such feature: {unknown[0]}", field="features")
     columns = np.array([place[name] for name in names], np.int64)
-    return tuple(FEATURES[i] for i in columns), columns
+    return tuple(known[i] for i in columns), columns
 
 
 def _expit(log_odds: NDArray[np.float64] | float) -> NDArray[np.float64]:
