@@ -63,8 +63,8 @@ LATER_DEATHS: tuple[tuple[float, float], ...] = ((30.0, 0.5), (90.0, 0.35), (365
 FORGOTTEN = 0.15  # part of the stays of which the trees are not told the kind of unit
 OFTEN = frozenset({"heart_rate", "resp_rate", "body_temp", "sbp", "dbp", "map", "gcs_total", "urine_output", "fio2"})
 LONG = (
-    *("_first", "_last", "_age_h", "_change_stay", "_hours_stay", "_mean_stay", "_sd_stay", "_min_stay", "_max_stay"),
-    *("_mean_day2", "_change_days", "_hours_day2"),
+    *("_first", "_last", "_change_stay", "_mean_stay", "_sd_stay", "_min_stay", "_max_stay"),
+    *("_mean_day2", "_change_days"),
 )
 _FOLDS = 5
 _REPEATS = 2
@@ -97,10 +97,10 @@ class Cohort:
         who = _who(stays).iloc[asked].reset_index(drop=True)
         return cls(who=who, rows=rows, seen=seen, truth=truth.of(asked))
 
-    def grown(self, fit: Ints, recipe: Recipe, columns: Ints) -> xgb.Booster:
+    def grown(self, fit: Ints, recipe: Recipe) -> xgb.Booster:
         """Trees that have seen these stays."""
         task = Task(rows=fit, target=worth(self.truth)[fit], weight=np.ones(len(fit)))
-        return grow(self.seen, task, recipe, columns, names=[one.name for one in FEATURES])
+        return grow(self.seen, task, recipe, chosen(), names=[one.name for one in FEATURES])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     stays = load(data)
     asked = np.flatnonzero([one is None for one in refusals(stays)])
     cohort = Cohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
-    held = _held(cohort, grown, chosen())
+    held = _held(cohort, grown)
     fitted = calibrate(held.margin, held.label, held.stay, np.random.default_rng(seed))
     threshold = as_many_alerts_as_deaths(fitted.calibration.probability(held.margin), held.label)
     report = {
@@ -150,9 +150,9 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
         },
         "calibration": {"method": fitted.method, "log_loss": fitted.log_loss},
         "threshold": threshold,
-        **_tested(cohort, held, grown),
+        **_tested(cohort, held, seed),
     }
-    booster = cohort.grown(np.arange(len(asked)), grown, chosen())
+    booster = cohort.grown(np.arange(len(asked)), grown)
     return stay_artefact.write(out, booster, chosen(), fitted.calibration, LIMITS, report)
 
 
@@ -235,16 +235,17 @@ def unit_forgotten(rows: Matrix, rng: np.random.Generator) -> Matrix:
     return found
 
 
-def chosen(*, without_measuring: bool = False) -> Ints:
-    """The features that the trees may use; for the ablation none that says whether, when or how often one measured."""
-    left_out = ("age", "count") if without_measuring else ()
-    return np.array([i for i, one in enumerate(FEATURES) if _useful(one) and one.aspect not in left_out], np.int64)
+def chosen() -> Ints:
+    """The features that the trees may use."""
+    return np.array([i for i, one in enumerate(FEATURES) if _useful(one)], np.int64)
 
 
 def _useful(one: Feature) -> bool:
-    """Not the short windows of what is measured a few times a day: they say what the stay says, with more noise."""
-    short = one.quantity in QUANTITIES and one.quantity not in OFTEN and one.aspect != "derived"
-    return not short or one.name.endswith(LONG)
+    """Neither when and how often one measured, which is habit, nor short windows of what is measured once or twice."""
+    if one.aspect in {"age", "count"}:
+        return False
+    seldom = one.quantity in QUANTITIES and one.quantity not in OFTEN and one.aspect != "derived"
+    return not seldom or one.name.endswith(LONG)
 
 
 def as_many_alerts_as_deaths(risk: Floats, label: Ints) -> float:
@@ -301,35 +302,33 @@ def _folds(truth: Outcomes, seed: int) -> Iterator[tuple[Ints, Ints]]:
     yield from StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(truth.died, truth.died)
 
 
-def _held(cohort: Cohort, recipe: Recipe, columns: Ints, repeats: int = _REPEATS) -> Held:
+def _held(cohort: Cohort, recipe: Recipe) -> Held:
     """Grow on four of five folds, ask of the fifth, until every stay was asked of; more than once."""
     died = cohort.truth.died
-    margin, fold = np.empty((repeats, len(died))), np.empty((repeats, len(died)), np.int64)
-    for repeat in range(repeats):
+    margin, fold = np.empty((_REPEATS, len(died))), np.empty((_REPEATS, len(died)), np.int64)
+    for repeat in range(_REPEATS):
         here = replace(recipe, seed=recipe.seed + repeat)
         for k, (fit, test) in enumerate(_folds(cohort.truth, here.seed)):
-            booster = cohort.grown(fit, here, columns)
+            booster = cohort.grown(fit, here)
             margin[repeat, test] = booster.inplace_predict(
-                np.ascontiguousarray(cohort.rows[np.ix_(test, columns)]),
+                np.ascontiguousarray(cohort.rows[np.ix_(test, chosen())]),
                 predict_type="margin",
                 validate_features=False,
             )
             fold[repeat, test] = repeat * _FOLDS + k
     return Held(
-        stay=np.tile(np.arange(len(died)), repeats),
+        stay=np.tile(np.arange(len(died)), _REPEATS),
         fold=fold.ravel(),
-        label=np.tile(died, repeats),
+        label=np.tile(died, _REPEATS),
         margin=margin.ravel(),
     )
 
 
-def _tested(cohort: Cohort, held: Held, recipe: Recipe) -> dict[str, Any]:
-    """Figures on stays that neither trees nor calibration had seen, and those of plainer models."""
-    plain = _held(cohort, recipe, chosen(without_measuring=True), repeats=1)
+def _tested(cohort: Cohort, held: Held, seed: int) -> dict[str, Any]:
+    """Figures on stays that neither trees nor calibration had seen, and what plain severity signs reach."""
     signs = cohort.rows[:, [one.name for one in FEATURES].index("saps_stay")]
     return {
-        "test": _cross_tested(held, cohort.who, recipe.seed),
-        "test_without_count_and_age_features": {"auroc": float(roc_auc_score(plain.label, plain.margin))},
+        "test": _cross_tested(held, cohort.who, seed),
         "test_of_severity_signs": {"auroc": float(roc_auc_score(cohort.truth.died, signs))},
     }
 
