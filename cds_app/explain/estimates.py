@@ -74,7 +74,8 @@ def estimate_risks(
         for name, model in asked.items():
             known = _refused(model, situation, state, admission, hours[1]) is None
             before = (instants[1], rows[1]) if known else None
-            found[name] = replace(_estimate(model, situation, admission, rows[0]), before=before)
+            estimate = explained(model, situation, rows[0])
+            found[name] = replace(estimate, assumed_stay=admission.assumed, before=before)
     return found
 
 
@@ -107,7 +108,8 @@ def _monitored_since(situation: Situation) -> datetime:
     return start
 
 
-def _estimate(model: RiskModel, situation: Situation, admission: Admission, row: NDArray[np.float32]) -> RiskEstimate:
+def explained(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
+    """The risk of a row of model input with its reasons, each beside the newest value of a chart."""
     risk, contributions, base_margin = model.explain(row)
     points = group_points(
         model.features,
@@ -117,7 +119,7 @@ def _estimate(model: RiskModel, situation: Situation, admission: Admission, row:
         probability=risk.probability,
         base=risk.base,
     )
-    return RiskEstimate(outcome=risk, reasons=reasons(points, situation), assumed_stay=admission.assumed)
+    return RiskEstimate(outcome=risk, reasons=reasons(points, situation))
 
 
 def _refused(

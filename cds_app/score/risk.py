@@ -70,6 +70,7 @@ class Risk:
     tiers : tuple of Tier
         All tiers, lowest first.
     horizon_h : float
+        0 where it is the rest of the stay.
     model_name, model_version, model_sha256 : str
     """
 

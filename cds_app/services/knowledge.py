@@ -31,6 +31,7 @@ from cds_app.score.risk import RiskModel
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis",)
+BACKGROUND = ("mortality",)  # asked of whole stays; no topic of the catalogue may raise a card on one
 _LABELS = "labels.json"
 
 
@@ -40,6 +41,8 @@ class Knowledge:
 
     Parameters
     ----------
+    background : mapping of str to RiskModel
+        Models of whole stays, whose answer is context beside a card.
     risk_of : mapping of str to str
         The learned risk that a topic of the catalogue is about.
     pins : mapping of str to str
@@ -50,6 +53,7 @@ class Knowledge:
     units: UnitConverter
     twin: TwinModel
     risks: Mapping[str, RiskModel]
+    background: Mapping[str, RiskModel]
     catalogue: Catalogue
     risk_of: Mapping[str, str]
     services: Mapping[str, ServiceDefinition]
@@ -82,19 +86,21 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
     services = _services(root / "hooks")
     found = {name: artefact(name, version, root=root) for name, version in _versions(services).items()}
     ontology = load_ontology(found["ontology"])
-    risks = {name: RiskModel.from_artefact(found[name]) for name in RISKS}
-    for risk in risks.values():
+    learned = {name: RiskModel.from_artefact(found[name]) for name in (*RISKS, *BACKGROUND)}
+    for risk in learned.values():
         risk.self_check()
+    risks, background = ({name: learned[name] for name in names} for names in (RISKS, BACKGROUND))
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
     catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
     quantities = {one.quantity for one in ontology.variables.values()}
     _check_names(services, quantities, catalogue)
-    _check_labels(labels, quantities, risks)
+    _check_labels(labels, quantities, learned)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
         twin=TwinModel.from_artefact(found["twin"], ontology),
         risks=risks,
+        background=background,
         catalogue=catalogue,
         risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
         services=services,
@@ -162,7 +168,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
         for name, version in service.models.items():
             if versions.setdefault(name, version) != version:
                 raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
-    missing = {"ontology", "twin", "mitigations", *RISKS} - versions.keys()
+    missing = {"ontology", "twin", "mitigations", *RISKS, *BACKGROUND} - versions.keys()
     if missing:
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions

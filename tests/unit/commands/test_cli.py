@@ -29,7 +29,7 @@ from tests.stores import append, decision, edit, facts, sqlite_store
 COMMANDS = ("serve", "demo", "replay", "decision", "audit", "erase", "backup", "content", "train", "evaluate", "bench")
 BELOW = (
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
-    *("train sepsis", "train twin", "evaluate sepsis", "evaluate forecast"),
+    *("train sepsis", "train mortality", "train twin", "evaluate sepsis", "evaluate mortality", "evaluate forecast"),
 )
 
 

@@ -43,7 +43,7 @@ def refusal(root: Path) -> str:
 def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge: Knowledge) -> None:
     loaded = load_knowledge(root, timezone="UTC")
     assert loaded.pins == knowledge.pins
-    models = {f"models/{name}" for name in ("ontology", "twin", "sepsis", "mitigations")}
+    models = {f"models/{name}" for name in ("ontology", "twin", "sepsis", "mortality", "mitigations")}
     assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
 
 
