@@ -119,7 +119,7 @@ def _concern(advice: Advice, material: Material) -> Draft:
         summary=summary,
         detail=detail,
         proposals=tuple(_proposals(advice.offered[:told])),
-        explanation=explanation_of(advice, estimate, risk),
+        explanation=explanation_of(advice, estimate, risk, material.background()),
         options=advice.offered[:told],
     )
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cds_app.cards.material import Advice
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
+from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk
+from cds_app.score.stay_features import WINDOW_H
+
+_MOST_REASONS = 5
 
 
-def explanation_of(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None) -> dict[str, Any]:
-    """What a concern rests on, what was offered and refused, and the risk with all of its reasons."""
+def explanation_of(
+    advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, background: Mapping[str, RiskEstimate]
+) -> dict[str, Any]:
+    """What a concern rests on, what was offered and refused, the risk with all of its reasons, and the background."""
     concern = advice.concern
     said: dict[str, Any] = {
         "tier": concern.tier_word,
@@ -22,6 +30,8 @@ def explanation_of(advice: Advice, estimate: RiskEstimate | None, risk: Risk | N
     }
     if estimate is not None and risk is not None:
         said["risk"] = _risk_numbers(estimate, risk)
+    if background:
+        said["background"] = [_background_numbers(name, one) for name, one in background.items()]
     return {key: value for key, value in said.items() if value not in ([], "")}
 
 
@@ -36,6 +46,16 @@ def _risk_numbers(estimate: RiskEstimate, risk: Risk) -> dict[str, Any]:
         "base": round(100 * risk.base, 2),
         "reasons": [_reason_numbers(one) for one in estimate.reasons],
     }
+
+
+def _background_numbers(name: str, estimate: RiskEstimate) -> dict[str, Any]:
+    """A model of the first days of the stay: what it said then, which does not change, or why it says nothing."""
+    outcome = estimate.outcome
+    if isinstance(outcome, Abstained):
+        return {"model": name, "notEstimated": [lack.name for lack in outcome.reasons]}
+    numbers = _risk_numbers(replace(estimate, reasons=estimate.reasons[:_MOST_REASONS]), outcome)
+    del numbers["horizonHours"]  # what may happen has no other end than that of the stay
+    return {**numbers, "fromFirstHours": WINDOW_H}
 
 
 def _reason_numbers(one: Reason) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Advice:
 
 
 Advise = Callable[[Concern, Sequence[Option]], Advice]
+Background = Callable[[], Mapping[str, RiskEstimate]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Material:
         The learned risk that a concern is about, by topic.
     advise : callable
         Options for a concern, given those that earlier cards of the response offer: asked for shown cards only.
+    background : callable
+        What models of whole stays say: context, asked for when a concern's card is written.
     unused : mapping of str to int
         Resources of this call that were dropped, by issue code.
     """
@@ -67,4 +70,5 @@ class Material:
     concerns: tuple[Concern, ...]
     risk_of: Mapping[str, str]
     advise: Advise
+    background: Background
     unused: Mapping[str, int]

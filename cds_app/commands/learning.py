@@ -10,20 +10,26 @@ import click
 
 from cds_app.content import content_root, latest
 
-HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
+HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki", "mortality")
 _FIRST_VERSION = "1.0.0"
 _FIRST_SEED = 0
 _DATA = click.option(
     "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Parquet in."
+)
+_OUTCOMES = click.option(
+    "--outcomes",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Parquet in: what became of the patients, where the data do not say (mortality).",
 )
 
 
 @click.command()
 @click.argument("model", type=click.Choice([*HEADS, "twin"]))
 @_DATA
+@_OUTCOMES
 @click.option("--seed", type=int, help="Default: the shipped model's, which makes the same again; 0 if none is.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
-def train(model: str, data: Path, seed: int | None, out: Path | None) -> None:
+def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
     folder = out or content_root() / "models" / model / _FIRST_VERSION
     chosen = _seed_of(model) if seed is None else seed
@@ -31,6 +37,12 @@ def train(model: str, data: Path, seed: int | None, out: Path | None) -> None:
         from cds_app.learn.forecast import fit
 
         fit(data, folder, chosen)
+    elif model == "mortality":
+        from cds_app.learn import mortality
+
+        if outcomes is None:
+            raise click.UsageError("mortality is learned from --outcomes too")
+        mortality.train(data, outcomes, folder, chosen)
     else:
         from cds_app.learn.heads import HOURLY
         from cds_app.learn.hourly import train as grow
@@ -47,9 +59,10 @@ def _seed_of(model: str) -> int:
 @click.command()
 @click.argument("model", type=click.Choice([*HEADS, "forecast"]))
 @_DATA
+@_OUTCOMES
 @click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out.")
 @click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
-def evaluate(model: str, data: Path, predictions: Path, report: Path) -> None:
+def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path) -> None:
     """Measure MODEL on data it has not seen.
 
     A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold. The forecast: error
@@ -59,6 +72,10 @@ def evaluate(model: str, data: Path, predictions: Path, report: Path) -> None:
         from cds_app.learn import forecast
 
         _tell(forecast.evaluate(data, predictions, report))
+    elif model == "mortality":
+        from cds_app.learn import mortality
+
+        _tell(mortality.evaluate(data, outcomes, predictions, report))
     else:
         from cds_app.learn import hourly
         from cds_app.learn.heads import HOURLY

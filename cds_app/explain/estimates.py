@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -114,6 +114,11 @@ def _estimate(
 ) -> RiskEstimate:
     if (strange := _strange(model, situation, row)) is not None:
         return RiskEstimate(outcome=strange)
+    return replace(explained(model, situation, row), assumed_stay=admission.assumed, before=before)
+
+
+def explained(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
+    """The risk of a row of model input with its reasons, each beside the newest value of a chart."""
     risk, contributions, base_margin = model.explain(row)
     points = group_points(
         model.features,
@@ -123,7 +128,7 @@ def _estimate(
         probability=risk.probability,
         base=risk.base,
     )
-    return RiskEstimate(outcome=risk, reasons=reasons(points, situation), assumed_stay=admission.assumed, before=before)
+    return RiskEstimate(outcome=risk, reasons=reasons(points, situation))
 
 
 def _refused(

@@ -157,12 +157,11 @@ def _compared(test: Figures) -> Table:
 def _rival(found: Figures) -> tuple[str, ...]:
     if "auroc" not in found:
         return (_TOO_FEW, "", "", "", "")
-    alerts = found["alerts"]
+    ranks, alerts = (_number(found["auroc"]), _number(found["auprc"])), found.get("alerts")
+    if alerts is None:
+        return (*ranks, "", "", "")
     shares = (_amount(alerts[key], True) for key in ("sensitivity_patients", "ppv_patients"))
-    return (
-        _number(found["auroc"]), _number(found["auprc"]), *shares,
-        _amount(alerts["alerts_per_100_patient_days"], False),
-    )  # fmt: skip
+    return (*ranks, *shares, _amount(alerts["alerts_per_100_patient_days"], False))
 
 
 def _partial(one: Figures) -> str:

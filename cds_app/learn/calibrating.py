@@ -87,7 +87,9 @@ class Fitted:
     log_loss: dict[str, float]
 
 
-def calibrate(margin: Floats, label: Ints, patient: Ints, rng: np.random.Generator) -> Fitted:
+def calibrate(
+    margin: Floats, label: Ints, patient: Ints, rng: np.random.Generator, *, resamples: int = _RESAMPLES
+) -> Fitted:
     """Choose and fit the calibration on patients that the booster has not seen.
 
     Parameters
@@ -95,6 +97,8 @@ def calibrate(margin: Floats, label: Ints, patient: Ints, rng: np.random.Generat
     margin, label, patient : ndarray, shape (rows,)
     rng : Generator
         For folds and the bootstrap.
+    resamples : int
+        Of the bootstrap: few where only the middle curve is wanted.
     """
     binned = Binned.of(margin, label, patient)
     grid = np.linspace(margin.min() - _BEYOND, margin.max() + _BEYOND, _GRID)
@@ -102,7 +106,7 @@ def calibrate(margin: Floats, label: Ints, patient: Ints, rng: np.random.Generat
     method = min(losses, key=lambda name: losses[name])
     persons = int(binned.patient.max()) + 1
     middle = CURVES[method](grid, binned.margin, *binned.counts(np.ones(persons)))
-    drawn = (np.bincount(rng.integers(0, persons, persons), minlength=persons) for _ in range(_RESAMPLES))
+    drawn = (np.bincount(rng.integers(0, persons, persons), minlength=persons) for _ in range(resamples))
     again = [CURVES[method](grid, binned.margin, *binned.counts(times.astype(np.float64))) for times in drawn]
     low, high = np.quantile(np.stack(again), (0.05, 0.95), axis=0)
     found = Calibration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,22 +77,24 @@ class Task:
     weight: Floats
 
 
-def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints) -> xgb.Booster:
+def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints, *, names: Sequence[str] = NAMES) -> xgb.Booster:
     """Train a booster on some features.
 
     Parameters
     ----------
-    design : ndarray of float32, shape (rows, len(FEATURES))
+    design : ndarray of float32, shape (rows, features)
     task : Task
     recipe : Recipe
     columns : ndarray of int64
         Which features may be used.
+    names : sequence of str
+        Of all features.
     """
     data = xgb.QuantileDMatrix(
         np.ascontiguousarray(design[np.ix_(task.rows, columns)]),
         label=task.target,
         weight=task.weight,
-        feature_names=[NAMES[i] for i in columns],
+        feature_names=[names[i] for i in columns],
         max_bin=recipe.bins,
         nthread=recipe.threads,
     )

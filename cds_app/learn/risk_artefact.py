@@ -65,22 +65,42 @@ class Finished:
 
 def write(head: Head, out: Path, made: Finished) -> Artefact:
     """Write booster, calibration, golden rows, baseline, report, plots, manifest and card into a folder."""
+    contents = {
+        "calibration.json": curves(made.calibration),
+        "golden.json": golden(made.twin, made.booster, made.columns),
+        "baseline.json": made.baseline,
+        POPULATION: made.population,
+        "training.json": made.report,
+    }
+    manifest = _manifest(head, made, tuple(FEATURES[i] for i in made.columns))
+    return save(out, made.booster, contents, manifest, made.seen)
+
+
+def save(
+    out: Path, booster: xgb.Booster, contents: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], seen: Seen
+) -> Artefact:
+    """Write the files of a learned risk into a folder, which is made.
+
+    Parameters
+    ----------
+    contents : mapping
+        JSON files by name; ``training.json`` among them.
+    seen : Seen
+        What the plots are drawn from.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    chosen = tuple(FEATURES[i] for i in made.columns)
-    curves = {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(made.calibration).items()}
-    (out / "model.ubj").write_bytes(made.booster.save_raw("ubj"))
-    for name, content in (
-        ("calibration.json", curves),
-        ("golden.json", golden(made.twin, made.booster, made.columns)),
-        ("baseline.json", made.baseline),
-        (POPULATION, made.population),
-        ("training.json", made.report),
-    ):
+    (out / "model.ubj").write_bytes(booster.save_raw("ubj"))
+    for name, content in contents.items():
         (out / name).write_bytes(canonical_json(content))
-    draw(out, made.booster, made.seen, made.report["seed"])
-    artefact = write_manifest(out, _manifest(head, made, chosen))
+    draw(out, booster, seen, manifest["seed"])
+    artefact = write_manifest(out, manifest)
     Shelf(content_root()).write(artefact)
     return artefact
+
+
+def curves(calibration: Calibration) -> dict[str, list[float]]:
+    """A calibration as JSON."""
+    return {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(calibration).items()}
 
 
 def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[Tier, ...]:
@@ -94,7 +114,11 @@ def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[T
 def golden(twin: TwinModel, booster: xgb.Booster, columns: Ints) -> dict[str, Any]:
     """Synthetic rows with the margins that the booster gives them now."""
     unknown = np.full(len(FEATURES), np.nan, np.float32)
-    rows = np.stack([unknown, *_synthetic(twin, np.random.default_rng(2019))])[:, columns]
+    return golden_of(booster, np.stack([unknown, *_synthetic(twin, np.random.default_rng(2019))])[:, columns])
+
+
+def golden_of(booster: xgb.Booster, rows: NDArray[np.float32]) -> dict[str, Any]:
+    """Rows, none of a real patient, with the margins that the booster gives them now."""
     # what JSON gives back is what is predicted here
     kept = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
     margins = booster.inplace_predict(rows, predict_type="margin", validate_features=False)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from cds_app.score.endpoint import SAME_INSTANT_H, Endpoint, endpoint_of
 from cds_app.score.features import VITALS
 from cds_app.score.result import Abstained, Lack, Why
+from cds_app.score.stay_features import QUANTITIES as WHOLE_STAY
 
 
 class Reason(StrEnum):
@@ -27,6 +28,8 @@ class Reason(StrEnum):
     STATE_UNKNOWN = "state-unknown"  # whether the patient is in the predicted state already
     ALREADY_THERE = "already-there"
     OUTSIDE = "outside-population"  # measurements jointly unlike any it was trained on
+    NOTHING_MEASURED = "nothing-measured"
+    FEW_MEASUREMENTS = "few-measurements"
 
 
 _WHY: Mapping[Reason, Why] = {
@@ -41,6 +44,8 @@ _WHY: Mapping[Reason, Why] = {
     Reason.STATE_UNKNOWN: "missing",
     Reason.ALREADY_THERE: "unsuitable",
     Reason.OUTSIDE: "out-of-population",
+    Reason.NOTHING_MEASURED: "missing",
+    Reason.FEW_MEASUREMENTS: "missing",
 }
 OF_THE_STATE = frozenset({Reason.STATE_UNKNOWN, Reason.ALREADY_THERE})
 
@@ -57,9 +62,30 @@ class Series(Protocol):
         """In the canonical unit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A `Series` of which only the times are asked for."""
+
+    hours: Sequence[float]
+    values: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """Which quantities show that enough was measured, and what is said when it was not."""
+
+    quantities: tuple[str, ...]
+    none: Reason
+    few: Reason
+
+
+VITAL_SIGNS = Signs(quantities=VITALS, none=Reason.NO_VITAL_SIGN, few=Reason.FEW_FRESH_VITALS)
+MEASUREMENTS = Signs(quantities=WHOLE_STAY, none=Reason.NOTHING_MEASURED, few=Reason.FEW_MEASUREMENTS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Eligibility limits from the manifest.
+    """Eligibility limits from the manifest; a vital sign is one of the `Signs` that the model asks for.
 
     Parameters
     ----------
@@ -105,7 +131,12 @@ class Circumstances:
 
 
 def eligible(
-    name: str, limits: Limits, circumstances: Circumstances, tracks: Mapping[str, Series], at_h: float
+    name: str,
+    limits: Limits,
+    circumstances: Circumstances,
+    tracks: Mapping[str, Series],
+    at_h: float,
+    signs: Signs = VITAL_SIGNS,
 ) -> Abstained | None:
     """Whether the model may be asked.
 
@@ -121,6 +152,8 @@ def eligible(
         Samples by quantity.
     at_h : float
         The instant, on the samples' clock, hours.
+    signs : Signs
+        What must have been measured.
 
     Returns
     -------
@@ -129,7 +162,7 @@ def eligible(
     """
     reasons = (
         *_about_patient(limits, circumstances),
-        *_about_data(limits, tracks, at_h),
+        *_about_data(limits, tracks, at_h, signs),
         *_about_state(limits.endpoint, tracks, at_h),
     )
     if not reasons:
@@ -169,12 +202,12 @@ def _about_patient(limits: Limits, who: Circumstances) -> tuple[Reason, ...]:
     return tuple(reason for reason, holds in checks if holds)
 
 
-def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float) -> tuple[Reason, ...]:
-    ages = [age for name in VITALS if name in tracks and (age := _age_h(tracks[name], at_h)) is not None]
+def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs: Signs) -> tuple[Reason, ...]:
+    ages = [age for name in signs.quantities if name in tracks and (age := _age_h(tracks[name], at_h)) is not None]
     if not ages or min(ages) > limits.max_silence_h:
-        return (Reason.NO_VITAL_SIGN,)
+        return (signs.none,)
     fresh = sum(age <= limits.fresh_vital_h for age in ages)
-    return () if fresh >= limits.min_fresh_vitals else (Reason.FEW_FRESH_VITALS,)
+    return () if fresh >= limits.min_fresh_vitals else (signs.few,)
 
 
 def _about_state(endpoint: Endpoint | None, tracks: Mapping[str, Series], at_h: float) -> tuple[Reason, ...]:

@@ -16,11 +16,14 @@ from cds_app.score.features import FEATURES, Feature
 from cds_app.score.forest import read_forest
 from cds_app.score.population import FILE as POPULATION
 from cds_app.score.population import Reference
+from cds_app.score.stay_features import FEATURES as STAY_FEATURES
 from cds_app.score.tree_shap import TreeShap
 
 if TYPE_CHECKING:
     from cds_app.score.boosted import Boosted
 
+FEATURES_OF: Mapping[str, tuple[Feature, ...]] = {"hour": FEATURES, "stay": STAY_FEATURES}
+"""What a model looks at, as its manifest names it: a patient at an hour, or the first days of a stay."""
 _MARGIN_TOLERANCE = 1e-5  # training added some hundred leaves in float32
 _BASE_TOLERANCE = 1e-4  # and some hundred means of trees
 
@@ -70,6 +73,7 @@ class Risk:
     tiers : tuple of Tier
         All tiers, lowest first.
     horizon_h : float
+        0 where it is the rest of the stay.
     model_name, model_version, model_sha256 : str
     """
 
@@ -144,9 +148,9 @@ class RiskModel:
     Parameters
     ----------
     features : tuple of Feature
-        What the trees read, in order: a selection of `FEATURES`.
+        What the trees read, in order: a selection of an entry of `FEATURES_OF`.
     columns : ndarray of int64
-        Where these are in a row of `score.features.features`.
+        Where these are in a row of that entry.
     limits : Limits
         For whom the model may be asked.
     population : Reference or None
@@ -178,7 +182,7 @@ class RiskModel:
             trees read more or fewer features than are named.
         """
         about = artefact.manifest
-        features, columns = _select([one["name"] for one in about["features"]])
+        features, columns = _select(about.get("features_of", "hour"), [one["name"] for one in about["features"]])
         trees = load_trees(artefact.read_bytes("model.ubj"))
         if trees.features != len(features):
             raise ContentError("the trees read another number of features", field="features")
@@ -203,8 +207,8 @@ class RiskModel:
 
         Parameters
         ----------
-        row : ndarray of float32, shape (len(FEATURES),)
-            As `score.features.features` made it.
+        row : ndarray of float32, shape (features,)
+            As `score.features.features` or `score.stay_features.stay_features` made it.
         """
         return self.explain(row)[0]
 
@@ -237,7 +241,7 @@ class RiskModel:
 
         Parameters
         ----------
-        row : ndarray of float32, shape (len(FEATURES),)
+        row : ndarray of float32, shape (features,)
 
         Returns
         -------
@@ -255,7 +259,7 @@ class RiskModel:
             If a margin or the base differs from training, or contributions do not add up to the margin.
         """
         for values, expected in zip(self.golden["rows"], self.golden["margins"], strict=True):
-            row = np.full(len(FEATURES), np.nan, np.float32)
+            row = np.full(int(self.columns.max()) + 1, np.nan, np.float32)
             row[self.columns] = [np.nan if value is None else value for value in values]
             margin = self.trees.margin(row[self.columns])
             moved, base = self.contributions(row)
@@ -277,13 +281,16 @@ def load_trees(content: bytes) -> TreeShap | Boosted:
         return Boosted.of(content)
 
 
-def _select(names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
-    place = {one.name: i for i, one in enumerate(FEATURES)}
+def _select(features_of: str, names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
+    known = FEATURES_OF.get(features_of)
+    if known is None:
+        raise ContentError("features_of names no set of features", field="features_of")
+    place = {one.name: i for i, one in enumerate(known)}
     unknown = [name for name in names if name not in place]
     if unknown:
         raise ContentError(f"no such feature: {unknown[0]}", field="features")
     columns = np.array([place[name] for name in names], np.int64)
-    return tuple(FEATURES[i] for i in columns), columns
+    return tuple(known[i] for i in columns), columns
 
 
 def _expit(log_odds: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -171,6 +171,11 @@ class Moments:
         spread = np.sqrt(np.maximum(n * square - total.astype(np.float64) ** 2, 0.0)) / n
         return total / n / _PER_UNIT, spread / _PER_UNIT
 
+    def total(self, begin: Ints, end: Ints) -> Floats:
+        """Sum of the samples from ``begin`` up to ``end``; NaN where there is none."""
+        sums = (self.samples.sums[1, end] - self.samples.sums[1, begin]) / _PER_UNIT
+        return np.where(end > begin, sums, np.nan)
+
     def extremes(self, begin: Ints, columns: Ints) -> tuple[Floats, Floats]:
         """Least and greatest value of a window; NaN where it is empty."""
         end = self.end[:, columns]

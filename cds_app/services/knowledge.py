@@ -32,6 +32,7 @@ from cds_app.services.learned import Learned, load_learned
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
+BACKGROUND = ("mortality",)  # asked of whole stays; no topic of the catalogue may raise a card on one
 _LABELS = "labels.json"
 
 
@@ -63,8 +64,13 @@ class Knowledge:
 
     @property
     def risks(self) -> Mapping[str, RiskModel]:
-        """The learned risks that may be asked."""
-        return self.learned.models
+        """The learned risks that may be asked hour by hour."""
+        return self.learned.only(RISKS)
+
+    @property
+    def background(self) -> Mapping[str, RiskModel]:
+        """Models of whole stays, whose answer is context beside a card."""
+        return self.learned.only(BACKGROUND)
 
     def service(self, service_id: str) -> ServiceDefinition:
         """A service by id.
@@ -89,8 +95,12 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
     """
     services = _services(root / "hooks")
     versions = _versions(services)
-    learned = load_learned({name: versions[name] for name in RISKS}, root)
-    plain = {name: artefact(name, version, root=root) for name, version in versions.items() if name not in RISKS}
+    learned = load_learned({name: versions[name] for name in (*RISKS, *BACKGROUND)}, root)
+    plain = {
+        name: artefact(name, version, root=root)
+        for name, version in versions.items()
+        if name not in (*RISKS, *BACKGROUND)
+    }
     found = {**plain, **learned.artefacts}
     ontology = load_ontology(found["ontology"])
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
@@ -171,7 +181,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
         for name, version in service.models.items():
             if versions.setdefault(name, version) != version:
                 raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
-    missing = {"ontology", "twin", "mitigations", *RISKS} - versions.keys()
+    missing = {"ontology", "twin", "mitigations", *RISKS, *BACKGROUND} - versions.keys()
     if missing:
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions

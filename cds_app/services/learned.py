@@ -6,7 +6,7 @@ not ready: silence would read as "low".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,10 @@ class Learned:
     models: Mapping[str, RiskModel]
     artefacts: Mapping[str, Artefact]
     failed: frozenset[str]
+
+    def only(self, names: Sequence[str]) -> dict[str, RiskModel]:
+        """Some of the models, where they can be used."""
+        return {name: self.models[name] for name in names if name in self.models}
 
     def silenced(self) -> dict[str, RiskEstimate]:
         """What those that failed say of any patient."""

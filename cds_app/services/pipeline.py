@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.drafts import ACT_TODAY, Due, due
@@ -17,6 +17,7 @@ from cds_app.cards.policy import Candidate, judge
 from cds_app.cards.wire import Draft, canonical_json, to_card
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.events import HookEvent
+from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
@@ -97,6 +98,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         risks=risks,
         concerns=concerns,
         risk_of=knowledge.risk_of,
+        background=cache(partial(background, knowledge.background, situation)),
         advise=partial(_advise, knowledge, event.patient, view, risks),
         unused=inputs.unused,
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cds_app.learn import mortality
 from cds_app.learn.growing import Recipe
 from cds_app.learn.hourly import evaluate, train, tune
 from cds_app.learn.sepsis import SEPSIS
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 _FILE = _DATA / "icu" / "physionet2019_train.parquet"
+_STAYS = _DATA / "icu" / "physionet2012_ab.parquet"
 _RECIPE = Recipe(rounds=5, least_child_weight=20.0)
 
 pytestmark = [
@@ -63,3 +66,26 @@ def test_an_alert_policy_is_chosen_within_a_budget_and_kept_in_the_manifest(few:
     assert (tmp_path / "tuned.svg").read_text("utf-8").startswith("<svg ")
     kept = made.manifest["policy"]
     assert kept == {name: found["chosen"][name] for name in kept if name != "budget"} | {"budget": 20.0}
+
+
+@pytest.mark.skipif(not _STAYS.exists(), reason=f"set TWINLINE_TEST_DATA: {_STAYS.name} is not there")
+def test_mortality_trained_twice_gives_the_same_artefact_and_predictions(tmp_path: Path) -> None:
+    data, outcomes = tmp_path / "stays.parquet", _STAYS.with_name("physionet2012_ab_outcomes.parquet")
+    frame = pd.read_parquet(_STAYS)
+    frame[frame["RecordID"] % 8 == 0].to_parquet(data)
+    recipe = replace(mortality.RECIPE, rounds=5)
+    made = [
+        mortality.train(data, outcomes, tmp_path / name / "mortality" / "1.0.0", 7, recipe=recipe)
+        for name in ("a", "b")
+    ]
+    assert made[0].sha256 == made[1].sha256
+    full = mortality.evaluate(data, outcomes, tmp_path / "full.parquet", tmp_path / "full.json", made[0])
+    bare = mortality.evaluate(data, None, tmp_path / "bare.parquet", tmp_path / "bare.json", made[1])
+    assert json.loads((tmp_path / "full.json").read_text()) == full
+    assert full["overall"]["auroc"] > 0.7
+    assert "overall" not in bare
+    answers = pd.read_parquet(tmp_path / "full.parquet")
+    pd.testing.assert_frame_equal(answers, pd.read_parquet(tmp_path / "bare.parquet"))
+    assert list(answers.columns) == ["RecordID", "risk", "alert", "abstained"]
+    assert (answers["risk"].isna() == answers["abstained"].notna()).all()
+    assert (answers["alert"].isna() == answers["risk"].isna()).all()

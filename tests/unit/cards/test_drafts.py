@@ -169,3 +169,31 @@ def test_an_impending_state_is_a_card_of_its_topic_with_what_such_alerts_were_wo
     patients, hours_right = worth["of_100"], round(100 * worth["ppv"])
     assert f"Of 100 test patients with an alert like this, {patients} had low blood pressure" in card["detail"]
     assert f"of 100 such hours, {hours_right} had it within 4 h" in card["detail"]
+
+
+def background_of(card: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = card["extension"]["com.twinline.explanation"].get("background", [])
+    return found
+
+
+def long_stay(*labs: str) -> dict[str, Any]:
+    """Septic after 60 hours in intensive care."""
+    early = (observation(name, 2.0, FROZEN - timedelta(hours=20)) for name in labs)
+    return call(patient(), stay(FROZEN - timedelta(hours=60)), *course(FROZEN, QUIET, SEPTIC, 40), *early)
+
+
+def test_the_first_days_are_told_beside_a_card_once_they_are_over(ask: Ask) -> None:
+    told = [one for card in ask(long_stay("creatinine", "lactate", "wbc")) for one in background_of(card)]
+    assert told
+    for one in told:
+        assert (one["model"], one["fromFirstHours"]) == ("mortality", 48.0)
+        assert 0.0 < one["low"] <= one["points"] <= one["high"] < 100.0
+        assert 0 < len(one["reasons"]) <= 5
+        assert "horizonHours" not in one
+    assert not [one for card in ask(septic(FROZEN)) for one in background_of(card)]
+
+
+def test_of_first_days_with_too_little_the_reason_is_told_and_no_card_is_raised(ask: Ask) -> None:
+    found = ask(long_stay())
+    assert {"model": "mortality", "notEstimated": ["few-measurements"]} in background_of(found[0])
+    assert not any("mortality" in json.dumps(card["source"]) for card in found)

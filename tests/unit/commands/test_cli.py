@@ -45,7 +45,8 @@ COMMANDS = (
 )
 BELOW = (
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
-    *("train sepsis", "train aki", "train twin", "evaluate sepsis", "evaluate aki", "evaluate forecast"),
+    *("train sepsis", "train aki", "train mortality", "train twin"),
+    *("evaluate sepsis", "evaluate aki", "evaluate mortality", "evaluate forecast"),
     "policy tune",
 )
 

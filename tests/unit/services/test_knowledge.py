@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.content import content_root
 from cds_app.errors import ContentError, UnknownService
-from cds_app.services.knowledge import RISKS, Knowledge, load_knowledge
+from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge, load_knowledge
 
 VIEW = "hooks/twinline-patient-view/service.json"
 START = "hooks/twinline-encounter-start/service.json"
@@ -43,7 +43,7 @@ def refusal(root: Path) -> str:
 def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge: Knowledge) -> None:
     loaded = load_knowledge(root, timezone="UTC")
     assert loaded.pins == knowledge.pins
-    models = {f"models/{name}" for name in ("ontology", "twin", "mitigations", *RISKS)}
+    models = {f"models/{name}" for name in ("ontology", "twin", "mitigations", *RISKS, *BACKGROUND)}
     assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
 
 

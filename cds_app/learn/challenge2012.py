@@ -1,0 +1,285 @@
+"""PhysioNet/CinC Challenge 2012 in the ontology's words: the one place that knows its parameters.
+
+Source: Silva I et al., Predicting in-hospital mortality of ICU patients: the PhysioNet/Computing in Cardiology
+Challenge 2012, Comput Cardiol 2012;39:245. ODC-BY 1.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cds_app.errors import ContentError
+from cds_app.learn.challenge2019 import fio2_percent
+from cds_app.learn.data_set import DataSet
+from cds_app.score.stay_features import QUANTITIES, UNITS, Series, Stayers
+
+DATA_SET = DataSet(
+    credit="PhysioNet/CinC Challenge 2012, sets a and b (Silva et al., Comput Cardiol 2012), ODC-BY 1.0",
+    credit_short="PhysioNet/CinC Challenge 2012, Silva et al. 2012, ODC-BY 1.0",
+    licence="ODC-BY 1.0",
+    inclusion="Stays of at least 48 hours in the coronary, cardiac surgery, medical and surgical intensive care units "
+    "of one hospital in the United States, 2001 to 2008; the first 48 hours of each.",
+    relevance="Adult intensive care. Mortality has fallen since these data were gathered: local recalibration comes "
+    "before any use.",
+    input="The first 48 hours of them; kind of unit and height where known; no drugs, diagnoses or wishes of the "
+    "patient.",
+    external="No other source has been tested. Set c of the same challenge was not looked at.",
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One measured parameter.
+
+    Parameters
+    ----------
+    name : str
+        In the file.
+    quantity : str
+        In the ontology.
+    low, high : float
+        Plausible limits in the canonical unit, as in ``models/ontology`` but for adults' weight; outside is an
+        artefact.
+    """
+
+    name: str
+    quantity: str
+    low: float
+    high: float
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("HR", "heart_rate", 10, 300),
+    Parameter("RespRate", "resp_rate", 2, 80),
+    Parameter("Temp", "body_temp", 25, 45),
+    Parameter("SysABP", "sbp", 30, 300),
+    Parameter("NISysABP", "sbp", 30, 300),
+    Parameter("DiasABP", "dbp", 10, 200),
+    Parameter("NIDiasABP", "dbp", 10, 200),
+    Parameter("MAP", "map", 20, 220),
+    Parameter("NIMAP", "map", 20, 220),
+    Parameter("GCS", "gcs_total", 3, 15),
+    Parameter("Urine", "urine_output", 0, 5000),
+    Parameter("FiO2", "fio2", 21, 100),
+    Parameter("pH", "ph", 6.5, 8.0),
+    Parameter("PaCO2", "pco2", 5, 200),
+    Parameter("PaO2", "po2", 10, 700),
+    Parameter("SaO2", "sao2", 30, 100),
+    Parameter("Lactate", "lactate", 0.1, 40),
+    Parameter("HCO3", "bicarbonate", 2, 60),
+    Parameter("BUN", "urea_nitrogen", 1, 300),
+    Parameter("Creatinine", "creatinine", 0.1, 30),
+    Parameter("Na", "sodium", 90, 200),
+    Parameter("K", "potassium", 1.0, 12),
+    Parameter("Glucose", "glucose", 10, 2000),
+    Parameter("Mg", "magnesium", 0.3, 10),
+    Parameter("WBC", "wbc", 0.01, 500),
+    Parameter("HCT", "hematocrit", 5, 75),
+    Parameter("Platelets", "platelets", 1, 3000),
+    Parameter("Bilirubin", "bilirubin_total", 0.05, 60),
+    Parameter("ALP", "alp", 5, 5000),
+    Parameter("AST", "ast", 1, 20000),
+    Parameter("ALT", "alt", 1, 20000),
+    Parameter("Albumin", "albumin", 0.5, 7),
+    Parameter("Cholesterol", "chol_total", 40, 1000),
+    Parameter("TroponinI", "troponin_i", 0, 500),
+    Parameter("TroponinT", "troponin_t", 0, 100),
+    Parameter("Weight", "body_weight", 20, 350),
+    Parameter("MechVent", "ventilation", 1, 1),
+)
+_PLACE = {one.name: i for i, one in enumerate(PARAMETERS)}
+_COLUMNS = ("RecordID", "Time", "Parameter", "Value")
+_WHO = ("Age", "Gender", "Height", "ICUType")
+_OLDEST = 120.0
+_HEIGHT_CM = (120.0, 230.0)
+_FAHRENHEIT = 50.0  # no living patient has this in Celsius
+_TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
+_DIED = "In-hospital_death"
+_SURVIVAL = ("Survival", "Length_of_stay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stays:
+    """Stays of a file, sorted by number.
+
+    Parameters
+    ----------
+    record : ndarray of int64, shape (stays,)
+        ``RecordID``.
+    stayers : Stayers
+    series : Series
+        Artefacts removed, canonical units.
+    """
+
+    record: Ints
+    stayers: Stayers
+    series: Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of each stay: (stays,).
+
+    Parameters
+    ----------
+    died : ndarray of int64
+        1 where the patient died in hospital.
+    days_after_discharge : ndarray of float64
+        When the patient died, days after discharge; infinite where nobody knows of a death.
+    """
+
+    died: Ints
+    days_after_discharge: Floats
+
+    def of(self, stays: Ints) -> Outcomes:
+        """Some of the stays."""
+        return Outcomes(died=self.died[stays], days_after_discharge=self.days_after_discharge[stays])
+
+
+def load(path: Path) -> Stays:
+    """Stays as the model looks at them; rows that say the same twice count once, and their order does not matter.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file with ``RecordID``, ``Time`` (hh:mm since admission to the unit), ``Parameter`` and ``Value``.
+
+    Raises
+    ------
+    ContentError
+        Naming the column, and the row counted from 0, when one is missing or cannot be read, or when a patient is
+        described twice and differently.
+    """
+    frame = _read(path, _COLUMNS)
+    record = _numbers(frame, "RecordID", whole=True).astype(np.int64)
+    hours, value = _hours(frame), _numbers(frame, "Value")
+    known, stay = np.unique(record, return_inverse=True)
+    table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
+    who = {name: _described(table, name, len(known)) for name in _WHO}
+    return Stays(record=known, stayers=_stayers(who), series=_series(table))
+
+
+def load_outcomes(path: Path, record: Ints) -> Outcomes:
+    """What became of stays.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file with ``RecordID`` and ``In-hospital_death``; ``Survival`` and ``Length_of_stay`` may be absent.
+    record : ndarray of int64
+        The stays.
+
+    Raises
+    ------
+    ContentError
+        When a column is missing or cannot be read, or a stay is not there exactly once.
+    """
+    frame = _read(path, ("RecordID", _DIED))
+    number, died = _numbers(frame, "RecordID", whole=True).astype(np.int64), _numbers(frame, _DIED, whole=True)
+    _refuse(~np.isin(died, (0.0, 1.0)), _DIED, "is neither 0 nor 1")
+    _refuse(pd.Series(number).duplicated().to_numpy(), "RecordID", "names a stay for the second time")
+    place = pd.Index(number).get_indexer(pd.Index(record))
+    if (place < 0).any():
+        raise ContentError("the outcomes lack a stay of the data", field="RecordID")
+    return Outcomes(died=died.astype(np.int64), days_after_discharge=_days_after(frame)).of(place)
+
+
+def _days_after(frame: pd.DataFrame) -> Floats:
+    if not set(_SURVIVAL) <= set(frame.columns):
+        return np.full(len(frame), np.inf)
+    survival, stay = (_numbers(frame, name) for name in _SURVIVAL)
+    return np.where(survival > 0, survival - stay, np.inf)
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ContentError("the data cannot be read as Parquet", field="data") from error
+    if missing := [name for name in columns if name not in frame.columns]:
+        raise ContentError(f"the data lack the column {missing[0]}", field=missing[0])
+    if frame.empty:
+        raise ContentError("the data hold no row", field="data")
+    return frame.reset_index(drop=True)
+
+
+def _numbers(frame: pd.DataFrame, name: str, *, whole: bool = False) -> Floats:
+    """A column as numbers; a missing one is NaN, where only whole ones are wanted it is refused."""
+    found = np.asarray(pd.to_numeric(frame[name], errors="coerce"), np.float64)
+    _refuse(np.isnan(found) & frame[name].notna().to_numpy(bool), name, "is no number")
+    if whole:
+        _refuse(~(np.isfinite(found) & (found == np.rint(found))), name, "is no whole number")
+    # four decimals undo the file's single precision
+    return np.asarray(np.round(np.where(np.isfinite(found), found, np.nan), 4), np.float64)
+
+
+def _hours(frame: pd.DataFrame) -> Floats:
+    code, written = pd.factorize(frame["Time"])
+    known = [float(at[1]) + float(at[2]) / 60.0 if (at := _TIME.fullmatch(str(one))) else np.nan for one in written]
+    found = np.append(known, np.nan)[code]  # a missing one has code -1
+    _refuse(np.isnan(found), "Time", "is no hh:mm")
+    return found
+
+
+def _refuse(wrong: NDArray[np.bool_], name: str, what: str) -> None:
+    if wrong.any():
+        raise ContentError(f"{name} {what} in row {int(np.argmax(wrong))}", field=name)
+
+
+def _described(table: pd.DataFrame, name: str, stays: int) -> Floats:
+    """One descriptor of every stay; NaN where it is not given."""
+    mine = table[(table["name"] == name) & table["value"].notna() & (table["value"] >= 0)]
+    mine = mine.drop_duplicates(["stay", "value"])
+    if (again := mine["stay"].duplicated()).any():
+        raise ContentError(f"{name} is given twice and differently in row {mine.index[again][0]}", field=name)
+    found = np.full(stays, np.nan)
+    found[mine["stay"]] = mine["value"]
+    return found
+
+
+def _stayers(who: dict[str, Floats]) -> Stayers:
+    age, gender, height, kind = (who[name] for name in _WHO)
+    kinds = np.arange(1.0, len(UNITS) + 1)
+    known = np.isin(kind, kinds)[:, None]
+    return Stayers(
+        age_years=np.where(age <= _OLDEST, age, np.nan),
+        male=np.where(np.isin(gender, (0.0, 1.0)), gender, np.nan),
+        height_cm=np.where((height >= _HEIGHT_CM[0]) & (height <= _HEIGHT_CM[1]), height, np.nan),
+        unit=np.where(known, (kind[:, None] == kinds).astype(np.float64), np.nan),
+    )
+
+
+def _series(table: pd.DataFrame) -> Series:
+    code, names = pd.factorize(table["name"])
+    which = np.array([*(_PLACE.get(name, -1) for name in names), -1], np.int64)[code]
+    value = _canonical(which, table["value"].to_numpy(np.float64))
+    low, high = (np.array([getattr(one, end) for one in PARAMETERS])[which] for end in ("low", "high"))
+    kept = (which >= 0) & (value >= low) & (value <= high)
+    quantity = np.array([QUANTITIES.index(one.quantity) for one in PARAMETERS], np.int64)[which]
+    return Series(
+        stay=table["stay"].to_numpy(np.int64)[kept],
+        quantity=quantity[kept],
+        hours=table["hours"].to_numpy(np.float64)[kept],
+        value=value[kept],
+    )
+
+
+def _canonical(which: Ints, value: Floats) -> Floats:
+    """FiO2 in percent, temperature in Celsius; the rest are in the canonical unit already."""
+    found = value.copy()
+    fahrenheit = (which == _PLACE["Temp"]) & (value > _FAHRENHEIT)
+    found[fahrenheit] = (value[fahrenheit] - 32.0) / 1.8
+    oxygen = which == _PLACE["FiO2"]
+    found[oxygen] = fio2_percent(pd.Series(value[oxygen]))
+    return found

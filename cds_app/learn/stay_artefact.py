@@ -1,0 +1,127 @@
+"""Everything that goes into the folder of a learned risk that is asked of whole stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact
+from cds_app.learn import risk_artefact
+from cds_app.learn.challenge2012 import DATA_SET
+from cds_app.learn.head import Words
+from cds_app.learn.plots import Seen
+from cds_app.score.eligibility import Limits
+from cds_app.score.risk import Calibration
+from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
+
+Ints = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+_GOLDEN = 2
+_WORDS = Words(
+    title="Risk of death in hospital",
+    outcome="Death before discharge from hospital.",
+    population="Adults after 48 hours in intensive care (coronary, cardiac surgery, medical and surgical units of one "
+    "hospital in the United States, 2001 to 2008).",
+    label="A death soon after discharge counts in part when the trees are grown, for those patients were as ill; "
+    "calibration, threshold and all figures count deaths in hospital only. Stays are few, so that the trees that are "
+    "shipped were grown on all of them; calibration and threshold come from what trees said in cross-validation of "
+    "stays that they had not seen.",
+    intended_use="Estimates, once, how likely an adult is to die before discharge, from the first 48 hours in "
+    "intensive care: a baseline for comparing patients and units and for talking about the expected course. It is the "
+    "same whenever it is asked for later and says nothing of what happened since. It never raises a card or an alarm, "
+    "and it is no reason to limit care.",
+    limits=(
+        "Deaths follow decisions to limit care, which are not in the data: the estimate predicts those decisions too.",
+        "Whether something was measured at all is still seen; habits differ between hospitals.",
+        "Calibration differs a little by sex and age: estimates of women run high, of men low.",
+        "What the record system did not send of the first 48 hours counts as not measured.",
+    ),
+    learned="death in hospital, and in part death soon after",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What training made.
+
+    Parameters
+    ----------
+    booster, columns : Booster, ndarray of int64
+        The trees and which of `FEATURES` they read.
+    limits : Limits
+        For whom the service may ask.
+    report : mapping
+        What training found.
+    seen : Seen
+        What the plots are drawn from.
+    """
+
+    booster: xgb.Booster
+    columns: Ints
+    calibration: Calibration
+    limits: Limits
+    report: Mapping[str, Any]
+    seen: Seen
+
+
+def write(out: Path, made: Finished) -> Artefact:
+    """Write the folder ``models/<name>/<version>`` of a risk that is asked of whole stays."""
+    report = made.report
+    manifest = {
+        "kind": "risk",
+        "outcome": _WORDS.outcome,
+        "horizon_h": 0.0,  # until the end of the stay
+        "population": _WORDS.population,
+        "eligibility": asdict(made.limits),
+        "features_of": "stay",
+        "features": [asdict(FEATURES[i]) for i in made.columns],
+        "quantities": list(QUANTITIES),
+        "threshold": report["threshold"],
+        "tiers": [],  # context beside a card: nothing may be raised by it
+        "split": report["split"],
+        "seed": report["seed"],
+        "data_sha256": report["data"]["sha256"],
+        "credit": DATA_SET.credit,
+        "credit_short": DATA_SET.credit_short,
+        "licence": DATA_SET.licence,
+        "about": {**asdict(_WORDS), **asdict(DATA_SET)},
+    }
+    contents = {
+        "calibration.json": risk_artefact.curves(made.calibration),
+        "golden.json": risk_artefact.golden_of(made.booster, _invented()[:, made.columns]),
+        "training.json": report,
+    }
+    return risk_artefact.save(out, made.booster, contents, manifest, made.seen)
+
+
+_CENTRES = (
+    *(("heart_rate", 90.0, 15.0), ("sbp", 118.0, 18.0), ("dbp", 62.0, 9.0), ("map", 80.0, 12.0)),
+    *(("resp_rate", 20.0, 4.0), ("body_temp", 37.2, 0.7), ("gcs_total", 11.0, 2.0), ("urine_output", 90.0, 30.0)),
+    *(("urea_nitrogen", 28.0, 8.0), ("creatinine", 1.4, 0.3), ("lactate", 2.5, 0.8), ("platelets", 180.0, 40.0)),
+)
+
+
+def _invented() -> Matrix:
+    """Nobody, of whom nothing is known, and invented patients."""
+    rng = np.random.default_rng(2012)
+    hours = np.tile(np.arange(0.5, WINDOW_H, 4.0), len(_CENTRES))
+    each = len(hours) // len(_CENTRES)
+    quantity = np.repeat([QUANTITIES.index(name) for name, _, _ in _CENTRES], each)
+    value = np.concatenate([rng.normal(mean, sd, (_GOLDEN, each)) for _, mean, sd in _CENTRES], axis=1)
+    series = Series(
+        stay=np.repeat(np.arange(1, _GOLDEN + 1), len(hours)),
+        quantity=np.tile(quantity, _GOLDEN),
+        hours=np.tile(hours, _GOLDEN),
+        value=np.asarray(np.round(value, 1), np.float64).ravel(),
+    )
+    age = np.array([np.nan, *rng.integers(20, 90, _GOLDEN)])
+    nothing = np.full(_GOLDEN + 1, np.nan)
+    unit = np.full((_GOLDEN + 1, len(UNITS)), np.nan)
+    return stay_features(series, Stayers(age_years=age, male=nothing, height_cm=nothing, unit=unit))

@@ -1,0 +1,108 @@
+"""A patient's first days in intensive care, as `score.stay_features` looks at them, from the facts of the chart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from cds_app.score.chronology import last_time
+from cds_app.score.samples import Floats
+from cds_app.score.situation import Situation
+from cds_app.score.stay_features import QUANTITIES, UNITS, WINDOW_H, Series, Stayers
+
+VENTILATION = "ventilation"
+_ONLY_VENTILATED = ("peep", "tidal_volume_set")
+_INVASIVE = "mechanical_ventilation"
+_HEIGHT = "body_height"
+_HEIGHT_CM = (120.0, 230.0)
+_KINDS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\b(ccu|coronary)\b",
+        r"\b(csru|cvicu|cardio?-?(thoracic|vascular|surgical)|cardiac (surg\w*|vascular))\b",
+        r"\b(micu|medical)\b",
+        r"\b(sicu|tsicu|surgical|trauma)\b",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstDays:
+    """What one patient's first days hold: a stay with the number 0; ``then`` is the chart at their end."""
+
+    then: Situation
+    series: Series
+    stayer: Stayers
+
+    def hours_of(self) -> dict[str, list[float]]:
+        """When each quantity was measured, hours since entering the unit, ascending; of those that were."""
+        return {
+            QUANTITIES[one]: np.sort(self.series.hours[self.series.quantity == one]).tolist()
+            for one in np.unique(self.series.quantity)
+        }
+
+
+def first_days(situation: Situation, start: datetime) -> FirstDays:
+    """Everything of the first `WINDOW_H` hours, as it stood at their end, whenever it is asked for.
+
+    Parameters
+    ----------
+    situation : Situation
+        Of an instant not earlier than the end of the window.
+    start : datetime
+        When the patient entered the unit.
+    """
+    then = replace(situation, now=start + timedelta(hours=WINDOW_H))
+    found = [list(_seen(then, quantity, start)) for quantity in QUANTITIES]
+    pairs = np.array([pair for pairs in found for pair in pairs], np.float64).reshape(-1, 2)
+    series = Series(
+        stay=np.zeros(len(pairs), np.int64),
+        quantity=np.repeat(np.arange(len(found)), [len(pairs) for pairs in found]),
+        hours=pairs[:, 0],
+        value=pairs[:, 1],
+    )
+    named = next((one.text for one in situation.facts.stays if one.when == start), "")
+    return FirstDays(then=then, series=series, stayer=_stayer(then, named))
+
+
+def unit_kind(text: str) -> Floats:
+    """1 for the kind of unit that a name says, 0 for the others: (len(UNITS),); NaN where it says none or several."""
+    found = np.array([1.0 if kind.search(text) else 0.0 for kind in _KINDS])
+    return found if found.sum() == 1.0 else np.full(len(UNITS), np.nan)
+
+
+def _seen(then: Situation, quantity: str, start: datetime) -> Iterator[tuple[float, float]]:
+    if quantity == VENTILATION:
+        yield from ((hour, 1.0) for hour in _ventilated(then, start))
+        return
+    for one in then.history(quantity, WINDOW_H):
+        yield _hours(start, one.when), one.value
+
+
+def _ventilated(then: Situation, start: datetime) -> Iterator[float]:
+    """Hours in which ventilation is charted: settings of the ventilator, and every hour of a procedure."""
+    for quantity in _ONLY_VENTILATED:
+        yield from (_hours(start, one.when) for one in then.history(quantity, WINDOW_H))
+    for one in then.procedures_done(_INVASIVE, WINDOW_H):
+        begin, end = _hours(start, one.when), _hours(start, last_time(one, then.now))
+        yield from np.arange(max(begin, 0.0), min(end, WINDOW_H) + 1e-9).tolist()
+
+
+def _stayer(then: Situation, unit: str) -> Stayers:
+    height = then.latest(_HEIGHT)
+    male = {"male": 1.0, "female": 0.0}.get(then.sex or "", np.nan)
+    known = height is not None and _HEIGHT_CM[0] <= height.value <= _HEIGHT_CM[1]
+    return Stayers(
+        age_years=np.array([np.nan if then.age_years is None else float(then.age_years)]),
+        male=np.array([male]),
+        height_cm=np.array([height.value if height is not None and known else np.nan]),
+        unit=unit_kind(unit)[None, :],
+    )
+
+
+def _hours(start: datetime, when: datetime) -> float:
+    return (when - start).total_seconds() / 3600.0

@@ -1,0 +1,161 @@
+"""Bad files are refused with the column and the row, or lead to an abstention: never to a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cds_app.errors import ContentError
+from cds_app.learn.challenge2012 import load, load_outcomes
+from cds_app.learn.mortality import refusals
+from cds_app.score.stay_features import QUANTITIES, stay_features
+
+Row = tuple[int, str, str, Any]
+CHARTED = ("HR", "SysABP", "NISysABP", "MAP", "RespRate", "GCS", "Urine", "Na", "K", "BUN")
+Save = Callable[[pd.DataFrame], Path]
+
+
+def stay(record: int, age: float = 70.0, *, hours: Iterable[int] = range(0, 48, 6)) -> list[Row]:
+    """An invented stay."""
+    described = {"Age": age, "Gender": 1.0, "Height": -1.0, "ICUType": 3.0}
+    who: list[Row] = [(record, "00:00", name, value) for name, value in described.items()]
+    charted = [(record, f"{hour:02d}:15", name, 10.0 + hour + i) for hour in hours for i, name in enumerate(CHARTED)]
+    kept = [row if row[2] != "Na" else (*row[:3], 138.0) for row in charted]
+    return [*who, *kept]
+
+
+def frame(*rows: Row) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["RecordID", "Time", "Parameter", "Value"])
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def _save(data: pd.DataFrame) -> Path:
+        path = tmp_path / "data.parquet"
+        data.to_parquet(path)
+        return path
+
+    return _save
+
+
+def values(save: Save, data: pd.DataFrame, quantity: str) -> list[float]:
+    series = load(save(data)).series
+    return [float(one) for one in series.value[series.quantity == QUANTITIES.index(quantity)]]
+
+
+@pytest.mark.parametrize("name", ["RecordID", "Time", "Parameter", "Value"])
+def test_a_missing_column_is_named(save: Save, name: str) -> None:
+    with pytest.raises(ContentError, match=f"lack the column {name}"):
+        load(save(frame(*stay(1)).drop(columns=name)))
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "said"),
+    [
+        ("Value", "high", "Value is no number in row 6"),
+        ("Time", "noon", "Time is no hh:mm in row 6"),
+        ("Time", None, "Time is no hh:mm in row 6"),
+        ("RecordID", 1.5, "RecordID is no whole number in row 6"),
+        ("RecordID", None, "RecordID is no whole number in row 6"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_row(save: Save, column: str, wrong: object, said: str) -> None:
+    data = frame(*stay(1))
+    values = data[column].astype(object).tolist()
+    values[6] = wrong
+    data[column] = [str(one) for one in values] if isinstance(wrong, str) else values
+    with pytest.raises(ContentError, match=said):
+        load(save(data))
+
+
+def test_an_empty_file_and_no_parquet_are_refused(save: Save, tmp_path: Path) -> None:
+    with pytest.raises(ContentError, match="no row"):
+        load(save(frame()))
+    (tmp_path / "text").write_text("RecordID")
+    with pytest.raises(ContentError, match="cannot be read as Parquet"):
+        load(tmp_path / "text")
+
+
+def test_a_patient_described_twice_and_differently_is_refused(save: Save) -> None:
+    with pytest.raises(ContentError, match="Age is given twice and differently in row"):
+        load(save(frame(*stay(1), (1, "00:00", "Age", 71.0))))
+
+
+def test_neither_order_nor_repetition_of_rows_matters(save: Save) -> None:
+    data = frame(*stay(2), *stay(1, hours=range(0, 48, 5)))
+    once = load(save(data))
+    again = load(save(pd.concat([data, data.iloc[::3]]).sample(frac=1.0, random_state=5)))
+    assert once.record.tolist() == again.record.tolist() == [1, 2]
+    np.testing.assert_array_equal(stay_features(once.series, once.stayers), stay_features(again.series, again.stayers))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "quantity", "found"),
+    [
+        ("Temp", 98.6, "body_temp", [37.0]),
+        ("Temp", 37.0, "body_temp", [37.0]),
+        ("Temp", 0.0, "body_temp", []),
+        ("FiO2", 0.4, "fio2", [40.0]),
+        ("FiO2", 40.0, "fio2", [40.0]),
+        ("pH", 735.0, "ph", []),
+        ("Weight", -1.0, "body_weight", []),
+        ("WBC", np.inf, "wbc", []),
+        ("WBC", None, "wbc", []),
+        ("Shoe", 43.0, "wbc", []),
+    ],
+)
+def test_values_are_in_the_ontologys_unit_or_left_out(
+    save: Save, parameter: str, value: float | None, quantity: str, found: list[float]
+) -> None:
+    assert values(save, frame((1, "03:00", parameter, value)), quantity) == pytest.approx(found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (stay(1), None),
+        (stay(1, age=0.0), ["too-young"]),
+        (stay(1, age=17.0), ["too-young"]),
+        (stay(1, age=130.0), ["age-unknown"]),
+        (stay(1)[1:], ["age-unknown"]),
+        (stay(1)[:4], ["nothing-measured"]),
+        (stay(1)[:5], ["few-measurements"]),
+        ([(1, "00:00", "RecordID", 1.0)], ["age-unknown", "nothing-measured"]),
+        ([(*row[:3], None) for row in stay(1)], ["age-unknown", "nothing-measured"]),
+        (stay(1, hours=[49, 50]), ["nothing-measured"]),
+    ],
+)
+def test_where_there_is_no_basis_the_reason_is_said(save: Save, rows: list[Row], why: list[str] | None) -> None:
+    (found,) = refusals(load(save(frame(*rows))))
+    assert (found and [one.name for one in found.reasons]) == why
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ({"RecordID": [1]}, "lack the column In-hospital_death"),
+        ({"RecordID": [1, 2], "In-hospital_death": [0, 2]}, "neither 0 nor 1 in row 1"),
+        ({"RecordID": [1, 2], "In-hospital_death": ["no", "yes"]}, "no number in row 0"),
+        ({"RecordID": [1, 1], "In-hospital_death": [0, 0]}, "second time in row 1"),
+        ({"RecordID": [2], "In-hospital_death": [0]}, "lack a stay"),
+    ],
+)
+def test_outcomes_that_do_not_fit_are_refused(save: Save, outcomes: dict[str, list[Any]], said: str) -> None:
+    with pytest.raises(ContentError, match=said):
+        load_outcomes(save(pd.DataFrame(outcomes)), np.array([1]))
+
+
+def test_a_later_death_is_counted_from_discharge(save: Save) -> None:
+    rows = {"RecordID": [3, 1, 2], "In-hospital_death": [0, 0, 1]}
+    found = load_outcomes(
+        save(pd.DataFrame({**rows, "Survival": [-1, 40, 5], "Length_of_stay": [10, 10, 5]})), np.array([1, 2, 3])
+    )
+    assert found.died.tolist() == [0, 1, 0]
+    assert found.days_after_discharge.tolist() == [30.0, 0.0, np.inf]
+    bare = load_outcomes(save(pd.DataFrame(rows)), np.array([1]))
+    assert bare.days_after_discharge.tolist() == [np.inf]
