@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cds_app.learn import joint, shifts
 from cds_app.learn.cohort import Cohort
-from cds_app.learn.head import Flags, Floats
+from cds_app.learn.head import Flags, Floats, Ints
 from cds_app.learn.measure import groups
 from cds_app.learn.panel import to_scale
 from cds_app.score.features import NAMES, VITALS
@@ -29,9 +29,8 @@ LABS = (
 )  # fmt: skip
 REFUSED_OF_OWN = 0.002
 """Share of calibration rows beyond each of the two limits. Few, as refusing must not cost those whom the model is for;
-not fewer, as the last two in a thousand are mostly values that contradict each other: limits as far out as theirs let
-every second newborn pass."""
-_BEYOND = 25  # so many calibration rows beyond it make a limit; they come from few patients
+not fewer, as the last in a thousand are mostly values that contradict each other, and limits as far out as theirs let
+newborns pass."""
 _TAIL = 0.001  # what is called a standard deviation, so that a normal tail has as much beyond as this population has
 _TAIL_SD = 3.0902  # standard normal quantile of 1 - _TAIL
 _INDEPENDENCE = 0.5  # else pressures that contradict each other a little outweigh the vital signs of somebody else
@@ -57,30 +56,41 @@ def fitted(twin: TwinModel, fit: Rows, calibrate: Rows) -> dict[str, Any]:
     content = {**alone, "correlation": np.round(shrunk, _DECIMALS).tolist()}
     reference = Reference.from_json(content)
     distances, known = reference.distances(calibrate), reference.known(calibrate)
-    bands = {part: limits(distances[:, i], known[:, i]) for i, part in enumerate(PARTS)}
-    return {**content, "limits": bands, "refused_of_own": REFUSED_OF_OWN}
+    members = (reference.vital_signs, len(features))
+    found_limits = {part: limits(distances[:, i], known[:, i], members[i]) for i, part in enumerate(PARTS)}
+    return {**content, "limits": found_limits, "refused_of_own": REFUSED_OF_OWN}
 
 
-def limits(distance: Floats, known: NDArray[np.int64]) -> list[tuple[int, float]]:
-    """Per band of the number of known values: the distance that all but `REFUSED_OF_OWN` of the rows keep to.
+def limits(distance: Floats, known: Ints, most: int) -> list[tuple[int, float]]:
+    """Per number of known values: the distance that all but `REFUSED_OF_OWN` of the rows keep to.
 
-    Bands are as narrow as the rows allow, from the fullest rows down.
+    What is rare among as many values is alike for all numbers of values once a distance is put on a normal scale, so
+    that all rows together make the limits: of each number there are too few, from too few patients.
 
     Parameters
     ----------
     distance, known : ndarray, shape (rows,)
         Distance of each row, and of how many values.
+    most : int
+        How many values a row may know.
     """
-    found: list[tuple[int, float]] = []
-    wanted, above = _BEYOND / REFUSED_OF_OWN, int(known.max(initial=0)) + 1
-    for count in range(above - 1, 0, -1):
-        band = distance[(known >= count) & (known < above)]
-        rest = int(((known > 0) & (known < count)).sum())
-        if len(band) and (not rest or (len(band) >= wanted and rest >= wanted)):
-            limit = float(np.quantile(band, 1.0 - REFUSED_OF_OWN, method="higher"))
-            found.append((count, round(limit, _DECIMALS)))
-            above = count
-    return found[::-1]
+    some = known > 0
+    if not some.any():
+        return []
+    middle, spread = _usual(known[some])
+    normal = np.quantile((np.cbrt(distance[some]) - middle) / spread, 1.0 - REFUSED_OF_OWN, method="higher")
+    numbers = np.arange(1, most + 1)
+    middle, spread = _usual(numbers)
+    return list(zip(numbers.tolist(), np.round((middle + normal * spread) ** 3, _DECIMALS).tolist(), strict=True))
+
+
+def _usual(known: Ints) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of the cube root of a distance of so many values: nearly normal.
+
+    A distance is chi-squared over its degrees of freedom (Wilson EB, Hilferty MM, Proc Natl Acad Sci 1931;17:684).
+    """
+    variance = 2.0 / (9.0 * known.astype(np.float64))
+    return 1.0 - variance, np.sqrt(variance)
 
 
 def reported(reference: Reference, test: Cohort, rng: np.random.Generator) -> dict[str, Any]:
@@ -111,7 +121,7 @@ def reported(reference: Reference, test: Cohort, rng: np.random.Generator) -> di
     }
 
 
-def _there(patient: NDArray[np.int64]) -> Flags:
+def _there(patient: Ints) -> Flags:
     return np.bincount(patient) > 0
 
 

@@ -57,14 +57,18 @@ def test_others_of_the_same_kind_are_refused_as_seldom_as_was_meant(
     assert population.REFUSED_OF_OWN / 2 < share < 2 * population.REFUSED_OF_OWN + 0.001
 
 
-def test_limits_cover_every_number_of_values_in_bands_of_enough_rows() -> None:
+def test_limits_are_those_of_normal_values_whatever_their_number() -> None:
     rng = np.random.default_rng(4)
-    known = np.repeat([0, 2, 5, 9], [10, 300, 20000, 20000])
-    distance = rng.chisquare(np.maximum(known, 1)) / np.maximum(known, 1)
-    bands = population.limits(distance, known)
-    assert [at_least for at_least, _ in bands] == [2, 9]
-    assert bands[1][1] == pytest.approx(np.quantile(distance[known == 9], 1 - population.REFUSED_OF_OWN), abs=0.1)
-    assert population.limits(np.empty(0), np.empty(0, np.int64)) == []
+    known = np.repeat([0, 3, 9, 22], [10, 20000, 20000, 20000])
+    distance = np.append(np.full(10, np.nan), rng.chisquare(known[10:]) / known[10:])
+    found = dict(population.limits(distance, known, 22))
+    assert list(found) == list(range(1, 23))
+    for count in (3, 9, 22):
+        beyond = (distance[known == count] > found[count]).mean()
+        # 40 of 20 000 rows, to within three standard errors and the error of the normal scale
+        assert beyond == pytest.approx(population.REFUSED_OF_OWN, abs=0.0012), count
+    assert sorted(found.values(), reverse=True) == list(found.values())
+    assert population.limits(distance[:10], known[:10], 22) == []
 
 
 def test_what_is_made_up_is_refused_but_an_athlete_is_not(reference: Reference, test_rows: np.ndarray) -> None:
