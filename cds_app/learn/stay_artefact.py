@@ -79,7 +79,7 @@ def write(out: Path, made: Finished) -> Artefact:
         "outcome": _WORDS.outcome,
         "horizon_h": 0.0,  # until the end of the stay
         "population": _WORDS.population,
-        "eligibility": asdict(made.limits),
+        "eligibility": made.limits.to_json(),
         "features_of": "stay",
         "features": [asdict(FEATURES[i]) for i in made.columns],
         "quantities": list(QUANTITIES),
