@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_app.cards.material import Advice
@@ -29,13 +28,13 @@ def explanation_of(
         "unknown": list(concern.unknown),
     }
     if estimate is not None and risk is not None:
-        said["risk"] = _risk_numbers(estimate, risk)
+        said["risk"] = _risk_numbers(estimate.reasons, risk)
     if background:
         said["background"] = [_background_numbers(name, one) for name, one in background.items()]
     return {key: value for key, value in said.items() if value not in ([], "")}
 
 
-def _risk_numbers(estimate: RiskEstimate, risk: Risk) -> dict[str, Any]:
+def _risk_numbers(told: Sequence[Reason], risk: Risk) -> dict[str, Any]:
     return {
         "model": risk.model_name,
         "version": risk.model_version,
@@ -44,7 +43,7 @@ def _risk_numbers(estimate: RiskEstimate, risk: Risk) -> dict[str, Any]:
         "low": round(100 * risk.low, 2),
         "high": round(100 * risk.high, 2),
         "base": round(100 * risk.base, 2),
-        "reasons": [_reason_numbers(one) for one in estimate.reasons],
+        "reasons": [_reason_numbers(one) for one in told],
     }
 
 
@@ -53,7 +52,7 @@ def _background_numbers(name: str, estimate: RiskEstimate) -> dict[str, Any]:
     outcome = estimate.outcome
     if isinstance(outcome, Abstained):
         return {"model": name, "notEstimated": [lack.name for lack in outcome.reasons]}
-    numbers = _risk_numbers(replace(estimate, reasons=estimate.reasons[:_MOST_REASONS]), outcome)
+    numbers = _risk_numbers(estimate.reasons[:_MOST_REASONS], outcome)
     del numbers["horizonHours"]  # what may happen has no other end than that of the stay
     return {**numbers, "fromFirstHours": WINDOW_H}
 
@@ -62,4 +61,4 @@ def _reason_numbers(one: Reason) -> dict[str, Any]:
     said: dict[str, Any] = {"measurement": one.quantity, "points": round(one.points, 3)}
     if one.now is not None:
         said |= {"value": one.now.value, "reference": one.now.ref}
-    return said
+    return said | ({"modifiable": True} if one.modifiable else {})

@@ -15,10 +15,14 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.bootstrap import knowledge_of, store_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
+from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import Replayed, replay_decision
+from cds_app.services.why import Why, why
 from cds_app.settings import Settings, load_settings
 
+_REASONS, _TELLING = 8, 3  # shown
 _STORE_OPTIONS = (
     click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
     click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite."),
@@ -97,6 +101,55 @@ def replay(uuid: str, **flags: Any) -> None:
     if not found.same:
         raise IntegrityError(_difference(found))
     click.echo("identical, byte for byte", err=True)
+
+
+@decision.command("why")
+@_with_store
+@click.argument("uuid")
+def why_decision(uuid: str, **flags: Any) -> None:
+    """Take the estimates behind a decision apart: reasons, what one more value would tell, what it would take."""
+    with _open(flags) as (settings, store):
+        knowledge = knowledge_of(settings)
+        found = why(knowledge, store, uuid)
+    for one in found:
+        click.echo("\n".join(_told(one, knowledge)))
+    if not found:
+        click.echo("no learned risk was estimated at this moment")
+
+
+def _told(one: Why, knowledge: Knowledge) -> Iterator[str]:
+    """Lines for people; what the model would say is not what a treatment would do."""
+    yield f"{_label(one.name, knowledge)}: {100 * one.risk.probability:.1f} in 100, base {100 * one.risk.base:.1f}"
+    for reason in one.reasons[:_REASONS]:
+        mark = " (can be treated)" if reason.modifiable else ""
+        yield f"  {reason.points:+6.2f}  {_label(reason.quantity, knowledge)}{mark}"
+    for telling in one.telling[:_TELLING]:
+        yield f"  a new {_label(telling.quantity, knowledge)} would make it {_between(telling, knowledge)}"
+    for need in one.needs:
+        yield f"  below {100 * one.limit:.1f} in 100: {_needed(need, knowledge)}"
+    yield "  What the model would say with another value; not what a treatment would do."
+
+
+def _between(telling: Telling, knowledge: Knowledge) -> str:
+    ends = ((telling.low, telling.risk_low), (telling.high, telling.risk_high))
+    unit = _unit(telling.quantity, knowledge)
+    return ", ".join(f"{100 * risk:.1f} at {value:.4g} {unit}" for value, risk in ends)
+
+
+def _needed(need: Need, knowledge: Knowledge) -> str:
+    name = _label(need.quantity, knowledge)
+    if need.needed is None:
+        return f"not by {name} alone (at best {100 * need.risk:.1f})"
+    return f"{name} {need.needed:.4g} instead of {need.now:.4g} {_unit(need.quantity, knowledge)}"
+
+
+def _label(name: str, knowledge: Knowledge) -> str:
+    ontology = knowledge.ontology
+    return ontology.quantity(name).label if ontology.measuring(name) else knowledge.labels.get(name, name)
+
+
+def _unit(quantity: str, knowledge: Knowledge) -> str:
+    return knowledge.ontology.quantity(quantity).unit_text
 
 
 def _difference(found: Replayed) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +33,24 @@ class RiskEstimate:
     Parameters
     ----------
     outcome : Risk or Abstained
-    reasons : tuple of Reason
-        Greatest effect first; their points sum to risk minus base. Empty when abstained.
+    why : callable
+        The reasons, worked out for the few estimates that are shown.
     assumed_stay : bool
         No encounter was recorded: the start of monitoring stood in for the admission.
-    before : tuple of (datetime, ndarray) or None
-        The model's input some hours before, from what had been measured by then; None where it would have abstained.
+    before : callable
+        When, and the model's input some hours before, from what had been measured by then; None where it would have
+        abstained.
     """
 
     outcome: Risk | Abstained
-    reasons: tuple[Reason, ...] = ()
+    why: Callable[[], tuple[Reason, ...]] = tuple
     assumed_stay: bool = False
-    before: Before | None = None
+    before: Callable[[], Before | None] = lambda: None
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Greatest effect first; their points sum to risk minus base. Empty when abstained."""
+        return self.why()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +79,17 @@ def estimate_risks(
     found = {name: RiskEstimate(outcome=one) for name, one in refused.items() if one is not None}
     asked = {name: model for name, model in models.items() if refused[name] is None}
     if asked:
-        rows = features(twin, state.tracks, _statics(situation, admission), hours)
+        rows = features(twin, state.tracks, statics_of(situation, admission), hours)
         for name, model in asked.items():
-            silent = _refused(model, situation, state, admission, hours[1]) or _strange(model, situation, rows[1])
-            before = None if silent else (instants[1], rows[1])
-            found[name] = _estimate(model, situation, admission, rows[0], before)
+            before = partial(_before, model, situation, state, admission, (instants[1], rows[1]))
+            found[name] = replace(_estimate(model, situation, rows[0]), assumed_stay=admission.assumed, before=before)
     return found
 
 
 def risk_before(model: RiskModel, estimate: RiskEstimate) -> tuple[Risk, datetime] | None:
     """The risk some hours before, and when; None where the model would have abstained."""
-    if estimate.before is None:
-        return None
-    at, row = estimate.before
-    return model.predict(row), at
+    before = estimate.before()
+    return None if before is None else (model.predict(before[1]), before[0])
 
 
 def admission_of(situation: Situation) -> Admission:
@@ -109,26 +113,36 @@ def _monitored_since(situation: Situation) -> datetime:
     return start
 
 
-def _estimate(
-    model: RiskModel, situation: Situation, admission: Admission, row: NDArray[np.float32], before: Before | None
-) -> RiskEstimate:
-    if (strange := _strange(model, situation, row)) is not None:
-        return RiskEstimate(outcome=strange)
-    return replace(explained(model, situation, row), assumed_stay=admission.assumed, before=before)
+def _estimate(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
+    strange = _strange(model, situation, row)
+    return explained(model, situation, row) if strange is None else RiskEstimate(outcome=strange)
 
 
 def explained(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
     """The risk of a row of model input with its reasons, each beside the newest value of a chart."""
     risk, contributions, base_margin = model.explain(row)
-    points = group_points(
-        model.features,
-        contributions,
-        margin=risk.margin,
-        base_margin=base_margin,
-        probability=risk.probability,
-        base=risk.base,
-    )
-    return RiskEstimate(outcome=risk, reasons=reasons(points, situation))
+
+    @cache
+    def why() -> tuple[Reason, ...]:
+        points = group_points(
+            model.features,
+            contributions,
+            margin=risk.margin,
+            base_margin=base_margin,
+            probability=risk.probability,
+            base=risk.base,
+        )
+        return reasons(points, situation, model.modifiable)
+
+    return RiskEstimate(outcome=risk, why=why)
+
+
+def _before(
+    model: RiskModel, situation: Situation, state: TwinState, admission: Admission, before: Before
+) -> Before | None:
+    at, row = before
+    silent = _refused(model, situation, state, admission, to_hours(at)) or _strange(model, situation, row)
+    return None if silent else before
 
 
 def _refused(
@@ -151,7 +165,8 @@ def _strange(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -
     return stranger(model.name, [ontology.quantity(one).label if ontology.measuring(one) else one for one in leads])
 
 
-def _statics(situation: Situation, admission: Admission) -> Statics:
+def statics_of(situation: Situation, admission: Admission) -> Statics:
+    """What a model is told of the patient."""
     unit_h = admission.unit_h or 0.0
     return Statics(
         age_years=situation.age_years,

@@ -8,7 +8,7 @@ reason, and the sum is put on the scale that is shown: points in 100.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -41,11 +41,14 @@ class Reason:
         How far it moved the estimate, in points of 100, from the base.
     now : Measurement or None
         The newest value the model saw; None when it was not measured (the model then used that fact).
+    modifiable : bool
+        Whether treatment can move it within hours.
     """
 
     quantity: str
     points: float
     now: Measurement | None
+    modifiable: bool = False
 
 
 def group_points(
@@ -89,11 +92,16 @@ def group_points(
     return {quantity: value * factor for quantity, value in grouped.items()}
 
 
-def reasons(points: Mapping[str, float], situation: Situation) -> tuple[Reason, ...]:
+def reasons(points: Mapping[str, float], situation: Situation, modifiable: Container[str] = ()) -> tuple[Reason, ...]:
     """Put values beside points, greatest effect first."""
     ordered = sorted(points.items(), key=lambda item: (-abs(item[1]), item[0]))
     return tuple(
-        Reason(quantity=quantity, points=value, now=situation.latest(quantity, _LOOK_BACK_H))
+        Reason(
+            quantity=quantity,
+            points=value,
+            now=situation.latest(quantity, _LOOK_BACK_H),
+            modifiable=quantity in modifiable,
+        )
         for quantity, value in ordered
         if value != 0.0
     )

@@ -155,6 +155,8 @@ class RiskModel:
         For whom the model may be asked.
     population : Reference or None
         Whom its measurements must be like; None where training did not say.
+    modifiable : frozenset of str
+        Quantities that treatment can move within hours.
     """
 
     name: str
@@ -170,6 +172,7 @@ class RiskModel:
     horizon_h: float
     golden: Mapping[str, Any]
     population: Reference | None = None
+    modifiable: frozenset[str] = frozenset()
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> RiskModel:
@@ -199,6 +202,7 @@ class RiskModel:
             tiers=tuple(Tier(**one) for one in about["tiers"]),
             horizon_h=float(about["horizon_h"]),
             golden=artefact.read_json("golden.json"),
+            modifiable=frozenset(about.get("about", {}).get("modifiable", ())),
             population=Reference.from_json(artefact.read_json(POPULATION)) if POPULATION in about["files"] else None,
         )
 

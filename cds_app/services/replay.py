@@ -55,16 +55,28 @@ def replay_decision(knowledge: Knowledge, store: TwinStore, decision_id: str) ->
         If the log has no such decision.
     PatientErased, IntegrityError
     """
-    entry = store.find(decision_id)
-    if entry is None or entry.decision is None:
-        raise NotFound("the log has no such decision", field="decision")
-    logged = entry.decision
-    record = _record_then(knowledge, store, entry.patient, logged.pins)
-    decisions = decide(knowledge, _inputs(knowledge, logged, record))
+    logged, inputs = inputs_then(knowledge, store, decision_id)
+    decisions = decide(knowledge, inputs)
     again = next((one for one in decisions if one.id == logged.id), None)
     pins = again.pins if again is not None else knowledge.pins
     changed = tuple(sorted(name for name, value in pins.items() if logged.pins.get(name) != value))
     return Replayed(logged=logged, again=again, changed=changed)
+
+
+def inputs_then(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Decision, Inputs]:
+    """A logged decision, and what it was made from.
+
+    Raises
+    ------
+    NotFound
+        If the log has no such decision.
+    PatientErased, IntegrityError
+    """
+    entry = store.find(decision_id)
+    if entry is None or entry.decision is None:
+        raise NotFound("the log has no such decision", field="decision")
+    record = _record_then(knowledge, store, entry.patient, entry.decision.pins)
+    return entry.decision, _inputs(knowledge, entry.decision, record)
 
 
 def _record_then(knowledge: Knowledge, store: TwinStore, patient: str, pins: Mapping[str, str]) -> Record:

@@ -101,21 +101,21 @@ def test_a_patient_unlike_any_in_training_gets_no_number_but_the_measurements_th
     (lack,) = found.outcome.reasons
     assert (lack.name, lack.why) == ("outside-population", "out-of-population")
     assert lack.text == "unlike any it was made from: Respiratory rate, Heart rate, Mean arterial pressure"
-    assert (found.reasons, found.before) == ((), None)
+    assert (found.reasons, found.before()) == ((), None)
 
 
 def test_a_patient_like_those_in_training_gets_the_same_number_as_ever(knowledge: Knowledge) -> None:
     facts = (stay(hours=12), *vitals(range(11)))
     found = seen_by(knowing(knowledge, heart_rate=95.0, resp_rate=22.0, map=70.0), *facts)
     assert found.outcome == seen_by(knowledge, *facts).outcome
-    assert found.before is not None
+    assert found.before() is not None
 
 
 def test_there_is_no_risk_of_before_where_the_patient_was_unlike_any_then(knowledge: Knowledge) -> None:
     then = (*vitals(range(7, 11)), measured("heart_rate", 40.0, 6.0))
     found = seen_by(knowing(knowledge, heart_rate=95.0), stay(hours=12), *vitals(range(6)), *then)
     assert isinstance(found.outcome, Risk)
-    assert found.before is None
+    assert found.before() is None
 
 
 def test_without_vital_signs_nothing_is_estimated(knowledge: Knowledge) -> None:

@@ -1,0 +1,85 @@
+"""Why an estimate was what it was, and what would have changed it: for a decision of the log, as known then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_app.cards.material import Material
+from cds_app.domain.time import to_hours
+from cds_app.explain.counterfactual import Need, Question, Telling, most_telling, needs
+from cds_app.explain.estimates import RiskEstimate, admission_of, statics_of
+from cds_app.explain.reasons import Reason
+from cds_app.ports import TwinStore
+from cds_app.score.risk import Risk
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.pipeline import Inputs, gather_material
+from cds_app.services.replay import inputs_then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """One estimate taken apart.
+
+    Parameters
+    ----------
+    name : str
+        Of the learned risk.
+    risk : Risk
+    reasons : tuple of Reason
+        Greatest effect first.
+    limit : float
+        Lower end of the tier that was reached, or where alerts begin.
+    telling : tuple of Telling
+        What a new value of each measurement would tell, most first.
+    needs : tuple of Need
+        What each measurement that treatment can move would have to be for the estimate to fall below ``limit``; empty
+        where it is below.
+    """
+
+    name: str
+    risk: Risk
+    reasons: tuple[Reason, ...]
+    limit: float
+    telling: tuple[Telling, ...]
+    needs: tuple[Need, ...]
+
+
+def why(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Why, ...]:
+    """Every estimate that was given at the moment of a decision, taken apart.
+
+    Raises
+    ------
+    NotFound, PatientErased, IntegrityError
+    """
+    _, inputs = inputs_then(knowledge, store, decision_id)
+    material = gather_material(knowledge, inputs)
+    return tuple(
+        _apart(_question(knowledge, inputs, material, name), estimate, outcome)
+        for name, estimate in material.risks.items()
+        if isinstance(outcome := estimate.outcome, Risk)
+    )
+
+
+def _question(knowledge: Knowledge, inputs: Inputs, material: Material, name: str) -> Question:
+    situation = material.situation
+    return Question(
+        model=knowledge.risks[name],
+        twin=knowledge.twin,
+        tracks=inputs.record.state.tracks,
+        statics=statics_of(situation, admission_of(situation)),
+        at_h=to_hours(situation.now),
+    )
+
+
+def _apart(question: Question, estimate: RiskEstimate, risk: Risk) -> Why:
+    model = question.model
+    limit = next((tier.lowest for tier in model.tiers if tier.name == risk.tier), risk.threshold)
+    reached = risk.probability >= limit
+    return Why(
+        name=model.name,
+        risk=risk,
+        reasons=estimate.reasons,
+        limit=limit,
+        telling=most_telling(question, dict.fromkeys(one.quantity for one in model.features)),
+        needs=needs(question, sorted(model.modifiable), limit) if reached else (),
+    )

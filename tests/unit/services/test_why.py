@@ -1,0 +1,64 @@
+"""An estimate of the log taken apart, as it was known then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cds_app.bootstrap import Deps, answering_of
+from cds_app.domain.events import HookEvent
+from cds_app.errors import NotFound
+from cds_app.services.calls import HookCall
+from cds_app.services.why import why
+from tests.conftest import FROZEN
+from tests.patients import septic
+
+
+@pytest.fixture
+def decided(deps: Deps) -> str:
+    body = septic(FROZEN)
+    event = HookEvent(
+        service="twinline-patient-view",
+        hook="patient-view",
+        instance="i",
+        tenant="local",
+        patient="p1",
+        user="Practitioner/1",
+        encounter=None,
+        received=FROZEN,
+    )
+    call = HookCall(event=event, prefetch=body["prefetch"], context=body["context"], fhir_server=None, token=None)
+    answering = answering_of(deps)
+    first = answering.decide(call)[0]
+    later = replace(call, event=replace(event, received=FROZEN + timedelta(hours=2)))
+    answering.decide(later)
+    return first.id
+
+
+def test_every_estimate_behind_a_decision_is_taken_apart(deps: Deps, decided: str) -> None:
+    found = {one.name: one for one in why(deps.knowledge, deps.store, decided)}
+    assert "sepsis" in found
+    sepsis = found["sepsis"]
+    # points add up to the estimate over its base, as on the card
+    assert sum(one.points for one in sepsis.reasons) == pytest.approx(
+        100 * (sepsis.risk.probability - sepsis.risk.base), abs=1e-6
+    )
+    spreads = [one.spread for one in sepsis.telling]
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[0] > 0
+
+
+def test_what_it_takes_is_said_only_where_something_is_reached(deps: Deps, decided: str) -> None:
+    for one in why(deps.knowledge, deps.store, decided):
+        reached = one.risk.probability >= one.limit
+        named = deps.knowledge.risks[one.name].modifiable
+        assert {need.quantity for need in one.needs} <= named
+        assert bool(one.needs) <= reached
+        assert all(need.needed is None or need.risk < one.limit for need in one.needs)
+
+
+def test_a_decision_that_nobody_made_cannot_be_taken_apart(deps: Deps) -> None:
+    with pytest.raises(NotFound):
+        why(deps.knowledge, deps.store, "nobody")
