@@ -10,7 +10,8 @@ import click
 
 from cds_app.content import content_root, latest
 
-HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki", "mortality")
+HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
+HEADS = (*HOURLY_HEADS, "mortality")
 _FIRST_VERSION = "1.0.0"
 _FIRST_SEED = 0
 _DATA = click.option(
@@ -77,10 +78,10 @@ def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, r
 
         _tell(mortality.evaluate(data, outcomes, predictions, report))
     else:
-        from cds_app.learn import hourly
+        from cds_app.learn import evaluating
         from cds_app.learn.heads import HOURLY
 
-        _tell(hourly.evaluate(HOURLY[model], data, predictions, report))
+        _tell(evaluating.evaluate(HOURLY[model], data, predictions, report))
 
 
 @click.group()
@@ -89,7 +90,7 @@ def policy() -> None:
 
 
 @policy.command()
-@click.argument("head", type=click.Choice(HEADS))
+@click.argument("head", type=click.Choice(HOURLY_HEADS))
 @_DATA
 @click.option(
     "--budget", type=click.FloatRange(min=0, min_open=True), required=True, help="Alerts per 100 patient-days."
@@ -102,10 +103,10 @@ def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | Non
     Threshold, lockout and rise are swept over whole stays. The choice is made on the calibration patients of the file
     and measured on its test patients: it is printed beside the policy in force.
     """
-    from cds_app.learn import hourly
+    from cds_app.learn import evaluating
     from cds_app.learn.heads import HOURLY
 
-    found = hourly.tune(HOURLY[head], data, report, budget, drawing=drawing)
+    found = evaluating.tune(HOURLY[head], data, report, budget, drawing=drawing)
     _tell({name: found[name] for name in ("budget", "chosen", "live")})
 
 

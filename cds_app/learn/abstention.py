@@ -6,6 +6,7 @@ How fresh the measurements must be is the service's own limit (`measure.served`)
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.score.eligibility import Limits, Reason
@@ -41,3 +42,15 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     reason[years < limits.min_age_years] = Reason.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Reason.AGE_UNKNOWN.value
     return reason
+
+
+def silenced(
+    limits: Limits, rows: NDArray[np.float32], risk: NDArray[np.float64], population: Reference | None
+) -> NDArray[np.float64]:
+    """The risk of every row, NaN where none is given."""
+    return where_given(abstained(limits, rows, population), risk)
+
+
+def where_given(reason: NDArray[np.object_], risk: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The risk, NaN where there is a reason to give none."""
+    return np.where(pd.isna(reason), risk, np.nan)

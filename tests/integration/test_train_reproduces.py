@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from cds_app.learn import mortality
+from cds_app.learn.evaluating import evaluate, tune
 from cds_app.learn.growing import Recipe
-from cds_app.learn.hourly import evaluate, train, tune
+from cds_app.learn.hourly import train
 from cds_app.learn.sepsis import SEPSIS
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.learn import hourly
+from cds_app.learn import evaluating
 from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.sepsis import SEPSIS
@@ -156,11 +156,11 @@ def twin() -> TwinModel:
 @pytest.fixture
 def evaluated(twin: TwinModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluated:
     """Predictions and report of the shipped score."""
-    monkeypatch.setattr(hourly, "shipped_twin", lambda: twin)
+    monkeypatch.setattr(evaluating, "shipped_twin", lambda: twin)
 
     def run(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         out, report = tmp_path / "out.parquet", tmp_path / "out.json"
-        hourly.evaluate(SEPSIS, _written(frame, tmp_path), out, report)
+        evaluating.evaluate(SEPSIS, _written(frame, tmp_path), out, report)
         return pd.read_parquet(out), json.loads(report.read_text("utf-8"))
 
     return run

@@ -1,0 +1,169 @@
+"""What a shipped head says of a file of hourly rows, how good that is, and which alerts are worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact, canonical_json, latest
+from cds_app.errors import DataError
+from cds_app.learn import tuning
+from cds_app.learn.abstention import abstained, silenced, where_given
+from cds_app.learn.appraisal import appraised, headline, logistic
+from cds_app.learn.challenge2019 import COLUMNS, VITAL_COLUMNS, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import NEEDED as KEYS
+from cds_app.learn.cohort import Cohort
+from cds_app.learn.head import Flags, Floats, Head
+from cds_app.learn.margins import margins
+from cds_app.learn.measure import served
+from cds_app.learn.onset import absent
+from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.tradeoff import drawn
+from cds_app.learn.tuning import Stays
+from cds_app.score.boosted import load_booster
+from cds_app.score.population import Reference
+from cds_app.score.risk import RiskModel, Tier
+
+NEEDED = (*KEYS, *VITAL_COLUMNS)
+
+
+def evaluate(
+    head: Head, data: Path, predictions: Path, report: Path, artefact: Artefact | None = None
+) -> dict[str, Any]:
+    """Score every row of a file and, where it says what followed, measure how good the scores are.
+
+    Parameters
+    ----------
+    head : Head
+        What is predicted.
+    data : Path
+        Parquet file with the challenge's columns; ``SepsisLabel`` and ``site`` may be absent.
+    predictions : Path
+        Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, ``abstained``, sorted by patient and hour.
+        Where no number is given, ``risk`` is null, ``alert`` false and ``abstained`` the reason; else it is null.
+        Nobody is alerted of who is in the predicted state already.
+    report : Path
+        JSON file to write.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+    """
+    artefact = artefact or latest(head.name)
+    model = RiskModel.from_artefact(artefact)
+    frame = load(data, needed=NEEDED)
+    rows = design(shipped_twin(), frame)
+    reason = abstained(head.limits, rows, model.population)
+    risk = where_given(
+        reason,
+        model.calibration.probability(margins(load_booster(artefact.read_bytes("model.ubj")), rows, model.columns)),
+    )
+    alert = risk >= model.threshold
+    if model.limits.endpoint is not None:
+        alert &= absent(model.limits.endpoint, frame)
+    _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
+    truth = head.outcome(frame)
+    found: dict[str, Any] = {
+        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
+        "seed": artefact.manifest["seed"],
+        "data_sha256": file_sha256(data),
+        "rows": len(frame),
+        "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
+        "patients": int(frame["pid"].nunique()),
+        "threshold": model.threshold,
+        "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
+        "labels": truth is not None,
+    }
+    if truth is not None and truth.asked.any():
+        cohort = Cohort(frame=frame[truth.asked], truth=truth.of(truth.asked), design=rows[truth.asked])
+        baseline = artefact.read_json("baseline.json")
+        rival = logistic(baseline, cohort)
+        found |= appraised(head, cohort, risk[truth.asked], model.threshold, baseline)
+        found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
+    report.write_bytes(canonical_json(found))
+    return found
+
+
+def tune(
+    head: Head,
+    data: Path,
+    report: Path,
+    budget: float,
+    *,
+    drawing: Path | None = None,
+    artefact: Artefact | None = None,
+) -> dict[str, Any]:
+    """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
+
+    Parameters
+    ----------
+    head : Head
+    data : Path
+        Parquet file with the challenge's columns and what the head needs to know what followed.
+    report : Path
+        JSON file to write.
+    budget : float
+        Alerts per 100 patient-days.
+    drawing : Path, optional
+        SVG file to write: alerts against what they find.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+
+    Raises
+    ------
+    DataError
+        If no calibration or no test patient had the outcome.
+    """
+    artefact = artefact or latest(head.name)
+    model, frame, twin = RiskModel.from_artefact(artefact), load(data, needed=NEEDED), shipped_twin()
+    stays = []
+    for part in ("calibrate", "test"):
+        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True))
+        if not cohort.truth.label.any():
+            raise DataError(f"no {part} patient of the file had the outcome", field="data")
+        margin = margins(load_booster(artefact.read_bytes("model.ubj")), cohort.design, model.columns)
+        stays.append(stays_of(head, cohort, model.calibration.probability(margin), model.population))
+    found = {
+        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
+        "data_sha256": file_sha256(data),
+        "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
+        **tuned_of(head, (stays[0], stays[1]), model.tiers, budget),
+    }
+    report.write_bytes(canonical_json(found))
+    if drawing is not None:
+        drawing.write_text(drawn(found, head.words.title), encoding="utf-8")
+    return found
+
+
+def stays_of(head: Head, cohort: Cohort, risk: Floats, reference: Reference | None) -> Stays:
+    """Stays with the risk where the service gives one."""
+    given = served(head.limits, cohort.design)
+    said = silenced(head.limits, cohort.design, risk, reference)
+    return Stays(course=cohort.course(head.horizon_h), risk=np.where(given, said, np.nan))
+
+
+def tuned_of(head: Head, stays: tuple[Stays, Stays], tiers: Sequence[Tier], budget: float) -> dict[str, Any]:
+    """Sweep of the shipped service's policy: chosen on the first stays, measured on the second."""
+    policy = tuning.shipped_policy()
+    return tuning.tuned(*stays, policy, head.name, tuning.live(tiers, policy, head.name), budget)
+
+
+def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np.object_]) -> pd.DataFrame:
+    """What is written of every row."""
+    said = pd.Series(reason, dtype="string")
+    return pd.DataFrame(
+        {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
+    )
