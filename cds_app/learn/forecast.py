@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cds_app.content import Artefact, canonical_json, latest, write_manifest
+from cds_app.content import CARD, Artefact, canonical_json, latest, write_manifest
 from cds_app.learn import challenge2019 as source
-from cds_app.learn.card import twin_card
 from cds_app.learn.dynamics import (
     SIGNALS,
     corrected,
@@ -25,6 +24,7 @@ from cds_app.learn.dynamics import (
 from cds_app.learn.joint import joint_entry, scaled
 from cds_app.learn.lockstep import Floats
 from cds_app.learn.panel import History, Panel, history, to_unit
+from cds_app.learn.twin_card import twin_card
 from cds_app.twin.model import Dynamics, dynamics_of
 
 EVALUATED = ("HR", "MAP", "SBP", "Resp", "O2Sat", "Temp")
@@ -54,8 +54,9 @@ def fit(data: Path, out: Path, seed: int) -> Artefact:
     (out / "correlation.json").write_bytes(canonical_json(joint_entry(model, sets["fit"], sets["calibrate"], rng)))
     figures = _figures(frame[source.in_part(frame["pid"], "test")], model)[1]
     facts = _facts(data, frame, seed)
-    (out / "model_card.md").write_text(twin_card(facts, figures, sorted(model)), encoding="utf-8")
-    return write_manifest(out, {**facts, "figures": figures})
+    artefact = write_manifest(out, {**facts, "figures": figures})
+    (out / CARD).write_text(twin_card(facts, figures, sorted(model)), encoding="utf-8")
+    return artefact
 
 
 def evaluate(
