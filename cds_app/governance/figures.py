@@ -26,12 +26,13 @@ _TOO_FEW = "too few"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table with its heading and a sentence on how to read it."""
+    """A table with its heading and a sentence on how to read it; with fewer rows than ``least`` it says nothing."""
 
     title: str
     heads: tuple[str, ...]
     rows: Rows
     note: str = ""
+    least: int = 1
 
 
 def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
@@ -56,7 +57,7 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
         _outside(report.get("population")),
         _explanations(report.get("explanations")),
     )
-    return tuple(one for one in found if one is not None and one.rows)
+    return tuple(one for one in found if one is not None and len(one.rows) >= one.least)
 
 
 def _splits(data: Figures) -> Table:
@@ -75,6 +76,11 @@ def _main(overall: Figures) -> Table:
     ranks = [(title, overall[key], between.get(key)) for key, title in (("auroc", "AUROC"), ("auprc", "AUPRC"))]
     if "utility" in overall:
         ranks.append(("Normalised utility of the Challenge", overall["utility"], between.get("utility")))
+    ranks += [
+        (title, overall[key], between.get(key))
+        for key, title in (("lesser_of_both", "Lesser of sensitivity and precision at the threshold"),)
+        if key in overall
+    ]
     fits = [
         (title, fit[key], between.get("calibration", {}).get(key))
         for key, title in (
@@ -151,6 +157,7 @@ def _compared(test: Figures) -> Table:
             "ahead in AUROC", "ahead in AUPRC",
         ),
         rows=tuple(rows),
+        least=2,
     )  # fmt: skip
 
 
@@ -198,6 +205,7 @@ def _variants(report: Figures) -> Table:
         "differ between hospitals.",
         heads=("", *(key.upper() if key != "utility" else key for key in keys)),
         rows=tuple((name, *(_number(one[key]) for key in keys)) for name, one in lines),
+        least=2,
     )
 
 

@@ -120,14 +120,15 @@ def _facts(manifest: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, 
         "recipe": report["recipe"],
         "trees": report["recipe"]["rounds"] * report["recipe"]["trees_per_round"],
         "method": report["calibration"]["method"].replace("_", " "),
-        "served_to": _served_to(manifest["eligibility"]),
+        "served_to": _served_to(manifest["eligibility"], manifest.get("features_of", "hour")),
         "tested": report["tested"],
     }
 
 
-def _served_to(limits: Mapping[str, Any]) -> str:
+def _served_to(limits: Mapping[str, Any], features_of: str) -> str:
+    counted = "vital signs" if features_of == "hour" else "measurements"
     stay = f"{limits['min_hours_in_unit']:g} to {limits['max_hours_in_unit']:g}"
-    fresh = f"{limits['min_fresh_vitals']} vital signs not older than {limits['fresh_vital_h']:g} hours"
+    fresh = f"{limits['min_fresh_vitals']} {counted} not older than {limits['fresh_vital_h']:g} hours"
     return (
         f" Served to patients of {limits['min_age_years']:g} years or more, {stay} hours after they entered the unit, "
         f"with {fresh}; to all others the answer is that it cannot estimate, with the reason."

@@ -28,6 +28,7 @@ from cds_app.learn.growing import Recipe, Task, grow
 from cds_app.learn.margins import margins
 from cds_app.learn.measure import calibration, groups
 from cds_app.learn.plots import Seen
+from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
 from cds_app.score.boosted import load_booster
 from cds_app.score.eligibility import MEASUREMENTS, Circumstances, Limits, Times, eligible
 from cds_app.score.features import Feature
@@ -71,6 +72,7 @@ LONG = (
 )
 _FOLDS = 5
 _REPEATS = 2
+_SEED_OF_INTERVALS = 2012
 _FEWEST = 10  # deaths; below, figures of a group are noise and are not given
 
 
@@ -214,7 +216,7 @@ def evaluate(
     }
     if outcomes is not None:
         died = load_outcomes(outcomes, stays.record).died[asked]
-        found |= measured(_who(stays)[asked], died, risk[asked], alert[asked])
+        found |= measured(_who(stays)[asked], np.arange(len(died)), died, risk[asked], alert[asked])
     report.write_bytes(canonical_json(found))
     return found
 
@@ -269,29 +271,47 @@ def as_many_alerts_as_deaths(risk: Floats, label: Ints) -> float:
     return float(np.sort(risk)[-int(label.sum())])
 
 
-def measured(who: pd.DataFrame, died: Ints, risk: Floats, alert: Flags) -> dict[str, Any]:
-    """Figures overall, by sex and by age band."""
-    parts = {
-        f"by_{kind}": {name: figures(died[mine], risk[mine], alert[mine]) for name, mine in found.items() if mine.any()}
-        for kind, found in groups(who).items()
+def measured(who: pd.DataFrame, stay: Ints, died: Ints, risk: Floats, alert: Flags) -> dict[str, Any]:
+    """Figures overall, by sex and by age band, with 95 % intervals by stay.
+
+    Parameters
+    ----------
+    who : DataFrame
+        ``Age`` and ``Gender`` of every row.
+    stay : ndarray of int64, shape (rows,)
+        Whose row; a stay that was asked of more than once is drawn as a whole.
+    """
+    drawn = Resamples.drawn(int(stay.max()) + 1, np.random.default_rng(_SEED_OF_INTERVALS))
+    everybody = {"overall": {"": np.ones(len(died), bool)}}
+    parts = everybody | {f"by_{kind}": found for kind, found in groups(who).items()}
+    found = {
+        kind: {
+            name: figures(stay[mine], died[mine], risk[mine], alert[mine], drawn)
+            for name, mine in rows.items()
+            if mine.any()
+        }
+        for kind, rows in parts.items()
     }
-    return {"overall": figures(died, risk, alert), **parts}
+    return {**found, "overall": found["overall"][""]}
 
 
-def figures(died: Ints, risk: Floats, alert: Flags) -> dict[str, Any]:
+def figures(stay: Ints, died: Ints, risk: Floats, alert: Flags, drawn: Resamples) -> dict[str, Any]:
     """Discrimination, calibration and the alert rule of some stays; only counts where fewer than ten died."""
     counts = {"patients": len(died), "patients_with_outcome": int(died.sum())}
     if counts["patients_with_outcome"] < _FEWEST or died.all():
         return counts
-    hit = int(died[alert].sum())
-    rule = {"sensitivity": hit / counts["patients_with_outcome"], "precision": hit / max(int(alert.sum()), 1)}
+    ranking = Ranking.of(drawn, stay, died, risk)
+    hits, alerts, deaths = (drawn.sums(stay, one.astype(np.float64)) for one in (alert & (died > 0), alert, died))
+    rule = {"sensitivity": ratio(hits, deaths), "precision": ratio(hits, alerts)}
+    rule["lesser_of_both"] = np.minimum(rule["sensitivity"], rule["precision"])
+    between = {"auroc": ranking.auroc(), "auprc": ranking.auprc(), **rule}
     return {
         **counts,
         "auroc": float(roc_auc_score(died, risk)),
         "auprc": float(average_precision_score(died, risk)),
-        **rule,
-        "lesser_of_both": min(rule.values()),
+        **{name: float(np.nan_to_num(one[0])) for name, one in rule.items()},
         "calibration": calibration(died, risk),
+        "intervals": {name: interval(one) for name, one in between.items()},
     }
 
 
@@ -358,7 +378,7 @@ def _cross_tested(held: Held, who: pd.DataFrame, seed: int) -> dict[str, Any]:
         found = calibrate(held.margin[others], label, held.stay[others], rng, resamples=1).calibration
         risk[mine] = found.probability(held.margin[mine])
         alert[mine] = risk[mine] >= as_many_alerts_as_deaths(found.probability(held.margin[others]), label)
-    return measured(who.iloc[held.stay].reset_index(drop=True), held.label, risk, alert)
+    return measured(who.iloc[held.stay].reset_index(drop=True), held.stay, held.label, risk, alert)
 
 
 def _who(stays: Stays) -> pd.DataFrame:
