@@ -30,8 +30,6 @@ class Recipe:
         Each sees its own rows and features; together they make one step.
     kept : float
         Part of the hours of patients without the outcome that is trained on; their weight makes up for the rest.
-    early : float
-        How much hours of patients with the outcome count that lie before anything is gained by an alert.
     threads : int
         Is part of the recipe: it decides in which order numbers are added up.
     """
@@ -46,7 +44,6 @@ class Recipe:
     ridge: float = 50.0
     bins: int = 64
     kept: float = 0.5
-    early: float = 1.0
     seed: int = 0
     threads: int = 2
 

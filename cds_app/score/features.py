@@ -165,22 +165,16 @@ def matrix(twin: TwinModel, samples: Samples, persons: Persons, patient: Ints, t
     """
     now = samples.at(patient, time_ms)
     last, age, since = now.value_before(now.end, _ALL), now.age_h(), Since.of(now)
-    counts, before, windows = _counts(now, since), _before(now, since), Windows.of(now, since)
     blocks = (
         last,
         age,
-        counts,
-        counts[:, _ALL] / np.maximum(time_ms / MS_PER_HOUR, 1.0)[:, None],
-        last[:, _COMPARED] - before[:, : len(_COMPARED)],
-        *windows.blocks(),
-        last[:, _VITALS] - windows.mean_stay,
+        _counts(now, since),
+        _trends(now, since, last),
+        *_windows(now, since, last),
         _derived(last),
-        _course(last, before[:, len(_COMPARED) :], windows),
         *_activity(age),
         _statics(persons, patient, time_ms),
         *view(Motion.of(twin, QUANTITIES), now, age),
-        now.first_h(),
-        now.gap_h(_LABS),
     )
     return np.concatenate(blocks, axis=1, dtype=np.float32, casting="same_kind")
 
@@ -205,65 +199,58 @@ def _or_nan(value: float | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Where the windows of the last day, 12 and 6 hours begin: (queries, quantities)."""
+    """Where the windows begin: the last day of all quantities, the last 6 and 12 hours of the vital signs."""
 
     day: Ints
-    half: Ints
     quarter: Ints
+    half: Ints
 
     @classmethod
     def of(cls, now: Moments) -> Since:
         """All windows in one search."""
-        return cls(*np.split(now.since(_SPANS_MS, _SPANNED), 3, axis=1))
+        begin = now.since(_SPANS_MS, _SPANNED)
+        return cls(begin[:, : len(_ALL)], begin[:, len(_ALL) : -len(_VITALS)], begin[:, -len(_VITALS) :])
 
 
-_SPANNED = np.concatenate((_ALL, _ALL, _ALL))
-_SPANS_MS = np.repeat(np.array([24, 12, 6]) * MS_PER_HOUR, len(_ALL))
-_COUNTED = np.concatenate((_ALL, _LABS, _ALL))
+_SPANNED = np.concatenate((_ALL, _VITALS, _VITALS))
+_SPANS_MS = np.repeat(np.array([24, 6, 12]) * MS_PER_HOUR, [len(_ALL), len(_VITALS), len(_VITALS)])
+_COUNTED = np.concatenate((_ALL, _LABS))
 _COMPARED = np.concatenate((_ALL, _VITALS, _LABS))
-_AVERAGED = np.concatenate((_VITALS, _VITALS, _VITALS, _LABS))
-_BOUNDED = np.concatenate((_VITALS, _VITALS, _ALL, _ALL))
+_AVERAGED = np.concatenate((_VITALS, _VITALS, _VITALS))
+_BOUNDED = np.concatenate((_VITALS, _VITALS, _ALL))
 
 
 def _counts(now: Moments, since: Since) -> Floats:
-    """Of the stay, of the last day for laboratory values, of the last 6 hours."""
-    return now.hours_seen(np.concatenate((now.first, since.day[:, _LABS], since.quarter), axis=1), _COUNTED)
+    """Of the stay, and of the last day for laboratory values."""
+    return now.hours_seen(np.concatenate((now.first, since.day[:, _LABS]), axis=1), _COUNTED)
 
 
-def _before(now: Moments, since: Since) -> Floats:
-    """A day ago, 6 hours ago for vital signs, the value before for laboratory values; then all 12 hours ago."""
+def _trends(now: Moments, since: Since, last: Floats) -> Floats:
+    """Against a day ago, 6 hours ago for vital signs, and the value before for laboratory values."""
     previous = np.maximum(now.end - 1, now.first)[:, _LABS]
-    begins = (since.day, since.quarter[:, _VITALS], previous, since.half)
-    return now.value_before(np.concatenate(begins, axis=1), np.concatenate((_COMPARED, _ALL)))
+    before = now.value_before(np.concatenate((since.day, since.quarter, previous), axis=1), _COMPARED)
+    return last[:, _COMPARED] - before
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Means, standard deviations, least and greatest values of windows, side by side: (queries, ...)."""
-
-    mean: Floats
-    sd: Floats
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def of(cls, now: Moments, since: Since) -> Windows:
-        """All windows in two reductions."""
-        quarter, half = since.quarter[:, _VITALS], since.half[:, _VITALS]
-        mean, sd = now.mean_and_sd(
-            np.concatenate((quarter, half, now.first[:, _VITALS], now.first[:, _LABS]), axis=1), _AVERAGED
-        )
-        low, high = now.extremes(np.concatenate((quarter, half, now.first, since.day), axis=1), _BOUNDED)
-        return cls(mean, sd, low, high)
-
-    def blocks(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """As `FEATURES` names them; of the last 6 hours there is no standard deviation."""
-        return self.mean, self.sd[:, len(_VITALS) :], self.low, self.high
-
-    @property
-    def mean_stay(self) -> Floats:
-        """Of vital signs."""
-        return self.mean[:, 2 * len(_VITALS) : 3 * len(_VITALS)]
+def _windows(now: Moments, since: Since, last: Floats) -> tuple[Floats, ...]:
+    begins = (since.quarter, since.half, now.first[:, _VITALS])
+    mean, sd = now.mean_and_sd(np.concatenate(begins, axis=1), _AVERAGED)
+    low, high = now.extremes(np.concatenate((since.quarter, since.half, now.first), axis=1), _BOUNDED)
+    n = len(_VITALS)
+    quarter, half, stay = slice(n), slice(n, 2 * n), slice(2 * n, None)
+    return (
+        mean[:, quarter],
+        low[:, quarter],
+        high[:, quarter],
+        mean[:, half],
+        low[:, half],
+        high[:, half],
+        sd[:, half],
+        mean[:, stay],
+        last[:, _VITALS] - mean[:, stay],
+        low[:, stay],
+        high[:, stay],
+    )
 
 
 # name, what it belongs to, numerator, denominator; where it is no simple ratio, `_derived` goes on from there
@@ -323,14 +310,6 @@ def _scores(last: Floats) -> Floats:
     return points
 
 
-def _course(last: Floats, half_ago: Floats, windows: Windows) -> Floats:
-    """Shock index of the means of 6 hours and of the stay; how SOFA has changed within 12 hours."""
-    shock = windows.mean[:, _PULSE_MEANS] / windows.mean[:, _PRESSURE_MEANS]
-    return np.concatenate((shock, (_scores(last) - _scores(half_ago))[:, 2:]), axis=1)
-
-
-_PULSE_MEANS = VITALS.index("heart_rate") + np.array([0, 2]) * len(VITALS)
-_PRESSURE_MEANS = VITALS.index("sbp") + np.array([0, 2]) * len(VITALS)
 _LABS_H = np.array([[1.0], [3.0], [6.0], [12.0], [24.0], [np.inf]])
 _VITALS_H = np.array([[1.0], [3.0]])
 
@@ -352,12 +331,6 @@ def _each(quantities: Sequence[str], suffix: str, aspect: Aspect) -> tuple[Featu
     return tuple(Feature(name=f"{one}_{suffix}", quantity=one, aspect=aspect) for one in quantities)
 
 
-def _bounded(extreme: str) -> tuple[Feature, ...]:
-    """Least or greatest values, in the order of `Windows`."""
-    windows = ((VITALS, "6h"), (VITALS, "12h"), (QUANTITIES, "stay"), (QUANTITIES, "24h"))
-    return tuple(one for names, window in windows for one in _each(names, f"{extreme}_{window}", "value"))
-
-
 def _named(quantity: str, aspect: Aspect, *names: str) -> tuple[Feature, ...]:
     return tuple(Feature(name=name, quantity=quantity, aspect=aspect) for name in names)
 
@@ -367,21 +340,22 @@ FEATURES: tuple[Feature, ...] = (
     *_each(QUANTITIES, "age_h", "age"),
     *_each(QUANTITIES, "count_stay", "count"),
     *_each(LABS, "count_24h", "count"),
-    *_each(QUANTITIES, "count_6h", "count"),
-    *_each(QUANTITIES, "count_per_h", "count"),
     *_each(QUANTITIES, "change_24h", "trend"),
     *_each(VITALS, "change_6h", "trend"),
     *_each(LABS, "change_previous", "trend"),
-    *(one for window in ("6h", "12h", "stay") for one in _each(VITALS, f"mean_{window}", "value")),
-    *_each(LABS, "mean_stay", "value"),
-    *(one for window in ("12h", "stay") for one in _each(VITALS, f"sd_{window}", "trend")),
-    *_each(LABS, "sd_stay", "trend"),
-    *(one for extreme in ("min", "max") for one in _bounded(extreme)),
+    *_each(VITALS, "mean_6h", "value"),
+    *_each(VITALS, "min_6h", "value"),
+    *_each(VITALS, "max_6h", "value"),
+    *_each(VITALS, "mean_12h", "value"),
+    *_each(VITALS, "min_12h", "value"),
+    *_each(VITALS, "max_12h", "value"),
+    *_each(VITALS, "sd_12h", "trend"),
+    *_each(VITALS, "mean_stay", "value"),
     *_each(VITALS, "from_stay_mean", "trend"),
+    *_each(QUANTITIES, "min_stay", "value"),
+    *_each(QUANTITIES, "max_stay", "value"),
     *(Feature(name=name, quantity=group, aspect="derived") for name, group, _, _ in _RATIOS),
     *(Feature(name=f"{name}_partial", quantity=name, aspect="derived") for name in _SCORES),
-    *_named("shock_index", "derived", "shock_index_mean_6h", "shock_index_mean_stay"),
-    *_named("sofa", "derived", "sofa_partial_change_12h"),
     *_named(ACTIVITY, "count", "labs_1h", "labs_3h", "labs_6h", "labs_12h", "labs_24h", "labs_stay"),
     *_named(ACTIVITY, "count", "vitals_1h", "vitals_3h"),
     *_named(ACTIVITY, "age", "youngest_lab_h"),
@@ -390,7 +364,5 @@ FEATURES: tuple[Feature, ...] = (
     *_named("time_before_unit", "value", "hours_before_unit"),
     *_named("time_in_unit", "value", "hours_in_unit", "hours_since_admission"),
     *(one for part in PARTS for one in _each(QUANTITIES, part, "twin")),
-    *_each(QUANTITIES, "first_h", "age"),
-    *_each(LABS, "gap_h", "age"),
 )
 NAMES: tuple[str, ...] = tuple(one.name for one in FEATURES)

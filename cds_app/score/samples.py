@@ -141,17 +141,6 @@ class Moments:
         ago = self.key - self.samples.key[np.maximum(self.end - 1, 0)]
         return np.where(self.end > self.first, ago / MS_PER_HOUR, np.nan)
 
-    def first_h(self) -> Floats:
-        """Hours from entering the unit to the first sample; NaN where there is none."""
-        ago = self.key - np.append(self.samples.key, 0)[self.first]
-        return np.where(self.end > self.first, (self.time_ms[:, None] - ago) / MS_PER_HOUR, np.nan)
-
-    def gap_h(self, columns: Ints) -> Floats:
-        """Hours between the last sample and the one before it; NaN where there are fewer than two."""
-        end, key = self.end[:, columns], np.append(self.samples.key, 0)
-        apart = key[np.maximum(end - 1, 0)] - key[np.maximum(end - 2, 0)]
-        return np.where(end - self.first[:, columns] > 1, apart / MS_PER_HOUR, np.nan)
-
     def belief(self) -> Floats:
         """What the twin believed after the last sample: (parts, queries, quantities); any number if there is none."""
         found: Floats = self.samples.belief[:, np.maximum(self.end - 1, 0)]
