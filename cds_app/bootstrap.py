@@ -104,7 +104,7 @@ def app_of(deps: Deps) -> Flask:
     answering = answering_of(deps)
     listening = Listening(deps.store, answering.records, answering.turns, simulated=deps.settings.simulated_time)
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening)
-    return build(desk, Shelf(content_root()))
+    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts))
 
 
 def quiet_logs() -> None:

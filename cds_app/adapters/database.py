@@ -22,7 +22,6 @@ PATIENCE_S: Final = 5.0
 _READERS: Final = 8
 _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 
-_sync: Final = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 Errors = tuple[type[Exception], ...]
 
@@ -71,19 +70,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session for one transaction, durable at the end; nothing is written if anything in it goes wrong.
-
-        Others may see it a moment before the disk has it. What they write then lies behind it in the same file, so that
-        it is never durable without this.
-        """
+        """A session for one transaction, durable at the end; nothing is written if anything in it goes wrong."""
         with _borrowed(self.writing) as connection:
             cursor = connection.cursor()
             if self.is_sqlite:
                 cursor.execute(_BEGIN_WRITING)
             yield Session(cursor, self._wording)
             connection.commit()
-            if self.is_sqlite:
-                _put_on_disk(self.url)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -197,18 +190,6 @@ def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine
     return engine
 
 
-def _put_on_disk(url: URL) -> None:
-    """Wait until the disk has what was committed: until then it is in the write-ahead log, or moved on and synced.
-
-    With ``synchronous = FULL`` SQLite does the same while it holds the lock, and all other processes sleep meanwhile.
-    """
-    log = os.open(f"{url.database}-wal", os.O_RDONLY)
-    try:
-        _sync(log)
-    finally:
-        os.close(log)
-
-
 def _begin(how: str, connection: Connection) -> None:
     connection.exec_driver_sql(how)
 
@@ -218,7 +199,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # broken text must not stop `verify`
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = NORMAL",  # a commit returns before the disk has it: `_put_on_disk` waits, without SQLite's lock
+        "synchronous = FULL",  # a commit returns when the disk has it
         "foreign_keys = ON",
         "secure_delete = ON",  # a destroyed key must not survive in a free page
     ):

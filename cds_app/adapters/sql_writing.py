@@ -49,6 +49,7 @@ class Transactions:
 
     def erase(self, patient: str, at: datetime) -> None:
         """Destroy a patient's key and segments, and empty the write-ahead log, which may still hold the key."""
+        self._wal_holds_keys = self._database.is_sqlite  # before anything can fail: `probe` scrubs what was left
         with self._transaction() as session:
             draft = self._draft(session, patients=(patient,))
             if not draft.erase(patient, at):
@@ -57,7 +58,6 @@ class Transactions:
             session.run(sql.DROP_SEGMENTS, patient=patient)
             _insert(session, draft)
         self._keep(draft.head)
-        self._wal_holds_keys = self._database.is_sqlite
         self._scrub()
 
     def probe(self) -> None:

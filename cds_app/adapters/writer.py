@@ -75,7 +75,7 @@ class Writer:
             At once, if the queue is full or closed.
         """
         place = self._queued(job)
-        while taken := self._turn(place):
+        if taken := self._turn(place):
             self._write_group(taken)
         if isinstance(place.outcome, TwinlineError):
             raise place.outcome
@@ -114,7 +114,16 @@ class Writer:
             if place.outcome is not None:
                 return []
             self._busy = True
-            return [self._queue.popleft() for _ in range(min(self._group, len(self._queue)))]
+            return self._taken(place)
+
+    def _taken(self, place: _Place) -> list[_Place]:
+        """The oldest jobs, the writer's own among them: whatever happens to the group, nobody leaves a job behind."""
+        taken = [self._queue.popleft() for _ in range(min(self._group, len(self._queue)))]
+        if place not in taken:
+            self._queue.appendleft(taken.pop())
+            self._queue.remove(place)
+            taken.append(place)
+        return taken
 
     def _write_group(self, taken: Sequence[_Place]) -> None:
         outcomes: Sequence[Outcome] = ()

@@ -21,7 +21,7 @@ from cds_app.cards.grounds import (
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hundred, number, points, render
-from cds_app.cards.unestimated import unestimated
+from cds_app.cards.unestimated import failed, unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -69,7 +69,8 @@ def due(material: Material) -> tuple[Due, ...]:
     """Every card that is due, most urgent first."""
     found = [_concern_due(concern, material) for concern in material.concerns]
     found.extend(_deviation_due(material))
-    found.extend(_abstention_due(names, lacks, material) for lacks, names in unestimated(material).items())
+    if missing := unestimated(material):
+        found.append(_abstention_due(missing, material))
     return tuple(sorted(found, key=lambda one: _precedence(one, material)))
 
 
@@ -353,32 +354,42 @@ def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, materia
 # --- what could not be estimated
 
 
-def _abstention_due(names: Sequence[str], lacks: Sequence[Lack], material: Material) -> Due:
+def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Due:
     return Due(
         topic=ABSTENTION,
-        tier=0,
+        tier=int(any(map(failed, missing))),
         points=None,
-        grounds=tuple(f"{name}:{one.name}" for name in names for one in lacks),
+        grounds=tuple(f"{name}:{one.name}" for lacks, names in missing.items() for name in names for one in lacks),
         measured=frozenset(),
-        write=lambda _: _abstention(names, lacks, material),
+        write=lambda _: _abstention(missing, material),
     )
 
 
-def _abstention(names: Sequence[str], lacks: Sequence[Lack], material: Material) -> Draft:
-    setting = setting_of(material)
-    why = Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))
-    title = setting.label(names[0] if len(names) == 1 else "risks")
+def _abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Draft:
+    setting, templates = setting_of(material), material.templates
+    named = [(", ".join(map(setting.label, names)), _words(lacks, material)) for lacks, names in missing.items()]
+    title = named[0][0] if len(named) == 1 and "," not in named[0][0] else setting.label("risks")
+    values = {"title": title, "why": named[0][1]}
     blocks = Blocks(
-        remarks=(Trusted(render(material.templates, "abstention.reason.j2", {"why": why})),),
-        sure=Trusted(render(material.templates, "abstention.sure.j2", {})),
+        remarks=tuple(
+            Trusted(render(templates, "abstention.reason.j2", {"risks": of, "why": why})) for of, why in named
+        ),
+        sure=Trusted(render(templates, "abstention.sure.j2", {})),
         unseen=Trusted(unseen(material, setting, (), with_model=True)),
     )
     return Draft(
         topic=ABSTENTION,
         title="Not estimated",
         tier=0,
-        summary=render(material.templates, "abstention.summary.j2", {"title": title, "why": why}),
-        detail=write(blocks, material.templates)[0],
+        summary=render(templates, "abstention.summary.j2", values),
+        detail=write(blocks, templates)[0],
         proposals=(),
-        explanation={"notEstimated": list(names), "reasons": [one.name for one in lacks]},
+        explanation={
+            "notEstimated": [name for names in missing.values() for name in names],
+            "reasons": list(dict.fromkeys(one.name for lacks in missing for one in lacks)),
+        },
     )
+
+
+def _words(lacks: Sequence[Lack], material: Material) -> Trusted:
+    return Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))

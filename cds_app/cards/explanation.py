@@ -48,7 +48,7 @@ def _risk_numbers(told: Sequence[Reason], risk: Risk) -> dict[str, Any]:
 
 
 def _background_numbers(name: str, estimate: RiskEstimate) -> dict[str, Any]:
-    """A model of the first days of the stay: what it said then, which does not change, or why it says nothing."""
+    """A model of the first days of the stay: what it says of them, or why it says nothing."""
     outcome = estimate.outcome
     if isinstance(outcome, Abstained):
         return {"model": name, "notEstimated": [lack.name for lack in outcome.reasons]}

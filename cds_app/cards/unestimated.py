@@ -11,13 +11,18 @@ from cds_app.score.result import Abstained, Lack
 
 
 def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
-    """Names of the risks whose abstention is news, by what was lacking: one card tells of all that lack the same."""
+    """Names of the risks whose abstention is news, by what was lacking; what is not there at all comes first."""
     found: dict[tuple[Lack, ...], list[str]] = {}
     for name, estimate in material.risks.items():
-        lacks = _lacks(estimate)
+        lacks = _lacks(estimate, material)
         if lacks and _news(lacks, material):
             found.setdefault(lacks, []).append(name)
-    return found
+    return dict(sorted(found.items(), key=lambda one: not failed(one[0])))
+
+
+def failed(lacks: Sequence[Lack]) -> bool:
+    """Whether a model itself is not there, which is news however lately something else was lacking."""
+    return any(one.why == "unavailable" for one in lacks)
 
 
 def _news(lacks: Sequence[Lack], material: Material) -> bool:
@@ -28,8 +33,13 @@ def _news(lacks: Sequence[Lack], material: Material) -> bool:
     return not begun and not outpatient and not situation.deceased
 
 
-def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
-    """What was lacking for a number, but for the state that is predicted: who is in it has a card of its topic."""
+def _lacks(estimate: RiskEstimate, material: Material) -> tuple[Lack, ...]:
+    """What was lacking for a number.
+
+    Who is in the predicted state has a card of its topic. That the state is not known is told in intensive care, where
+    what it takes is measured all the time; elsewhere it would be told of everybody.
+    """
     if not isinstance(estimate.outcome, Abstained):
         return ()
-    return tuple(one for one in estimate.outcome.reasons if one.name not in OF_THE_STATE)
+    usual = OF_THE_STATE - ({Reason.STATE_UNKNOWN} if material.situation.intensive_care else set())
+    return tuple(one for one in estimate.outcome.reasons if one.name not in usual)

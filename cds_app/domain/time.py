@@ -18,6 +18,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+
 _SECONDS_PER_HOUR = 3600.0
 _SECOND = timedelta(seconds=1)
 _LONGEST = 40
+_DATE = len("2024-03-10")
 _REMEMBERED = 4096
 
 
@@ -75,15 +76,21 @@ def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Inter
 
 def time_in(text: object, *, local: timezone = UTC) -> Interval | None:
     """What `parse_fhir_time` reads, or None where it would refuse."""
-    return _read(text, local) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return None
+    return _read_instant(text, local) if len(text) > _DATE else _read(text, local)
 
 
-@lru_cache(maxsize=_REMEMBERED)  # the results of one round bear one time, and every call brings the same again
 def _read(text: str, local: timezone) -> Interval | None:
     try:
-        return _instant(text, local) if len(text) > len("2024-03-10") else _partial(text, local)
+        return _instant(text, local) if len(text) > _DATE else _partial(text, local)
     except (ValueError, OverflowError):
         return None
+
+
+# The results of one round bear one time, and every call brings the same again. Dates, a birth date among them, are
+# not remembered.
+_read_instant = lru_cache(maxsize=_REMEMBERED)(_read)
 
 
 def _instant(text: str, local: timezone) -> Interval:

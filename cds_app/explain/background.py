@@ -15,7 +15,7 @@ from cds_app.score.stay_features import WINDOW_H, stay_features
 def estimate_stay(model: RiskModel, situation: Situation) -> RiskEstimate | None:
     """What a model says of the first days in intensive care.
 
-    The same whenever it is asked after them: nothing later is looked at.
+    Nothing that was so later is looked at; a result that arrives late or is corrected still counts.
 
     Returns
     -------

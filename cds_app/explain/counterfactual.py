@@ -45,10 +45,24 @@ class Question:
     at_h: float
 
     def risk(self, quantity: str = "", values: Sequence[float] = ()) -> NDArray[np.float64]:
-        """Risk as it is, or with each of some values of one quantity measured now: (1,) or (values,)."""
+        """Risk as it is, or with each of some values of one quantity measured now: (1,) or (values,).
+
+        NaN where the model would not be asked: the value is that of the predicted state, or makes the patient unlike
+        those that it was trained on.
+        """
         variants = [self._with(quantity, value) for value in values] if quantity else [self.tracks]
-        rows = [features(self.twin, one, self.statics, [self.at_h])[0] for one in variants]
-        return np.array([self.model.predict(row).probability for row in rows])
+        return np.array([self._asked(one) for one in variants])
+
+    def _asked(self, tracks: Mapping[str, Track]) -> float:
+        row = features(self.twin, tracks, self.statics, [self.at_h])[0]
+        endpoint, reference = self.model.limits.endpoint, self.model.population
+        if endpoint is not None and (track := tracks.get(endpoint.quantity)) is not None:
+            last = track.until(self.at_h) - 1
+            if last >= 0 and endpoint.reached(track.hours, track.values, last):
+                return np.nan
+        if reference is not None and reference.outside(row):
+            return np.nan
+        return self.model.predict(row).probability
 
     def _with(self, quantity: str, value: float) -> Mapping[str, Track]:
         track, past = self.tracks.get(quantity), self.seen(quantity)
@@ -100,19 +114,26 @@ class Need:
         The value nearest to it that would do, on the way to what is usual; None: this one alone would not.
     risk : float
         The estimate at that value, or the least that was found.
+    change : float
+        How far that value is from the newest, in standard deviations of such patients.
     """
 
     quantity: str
     now: float
     needed: float | None
     risk: float
+    change: float
 
 
 def most_telling(question: Question, candidates: Iterable[str]) -> tuple[Telling, ...]:
-    """How much a new value of each quantity would tell, most first; what the twin does not follow is left out."""
+    """How much a new value of each quantity would tell, most first.
+
+    Left out is what the twin does not follow, and what the model would not be asked with.
+    """
     known = [(name, question.twin.dynamics[name]) for name in candidates if name in question.twin.dynamics]
     found = [_telling(question, name, dynamics) for name, dynamics in known]
-    return tuple(sorted(found, key=lambda one: (-one.spread, one.quantity)))
+    asked = [one for one in found if np.isfinite(one.spread)]
+    return tuple(sorted(asked, key=lambda one: (-one.spread, one.quantity)))
 
 
 def needs(question: Question, modifiable: Iterable[str], below: float) -> tuple[Need, ...]:
@@ -126,7 +147,8 @@ def needs(question: Question, modifiable: Iterable[str], below: float) -> tuple[
         The limit, a probability.
     """
     found = [_need(question, name, below) for name in modifiable if question.seen(name)]
-    return tuple(sorted(found, key=lambda one: (one.needed is None, one.risk, one.quantity)))
+    usable = [one for one in found if one is not None]
+    return tuple(sorted(usable, key=lambda one: (one.needed is None, one.change, one.quantity)))
 
 
 def _telling(question: Question, quantity: str, dynamics: Dynamics) -> Telling:
@@ -136,11 +158,21 @@ def _telling(question: Question, quantity: str, dynamics: Dynamics) -> Telling:
     return Telling(quantity=quantity, low=low, high=high, risk_low=risk_low, risk_high=risk_high)
 
 
-def _need(question: Question, quantity: str, below: float) -> Need:
+def _need(question: Question, quantity: str, below: float) -> Need | None:
+    """None where the model would not be asked with any value on the way."""
     dynamics = question.twin.dynamics[quantity]
     now = question.tracks[quantity].values[question.seen(quantity) - 1]
     way = np.linspace(now, dynamics.to_unit(dynamics.baseline_mean), _STEPS + 1)[1:]
     risks = question.risk(quantity, way.tolist())
+    if np.isnan(risks).all():
+        return None
     enough = np.flatnonzero(risks < below)
-    at = int(enough[0]) if len(enough) else int(risks.argmin())
-    return Need(quantity=quantity, now=now, needed=float(way[at]) if len(enough) else None, risk=float(risks[at]))
+    at = int(enough[0]) if len(enough) else int(np.nanargmin(risks))
+    spread = hypot(dynamics.baseline_sd, dynamics.deviation_sd)
+    return Need(
+        quantity=quantity,
+        now=now,
+        needed=float(way[at]) if len(enough) else None,
+        risk=float(risks[at]),
+        change=abs(dynamics.to_scale(float(way[at])) - dynamics.to_scale(now)) / spread,
+    )

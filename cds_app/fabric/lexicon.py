@@ -38,7 +38,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """What an ontology and a converter make of what is sent. Remembers codes and units, and nothing about a patient.
+    """What an ontology and a converter make of what is sent. Remembers the newest codes and units.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ CUTS: Cuts = (0.80, 0.90)
 
 # What is treated in intensive care by the hour: a clinical judgement from memory, to be confirmed.
 MODIFIABLE: tuple[str, ...] = (
-    *("map", "sbp", "dbp", "heart_rate", "resp_rate", "spo2", "fio2", "body_temp"),
+    *("map", "sbp", "dbp", "heart_rate", "resp_rate", "spo2", "body_temp"),
     *("ph", "pco2", "bicarbonate", "lactate", "glucose", "potassium", "magnesium", "phosphate", "hemoglobin"),
 )
 

@@ -34,9 +34,9 @@ _WORDS = Words(
     "shipped were grown on all of them; calibration and threshold come from what trees said in cross-validation of "
     "stays that they had not seen.",
     intended_use="Estimates, once, how likely an adult is to die before discharge, from the first 48 hours in "
-    "intensive care: a baseline for comparing patients and units and for talking about the expected course. It is the "
-    "same whenever it is asked for later and says nothing of what happened since. It never raises a card or an alarm, "
-    "and it is no reason to limit care.",
+    "intensive care: a baseline for comparing patients and units and for talking about the expected course. It looks "
+    "at nothing that was so later, and changes only when an early result arrives late or is corrected. It never raises "
+    "a card or an alarm, and it is no reason to limit care.",
     limits=(
         "Deaths follow decisions to limit care, which are not in the data: the estimate predicts those decisions too.",
         "Whether something was measured at all is still seen; habits differ between hospitals.",

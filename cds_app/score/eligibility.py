@@ -180,7 +180,7 @@ def stranger(name: str, leads: Sequence[str]) -> Abstained:
     leads : sequence of str
         What a reader calls the measurements that are most unlike, greatest first.
     """
-    text = f"unlike any it was made from: {', '.join(leads)}"
+    text = f"unlike most it was made from: {', '.join(leads)}"
     return Abstained(name=name, reasons=(_lack(Reason.OUTSIDE, text),))
 
 

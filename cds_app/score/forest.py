@@ -113,7 +113,7 @@ def read_forest(content: bytes) -> Forest:
             features=features,
             intercept=_intercept(about["base_score"], learner["objective"]["name"]),
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ContentError("the model cannot be read as UBJSON", field="model.ubj") from error
 
 

@@ -154,7 +154,7 @@ class RiskModel:
     limits : Limits
         For whom the model may be asked.
     population : Reference or None
-        Whom its measurements must be like; None where training did not say.
+        Whom its measurements must be like; None of a model of whole stays.
     modifiable : frozenset of str
         Quantities that treatment can move within hours.
     """
@@ -181,9 +181,16 @@ class RiskModel:
         Raises
         ------
         ContentError
-            If a file does not match its hash, names a feature that this version of the code does not compute, or the
-            trees read more or fewer features than are named.
+            If a file does not match its hash, names a feature that this version of the code does not compute, the
+            trees read more or fewer features than are named, or the manifest lacks something or says it otherwise.
         """
+        try:
+            return cls._read(artefact)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContentError("the manifest of a learned risk lacks an entry or has one of another kind") from error
+
+    @classmethod
+    def _read(cls, artefact: Artefact) -> RiskModel:
         about = artefact.manifest
         features, columns = _select(about.get("features_of", "hour"), [one["name"] for one in about["features"]])
         trees = load_trees(artefact.read_bytes("model.ubj"))
@@ -203,7 +210,7 @@ class RiskModel:
             horizon_h=float(about["horizon_h"]),
             golden=artefact.read_json("golden.json"),
             modifiable=frozenset(about.get("about", {}).get("modifiable", ())),
-            population=Reference.from_json(artefact.read_json(POPULATION)) if POPULATION in about["files"] else None,
+            population=_population(artefact),
         )
 
     def predict(self, row: NDArray[np.float32]) -> Risk:
@@ -260,19 +267,28 @@ class RiskModel:
         Raises
         ------
         ContentError
-            If a margin or the base differs from training, or contributions do not add up to the margin.
+            If there is none, a margin or the base differs from training, or contributions do not add up to the margin.
         """
+        if not self.golden["rows"]:
+            raise ContentError("there is no golden row", field="golden.rows")
         for values, expected in zip(self.golden["rows"], self.golden["margins"], strict=True):
             row = np.full(int(self.columns.max()) + 1, np.nan, np.float32)
             row[self.columns] = [np.nan if value is None else value for value in values]
             margin = self.trees.margin(row[self.columns])
             moved, base = self.contributions(row)
-            if abs(margin - expected) > _MARGIN_TOLERANCE:
+            if not abs(margin - expected) <= _MARGIN_TOLERANCE:  # NaN is not within it
                 raise ContentError("a golden row has another margin than in training", field="golden.margins")
-            if abs(base - self.golden["base_margin"]) > _BASE_TOLERANCE:
+            if not abs(base - self.golden["base_margin"]) <= _BASE_TOLERANCE:
                 raise ContentError("the base margin differs from training", field="golden.base_margin")
-            if abs(moved.sum() + base - margin) > self.trees.tolerance:
+            if not abs(moved.sum() + base - margin) <= self.trees.tolerance:
                 raise ContentError("contributions do not add up to the margin", field="golden.rows")
+
+
+def _population(artefact: Artefact) -> Reference | None:
+    """Whom the measurements must be like; models of whole stays have no such reference yet."""
+    if artefact.manifest.get("features_of") == "stay":
+        return None
+    return Reference.from_json(artefact.read_json(POPULATION))
 
 
 def load_trees(content: bytes) -> TreeShap | Boosted:

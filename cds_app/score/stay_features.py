@@ -1,8 +1,8 @@
 """What a whole stay looks like in its first 48 hours: summaries of windows, for one patient or for thousands.
 
-One code path for training and serving. Nothing outside of the first `WINDOW_H` hours is seen, so the answer is the
-same whenever it is asked for later. Sums are of integers (see `score.samples`): a stay computed alone equals the stay
-computed among others, bit for bit.
+One code path for training and serving. Nothing outside of the first `WINDOW_H` hours is seen: the same facts give the
+same answer, whenever asked. Sums are of integers (see `score.samples`): a stay computed alone equals the stay computed
+among others, bit for bit.
 """
 
 from __future__ import annotations

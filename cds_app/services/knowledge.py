@@ -23,6 +23,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
+from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
@@ -71,6 +72,10 @@ class Knowledge:
     def background(self) -> Mapping[str, RiskModel]:
         """Models of whole stays, whose answer is context beside a card."""
         return self.learned.only(BACKGROUND)
+
+    def silenced(self) -> dict[str, RiskEstimate]:
+        """What is said of hourly risks that failed their check; a failed background model is no reason for a card."""
+        return self.learned.silenced(RISKS)
 
     def service(self, service_id: str) -> ServiceDefinition:
         """A service by id.

@@ -44,9 +44,9 @@ class Learned:
         """Some of the models, where they can be used."""
         return {name: self.models[name] for name in names if name in self.models}
 
-    def silenced(self) -> dict[str, RiskEstimate]:
-        """What those that failed say of any patient."""
-        return {name: RiskEstimate(outcome=_unavailable(name)) for name in sorted(self.failed)}
+    def silenced(self, names: Sequence[str]) -> dict[str, RiskEstimate]:
+        """What those of some models that failed say of any patient."""
+        return {name: RiskEstimate(outcome=_unavailable(name)) for name in names if name in self.failed}
 
 
 def load_learned(versions: Mapping[str, str], root: Path) -> Learned:

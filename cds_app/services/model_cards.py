@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -23,17 +24,22 @@ class Shelf:
     ----------
     root : Path
         The folder that holds ``models/`` and ``templates/``.
+    served : mapping of str to Artefact
+        What a service answers with; left out, the newest versions.
     """
 
     root: Path
+    served: Mapping[str, Artefact] = field(default_factory=dict)
 
     def names(self) -> tuple[str, ...]:
         """The learned risks, in order."""
+        if self.served:
+            return tuple(sorted(self.served))
         folders = sorted(entry.name for entry in (self.root / "models").iterdir() if entry.is_dir())
         return tuple(name for name in folders if latest(name, root=self.root).manifest.get("kind") == _KIND)
 
     def artefact(self, name: str) -> Artefact:
-        """The newest version of a learned risk.
+        """A learned risk in the version that is served, else in the newest.
 
         Raises
         ------
@@ -41,7 +47,7 @@ class Shelf:
         """
         if name not in self.names():
             raise NotFound("there is no such learned risk", field="name")
-        return latest(name, root=self.root)
+        return self.served.get(name) or latest(name, root=self.root)
 
     def markdown(self, artefact: Artefact) -> str:
         """The card as ``card.md`` holds it."""

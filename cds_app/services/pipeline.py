@@ -84,7 +84,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     scores = clinical_scores(situation)
     change_h = inputs.service.policy.change_h
     asked = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
-    risks = asked | knowledge.learned.silenced()
+    risks = asked | knowledge.silenced()
     view = View(situation=situation, scores=scores, risks={name: one.outcome for name, one in risks.items()})
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     return Material(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cds_app.cards.material import Material
 from cds_app.domain.time import to_hours
+from cds_app.errors import IntegrityError
 from cds_app.explain.counterfactual import Need, Question, Telling, most_telling, needs
 from cds_app.explain.estimates import RiskEstimate, admission_of, statics_of
 from cds_app.explain.reasons import Reason
@@ -49,9 +50,16 @@ def why(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Why, 
 
     Raises
     ------
-    NotFound, PatientErased, IntegrityError
+    NotFound, PatientErased
+    IntegrityError
+        If models or twin are not what they were then: today's answer would explain another estimate.
     """
-    _, inputs = inputs_then(knowledge, store, decision_id)
+    logged, inputs = inputs_then(knowledge, store, decision_id)
+    changed = [
+        name for name, pin in knowledge.pins.items() if name.startswith("models/") and logged.pins.get(name) != pin
+    ]
+    if changed:
+        raise IntegrityError(f"changed since this decision: {', '.join(sorted(changed))}", field="decision")
     material = gather_material(knowledge, inputs)
     return tuple(
         _apart(_question(knowledge, inputs, material, name), estimate, outcome)

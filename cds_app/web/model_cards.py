@@ -1,4 +1,4 @@
-"""Model cards as pages, ``/models/<name>``: what links of cards point to. They hold nothing of a patient."""
+"""Model cards as pages, ``/models/<name>``. They hold nothing of a patient."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from cds_app.services.model_cards import Shelf
 
-_CSP = "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'"
+_CSP = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def blueprint(shelf: Shelf) -> Blueprint:

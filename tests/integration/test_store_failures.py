@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, SettingsError, TwinlineError
@@ -307,30 +308,9 @@ def test_postgresql_has_its_own_tools_for_backups(postgres_url: str, tmp_path: P
     store.close()
 
 
-def test_a_commit_waits_for_the_disk_while_others_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, waits = sqlite_store(tmp_path), list[str]()
-
-    def sync(handle: int) -> None:
-        with sqlite_locked(tmp_path / "twinline.sqlite"):
-            waits.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-
-    monkeypatch.setattr("cds_app.adapters.database._sync", sync)
-    append(store, store.pseudonym("north", "pat-1"), facts=facts())
-    assert waits == ["twinline.sqlite-wal"]
-    store.close()
-
-
-def test_a_disk_that_cannot_take_a_commit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = sqlite_store(tmp_path)
-
-    def fail(_: int) -> None:
-        raise OSError("no disk")
-
-    monkeypatch.setattr("cds_app.adapters.database._sync", fail)
-    with pytest.raises(DependencyDown):
-        append(store, store.pseudonym("north", "pat-1"), facts=facts())
-    with pytest.raises(DependencyDown):
-        store.ready()
-    monkeypatch.undo()
-    store.ready()
-    store.close()
+def test_a_commit_returns_when_the_disk_has_it(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/one.sqlite")
+    with database.writing.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    database.close()

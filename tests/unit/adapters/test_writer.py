@@ -138,6 +138,35 @@ def test_an_error_that_nobody_foresaw_leaves_nobody_waiting_and_the_writer_alive
     writer.close()
 
 
+def test_nobody_writes_for_others_and_leaves_the_own_job_behind() -> None:
+    """Who was told that nothing was written must not find it written by somebody else later."""
+    recorder, written = Recorder(), list[str]()
+
+    def write(jobs: Sequence[Job]) -> list[Outcome]:
+        outcomes = recorder(jobs)
+        if recorder.started.is_set() and len(written) == 1:
+            written.append("failed")
+            raise LookupError
+        written.extend(one.patient for one in jobs)
+        return outcomes
+
+    writer = Writer(write, group=1)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(attempt, writer, "first")
+        assert recorder.started.wait(10)
+        others = []
+        for count in (1, 2):
+            others.append(pool.submit(attempt, writer, f"other-{count}"))
+            wait_until(writer, count)
+        recorder.go_on.set()
+        first.result()
+        refused = [f"other-{k + 1}" for k, other in enumerate(others) if other.result() is DependencyDown]
+    assert len(refused) == 1
+    assert writer.waiting == 0
+    assert refused[0] not in written
+    writer.close()
+
+
 def test_an_error_that_nobody_foresaw_is_the_cause_that_the_caller_sees() -> None:
     def write(jobs: Sequence[Job]) -> list[Outcome]:
         raise LookupError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from cds_app.content import latest
@@ -76,3 +79,20 @@ def test_a_value_that_would_do_does(question: Question) -> None:
 def test_what_cannot_be_reached_is_said_and_comes_last(question: Question) -> None:
     found = needs(question, ["heart_rate", "map"], 0.0)
     assert [one.needed for one in found] == [None, None]
+
+
+def test_what_would_do_with_the_smallest_change_comes_first(question: Question) -> None:
+    now = float(question.risk()[0])
+    found = needs(question, ["heart_rate", "body_temp", "map", "resp_rate"], 0.97 * now)
+    reached = [one.change for one in found if one.needed is not None]
+    assert reached == sorted(reached)
+
+
+def test_a_value_of_the_predicted_state_gives_no_number(question: Question) -> None:
+    """A mean pressure below 65 is what the model predicts: it is not asked with one."""
+    awake = {**question.tracks, "map": track_of(question.twin, "map", [6.0, 7.5], [80.0, 74.0])}
+    asked = replace(question, model=RiskModel.from_artefact(latest("hypotension")), tracks=awake)
+    found = asked.risk("map", [58.0, 72.0])
+    assert np.isnan(found[0])
+    assert 0.0 < found[1] < 1.0
+    assert "map" not in {one.quantity for one in most_telling(asked, ["map", "heart_rate"]) if one.low < 65.0}

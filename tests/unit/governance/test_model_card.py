@@ -124,7 +124,7 @@ def test_groups_with_too_few_get_counts_and_no_figure(manifest: dict[str, Any], 
 
 def test_tables_without_figures_are_left_out(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     titles = {table.title for table in tables(manifest, report)}
-    assert "Alert policy" not in titles
+    assert not any(title.startswith("Alert policy") for title in titles)
     assert "Do the explanations hold" not in titles
 
 

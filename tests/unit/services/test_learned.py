@@ -45,6 +45,10 @@ def _rewrite(file: str, change: Callable[[dict[str, Any]], object]) -> Callable[
     return spoil
 
 
+def _manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    return _rewrite("manifest.json", change)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for folder in ("hooks", "templates", "models"):
@@ -56,10 +60,16 @@ def root(tmp_path: Path) -> Path:
     params=[
         _flip_a_byte,
         _rewrite("golden.json", lambda it: it["margins"].reverse()),
+        _rewrite("golden.json", lambda it: it.update(rows=[], margins=[])),
+        _manifest(lambda it: it.pop("tiers")),
+        _manifest(lambda it: it["eligibility"].update(nobody=1)),
         _rewrite("golden.json", lambda it: it.update(base_margin=it["base_margin"] + 0.1)),
         _rewrite("calibration.json", lambda it: it["log_odds"].reverse()),
     ],
-    ids=["another byte", "another prediction", "another base", "a calibration that falls"],
+    ids=[
+        *("another byte", "another prediction", "no prediction", "no tiers", "other limits"),
+        *("another base", "a calibration that falls"),
+    ],
 )
 def failing(root: Path, request: pytest.FixtureRequest) -> Knowledge:
     request.param(root)
@@ -70,7 +80,7 @@ def test_what_fails_is_named_and_cannot_be_asked(failing: Knowledge) -> None:
     assert failing.learned.failed == {"sepsis"}
     assert "sepsis" not in failing.risks
     assert "models/sepsis" not in failing.pins
-    silenced = failing.learned.silenced()["sepsis"].outcome
+    silenced = failing.silenced()["sepsis"].outcome
     assert [one.name for one in getattr(silenced, "reasons", ())] == [FAILED]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cds_app.bootstrap import Deps, answering_of
 from cds_app.domain.events import HookEvent
-from cds_app.errors import NotFound
+from cds_app.errors import IntegrityError, NotFound
 from cds_app.services.calls import HookCall
 from cds_app.services.why import why
 from tests.conftest import FROZEN
@@ -62,3 +62,9 @@ def test_what_it_takes_is_said_only_where_something_is_reached(deps: Deps, decid
 def test_a_decision_that_nobody_made_cannot_be_taken_apart(deps: Deps) -> None:
     with pytest.raises(NotFound):
         why(deps.knowledge, deps.store, "nobody")
+
+
+def test_another_model_does_not_explain_what_was_decided_with_this_one(deps: Deps, decided: str) -> None:
+    other = replace(deps.knowledge, pins={**deps.knowledge.pins, "models/sepsis": "1.0.1 abc"})
+    with pytest.raises(IntegrityError, match="models/sepsis"):
+        why(other, deps.store, decided)
