@@ -104,7 +104,7 @@ def _alerts(overall: Figures) -> Table | None:
         note="An alert begins where the estimate reaches the threshold and did not in the hour before.",
         heads=("figure", "value", "95 % interval"),
         rows=tuple(
-            (title, _amount(alerts[key], share), _between(between.get(key), share=share))
+            (title, _amount(alerts[key], share), _amounts(between.get(key), share))
             for key, title, share in _ALERTS
             if key in alerts
         ),
@@ -174,7 +174,7 @@ def _rival(found: Figures) -> tuple[str, ...]:
 
 def _partial(one: Figures) -> str:
     lacks = one.get("partial", ())
-    return f"{one['title']} (without {', '.join(lacks)})" if lacks else str(one["title"])
+    return f"{one['title']} ({'; '.join(lacks)})" if lacks else str(one["title"])
 
 
 def _groups(test: Figures) -> Table:
@@ -280,8 +280,12 @@ def _amount(value: float | None, share: bool) -> str:
     return _share(value) if share else f"{value:.1f}"
 
 
-def _between(interval: Sequence[float] | None, *, share: bool = False) -> str:
+def _amounts(interval: Sequence[float] | None, share: bool) -> str:
     if interval is None:
         return ""
     low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{low:.3f} to {high:.3f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{low:.1f} to {high:.1f}"
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else "{:.3f} to {:.3f}".format(*interval)

@@ -55,7 +55,7 @@ def report() -> dict[str, Any]:
         "auroc": 0.81, "auprc": 0.15, "patients": 90, "patients_with_outcome": 20, "alerts": _ALERTS,
         "calibration": {"slope": 1.02, "intercept": -0.03, "ece": 0.004}, "intervals": _INTERVALS,
     }  # fmt: skip
-    rival = {**overall, "title": "NEWS2 of 5 or more", "partial": ["consciousness"], "auroc": 0.66}
+    rival = {**overall, "title": "NEWS2 of 5 or more", "partial": ["consciousness is not in the data"], "auroc": 0.66}
     ahead = {"auroc": {"value": 0.15, "interval": [0.1, 0.2]}, "auprc": {"value": 0.05, "interval": [0.01, 0.09]}}
     return {
         "recipe": {"rounds": 10, "trees_per_round": 3, "depth": 4},
@@ -112,7 +112,7 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     assert ("AUROC", "0.810", "0.790 to 0.830") in found["Discrimination and calibration on test patients"].rows
     assert ("Median lead of the first alert, hours", "not defined", "") in found["At the live threshold"].rows
     assert ("Sensitivity, patients", "50.0 %", "") in found["At the live threshold"].rows
-    assert found["Beside what is used or simple"].rows[1][0] == "NEWS2 of 5 or more (without consciousness)"
+    assert found["Beside what is used or simple"].rows[1][0] == "NEWS2 of 5 or more (consciousness is not in the data)"
     assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
 
 
