@@ -14,7 +14,7 @@ def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
     """Names of the risks whose abstention is news, by what was lacking; what is not there at all comes first."""
     found: dict[tuple[Lack, ...], list[str]] = {}
     for name, estimate in material.risks.items():
-        lacks = _lacks(estimate, material)
+        lacks = _lacks(estimate)
         if lacks and _news(lacks, material):
             found.setdefault(lacks, []).append(name)
     return dict(sorted(found.items(), key=lambda one: not failed(one[0])))
@@ -33,13 +33,12 @@ def _news(lacks: Sequence[Lack], material: Material) -> bool:
     return not begun and not outpatient and not situation.deceased
 
 
-def _lacks(estimate: RiskEstimate, material: Material) -> tuple[Lack, ...]:
-    """What was lacking for a number.
+def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
+    """What was lacking for a number, but for the state that is predicted.
 
-    Who is in the predicted state has a card of its topic. That the state is not known is told in intensive care, where
-    what it takes is measured all the time; elsewhere it would be told of everybody.
+    Who is in it has a card of its topic. That it is not known (no creatinine today, no mean pressure in two hours) is
+    so of most patients at most hours: no card tells of it.
     """
     if not isinstance(estimate.outcome, Abstained):
         return ()
-    usual = OF_THE_STATE - ({Reason.STATE_UNKNOWN} if material.situation.intensive_care else set())
-    return tuple(one for one in estimate.outcome.reasons if one.name not in usual)
+    return tuple(one for one in estimate.outcome.reasons if one.name not in OF_THE_STATE)

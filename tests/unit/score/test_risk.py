@@ -31,6 +31,13 @@ LIMITS: dict[str, Any] = {
 }
 
 
+POPULATION: dict[str, Any] = {
+    "features": [{"feature": "heart_rate_last", "least": None, "mean": 80.0, "below": 10.0, "above": 10.0}],
+    "correlation": [[1.0]],
+    "limits": {"vital_signs": [[1, 16.0]], "everything": [[1, 16.0]]},
+}
+
+
 def _booster(**options: Any) -> xgb.Booster:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(400, len(COLUMNS))).astype(np.float32)
@@ -56,9 +63,7 @@ def build(tmp_path: Path) -> Callable[..., Artefact]:
         booster = _booster()
         grid = [-4.0, 0.0, 4.0]
         curves = {"margin": grid, "log_odds": [-6.0, -3.0, 1.0], "low": [-7.0, -3.5, 0.5], "high": [-5.0, -2.5, 1.5]}
-        files = {"calibration.json": curves, "golden.json": _golden(booster)}
-        if "population.json" in changes:
-            files["population.json"] = {}
+        files = {"calibration.json": curves, "golden.json": _golden(booster), "population.json": POPULATION}
         for name, content in files.items():
             (folder / name).write_text(json.dumps(changes.pop(name, content)))
         (folder / "model.ubj").write_bytes(changes.pop("model.ubj", bytes(booster.save_raw("ubj"))))
@@ -126,8 +131,12 @@ def test_the_population_is_read_where_training_wrote_it(build: Callable[..., Art
     assert model.population.outside(row)
 
 
-def test_a_model_without_a_population_refuses_nobody_for_it(build: Callable[..., Artefact]) -> None:
-    assert RiskModel.from_artefact(build()).population is None
+def test_a_model_of_hours_without_a_population_is_refused(build: Callable[..., Artefact]) -> None:
+    whole = build()
+    (whole.root / "population.json").unlink()
+    (whole.root / "manifest.json").unlink()
+    with pytest.raises(ContentError, match="population"):
+        RiskModel.from_artefact(write_manifest(whole.root, whole.manifest))
 
 
 def test_a_population_that_is_incomplete_is_refused(build: Callable[..., Artefact]) -> None:
