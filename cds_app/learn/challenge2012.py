@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cds_app.errors import ContentError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
-from cds_app.score.stay_features import QUANTITIES, UNITS, Series, Stayers
+from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, Series, Stayers
 
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2012, sets a and b (Silva et al., Comput Cardiol 2012), ODC-BY 1.0",
@@ -102,7 +102,6 @@ _PLACE = {one.name: i for i, one in enumerate(PARAMETERS)}
 _COLUMNS = ("RecordID", "Time", "Parameter", "Value")
 _WHO = ("Age", "Gender", "Height", "ICUType")
 _OLDEST = 120.0
-_HEIGHT_CM = (120.0, 230.0)
 _FAHRENHEIT = 50.0  # no living patient has this in Celsius
 _TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
 _DIED = "In-hospital_death"
@@ -255,7 +254,7 @@ def _stayers(who: dict[str, Floats]) -> Stayers:
     return Stayers(
         age_years=np.where(age <= _OLDEST, age, np.nan),
         male=np.where(np.isin(gender, (0.0, 1.0)), gender, np.nan),
-        height_cm=np.where((height >= _HEIGHT_CM[0]) & (height <= _HEIGHT_CM[1]), height, np.nan),
+        height_cm=np.where((height >= HEIGHT_CM[0]) & (height <= HEIGHT_CM[1]), height, np.nan),
         unit=np.where(known, (kind[:, None] == kinds).astype(np.float64), np.nan),
     )
 

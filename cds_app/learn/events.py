@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cds_app.learn.growing import Recipe, Task
-from cds_app.learn.head import Flags, Floats, Head, Outcome, Own, Words
+from cds_app.learn.head import INTENSIVE_CARE, Flags, Floats, Head, Outcome, Own, Words
 from cds_app.learn.onset import onset
-from cds_app.score.eligibility import Limits
 from cds_app.score.endpoint import Endpoint, Fall, Rise
 from cds_app.score.kidney import BASELINE_H, RISE_MG_DL, RISE_WINDOW_H
 
@@ -60,15 +60,7 @@ def _head(name: str, endpoint: Endpoint, horizon_h: float, words: Words, *, ppv:
     return Head(
         name=name,
         horizon_h=horizon_h,
-        limits=Limits(
-            min_age_years=18.0,
-            min_hours_in_unit=1.0,
-            max_hours_in_unit=336.0,
-            max_silence_h=4.0,
-            fresh_vital_h=6.0,
-            min_fresh_vitals=3,
-            endpoint=endpoint,
-        ),
+        limits=replace(INTENSIVE_CARE, endpoint=endpoint),
         recipe=_RECIPE,
         tiers=(("high", high),),
         words=words,

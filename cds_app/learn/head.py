@@ -26,6 +26,16 @@ MODIFIABLE: tuple[str, ...] = (
     *("ph", "pco2", "bicarbonate", "lactate", "glucose", "potassium", "magnesium", "phosphate", "hemoglobin"),
 )
 
+INTENSIVE_CARE = Limits(
+    min_age_years=18.0,
+    min_hours_in_unit=1.0,
+    max_hours_in_unit=336.0,
+    max_silence_h=4.0,
+    fresh_vital_h=6.0,
+    min_fresh_vitals=3,
+)
+"""Whom the hourly data hold, and when enough of them is known: limits of every hourly head."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

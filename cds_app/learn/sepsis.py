@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.learn.growing import Recipe, Task
-from cds_app.learn.head import Head, Outcome, Words
+from cds_app.learn.head import INTENSIVE_CARE, Head, Outcome, Words
 from cds_app.learn.rows import Rows
 from cds_app.learn.utility import best_threshold, normalised_utility, stakes
-from cds_app.score.eligibility import Limits
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -61,14 +60,7 @@ def _merit(truth: Outcome, risk: Floats, alert: Flags) -> Mapping[str, Any]:
 SEPSIS = Head(
     name="sepsis",
     horizon_h=6.0,
-    limits=Limits(
-        min_age_years=18.0,
-        min_hours_in_unit=1.0,
-        max_hours_in_unit=336.0,
-        max_silence_h=4.0,
-        fresh_vital_h=6.0,
-        min_fresh_vitals=3,
-    ),
+    limits=INTENSIVE_CARE,
     recipe=Recipe(trees_per_round=3),
     tiers=(("raised", 0.06), ("high", 0.12)),
     words=_WORDS,

@@ -12,13 +12,12 @@ import numpy as np
 from cds_app.score.chronology import last_time
 from cds_app.score.samples import Floats
 from cds_app.score.situation import Situation
-from cds_app.score.stay_features import QUANTITIES, UNITS, WINDOW_H, Series, Stayers
+from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 VENTILATION = "ventilation"
 _ONLY_VENTILATED = ("peep", "tidal_volume_set")
 _INVASIVE = "mechanical_ventilation"
 _HEIGHT = "body_height"
-_HEIGHT_CM = (120.0, 230.0)
 _KINDS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -95,7 +94,7 @@ def _ventilated(then: Situation, start: datetime) -> Iterator[float]:
 def _stayer(then: Situation, unit: str) -> Stayers:
     height = then.latest(_HEIGHT)
     male = {"male": 1.0, "female": 0.0}.get(then.sex or "", np.nan)
-    known = height is not None and _HEIGHT_CM[0] <= height.value <= _HEIGHT_CM[1]
+    known = height is not None and HEIGHT_CM[0] <= height.value <= HEIGHT_CM[1]
     return Stayers(
         age_years=np.array([np.nan if then.age_years is None else float(then.age_years)]),
         male=np.array([male]),

@@ -54,6 +54,8 @@ QUANTITIES: tuple[str, ...] = (
     "ventilation",
 )
 _ALL = np.arange(len(QUANTITIES))
+HEIGHT_CM = (120.0, 230.0)
+"""Plausible heights of adults; others count as not known."""
 UNITS: tuple[str, ...] = ("coronary", "cardiac_surgery", "medical", "surgical")
 _DAY_H, _HALF_H, _QUARTER_H = 24.0, 36.0, 42.0  # where the first day ends, the last 12 and the last 6 hours begin
 _USUAL_KG = 80.0  # where no weight was taken, urine is counted per this
