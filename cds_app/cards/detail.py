@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from jinja2 import Environment
 
 from cds_app.cards.text import Trusted, render
@@ -28,8 +28,7 @@ _LEAST_NEEDED = (
 Lines = tuple[Trusted, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocks:
+class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """Finished lines. *Why now* is reasons, evidence, remarks, others; *Options to consider* options, refusals."""
 
     sure: Trusted
@@ -67,7 +66,7 @@ def _shortened(blocks: Blocks, excess: int) -> Blocks:
             excess -= len(lines[-1]) + _MARKS
             lines = lines[:-1]
         shorter: dict[str, Any] = {name: lines}
-        blocks = replace(blocks, **shorter)
+        blocks = msgspec.structs.replace(blocks, **shorter)
     return blocks
 
 

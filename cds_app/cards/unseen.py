@@ -26,13 +26,13 @@ def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with
     situation = material.situation
     first = tuple(dict.fromkeys((*_known(unknown, setting), *material.service.policy.asked_first)))
     lacking = [name for name in (first if with_model else _known(unknown, setting)) if situation.fresh(name) is None]
-    rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None]
+    rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None] if with_model else ()
     stale = [name for name in lacking if situation.latest(name) is not None]
     missing = [name for name in lacking if situation.latest(name) is None]
     values = {
         "stale": list(_dated(stale[:_NAMED], situation, setting)),
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
-        "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + (len(rest) if with_model else 0),
+        "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "unknown": len(situation.facts.unknown),
         "unused": sum(material.unused.values()),
         "data_to": _data_to(situation, setting),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+import msgspec
+
 from cds_app.cards.text import Trusted, ago, clock_time, number, points
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Ontology, Range
@@ -41,8 +43,7 @@ class Setting:
         return clock_time(at, self.now, self.zone)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenView:
+class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement as text; ``change`` says the direction against ``earlier``."""
 
     label: Trusted
@@ -55,8 +56,7 @@ class SeenView:
     range: Trusted | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonView:
+class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
     """One reason as text; without a value it is a circumstance, or something that was not measured."""
 
     label: Trusted

@@ -40,9 +40,12 @@ def codes_of(concept: object) -> tuple[Code, ...]:
 
 
 def _code(coding: dict[str, Any]) -> Code:
-    system, code = coding.get("system"), coding["code"]
-    if not isinstance(system, str):
-        system = ""
+    system = coding.get("system")
+    return code_of(system if isinstance(system, str) else "", coding["code"])
+
+
+def code_of(system: str, code: str) -> Code:
+    """A code as sent, its system as URL."""
     return (_remembered if len(system) + len(code) <= MAX_TEXT else _spelled)(system, code)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from cds_app.fabric.lexicon import Lexicon
 from cds_app.fabric.references import References
 
 _DIGITS: Final = 20
+_LONGEST: Final = 40
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -68,11 +70,16 @@ def version_of(resource: object) -> str:
     meta = resource.get("meta") if isinstance(resource, dict) else None
     if not isinstance(meta, dict):
         return ""
-    counted, updated = _counted(meta.get("versionId")), time_in(meta.get("lastUpdated"))
-    stamp = updated.end.isoformat(timespec="microseconds") if updated is not None else ""
+    return _version(_short(meta.get("versionId"), _DIGITS), _short(meta.get("lastUpdated"), _LONGEST))
+
+
+def _short(text: object, longest: int) -> str:
+    return text if isinstance(text, str) and len(text) <= longest else ""
+
+
+@lru_cache(maxsize=4096)  # what came in one message has one version
+def _version(number: str, updated: str) -> str:
+    counted = number.zfill(_DIGITS) if number.isascii() and number.isdigit() else ""
+    at = time_in(updated)
+    stamp = at.end.isoformat(timespec="microseconds") if at is not None else ""
     return f"{counted}/{stamp}" if counted or stamp else ""
-
-
-def _counted(number: object) -> str:
-    usable = isinstance(number, str) and len(number) <= _DIGITS and number.isascii() and number.isdigit()
-    return str(number).zfill(_DIGITS) if usable else ""

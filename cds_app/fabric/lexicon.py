@@ -35,6 +35,11 @@ class Match:
     variable: Variable | None
     ambiguous: bool = False
 
+    @property
+    def sure(self) -> Variable | None:
+        """The variable, if it is the only one."""
+        return None if self.ambiguous else self.variable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:

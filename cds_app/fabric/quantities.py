@@ -12,7 +12,7 @@ from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
 from cds_app.domain.units import is_number_name
 from cds_app.fabric.context import Context
-from cds_app.fabric.shapes import Object, as_object, number, word
+from cds_app.fabric.shapes import as_object, number, word
 
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
 
@@ -43,7 +43,7 @@ def read_quantity(quantity: object, variable: Variable, context: Context) -> Amo
     comparator = found.get("comparator")
     if comparator is not None and (not isinstance(comparator, str) or comparator not in _COMPARATORS):
         return Refusal(IssueCode.UNREADABLE, "valueQuantity.comparator")
-    converted = _convert(value, found, variable, context)
+    converted = convert(value, found.get("code"), found.get("unit"), variable, context)
     if isinstance(converted, Refusal):
         return converted
     return Amount(converted, "=" if comparator is None else cast("Bound", comparator))
@@ -95,8 +95,8 @@ def read_ratio(value: object, variable: Variable, context: Context) -> Amount | 
     return Refusal(amount.code, "valueRatio") if isinstance(amount, Refusal) else amount
 
 
-def _convert(value: float, quantity: Object, variable: Variable, context: Context) -> float | Refusal:
-    code, text = quantity.get("code"), quantity.get("unit")
+def convert(value: float, code: object, text: object, variable: Variable, context: Context) -> float | Refusal:
+    """A number whose unit came as code and as text, in the variable's unit."""
     if code == variable.unit and (text is None or text == code):
         return value
     code = word(code)

@@ -29,6 +29,7 @@ from cds_app.fabric.context import Context, Head, version_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
 from cds_app.fabric.observations import component_refs, read_observation
+from cds_app.fabric.plain import read_plain
 from cds_app.fabric.references import (
     Item,
     References,
@@ -48,7 +49,6 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
 _ERROR: Final = "entered-in-error"
-_VERSIONED: Final = ("versionId", "lastUpdated")
 _MODIFIERS: Final = ("modifierExtension", "implicitRules")
 OTHER: Final = "other"
 
@@ -166,16 +166,11 @@ def read(  # noqa: PLR0913 - all by name
     clean: set[bytes] = set()
     marks = [fingerprint(item.resource) for item in items]
     for item, mark in zip(items, marks, strict=True):
-        if mark in seen:
-            counts[_known(item.resource)] += 1
-            clean.add(mark)
-            continue
-        version, before = version_of(item.resource), len(issues)
-        kind, found = _read_item(item, version, context)
-        outcome = _outcome(found)
+        before = len(issues)
+        kind, outcome, found = _known(item.resource) if mark in seen else _read(item, context)
         counts[kind, outcome] += 1
-        facts.extend(found or ())
-        if mark and version and outcome == "used" and len(issues) == before:
+        facts.extend(found)
+        if mark and outcome == "used" and len(issues) == before:
             clean.add(mark)
     return Reading(facts=gather(facts), issues=tuple(issues), tally=_tally(counts), clean=frozenset(clean))
 
@@ -183,10 +178,9 @@ def read(  # noqa: PLR0913 - all by name
 def fingerprint(resource: object) -> bytes:
     """The same for resources that say the same; differs, but for chance, for all others.
 
-    Empty for what has no sign of a version: what it says may be taken back and said again.
+    Empty for what has no version that sorts: what it says may be taken back and said again.
     """
-    meta = resource.get("meta") if isinstance(resource, dict) else None
-    if not isinstance(meta, dict) or meta.keys().isdisjoint(_VERSIONED):
+    if not version_of(resource):
         return b""
     try:
         return blake2b(_ENCODER.encode(resource), digest_size=16).digest()
@@ -194,9 +188,18 @@ def fingerprint(resource: object) -> bytes:
         return b""
 
 
-def _known(resource: Any) -> tuple[str, Outcome]:
+def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource that was read before is counted."""
-    return resource["resourceType"], "used"
+    return resource["resourceType"], "used", ()
+
+
+def _read(item: Item, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
+    """How a resource is counted, and its facts."""
+    measurement = read_plain(item.resource, context)
+    if measurement is not None:
+        return "Observation", "used", (measurement,)
+    kind, found = read_item(item, version_of(item.resource), context)
+    return kind, _outcome(found), found or ()
 
 
 def _tally(counts: Mapping[tuple[str, Outcome], int]) -> dict[str, Tally]:
@@ -230,7 +233,7 @@ def _earliest(items: Sequence[Item], patient: str, now: datetime) -> datetime:
     return UNDATED
 
 
-def _read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fact] | None]:
+def read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fact] | None]:
     """The type under which an item is counted, and its facts: none when left out, None when it needs none."""
     resource = as_object(item.resource)
     kind = resource.get("resourceType") if resource is not None else None

@@ -91,9 +91,12 @@ def typed(text: str) -> str:
 def local_reference(resource: Object) -> str:
     """``Type/id`` of a resource; "" if it has no usable id."""
     key = resource.get("id")
-    if isinstance(key, str) and _ID.fullmatch(key):
-        return f"{resource.get('resourceType')}/{key}"
-    return ""
+    return f"{resource.get('resourceType')}/{key}" if isinstance(key, str) and is_id(key) else ""
+
+
+def is_id(key: str) -> bool:
+    """Whether it may stand in a reference; FHIR's 64 characters are not held to in the field."""
+    return _ID.fullmatch(key) is not None
 
 
 def hashed_reference(resource: Object) -> str:

@@ -60,6 +60,13 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
     return _late(resource, plan, head, context)
 
 
+def instant_in(text: str, context: Context) -> datetime | None:
+    """A dateTime that is exact and possible; None for any other."""
+    interval = time_in(text)
+    usable = interval is not None and interval.exact and _problem(interval, context) is None
+    return interval.end if interval is not None and usable else None
+
+
 def _late(resource: Object, plan: Plan, head: Head, context: Context) -> datetime | None:
     for name in plan.late:
         interval = interval_of(resource.get(name), at_end=plan.at_end)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
@@ -14,8 +16,7 @@ from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity as a clinician wants to see it beside a concern.
 
     Parameters

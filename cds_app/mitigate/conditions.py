@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from operator import ge, gt, le, lt
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.mitigate.rules import (
@@ -77,7 +79,7 @@ class View:
     risks: Mapping[str, TieredRisk | Abstained] = field(default_factory=dict)
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """The answer to a rule.
 
     Parameters
@@ -115,6 +117,8 @@ def _on_all(rule: All, view: View) -> Verdict:
 
 def _on_any(rule: Any_, view: View) -> Verdict:
     verdicts = [evaluate(part, view) for part in rule.any]
+    if all(one is _ABSENT for one in verdicts):
+        return _ABSENT
     held = [one for one in verdicts if one.holds]
     if held:
         evidence, unknown = _once(one.evidence for one in held), _once(one.unknown for one in verdicts)

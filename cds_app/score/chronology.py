@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import inf
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Procedure, Report
 
@@ -16,7 +18,7 @@ DoneT = TypeVar("DoneT", Medication, Procedure)
 _WHEN = attrgetter("when")
 
 
-class Course(NamedTuple):
+class Course(msgspec.Struct, frozen=True):
     """One quantity up to now: its values, oldest first, the newest, how old that is and until when it is current."""
 
     rows: tuple[Measurement, ...] = ()

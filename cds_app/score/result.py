@@ -6,8 +6,9 @@ undefined risk must never read as a number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from cds_app.domain.facts import CodedFinding, Condition, Measurement, Medication, Procedure
 
@@ -15,8 +16,7 @@ Why = Literal["missing", "stale", "bound-only", "out-of-population", "unsuitable
 Evidence = Measurement | CodedFinding | Condition | Medication | Procedure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lack:
+class Lack(msgspec.Struct, frozen=True, kw_only=True):
     """One reason for which something could not be computed.
 
     Parameters
@@ -39,8 +39,7 @@ class Lack:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abstained:
+class Abstained(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing could be said, and why.
 
     Parameters
@@ -55,8 +54,7 @@ class Abstained:
     reasons: tuple[Lack, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a score.
 
     Parameters
@@ -80,8 +78,7 @@ class Part:
     finding: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A clinical score.
 
     Parameters

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+import msgspec
+
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.time import to_hours
@@ -26,8 +28,7 @@ Sample = tuple[float, str, float]
 """One usable value: hours, ref, value; the order of samples is the order of tuples."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Track(msgspec.Struct, frozen=True, kw_only=True):
     """The filtered history of one quantity; immutable by convention. All sequences have the same length.
 
     Parameters

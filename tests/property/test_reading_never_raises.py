@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +15,24 @@ from hypothesis import strategies as st
 from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import TwinlineError
+from cds_app.fabric.context import Context, version_of
+from cds_app.fabric.lexicon import lexicon_of
+from cds_app.fabric.plain import read_plain
 from cds_app.fabric.prefetch import resolve
-from cds_app.fabric.reading import unpack
-from tests.unit.fabric.conftest import LOINC, RXNORM, coded, observation, pressure, reading, resource
+from cds_app.fabric.reading import read_item, unpack
+from cds_app.fabric.references import Item, References
+from tests.unit.fabric.conftest import (
+    LOINC,
+    NOW,
+    ONTOLOGY,
+    RXNORM,
+    FewUnits,
+    coded,
+    observation,
+    pressure,
+    reading,
+    resource,
+)
 
 _SECRET = "ZQXcanary"
 _REFERENCE = {"reference": "Patient/1", "display": "x"}
@@ -84,8 +100,8 @@ def _places(value: object) -> list[tuple[Any, Any]]:
 
 
 @st.composite
-def _mutated(draw: st.DrawFn) -> object:
-    made = copy.deepcopy(draw(st.sampled_from(_VALID)))
+def _mutated(draw: st.DrawFn, *valid: dict[str, Any]) -> object:
+    made = copy.deepcopy(draw(st.sampled_from(valid or _VALID)))
     for _ in range(draw(st.integers(1, 4))):
         container, key = draw(st.sampled_from(_places(made) or [({"x": 1}, "x")]))
         action = draw(st.sampled_from(["replace", "replace", "remove", "wrap", "repeat"]))
@@ -116,6 +132,31 @@ def _check(documents: list[object]) -> None:
 @given(st.lists(_mutated(), min_size=1, max_size=3))
 def test_mutated_resources_are_read_without_an_exception_and_all_accounted_for(documents: list[object]) -> None:
     _check(documents)
+
+
+def _context() -> Context:
+    lexicon = lexicon_of(ONTOLOGY, FewUnits())
+    earliest, latest = NOW - timedelta(days=400), NOW
+    return Context(
+        patient="1", subject="Patient/1", lexicon=lexicon, learned=NOW, earliest=earliest, latest=latest,
+        references=References(()), issues=[],
+    )  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(_mutated(observation(meta={"versionId": "7"}, encounter={"reference": "urn:uuid:9"}), observation("2160-0")))
+def test_the_short_way_of_a_plain_observation_ends_where_the_long_one_does(document: object) -> None:
+    short, long = _context(), _context()
+    measurement = read_plain(document, short)
+    assert not short.issues
+    if measurement is not None:
+        _, found = read_item(Item(document, ""), version_of(document), long)
+        assert (found, long.issues) == ([measurement], [])
+
+
+def test_an_observation_as_nearly_all_come_is_plain() -> None:
+    sent = observation("2160-0", 88.42, "umol/L", category=[coded("x", "laboratory")], issued="2024-03-10T10:00:00Z")
+    assert read_plain(sent, _context()) is not None
 
 
 @settings(max_examples=300, deadline=None)

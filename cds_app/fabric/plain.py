@@ -1,0 +1,81 @@
+"""Observations as nearly all come: one number of a known variable in its own unit, about this patient, at an instant.
+
+They are read in one step. Whatever is special in any way is left to `cds_app.fabric.observations`, which makes the same
+of the plain ones.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from cds_app.domain.facts import Measurement
+from cds_app.fabric.codes import MAX_CODINGS, code_of
+from cds_app.fabric.context import Context, version_of
+from cds_app.fabric.quantities import Refusal, convert
+from cds_app.fabric.references import is_id
+from cds_app.fabric.times import instant_in
+
+_SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus"})
+
+
+class _Coding(msgspec.Struct, gc=False):
+    code: str
+    system: str
+
+
+class _Concept(msgspec.Struct):
+    coding: Annotated[list[_Coding], msgspec.Meta(min_length=1, max_length=MAX_CODINGS)]
+
+
+class _Reference(msgspec.Struct, gc=False):
+    reference: str
+
+
+class _Quantity(msgspec.Struct, gc=False):
+    value: float
+    code: str
+    unit: str | None = None
+    comparator: None = None
+
+
+class _Plain(msgspec.Struct):
+    resourceType: Literal["Observation"]  # noqa: N815 - FHIR's names
+    id: str
+    status: Literal["final", "amended", "corrected"]
+    code: _Concept
+    subject: _Reference
+    effectiveDateTime: str  # noqa: N815
+    valueQuantity: _Quantity  # noqa: N815
+    encounter: _Reference | None = None
+
+
+def read_plain(resource: object, context: Context) -> Measurement | None:
+    """The measurement that a plain Observation holds; None for anything else, without an issue."""
+    if not isinstance(resource, dict) or not _SPECIAL.isdisjoint(resource):
+        return None
+    try:
+        found = msgspec.convert(resource, _Plain)
+    except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is no UTF-8
+        return None
+    if found.subject.reference != context.subject or not is_id(found.id):
+        return None
+    when = instant_in(found.effectiveDateTime, context)
+    variable = context.lexicon.match(tuple([code_of(one.system, one.code) for one in found.code.coding])).sure
+    if when is None or variable is None or not variable.numeric:
+        return None
+    quantity = found.valueQuantity
+    value = convert(quantity.value, quantity.code, quantity.unit, variable, context)
+    if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
+        return None
+    return Measurement(
+        ref=f"Observation/{found.id}",
+        version=version_of(resource),
+        when=when,
+        learned=context.learned,
+        variable=variable.key,
+        value=value,
+        encounter=context.references.name(resource["encounter"]) or None if found.encounter else None,
+    )
