@@ -102,7 +102,8 @@ def answering_of(deps: Deps) -> Answering:
 def app_of(deps: Deps) -> Flask:
     """A Flask app over given dependencies."""
     answering = answering_of(deps)
-    listening = Listening(deps.store, answering.records, answering.turns, simulated=deps.settings.simulated_time)
+    simulated = deps.settings.simulated_time
+    listening = Listening(deps.store, answering.records, deps.knowledge.templates, answering.turns, simulated=simulated)
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening)
     return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts))
 

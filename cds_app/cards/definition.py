@@ -34,6 +34,35 @@ class OverrideReason(_Content):
     snooze_h: float = Field(ge=0, le=168)
 
 
+class CodedReason(_Content):
+    """A reason of the shared code system."""
+
+    code: str = Field(min_length=1, max_length=100)
+    display: str = Field(min_length=1, max_length=60)
+    snooze_h: float = Field(ge=0, le=168)
+
+
+class CodedReasons(_Content):
+    """``hooks/override_reasons.json``: the code system that clients share, understood whatever a service offers.
+
+    Attributes
+    ----------
+    clinical : its selection for the point of care.
+    others : the rest of it.
+    """
+
+    system: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    clinical: tuple[CodedReason, ...]
+    others: tuple[CodedReason, ...]
+
+    @property
+    def reasons(self) -> tuple[OverrideReason, ...]:
+        """All of them, as a service would offer them."""
+        found = (*self.clinical, *self.others)
+        return tuple(OverrideReason(system=self.system, **one.model_dump()) for one in found)
+
+
 class Policy(_Content):
     """When a card may interrupt.
 
@@ -49,6 +78,7 @@ class Policy(_Content):
     indicators : CDS Hooks indicator per tier, from tier 0 up.
     deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
     abstention_lockout_h : how long "risk not estimated" stays quiet.
+    ignored_after_h : a card that nobody answered for so long counts as ignored.
     reasons_shown, options_shown : most of each on one card.
     change_h : how far back "up from" looks.
     precedence : topics in the order in which they come first when equally urgent.
@@ -62,6 +92,7 @@ class Policy(_Content):
     indicators: Annotated[tuple[Indicator, Indicator, Indicator, Indicator], AfterValidator(_positive_ascending)]
     deviation_percentile: float = Field(gt=50, lt=100)
     abstention_lockout_h: float = Field(gt=0, le=168)
+    ignored_after_h: float = Field(default=8.0, gt=0, le=168)
     reasons_shown: int = Field(ge=1, le=7)
     options_shown: int = Field(ge=1, le=3)
     change_h: float = Field(gt=0, le=48)
@@ -95,6 +126,7 @@ class ServiceDefinition(_Content):
     policy: Policy
     override_reasons: tuple[OverrideReason, ...] = Field(min_length=1, max_length=12)
     default_snooze_h: float = Field(ge=0, le=168)
+    understood_reasons: tuple[OverrideReason, ...] = ()
 
     @model_validator(mode="after")
     def _resolves(self) -> ServiceDefinition:
@@ -116,7 +148,26 @@ class ServiceDefinition(_Content):
 
     def snooze_h(self, code: str) -> float:
         """How long an override with this reason keeps a topic quiet, hours."""
-        return next((one.snooze_h for one in self.override_reasons if one.code == code), self.default_snooze_h)
+        found = self.override_reason(code)
+        return self.default_snooze_h if found is None else found.snooze_h
+
+    def override_reason(self, code: str) -> OverrideReason | None:
+        """A reason by its code: one that the service offers, else one that it understands."""
+        return next((one for one in (*self.override_reasons, *self.understood_reasons) if one.code == code), None)
+
+
+def parse_reasons(document: object) -> tuple[OverrideReason, ...]:
+    """Check ``hooks/override_reasons.json``.
+
+    Raises
+    ------
+    ContentError
+        Naming each element that is wrong.
+    """
+    try:
+        return CodedReasons.model_validate(document).reasons
+    except ValidationError as error:
+        raise ContentError(f"hooks/override_reasons.json: {_places(error)}") from error
 
 
 def parse_service(document: object, *, folder: str) -> ServiceDefinition:
@@ -130,8 +181,11 @@ def parse_service(document: object, *, folder: str) -> ServiceDefinition:
     try:
         service = ServiceDefinition.model_validate(document)
     except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ContentError(f"hooks/{folder}/service.json: {where}") from error
+        raise ContentError(f"hooks/{folder}/service.json: {_places(error)}") from error
     if service.id != folder:
         raise ContentError(f"hooks/{folder}/service.json: id differs from the folder", field="id")
     return service
+
+
+def _places(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

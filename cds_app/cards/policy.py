@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import pairwise
 
 from cds_app.cards.definition import HIGHEST_TIER, Policy
@@ -25,6 +26,15 @@ _KNOWN = frozenset(
 )
 
 Past = Sequence[Decision | Feedback]
+
+
+class Answer(StrEnum):
+    """What became of a card that was shown."""
+
+    OPEN = "open"
+    IGNORED = "ignored"  # no client ever reports it: nobody answered in time
+    ACCEPTED = "accepted"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +102,22 @@ def judge(
         seen.add(candidate.topic)
         verdicts.append(verdict)
     return tuple(verdicts)
+
+
+def answer_to(shown: Decision, past: Past, policy: Policy, now: datetime) -> Answer:
+    """What became of a card by now."""
+    answer = _last_answer(shown, past)
+    if answer is not None:
+        return Answer(answer.outcome)
+    return Answer.IGNORED if now - shown.at >= timedelta(hours=policy.ignored_after_h) else Answer.OPEN
+
+
+def quiet_until(shown: Decision, answer: Feedback, policy: Policy, snooze_h: Callable[[str], float]) -> datetime | None:
+    """Until when an answer keeps a card's topic quiet unless it gets worse; None where the answer was taken back."""
+    if answer.outcome == "undone":
+        return None
+    same = Candidate(topic=shown.topic, tier=shown.tier, points=shown.points)
+    return _quiet_until(answer, snooze_h, _lockout_h(same, shown, policy))
 
 
 def _restates(candidate: Candidate, known: Sequence[Candidate], policy: Policy) -> bool:
@@ -172,8 +198,10 @@ def _unchanged(candidate: Candidate, shown: Decision, now: datetime) -> bool:
 
 
 def _last_answer(shown: Decision, past: Past) -> Feedback | None:
+    """The answer that counts; None where there is none, or where it was taken back."""
     answers = (one for one in past if isinstance(one, Feedback) and one.card == shown.id)
-    return max(answers, key=lambda one: one.received, default=None)
+    last = max(answers, key=lambda one: one.received, default=None)
+    return None if last is None or last.outcome == "undone" else last
 
 
 def _quiet_until(answer: Feedback, snooze_h: Callable[[str], float], lockout_h: float) -> datetime:

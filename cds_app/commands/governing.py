@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.bootstrap import knowledge_of, store_of
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.policy import answer_to
+from cds_app.domain.decisions import Feedback
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
@@ -58,17 +61,23 @@ def decision() -> None:
 @click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
 def list_decisions(limit: int, **flags: Any) -> None:
     """The newest decisions: number, time, service, topic, tier, shown or why not, uuid."""
-    with _open(flags) as (_, store):
-        found = [entry for entry in store.journal() if entry.decision is not None]
-    for entry in found[-limit:]:
-        click.echo(_line(entry))
+    with _open(flags) as (settings, store):
+        services = knowledge_of(settings).services
+        entries = list(store.journal())
+    answers = [one.feedback for one in entries if one.feedback is not None]
+    for entry in [one for one in entries if one.decision is not None][-limit:]:
+        click.echo(_line(entry, answers, services))
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Entry, answers: Sequence[Feedback], services: Mapping[str, ServiceDefinition]) -> str:
     one = entry.decision
     if one is None:
         return f"{entry.number} (erased)"
-    state = "shown" if one.shown else one.suppression.value
+    state = one.suppression.value
+    if one.shown:
+        service = services.get(one.service)
+        answer = answer_to(one, answers, service.policy, SystemClock().now()) if service else None
+        state = f"shown, {answer}" if answer else "shown"
     return f"{entry.number:>7}  {one.at:%Y-%m-%d %H:%M}  {one.service}  {one.topic}  tier {one.tier}  {state}  {one.id}"
 
 

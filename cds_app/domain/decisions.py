@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+Outcome = Literal["accepted", "overridden", "undone"]
+
 
 class Suppression(StrEnum):
     """Why a card that was ready was not shown."""
@@ -79,7 +81,8 @@ class Feedback:
         Service id to which it was reported.
     topic : str
         Topic of the decision it belongs to; "" when the card is unknown.
-    outcome : {"accepted", "overridden"}
+    outcome : {"accepted", "overridden", "undone"}
+        The last takes back what was answered before.
     at : datetime
         ``outcomeTimestamp``, UTC.
     received : datetime
@@ -89,13 +92,13 @@ class Feedback:
     reason_system, reason_code, reason_display, comment : str
         Override reason, as far as sent.
     reason_listed : bool
-        Whether the code is one that the service offers: no other may stand anywhere in clear.
+        Whether the code is one that the service offers or understands: no other may stand anywhere in clear.
     """
 
     card: str
     service: str
     topic: str
-    outcome: Literal["accepted", "overridden"]
+    outcome: Outcome
     at: datetime
     received: datetime
     suggestions: tuple[str, ...] = ()

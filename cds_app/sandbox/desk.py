@@ -215,7 +215,8 @@ class Desk:
         """Send feedback, unless the card has no uuid: CDS Hooks 2.0 knows no other name for it."""
         if shown.card.get("uuid"):
             try:
-                ehr_client.send_feedback(self.service_url, shown.service, [item])
+                effects = ehr_client.send_feedback(self.service_url, shown.service, [item])
+                told = replace(told, text=". ".join((told.text, *effects)))
             except ServiceFailure as failure:
                 told = replace(told, failure=failure)
         self._outcomes.setdefault((patient_id, shown.key), []).append(told)

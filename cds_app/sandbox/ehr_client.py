@@ -30,6 +30,7 @@ _USERS: Final = {
 }
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _TEXT_SHOWN: Final = 300
+_EFFECTS: Final = "com.twinline.effects"
 
 
 class ServiceFailure(Exception):
@@ -141,8 +142,13 @@ def fire(service_url: str, event: Event) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def send_feedback(service_url: str, service_id: str, items: Sequence[Mapping[str, Any]]) -> None:
+def send_feedback(service_url: str, service_id: str, items: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Tell the service what became of cards.
+
+    Returns
+    -------
+    tuple of str
+        What that changes, where the service says it: CDS Hooks asks for no body.
 
     Raises
     ------
@@ -150,7 +156,11 @@ def send_feedback(service_url: str, service_id: str, items: Sequence[Mapping[str
         If it does not take the feedback.
     """
     url = f"{_loopback(service_url)}/cds-services/{quote(service_id, safe='')}/feedback"
-    _exchange("POST", url, {"feedback": list(items)}, expect_body=False)
+    body = _exchange("POST", url, {"feedback": list(items)}, expect_body=False)
+    try:
+        return tuple(str(one["text"]) for one in body["extension"][_EFFECTS])
+    except (KeyError, TypeError):
+        return ()
 
 
 def accepted(card_id: str, suggestion_id: str, at: datetime) -> dict[str, Any]:
@@ -210,11 +220,11 @@ def _exchange(method: str, url: str, body: Mapping[str, Any] | None, *, expect_b
         raise ServiceFailure(None, f"the service does not answer ({type(error).__name__})") from error
     if response.status_code != 200:
         raise ServiceFailure(response.status_code, _said(response))
-    if not expect_body:
-        return None
     try:
         return response.json()
     except requests.JSONDecodeError as error:
+        if not expect_body:
+            return None
         raise ServiceFailure(200, "the answer is not JSON") from error
 
 

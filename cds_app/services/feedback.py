@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Literal, cast
+from typing import Any, cast
+
+from jinja2 import Environment
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.domain.decisions import Feedback
+from cds_app.cards.policy import quiet_until
+from cds_app.cards.text import number, render
+from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest
@@ -18,9 +22,42 @@ from cds_app.services.records import Records
 from cds_app.services.turns import Turns
 
 _UNMATCHED = ""
+_UNDO = "com.twinline.undo"
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
 _CARD_LIMIT = 256
 _COMMENT_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What an answer changes.
+
+    Parameters
+    ----------
+    card, topic : str
+    text : str
+        The same for the clinician.
+    quiet_h : float or None
+        How long the topic stays quiet; None where the answer was taken back, and the topic may speak when it is due.
+    quiet_until : datetime or None
+        The end of that, UTC.
+    rise_points : float or None
+        A rise of the risk, in points of 100, that breaks the quiet, as a higher tier does; None without a risk.
+    """
+
+    card: str
+    topic: str
+    text: str
+    quiet_h: float | None
+    quiet_until: datetime | None
+    rise_points: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matched:
+    patient: str
+    feedback: Feedback
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +68,8 @@ class Listening:
     ----------
     store : TwinStore
     records : Records
+    templates : Environment
+        Of card texts.
     turns : Turns
     simulated : bool
         Whether ``outcomeTimestamp`` is the time of a simulation and stands for the clock.
@@ -38,11 +77,17 @@ class Listening:
 
     store: TwinStore
     records: Records
+    templates: Environment
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
 
-    def listen(self, service: ServiceDefinition, items: Sequence[object], *, received: datetime) -> None:
+    def listen(self, service: ServiceDefinition, items: Sequence[object], *, received: datetime) -> tuple[Effect, ...]:
         """Store a batch; all of it or, when one item is malformed, nothing.
+
+        Returns
+        -------
+        tuple of Effect
+            What the answers to known cards change, in the order of the batch.
 
         Raises
         ------
@@ -52,21 +97,38 @@ class Listening:
             When nothing could be stored.
         """
         read = [self._read(item, index, service, received) for index, item in enumerate(items)]
-        matched = sorted((self._matched(one) for one in read), key=lambda pair: pair[0])
-        for patient, group in groupby(matched, key=lambda pair: pair[0]):
-            self._commit(patient, tuple(feedback for _, feedback in group), received)
+        matched = [self._matched(one, service) for one in read]
+        ordered = sorted(matched, key=lambda one: one.patient)
+        for patient, group in groupby(ordered, key=lambda one: one.patient):
+            self._commit(patient, tuple(one.feedback for one in group), received)
+        return tuple(one.effect for one in matched if one.effect is not None)
 
     def _read(self, item: object, index: int, service: ServiceDefinition, received: datetime) -> Feedback:
         feedback = read_feedback(item, f"feedback[{index}]", service.id, received)
-        listed = any(one.code == feedback.reason_code for one in service.override_reasons)
+        listed = service.override_reason(feedback.reason_code) is not None
         return replace(feedback, reason_listed=listed, received=feedback.at if self.simulated else received)
 
-    def _matched(self, feedback: Feedback) -> tuple[str, Feedback]:
+    def _matched(self, feedback: Feedback, service: ServiceDefinition) -> _Matched:
         entry = self.store.find(feedback.card)
         decision = entry.decision if entry is not None else None
         if entry is None or decision is None or decision.service != feedback.service:
-            return _UNMATCHED, feedback
-        return entry.patient, replace(feedback, topic=decision.topic)
+            return _Matched(patient=_UNMATCHED, feedback=feedback)
+        linked = replace(feedback, topic=decision.topic)
+        return _Matched(patient=entry.patient, feedback=linked, effect=self._effect(decision, linked, service))
+
+    def _effect(self, shown: Decision, answer: Feedback, service: ServiceDefinition) -> Effect:
+        until = quiet_until(shown, answer, service.policy, service.snooze_h)
+        hours = None if until is None else (until - answer.received) / timedelta(hours=1)
+        rise = None if shown.points is None else service.policy.rise_points
+        said = {"hours": None if hours is None else number(hours, 0), "rise": None if rise is None else number(rise, 0)}
+        return Effect(
+            card=shown.id,
+            topic=shown.topic,
+            text=render(self.templates, "effect.j2", said),
+            quiet_h=hours,
+            quiet_until=until,
+            rise_points=rise,
+        )
 
     def _commit(self, patient: str, feedback: tuple[Feedback, ...], received: datetime) -> None:
         self.turns.take(patient, lambda: self.store.commit(self._on_top(patient, feedback, received)))
@@ -90,23 +152,33 @@ def read_feedback(item: object, where: str, service: str, received: datetime) ->
     -----
     CDS Hooks 2.0, "Feedback": ``overrideReason`` with ``reason`` (Coding) and ``userComment``. Epic documents
     ``overrideReasons`` (plural) with an object, whose reason may stand in an extension; both are read.
+    The standard cannot take an answer back: an item with our extension ``com.twinline.undo`` does.
     """
     body = _mapping(item, where)
     outcome = body.get("outcome")
     if outcome not in ("accepted", "overridden"):
         raise BadRequest("must be accepted or overridden", field=f"{where}.outcome")
-    accepted = outcome == "accepted"
-    reason = _reason(body, where) if not accepted else {}
+    undone = _is_undone(body, where)
+    accepted = outcome == "accepted" and not undone
+    reason = _reason(body, where) if outcome == "overridden" else {}
     return Feedback(
         card=_string(body, "card", where, limit=_CARD_LIMIT),
         service=service,
         topic="",
-        outcome=cast(Literal["accepted", "overridden"], outcome),
+        outcome="undone" if undone else cast(Outcome, outcome),
         at=_instant(body, where),
         received=received,
         suggestions=_suggestions(body, where) if accepted else (),
         **reason,
     )
+
+
+def _is_undone(body: Mapping[str, Any], where: str) -> bool:
+    extension = body.get("extension")
+    said = extension.get(_UNDO, False) if isinstance(extension, dict) else False
+    if not isinstance(said, bool):
+        raise BadRequest("must be true or false", field=f"{where}.extension.{_UNDO}")
+    return said
 
 
 def _reason(body: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import DictLoader, Environment, TemplateError
 
-from cds_app.cards.definition import ServiceDefinition, parse_service
+from cds_app.cards.definition import ServiceDefinition, parse_reasons, parse_service
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.text import environment
 from cds_app.content import Artefact, artefact
@@ -132,7 +132,8 @@ def _services(folder: Path) -> dict[str, ServiceDefinition]:
     files = sorted(folder.glob("*/service.json"))
     if not files:
         raise ContentError("hooks/ holds no service.json", field="hooks")
-    found = [parse_service(_json(file), folder=file.parent.name) for file in files]
+    understood = {"understood_reasons": parse_reasons(_json(folder / "override_reasons.json"))}
+    found = [parse_service(_json(file), folder=file.parent.name).model_copy(update=understood) for file in files]
     for service in found:
         _check_prefetch(service)
     return {service.id: service for service in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,11 +13,12 @@ from cds_app.cards.wire import canonical_json
 from cds_app.errors import BadRequest
 from cds_app.ports import Clock
 from cds_app.services.answer import Answering
-from cds_app.services.feedback import Listening
+from cds_app.services.feedback import Effect, Listening
 from cds_app.settings import Settings
 from cds_app.web.requests import read_call, read_json
 
 _MAX_FEEDBACK = 500
+EFFECTS = "com.twinline.effects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +51,17 @@ def blueprint(desk: Desk) -> Blueprint:
     def feedback(service_id: str) -> ResponseReturnValue:
         definition = desk.answering.knowledge.service(service_id)
         body = read_json(request, max_bytes=desk.settings.max_body_bytes)
-        desk.listening.listen(definition, _items(body), received=desk.clock.now())
-        return Response(status=200)
+        effects = desk.listening.listen(definition, _items(body), received=desk.clock.now())
+        return _json({"extension": {EFFECTS: [_effect(one) for one in effects]}} if effects else {})
 
     return routes
+
+
+def _effect(one: Effect) -> dict[str, Any]:
+    """What an answer changes, without what there is not."""
+    said = asdict(one) | {"quiet_until": one.quiet_until.isoformat() if one.quiet_until else None}
+    names = {"quiet_h": "quietHours", "quiet_until": "quietUntil", "rise_points": "unlessRisePoints"}
+    return {names.get(name, name): value for name, value in said.items() if value is not None}
 
 
 def _items(body: dict[str, Any]) -> Sequence[object]:

@@ -116,13 +116,37 @@ def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> 
     assert stored[1].patient == ""
 
 
+def test_an_answer_says_what_it_changes_and_can_be_taken_back(client: FlaskClient, clock: FrozenClock) -> None:
+    card = cards(client.post(URL, json=hyperkalaemic(5.8)))[0]
+    item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
+            "overrideReason": {"reason": {"code": "patient-refuses", "system": "urn:x"}}}  # fmt: skip
+    told = client.post(f"{URL}/feedback", json={"feedback": [item, {**item, "card": "123456"}]}).get_json()
+    (effect,) = told["extension"]["com.twinline.effects"]
+    assert effect["text"] == "Hidden for 24 h unless it becomes more urgent"
+    assert (effect["card"], effect["topic"], effect["quietHours"]) == (card["uuid"], "hyperkalaemia", 24.0)
+    assert effect["quietUntil"] == (FROZEN + timedelta(hours=24)).isoformat()
+    clock.forward(hours=9)
+    back = {**item, "outcomeTimestamp": clock.at.isoformat(), "extension": {"com.twinline.undo": True}}
+    told = client.post(f"{URL}/feedback", json={"feedback": [back]}).get_json()
+    assert told["extension"]["com.twinline.effects"][0]["text"] == "Shown again when it is due"
+    newer = observation("potassium", 5.8, clock.at - timedelta(minutes=5), key="k-newer")
+    assert "otass" in cards(client.post(URL, json=call(patient(), newer)))[0]["summary"]
+
+
+def test_feedback_on_unknown_cards_changes_nothing_and_says_so(client: FlaskClient) -> None:
+    item = {"card": "123456", "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat()}
+    assert client.post(f"{URL}/feedback", json={"feedback": [item]}).get_json() == {}
+
+
 def test_only_reasons_that_the_service_offers_count_as_listed(client: FlaskClient, deps: Deps) -> None:
-    for minute, code in enumerate(("data-wrong", "ZQX-555-1234")):
+    for minute, code in enumerate(("data-wrong", "ZQX-555-1234", "too-costly-uncovered")):
         item = {"card": "1", "outcome": "overridden", "outcomeTimestamp": f"2026-03-01T09:0{minute}:00Z",
                 "overrideReason": {"reason": {"code": code, "system": "urn:x"}}}  # fmt: skip
         assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
     stored = [one.feedback for one in deps.store.journal() if one.feedback]
-    assert [(one.reason_code, one.reason_listed) for one in stored] == [("data-wrong", True), ("ZQX-555-1234", False)]
+    assert [(one.reason_code, one.reason_listed) for one in stored] == [
+        ("data-wrong", True), ("ZQX-555-1234", False), ("too-costly-uncovered", True),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.cards.definition import ServiceDefinition, parse_service
+from cds_app.cards.definition import ServiceDefinition, parse_reasons, parse_service
 from cds_app.content import content_root
 from cds_app.errors import ContentError
 from tests.conformance.rules import discovery_violations
@@ -85,3 +85,16 @@ def test_the_id_is_the_folders_name(document: dict[str, Any]) -> None:
 def test_what_is_no_object_is_refused(given: object) -> None:
     with pytest.raises(ContentError):
         parse_service(given, folder=NAME)
+
+
+def test_the_shared_reasons_are_the_code_system_and_its_twelve_clinical_codes() -> None:
+    document = json.loads((content_root() / "hooks" / "override_reasons.json").read_text("utf-8"))
+    reasons = parse_reasons(document)
+    assert [one["code"] for one in document["clinical"]] == [
+        "cds-not-applicable", "cds-suboptimal-context", "recipient-disagrees-evidence", "recipient-concerns-outcomes",
+        "does-not-align-preferences", "not-convenient-feasible", "action-completed", "patient-contraindication",
+        "patient-refuses", "too-costly-uncovered", "service-not-available", "recipient-does-not-understand",
+    ]  # fmt: skip
+    assert len({one.code for one in reasons}) == len(reasons) == 35
+    with pytest.raises(ContentError, match=r"clinical\.0\.snooze_h"):
+        parse_reasons({**document, "clinical": [{"code": "x", "display": "x", "snooze_h": -1}]})

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cds_app.cards.definition import Policy
-from cds_app.cards.policy import ABSTENTION, Candidate, judge
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.cards.policy import ABSTENTION, Answer, Candidate, answer_to, judge, quiet_until
+from cds_app.domain.decisions import Decision, Feedback, Outcome, Suppression
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 POLICY = Policy(
@@ -43,13 +43,13 @@ def shown(hours_ago: float, *, topic: str = "sepsis", tier: int = 2, points: flo
     )
 
 
-def answered(card: Decision, outcome: str, hours_ago: float, code: str = "") -> Feedback:
+def answered(card: Decision, outcome: Outcome, hours_ago: float, code: str = "") -> Feedback:
     at = NOW - timedelta(hours=hours_ago)
     return Feedback(
         card=card.id,
         service="s",
         topic=card.topic,
-        outcome="accepted" if outcome == "accepted" else "overridden",
+        outcome=outcome,
         at=at,
         received=at,
         reason_code=code,
@@ -250,3 +250,53 @@ def test_the_highest_tier_is_quiet_for_a_day_at_most() -> None:
     kept = [shown(hours, tier=3) for hours in (80, 72, 56, 24)]
     assert verdict(list(kept), tier=3) is Suppression.NONE
     assert verdict([*kept[:-1], shown(23.9, tier=3)], tier=3) is Suppression.LOCKOUT
+
+
+def test_an_answer_that_was_taken_back_is_none() -> None:
+    card = shown(9)
+    past: list[Decision | Feedback] = [card, answered(card, "overridden", 3, "never")]
+    assert verdict(past) is Suppression.SNOOZED
+    past.append(answered(card, "undone", 2))
+    assert verdict(past) is Suppression.NONE
+    assert answer_to(card, past, POLICY, NOW) is Answer.IGNORED
+    past.append(answered(card, "overridden", 1, "never"))
+    assert verdict(past) is Suppression.SNOOZED
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "outcome", "expected"),
+    [
+        (1, None, Answer.OPEN),
+        (7.99, None, Answer.OPEN),
+        (8, None, Answer.IGNORED),
+        (30, "accepted", Answer.ACCEPTED),
+        (1, "overridden", Answer.OVERRIDDEN),
+        (1, "undone", Answer.OPEN),
+    ],
+)
+def test_a_card_that_nobody_answers_in_time_was_ignored(
+    hours_ago: float, outcome: Outcome | None, expected: Answer
+) -> None:
+    card = shown(hours_ago)
+    past = [answered(card, outcome, 0.5)] if outcome else []
+    assert answer_to(card, past, POLICY, NOW) is expected
+
+
+ANSWERS: tuple[tuple[Outcome, str], ...] = (("overridden", "later"), ("overridden", "never"), ("accepted", ""))
+
+
+@pytest.mark.parametrize(("outcome", "code"), ANSWERS)
+def test_the_quiet_that_is_told_is_the_quiet_that_is_kept(outcome: Outcome, code: str) -> None:
+    card = shown(4)
+    answer = answered(card, outcome, 0, code)
+    until = quiet_until(card, answer, POLICY, snooze_h)
+    assert until is not None
+    again = [Candidate(topic="sepsis", tier=2, points=20.0)]
+    for now, quiet in ((until - timedelta(seconds=1), True), (until, False)):
+        said = judge(again, [card, answer], POLICY, snooze_h=snooze_h, now=now)
+        assert (said[0] in (Suppression.SNOOZED, Suppression.ACCEPTED)) is quiet
+
+
+def test_what_was_taken_back_keeps_nothing_quiet() -> None:
+    card = shown(4)
+    assert quiet_until(card, answered(card, "undone", 0), POLICY, snooze_h) is None

@@ -93,3 +93,14 @@ def test_an_extension_without_a_reason_is_none(extension: object) -> None:
 def test_an_item_must_be_an_object() -> None:
     with pytest.raises(BadRequest):
         read(["accepted"])
+
+
+def test_our_extension_takes_an_answer_back_whatever_it_was() -> None:
+    undo = {"extension": {"com.twinline.undo": True}}
+    assert read({**OVERRIDDEN, **undo}).outcome == "undone"
+    found = read({"card": "x", "outcome": "accepted", "outcomeTimestamp": "2026-03-01T09:29:58Z", **undo})
+    assert (found.outcome, found.suggestions) == ("undone", ())
+    assert read({**OVERRIDDEN, "extension": {"com.other": 1}}).outcome == "overridden"
+    with pytest.raises(BadRequest) as caught:
+        read({**OVERRIDDEN, "extension": {"com.twinline.undo": "yes"}})
+    assert caught.value.field == "feedback[0].extension.com.twinline.undo"
