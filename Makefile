@@ -68,10 +68,11 @@ bench: setup ## measure the speed of what a clinician waits for
 	$(BIN)/twinline bench
 
 # uv resolves for every supported Python and platform at once. Pins stay unless asked: make lock LOCK_ARGS=--upgrade
-lock: setup ## rewrite requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \
-		--fork-strategy fewest --generate-hashes --no-build --no-emit-index-url \
-		--custom-compile-command 'make lock' $(LOCK_ARGS) --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-build --no-emit-index-url --custom-compile-command 'make lock'
+lock: setup ## rewrite requirements.lock, and what the image installs, from pyproject.toml
+	$(LOCK) --all-extras $(LOCK_ARGS) --output-file requirements.lock
+	$(LOCK) --extra image --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \

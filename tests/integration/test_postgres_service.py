@@ -96,7 +96,7 @@ def test_a_locked_log_is_503_and_nothing_is_half_written(
 
 
 @pytest.mark.slow
-def test_two_services_on_one_database_show_one_card(postgres_url: str, tmp_path: Path) -> None:
+def test_two_hosts_of_two_workers_on_one_database_show_one_card(postgres_url: str, tmp_path: Path) -> None:
     body = at(hyperkalaemic(FROZEN))
     store_of(Settings(data_dir=tmp_path, database_url=postgres_url)).close()  # the key that both use
     key = (tmp_path / "master.key").read_text("ascii").strip()
@@ -106,7 +106,7 @@ def test_two_services_on_one_database_show_one_card(postgres_url: str, tmp_path:
         homes = [tmp_path / name for name in ("one", "two")]
         for home in homes:
             home.mkdir()
-        urls = [stack.enter_context(running_service(home, *flags)) for home in homes]
+        urls = [stack.enter_context(running_service(home, *flags, workers=2)) for home in homes]
         with ThreadPoolExecutor(6) as pool:
             found = [card for one in pool.map(lambda n: post(urls[n % 2], body), range(12)) for card in shown(one)]
         assert len(found) == 1
