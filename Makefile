@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test lint format bench lock clean
+.PHONY: help setup browser demo test lint format bench compare lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,14 +67,22 @@ format: setup ## rewrite the code in the one format
 bench: setup ## measure the speed of what a clinician waits for
 	$(BIN)/twinline bench
 
+COMPARE := .venv-compare
+compare: setup ## the same job on HealthChain, in an environment of its own, and here, in one run
+	@test -x $(COMPARE)/bin/pip || $(PYTHON) -m venv --clear $(COMPARE)
+	@$(COMPARE)/bin/python -m pip install -qq --disable-pip-version-check --only-binary :all: \
+		--require-hashes -r deploy/compare/requirements.lock
+	$(BIN)/python deploy/compare/compare.py $(COMPARE)/bin/python
+
 # uv resolves for every supported Python and platform at once. Pins stay unless asked: make lock LOCK_ARGS=--upgrade
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-build --no-emit-index-url --custom-compile-command 'make lock'
 lock: setup ## rewrite requirements.lock, and what the image installs, from pyproject.toml
 	$(LOCK) --all-extras $(LOCK_ARGS) --output-file requirements.lock
 	$(LOCK) --extra image --constraint requirements.lock --output-file deploy/requirements.lock
+	$(subst pyproject.toml,deploy/compare/requirements.in,$(LOCK)) --output-file deploy/compare/requirements.lock
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(COMPARE) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	find cds_app tests -name __pycache__ -type d -prune -exec rm -rf {} +
