@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,7 +10,8 @@ from itertools import groupby
 from typing import Any, Literal, cast
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.domain.decisions import Feedback
+from cds_app.domain.clients import Caller, may_speak_of
+from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest
@@ -41,8 +43,17 @@ class Listening:
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
 
-    def listen(self, service: ServiceDefinition, items: Sequence[object], *, received: datetime) -> None:
+    def listen(
+        self,
+        service: ServiceDefinition,
+        items: Sequence[object],
+        *,
+        received: datetime,
+        caller: Caller | None = None,
+    ) -> None:
         """Store a batch; all of it or, when one item is malformed, nothing.
+
+        What is said of another caller's card is kept as said of an unknown card, and answered in the same way.
 
         Raises
         ------
@@ -52,7 +63,7 @@ class Listening:
             When nothing could be stored.
         """
         read = [self._read(item, index, service, received) for index, item in enumerate(items)]
-        matched = sorted((self._matched(one) for one in read), key=lambda pair: pair[0])
+        matched = sorted((self._matched(one, caller) for one in read), key=lambda pair: pair[0])
         for patient, group in groupby(matched, key=lambda pair: pair[0]):
             self._commit(patient, tuple(feedback for _, feedback in group), received)
 
@@ -61,10 +72,12 @@ class Listening:
         listed = any(one.code == feedback.reason_code for one in service.override_reasons)
         return replace(feedback, reason_listed=listed, received=feedback.at if self.simulated else received)
 
-    def _matched(self, feedback: Feedback) -> tuple[str, Feedback]:
+    def _matched(self, feedback: Feedback, caller: Caller | None) -> tuple[str, Feedback]:
         entry = self.store.find(feedback.card)
         decision = entry.decision if entry is not None else None
         if entry is None or decision is None or decision.service != feedback.service:
+            return _UNMATCHED, feedback
+        if not may_speak_of(_realm(decision), caller):
             return _UNMATCHED, feedback
         return entry.patient, replace(feedback, topic=decision.topic)
 
@@ -81,6 +94,12 @@ class Listening:
             facts=Facts(),
             feedback=feedback,
         )
+
+
+def _realm(decision: Decision) -> str:
+    """In which the decision's patient is a person; "" where it was not pinned."""
+    pinned: str = json.loads(decision.pins.get("event", "{}")).get("tenant", "")
+    return pinned
 
 
 def read_feedback(item: object, where: str, service: str, received: datetime) -> Feedback:
