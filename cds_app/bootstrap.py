@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flask import Flask
 
@@ -69,7 +70,12 @@ def store_of(settings: Settings) -> SqlStore:
     """The store that the settings name, migrated and open."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(settings.store_url)
-    return SqlStore(settings.store_url, vault_of(settings), anchor=settings.data_dir / "audit.head")
+    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings))
+
+
+def anchor_of(settings: Settings) -> Path:
+    """Where the newest head of the log is kept outside of the database."""
+    return settings.data_dir / "audit.head"
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def register_of(settings: Settings) -> Iterator[SqlClients]:
     migrate(settings.store_url)
     database = Database(settings.store_url)
     try:
-        yield SqlClients(database, vault_of(settings))
+        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
     finally:
         database.close()
 

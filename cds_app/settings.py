@@ -70,10 +70,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:
-        if not is_loopback(self.host):
-            self._check_exposed()
-        if self.public_url and _BASE_URL.fullmatch(self.public_url.removesuffix("/")) is None:
+        if self.public_url and not _is_base_url(self.public_url):
             raise ValueError("public_url: not a plain URL without query, user or fragment")
+        # A proxy may stand before a service that is bound to loopback: then its public URL says so.
+        if not is_loopback(self.host) or not is_loopback(urlsplit(self.base_url).hostname or ""):
+            self._check_exposed()
         if not all(map(_is_origin, self.cors_origins)):
             raise ValueError("cors_origins: each must be scheme://host[:port] in lower case; no *, no null")
         if self.timezone not in available_timezones():
@@ -83,9 +84,9 @@ class Settings(BaseModel):
     def _check_exposed(self) -> None:
         """What must hold beyond loopback."""
         if self.open_to_this_machine:
-            raise ValueError("host: only loopback may be bound while the service is open to this machine")
+            raise ValueError("host, public_url: only loopback while the service is open to this machine")
         if self.simulated_time:
-            raise ValueError("host: only loopback may be bound while stated event times are honoured")
+            raise ValueError("host, public_url: only loopback while stated event times are honoured")
         if not self.public_url.startswith("https://"):
             raise ValueError(
                 "host: beyond loopback, public_url must say under which https URL callers know the service"
@@ -106,6 +107,15 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """The database to use."""
         return self.database_url or f"sqlite:///{self.database_file}"
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and _BASE_URL.fullmatch(text.removesuffix("/")) is not None
 
 
 def _is_origin(text: str) -> bool:

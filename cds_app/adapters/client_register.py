@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select
 
+from cds_app.adapters.anchor import Anchor
+from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
-from cds_app.adapters.schema import clients
+from cds_app.adapters.schema import clients, log
+from cds_app.adapters.sealing import client_note
+from cds_app.adapters.session import Session
+from cds_app.adapters.sql_writing import Transactions
 from cds_app.adapters.vault import Vault
 from cds_app.domain.clients import Client
-from cds_app.errors import DependencyDown, IntegrityError, NotFound, SettingsError
+from cds_app.errors import IntegrityError, NotFound, SettingsError
 
 _ALL: Final = select(clients).order_by(clients.c.name)
 _ADD: Final = insert(clients)
 _NAMED: Final = select(clients.c.name).where(clients.c.name == bindparam("name"))
 _REMOVE: Final = delete(clients).where(clients.c.name == bindparam("name"))
+_CHANGES: Final = (
+    select(log.c.number, log.c.at, log.c.topic, log.c.outcome).where(log.c.kind == "client").order_by(log.c.number)
+)
 
 
 class ClientRow(NamedTuple):
@@ -36,19 +47,42 @@ class ClientRow(NamedTuple):
     mac: bytes
 
 
+class Change(NamedTuple):
+    """One change of the register, as the log has it: its number there, when, ``added`` or ``removed``, and who."""
+
+    number: int
+    at: str
+    what: str
+    name: str
+
+
 class SqlClients:
     """`cds_app.ports.ClientRegister` on a database that `cds_app.adapters.migrate.migrate` has prepared.
+
+    Every change is an entry of the decision log, written together with it.
 
     Parameters
     ----------
     database : Database
         Closed by whoever made it.
     vault : Vault
+    anchor : Path, optional
+        As `cds_app.adapters.sql_store.SqlStore` has it.
+    now : callable, optional
+        The time to write into the log; this machine's by default.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        anchor: Path | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
+        self._transactions = Transactions(database, vault, Anchor(vault, anchor) if anchor else None)
+        self._now = now or SystemClock().now
 
     def clients(self) -> Sequence[Client]:
         with self._database.read() as session:
@@ -57,23 +91,25 @@ class SqlClients:
 
     def add(self, client: Client) -> None:
         row = _row(self._vault, client)
+        note = client_note("added", client.name, self._now(), msgspec.json.encode(row._asdict() | {"mac": ""}))
         try:
-            with self._database.write() as session:
-                session.run(_ADD, **row._asdict())
+            self._transactions.tell(note, lambda session: session.run(_ADD, **row._asdict()))
         except self._database.broken_constraint:
             raise SettingsError("a client of this name or with this issuer is registered already") from None
-        except self._database.failures as error:
-            raise DependencyDown("the trust record cannot be written") from error
 
     def remove(self, name: str) -> None:
-        try:
-            with self._database.write() as session:
-                found = session.rows(_NAMED, name=name)
-                session.run(_REMOVE, name=name)
-        except self._database.failures as error:
-            raise DependencyDown("the trust record cannot be removed") from error
-        if not found:
-            raise NotFound("there is no such client", field="name")
+        self._transactions.tell(client_note("removed", name, self._now()), partial(_delete, name))
+
+    def history(self) -> Sequence[Change]:
+        """Who was added and removed, oldest first."""
+        with self._database.read() as session:
+            return tuple(Change(*row) for row in session.rows(_CHANGES))
+
+
+def _delete(name: str, session: Session) -> None:
+    if not session.rows(_NAMED, name=name):
+        raise NotFound("there is no such client", field="name")
+    session.run(_REMOVE, name=name)
 
 
 class MemoryClients:

@@ -13,7 +13,7 @@ import click
 from cds_app.adapters.client_register import SqlClients
 from cds_app.bootstrap import register_of
 from cds_app.domain.clients import ALGS, Client
-from cds_app.errors import SettingsError
+from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.keys import MAX_BYTES, usable_keys
 from cds_app.services.registration import new_client
 from cds_app.settings import load_settings
@@ -75,11 +75,14 @@ def add(  # noqa: PLR0913 - one for each option
 @clients.command("list")
 @_with_store
 def list_clients(**flags: Any) -> None:
-    """Show all clients."""
+    """Show all clients; status 4 if one of them is not what the log says."""
     with _open(flags, make=False) as register:
-        found = register.clients()
+        found, history = register.clients(), register.history()
     for one in found:
         click.echo("\n".join(_lines(one)))
+    standing = {one.name: one.what for one in history}
+    if put_back := [one.name for one in found if standing.get(one.name) != "added"]:
+        raise IntegrityError(f"not registered according to the log: {', '.join(put_back)}")
 
 
 @clients.command()
@@ -93,6 +96,16 @@ def remove(name: str, **flags: Any) -> None:
     click.echo(f"{name} may not call any more")
     if not left:
         click.echo("no client is left: the service refuses every call, and will not start again", err=True)
+
+
+@clients.command()
+@_with_store
+def history(**flags: Any) -> None:
+    """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
+    with _open(flags, make=False) as register:
+        found = register.history()
+    for one in found:
+        click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
 
 
 def _text(file: Path | None) -> str:

@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from cds_app.adapters.client_register import SqlClients
+from cds_app.adapters.ledger import stamp
+from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.ports import ClientRegister
-from tests.stores import vault
+from tests.stores import NOW, append, feedback, vault
 from tests.trust import EPIC, Ehr, Opener
 
 FULL = EPIC.client(
@@ -69,6 +71,38 @@ def test_who_can_write_the_table_but_has_no_key_cannot_let_anybody_in(opener: Op
         connection.execute(text(f"UPDATE clients SET {column} = '[\"x\"]'"))  # noqa: S608 - names of our own
     with pytest.raises(IntegrityError):
         SqlClients(database, vault()).clients()
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_every_change_is_an_entry_of_the_log_and_what_failed_is_none(opener: Opener) -> None:
+    database = opener()
+    register = SqlClients(database, vault(), now=lambda: NOW)
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    register.add(FULL)
+    append(store, "", feedback=(feedback("a"),))
+    with pytest.raises(SettingsError):
+        register.add(FULL)
+    with pytest.raises(NotFound):
+        register.remove("nobody")
+    register.remove("north")
+    assert [one[:1] + one[2:] for one in register.history()] == [(1, "added", "north"), (3, "removed", "north")]
+    assert {one.at for one in register.history()} == {stamp(NOW)}
+    assert [(one.patient, one.decision, bool(one.feedback)) for one in store.journal()] == [
+        ("", None, False), ("", None, True), ("", None, False),
+    ]  # fmt: skip
+    assert store.verify().broken_at is None
+    store.close()
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite"], indirect=True)
+def test_a_history_that_was_changed_is_found(opener: Opener) -> None:
+    database = opener()
+    SqlClients(database, vault()).add(FULL)
+    with database.writing.begin() as connection:
+        connection.execute(text("UPDATE log SET outcome = 'south'"))
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    assert store.verify().broken_at == 1
+    store.close()
 
 
 @pytest.mark.parametrize("store_kind", ["sqlite"], indirect=True)

@@ -56,6 +56,7 @@ def remembered(seen: SeenTokens) -> int:
 
 
 def test_what_is_over_is_forgotten_and_the_table_stays_bounded(seen: SeenTokens) -> None:
+    """Abuse case 48, for tokens."""
     for number in range(10 * SWEEP_EVERY):
         now = NOW + 30 * number
         seen.first("a", str(number), until=now + 60, now=now)

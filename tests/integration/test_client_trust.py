@@ -86,7 +86,7 @@ def cards(response: TestResponse) -> list[dict[str, Any]]:
 def test_what_is_refused_gets_the_same_bare_401(
     client: FlaskClient, listener: FhirServer, log: io.StringIO, one: Refused
 ) -> None:
-    """Abuse cases 1 to 6: one status, one empty body, the same headers; nobody is asked for a key."""
+    """Abuse cases 1 to 6 and 37: one status, one empty body, the same headers; no outbound call; no token logged."""
     stated = one.make(f"{listener.base}/keys")
     headers = {} if stated is None else {"Authorization": stated}
     response = client.post(URL, json=body(), headers=headers)
@@ -122,6 +122,7 @@ def test_a_token_for_one_endpoint_opens_no_other(client: FlaskClient) -> None:
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"},
                                      {"X-Forwarded-Proto": "https"}, {"Forwarded": "host=evil.example"}])  # fmt: skip
 def test_the_audience_never_follows_from_what_a_request_says(client: FlaskClient, headers: dict[str, str]) -> None:
+    """Abuse case 12."""
     evil = ENDPOINT.replace("127.0.0.1:8717", "evil.example")
     for audience in (evil, evil.replace("http:", "https:"), ENDPOINT.replace("http:", "https:")):
         response = client.post(URL, json=body(), headers={**headers, **EHR.bearer(aud=audience)})

@@ -111,6 +111,7 @@ def test_ten_thousand_replays_over_two_workers_and_a_restart_open_nothing(tmp_pa
 
 
 def test_calls_and_feedback_are_signed_each_for_itself(tmp_path: Path) -> None:
+    """Abuse case 4 over HTTP; and abuse case 37: neither what was let in nor what was refused is in the log."""
     signer = Signer()
     register(tmp_path, signer)
     with guarded(tmp_path) as url:
@@ -171,11 +172,12 @@ def test_refusals_take_about_as_long_as_each_other(tmp_path: Path) -> None:
         endpoint = f"{url}/cds-services"
         replay = bearer(signer, endpoint)
         head, claims, _ = signer.token(endpoint).split(".")
+        _, _, of_another = signer.token(endpoint).split(".")
         kinds = {
             "none": {},
             "stranger": bearer(stranger, endpoint),
             "audience": bearer(signer, url),
-            "signature": {"Authorization": f"Bearer {head}.{claims}.{'A' * 128}"},
+            "signature": {"Authorization": f"Bearer {head}.{claims}.{of_another}"},
             "replay": replay,
         }
         assert session.get(endpoint, headers=replay, timeout=30).status_code == 200

@@ -10,7 +10,8 @@ from cds_app.errors import SettingsError
 from cds_app.settings import is_loopback, load_settings
 
 EXPOSED = {"host": "10.0.0.1", "public_url": "https://cds.example"}
-NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a"]
+NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a",
+                "https://[x", "https://a.example:port"]  # fmt: skip
 NO_ORIGINS = ["*", "null", "a.example", "https://A.example", "https://a.example/", "https://a.example:443",
               "http://a.example:80", "https://*.example", "https://a.example:x", "https://a.example:", ""]  # fmt: skip
 
@@ -35,8 +36,10 @@ def test_lists_come_comma_separated() -> None:
         ({"host": "0.0.0.0"}, "beyond loopback, public_url"),  # noqa: S104 - that it is refused is the point
         ({"host": "ehr.example"}, "beyond loopback, public_url"),
         ({"host": "ehr.example", "public_url": "http://cds.example"}, "https"),
-        ({**EXPOSED, "open_to_this_machine": True}, "only loopback"),
-        ({**EXPOSED, "simulated_time": True}, "only loopback"),
+        *(({**EXPOSED, flag: True}, "only loopback") for flag in ("open_to_this_machine", "simulated_time")),
+        ({"public_url": "https://cds.example", "open_to_this_machine": True}, "only loopback"),
+        ({"public_url": "https://cds.example", "simulated_time": True}, "only loopback"),
+        ({"public_url": "http://cds.example"}, "https"),
         *(({"public_url": url}, "public_url") for url in NO_BASE_URLS),
         *(({"cors_origins": (origin,)}, "cors_origins") for origin in NO_ORIGINS),
         ({"token_max_age_s": 3601}, "token_max_age_s"),

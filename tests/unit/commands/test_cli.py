@@ -45,7 +45,7 @@ COMMANDS = (
     "bench",
 )
 BELOW = (
-    *("clients add", "clients list", "clients remove"),
+    *("clients add", "clients list", "clients remove", "clients history"),
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
     *("train sepsis", "train aki", "train mortality", "train twin"),
     *("evaluate sepsis", "evaluate aki", "evaluate mortality", "evaluate forecast"),

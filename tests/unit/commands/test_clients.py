@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cds_app.bootstrap import check_callers, register_of
+from cds_app.commands.governing import audit
 from cds_app.commands.trusting import clients
-from cds_app.errors import NotFound, SettingsError
+from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.settings import Settings
 from tests.trust import ec_key, key_set, rsa_key
 
@@ -54,6 +57,21 @@ def test_a_client_is_added_shown_and_removed() -> None:
     assert run("remove", "epic").output == "epic may not call any more\n"
     assert "no client is left" in run("remove", "oracle").output
     assert run("list").output == ""
+    told = [line.split()[2:] for line in run("history").output.splitlines()]
+    assert told == [["added", "epic"], ["added", "oracle"], ["removed", "epic"], ["removed", "oracle"]]
+    verified = CliRunner().invoke(audit, ["verify", "--data-dir", "home"])
+    assert verified.output == "4 entries, unbroken\n"
+
+
+def test_a_record_that_was_removed_and_put_back_by_hand_is_found() -> None:
+    assert run("add", "one", *ISS, "--jwks", "keys.json").exit_code == 0
+    with closing(sqlite3.connect("home/twinline.sqlite", isolation_level=None)) as other:
+        other.execute("CREATE TABLE kept AS SELECT * FROM clients")
+        assert run("remove", "one").exit_code == 0
+        other.execute("INSERT INTO clients SELECT * FROM kept")
+    found = run("list")
+    assert isinstance(found.exception, IntegrityError)
+    assert "one" in found.exception.message
 
 
 def test_old_signatures_are_agreed_on_by_name() -> None:
