@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test lint format bench compare lock clean
+.PHONY: help setup browser demo test soak lint format bench compare lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ demo: setup ## show Twinline at work, beside a small EHR, on this machine
 
 test: setup ## run every test
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+soak: setup ## run the tests that take minutes
+	TWINLINE_TEST_SOAK=1 $(BIN)/pytest -m soak
 
 lint: setup ## rules, format, types and who may import whom
 	$(BIN)/ruff check .

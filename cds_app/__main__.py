@@ -11,8 +11,9 @@ from cds_app import __version__
 from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls on loopback."),
+    "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls."),
     "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
+    "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
     "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
     "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
     "audit": ("cds_app.commands.governing", "Check the decision log."),

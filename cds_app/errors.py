@@ -63,6 +63,18 @@ class BadRequest(TwinlineError):
     issue_type = "invalid"
 
 
+class Unauthorised(TwinlineError):
+    """The caller did not prove who it is. The reason is for the log: the answer is the same for all of them."""
+
+    code = "unauthorised"
+    status = 401
+    issue_type = "login"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("not authorised")
+        self.reason = reason
+
+
 class UnknownService(TwinlineError):
     """No CDS service has this id."""
 

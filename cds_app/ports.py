@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from cds_app.domain.clients import Client
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
 
@@ -147,4 +148,49 @@ class FhirReader(Protocol):
 
     def allowed(self, base: str) -> bool:
         """Whether this FHIR base may be called at all."""
+        ...
+
+
+class ClientRegister(Protocol):
+    """The trust records, shared by all processes. One contract, three implementations (memory, SQLite, PostgreSQL)."""
+
+    def clients(self) -> Sequence[Client]:
+        """All records by name. Raises DependencyDown, and IntegrityError if one was not written with our key."""
+        ...
+
+    def add(self, client: Client) -> None:
+        """Write durably. Raises SettingsError if the name or the issuer is taken; nothing was written then."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete durably. Raises NotFound."""
+        ...
+
+
+class SeenTokens(Protocol):
+    """Which tokens were used, over threads, processes and restarts."""
+
+    def first(self, issuer: str, token: str, *, until: float, now: float) -> bool:
+        """Whether nobody used this token before: of many who ask about one token, exactly one hears yes.
+
+        Parameters
+        ----------
+        token : str
+            The issuer's name for it (``jti``); only a hash is kept.
+        until : float
+            When it need not be remembered any longer, seconds since 1970.
+
+        Raises
+        ------
+        DependencyDown
+            If it could not be written down; the token may then not be taken for new.
+        """
+        ...
+
+
+class JwksReader(Protocol):
+    """Reads a published key set."""
+
+    def read(self, url: str) -> bytes:
+        """The document at exactly this URL. Raises DataUnavailable."""
         ...

@@ -6,10 +6,12 @@ Unknown keys are errors. Combinations that would be unsafe refuse to start and s
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cds_app.errors import SettingsError
 
 PREFIX = "TWINLINE_"
+_LISTS: Final = frozenset({"fhir_servers", "cors_origins"})
+_BASE_URL: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
 class Settings(BaseModel):
@@ -24,7 +29,13 @@ class Settings(BaseModel):
 
     Attributes
     ----------
-    host, port : where the service listens; loopback only until client authentication is configured.
+    host, port : where the service listens.
+    public_url : base URL under which callers know the service, the audience of their tokens; ``http://host:port`` when
+        empty, which only loopback may be.
+    open_to_this_machine : answer calls without a token as long as no client is registered: whoever can run a program
+        on this machine can then read and write. Loopback only.
+    cors_origins : origins whose pages in a browser may call.
+    token_max_age_s : the longest life of a client's token, seconds.
     data_dir : where the database, the key file and the log head live by default.
     database_url : SQLAlchemy URL; SQLite in ``data_dir`` when empty.
     master_key : 64 hexadecimal digits; when empty the key file ``data_dir/master.key`` is used (made if missing).
@@ -40,6 +51,10 @@ class Settings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8717, ge=0, le=65535)
+    public_url: str = ""
+    open_to_this_machine: bool = False
+    cors_origins: tuple[str, ...] = ()
+    token_max_age_s: int = Field(default=900, ge=60, le=3600)
     workers: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=4, ge=1, le=64)
     data_dir: Path = Path("twinline-data")
@@ -55,11 +70,33 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:
-        if not is_loopback(self.host):
-            raise ValueError("host: client authentication is not available yet, so only loopback may be bound")
+        if self.public_url and not _is_base_url(self.public_url):
+            raise ValueError("public_url: not a plain URL without query, user or fragment")
+        # A proxy may stand before a service that is bound to loopback: then its public URL says so.
+        if not is_loopback(self.host) or not is_loopback(urlsplit(self.base_url).hostname or ""):
+            self._check_exposed()
+        if not all(map(_is_origin, self.cors_origins)):
+            raise ValueError("cors_origins: each must be scheme://host[:port] in lower case; no *, no null")
         if self.timezone not in available_timezones():
             raise ValueError("timezone: not an IANA time zone")
         return self
+
+    def _check_exposed(self) -> None:
+        """What must hold beyond loopback."""
+        if self.open_to_this_machine:
+            raise ValueError("host, public_url: only loopback while the service is open to this machine")
+        if self.simulated_time:
+            raise ValueError("host, public_url: only loopback while stated event times are honoured")
+        if not self.public_url.startswith("https://"):
+            raise ValueError(
+                "host: beyond loopback, public_url must say under which https URL callers know the service"
+            )
+
+    @property
+    def base_url(self) -> str:
+        """Under which callers know the service, without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.removesuffix("/") or f"http://{host}:{self.port}"
 
     @property
     def database_file(self) -> Path:
@@ -70,6 +107,27 @@ class Settings(BaseModel):
     def store_url(self) -> str:
         """The database to use."""
         return self.database_url or f"sqlite:///{self.database_file}"
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and _BASE_URL.fullmatch(text.removesuffix("/")) is not None
+
+
+def _is_origin(text: str) -> bool:
+    """Whether this is what a browser sends as ``Origin``: scheme, host and a port that is not the scheme's own."""
+    if _ORIGIN.fullmatch(text) is None:
+        return False
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and not text.endswith(":") and port != {"http": 80, "https": 443}[parts.scheme]
 
 
 def is_loopback(host: str) -> bool:
@@ -125,7 +183,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     for name, text in environ.items():
         if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_"):
             key = name.removeprefix(PREFIX).lower()
-            many = key == "fhir_servers"
+            many = key in _LISTS
             found[key] = tuple(part.strip() for part in text.split(",") if part.strip()) if many else text
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,6 +13,15 @@ from flask.testing import FlaskClient
 from cds_app.bootstrap import Deps, app_of, knowledge_of, memory_deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes runs where it is asked for."""
+    if not os.environ.get("TWINLINE_TEST_SOAK"):
+        for one in items:
+            if one.get_closest_marker("soak"):
+                one.add_marker(pytest.mark.skip(reason="takes minutes: make soak"))
+
 
 FROZEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=10, minutes=30))).astimezone(UTC)
 
@@ -46,7 +56,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def deps(knowledge: Knowledge, clock: FrozenClock) -> Deps:
     """Everything in memory."""
-    made = memory_deps(knowledge, Settings())
+    made = memory_deps(knowledge, Settings(open_to_this_machine=True))
     return Deps(settings=made.settings, knowledge=knowledge, store=made.store, clock=clock, fhir=made.fhir)
 
 

@@ -35,6 +35,9 @@ class Database:
         ``sqlite:///path`` or ``postgresql://...``; a PostgreSQL URL means psycopg 3.
     patience_s : float
         How long to wait for a lock or a connection, seconds.
+    waits_for_disk : bool
+        Whether SQLite's commits are on the disk when they return. Without it what was committed outlives every
+        process, and may be lost with the machine's power unless a commit that waited came after it (ADR 10).
 
     Attributes
     ----------
@@ -46,12 +49,12 @@ class Database:
         That, and what a value raises that a column cannot hold: the fault of one row, not of the database.
     """
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S, waits_for_disk: bool = True) -> None:
         self.url = read_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.reading = _sqlite(self.url, patience_s, "BEGIN", _READERS)
-            self.writing = _sqlite(self.url, patience_s, _BEGIN_WRITING, 1)
+            self.writing = _sqlite(self.url, patience_s, _BEGIN_WRITING, 1, waits_for_disk=waits_for_disk)
         else:
             # One statement is one transaction: a read is one round trip instead of three.
             self.reading = _postgresql(self.url, patience_s, _READERS, isolation_level="AUTOCOMMIT")
@@ -175,7 +178,7 @@ def copy_sqlite(url: URL, path: Path) -> None:
         raise DependencyDown("the backup cannot be written") from error
 
 
-def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine:
+def _sqlite(url: URL, patience_s: float, begin: str, connections: int, *, waits_for_disk: bool = True) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -185,7 +188,7 @@ def _sqlite(url: URL, patience_s: float, begin: str, connections: int) -> Engine
         pool_timeout=patience_s,
         connect_args={"timeout": patience_s, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, "FULL" if waits_for_disk else "NORMAL"))
     event.listen(engine, "begin", partial(_begin, begin))
     return engine
 
@@ -194,12 +197,12 @@ def _begin(how: str, connection: Connection) -> None:
     connection.exec_driver_sql(how)
 
 
-def _set_up_sqlite(connection: Any, _: object) -> None:
+def _set_up_sqlite(synchronous: str, connection: Any, _: object) -> None:
     connection.isolation_level = None  # BEGIN is ours to say
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # broken text must not stop `verify`
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # a commit returns when the disk has it
+        f"synchronous = {synchronous}",  # FULL: a commit returns when the disk has it
         "foreign_keys = ON",
         "secure_delete = ON",  # a destroyed key must not survive in a free page
     ):

@@ -94,6 +94,11 @@ def prepare(commit: Commit) -> Job:
     )
 
 
+def of_nobody(note: Note) -> Job:
+    """A job that writes one note which belongs to no patient."""
+    return Job(patient=UNMATCHED, segments_known=0, entries_known=0, learned=note.at, facts=b"", notes=(note,))
+
+
 class Draft:
     """Rows to write in one transaction.
 

@@ -45,7 +45,7 @@ log = Table(
     metadata,
     Column("number", COUNT, primary_key=True, autoincrement=False),
     Column("patient", Text, ForeignKey("patients.pseudonym"), nullable=False),
-    Column("kind", Text, nullable=False),  # decision, feedback, erasure
+    Column("kind", Text, nullable=False),  # decision, feedback, erasure, client
     Column("id", Text, nullable=False, unique=True),  # the decision's uuid, or the digest of a feedback
     Column("service", Text, nullable=False),
     Column("topic", Text, nullable=False),
@@ -70,3 +70,26 @@ log_head = Table(
     # Goes up whenever the store looks whether it can write: SQLite writes nothing for a row that stays as it was.
     Column("probes", COUNT, nullable=False),
 )
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("iss", Text, nullable=False, unique=True),
+    Column("jku", Text, nullable=False),
+    Column("jwks", Text, nullable=False),
+    Column("audiences", Text, nullable=False),  # these three: JSON arrays, sorted
+    Column("tenants", Text, nullable=False),
+    Column("algs", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+seen_tokens = Table(
+    "seen_tokens",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("token", LargeBinary, primary_key=True),  # SHA-256 of the issuer's name for it
+    Column("until", BigInteger, nullable=False),  # seconds since 1970
+    sqlite_with_rowid=False,
+)
+Index(None, seen_tokens.c.until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -41,6 +42,11 @@ def erasure_note(patient: str, at: datetime) -> Note:
     return Note(kind="erasure", id=f"erasure-{patient}", at=stamp(at))
 
 
+def client_note(change: str, name: str, at: datetime, record: bytes = b"") -> Note:
+    """The log row that says that a client was ``added``, with its record, or ``removed``."""
+    return Note(kind="client", id=f"client-{uuid.uuid4()}", at=stamp(at), topic=change, outcome=name, plain=record)
+
+
 def seal_segment(cipher: Cipher, patient: str, number: int, learned: str, plain: bytes) -> SegmentRow:
     """Seal encoded facts as this patient's segment of this number."""
     sealed = cipher.seal(plain, "segment", patient, number, learned)
@@ -65,10 +71,15 @@ def seal_note(cipher: Cipher, patient: str, number: int, note: Note) -> bytes:
 
 
 def open_entry(ciphers: Mapping[str, Cipher | None], row: LogRow) -> Entry:
-    """The entry of a row; without decision or feedback if the patient was erased. Raises IntegrityError."""
+    """The entry of a row; without decision or feedback if the patient was erased, or if it is of no patient at all.
+
+    Raises
+    ------
+    IntegrityError
+    """
     cipher = ciphers.get(row.patient)
     patient = "" if row.patient == UNMATCHED else row.patient
-    if row.kind == "erasure" or cipher is None:
+    if row.kind in ("erasure", "client") or cipher is None:
         return Entry(number=row.number, patient=patient)
     plain = cipher.open(row.payload, row.kind, row.patient, row.number, row.id)
     if row.kind == "decision":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.database import Database, empty_wal
-from cds_app.adapters.drafting import Draft, Job, Standing
-from cds_app.adapters.ledger import Head, stamp
+from cds_app.adapters.drafting import Draft, Job, Standing, of_nobody
+from cds_app.adapters.ledger import Head, Note, stamp
+from cds_app.adapters.sealing import UNMATCHED
 from cds_app.adapters.session import Session
 from cds_app.adapters.vault import Vault
 from cds_app.adapters.writer import Outcome
@@ -59,6 +60,21 @@ class Transactions:
             _insert(session, draft)
         self._keep(draft.head)
         self._scrub()
+
+    def tell(self, note: Note, along: Callable[[Session], None]) -> None:
+        """Write what belongs to no patient, and the log entry that says so: both or nothing.
+
+        Raises
+        ------
+        DependencyDown, IntegrityError
+            And whatever the database raises for a row that the tables do not admit. Nothing was written.
+        """
+        with self._transaction() as session:
+            along(session)
+            draft = self._draft(session, patients=(UNMATCHED,))
+            draft.commit(of_nobody(note))
+            _insert(session, draft)
+        self._keep(draft.head)
 
     def probe(self) -> None:
         """Write to the database without changing it, and catch up on what could not be done before.

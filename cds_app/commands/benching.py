@@ -20,14 +20,17 @@ import click
 import numpy as np
 
 from cds_app.adapters.store_bench import bench_store
-from cds_app.bootstrap import knowledge_of
+from cds_app.bootstrap import Trust, door_through, knowledge_of, register_of, trust_of
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import running_service, unconfigured
 from cds_app.content import artefact
+from cds_app.domain.clients import Client
 from cds_app.explain.bench import bench_shap
 from cds_app.fabric.reading import read
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Twinner
+from cds_app.services.trust import Door
+from cds_app.services.trust_bench import bench_door
 from cds_app.settings import Settings
 from cds_app.twin.bench import bench_twin
 
@@ -258,7 +261,31 @@ def _parts() -> dict[str, Any]:
         store = bench_store(f"sqlite:///{folder}/store.sqlite")
     twin = asdict(bench_twin(knowledge.twin, knowledge.ontology, time.perf_counter))
     parts = {"ingest_and_twin": _ingest(knowledge), "twin": twin}
-    return {**parts, "attributions": _attributions(knowledge), "store_sqlite": store}
+    parts |= {"attributions": _attributions(knowledge), "store_sqlite": store}
+    return {**parts, "jwt_check": _jwt_check()}
+
+
+def _jwt_check() -> dict[str, dict[str, float]]:
+    """Finding out who calls, with used tokens remembered in memory and in SQLite."""
+    with tempfile.TemporaryDirectory(prefix="twinline-bench-") as folder:
+        settings = Settings(data_dir=Path(folder))
+
+        def in_memory(client: Client) -> Door:
+            trust = Trust()
+            trust.clients.add(client)
+            return door_through(trust, settings)
+
+        def in_sqlite(client: Client) -> Door:
+            with register_of(settings) as register:
+                for one in register.clients():
+                    register.remove(one.name)
+                register.add(client)
+            return door_through(trust_of(settings), settings)
+
+        return {
+            "memory": bench_door(in_memory, time.perf_counter),
+            "sqlite": bench_door(in_sqlite, time.perf_counter),
+        }
 
 
 def _attributions(knowledge: Knowledge) -> dict[str, dict[str, float]]:

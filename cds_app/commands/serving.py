@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,20 +37,42 @@ _FAILED = (500, "Internal Server Error")
 
 
 @click.command()
-@click.option("--host", help="Address to bind; loopback only until client authentication is available.")
+@click.option("--host", help="Address to bind (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to bind (default 8717).")
 @click.option("--workers", type=int, help="Worker processes (default 2).")
 @click.option("--threads", type=int, help="Threads in each worker (default 4).")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data).")
 @click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite.")
+@click.option("--public-url", help="Base URL under which callers know the service; https beyond loopback.")
+@click.option(
+    "--open-to-this-machine",
+    is_flag=True,
+    default=None,
+    help="Without clients: answer every program on this machine. Never on a ward.",
+)
 @click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
 def serve(**flags: Any) -> None:
     """Answer CDS Hooks calls."""
     settings = load_settings(flags, os.environ, Path("twinline.toml"))
     os.environ.update(environment_of(settings))
-    click.echo(f"twinline: http://{settings.host}:{settings.port}/cds-services", err=True)
-    click.echo("twinline: bound to loopback, callers are not authenticated", err=True)
+    names = _checked_clients(settings)
+    click.echo(f"twinline: {settings.base_url}/cds-services", err=True)
+    click.echo(f"twinline: {_who_may_call(names)}", err=True)
     _Server(settings).run()
+
+
+def _checked_clients(settings: Settings) -> list[str]:
+    from cds_app.bootstrap import check_callers, register_of  # numpy comes with it: after OMP_NUM_THREADS is set
+
+    with register_of(settings) as register:
+        check_callers(settings, register)
+        return [one.name for one in register.clients()]
+
+
+def _who_may_call(names: Sequence[str]) -> str:
+    if names:
+        return f"every call must carry the token of a client: {', '.join(names)}"
+    return "open to this machine: callers are not authenticated, every program here can read and write"
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -113,19 +135,32 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def running_service(
-    data_dir: Path, *flags: str, workers: int = 1, environ: Mapping[str, str] | None = None
+    data_dir: Path,
+    *flags: str,
+    workers: int = 1,
+    environ: Mapping[str, str] | None = None,
+    port: int = 0,
+    authenticated: bool = False,
 ) -> Iterator[str]:
     """A service of our own on a free loopback port, ready; stopped at the end.
 
     It runs in ``data_dir``, so that no ``twinline.toml`` of another place counts.
+
+    Parameters
+    ----------
+    port : int
+        Where it listens; 0 takes a free port.
+    authenticated : bool
+        Whether only clients may call, which are registered in ``data_dir``. Else it is open to this machine.
 
     Raises
     ------
     DependencyDown
         If it does not become ready.
     """
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "cds_app", "serve", "--port", str(port), "--workers", str(workers), *flags]
+    command += [] if authenticated else ["--open-to-this-machine"]
     log = (data_dir / "service.log").open("wb")
     process = subprocess.Popen(  # noqa: S603 - ourselves
         [*command, "--data-dir", str(data_dir)], stdout=log, stderr=log, env=environ, cwd=data_dir
@@ -177,12 +212,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
 def demo(once: bool, port: int, seed: int) -> None:
     """Start the service and a small EHR with synthetic patients."""
+    from cds_app.bootstrap import register_of
     from cds_app.sandbox.demo import run_demo, run_once_demo
+    from cds_app.sandbox.signing import Signer
+    from cds_app.services.registration import new_client
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped in any case
-    with (
-        tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder,
-        running_service(Path(folder), "--simulated-time", environ=unconfigured()) as service,
-    ):
-        status = run_once_demo(service, seed) if once else run_demo(service, port, seed)
+    signer = Signer()
+    with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
+        home = Path(folder)
+        client = new_client(name="demo-ehr", iss=signer.issuer, jwks=signer.public_keys())
+        with register_of(Settings(data_dir=home)) as register:
+            register.add(client)
+        with running_service(home, "--simulated-time", environ=unconfigured(), authenticated=True) as service:
+            status = run_once_demo(service, seed, signer) if once else run_demo(service, port, seed, signer)
     raise SystemExit(status)

@@ -19,7 +19,8 @@ class HookEvent:
     instance : str
         ``hookInstance`` as sent.
     tenant : str
-        Which EHR: the registered FHIR base URL, or ``local``.
+        Within which the patient's id names one person: the realm of the caller, or, of a call that was not
+        authenticated, the FHIR base URL or ``local``.
     patient : str
         Bare FHIR id.
     user : str

@@ -7,14 +7,16 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.once import run_once
 from cds_app.sandbox.patients import cohort
-from cds_app.sandbox.server import HOST, bind, create_sandbox
+from cds_app.sandbox.server import HOST, bind, create_sandbox, new_store
+from cds_app.sandbox.signing import Signer
 
 START: Final = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
-def run_demo(service_url: str, port: int, seed: int) -> int:
+def run_demo(service_url: str, port: int, seed: int, signer: Signer | None = None) -> int:
     """Serve the EHR's pages until interrupted or told to end (SIGINT, SIGTERM). From the main thread only.
 
     Parameters
@@ -25,8 +27,12 @@ def run_demo(service_url: str, port: int, seed: int) -> int:
         Where the pages go; 0 takes a free port.
     seed : int
         Of the synthetic patients.
+    signer : Signer, optional
+        Signs every call to the service.
     """
-    server = bind(create_sandbox(service_url, cohort(seed, START)), port)
+    patients = cohort(seed, START)
+    desk = Desk(service_url, new_store(patients), signer)
+    server = bind(create_sandbox(service_url, patients, desk=desk), port)
     print(f"twinline: a small EHR with synthetic patients: http://{HOST}:{server.server_port}/", flush=True)
     # Both arrive as KeyboardInterrupt, so that the caller can stop the service that it started.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,6 +46,6 @@ def run_demo(service_url: str, port: int, seed: int) -> int:
     return 0
 
 
-def run_once_demo(service_url: str, seed: int) -> int:
+def run_once_demo(service_url: str, seed: int, signer: Signer | None = None) -> int:
     """Walk all patients, print each card, and end; see `run_once` for the status."""
-    return run_once(service_url, cohort(seed, START), sys.stdout)
+    return run_once(service_url, cohort(seed, START), sys.stdout, signer)

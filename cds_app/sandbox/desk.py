@@ -14,6 +14,7 @@ from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.ehr_client import Card, Service, ServiceFailure
 from cds_app.sandbox.resources import Resource
+from cds_app.sandbox.signing import Signer
 from cds_app.sandbox.store import Store
 
 USER: Final = "Practitioner/synthetic-clinician"
@@ -85,11 +86,14 @@ class Desk:
     service_url : str
         Base URL of the CDS service, on loopback.
     store : Store
+    signer : Signer, optional
+        Signs every call to the service.
     """
 
-    def __init__(self, service_url: str, store: Store) -> None:
+    def __init__(self, service_url: str, store: Store, signer: Signer | None = None) -> None:
         self.service_url = service_url
         self.store = store
+        self.signer = signer
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
         self._begun: set[str] = set()
@@ -158,7 +162,7 @@ class Desk:
         shown: list[Shown] = []
         calls: list[Call] = []
         try:
-            services = ehr_client.discover(self.service_url)
+            services = ehr_client.discover(self.service_url, self.signer)
         except ServiceFailure as failure:
             calls.append(Call(hook="discovery", took_ms=0.0, failure=failure))
             services = ()
@@ -185,7 +189,8 @@ class Desk:
         cards: tuple[Card, ...] = ()
         failed: ServiceFailure | None = None
         try:
-            cards = ehr_client.fire(self.service_url, ehr_client.event(service, self.store, context, base))
+            event = ehr_client.event(service, self.store, context, base)
+            cards = ehr_client.fire(self.service_url, event, self.signer)
         except ServiceFailure as failure:
             failed = failure
         call = Call(hook=service.hook, took_ms=1000.0 * (time.perf_counter() - began), failure=failed)
@@ -215,7 +220,7 @@ class Desk:
         """Send feedback, unless the card has no uuid: CDS Hooks 2.0 knows no other name for it."""
         if shown.card.get("uuid"):
             try:
-                effects = ehr_client.send_feedback(self.service_url, shown.service, [item])
+                effects = ehr_client.send_feedback(self.service_url, shown.service, [item], self.signer)
                 told = replace(told, text=". ".join((told.text, *effects)))
             except ServiceFailure as failure:
                 told = replace(told, failure=failure)

@@ -15,6 +15,7 @@ import requests
 from cds_app.errors import BadRequest
 from cds_app.sandbox.fhir_api import resolve
 from cds_app.sandbox.resources import instant
+from cds_app.sandbox.signing import Signer
 from cds_app.sandbox.store import Store
 
 Card = Mapping[str, Any]
@@ -87,7 +88,7 @@ class Event:
     instance: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-def discover(service_url: str) -> tuple[Service, ...]:
+def discover(service_url: str, signer: Signer | None = None) -> tuple[Service, ...]:
     """The services behind a base URL.
 
     Raises
@@ -95,7 +96,7 @@ def discover(service_url: str) -> tuple[Service, ...]:
     ServiceFailure
         If there is no proper answer.
     """
-    body = _exchange("GET", f"{_loopback(service_url)}/cds-services", None)
+    body = _exchange("GET", f"{_loopback(service_url)}/cds-services", None, signer)
     services = body.get("services") if isinstance(body, dict) else None
     if not isinstance(services, list):
         raise ServiceFailure(200, "the discovery answer has no `services`")
@@ -119,7 +120,7 @@ def fill(template: str, context: Mapping[str, str]) -> str:
     return _TOKEN.sub(lambda found: quote(_token_value(found[1], context), safe=""), template)
 
 
-def fire(service_url: str, event: Event) -> tuple[Card, ...]:
+def fire(service_url: str, event: Event, signer: Signer | None = None) -> tuple[Card, ...]:
     """Call the service and return its cards.
 
     Raises
@@ -135,14 +136,17 @@ def fire(service_url: str, event: Event) -> tuple[Card, ...]:
         "prefetch": dict(event.prefetch),
         "extension": {SIMULATED_TIME: instant(event.at)},
     }
-    body = _exchange("POST", f"{_loopback(service_url)}/cds-services/{quote(event.service.id, safe='')}", request)
+    url = f"{_loopback(service_url)}/cds-services/{quote(event.service.id, safe='')}"
+    body = _exchange("POST", url, request, signer)
     cards = body.get("cards") if isinstance(body, dict) else None
     if not isinstance(cards, list) or not all(isinstance(one, dict) and one.get("summary") for one in cards):
         raise ServiceFailure(200, "the answer has no proper `cards`")
     return tuple(cards)
 
 
-def send_feedback(service_url: str, service_id: str, items: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def send_feedback(
+    service_url: str, service_id: str, items: Sequence[Mapping[str, Any]], signer: Signer | None = None
+) -> tuple[str, ...]:
     """Tell the service what became of cards.
 
     Returns
@@ -156,7 +160,7 @@ def send_feedback(service_url: str, service_id: str, items: Sequence[Mapping[str
         If it does not take the feedback.
     """
     url = f"{_loopback(service_url)}/cds-services/{quote(service_id, safe='')}/feedback"
-    body = _exchange("POST", url, {"feedback": list(items)}, expect_body=False)
+    body = _exchange("POST", url, {"feedback": list(items)}, signer, expect_body=False)
     try:
         return tuple(str(one["text"]) for one in body["extension"][_EFFECTS])
     except (KeyError, TypeError):
@@ -211,11 +215,16 @@ def _loopback(url: str) -> str:
     return url.rstrip("/")
 
 
-def _exchange(method: str, url: str, body: Mapping[str, Any] | None, *, expect_body: bool = True) -> Any:
+def _exchange(
+    method: str, url: str, body: Mapping[str, Any] | None, signer: Signer | None, *, expect_body: bool = True
+) -> Any:
+    headers = {"Authorization": f"Bearer {signer.token(url)}"} if signer else {}
     try:
         with requests.Session() as session:
             session.trust_env = False
-            response = session.request(method, url, json=body, timeout=_TIMEOUT_S, allow_redirects=False)
+            response = session.request(
+                method, url, json=body, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
+            )
     except requests.RequestException as error:
         raise ServiceFailure(None, f"the service does not answer ({type(error).__name__})") from error
     if response.status_code != 200:

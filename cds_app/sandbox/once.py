@@ -14,6 +14,7 @@ from cds_app.sandbox.desk import Desk, Shown, Visit
 from cds_app.sandbox.markdown import to_plain
 from cds_app.sandbox.patients import Expected, SyntheticPatient
 from cds_app.sandbox.server import create_sandbox, new_store, running
+from cds_app.sandbox.signing import Signer
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "
@@ -56,7 +57,7 @@ class _Walk:
             print("\n".join(wrapped), file=self.out)
 
 
-def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO) -> int:
+def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO, signer: Signer | None = None) -> int:
     """Open every chart at each of its times and print what comes.
 
     Parameters
@@ -66,6 +67,8 @@ def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO) 
     cohort : sequence of SyntheticPatient
     out : TextIO
         Where to print.
+    signer : Signer, optional
+        Signs every call to the service.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO) 
         card, and every deteriorating one had a card; else 1.
     """
     store = new_store(cohort)
-    desk = Desk(service_url, store)
+    desk = Desk(service_url, store, signer)
     with running(create_sandbox(service_url, cohort, desk=desk)) as ehr:
         walk = _Walk(desk=desk, base=f"{ehr}/fhir", out=out)
         for at, patient in _openings(cohort):

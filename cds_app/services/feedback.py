@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from jinja2 import Environment
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import quiet_until
 from cds_app.cards.text import number, render
+from cds_app.domain.clients import Caller, may_speak_of
 from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
@@ -81,8 +83,17 @@ class Listening:
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
 
-    def listen(self, service: ServiceDefinition, items: Sequence[object], *, received: datetime) -> tuple[Effect, ...]:
+    def listen(
+        self,
+        service: ServiceDefinition,
+        items: Sequence[object],
+        *,
+        received: datetime,
+        caller: Caller | None = None,
+    ) -> tuple[Effect, ...]:
         """Store a batch; all of it or, when one item is malformed, nothing.
+
+        What is said of another caller's card is kept as said of an unknown card, and answered in the same way.
 
         Returns
         -------
@@ -97,7 +108,7 @@ class Listening:
             When nothing could be stored.
         """
         read = [self._read(item, index, service, received) for index, item in enumerate(items)]
-        matched = [self._matched(one, service) for one in read]
+        matched = [self._matched(one, service, caller) for one in read]
         ordered = sorted(matched, key=lambda one: one.patient)
         for patient, group in groupby(ordered, key=lambda one: one.patient):
             self._commit(patient, tuple(one.feedback for one in group), received)
@@ -108,10 +119,12 @@ class Listening:
         listed = service.override_reason(feedback.reason_code) is not None
         return replace(feedback, reason_listed=listed, received=feedback.at if self.simulated else received)
 
-    def _matched(self, feedback: Feedback, service: ServiceDefinition) -> _Matched:
+    def _matched(self, feedback: Feedback, service: ServiceDefinition, caller: Caller | None) -> _Matched:
         entry = self.store.find(feedback.card)
         decision = entry.decision if entry is not None else None
         if entry is None or decision is None or decision.service != feedback.service:
+            return _Matched(patient=_UNMATCHED, feedback=feedback)
+        if not may_speak_of(_realm(decision), caller):
             return _Matched(patient=_UNMATCHED, feedback=feedback)
         linked = replace(feedback, topic=decision.topic)
         return _Matched(patient=entry.patient, feedback=linked, effect=self._effect(decision, linked, service))
@@ -143,6 +156,12 @@ class Listening:
             facts=Facts(),
             feedback=feedback,
         )
+
+
+def _realm(decision: Decision) -> str:
+    """In which the decision's patient is a person; "" where it was not pinned."""
+    pinned: str = json.loads(decision.pins.get("event", "{}")).get("tenant", "")
+    return pinned
 
 
 def read_feedback(item: object, where: str, service: str, received: datetime) -> Feedback:

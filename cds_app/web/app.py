@@ -16,5 +16,5 @@ def build(desk: Desk, shelf: Shelf) -> Flask:
     problems.register(app)
     app.register_blueprint(cds_hooks.blueprint(desk))
     app.register_blueprint(model_cards.blueprint(shelf))
-    app.register_blueprint(health.blueprint(desk.answering.ready))
+    app.register_blueprint(health.blueprint(desk.ready))
     return app

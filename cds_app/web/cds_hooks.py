@@ -14,7 +14,9 @@ from cds_app.errors import BadRequest
 from cds_app.ports import Clock
 from cds_app.services.answer import Answering
 from cds_app.services.feedback import Effect, Listening
+from cds_app.services.trust import Door
 from cds_app.settings import Settings
+from cds_app.web import admission
 from cds_app.web.requests import read_call, read_json
 
 _MAX_FEEDBACK = 500
@@ -29,11 +31,18 @@ class Desk:
     clock: Clock
     answering: Answering
     listening: Listening
+    door: Door
+
+    def ready(self) -> None:
+        """Raise DependencyDown or IntegrityError unless callers can be told apart, and answered."""
+        self.door.directory.clients()
+        self.answering.ready()
 
 
 def blueprint(desk: Desk) -> Blueprint:
     """The three endpoints over one desk."""
     routes = Blueprint("cds_hooks", __name__)
+    admission.guard(routes, desk.door, desk.settings.cors_origins)
 
     @routes.get("/cds-services")
     def discovery() -> ResponseReturnValue:
@@ -44,14 +53,21 @@ def blueprint(desk: Desk) -> Blueprint:
     def service(service_id: str) -> ResponseReturnValue:
         definition = desk.answering.knowledge.service(service_id)
         body = read_json(request, max_bytes=desk.settings.max_body_bytes)
-        call = read_call(body, definition, received=desk.clock.now(), simulated=desk.settings.simulated_time)
+        call = read_call(
+            body,
+            definition,
+            received=desk.clock.now(),
+            simulated=desk.settings.simulated_time,
+            caller=admission.caller(),
+        )
         return _raw_cards(desk.answering.answer(call))
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> ResponseReturnValue:
         definition = desk.answering.knowledge.service(service_id)
         body = read_json(request, max_bytes=desk.settings.max_body_bytes)
-        effects = desk.listening.listen(definition, _items(body), received=desk.clock.now())
+        now, caller = desk.clock.now(), admission.caller()
+        effects = desk.listening.listen(definition, _items(body), received=now, caller=caller)
         return _json({"extension": {EFFECTS: [_effect(one) for one in effects]}} if effects else {})
 
     return routes

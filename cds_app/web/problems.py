@@ -6,7 +6,7 @@ import structlog
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from cds_app.errors import TwinlineError
+from cds_app.errors import TwinlineError, Unauthorised
 
 _LOG = structlog.get_logger("twinline")
 _RETRY_AFTER_S = "1"
@@ -15,6 +15,7 @@ _HTTP_ISSUE = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "in
 
 def register(app: Flask) -> None:
     """Attach the handlers to an app."""
+    app.register_error_handler(Unauthorised, _unauthorised)
     app.register_error_handler(TwinlineError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -54,6 +55,16 @@ def outcome(status: int, code: str, issue_type: str, text: str, field: str | Non
 def _refused(error: TwinlineError) -> Response:
     _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
     return outcome(error.status, error.code, error.issue_type, error.message, error.field)
+
+
+def _unauthorised(error: Unauthorised) -> Response:
+    """The same bytes whatever was wrong: who tries out tokens learns nothing."""
+    _LOG.warning("refused", code=error.code, status=error.status, reason=error.reason)
+    response = Response(b"", status=error.status)
+    del response.headers["Content-Type"]
+    response.headers["WWW-Authenticate"] = "Bearer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _http(error: HTTPException) -> Response:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from flask import Request
 
 from cds_app.cards.definition import ServiceDefinition
+from cds_app.domain.clients import Caller
 from cds_app.domain.events import HookEvent
 from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
@@ -39,7 +40,14 @@ def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     return cast(dict[str, Any], body)
 
 
-def read_call(body: Mapping[str, Any], service: ServiceDefinition, *, received: datetime, simulated: bool) -> HookCall:
+def read_call(
+    body: Mapping[str, Any],
+    service: ServiceDefinition,
+    *,
+    received: datetime,
+    simulated: bool,
+    caller: Caller | None = None,
+) -> HookCall:
     """Check a CDS Hooks request against its service.
 
     Parameters
@@ -48,6 +56,8 @@ def read_call(body: Mapping[str, Any], service: ServiceDefinition, *, received: 
         The service's clock.
     simulated : bool
         Whether a stated event time (extension ``com.twinline.simulated-time``) is honoured.
+    caller : Caller or None
+        Whose patients they are; None if callers are not authenticated.
 
     Raises
     ------
@@ -64,7 +74,7 @@ def read_call(body: Mapping[str, Any], service: ServiceDefinition, *, received: 
         service=service.id,
         hook=service.hook,
         instance=instance,
-        tenant=server or _LOCAL,
+        tenant=caller.realm(server) if caller else server or _LOCAL,
         patient=_matching(_ID, _text(context, "patientId", "context.patientId"), "context.patientId"),
         user=_matching(_USER, _text(context, "userId", "context.userId"), "context.userId"),
         encounter=_encounter(context, required=service.hook == "encounter-start"),

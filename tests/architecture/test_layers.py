@@ -154,6 +154,7 @@ def test_the_core_asks_nobody_what_time_it_is() -> None:
 def test_a_serving_process_loads_no_training_code(tmp_path: Path) -> None:
     program = f"import sys, cds_app.wsgi; print([m for m in {NOT_SERVING} if sys.modules.get(m)])"
     environ = {**os.environ, "TWINLINE_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environ["TWINLINE_OPEN_TO_THIS_MACHINE"] = "true"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
     )

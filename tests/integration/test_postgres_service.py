@@ -31,7 +31,7 @@ URL = "/cds-services/twinline-patient-view"
 
 @pytest.fixture
 def settings(postgres_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, database_url=postgres_url)
+    return Settings(data_dir=tmp_path, database_url=postgres_url, open_to_this_machine=True)
 
 
 @pytest.fixture

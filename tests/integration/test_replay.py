@@ -79,7 +79,7 @@ def without_ids(shown: list[dict[str, Any]]) -> list[Any]:
 @contextmanager
 def serving(knowledge: Knowledge) -> Iterator[str]:
     """The service on a port of its own, with simulated time."""
-    settings = Settings(simulated_time=True)
+    settings = Settings(simulated_time=True, open_to_this_machine=True)
     server = make_server("127.0.0.1", 0, app_of(memory_deps(knowledge, settings)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -9,6 +9,12 @@ import pytest
 from cds_app.errors import SettingsError
 from cds_app.settings import is_loopback, load_settings
 
+EXPOSED = {"host": "10.0.0.1", "public_url": "https://cds.example"}
+NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a",
+                "https://[x", "https://a.example:port"]  # fmt: skip
+NO_ORIGINS = ["*", "null", "a.example", "https://A.example", "https://a.example/", "https://a.example:443",
+              "http://a.example:80", "https://*.example", "https://a.example:x", "https://a.example:", ""]  # fmt: skip
+
 
 def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
     file = tmp_path / "twinline.toml"
@@ -27,8 +33,17 @@ def test_lists_come_comma_separated() -> None:
     [
         ({"prot": 1}, "prot"),
         ({"port": "eighty"}, "port"),
-        ({"host": "0.0.0.0"}, "loopback"),  # noqa: S104 - that it is refused is the point
-        ({"host": "ehr.example"}, "loopback"),
+        ({"host": "0.0.0.0"}, "beyond loopback, public_url"),  # noqa: S104 - that it is refused is the point
+        ({"host": "ehr.example"}, "beyond loopback, public_url"),
+        ({"host": "ehr.example", "public_url": "http://cds.example"}, "https"),
+        *(({**EXPOSED, flag: True}, "only loopback") for flag in ("open_to_this_machine", "simulated_time")),
+        ({"public_url": "https://cds.example", "open_to_this_machine": True}, "only loopback"),
+        ({"public_url": "https://cds.example", "simulated_time": True}, "only loopback"),
+        ({"public_url": "http://cds.example"}, "https"),
+        *(({"public_url": url}, "public_url") for url in NO_BASE_URLS),
+        *(({"cors_origins": (origin,)}, "cors_origins") for origin in NO_ORIGINS),
+        ({"token_max_age_s": 3601}, "token_max_age_s"),
+        ({"token_max_age_s": 0}, "token_max_age_s"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"workers": 0}, "workers"),
     ],
@@ -36,6 +51,34 @@ def test_lists_come_comma_separated() -> None:
 def test_what_is_unknown_malformed_or_unsafe_refuses_and_is_named(flags: dict[str, object], word: str) -> None:
     with pytest.raises(SettingsError, match=word):
         load_settings(flags)
+
+
+def test_beyond_loopback_a_public_url_is_enough() -> None:
+    settings = load_settings({**EXPOSED, "public_url": "https://cds.example/twinline/"})
+    assert settings.base_url == "https://cds.example/twinline"
+
+
+@pytest.mark.parametrize(
+    ("flags", "url"),
+    [
+        ({}, "http://127.0.0.1:8717"),
+        ({"host": "::1", "port": 9}, "http://[::1]:9"),
+        ({"public_url": "http://127.0.0.1:1/x"}, "http://127.0.0.1:1/x"),
+    ],
+)
+def test_callers_know_the_service_under_its_public_url(flags: dict[str, object], url: str) -> None:
+    assert load_settings(flags).base_url == url
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    origins = "https://a.example, http://localhost:8080,https://a.example:8443,http://[::1]:9"
+    settings = load_settings({}, {"TWINLINE_CORS_ORIGINS": origins})
+    assert len(settings.cors_origins) == 4
+
+
+def test_a_service_is_closed_unless_told_otherwise() -> None:
+    assert load_settings().open_to_this_machine is False
+    assert load_settings({}, {"TWINLINE_OPEN_TO_THIS_MACHINE": "true"}).open_to_this_machine is True
 
 
 def test_a_broken_file_refuses(tmp_path: Path) -> None:

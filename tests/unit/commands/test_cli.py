@@ -31,6 +31,7 @@ from tests.stores import append, decision, edit, facts, sqlite_store
 COMMANDS = (
     "serve",
     "demo",
+    "clients",
     "replay",
     "decision",
     "audit",
@@ -44,6 +45,7 @@ COMMANDS = (
     "bench",
 )
 BELOW = (
+    *("clients add", "clients list", "clients remove", "clients history"),
     *("decision list", "decision show", "decision replay", "audit verify", "content check"),
     *("train sepsis", "train aki", "train mortality", "train twin"),
     *("evaluate sepsis", "evaluate aki", "evaluate mortality", "evaluate forecast"),
@@ -170,7 +172,10 @@ def test_a_file_that_is_not_parquet_is_status_2(shell: Shell, tmp_path: Path, wo
     assert (status, err) == (2, "twinline: cannot be read as a Parquet file (data)\n")
 
 
-@pytest.mark.parametrize("words", ["audit verify", "decision list", "decision replay one", "backup copy.sqlite"])
+@pytest.mark.parametrize(
+    "words",
+    ["clients list", "clients remove x", "audit verify", "decision list", "decision replay one", "backup copy.sqlite"],
+)
 def test_a_folder_without_a_database_is_status_2_and_stays_so(shell: Shell, tmp_path: Path, words: str) -> None:
     status, _, err = shell(*words.split(), "--data-dir", str(tmp_path / "typo"))
     assert (status, "no database" in err) == (2, True)

@@ -87,7 +87,7 @@ def test_what_fails_is_named_and_cannot_be_asked(failing: Knowledge) -> None:
 def test_the_clinician_is_told_and_the_service_is_not_ready(root: Path) -> None:
     _flip_a_byte(root)
     failing = load_knowledge(root, timezone="UTC")
-    client = app_of(memory_deps(failing, Settings(simulated_time=True))).test_client()
+    client = app_of(memory_deps(failing, Settings(simulated_time=True, open_to_this_machine=True))).test_client()
     answer = client.post(f"/cds-services/{SERVICE}", json=at(septic(FROZEN), FROZEN))
     assert answer.status_code == 200
     assert client.get("/readyz").status_code == 503

@@ -1,0 +1,129 @@
+"""``twinline clients``: which EHRs may call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cds_app.adapters.client_register import SqlClients
+from cds_app.bootstrap import register_of
+from cds_app.domain.clients import ALGS, Client
+from cds_app.errors import IntegrityError, SettingsError
+from cds_app.services.keys import MAX_BYTES, usable_keys
+from cds_app.services.registration import new_client
+from cds_app.settings import load_settings
+
+_STORE_OPTIONS = (
+    click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
+    click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite."),
+)
+
+
+def _with_store(command: Any) -> Any:
+    for option in reversed(_STORE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _open(flags: dict[str, Any], *, make: bool) -> Iterator[SqlClients]:
+    """The register. Only adding may make a database: a mistyped folder must not look like one without clients."""
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    if not make and not settings.database_url and not settings.database_file.exists():
+        raise SettingsError("there is no database in this folder", field="data_dir")
+    with register_of(settings) as register:
+        yield register
+
+
+@click.group()
+def clients() -> None:
+    """Say which EHRs may call. Running services take a change up within seconds."""
+
+
+@clients.command()
+@click.argument("name")
+@click.option("--iss", required=True, help="Issuer of its tokens, character by character.")
+@click.option("--jku", default="", help="https URL at which it publishes its keys.")
+@click.option("--jwks", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File with its public keys.")
+@click.option("--audience", multiple=True, help="Audience its tokens may name beside the endpoint's URL. Repeatable.")
+@click.option("--tenant", multiple=True, help="Organisation it may speak for; without one, none. Repeatable.")
+@click.option("--alg", multiple=True, type=click.Choice(sorted(ALGS)), help="Only these; default ES384 and RS384.")
+@_with_store
+def add(  # noqa: PLR0913 - one for each option
+    name: str,
+    *,
+    iss: str,
+    jku: str,
+    jwks: Path | None,
+    audience: tuple[str, ...],
+    tenant: tuple[str, ...],
+    alg: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Register a client under NAME."""
+    client = new_client(name=name, iss=iss, jku=jku, jwks=_text(jwks), audiences=audience, tenants=tenant, algs=alg)
+    with _open(flags, make=True) as register:
+        register.add(client)
+    click.echo(f"{name} may call")
+
+
+@clients.command("list")
+@_with_store
+def list_clients(**flags: Any) -> None:
+    """Show all clients; status 4 if one of them is not what the log says."""
+    with _open(flags, make=False) as register:
+        found, history = register.clients(), register.history()
+    for one in found:
+        click.echo("\n".join(_lines(one)))
+    standing = {one.name: one.what for one in history}
+    if put_back := [one.name for one in found if standing.get(one.name) != "added"]:
+        raise IntegrityError(f"not registered according to the log: {', '.join(put_back)}")
+
+
+@clients.command()
+@click.argument("name")
+@_with_store
+def remove(name: str, **flags: Any) -> None:
+    """Have a client's calls refused from now on."""
+    with _open(flags, make=False) as register:
+        register.remove(name)
+        left = len(register.clients())
+    click.echo(f"{name} may not call any more")
+    if not left:
+        click.echo("no client is left: the service refuses every call, and will not start again", err=True)
+
+
+@clients.command()
+@_with_store
+def history(**flags: Any) -> None:
+    """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
+    with _open(flags, make=False) as register:
+        found = register.history()
+    for one in found:
+        click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
+
+
+def _text(file: Path | None) -> str:
+    """The file's text. A key set is small: what is larger is something else."""
+    if file is None:
+        return ""
+    if file.stat().st_size > MAX_BYTES:
+        raise SettingsError("too large for a key set", field="jwks")
+    try:
+        return file.read_text("utf-8") or " "
+    except UnicodeDecodeError as error:
+        raise SettingsError("not a JSON Web Key Set", field="jwks") from error
+
+
+def _lines(client: Client) -> Iterator[str]:
+    yield client.name
+    yield f"  issuer      {client.iss}"
+    yield f"  keys        {client.jku or ', '.join(sorted(usable_keys(client.jwks.encode())))}"
+    yield f"  algorithms  {', '.join(sorted(client.algs))}"
+    yield from (f"  audience    {one}" for one in sorted(client.audiences))
+    yield from (f"  tenant      {one}" for one in sorted(client.tenants))
