@@ -18,6 +18,7 @@ import structlog
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.decisions import Decision
 from cds_app.domain.facts import gather
+from cds_app.domain.issues import IssueCode
 from cds_app.errors import DependencyDown
 from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, TwinStore
@@ -124,4 +125,5 @@ class Answering:
 
 
 def _unused(reading: Reading) -> Mapping[str, int]:
-    return Counter(issue.code.value for issue in reading.issues if issue.dropped)
+    lost = (one for one in reading.issues if one.dropped or one.code is IssueCode.FETCH_FAILED)
+    return Counter(one.code.value for one in lost)
