@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
@@ -13,6 +13,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.memory_store import MemoryStore
+from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault, key_file, read_master_key
@@ -24,8 +25,10 @@ from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.model_cards import Shelf
 from cds_app.services.records import Records, Twinner
+from cds_app.services.switchboard import Switchboard
+from cds_app.services.watching import Watching
 from cds_app.settings import Settings
-from cds_app.web.app import build
+from cds_app.web.app import Dials, build
 from cds_app.web.cds_hooks import Desk
 
 
@@ -38,6 +41,7 @@ class Deps:
     store: TwinStore
     clock: Clock
     fhir: FhirReader
+    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
@@ -95,6 +99,8 @@ def answering_of(deps: Deps) -> Answering:
         store=deps.store,
         records=Records(deps.store, twinner, capacity=deps.settings.cached_facts),
         gatherer=gatherer,
+        switchboard=Switchboard(deps.store),
+        meter=deps.meter,
         computing=gatherer.computing,
     )
 
@@ -102,9 +108,28 @@ def answering_of(deps: Deps) -> Answering:
 def app_of(deps: Deps) -> Flask:
     """A Flask app over given dependencies."""
     answering = answering_of(deps)
-    listening = Listening(deps.store, answering.records, answering.turns, simulated=deps.settings.simulated_time)
+    return built(deps, answering, watching_of(deps, answering))
+
+
+def watching_of(deps: Deps, answering: Answering) -> Watching:
+    """What looks after the service."""
+    return Watching(
+        knowledge=deps.knowledge,
+        store=deps.store,
+        fhir=deps.fhir,
+        switchboard=answering.switchboard,
+        meter=deps.meter,
+    )
+
+
+def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
+    """The app over its use cases."""
+    listening = Listening(
+        deps.store, answering.records, deps.meter, answering.turns, simulated=deps.settings.simulated_time
+    )
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening)
-    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts))
+    dials = Dials(readiness=watching.readiness, meter=deps.meter, page=deps.meter.page)
+    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials)
 
 
 def quiet_logs() -> None:

@@ -33,6 +33,8 @@ class Settings(BaseModel):
     timezone : IANA name of the zone in which times are shown on cards.
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.
+    metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
+    metrics_token : the bearer token that ``/metrics`` asks for.
     cached_facts : how many facts the twins in memory may hold together, per worker.
     """
 
@@ -51,6 +53,8 @@ class Settings(BaseModel):
     simulated_time: bool = False
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     max_entries: int = Field(default=25_000, ge=1)
+    metrics: bool = False
+    metrics_token: str = Field(default="", repr=False)
     cached_facts: int = Field(default=200_000, ge=0)
 
     @model_validator(mode="after")

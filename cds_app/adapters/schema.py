@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -59,6 +59,9 @@ log = Table(
     Column("mac", LargeBinary, nullable=False),
 )
 Index(None, log.c.patient, log.c.number)
+Index(None, log.c.at)  # what fires is counted by time
+_TURNED: Final = text("kind = 'switch'")  # few among many, and asked for every second
+Index("ix_log_turns", log.c.number, sqlite_where=_TURNED, postgresql_where=_TURNED)
 
 log_head = Table(
     "log_head",

@@ -130,8 +130,8 @@ class Transactions:
 
 
 def _repeatable(jobs: Sequence[Job]) -> set[str]:
-    """Ids that may rightly be in the log already. A decision's may not: the table refuses it a second time."""
-    return {note.id for job in jobs for note in job.notes if note.kind == "feedback"}
+    """Ids that may well be in the log already. A decision's may not: the table refuses it a second time."""
+    return {note.id for job in jobs for note in job.notes if note.kind != "decision"}
 
 
 def _standings(session: Session, patients: Sequence[str]) -> list[Standing]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,7 @@ _REFUSALS = (
     (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
     (ParseException, (400, "Bad Request")),
 )
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _FAILED = (500, "Internal Server Error")
 
 
@@ -50,6 +52,7 @@ def serve(**flags: Any) -> None:
     os.environ.update(environment_of(settings))
     click.echo(f"twinline: http://{settings.host}:{settings.port}/cds-services", err=True)
     click.echo("twinline: bound to loopback, callers are not authenticated", err=True)
+    os.environ[METRICS] = metrics_folder()
     _Server(settings).run()
 
 
@@ -95,6 +98,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "limit_request_fields": 50,
             "accesslog": None,
             "loglevel": "warning",
+            "child_exit": _forget_worker,
+            "on_exit": _forget_all,
         }
         for key, value in chosen.items():
             self.cfg.set(key, value)
@@ -102,6 +107,28 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
     def load(self) -> Any:
         """Called in the worker: importing the module builds the app."""
         return import_app("cds_app.wsgi:app")
+
+
+def _forget_worker(_: Any, worker: Any) -> None:
+    """A worker has ended: what it counted stays, how things stood with it does not count any more."""
+    from prometheus_client.multiprocess import mark_process_dead  # here: its import looks at the environment
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _forget_all(_: Any) -> None:
+    """The service has ended. Called in the master only."""
+    shutil.rmtree(os.environ[METRICS], ignore_errors=True)
+
+
+def metrics_folder() -> str:
+    """A new folder for what the workers count.
+
+    In memory where there is such a place: the files are mapped, and writing to a mapped file on a full disk kills the
+    process. The disk that may be full is the database's.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
+    return tempfile.mkdtemp(prefix="twinline-metrics-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -51,6 +51,9 @@ class FakeFhir:
     def allowed(self, base: str) -> bool:
         return base in self.bases
 
+    def breakers(self) -> tuple[str, ...]:
+        return ("closed",) * len(self.bases)
+
 
 @pytest.fixture
 def service(knowledge: Knowledge) -> ServiceDefinition:
