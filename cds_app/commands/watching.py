@@ -1,0 +1,64 @@
+"""Commands of the standing watch: switches, canary patients, what fires."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.bootstrap import knowledge_of
+from cds_app.commands.stores import open_store, with_store
+from cds_app.domain.switches import Mode, Switch, fold
+from cds_app.errors import BadRequest
+from cds_app.services.switchboard import turn_to
+
+
+@click.command()
+@with_store
+@click.argument("service", required=False)
+@click.argument("mode", required=False, type=click.Choice([Mode.OFF.value, Mode.SHADOW.value, Mode.ON.value]))
+@click.option("--topic", default="", help="One topic of the service instead of all of it.")
+@click.option("--reason", default="", help="Why; kept in the log.")
+@click.option("--by", default="", help="Who says so; kept in the log.")
+@click.option("--list", "listing", is_flag=True, help="Show every switch that is not on, and every turn.")
+def switch(service: str | None, mode: str | None, topic: str, listing: bool, **flags: Any) -> None:
+    """Turn SERVICE (an id, or all) off, into shadow or on again. Running workers see it within seconds."""
+    reason, by = flags.pop("reason"), flags.pop("by")
+    with open_store(flags) as (settings, store):
+        if listing:
+            _list(list(store.turns()))
+            return
+        if service is None or mode is None:
+            raise BadRequest("name a service (or all) and off, shadow or on; or ask for --list", field="service")
+        turned = turn_to(
+            store,
+            knowledge_of(settings),
+            SystemClock(),
+            service=service,
+            topic=topic,
+            mode=Mode(mode),
+            by=by,
+            reason=reason,
+        )
+    click.echo(_line(turned))
+
+
+def _list(turns: list[Switch]) -> None:
+    standing = fold(turns).turned()
+    for one in standing:
+        click.echo(f"{_name(one)} is {one.mode.value}")
+    if not standing:
+        click.echo("everything is on")
+    for one in turns:
+        click.echo(_line(one))
+
+
+def _line(one: Switch) -> str:
+    turned = f"{one.before.value} -> {one.mode.value}"
+    return f"{one.at:%Y-%m-%d %H:%M:%S}Z  {_name(one)}  {turned}  {json.dumps(one.by)}  {json.dumps(one.reason)}"
+
+
+def _name(one: Switch) -> str:
+    return f"{one.service}/{one.topic}" if one.topic else one.service
