@@ -6,6 +6,8 @@ import atexit
 import logging
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from flask import Flask
 
@@ -17,19 +19,24 @@ from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault, key_file, read_master_key
-from cds_app.content import content_root
+from cds_app.content import content_root, latest
 from cds_app.ports import Clock, FhirReader, TwinStore
 from cds_app.services.answer import Answering
+from cds_app.services.canary import NAME, Canary
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.model_cards import Shelf
+from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
+from cds_app.services.rounds import Duty, Rounds
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
 from cds_app.web.app import Dials, build
 from cds_app.web.cds_hooks import Desk
+
+GAUGES_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +118,14 @@ def app_of(deps: Deps) -> Flask:
     return built(deps, answering, watching_of(deps, answering))
 
 
-def watching_of(deps: Deps, answering: Answering) -> Watching:
+def canary_of(deps: Deps, answering: Answering) -> Canary:
+    """The canary patients of this installation, asked for beside the calls."""
+    load = partial(latest, NAME, root=content_root())
+    stale_s = 3 * deps.settings.canary_every_s
+    return Canary(deps.knowledge, load, answering.computing, stale_s=stale_s)
+
+
+def watching_of(deps: Deps, answering: Answering, canary: Canary | None = None) -> Watching:
     """What looks after the service."""
     return Watching(
         knowledge=deps.knowledge,
@@ -119,7 +133,14 @@ def watching_of(deps: Deps, answering: Answering) -> Watching:
         fhir=deps.fhir,
         switchboard=answering.switchboard,
         meter=deps.meter,
+        canary=canary.state if canary else lambda: PartState.NOT_RUN,
     )
+
+
+def rounds_of(watching: Watching, canary: Canary | None, settings: Settings) -> Rounds:
+    """What is done beside the calls."""
+    duties = [Duty(name="canary", every_s=settings.canary_every_s, act=canary.run)] if canary else []
+    return Rounds([*duties, Duty(name="gauges", every_s=GAUGES_EVERY_S, act=watching.tell)])
 
 
 def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
@@ -141,5 +162,11 @@ def create_app(settings: Settings) -> Flask:
     """The app as it is served: real adapters, logs as JSON lines, the store closed at exit."""
     configure_logs()
     deps = deps_of(settings)
+    answering = answering_of(deps)
+    canary = canary_of(deps, answering) if settings.canary_every_s else None
+    watching = watching_of(deps, answering, canary)
+    rounds = rounds_of(watching, canary, settings)
     atexit.register(deps.store.close)
-    return app_of(deps)
+    atexit.register(rounds.stop)  # before the store is closed: the last registered goes first
+    rounds.start()
+    return built(deps, answering, watching)

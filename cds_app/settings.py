@@ -35,6 +35,7 @@ class Settings(BaseModel):
     max_body_bytes, max_entries : limits of one request.
     metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
     metrics_token : the bearer token that ``/metrics`` asks for.
+    canary_every_s : how often each worker asks for the canary patients, seconds; 0 for never.
     cached_facts : how many facts the twins in memory may hold together, per worker.
     """
 
@@ -55,6 +56,7 @@ class Settings(BaseModel):
     max_entries: int = Field(default=25_000, ge=1)
     metrics: bool = False
     metrics_token: str = Field(default="", repr=False)
+    canary_every_s: float = Field(default=300.0, ge=0, le=3600)
     cached_facts: int = Field(default=200_000, ge=0)
 
     @model_validator(mode="after")

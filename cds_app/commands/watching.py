@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,9 +12,13 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import knowledge_of
 from cds_app.commands.stores import open_store, with_store
+from cds_app.content import MANIFEST, canonical_json, content_root, latest, write_manifest
 from cds_app.domain.switches import Mode, Switch, fold
-from cds_app.errors import BadRequest
+from cds_app.errors import BadRequest, IntegrityError
+from cds_app.services.canary import GOLDEN, NAME, PATIENTS, answers, differences, patients_of, read_patients
+from cds_app.services.knowledge import Knowledge
 from cds_app.services.switchboard import turn_to
+from cds_app.settings import load_settings
 
 
 @click.command()
@@ -43,6 +49,35 @@ def switch(service: str | None, mode: str | None, topic: str, listing: bool, **f
             reason=reason,
         )
     click.echo(_line(turned))
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Write what comes out as the golden answers: after a signed-off change.")
+def canary(write: bool) -> None:
+    """Ask for the canary patients now; status 4 if anything is not what it must be."""
+    knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
+    if write:
+        click.echo(_write_golden(knowledge))
+        return
+    found = latest(NAME, root=content_root())
+    golden, said = found.read_json(GOLDEN), answers(knowledge, patients_of(found))
+    wrong = list(differences(golden, said))
+    for where in wrong:
+        click.echo(f"differs: {where}")
+    if wrong:
+        raise IntegrityError(f"the canary patients differ in {len(wrong)} places")
+    click.echo(f"{len(said)} canary patients, as they must be")
+
+
+def _write_golden(knowledge: Knowledge) -> str:
+    """The newest version's golden answers from what comes out now, and its manifest."""
+    folder = max((content_root() / "models" / NAME).iterdir())
+    draft = folder / GOLDEN
+    patients = json.loads((folder / PATIENTS).read_text("utf-8"))
+    draft.write_bytes(canonical_json(answers(knowledge, read_patients(patients))))
+    kept = json.loads((folder / MANIFEST).read_text("utf-8"))
+    made = write_manifest(folder, kept)
+    return f"models/{NAME}/{made.version}  {made.sha256}"
 
 
 def _list(turns: list[Switch]) -> None:
