@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("cds_app.commands.governing", "Check the decision log."),
     "switch": ("cds_app.commands.watching", "Turn a service off, into shadow, or on again; seen within seconds."),
     "canary": ("cds_app.commands.watching", "Ask for the canary patients now and compare with what must come out."),
+    "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
     "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
     "backup": ("cds_app.commands.governing", "Copy the SQLite database while it is in use."),
     "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),

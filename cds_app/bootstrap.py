@@ -24,6 +24,7 @@ from cds_app.ports import Clock, FhirReader, TwinStore
 from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
 from cds_app.services.feedback import Listening
+from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.model_cards import Shelf
@@ -125,7 +126,14 @@ def canary_of(deps: Deps, answering: Answering) -> Canary:
     return Canary(deps.knowledge, load, answering.computing, stale_s=stale_s)
 
 
-def watching_of(deps: Deps, answering: Answering, canary: Canary | None = None) -> Watching:
+def firing_of(deps: Deps, answering: Answering) -> FiringWatch:
+    """What looks at the rates of cards, and trips the storm breaker."""
+    return FiringWatch(deps.store, deps.knowledge.zone, deps.clock, deps.meter, answering.switchboard.turn)
+
+
+def watching_of(
+    deps: Deps, answering: Answering, canary: Canary | None = None, firing: FiringWatch | None = None
+) -> Watching:
     """What looks after the service."""
     return Watching(
         knowledge=deps.knowledge,
@@ -134,12 +142,15 @@ def watching_of(deps: Deps, answering: Answering, canary: Canary | None = None) 
         switchboard=answering.switchboard,
         meter=deps.meter,
         canary=canary.state if canary else lambda: PartState.NOT_RUN,
+        alarms=firing.alarms if firing else lambda: (),
     )
 
 
-def rounds_of(watching: Watching, canary: Canary | None, settings: Settings) -> Rounds:
+def rounds_of(watching: Watching, canary: Canary | None, firing: FiringWatch | None, settings: Settings) -> Rounds:
     """What is done beside the calls."""
     duties = [Duty(name="canary", every_s=settings.canary_every_s, act=canary.run)] if canary else []
+    if firing:
+        duties.append(Duty(name="firing", every_s=settings.firing_every_s, act=firing.look))
     return Rounds([*duties, Duty(name="gauges", every_s=GAUGES_EVERY_S, act=watching.tell)])
 
 
@@ -164,8 +175,9 @@ def create_app(settings: Settings) -> Flask:
     deps = deps_of(settings)
     answering = answering_of(deps)
     canary = canary_of(deps, answering) if settings.canary_every_s else None
-    watching = watching_of(deps, answering, canary)
-    rounds = rounds_of(watching, canary, settings)
+    firing = firing_of(deps, answering) if settings.firing_every_s else None
+    watching = watching_of(deps, answering, canary, firing)
+    rounds = rounds_of(watching, canary, firing, settings)
     atexit.register(deps.store.close)
     atexit.register(rounds.stop)  # before the store is closed: the last registered goes first
     rounds.start()

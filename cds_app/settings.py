@@ -36,6 +36,7 @@ class Settings(BaseModel):
     metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
     metrics_token : the bearer token that ``/metrics`` asks for.
     canary_every_s : how often each worker asks for the canary patients, seconds; 0 for never.
+    firing_every_s : how often each worker looks at what fires, seconds; 0 for never, and no storm breaker.
     cached_facts : how many facts the twins in memory may hold together, per worker.
     """
 
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     metrics: bool = False
     metrics_token: str = Field(default="", repr=False)
     canary_every_s: float = Field(default=300.0, ge=0, le=3600)
+    firing_every_s: float = Field(default=60.0, ge=0, le=3600)
     cached_facts: int = Field(default=200_000, ge=0)
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cds_app.domain.switches import Switches, fold
+from cds_app.domain.switches import Mode, Switch, Switches, fold
 from cds_app.errors import IntegrityError, TwinlineError
 from cds_app.ports import FhirReader, Meter, TwinStore
 from cds_app.services.knowledge import Knowledge
@@ -50,6 +50,9 @@ class Watching:
         """Bring the gauges up to date."""
         found = Counter(self.fhir.breakers())
         self.meter.stands("breakers", {state: found[state] for state in _BREAKERS})
+        turned = self._switches() or fold(())
+        every = turned.newest.values()  # one that is on again must not be counted as it was
+        self.meter.stands("modes", {_label(one, mode): float(one.mode is mode) for one in every for mode in Mode})
         canary = self.canary()
         self.meter.stands("canary", {state.value: float(state is canary) for state in PartState})
 
@@ -69,6 +72,14 @@ class Watching:
             return None
 
 
+def _label(switch: Switch, mode: Mode) -> str:
+    return f"{_name(switch)} {mode.value}"
+
+
+def _name(switch: Switch) -> str:
+    return f"{switch.service}/{switch.topic}".rstrip("/")
+
+
 def modes_of(switches: Switches) -> Mapping[str, str]:
     """Switches that are not on, by what they are of."""
-    return {f"{one.service}/{one.topic}".rstrip("/"): one.mode.value for one in switches.turned()}
+    return {_name(one): one.mode.value for one in switches.turned()}

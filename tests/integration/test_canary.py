@@ -207,7 +207,7 @@ def test_rounds_go_on_whatever_happens_and_end_when_told() -> None:
 def test_the_first_round_asks_at_once(deps: Deps) -> None:
     answering = answering_of(deps)
     watched = canary_of(deps, answering)
-    rounds = rounds_of(watching_of(deps, answering, watched), watched, Settings())
+    rounds = rounds_of(watching_of(deps, answering, watched), watched, None, Settings())
     rounds.start()
     until = time.monotonic() + 30
     while watched.state() is PartState.PENDING and time.monotonic() < until:
