@@ -35,6 +35,7 @@ class Settings(BaseModel):
     max_body_bytes, max_entries : limits of one request.
     metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
     metrics_token : the bearer token that ``/metrics`` asks for.
+    max_waiting : how many calls may wait for a thread of one worker; more are refused at once with 503.
     canary_every_s : how often each worker asks for the canary patients, seconds; 0 for never.
     firing_every_s : how often each worker looks at what fires, seconds; 0 for never, and no storm breaker.
     cached_facts : how many facts the twins in memory may hold together, per worker.
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     max_entries: int = Field(default=25_000, ge=1)
     metrics: bool = False
     metrics_token: str = Field(default="", repr=False)
+    max_waiting: int = Field(default=16, ge=0, le=1000)
     canary_every_s: float = Field(default=300.0, ge=0, le=3600)
     firing_every_s: float = Field(default=60.0, ge=0, le=3600)
     cached_facts: int = Field(default=200_000, ge=0)

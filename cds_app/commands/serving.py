@@ -11,31 +11,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import requests
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.util import import_app, write_error
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.util import import_app
 
+from cds_app.commands.worker import worker_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import PREFIX, Settings, load_settings
 
-_HOLD_BACK_S = 0.0005
-_MOST_HELD_BACK = 8
 _START_S = 60.0
 _STOP_S = 15.0
-_REFUSALS = (
-    (LimitRequestLine, (414, "URI Too Long")),
-    (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
-    (ParseException, (400, "Bad Request")),
-)
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-_FAILED = (500, "Internal Server Error")
 
 
 @click.command()
@@ -56,26 +47,6 @@ def serve(**flags: Any) -> None:
     _Server(settings).run()
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Gunicorn's threaded worker, discreet about requests that are not HTTP: its own repeats them in log and answer.
-
-    All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
-    them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
-    """
-
-    def accept(self, listener: Any) -> None:
-        """Take a new connection, unless a worker with fewer of them was faster."""
-        time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
-        super().accept(listener)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer without a word of what was sent, and log the kind of error only."""
-        self.log.warning("Request refused: %s", type(exc).__name__)
-        status, reason = next((answer for kind, answer in _REFUSALS if isinstance(exc, kind)), _FAILED)
-        with suppress(OSError):  # nobody is listening any more
-            write_error(client, status, reason, "")
-
-
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """Gunicorn with threads; the app and its models are loaded in each worker, after the fork."""
 
@@ -88,7 +59,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         settings = self._settings
         chosen = {
             "bind": f"{settings.host}:{settings.port}",
-            "worker_class": Worker,
+            "worker_class": worker_of(settings.max_waiting),
             "workers": settings.workers,
             "threads": settings.threads,
             "preload_app": False,

@@ -35,6 +35,7 @@ def build(desk: Desk, shelf: Shelf, dials: Dials) -> Flask:
     """A Flask app that serves CDS Hooks, model cards, health and metrics."""
     app = Flask("twinline", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = desk.settings.max_body_bytes
+    app.extensions["meter"] = dials.meter  # for who serves the app, and refuses calls before they get here
     problems.register(app)
     metering.register(app, dials.meter, desk.answering.knowledge.services.keys())
     app.register_blueprint(cds_hooks.blueprint(desk))
