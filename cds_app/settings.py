@@ -58,7 +58,7 @@ class Settings(BaseModel):
     max_entries: int = Field(default=25_000, ge=1)
     metrics: bool = False
     metrics_token: str = Field(default="", repr=False)
-    max_waiting: int = Field(default=16, ge=0, le=1000)
+    max_waiting: int = Field(default=12, ge=0, le=1000)
     canary_every_s: float = Field(default=300.0, ge=0, le=3600)
     firing_every_s: float = Field(default=60.0, ge=0, le=3600)
     cached_facts: int = Field(default=200_000, ge=0)

@@ -44,7 +44,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
     """
 
-    max_waiting = 16
+    max_waiting = 12
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
