@@ -165,8 +165,8 @@ def _shares(by_hour: Sequence[int]) -> tuple[float, ...]:
 
 
 def _poisson_tail(count: int, mean: float) -> float:
-    """Probability of so many or more; the first terms decide, as the terms fall at least geometrically."""
-    if count <= mean or mean <= 0:
-        return 1.0 if count <= mean else 0.0
+    """Probability of so many or more, for counts above the mean: the terms fall at least geometrically."""
+    if mean <= 0:
+        return 0.0
     first = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
     return min(1.0, first / (1 - mean / (count + 1)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from threading import Lock
 from typing import Final
 
 from cds_app.cards.shadow import Shadow
@@ -28,9 +28,7 @@ class Switchboard:
     def __init__(self, store: TwinStore, *, ticks: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._ticks = ticks
-        self._lock = Lock()
-        self._read_at = -FRESH_S
-        self._held = fold(())
+        self._held = fold(()), -math.inf
 
     def now(self) -> Switches:
         """Where the switches stand.
@@ -40,11 +38,12 @@ class Switchboard:
         DependencyDown, IntegrityError
             When that cannot be known: nobody is answered on a guess.
         """
-        with self._lock:
-            if self._ticks() - self._read_at >= FRESH_S:
-                self._held = fold(self._store.turns())
-                self._read_at = self._ticks()
-            return self._held
+        held, read_at = self._held
+        now = self._ticks()
+        if now - read_at >= FRESH_S:  # several may read at once: none waits for another's database
+            held = fold(self._store.turns())
+            self._held = held, now
+        return held
 
     def shadow(self, service: str) -> Shadow:
         """What of a service lies in shadow.
@@ -68,8 +67,7 @@ class Switchboard:
         Conflict, DependencyDown
         """
         self._store.turn(switch)
-        with self._lock:
-            self._read_at = -FRESH_S
+        self._held = self._held[0], -math.inf
 
 
 def turn_to(  # noqa: PLR0913 - all by name

@@ -16,9 +16,9 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import Deps, answering_of, built, firing_of, watching_of
 from cds_app.commands import watching as commands
 from cds_app.domain.decisions import Decision, Suppression
-from cds_app.domain.switches import Mode, fold
+from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.ports import TwinStore
-from cds_app.services.firing import Firing, firings
+from cds_app.services.firing import Firing, FiringWatch, firings
 from cds_app.services.switchboard import turn_to
 from tests.conftest import FROZEN, FrozenClock
 from tests.stores import append, decision, feedback, sqlite_store
@@ -103,7 +103,7 @@ def raging(deps: Deps) -> Deps:
     return deps
 
 
-def test_a_storm_puts_its_topic_in_shadow_and_says_so_everywhere(raging: Deps) -> None:
+def test_49_a_storm_puts_its_topic_in_shadow_and_says_so_everywhere(raging: Deps) -> None:
     answering = answering_of(raging)
     firing = firing_of(raging, answering)
     client = built(raging, answering, watching := watching_of(raging, answering, None, firing)).test_client()
@@ -128,6 +128,17 @@ def test_the_breaker_trips_once_whoever_looks(raging: Deps) -> None:
     for _ in range(3):
         firing_of(raging, answering_of(raging)).look()
     assert len(raging.store.turns()) == 1
+
+
+def test_a_breaker_that_another_was_faster_than_goes_on(raging: Deps) -> None:
+    def twice(switch: Switch) -> None:
+        raging.store.turn(switch)
+        raging.store.turn(switch)
+
+    firing = FiringWatch(raging.store, UTC_ZONE, raging.clock, raging.meter, twice)
+    firing.look()
+    assert len(raging.store.turns()) == 1
+    assert f"{SERVICE}/aki storm" in firing.alarms()
 
 
 def test_a_person_who_turns_it_on_again_is_not_overruled_for_a_day(raging: Deps, clock: FrozenClock) -> None:

@@ -151,6 +151,7 @@ def test_what_hardly_ever_fires_is_never_silent() -> None:
 def test_a_storm_is_several_times_what_is_expected_and_not_few() -> None:
     assert not is_storm(STORM_LEAST - 1, 0.1)
     assert is_storm(STORM_LEAST, 0.1)
+    assert is_storm(STORM_LEAST, 0.0)
     assert not is_storm(int(STORM_TIMES * 40), 40)
     assert is_storm(int(STORM_TIMES * 40) + 1, 40)
 

@@ -78,7 +78,7 @@ def test_nothing_that_came_with_a_request_is_a_label(deps: Deps) -> None:
     assert 'status="404"' in page
 
 
-def test_metrics_are_not_there_unless_somebody_wants_them(deps: Deps) -> None:
+def test_39_metrics_are_not_there_unless_somebody_wants_them(deps: Deps) -> None:
     assert client_of(deps).get("/metrics").status_code == 404
 
 

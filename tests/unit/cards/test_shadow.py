@@ -14,7 +14,7 @@ from cds_app.cards.shadow import NO_SHADOW, Shadow, judged, read_shadow
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.switches import EVERY, Mode, Switch, fold
 from cds_app.services.knowledge import Knowledge
-from tests.stores import NOW, decision
+from tests.stores import NOW, decision, feedback
 
 SHADOW = Shadow(service=Mode.SHADOW)
 Verdicts = Callable[[Sequence[Candidate], Past, Shadow], list[str]]
@@ -44,6 +44,11 @@ def test_within_shadow_the_policy_holds_as_it_would_live(verdicts: Verdicts) -> 
     before = replace(decision(), suppression=Suppression.SHADOW)
     assert verdicts([candidate()], [before], SHADOW) == ["lockout"]
     assert verdicts([candidate()], [decision()], SHADOW) == ["lockout"]
+
+
+def test_an_answer_to_what_was_shown_counts_in_shadow_too(verdicts: Verdicts) -> None:
+    told = decision()
+    assert verdicts([candidate()], [told, feedback(told.id)], SHADOW) == ["snoozed"]
 
 
 def test_what_was_in_shadow_locks_out_nothing_that_is_shown(verdicts: Verdicts) -> None:
