@@ -12,11 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("ix_log_at", "log", ["at"])
+    counted = ["at", "kind", "service", "topic", "tier", "suppression", "outcome"]
+    op.create_index("ix_log_fired", "log", counted)
     turned = sa.text("kind = 'switch'")
     op.create_index("ix_log_turns", "log", ["number"], sqlite_where=turned, postgresql_where=turned)
 
 
 def downgrade() -> None:
     op.drop_index("ix_log_turns", "log")
-    op.drop_index("ix_log_at", "log")
+    op.drop_index("ix_log_fired", "log")
