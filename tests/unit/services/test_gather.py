@@ -223,6 +223,21 @@ def test_what_is_absent_is_fetched_side_by_side_within_the_budget(
     assert all(0 < budget <= 4.0 for budget in fhir.budgets)
 
 
+def test_a_reader_that_does_not_come_back_is_not_waited_for(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    back = threading.Event()
+
+    def hang() -> Mapping[str, Any]:
+        back.wait(20)
+        return bundle()
+
+    fhir = FakeFhir({"AllergyIntolerance": hang})
+    begun = time.monotonic()
+    reading = gather(knowledge, fhir, call(complete(service, allergies=...)), budget_s=0.2)
+    assert time.monotonic() - begun < 5
+    assert issues(reading) == [(IssueCode.FETCH_FAILED, "prefetch.allergies")]
+    back.set()
+
+
 def test_what_comes_after_the_budget_is_not_asked_for(knowledge: Knowledge, service: ServiceDefinition) -> None:
     def slow() -> Mapping[str, Any]:
         time.sleep(0.15)
