@@ -8,7 +8,9 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from flask import Flask
 
@@ -19,24 +21,33 @@ from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.jwks_http import RequestsJwksReader
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.memory_store import MemoryStore
+from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
-from cds_app.content import content_root
+from cds_app.content import content_root, latest
 from cds_app.errors import SettingsError
 from cds_app.ports import ClientRegister, Clock, FhirReader, JwksReader, SeenTokens, TwinStore
 from cds_app.services.answer import Answering
+from cds_app.services.canary import NAME, Canary
 from cds_app.services.feedback import Listening
+from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
 from cds_app.services.keys import Keys
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.model_cards import Shelf
+from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
+from cds_app.services.rounds import Duty, Rounds
+from cds_app.services.switchboard import Switchboard
 from cds_app.services.trust import Directory, Door
+from cds_app.services.watching import Watching
 from cds_app.settings import Settings
-from cds_app.web.app import build
+from cds_app.web.app import Dials, build
 from cds_app.web.cds_hooks import Desk
+
+GAUGES_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,7 @@ class Deps:
     clock: Clock
     fhir: FhirReader
     trust: Trust = field(default_factory=Trust)
+    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
@@ -155,6 +167,8 @@ def answering_of(deps: Deps) -> Answering:
         store=deps.store,
         records=Records(deps.store, twinner, capacity=deps.settings.cached_facts),
         gatherer=gatherer,
+        switchboard=Switchboard(deps.store),
+        meter=deps.meter,
         computing=gatherer.computing,
     )
 
@@ -175,11 +189,59 @@ def door_through(trust: Trust, settings: Settings, clock: Clock | None = None) -
 def app_of(deps: Deps) -> Flask:
     """A Flask app over given dependencies."""
     answering = answering_of(deps)
-    simulated = deps.settings.simulated_time
-    listening = Listening(deps.store, answering.records, deps.knowledge.templates, answering.turns, simulated=simulated)
+    return built(deps, answering, watching_of(deps, answering))
+
+
+def canary_of(deps: Deps, answering: Answering) -> Canary:
+    """The canary patients of this installation, asked for beside the calls."""
+    load = partial(latest, NAME, root=content_root())
+    stale_s = 3 * deps.settings.canary_every_s
+    return Canary(deps.knowledge, load, answering.computing, stale_s=stale_s)
+
+
+def firing_of(deps: Deps, answering: Answering) -> FiringWatch:
+    """What looks at the rates of cards, and trips the storm breaker."""
+    return FiringWatch(deps.store, deps.knowledge.zone, deps.clock, deps.meter, answering.switchboard.turn)
+
+
+def watching_of(
+    deps: Deps, answering: Answering, canary: Canary | None = None, firing: FiringWatch | None = None
+) -> Watching:
+    """What looks after the service."""
+    return Watching(
+        knowledge=deps.knowledge,
+        store=deps.store,
+        fhir=deps.fhir,
+        switchboard=answering.switchboard,
+        meter=deps.meter,
+        clients=deps.trust.clients.clients,
+        canary=canary.state if canary else lambda: PartState.NOT_RUN,
+        alarms=firing.alarms if firing else lambda: (),
+    )
+
+
+def rounds_of(watching: Watching, canary: Canary | None, firing: FiringWatch | None, settings: Settings) -> Rounds:
+    """What is done beside the calls."""
+    duties = [Duty(name="canary", every_s=settings.canary_every_s, act=canary.run)] if canary else []
+    if firing:
+        duties.append(Duty(name="firing", every_s=settings.firing_every_s, act=firing.look))
+    return Rounds([*duties, Duty(name="gauges", every_s=GAUGES_EVERY_S, act=watching.tell)])
+
+
+def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
+    """The app over its use cases."""
+    listening = Listening(
+        deps.store,
+        answering.records,
+        deps.knowledge.templates,
+        deps.meter,
+        answering.turns,
+        simulated=deps.settings.simulated_time,
+    )
     door = door_through(deps.trust, deps.settings, deps.clock)
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening, door=door)
-    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts))
+    dials = Dials(readiness=watching.readiness, meter=deps.meter, page=deps.meter.page)
+    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials)
 
 
 def quiet_logs() -> None:
@@ -191,7 +253,14 @@ def create_app(settings: Settings) -> Flask:
     """The app as it is served: real adapters, logs as JSON lines, the store closed at exit."""
     configure_logs()
     deps = deps_of(settings)
+    answering = answering_of(deps)
+    canary = canary_of(deps, answering) if settings.canary_every_s else None
+    firing = firing_of(deps, answering) if settings.firing_every_s else None
+    watching = watching_of(deps, answering, canary, firing)
+    rounds = rounds_of(watching, canary, firing, settings)
     atexit.register(deps.store.close)
     atexit.register(deps.trust.close)
     check_callers(settings, deps.trust.clients)
-    return app_of(deps)
+    atexit.register(rounds.stop)  # before the stores are closed: the last registered goes first
+    rounds.start()
+    return built(deps, answering, watching)

@@ -22,6 +22,7 @@ class TwinlineError(Exception):
     code = "internal"
     status = 500
     issue_type = "exception"
+    retry_after_s = 1  # said with every 503
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -121,6 +122,15 @@ class DependencyDown(TwinlineError):
     code = "dependency-down"
     status = 503
     issue_type = "transient"
+
+
+class ServiceOff(TwinlineError):
+    """Clinical governance switched the service off: it is not asked, and says so."""
+
+    code = "service-off"
+    status = 503
+    issue_type = "business-rule"
+    retry_after_s = 60
 
 
 class Conflict(TwinlineError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cds_app.domain.clients import Client
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
+from cds_app.domain.switches import Switch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,24 @@ class Entry:
     patient: str
     decision: Decision | None = None
     feedback: Feedback | None = None
+    switch: Switch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many log entries of one hour have the same clear columns.
+
+    ``hour`` is the entries' time, UTC, cut to the hour. ``suppression`` is "" for a card that was shown; ``outcome`` is
+    "" for a decision.
+    """
+
+    hour: datetime
+    service: str
+    topic: str
+    tier: int
+    suppression: str
+    outcome: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +135,21 @@ class TwinStore(Protocol):
         """All log entries of all patients in order; payloads of erased patients come without decision or feedback."""
         ...
 
+    def turn(self, switch: Switch) -> None:
+        """Add a turn of a switch to the log, durably.
+
+        A turn from where the switch does not stand any more raises Conflict: nothing was written.
+        """
+        ...
+
+    def turns(self) -> Sequence[Switch]:
+        """All turns of all switches, oldest first. Raises IntegrityError if one was changed; DependencyDown."""
+        ...
+
+    def counts(self, since: datetime, until: datetime) -> Sequence[Count]:
+        """Decisions and feedback from ``since``, before ``until``, counted by the clear columns of the log."""
+        ...
+
     def erase(self, patient: str, at: datetime) -> None:
         """Destroy the patient's key and say so in the log. Raises NotFound if there is no such patient."""
         ...
@@ -130,6 +164,30 @@ class TwinStore(Protocol):
 
     def close(self) -> None:
         """Finish what is queued and let go."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts what the service does. Names come from closed lists: services, topics, codes; never from a request."""
+
+    def call(self, service: str, kind: str, status: int, seconds: float) -> None:
+        """A request was answered. ``service`` is "" when it named none that there is."""
+        ...
+
+    def decided(self, decisions: Sequence[Decision], abstained: Iterable[tuple[str, str]], at_s: float) -> None:
+        """A call was decided, at an instant in seconds since 1970; pairs of a risk and why it was not estimated."""
+        ...
+
+    def read(self, service: str, unknown: int, lost: Mapping[str, int]) -> None:
+        """Resources with codes that nobody knows here, and those that were lost, by issue code."""
+        ...
+
+    def heard(self, feedback: Sequence[Feedback]) -> None:
+        """Feedback was stored."""
+        ...
+
+    def stands(self, gauge: str, values: Mapping[str, float]) -> None:
+        """How things stand now: one of the gauges ``breakers``, ``canary``, ``modes``, ``alarms``, by name."""
         ...
 
 
@@ -148,6 +206,10 @@ class FhirReader(Protocol):
 
     def allowed(self, base: str) -> bool:
         """Whether this FHIR base may be called at all."""
+        ...
+
+    def breakers(self) -> Sequence[str]:
+        """For each registered server whether calls go through: ``closed``, ``open`` or ``half-open``."""
         ...
 
 

@@ -44,6 +44,11 @@ class Settings(BaseModel):
     timezone : IANA name of the zone in which times are shown on cards.
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.
+    metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
+    metrics_token : the bearer token that ``/metrics`` asks for.
+    max_waiting : how many calls may wait for a thread of one worker; more are refused at once with 503.
+    canary_every_s : how often each worker asks for the canary patients, seconds; 0 for never.
+    firing_every_s : how often each worker looks at what fires, seconds; 0 for never, and no storm breaker.
     cached_facts : how many facts the twins in memory may hold together, per worker.
     """
 
@@ -66,6 +71,11 @@ class Settings(BaseModel):
     simulated_time: bool = False
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     max_entries: int = Field(default=25_000, ge=1)
+    metrics: bool = False
+    metrics_token: str = Field(default="", repr=False)
+    max_waiting: int = Field(default=12, ge=0, le=1000)
+    canary_every_s: float = Field(default=300.0, ge=0, le=3600)
+    firing_every_s: float = Field(default=60.0, ge=0, le=3600)
     cached_facts: int = Field(default=200_000, ge=0)
 
     @model_validator(mode="after")

@@ -12,16 +12,19 @@ from typing import NamedTuple
 
 from cds_app.adapters.ledger import Head, LogRow, Note, is_genuine, link, sealed_head, stamp
 from cds_app.adapters.sealing import (
-    UNMATCHED,
+    GOVERNANCE,
+    NOBODY,
     SegmentRow,
     erasure_note,
     notes_of,
     seal_note,
     seal_segment,
     stored_name,
+    switch_note,
 )
 from cds_app.adapters.vault import Vault
 from cds_app.domain.codec import encode
+from cds_app.domain.switches import Switch
 from cds_app.errors import Conflict, IntegrityError, NotFound, PatientErased
 from cds_app.ports import Commit
 
@@ -95,8 +98,19 @@ def prepare(commit: Commit) -> Job:
 
 
 def of_nobody(note: Note) -> Job:
-    """A job that writes one note which belongs to no patient."""
-    return Job(patient=UNMATCHED, segments_known=0, entries_known=0, learned=note.at, facts=b"", notes=(note,))
+    """A job that writes one note which is about the service and belongs to no patient."""
+    return Job(patient=GOVERNANCE, segments_known=0, entries_known=0, learned=note.at, facts=b"", notes=(note,))
+
+
+def prepare_turn(switch: Switch, known: int) -> Job:
+    """Encode a turn of a switch, by somebody who knows of so many turns.
+
+    Raises
+    ------
+    BadRequest
+        If a text cannot be encoded.
+    """
+    return of_nobody(switch_note(switch, known))
 
 
 class Draft:
@@ -146,7 +160,7 @@ class Draft:
     def erase(self, patient: str, at: datetime) -> bool:
         """Add the log entry of an erasure; False if it is there already. Raises NotFound."""
         standing = self._standings.get(patient)
-        if standing is None or patient == UNMATCHED:
+        if standing is None or patient in NOBODY:
             raise NotFound("no such patient", field="patient")
         if not standing.wrapped_key:
             return False
@@ -158,8 +172,8 @@ class Draft:
         fresh: dict[str, Note] = {}
         for note in job.notes:
             if note.id in self._known or note.id in fresh:
-                if note.kind == "decision":
-                    raise Conflict("a decision with this id is in the log already", field="decisions")
+                if note.kind != "feedback":
+                    raise Conflict(f"a {note.kind} with this id is in the log already", field=f"{note.kind}s")
                 continue
             fresh[note.id] = note
         return list(fresh.values())
@@ -190,7 +204,7 @@ class Draft:
 def _check_versions(job: Job, standing: Standing | None) -> None:
     if standing is not None and not standing.wrapped_key:
         raise PatientErased("the patient was erased")
-    if job.patient == UNMATCHED:  # nothing is computed for nobody
+    if job.patient in NOBODY:  # nothing is computed for nobody
         return
     found = (standing.segments, standing.entries) if standing else (0, 0)
     if found != (job.segments_known, job.entries_known):

@@ -1,10 +1,13 @@
-"""FHIR over HTTP: registered servers only, no redirects, one deadline and one byte cap for all pages of an answer."""
+"""FHIR over HTTP: registered servers only, no redirects, one deadline and one byte cap for all pages of an answer.
+
+A server that fails again and again is left alone for a while (`cds_app.adapters.breaker`).
+"""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,6 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from cds_app.adapters.breaker import Breaker, BreakerState
 from cds_app.adapters.watch import Watch, WatchedAdapter
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataUnavailable, SettingsError, TooLarge
@@ -24,6 +28,7 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_PAGES: Final = 10
 CONNECT_S: Final = 1.0
 PAUSE_S: Final = 0.05
+FAIR_S: Final = 0.2  # who is given less time and takes longer has shown nothing
 
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
 _PATH: Final = re.compile(r"[A-Za-z0-9\-._~$]+(/[A-Za-z0-9\-._~$]+)*")
@@ -34,26 +39,8 @@ _JSON: Final = frozenset({"application/fhir+json", "application/json", "applicat
 _PASSING: Final = frozenset({502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Budget:
-    """What is left for one answer, over all of its pages and tries."""
-
-    deadline: float
-    name: str
-    max_bytes: int
-    spent: list[int] = field(default_factory=list)
-
-    def left_s(self) -> float:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise self.failure("the FHIR server took too long")
-        return left
-
-    def left_bytes(self) -> int:
-        return self.max_bytes - sum(self.spent)
-
-    def failure(self, message: str) -> DataUnavailable:
-        return DataUnavailable(message, field=self.name)
+class _Down(DataUnavailable):
+    """The server itself is to blame, and not this one request: counted by the breaker."""
 
 
 class _Passing(Exception):
@@ -62,6 +49,39 @@ class _Passing(Exception):
     def __init__(self, after_s: float) -> None:
         super().__init__()
         self.after_s = after_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Budget:
+    """What is left for one answer, over all of its pages and tries."""
+
+    deadline: float
+    name: str
+    max_bytes: int
+    breaker: Breaker
+    fair: bool
+    spent: list[int] = field(default_factory=list)
+    heard: list[bool] = field(default_factory=list)
+
+    def left_s(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise self.late()
+        return left
+
+    def left_bytes(self) -> int:
+        return self.max_bytes - sum(self.spent)
+
+    def failure(self, message: str) -> DataUnavailable:
+        return DataUnavailable(message, field=self.name)
+
+    def late(self) -> DataUnavailable:
+        if self.fair:
+            return _Down("the FHIR server took too long", field=self.name)
+        return self.failure("the FHIR server took too long")
+
+    def down(self, message: str) -> _Down:
+        return _Down(message, field=self.name)
 
 
 class RequestsFhirReader:
@@ -77,6 +97,8 @@ class RequestsFhirReader:
         Cap on one answer, all pages together.
     max_pages : int
         How many pages are read; a longer search keeps its ``next`` link, so that nobody takes it for the whole.
+    new_breaker : callable
+        Makes the breaker of one server.
 
     Raises
     ------
@@ -91,8 +113,9 @@ class RequestsFhirReader:
         loopback_http: bool = False,
         max_bytes: int = MAX_BYTES,
         max_pages: int = MAX_PAGES,
+        new_breaker: Callable[[], Breaker] = Breaker,
     ) -> None:
-        self._bases = frozenset(_registered(base, loopback_http) for base in bases)
+        self._breakers = {_registered(base, loopback_http): new_breaker() for base in bases}
         self._max_bytes = max_bytes
         self._max_pages = max_pages
         self._session = requests.Session()
@@ -103,7 +126,11 @@ class RequestsFhirReader:
 
     def allowed(self, base: str) -> bool:
         """Whether this is a registered base, character by character."""
-        return base.removesuffix("/") in self._bases
+        return base.removesuffix("/") in self._breakers
+
+    def breakers(self) -> tuple[BreakerState, ...]:
+        """The state of each server's breaker, in the order in which they were registered."""
+        return tuple(one.state for one in self._breakers.values())
 
     def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
         """One resource, or a search with its further pages in one Bundle.
@@ -114,18 +141,43 @@ class RequestsFhirReader:
             Its ``field`` names the resource type asked for and never an id or a query value.
         """
         found = _TYPE.match(path)
-        deadline = time.monotonic() + budget_s
-        budget = _Budget(deadline=deadline, name=found[0] if found else "fhirServer", max_bytes=self._max_bytes)
-        if not self.allowed(base):
-            raise budget.failure("not a registered FHIR server")
-        root = base.removesuffix("/")
-        headers = _headers(token, budget)
-        with Watch(budget.left_s()):
-            return self._read_pages(root, path, headers, budget)
+        name, root = found[0] if found else "fhirServer", base.removesuffix("/")
+        breaker = self._breakers.get(root)
+        if breaker is None:
+            raise DataUnavailable("not a registered FHIR server", field=name)
+        if not breaker.admits():
+            raise DataUnavailable("the FHIR server failed again and again, and is left alone for a while", field=name)
+        budget = _Budget(
+            deadline=time.monotonic() + budget_s,
+            name=name,
+            max_bytes=self._max_bytes,
+            breaker=breaker,
+            fair=budget_s >= FAIR_S,
+        )
+        return self._watched(root, path, token, budget)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._session.close()
+
+    def _watched(self, root: str, path: str, token: str | None, budget: _Budget) -> dict[str, Any]:
+        """Read within the deadline, and tell the breaker what became of it."""
+        tell = budget.breaker.unknown
+        try:
+            headers = _headers(token, budget)
+            with Watch(budget.left_s()):
+                answer = self._read_pages(root, path, headers, budget)
+            tell = budget.breaker.succeeded
+        except _Down:
+            tell = budget.breaker.failed
+            raise
+        except DataUnavailable:
+            if budget.heard:
+                tell = budget.breaker.succeeded
+            raise
+        finally:
+            tell()
+        return answer
 
     def _read_pages(self, root: str, path: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
         first = self._get(_below(root, path, budget), headers, budget)
@@ -146,13 +198,13 @@ class RequestsFhirReader:
         try:
             return self._try(url, headers, budget)
         except _Passing as passing:
-            if passing.after_s >= budget.left_s():
-                raise budget.failure("the FHIR server is not available") from None
+            if passing.after_s >= budget.left_s() or not budget.breaker.pays_for_another_try():
+                raise budget.down("the FHIR server is not available") from None
             time.sleep(passing.after_s)
         try:
             return self._try(url, headers, budget)
         except _Passing:
-            raise budget.failure("the FHIR server is not available") from None
+            raise budget.down("the FHIR server is not available") from None
 
     def _try(self, url: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
         # No causes: the texts of these errors hold the URL, and with it what identifies a patient.
@@ -163,9 +215,9 @@ class RequestsFhirReader:
             ) as response:
                 return _understand(response, budget)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise budget.failure("the FHIR server took too long") from None
+            raise budget.late() from None
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-            raise budget.failure("the FHIR server's certificate is not accepted") from None
+            raise budget.down("the FHIR server's certificate is not accepted") from None
         except (requests.ConnectionError, urllib3.exceptions.ProtocolError, OSError):
             budget.left_s()
             raise _Passing(PAUSE_S) from None
@@ -225,6 +277,9 @@ def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
     budget.left_s()  # headers that were cut off at the deadline look complete
     if response.status_code in _PASSING:
         raise _Passing(_retry_after(response.headers.get("Retry-After")))
+    if response.status_code >= 500:
+        raise budget.down("the FHIR server failed")
+    budget.heard.append(True)
     if response.status_code != requests.codes.ok:
         raise budget.failure("the FHIR server refused")
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

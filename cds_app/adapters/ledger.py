@@ -18,7 +18,7 @@ import msgspec
 from cds_app.adapters.vault import Vault
 from cds_app.ports import Verdict
 
-Kind = Literal["decision", "feedback", "erasure", "client"]
+Kind = Literal["decision", "feedback", "erasure", "client", "switch"]
 
 
 class LogRow(NamedTuple):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from threading import Lock
 
-from cds_app.adapters.drafting import Draft, Standing, prepare
-from cds_app.adapters.ledger import EMPTY, LogRow, check_chain
+from cds_app.adapters.drafting import Draft, Standing, prepare, prepare_turn
+from cds_app.adapters.ledger import EMPTY, LogRow, check_chain, stamp
 from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, stored_name
+from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
+from cds_app.domain.switches import Switch
 from cds_app.errors import DependencyDown, PatientErased
-from cds_app.ports import Commit, Entry, Segment, Verdict
+from cds_app.ports import Commit, Count, Entry, Segment, Verdict
 
 
 class MemoryStore:
@@ -69,6 +71,28 @@ class MemoryStore:
             rows = self._log[after:]
         return map(self._opened, rows)
 
+    def turn(self, switch: Switch) -> None:
+        with self._lock:
+            turns = self._turns()
+            check_stand(switch, turns)
+            job = prepare_turn(switch, len(turns))
+            draft = self._draft([job.patient], self._numbers.keys() & {note.id for note in job.notes})
+            draft.commit(job)
+            self._apply(draft)
+
+    def turns(self) -> Sequence[Switch]:
+        with self._lock:
+            return self._turns()
+
+    def counts(self, since: datetime, until: datetime) -> Sequence[Count]:
+        with self._lock:
+            rows = [row for row in self._log if row.kind in ("decision", "feedback")]
+        among = (row for row in rows if stamp(since) <= row.at < stamp(until))
+        found = Counter(
+            (row.at[:13], row.service, row.topic, row.tier or 0, row.suppression, row.outcome) for row in among
+        )
+        return tuple(count_of(*same, number) for same, number in sorted(found.items()))
+
     def erase(self, patient: str, at: datetime) -> None:
         name = stored_name(patient)
         with self._lock:
@@ -88,6 +112,10 @@ class MemoryStore:
 
     def close(self) -> None:
         self._closed = True
+
+    def _turns(self) -> tuple[Switch, ...]:
+        rows = [row for row in self._log if row.kind == "switch"]
+        return turns_of(self._vault, ((self._keys[row.patient], *row) for row in rows))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -59,6 +59,13 @@ log = Table(
     Column("mac", LargeBinary, nullable=False),
 )
 Index(None, log.c.patient, log.c.number)
+# What fires is counted by time, from the index alone: the rows hold whole cards.
+Index(
+    "ix_log_fired",
+    *(log.c.at, log.c.kind, log.c.service, log.c.topic, log.c.tier, log.c.suppression, log.c.outcome),
+)
+_TURNED: Final = text("kind = 'switch'")  # few among many, and asked for every second
+Index("ix_log_turns", log.c.number, sqlite_where=_TURNED, postgresql_where=_TURNED)
 
 log_head = Table(
     "log_head",

@@ -10,12 +10,15 @@ from typing import Final, NamedTuple
 
 from cds_app.adapters.ledger import LogRow, Note, stamp
 from cds_app.adapters.vault import Cipher
-from cds_app.domain.codec import decode_decision, decode_facts, decode_feedback, encode
+from cds_app.domain.codec import decode_decision, decode_facts, decode_feedback, decode_switch, encode
 from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.switches import Switch
 from cds_app.errors import IntegrityError
 from cds_app.ports import Commit, Entry, Segment
 
 UNMATCHED: Final = "unmatched"  # the patient of feedback on cards that nobody knows; "" at the port
+GOVERNANCE: Final = "governance"  # the patient of entries that are about the service
+NOBODY: Final = frozenset({UNMATCHED, GOVERNANCE})
 
 
 class SegmentRow(NamedTuple):
@@ -78,13 +81,29 @@ def open_entry(ciphers: Mapping[str, Cipher | None], row: LogRow) -> Entry:
     IntegrityError
     """
     cipher = ciphers.get(row.patient)
-    patient = "" if row.patient == UNMATCHED else row.patient
+    patient = "" if row.patient in NOBODY else row.patient
     if row.kind in ("erasure", "client") or cipher is None:
         return Entry(number=row.number, patient=patient)
     plain = cipher.open(row.payload, row.kind, row.patient, row.number, row.id)
     if row.kind == "decision":
         return Entry(number=row.number, patient=patient, decision=decode_decision(plain))
+    if row.kind == "switch":
+        return Entry(number=row.number, patient=patient, switch=decode_switch(plain))
     return Entry(number=row.number, patient=patient, feedback=decode_feedback(plain))
+
+
+def switch_note(switch: Switch, known: int) -> Note:
+    """The log row of a turn of a switch, by somebody who knows of so many turns: nobody turns twice from one place."""
+    same = "\0".join(("switch", switch.service, switch.topic, str(known))).encode("utf-8", errors="surrogatepass")
+    return Note(
+        kind="switch",
+        id=hashlib.sha256(same).hexdigest(),
+        at=stamp(switch.at),
+        service=switch.service,
+        topic=switch.topic,
+        outcome=switch.mode.value,
+        plain=encode(switch),
+    )
 
 
 def _decision_note(decision: Decision) -> Note:

@@ -14,14 +14,16 @@ from cds_app.adapters import statements as sql
 from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.checking import check
 from cds_app.adapters.database import PATIENCE_S, Database, copy_sqlite
-from cds_app.adapters.drafting import prepare
+from cds_app.adapters.drafting import prepare, prepare_turn
 from cds_app.adapters.ledger import EMPTY, LogRow, stamp
 from cds_app.adapters.sealing import SegmentRow, check_gapless, open_entry, open_segment, stored_name
 from cds_app.adapters.sql_writing import Transactions
+from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.adapters.writer import ROOM, Writer
+from cds_app.domain.switches import Switch
 from cds_app.errors import IntegrityError, PatientErased, SettingsError
-from cds_app.ports import Commit, Entry, Segment, Verdict
+from cds_app.ports import Commit, Count, Entry, Segment, Verdict
 
 _PAGE: Final = 500  # rows that `journal` holds at once
 
@@ -94,6 +96,18 @@ class SqlStore:
         while rows := self._rows(sql.JOURNAL_AFTER, after=after, many=_PAGE):
             yield from self._opened(rows)
             after = rows[-1][1]
+
+    def turn(self, switch: Switch) -> None:
+        turns = self.turns()
+        check_stand(switch, turns)
+        self._writer.submit(prepare_turn(switch, len(turns)))
+
+    def turns(self) -> Sequence[Switch]:
+        return turns_of(self._vault, self._rows(sql.TURNS))
+
+    def counts(self, since: datetime, until: datetime) -> Sequence[Count]:
+        rows = self._rows(sql.COUNTS, since=stamp(since), until=stamp(until))
+        return tuple(count_of(*row) for row in rows)
 
     def erase(self, patient: str, at: datetime) -> None:
         stamp(at)  # a naive time is refused before the writer is bothered

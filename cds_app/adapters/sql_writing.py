@@ -11,7 +11,7 @@ from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.database import Database, empty_wal
 from cds_app.adapters.drafting import Draft, Job, Standing, of_nobody
 from cds_app.adapters.ledger import Head, Note, stamp
-from cds_app.adapters.sealing import UNMATCHED
+from cds_app.adapters.sealing import GOVERNANCE
 from cds_app.adapters.session import Session
 from cds_app.adapters.vault import Vault
 from cds_app.adapters.writer import Outcome
@@ -71,7 +71,7 @@ class Transactions:
         """
         with self._transaction() as session:
             along(session)
-            draft = self._draft(session, patients=(UNMATCHED,))
+            draft = self._draft(session, patients=(GOVERNANCE,))
             draft.commit(of_nobody(note))
             _insert(session, draft)
         self._keep(draft.head)
@@ -146,8 +146,8 @@ class Transactions:
 
 
 def _repeatable(jobs: Sequence[Job]) -> set[str]:
-    """Ids that may rightly be in the log already. A decision's may not: the table refuses it a second time."""
-    return {note.id for job in jobs for note in job.notes if note.kind == "feedback"}
+    """Ids that may well be in the log already. A decision's may not: the table refuses it a second time."""
+    return {note.id for job in jobs for note in job.notes if note.kind != "decision"}
 
 
 def _standings(session: Session, patients: Sequence[str]) -> list[Standing]:

@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from cds_app.adapters.drafting import PatientRow
 from cds_app.adapters.schema import log, log_head, patients, segments
@@ -39,6 +53,22 @@ JOURNAL_AFTER = (
     .where(log.c.number > _AFTER)
     .order_by(log.c.number)
     .limit(bindparam("many"))
+)
+TURNS = (
+    select(patients.c.wrapped_key, *log.c)
+    .outerjoin_from(log, patients, log.c.patient == patients.c.pseudonym)
+    .where(log.c.kind == literal_column("'switch'"))  # spelled out, or the partial index is not considered
+    .order_by(log.c.number)
+)
+# Times are stored as texts of fixed width, so the hour is their beginning.
+_HOUR = func.substr(log.c.at, 1, 13)
+_SAME = (log.c.service, log.c.topic, log.c.tier, log.c.suppression, log.c.outcome)
+COUNTS = (
+    select(_HOUR.label("hour"), *_SAME, func.count())
+    .where(log.c.at >= bindparam("since"), log.c.at < bindparam("until"))
+    .where(or_(log.c.kind == "decision", log.c.kind == "feedback"))
+    .group_by(text("1"), *_SAME)
+    .order_by(text("1"), *_SAME)
 )
 
 WHOLE_LOG = select(log).order_by(log.c.number)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
 from cds_app.cards.views import Setting
+from cds_app.domain.issues import IssueCode
 from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
@@ -29,12 +30,14 @@ def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with
     rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None] if with_model else ()
     stale = [name for name in lacking if situation.latest(name) is not None]
     missing = [name for name in lacking if situation.latest(name) is None]
+    unfetched = material.unused.get(IssueCode.FETCH_FAILED, 0)
     values = {
         "stale": list(_dated(stale[:_NAMED], situation, setting)),
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "unknown": len(situation.facts.unknown),
-        "unused": sum(material.unused.values()),
+        "unfetched": unfetched,
+        "unused": sum(material.unused.values()) - unfetched,
         "data_to": _data_to(situation, setting),
         "zone": Trusted(str(material.zone)),
     }

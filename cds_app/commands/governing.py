@@ -5,50 +5,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.bootstrap import knowledge_of, store_of
+from cds_app.bootstrap import knowledge_of
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
+from cds_app.commands.stores import open_store, with_store
 from cds_app.domain.decisions import Feedback
-from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.errors import IntegrityError, NotFound
 from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import Replayed, replay_decision
 from cds_app.services.why import Why, why
-from cds_app.settings import Settings, load_settings
+from cds_app.settings import load_settings
 
 _REASONS, _TELLING = 8, 3  # shown
-_STORE_OPTIONS = (
-    click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
-    click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite."),
-)
-
-
-def _with_store(command: Any) -> Any:
-    for option in reversed(_STORE_OPTIONS):
-        command = option(command)
-    return command
-
-
-@contextmanager
-def _open(flags: dict[str, Any]) -> Iterator[tuple[Settings, SqlStore]]:
-    """The store that is there. A mistyped folder must not become a new database without a broken entry."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
-    if not settings.database_url and not settings.database_file.exists():
-        raise SettingsError("there is no database in this folder", field="data_dir")
-    store = store_of(settings)
-    try:
-        yield settings, store
-    finally:
-        store.close()
 
 
 @click.group()
@@ -57,11 +33,11 @@ def decision() -> None:
 
 
 @decision.command("list")
-@_with_store
+@with_store
 @click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
 def list_decisions(limit: int, **flags: Any) -> None:
     """The newest decisions: number, time, service, topic, tier, shown or why not, uuid."""
-    with _open(flags) as (settings, store):
+    with open_store(flags) as (settings, store):
         services = knowledge_of(settings).services
         entries = list(store.journal())
     answers = [one.feedback for one in entries if one.feedback is not None]
@@ -82,11 +58,11 @@ def _line(entry: Entry, answers: Sequence[Feedback], services: Mapping[str, Serv
 
 
 @decision.command("show")
-@_with_store
+@with_store
 @click.argument("uuid")
 def show_decision(uuid: str, **flags: Any) -> None:
     """One decision's card and pins."""
-    with _open(flags) as (_, store):
+    with open_store(flags) as (_, store):
         entry = store.find(uuid)
     if entry is None or entry.decision is None:
         raise NotFound("the log has no such decision", field="uuid")
@@ -100,11 +76,11 @@ def show_decision(uuid: str, **flags: Any) -> None:
 
 
 @decision.command("replay")
-@_with_store
+@with_store
 @click.argument("uuid")
 def replay(uuid: str, **flags: Any) -> None:
     """Compute a decision again from the store and compare it byte for byte; status 4 if it differs."""
-    with _open(flags) as (settings, store):
+    with open_store(flags) as (settings, store):
         found = replay_decision(knowledge_of(settings), store, uuid)
     click.echo((found.again or found.logged).card.decode() or f"suppressed: {found.logged.suppression.value}")
     if not found.same:
@@ -113,11 +89,11 @@ def replay(uuid: str, **flags: Any) -> None:
 
 
 @decision.command("why")
-@_with_store
+@with_store
 @click.argument("uuid")
 def why_decision(uuid: str, **flags: Any) -> None:
     """Take the estimates behind a decision apart: reasons, what one more value would tell, what it would take."""
-    with _open(flags) as (settings, store):
+    with open_store(flags) as (settings, store):
         knowledge = knowledge_of(settings)
         found = why(knowledge, store, uuid)
     for one in found:
@@ -175,10 +151,10 @@ def audit() -> None:
 
 
 @audit.command()
-@_with_store
+@with_store
 def verify(**flags: Any) -> None:
     """Check every entry, seal and link of the log, and its head; status 4 if anything was changed."""
-    with _open(flags) as (_, store):
+    with open_store(flags) as (_, store):
         verdict = store.verify()
     if verdict.broken_at is not None:
         raise IntegrityError(f"entry {verdict.broken_at}: {verdict.problem}")
@@ -186,23 +162,23 @@ def verify(**flags: Any) -> None:
 
 
 @click.command()
-@_with_store
+@with_store
 @click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
 @click.option("--patient", required=True, help="FHIR id of the patient.")
 @click.confirmation_option(prompt="Destroy this patient's key? Nothing of theirs can be read afterwards.")
 def erase(tenant: str, patient: str, **flags: Any) -> None:
     """Destroy one patient's key: everything sealed under it is gone for good."""
-    with _open(flags) as (_, store):
+    with open_store(flags) as (_, store):
         store.erase(store.pseudonym(tenant, patient), SystemClock().now())
     click.echo("erased")
 
 
 @click.command()
-@_with_store
+@with_store
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path, **flags: Any) -> None:
     """Copy the SQLite database, consistently, while it is in use."""
-    with _open(flags) as (_, store):
+    with open_store(flags) as (_, store):
         store.backup(target)
     click.echo(str(target))
 

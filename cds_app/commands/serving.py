@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,30 +11,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import requests
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.util import import_app, write_error
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.util import import_app
 
-from cds_app.errors import DependencyDown
+from cds_app.commands.worker import worker_of
+from cds_app.errors import DependencyDown, TwinlineError
 from cds_app.settings import PREFIX, Settings, load_settings
 
-_HOLD_BACK_S = 0.0005
-_MOST_HELD_BACK = 8
 _START_S = 60.0
 _STOP_S = 15.0
-_REFUSALS = (
-    (LimitRequestLine, (414, "URI Too Long")),
-    (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
-    (ParseException, (400, "Bad Request")),
-)
-_FAILED = (500, "Internal Server Error")
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command()
@@ -55,7 +48,12 @@ def serve(**flags: Any) -> None:
     """Answer CDS Hooks calls."""
     settings = load_settings(flags, os.environ, Path("twinline.toml"))
     os.environ.update(environment_of(settings))
-    names = _checked_clients(settings)
+    os.environ[METRICS] = metrics_folder()  # before the first import of what counts
+    try:
+        names = _checked_clients(settings)
+    except TwinlineError:
+        _forget_all(None)
+        raise
     click.echo(f"twinline: {settings.base_url}/cds-services", err=True)
     click.echo(f"twinline: {_who_may_call(names)}", err=True)
     _Server(settings).run()
@@ -75,26 +73,6 @@ def _who_may_call(names: Sequence[str]) -> str:
     return "open to this machine: callers are not authenticated, every program here can read and write"
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Gunicorn's threaded worker, discreet about requests that are not HTTP: its own repeats them in log and answer.
-
-    All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
-    them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
-    """
-
-    def accept(self, listener: Any) -> None:
-        """Take a new connection, unless a worker with fewer of them was faster."""
-        time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
-        super().accept(listener)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer without a word of what was sent, and log the kind of error only."""
-        self.log.warning("Request refused: %s", type(exc).__name__)
-        status, reason = next((answer for kind, answer in _REFUSALS if isinstance(exc, kind)), _FAILED)
-        with suppress(OSError):  # nobody is listening any more
-            write_error(client, status, reason, "")
-
-
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """Gunicorn with threads; the app and its models are loaded in each worker, after the fork."""
 
@@ -107,7 +85,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         settings = self._settings
         chosen = {
             "bind": f"{settings.host}:{settings.port}",
-            "worker_class": Worker,
+            "worker_class": worker_of(settings.max_waiting),
             "workers": settings.workers,
             "threads": settings.threads,
             "preload_app": False,
@@ -117,6 +95,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "limit_request_fields": 50,
             "accesslog": None,
             "loglevel": "warning",
+            "child_exit": _forget_worker,
+            "on_exit": _forget_all,
         }
         for key, value in chosen.items():
             self.cfg.set(key, value)
@@ -124,6 +104,28 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
     def load(self) -> Any:
         """Called in the worker: importing the module builds the app."""
         return import_app("cds_app.wsgi:app")
+
+
+def _forget_worker(_: Any, worker: Any) -> None:
+    """A worker has ended: what it counted stays, how things stood with it does not count any more."""
+    from prometheus_client.multiprocess import mark_process_dead  # here: its import looks at the environment
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _forget_all(_: Any) -> None:
+    """The service has ended. Called in the master only."""
+    shutil.rmtree(os.environ[METRICS], ignore_errors=True)
+
+
+def metrics_folder() -> str:
+    """A new folder for what the workers count.
+
+    In memory where there is such a place: the files are mapped, and writing to a mapped file on a full disk kills the
+    process. The disk that may be full is the database's.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
+    return tempfile.mkdtemp(prefix="twinline-metrics-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

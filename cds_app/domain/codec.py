@@ -13,19 +13,21 @@ import msgspec
 
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
+from cds_app.domain.switches import Switch
 from cds_app.errors import BadRequest, IntegrityError
 
 VERSION: Final = 1
 
-_Payload = TypeVar("_Payload", Facts, Decision, Feedback)
+_Payload = TypeVar("_Payload", Facts, Decision, Feedback, Switch)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _FACTS = msgspec.msgpack.Decoder(Facts)
 _DECISION = msgspec.msgpack.Decoder(Decision)
 _FEEDBACK = msgspec.msgpack.Decoder(Feedback)
+_SWITCH = msgspec.msgpack.Decoder(Switch)
 
 
-def encode(payload: Facts | Decision | Feedback) -> bytes:
+def encode(payload: Facts | Decision | Feedback | Switch) -> bytes:
     """Bytes from which the matching ``decode_*`` makes an equal value.
 
     Raises
@@ -52,6 +54,11 @@ def decode_decision(payload: bytes) -> Decision:
 def decode_feedback(payload: bytes) -> Feedback:
     """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
     return _decode(_FEEDBACK, payload)
+
+
+def decode_switch(payload: bytes) -> Switch:
+    """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
+    return _decode(_SWITCH, payload)
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[_Payload], payload: bytes) -> _Payload:

@@ -22,6 +22,7 @@ class Suppression(StrEnum):
     RESTATES = "restates"  # a more specific card says it already
     TOPIC = "one-per-topic"
     RESPONSE = "response-full"  # the response carries its maximum already
+    SHADOW = "shadow"  # the service, or this topic of it, is in shadow mode: it would have been shown
     BELOW = "below-tier"  # the tier is not worth an interruption in this service
 
 

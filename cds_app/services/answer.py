@@ -16,19 +16,30 @@ from threading import Lock
 import structlog
 
 from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.material import Material
+from cds_app.cards.shadow import Shadow
 from cds_app.domain.decisions import Decision
 from cds_app.domain.facts import gather
-from cds_app.errors import DependencyDown
+from cds_app.domain.issues import IssueCode
 from cds_app.fabric.reading import Reading
-from cds_app.ports import Commit, TwinStore
+from cds_app.ports import Commit, Meter, TwinStore
+from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.pipeline import Inputs, conclude, gather_material
 from cds_app.services.records import Records
+from cds_app.services.switchboard import Switchboard
 from cds_app.services.turns import Turns
 
 _LOG = structlog.get_logger("twinline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    decisions: tuple[Decision, ...]
+    abstained: tuple[tuple[str, str], ...]
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,9 @@ class Answering:
     store : TwinStore
     records : Records
     gatherer : Gatherer
+    switchboard : Switchboard
+        How far each service may speak.
+    meter : Meter
     turns : Turns
     computing : Lock
         Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
@@ -53,15 +67,11 @@ class Answering:
     store: TwinStore
     records: Records
     gatherer: Gatherer
+    switchboard: Switchboard
+    meter: Meter
     turns: Turns = field(default_factory=Turns)
     computing: Lock = field(default_factory=Lock)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
-
-    def ready(self) -> None:
-        """Raise DependencyDown unless the next call could be answered, with every estimate that is offered."""
-        if failed := self.knowledge.learned.failed:
-            raise DependencyDown(f"a model failed its check at start: {', '.join(sorted(failed))}")
-        self.store.ready()
 
     def answer(self, call: HookCall) -> tuple[bytes, ...]:
         """The cards to show, as canonical JSON.
@@ -70,6 +80,8 @@ class Answering:
         ------
         DataUnavailable
             If data the service needs came neither with the call nor from the FHIR server.
+        ServiceOff
+            If those who answer for the service switched it off.
         DependencyDown, PatientErased, BadRequest, TooLarge
         """
         return tuple(one.card for one in self.decide(call) if one.shown)
@@ -77,25 +89,28 @@ class Answering:
     def decide(self, call: HookCall) -> tuple[Decision, ...]:
         """All decisions of a call, durable on return."""
         service = self.knowledge.service(call.event.service)
+        shadow = self.switchboard.shadow(service.id)
         patient = self.store.pseudonym(call.event.tenant, call.event.patient)
         reading = self.gatherer.gather(call, service, self.records.seen(patient))
-        decisions, tries = self.turns.take(patient, lambda: self._once(call, service, patient, reading))
-        self._log(service, reading, decisions, tries)
-        return decisions
+        made, tries = self.turns.take(patient, lambda: self._once(call, shadow, patient, reading))
+        self._log(service, reading, made, tries)
+        return made.decisions
 
-    def _once(self, call: HookCall, service: ServiceDefinition, patient: str, reading: Reading) -> tuple[Decision, ...]:
+    def _once(self, call: HookCall, shadow: Shadow, patient: str, reading: Reading) -> _Made:
         loaded = self.records.load(patient)
         with self.computing:
             record, change = self.records.extend(loaded, reading.facts)
             inputs = Inputs(
-                service=service,
+                service=self.knowledge.service(call.event.service),
                 event=call.event,
                 record=record,
                 segments=record.segments_known + bool(change.novel),
                 unused=_unused(reading),
                 seed=self.new_seed(),
+                shadow=shadow,
             )
-            decisions = decide(self.knowledge, inputs)
+            material = gather_material(self.knowledge, inputs)
+            decisions = conclude(self.knowledge, inputs, material)
         if change.novel or decisions:
             commit = Commit(
                 patient=patient,
@@ -108,9 +123,12 @@ class Answering:
             segments = self.store.commit(commit)
             record = replace(record, segments_known=segments)
         self.records.keep(patient, replace(record, seen=record.seen | reading.clean))
-        return decisions
+        return _Made(decisions=decisions, abstained=_abstained(material), at_s=call.event.received.timestamp())
 
-    def _log(self, service: ServiceDefinition, reading: Reading, decisions: tuple[Decision, ...], tries: int) -> None:
+    def _log(self, service: ServiceDefinition, reading: Reading, made: _Made, tries: int) -> None:
+        decisions, lost = made.decisions, _unused(reading)
+        self.meter.decided(decisions, made.abstained, made.at_s)
+        self.meter.read(service.id, sum(one.unknown for one in reading.tally.values()), lost)
         shown = sum(one.shown for one in decisions)
         _LOG.info(
             "answered",
@@ -123,5 +141,12 @@ class Answering:
         )
 
 
+def _abstained(material: Material) -> tuple[tuple[str, str], ...]:
+    """Each risk that was not estimated, with the first reason for it."""
+    outcomes = {name: one.outcome for name, one in material.risks.items()}
+    return tuple((name, one.reasons[0].why) for name, one in outcomes.items() if isinstance(one, Abstained))
+
+
 def _unused(reading: Reading) -> Mapping[str, int]:
-    return Counter(issue.code.value for issue in reading.issues if issue.dropped)
+    lost = (one for one in reading.issues if one.dropped or one.code is IssueCode.FETCH_FAILED)
+    return Counter(one.code.value for one in lost)

@@ -19,7 +19,7 @@ from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest
-from cds_app.ports import Commit, TwinStore
+from cds_app.ports import Commit, Meter, TwinStore
 from cds_app.services.records import Records
 from cds_app.services.turns import Turns
 
@@ -72,6 +72,7 @@ class Listening:
     records : Records
     templates : Environment
         Of card texts.
+    meter : Meter
     turns : Turns
     simulated : bool
         Whether ``outcomeTimestamp`` is the time of a simulation and stands for the clock.
@@ -80,6 +81,7 @@ class Listening:
     store: TwinStore
     records: Records
     templates: Environment
+    meter: Meter
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
 
@@ -145,6 +147,7 @@ class Listening:
 
     def _commit(self, patient: str, feedback: tuple[Feedback, ...], received: datetime) -> None:
         self.turns.take(patient, lambda: self.store.commit(self._on_top(patient, feedback, received)))
+        self.meter.heard(feedback)
 
     def _on_top(self, patient: str, feedback: tuple[Feedback, ...], received: datetime) -> Commit:
         record = self.records.load(patient) if patient else None

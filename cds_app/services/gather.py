@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -21,6 +21,7 @@ from cds_app.services.calls import HookCall
 from cds_app.services.knowledge import Knowledge
 
 _SIDE_BY_SIDE = 6
+_GRACE_S = 0.1  # readers keep the deadline themselves; what they cannot bound is a look-up of a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +99,13 @@ class Gatherer:
             return [_unfetched(key, resolved) for key in keys]
         until = time.monotonic() + self.budget_s
         paths = {key: _path(key, call, service, resolved) for key in keys}
-        with ThreadPoolExecutor(max_workers=min(len(keys), _SIDE_BY_SIDE)) as pool:
-            return list(pool.map(lambda key: self._fetch_one(call, key, paths[key], until), keys))
+        pool = ThreadPoolExecutor(max_workers=min(len(keys), _SIDE_BY_SIDE))
+        try:
+            asked = {key: pool.submit(self._fetch_one, call, key, paths[key], until) for key in keys}
+            wait(asked.values(), timeout=self.budget_s + _GRACE_S)
+            return [one.result() if one.done() else _failed(key) for key, one in asked.items()]
+        finally:  # who is still looking up a name that nobody knows is waited for by nobody
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch_one(self, call: HookCall, key: str, path: str, until: float) -> Fetched:
         left = until - time.monotonic()
@@ -108,13 +114,16 @@ class Gatherer:
                 raise DataUnavailable("no time left", field=f"prefetch.{key}")
             document = self.fhir.read(call.fhir_server or "", path, token=call.token, budget_s=left)
         except DataUnavailable:
-            issue = Issue(code=IssueCode.FETCH_FAILED, ref=f"prefetch.{key}")
-            return Fetched(key=key, issues=(issue,), failed=True)
+            return _failed(key)
         items, issues = unpack(document, at=f"prefetch.{key}")
         state = state_of(document)
         if state is State.PAGED:
             issues = (*issues, Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False))
         return Fetched(key=key, items=items, issues=issues, failed=state in (State.OUTCOME, State.ABSENT))
+
+
+def _failed(key: str) -> Fetched:
+    return Fetched(key=key, issues=(Issue(code=IssueCode.FETCH_FAILED, ref=f"prefetch.{key}"),), failed=True)
 
 
 def _unfetched(key: str, resolved: Resolved) -> Fetched:

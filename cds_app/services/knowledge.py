@@ -17,6 +17,7 @@ from jinja2 import DictLoader, Environment, TemplateError
 
 from cds_app.cards.definition import ServiceDefinition, parse_reasons, parse_service
 from cds_app.cards.drafts import DEVIATION
+from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import environment
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
@@ -67,6 +68,11 @@ class Knowledge:
     def risks(self) -> Mapping[str, RiskModel]:
         """The learned risks that may be asked hour by hour."""
         return self.learned.only(RISKS)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Everything that a card can be about."""
+        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION})
 
     @property
     def background(self) -> Mapping[str, RiskModel]:

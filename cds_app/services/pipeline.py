@@ -14,6 +14,7 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
+from cds_app.cards.shadow import NO_SHADOW, Shadow, judged
 from cds_app.cards.wire import Draft, canonical_json, to_card
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.events import HookEvent
@@ -45,6 +46,8 @@ class Inputs:
         Resources of this call that were dropped, by issue code.
     seed : str
         A uuid from which all ids of the answer follow.
+    shadow : Shadow
+        What of the service lies in shadow.
     """
 
     service: ServiceDefinition
@@ -53,23 +56,32 @@ class Inputs:
     segments: int
     unused: Mapping[str, int]
     seed: str
+    shadow: Shadow = NO_SHADOW
 
 
 def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
-    """Every card that is due, shown or suppressed, most urgent first. Only what may be shown is written."""
+    """Every card that is due, shown or suppressed, most urgent first."""
+    return conclude(knowledge, inputs, gather_material(knowledge, inputs))
+
+
+def conclude(knowledge: Knowledge, inputs: Inputs, material: Material) -> tuple[Decision, ...]:
+    """What follows from the material. Only what is shown, or would be but for shadow mode, is written."""
     service, now = inputs.service, inputs.event.received
-    found = due(gather_material(knowledge, inputs))
+    found = due(material)
     candidates = [
         Candidate(topic=one.topic, tier=one.tier, points=one.points, grounds=one.grounds, measured=one.measured)
         for one in found
     ]
-    verdicts = judge(candidates, inputs.record.past, service.policy, snooze_h=service.snooze_h, now=now)
+    policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=now)
+    verdicts = judged(candidates, inputs.record.past, policy, inputs.shadow)
     pins = _pins(knowledge, inputs)
-    offered: list[Option] = []
+    offered: dict[Suppression, list[Option]] = {Suppression.NONE: [], Suppression.SHADOW: []}
     decisions: list[Decision] = []
     for index, (one, verdict) in enumerate(zip(found, verdicts, strict=True)):
-        draft = one.write(offered) if verdict is Suppression.NONE else None
-        offered.extend(draft.options if draft else ())
+        earlier = offered.get(verdict)
+        draft = one.write(earlier) if earlier is not None else None
+        if draft is not None and earlier is not None:
+            earlier.extend(draft.options)
         decisions.append(_decision(inputs, one, draft, verdict, index, pins))
     return tuple(decisions)
 
@@ -150,8 +162,10 @@ def _decision(
 
 def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
     event, record = inputs.event, inputs.record
+    shadow = inputs.shadow.stated()
     return {
         **knowledge.pins,
+        **({"shadow": canonical_json(shadow).decode()} if shadow else {}),
         "seed": inputs.seed,
         "segments": str(inputs.segments),
         "entries": str(record.entries_known),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_app.domain.codec import encode
-from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.decisions import Decision, Feedback, Suppression
 from cds_app.domain.facts import Fact, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
@@ -35,7 +35,8 @@ class Record:
     timeline : Timeline
     state : TwinState
     past : tuple of Decision or Feedback
-        What the alert policy remembers, oldest first: shown cards and the answers to them.
+        What the alert policy remembers, oldest first: cards that were shown, or would have been but for shadow mode,
+        and the answers to them.
     digest : str
         Hash over all facts in the order of their segments.
     seen : frozenset of bytes
@@ -150,8 +151,12 @@ class Records:
 def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
     """The record with log entries added."""
     found = (one.decision or one.feedback for one in entries)
-    past = tuple(one for one in found if one is not None and (isinstance(one, Feedback) or one.shown))
+    past = tuple(one for one in found if one is not None and _is_remembered(one))
     return replace(record, entries_known=entries[-1].number, past=record.past + past)
+
+
+def _is_remembered(one: Decision | Feedback) -> bool:
+    return isinstance(one, Feedback) or one.suppression in (Suppression.NONE, Suppression.SHADOW)
 
 
 def _size(record: Record) -> int:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from cds_app.cards.shadow import read_shadow
 from cds_app.domain.decisions import Decision
 from cds_app.domain.events import HookEvent
 from cds_app.errors import NotFound
@@ -99,4 +100,5 @@ def _inputs(knowledge: Knowledge, logged: Decision, record: Record) -> Inputs:
         segments=int(logged.pins["segments"]),
         unused=json.loads(logged.pins["unused"]),
         seed=logged.pins["seed"],
+        shadow=read_shadow(json.loads(logged.pins.get("shadow", "{}"))),
     )

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from flask import Flask
 
+from cds_app.ports import Meter
 from cds_app.services.model_cards import Shelf
-from cds_app.web import cds_hooks, health, model_cards, problems
+from cds_app.services.readiness import Readiness
+from cds_app.web import cds_hooks, health, metering, model_cards, problems
 from cds_app.web.cds_hooks import Desk
 
 
-def build(desk: Desk, shelf: Shelf) -> Flask:
-    """A Flask app that serves CDS Hooks, model cards and health."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dials:
+    """What tells how the service is.
+
+    Parameters
+    ----------
+    readiness : callable
+    meter : Meter
+    page : callable
+        Everything that the meter counted, as Prometheus reads it.
+    """
+
+    readiness: Callable[[], Readiness]
+    meter: Meter
+    page: Callable[[], bytes]
+
+
+def build(desk: Desk, shelf: Shelf, dials: Dials) -> Flask:
+    """A Flask app that serves CDS Hooks, model cards, health and metrics."""
     app = Flask("twinline", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = desk.settings.max_body_bytes
+    app.extensions["meter"] = dials.meter  # for who serves the app, and refuses calls before they get here
     problems.register(app)
+    metering.register(app, dials.meter, desk.answering.knowledge.services.keys())
     app.register_blueprint(cds_hooks.blueprint(desk))
     app.register_blueprint(model_cards.blueprint(shelf))
-    app.register_blueprint(health.blueprint(desk.ready))
+    app.register_blueprint(health.blueprint(desk.settings, dials.readiness, dials.page))
     return app

@@ -33,11 +33,6 @@ class Desk:
     listening: Listening
     door: Door
 
-    def ready(self) -> None:
-        """Raise DependencyDown or IntegrityError unless callers can be told apart, and answered."""
-        self.door.directory.clients()
-        self.answering.ready()
-
 
 def blueprint(desk: Desk) -> Blueprint:
     """The three endpoints over one desk."""

@@ -54,7 +54,10 @@ def outcome(status: int, code: str, issue_type: str, text: str, field: str | Non
 
 def _refused(error: TwinlineError) -> Response:
     _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
-    return outcome(error.status, error.code, error.issue_type, error.message, error.field)
+    response = outcome(error.status, error.code, error.issue_type, error.message, error.field)
+    if error.status == 503:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def _unauthorised(error: Unauthorised) -> Response:

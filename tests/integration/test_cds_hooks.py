@@ -309,4 +309,5 @@ def test_hostile_text_from_fhir_is_inert(client: FlaskClient) -> None:
 
 def test_liveness_and_readiness(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "alive"}
-    assert client.get("/readyz").get_json() == {"status": "ready"}
+    parts = {"store": "ok", "keys": "ok", "models": "ok", "canary": "not-run"}
+    assert client.get("/readyz").get_json() == {"status": "ready", "parts": parts, "modes": {}, "alarms": []}

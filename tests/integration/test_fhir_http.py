@@ -235,8 +235,8 @@ def test_a_reset_and_a_truncated_body_get_one_second_chance(serve: Serve) -> Non
 
 def test_nobody_there_is_unavailable(serve: Serve) -> None:
     server = serve(_silent)
-    reader = RequestsFhirReader([f"http://127.0.0.1:{_free_port()}/r4"], loopback_http=True)
-    (base,) = reader._bases
+    base = f"http://127.0.0.1:{_free_port()}/r4"
+    reader = RequestsFhirReader([base], loopback_http=True)
     with pytest.raises(DataUnavailable):
         reader.read(base, SECRET, token=None, budget_s=1.0)
     reader.close()

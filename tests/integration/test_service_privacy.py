@@ -145,7 +145,7 @@ def test_no_canary_leaves_the_service_but_in_a_card(url: str, tmp_path: Path, eh
         assert canary in held, canary
     assert "ZQX-token" not in held
 
-    leaks = [path.name for path in tmp_path.iterdir() if CANARY.encode() in path.read_bytes()]
+    leaks = [path.name for path in tmp_path.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     assert leaks == []
     lines = (tmp_path / "service.log").read_text("utf-8").splitlines()
     assert any(json.loads(line)["event"] == "answered" for line in lines if line.startswith("{"))

@@ -51,6 +51,9 @@ class FakeFhir:
     def allowed(self, base: str) -> bool:
         return base in self.bases
 
+    def breakers(self) -> tuple[str, ...]:
+        return ("closed",) * len(self.bases)
+
 
 @pytest.fixture
 def service(knowledge: Knowledge) -> ServiceDefinition:
@@ -218,6 +221,21 @@ def test_what_is_absent_is_fetched_side_by_side_within_the_budget(
     gather(knowledge, fhir, call(complete(service, **dict.fromkeys(absent, ...))), budget_s=4.0)
     assert len(fhir.asked) == 6
     assert all(0 < budget <= 4.0 for budget in fhir.budgets)
+
+
+def test_a_reader_that_does_not_come_back_is_not_waited_for(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    back = threading.Event()
+
+    def hang() -> Mapping[str, Any]:
+        back.wait(20)
+        return bundle()
+
+    fhir = FakeFhir({"AllergyIntolerance": hang})
+    begun = time.monotonic()
+    reading = gather(knowledge, fhir, call(complete(service, allergies=...)), budget_s=0.2)
+    assert time.monotonic() - begun < 5
+    assert issues(reading) == [(IssueCode.FETCH_FAILED, "prefetch.allergies")]
+    back.set()
 
 
 def test_what_comes_after_the_budget_is_not_asked_for(knowledge: Knowledge, service: ServiceDefinition) -> None:

@@ -1,0 +1,141 @@
+"""Gunicorn's threaded worker as Twinline runs it: fair, discreet, and with a door that says at once when it is full.
+
+A connection that says nothing costs no thread. A call that finds all threads busy and the waiting room full is refused
+within milliseconds by a thread that does nothing else: an EHR that is told at once goes on without us, one that is kept
+waiting hangs at every chart. Health and metrics are answered at the door, too: a busy service is not a dead one.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.util import write, write_error
+from gunicorn.workers.gthread import ThreadWorker
+
+_HOLD_BACK_S = 0.0005
+_MOST_HELD_BACK = 8
+_HELD_BACK_EVERY_S = 0.005  # in a burst, waiting before each connection would make the last one wait long
+_DOOR_THREADS = 2
+_DOOR_ROOM = 128
+_DOOR_PATIENCE_S = 0.5
+_ALWAYS = frozenset({"/healthz", "/readyz", "/metrics"})
+_FULL = (
+    b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"throttled","details":{"coding":'
+    b'[{"system":"urn:twinline:error","code":"overloaded"}],"text":"more calls than can be answered in time"}}]}'
+)
+_REFUSALS = (
+    (LimitRequestLine, (414, "URI Too Long")),
+    (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
+    (ParseException, (400, "Bad Request")),
+)
+_FAILED = (500, "Internal Server Error")
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """Discreet about requests that are not HTTP: gunicorn's own repeats them in log and answer.
+
+    All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
+    them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
+    """
+
+    max_waiting = 12
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._inside = 0
+        self._at_door = 0
+        self._held_back_at = 0.0
+
+    def init_process(self) -> None:
+        """In the worker, after the fork."""
+        self._door = ThreadPoolExecutor(_DOOR_THREADS, thread_name_prefix="door")
+        super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless a worker with fewer of them was faster."""
+        if time.monotonic() - self._held_back_at > _HELD_BACK_EVERY_S:
+            time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
+            self._held_back_at = time.monotonic()
+        super().accept(listener)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a request in, or to the door. Runs in the main thread only, like all that counts."""
+        if not conn.initialized and not conn.data_ready:
+            self._await_first_word(conn)
+        elif self._inside < self.cfg.threads + self.max_waiting:
+            self._inside += 1
+            self._then(self.tpool.submit(self.handle, conn), self._leave, conn)
+        elif self._at_door < _DOOR_ROOM:
+            self._at_door += 1
+            self._then(self._door.submit(self._turn_away, conn, time.monotonic()), self._leave_door, conn)
+        else:
+            self.nr_conns -= 1
+            conn.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer without a word of what was sent, and log the kind of error only."""
+        self.log.warning("Request refused: %s", type(exc).__name__)
+        status, reason = next((answer for kind, answer in _REFUSALS if isinstance(exc, kind)), _FAILED)
+        with suppress(OSError):  # nobody is listening any more
+            write_error(client, status, reason, "")
+
+    def _await_first_word(self, conn: Any) -> None:
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _then(self, future: Future[Any], leave: Any, conn: Any) -> None:
+        future.add_done_callback(lambda done: self.method_queue.defer(leave, conn, done))
+
+    def _leave(self, conn: Any, future: Future[Any]) -> None:
+        self._inside -= 1
+        self.finish_request(conn, future)
+
+    def _leave_door(self, conn: Any, future: Future[Any]) -> None:
+        self._at_door -= 1
+        self.finish_request(conn, future)
+
+    def _turn_away(self, conn: Any, since: float) -> bool:
+        """Read the request, so that the answer is not lost with what was not read, and refuse it."""
+        try:
+            conn.init()
+            conn.sock.settimeout(_DOOR_PATIENCE_S)
+            req = next(conn.parser)
+            if req is None or conn.is_http2:
+                return False
+            if req.path in _ALWAYS:
+                return bool(self._keepalive_after(conn, self.handle_request(req, conn)))
+            read = bool(conn.parser.finish_body(deadline=time.monotonic() + _DOOR_PATIENCE_S))
+            stays = read and self.alive and not req.should_close()
+            write(conn.sock, _refusal(stays))
+        except (OSError, StopIteration):
+            return False
+        except ParseException as error:
+            self.handle_error(None, conn.sock, conn.client, error)
+            return False
+        self.wsgi.extensions["meter"].call("", "refused", 503, time.monotonic() - since)
+        return stays
+
+
+def worker_of(max_waiting: int) -> type[Worker]:
+    """The worker with a waiting room of this size."""
+    return type("Worker", (Worker,), {"max_waiting": max_waiting})
+
+
+def _refusal(stays: bool) -> bytes:
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Retry-After: 1\r\n"
+        "Cache-Control: no-store\r\n"
+        "Content-Type: application/fhir+json\r\n"
+        f"Content-Length: {len(_FULL)}\r\n"
+        f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
+    )
+    return head.encode("ascii") + _FULL

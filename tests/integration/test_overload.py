@@ -1,0 +1,159 @@
+"""More calls than can be answered: the excess is told so at once, the rest is answered, and then it is over."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from cds_app.commands.serving import running_service, unconfigured
+from tests.conftest import FROZEN
+from tests.patients import QUIET, call, course, patient, stay
+from tests.service import SERVICE, SIMULATED, at, post
+
+pytestmark = pytest.mark.slow
+
+WAITING = 4
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    head: str
+    body: bytes
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("overload")
+    environ = {**unconfigured(), "TWINLINE_MAX_WAITING": str(WAITING), "TWINLINE_METRICS": "true"}
+    with running_service(folder, SIMULATED, "--threads", str(THREADS), environ=environ) as url:
+        yield url
+
+
+def body(who: str) -> dict[str, object]:
+    """A new patient of 80 hours: some tens of milliseconds of work."""
+    return at(call(patient(who), stay(FROZEN - timedelta(hours=90), who), *course(FROZEN, QUIET, QUIET, 80, who),
+                   patient_id=who))  # fmt: skip
+
+
+def request_of(url: str, who: str) -> bytes:
+    content = json.dumps(body(who)).encode()
+    head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nConnection: close\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+def exchange(url: str, sent: bytes) -> Answer:
+    """Send on a new connection, and read to its end."""
+    where = urlsplit(url)
+    begun = time.perf_counter()
+    with socket.create_connection((where.hostname or "", where.port or 80), 30) as connection:
+        connection.sendall(sent)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, content = received.partition(b"\r\n\r\n")
+    return Answer(int(head.split()[1]), head.decode("ascii"), content, time.perf_counter() - begun)
+
+
+def burst(url: str, count: int, over_s: float, name: str) -> list[Answer]:
+    """An open loop: each is sent at its time, whatever became of those before."""
+    requests_made = [request_of(url, f"{name}{n}") for n in range(count)]
+    answers: list[Answer] = []
+
+    def send(index: int) -> None:
+        time.sleep(index * over_s / count)
+        answers.append(exchange(url, requests_made[index]))
+
+    threads = [threading.Thread(target=send, args=(index,)) for index in range(count)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return answers
+
+
+def middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def test_the_excess_is_refused_at_once_and_the_rest_is_answered(service: str) -> None:
+    burst(service, 3, 1.0, "warm")
+    answers = burst(service, 150, 1.0, "burst")
+    taken = [one for one in answers if one.status == 200]
+    refused = [one for one in answers if one.status == 503]
+    assert len(taken) + len(refused) == 150
+    assert len(taken) > THREADS + WAITING
+    assert len(refused) > 15, "the burst was no overload"
+    assert middle([one.seconds for one in refused]) <= 0.05
+    assert middle([one.seconds for one in taken]) <= 1.0
+    for one in refused:
+        assert "Retry-After: 1" in one.head
+        assert json.loads(one.body)["issue"][0]["details"]["coding"][0]["code"] == "overloaded"
+    begun = time.monotonic()
+    assert post(service, body("after")).status_code == 200
+    assert time.monotonic() - begun < 2.0
+    counted = requests.get(f"{service}/metrics", timeout=10).text
+    assert f'twinline_calls_total{{kind="refused",service="",status="503"}} {len(refused)}.0' in counted
+
+
+def test_health_is_answered_while_calls_are_refused(service: str) -> None:
+    found: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            found.append(requests.get(f"{service}/healthz", timeout=10).status_code)
+            found.append(requests.get(f"{service}/readyz", timeout=10).status_code)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    refused = [one for one in burst(service, 120, 0.5, "health") if one.status == 503]
+    over.set()
+    looking.join()
+    assert refused
+    assert set(found) == {200}
+
+
+def test_connections_that_say_nothing_take_no_place(service: str) -> None:
+    where = urlsplit(service)
+    silent = [socket.create_connection((where.hostname or "", where.port or 80), 30) for _ in range(40)]
+    try:
+        time.sleep(0.2)
+        begun = time.monotonic()
+        assert post(service, body("beside")).status_code == 200
+        assert time.monotonic() - begun < 2.0
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_a_connection_that_was_refused_can_be_used_again(service: str) -> None:
+    with requests.Session() as session:
+        url = f"{service}/cds-services/{SERVICE}"
+        assert session.post(url, json=body("kept"), timeout=10).status_code == 200
+        crowd = threading.Thread(target=burst, args=(service, 60, 0.2, "crowd"))
+        crowd.start()
+        said = {session.post(url, json=body("kept"), timeout=10).status_code for _ in range(15)}
+        crowd.join()
+        assert said <= {200, 503}
+        assert session.post(url, json=body("kept"), timeout=10).status_code == 200
+
+
+def test_what_was_counted_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What the workers count lies in memory, and is gone with the service."""
+    held = Path("/dev/shm")  # noqa: S108 - only looked at
+    before = set(held.glob("twinline-metrics-*"))
+    with running_service(tmp_path, SIMULATED, environ=unconfigured()) as url:
+        assert post(url, body("x")).status_code == 200
+        assert not list(tmp_path.glob("metrics*"))
+    assert len(set(held.glob("twinline-metrics-*")) - before) == 0

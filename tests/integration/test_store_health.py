@@ -1,0 +1,95 @@
+"""A store that cannot be written, as callers and operators see it: 503, red readiness that says why, and over again."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.vault import Vault
+from cds_app.bootstrap import Deps, app_of
+from cds_app.ports import TwinStore
+from tests.conftest import FROZEN
+from tests.integration.test_store_failures import sqlite_locked
+from tests.patients import hyperkalaemic
+from tests.stores import MASTER, sqlite_store, vault
+
+URL = "/cds-services/twinline-patient-view"
+
+
+def client_over(deps: Deps, store: TwinStore) -> FlaskClient:
+    return app_of(replace(deps, store=store)).test_client()
+
+
+def refused(client: FlaskClient, part: str, code: str) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.get_json()["status"] == "not-ready"
+    assert answer.get_json()["parts"][part] == code
+
+
+def ask(client: FlaskClient, who: str = "p1") -> int:
+    return client.post(URL, json=hyperkalaemic(FROZEN, patient_id=who)).status_code
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """No file may grow beyond the largest that is there: as good as a full disk."""
+    size = max(path.stat().st_size for path in folder.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    made = sqlite_store(tmp_path, patience_s=0.3)
+    yield made
+    made.close()
+
+
+def test_a_full_disk_is_red_and_gets_over(deps: Deps, store: SqlStore, tmp_path: Path) -> None:
+    client = client_over(deps, store)
+    assert ask(client) == 200
+    with full_disk(tmp_path):
+        refused(client, "store", "down")
+        assert ask(client, "p2") == 503
+        assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    assert ask(client, "p2") == 200
+    assert store.verify().broken_at is None
+
+
+def test_a_locked_store_is_red_and_gets_over(deps: Deps, store: SqlStore, tmp_path: Path) -> None:
+    client = client_over(deps, store)
+    with sqlite_locked(tmp_path / "twinline.sqlite"):
+        refused(client, "store", "down")
+        assert ask(client) == 503
+    assert client.get("/readyz").status_code == 200
+    assert ask(client) == 200
+
+
+def test_a_read_only_store_is_red_and_writes_nothing(deps: Deps, store: SqlStore, tmp_path: Path) -> None:
+    read_only = SqlStore(f"sqlite:///file:{tmp_path / 'twinline.sqlite'}?mode=ro&uri=true", vault())
+    client = client_over(deps, read_only)
+    refused(client, "store", "down")
+    assert ask(client) == 503
+    assert list(store.journal()) == []
+    read_only.close()
+
+
+def test_keys_that_do_not_fit_the_store_are_said_to_be_keys(deps: Deps, store: SqlStore, tmp_path: Path) -> None:
+    assert ask(client_over(deps, store)) == 200
+    other = SqlStore(f"sqlite:///{tmp_path / 'twinline.sqlite'}", Vault(bytes(reversed(MASTER))))
+    refused(client_over(deps, other), "keys", "integrity-broken")
+    other.close()
