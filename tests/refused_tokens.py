@@ -88,6 +88,7 @@ def _shapes() -> Iterator[Refused]:
         "five parts (encrypted)": f"Bearer {token}.{head}.{body}",
         "not base64": f"Bearer {head}.{body[:-1]}*.{signature}",
         "a token that is too long": "Bearer " + EHR.token(padding="x" * 8192),
+        "a signature that is too long": f"Bearer {token}{'A' * 8192}",
         "something else than a JWT": "Bearer " + EHR.token({"typ": "at+jwt"}),
         "a typ that is a number": "Bearer " + unsigned(EHR.header(typ=7), EHR.claims(), b"x"),
     }
@@ -130,6 +131,7 @@ def _key_sources() -> Iterator[Refused]:
     yield refused(2, "a key in the header", Refusal.KEY_SOURCE, with_header(jwk=own))
     yield refused(2, "all three", Refusal.KEY_SOURCE, with_header(jwk=own, jku=lambda url: url, x5u=lambda url: url))
     yield refused(2, "jku a list", Refusal.KEY_SOURCE, with_header(jku=["https://ehr.example/keys"]))
+    yield signed(2, "an empty jku", Refusal.KEY_SOURCE, header={"jku": ""})
     yield refused(2, "a certificate in the header", Refusal.KEY_UNKNOWN, with_header(x5c=["MIIB"]))
     yield refused(2, "a critical extension", Refusal.KEY_SOURCE,
                   _bearer(unsigned(EHR.header(crit=["b64"], b64=False), EHR.claims(), b"x")))  # fmt: skip
@@ -163,6 +165,7 @@ def _audiences() -> Iterator[Refused]:
 def _times() -> Iterator[Refused]:
     yield signed(5, "expired", Refusal.EXPIRED, iat=NOW - 400, exp=NOW - 61)
     yield signed(5, "made in the future", Refusal.NOT_YET, iat=NOW + 61, exp=NOW + 300)
+    yield signed(5, "made in the future, valid before", Refusal.NOT_YET, iat=NOW + 61, nbf=NOW - 300, exp=NOW + 300)
     yield signed(5, "valid in the future", Refusal.NOT_YET, nbf=NOW + 61)
     yield signed(5, "valid for too long", Refusal.TOO_LONG, exp=NOW + 961)
     yield signed(5, "valid for ever", Refusal.TOO_LONG, exp=9e10)

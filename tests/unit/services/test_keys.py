@@ -146,6 +146,7 @@ def test_who_has_a_key_does_not_wait_for_who_asks_again(ticking: Ticking) -> Non
     asker.start()
     assert asking.wait(10)
     assert kids(keys, "old") == [True]
+    assert asker.is_alive(), "it was waited for"
     going_on.set()
     asker.join()
 

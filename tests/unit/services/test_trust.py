@@ -10,7 +10,7 @@ import pytest
 
 from cds_app.adapters.client_register import MemoryClients
 from cds_app.adapters.token_ledger import MemoryTokens
-from cds_app.domain.clients import Caller, Client, Refusal
+from cds_app.domain.clients import Caller, Client, Refusal, may_speak_of
 from cds_app.errors import DataUnavailable, DependencyDown, Unauthorised
 from cds_app.ports import SeenTokens
 from cds_app.services.keys import Keys
@@ -235,6 +235,18 @@ def test_realms_of_clients_tenants_and_servers_never_meet() -> None:
     realms = {one.realm(server) for one in callers for server in servers}
     assert len(realms) == 9
     assert realms & {"local", "https://a", "https://fhir.example/r4", "https://a#t"} == set()
+
+
+def test_feedback_counts_within_ones_own_realms() -> None:
+    caller = Caller(client="a", iss="https://a", tenant="t")
+    longer = Caller(client="b", iss="https://a", tenant="t2")
+    assert may_speak_of(caller.realm("https://fhir.example"), caller)
+    assert may_speak_of(caller.realm(None), caller)
+    assert not may_speak_of(longer.realm(None), caller)
+    assert not may_speak_of("https://a", caller)
+    assert may_speak_of("local", None)
+    assert may_speak_of("https://a", None)
+    assert not may_speak_of(caller.realm(None), None)
 
 
 def test_other_curves_do_not_pass_for_the_right_one(clock: FrozenClock) -> None:
