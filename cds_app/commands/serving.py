@@ -26,6 +26,7 @@ from cds_app.settings import PREFIX, Settings, load_settings
 
 _START_S = 60.0
 _STOP_S = 15.0
+_COUNTED = "twinline-metrics-"
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -125,7 +126,18 @@ def metrics_folder() -> str:
     process. The disk that may be full is the database's.
     """
     memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
-    return tempfile.mkdtemp(prefix="twinline-metrics-", dir=memory if os.access(memory, os.W_OK) else None)
+    if not os.access(memory, os.W_OK):
+        return tempfile.mkdtemp(prefix=_COUNTED)
+    _sweep(memory)
+    return tempfile.mkdtemp(prefix=f"{_COUNTED}{os.getpid()}-", dir=memory)
+
+
+def _sweep(memory: Path) -> None:
+    """Remove what services of ours that were killed left behind."""
+    for folder in memory.glob(f"{_COUNTED}*-*"):
+        pid = folder.name.removeprefix(_COUNTED).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another user's stays: only its owner may remove it
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

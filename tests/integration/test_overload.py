@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -18,7 +20,7 @@ import requests
 from cds_app.commands.serving import running_service, unconfigured
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay
-from tests.service import SERVICE, SIMULATED, at, post
+from tests.service import SERVICE, SIMULATED, at, post, processes
 
 pytestmark = pytest.mark.slow
 
@@ -149,11 +151,26 @@ def test_a_connection_that_was_refused_can_be_used_again(service: str) -> None:
         assert session.post(url, json=body("kept"), timeout=10).status_code == 200
 
 
+def counted_in(pid: int) -> set[Path]:
+    """Folders in which a worker counts: it has their files mapped."""
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").split()
+    return {Path(one).parent for one in maps if "twinline-metrics-" in one}
+
+
 def test_what_was_counted_leaves_nothing_behind(tmp_path: Path) -> None:
-    """What the workers count lies in memory, and is gone with the service."""
-    held = Path("/dev/shm")  # noqa: S108 - only looked at
-    before = set(held.glob("twinline-metrics-*"))
     with running_service(tmp_path, SIMULATED, environ=unconfigured()) as url:
         assert post(url, body("x")).status_code == 200
-        assert not list(tmp_path.glob("metrics*"))
-    assert len(set(held.glob("twinline-metrics-*")) - before) == 0
+        master, *workers = processes(tmp_path)
+        (folder,) = set().union(*map(counted_in, workers))
+        assert folder.is_dir()
+        assert tmp_path not in folder.parents
+    assert not folder.exists()
+    with running_service(tmp_path, SIMULATED, environ=unconfigured()):
+        master, *workers = processes(tmp_path)
+        (folder,) = set().union(*map(counted_in, workers))
+        for pid in (master, *workers):
+            os.kill(pid, signal.SIGKILL)
+    if folder.parent == Path("/dev/shm"):  # noqa: S108 - only looked at
+        assert folder.exists()
+        with running_service(tmp_path, SIMULATED, environ=unconfigured()):
+            assert not folder.exists()
