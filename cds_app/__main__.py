@@ -21,7 +21,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "canary": ("cds_app.commands.watching", "Ask for the canary patients now and compare with what must come out."),
     "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
     "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
-    "backup": ("cds_app.commands.governing", "Copy the SQLite database while it is in use."),
+    "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
     "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),

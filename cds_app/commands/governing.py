@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.bootstrap import knowledge_of
+from cds_app.adapters.restoring import restore
+from cds_app.bootstrap import anchor_of, knowledge_of, register_of, vault_of
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
 from cds_app.commands.stores import open_store, with_store
 from cds_app.domain.decisions import Feedback
-from cds_app.errors import IntegrityError, NotFound
+from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
 from cds_app.services.knowledge import Knowledge
@@ -173,7 +174,12 @@ def erase(tenant: str, patient: str, **flags: Any) -> None:
     click.echo("erased")
 
 
-@click.command()
+@click.group()
+def db() -> None:
+    """Back the SQLite database up, or restore it; PostgreSQL has tools of its own."""
+
+
+@db.command()
 @with_store
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path, **flags: Any) -> None:
@@ -181,6 +187,25 @@ def backup(target: Path, **flags: Any) -> None:
     with open_store(flags) as (_, store):
         store.backup(target)
     click.echo(str(target))
+
+
+@db.command("restore")
+@with_store
+@click.argument("source", type=click.Path(path_type=Path))
+@click.confirmation_option(prompt="Put this backup in the place of the database? What came after it is set aside.")
+def restore_database(source: Path, **flags: Any) -> None:
+    """Put a backup in the place of the database, while the service is stopped; erasures made since are made again."""
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    if settings.database_url:
+        raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")
+    now = SystemClock().now()
+    found = restore(source, settings.database_file, anchor_of(settings), vault_of(settings), now)
+    click.echo(f"{found.entries} entries, unbroken; {found.erased} patients erased again")
+    if found.replaced is not None:
+        click.echo(f"what was there is {found.replaced}")
+    with register_of(settings) as register:
+        names = ", ".join(one.name for one in register.clients())
+    click.echo(f"who may call is as it was then: {names or 'nobody'}")
 
 
 @click.group()

@@ -36,7 +36,7 @@ COMMANDS = (
     "decision",
     "audit",
     "erase",
-    "backup",
+    "db",
     "content",
     "train",
     "evaluate",
@@ -174,7 +174,14 @@ def test_a_file_that_is_not_parquet_is_status_2(shell: Shell, tmp_path: Path, wo
 
 @pytest.mark.parametrize(
     "words",
-    ["clients list", "clients remove x", "audit verify", "decision list", "decision replay one", "backup copy.sqlite"],
+    [
+        "clients list",
+        "clients remove x",
+        "audit verify",
+        "decision list",
+        "decision replay one",
+        "db backup copy.sqlite",
+    ],
 )
 def test_a_folder_without_a_database_is_status_2_and_stays_so(shell: Shell, tmp_path: Path, words: str) -> None:
     status, _, err = shell(*words.split(), "--data-dir", str(tmp_path / "typo"))
@@ -231,8 +238,8 @@ def test_a_backup_is_made_once(shell: Shell, tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()
     target = str(copies / "twinline.sqlite")
-    assert shell("backup", target, *home)[:2] == (0, f"{target}\n")
-    assert shell("backup", target, *home)[0] == 2
+    assert shell("db", "backup", target, *home)[:2] == (0, f"{target}\n")
+    assert shell("db", "backup", target, *home)[0] == 2
     assert shell("audit", "verify", "--data-dir", str(copies))[:2] == (0, "1 entries, unbroken\n")
 
 
@@ -275,3 +282,12 @@ def test_a_model_that_is_trained_for_the_first_time_has_a_seed(
     monkeypatch.setattr(hourly, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
     run(monkeypatch, capsys, "train", "aki", "--data", str(data))
     assert asked == [("aki", tmp_path / "models" / "aki" / "1.0.0", 0)]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_restored_database_says_what_it_holds_and_who_may_call(shell: Shell, tmp_path: Path) -> None:
+    home = ("--data-dir", str(tmp_path))
+    target = str(tmp_path / "copy")
+    assert shell("db", "backup", target, *home)[0] == 0
+    assert shell("db", "restore", target, *home, "--database-url", "postgresql+psycopg://x/y", "--yes")[0] == 2
+    assert shell("db", "restore", str(tmp_path / "nothing"), *home, "--yes")[0] == 2
