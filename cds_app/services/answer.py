@@ -23,8 +23,9 @@ from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, TwinStore
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.pipeline import decide
 from cds_app.services.records import Records
 from cds_app.services.turns import Turns
 
@@ -94,6 +95,7 @@ class Answering:
                 segments=record.segments_known + bool(change.novel),
                 unused=_unused(reading),
                 seed=self.new_seed(),
+                proposed=reading.proposed,
             )
             decisions = decide(self.knowledge, inputs)
         if change.novel or decisions:

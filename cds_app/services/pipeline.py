@@ -6,17 +6,16 @@ record -> situation -> scores, risks, deviations -> concerns -> policy -> option
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
-from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.definition import HIGHEST_TIER, Pipeline
 from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
 from cds_app.cards.wire import Draft, canonical_json, to_card
-from cds_app.domain.decisions import Decision, Suppression
-from cds_app.domain.events import HookEvent
+from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
 from cds_app.mitigate.concerns import Concern, assess
@@ -24,46 +23,21 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
-from cds_app.score.situation import Situation
+from cds_app.services.departing import discharge_dues
+from cds_app.services.inputs import Inputs, situation_of
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.records import Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """Everything a decision depends on beside content.
-
-    Parameters
-    ----------
-    service : ServiceDefinition
-    event : HookEvent
-    record : Record
-        With the facts of this call already in.
-    segments : int
-        Number of the newest segment that the record holds, the one about to be written included.
-    unused : mapping of str to int
-        Resources of this call that were dropped, by issue code.
-    seed : str
-        A uuid from which all ids of the answer follow.
-    """
-
-    service: ServiceDefinition
-    event: HookEvent
-    record: Record
-    segments: int
-    unused: Mapping[str, int]
-    seed: str
+from cds_app.services.ordering import draft_dues, recorded_dues
 
 
 def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
     """Every card that is due, shown or suppressed, most urgent first. Only what may be shown is written."""
     service, now = inputs.service, inputs.event.received
-    found = due(gather_material(knowledge, inputs))
+    found = _DUE[service.pipeline](knowledge, inputs)
     candidates = [
         Candidate(topic=one.topic, tier=one.tier, points=one.points, grounds=one.grounds, measured=one.measured)
         for one in found
     ]
-    verdicts = judge(candidates, inputs.record.past, service.policy, snooze_h=service.snooze_h, now=now)
+    verdicts = judge(candidates, _heard(candidates, inputs), service.policy, snooze_h=service.snooze_h, now=now)
     pins = _pins(knowledge, inputs)
     offered: list[Option] = []
     decisions: list[Decision] = []
@@ -74,13 +48,41 @@ def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
     return tuple(decisions)
 
 
+def _course(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
+    return due(gather_material(knowledge, inputs))
+
+
+def _quiet(_: Knowledge, __: Inputs) -> tuple[Due, ...]:
+    """The twin has learned what came; there is nothing to say at this moment of the work."""
+    return ()
+
+
+_DUE: Mapping[Pipeline, Callable[[Knowledge, Inputs], tuple[Due, ...]]] = {
+    "course": _course,
+    "orders": draft_dues,
+    "recorded": recorded_dues,
+    "discharge": discharge_dues,
+    "quiet": _quiet,
+}
+
+
+def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | Feedback, ...]:
+    """What the alert policy remembers.
+
+    That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
+    for the highest tier only what this service said counts.
+    """
+    service = inputs.service
+    if service.pipeline != "orders":
+        return inputs.record.past
+    grave = {one.topic for one in candidates if one.tier == HIGHEST_TIER}
+    return tuple(one for one in inputs.record.past if one.service == service.id or one.topic not in grave)
+
+
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     """All stages before the cards."""
     event, record = inputs.event, inputs.record
-    timeline = record.timeline
-    situation = Situation(
-        ontology=knowledge.ontology, facts=timeline.facts, now=event.received, measured=timeline.measured
-    )
+    situation = situation_of(knowledge, inputs)
     scores = clinical_scores(situation)
     change_h = inputs.service.policy.change_h
     asked = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
@@ -167,4 +169,5 @@ def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
                 "encounter": event.encounter,
             }
         ).decode(),
+        **({"proposed": proposed_text(inputs.proposed)} if inputs.service.proposed else {}),
     }
