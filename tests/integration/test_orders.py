@@ -14,7 +14,7 @@ from cds_app.bootstrap import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.services.replay import replay_decision
 from tests.conformance.rules import violations
-from tests.conftest import FROZEN, FrozenClock
+from tests.conftest import FrozenClock
 from tests.orders import LISINOPRIL, SIGN, drafts, medication, potassium, signing, spironolactone
 
 SELECT = "/cds-services/twinline-order-select"
@@ -184,7 +184,3 @@ def test_hooks_without_an_answer_yet_are_accepted(client: FlaskClient, service: 
 def test_too_many_drafts_are_refused(client: FlaskClient) -> None:
     many = [medication(f"d{number}", "ibuprofen", status="draft") for number in range(201)]
     assert client.post(SIGN, json=signing(*many)).status_code == 413
-
-
-def test_the_clock_stands_where_the_tests_say(clock: FrozenClock) -> None:
-    assert clock.now() == FROZEN

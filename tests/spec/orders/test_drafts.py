@@ -23,7 +23,7 @@ from cds_app.mitigate.order_checks import load_order_checks
 from cds_app.mitigate.orders import Checked, check_orders, check_recorded
 from cds_app.score.clinical import NAMES, clinical_scores
 from cds_app.score.situation import Situation
-from tests.chart import NOW, ago, allergy, drug, measured, person, problem, procedure, stay
+from tests.chart import NOW, ago, measured, person, procedure, stay
 
 ROOT = Path(__file__).parents[3]
 REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
@@ -362,7 +362,3 @@ def test_what_is_from_memory_needs_review_and_the_checks_are_counted() -> None:
     tags = [one.evidence for one in CHECKS.checks]
     assert (len(tags), tags.count("V")) == (67, 5)
     assert all(one.needs_review for one in CHECKS.checks if one.evidence == "M")
-
-
-def test_charts_of_other_tests_serve_here() -> None:
-    assert view_of(allergy("penicillins"), drug("lisinopril"), problem("copd")).situation.medications("raas_inhibitors")
