@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
     "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
+    "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
     "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from cds_app.errors import ContentError
 
+Pipeline = Literal["course", "orders", "recorded", "discharge", "quiet"]
+ProposedField = Literal["", "draftOrders", "medications", "allergyIntolerance", "conditions"]
 Indicator = Literal["info", "warning", "critical"]
 HIGHEST_TIER = 3
 
@@ -111,7 +113,16 @@ class Policy(_Content):
 
 
 class ServiceDefinition(_Content):
-    """One CDS service: discovery, data it asks for, models it may use, alert policy, who answers for it."""
+    """One CDS service: discovery, data it asks for, models it may use, alert policy, who answers for it.
+
+    Attributes
+    ----------
+    pipeline : what is answered: how the course is going (``course``), whether drafts make sense (``orders``), whether
+        what is taken goes with what is being recorded (``recorded``), what is open at discharge (``discharge``), or
+        nothing yet: the twin learns, and there is no card (``quiet``).
+    proposed : the field of the hook's context that holds drafts.
+    checks : kinds of order checks that are made.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     hook: str = Field(pattern=r"^[a-z][a-z-]*$")
@@ -124,6 +135,9 @@ class ServiceDefinition(_Content):
     needs: tuple[str, ...]
     models: Mapping[str, str]
     policy: Policy
+    pipeline: Pipeline = "course"
+    proposed: ProposedField = ""
+    checks: tuple[str, ...] = ()
     override_reasons: tuple[OverrideReason, ...] = Field(min_length=1, max_length=12)
     default_snooze_h: float = Field(ge=0, le=168)
     understood_reasons: tuple[OverrideReason, ...] = ()
@@ -133,6 +147,9 @@ class ServiceDefinition(_Content):
         missing = [key for key in self.needs if key not in self.prefetch]
         if missing:
             raise ValueError(f"needs: no prefetch template for {', '.join(missing)}")
+        checking = self.pipeline in {"orders", "recorded"}
+        if checking is not bool(self.proposed and self.checks) or bool(self.proposed) is not bool(self.checks):
+            raise ValueError("pipeline: orders and recorded, and no other, have proposed and checks")
         return self
 
     def discovery(self) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def named_facts(concern: Concern, setting: Setting) -> tuple[Named, ...]:
     return tuple(reversed(latest.values()))
 
 
+def named_of(fact: Fact, setting: Setting) -> Named | None:
+    """One fact that is no measurement, in words."""
+    said = _named(fact)
+    return None if said is None else Named(text=plain(said[1], limit=_TEXT), how=said[0], time=setting.clock(fact.when))
+
+
 def _named(fact: Fact) -> tuple[str, str] | None:
     if isinstance(fact, Medication):
         return _HOW_TAKEN[fact.source], fact.text

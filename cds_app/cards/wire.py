@@ -1,7 +1,7 @@
 """The CDS Hooks wire format: a draft card as canonical JSON.
 
 CDS Hooks 2.0, "CDS Service Response". No null, no empty value, every uuid there, one action per suggestion (Epic
-accepts no more), create only, and the visible text also in the action's description (the only text Epic shows).
+accepts no more), and the visible text also in the action's description (the only text Epic shows).
 """
 
 from __future__ import annotations
@@ -26,10 +26,19 @@ _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A draft that a clinician may accept: what it says and the FHIR resource it would create."""
+    """What a clinician may accept: what it says, and the FHIR resource it would create or the draft it would remove.
+
+    Only a draft of the very call may be removed, never an order that stands.
+    """
 
     text: str
-    resource: Mapping[str, Any]
+    resource: Mapping[str, Any] | None = None
+    removes: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would do both, or nothing."""
+        if (self.resource is None) == (not self.removes):
+            raise ValueError("a proposal creates a resource or removes a draft")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +122,9 @@ _QUICK = msgspec.json.Encoder(order="sorted", enc_hook=_as_text)
 
 
 def _suggestion(proposal: Proposal, card_id: str, index: int) -> dict[str, Any]:
-    action = {"type": "create", "description": proposal.text, "resource": proposal.resource}
+    action: dict[str, Any] = {"type": "create", "description": proposal.text, "resource": proposal.resource}
+    if proposal.removes:
+        action = {"type": "delete", "description": proposal.text, "resourceId": proposal.removes}
     name = str(uuid.uuid5(uuid.UUID(card_id), f"suggestion-{index}"))
     return {"label": proposal.text, "uuid": name, "actions": [action]}
 

@@ -35,6 +35,7 @@ class IssueCode(StrEnum):
     SERVER_OUTCOME = "server-outcome"  # an OperationOutcome where data was expected
     FETCH_FAILED = "fetch-failed"
     TRUNCATED = "truncated"  # more pages than the budget allows
+    UNKNOWN_DRUG = "unknown-drug"  # a draft order of something that the ontology does not know: nothing was checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import msgspec
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.clinical import (
     read_allergy,
@@ -109,12 +110,15 @@ class Reading:
         By resource type; ``other`` for what is none.
     clean : frozenset of bytes
         Fingerprints of resources that were used without any issue, those passed over included.
+    proposed : Proposed
+        Drafts of the call, where it has any: no facts, and not among those.
     """
 
     facts: Facts
     issues: tuple[Issue, ...]
     tally: Mapping[str, Tally]
     clean: frozenset[bytes] = frozenset()
+    proposed: Proposed = NOTHING
 
 
 def read(  # noqa: PLR0913 - all by name

@@ -220,7 +220,7 @@ def load_catalogue(
         file = CatalogueFile.model_validate(artefact.read_json(FILE))
     except ValidationError as error:
         raise ContentError(_first(error), field=FILE) from error
-    names = _Names(ontology=ontology, scores=frozenset(scores), risks=frozenset(risks))
+    names = Names(ontology=ontology, scores=frozenset(scores), risks=frozenset(risks))
     _check_ids(file)
     for topic in file.topics:
         for place, problem in _problems(topic, names):
@@ -241,7 +241,9 @@ def _check_ids(file: CatalogueFile) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
+class Names:
+    """What rules may name."""
+
     ontology: Ontology
     scores: frozenset[str]
     risks: frozenset[str]
@@ -252,12 +254,12 @@ class _Names:
         return self.ontology.quantity(quantity).unit if known else None
 
 
-def _problems(topic: Topic, names: _Names) -> Iterator[tuple[str, str]]:
+def _problems(topic: Topic, names: Names) -> Iterator[tuple[str, str]]:
     for quantity in topic.shows:
         yield from _quantity_problem(quantity, f"{topic.id}.shows", names)
     for place, rule in _rules(topic):
         for leaf in leaves(rule):
-            yield from ((place, problem) for problem in _leaf_problems(leaf, names))
+            yield from ((place, problem) for problem in leaf_problems(leaf, names))
     for option in topic.options:
         place = f"{topic.id}.{option.id}.gates"
         for concept in _gate_concepts(option.gates):
@@ -276,7 +278,8 @@ def _rules(topic: Topic) -> Iterator[tuple[str, Rule]]:
         yield from ((place, one.when) for one in (*option.gates.contraindicated, *option.gates.cautions))
 
 
-def _leaf_problems(leaf: Leaf, names: _Names) -> Iterator[str]:
+def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
+    """What a statement names that is not there, or states in another unit."""
     match leaf:
         case Quantity(quantity=quantity, unit=unit) | Change(change=quantity, unit=unit):
             canonical = names.units_of(quantity)
@@ -301,12 +304,12 @@ def _leaf_problems(leaf: Leaf, names: _Names) -> Iterator[str]:
             return
 
 
-def _quantity_problem(quantity: str, place: str, names: _Names) -> Iterator[tuple[str, str]]:
+def _quantity_problem(quantity: str, place: str, names: Names) -> Iterator[tuple[str, str]]:
     if names.units_of(quantity) is None:
         yield place, f"names a quantity that the ontology does not know: {quantity}"
 
 
-def _concept_problem(concept: str, place: str, names: _Names) -> Iterator[tuple[str, str]]:
+def _concept_problem(concept: str, place: str, names: Names) -> Iterator[tuple[str, str]]:
     if concept not in names.ontology.concepts:
         yield place, f"names a concept that the ontology does not know: {concept}"
 

@@ -111,20 +111,21 @@ def _pregnancy(gates: Gates, view: View) -> _Found:
 def _renal(gates: Gates, view: View) -> _Found:
     if gates.renal is None:
         return
-    dialysis = _dialysis(view.situation)
+    dialysis = on_dialysis(view.situation)
     if dialysis:
-        yield from _on_dialysis(gates.renal, dialysis)
+        yield from _renal_on_dialysis(gates.renal, dialysis)
         return
     if gates.renal.egfr_at_least is not None:
         yield from _filtration(gates.renal, gates.renal.egfr_at_least, view)
 
 
-def _dialysis(situation: Situation) -> tuple[Fact, ...]:
+def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
+    """What says that the patient is on renal replacement therapy, for good or lately."""
     chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
     return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RECENT_DIALYSIS_H))
 
 
-def _on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...]) -> _Found:
+def _renal_on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...]) -> _Found:
     if gate.dialysis == "refuse":
         yield _Stop(gate="renal", reason="Renal replacement therapy is recorded.", evidence=evidence)
     else:

@@ -16,18 +16,19 @@ from threading import Lock
 import structlog
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.material import Material
 from cds_app.cards.shadow import Shadow
 from cds_app.domain.decisions import Decision
 from cds_app.domain.facts import gather
 from cds_app.domain.issues import IssueCode
+from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, Meter, TwinStore
 from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, conclude, gather_material
+from cds_app.services.pipeline import conclude, find
 from cds_app.services.records import Records
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.turns import Turns
@@ -108,9 +109,10 @@ class Answering:
                 unused=_unused(reading),
                 seed=self.new_seed(),
                 shadow=shadow,
+                proposed=reading.proposed,
             )
-            material = gather_material(self.knowledge, inputs)
-            decisions = conclude(self.knowledge, inputs, material)
+            found = find(self.knowledge, inputs)
+            decisions = conclude(self.knowledge, inputs, found.dues)
         if change.novel or decisions:
             commit = Commit(
                 patient=patient,
@@ -123,7 +125,7 @@ class Answering:
             segments = self.store.commit(commit)
             record = replace(record, segments_known=segments)
         self.records.keep(patient, replace(record, seen=record.seen | reading.clean))
-        return _Made(decisions=decisions, abstained=_abstained(material), at_s=call.event.received.timestamp())
+        return _Made(decisions=decisions, abstained=_abstained(found.risks), at_s=call.event.received.timestamp())
 
     def _log(self, service: ServiceDefinition, reading: Reading, made: _Made, tries: int) -> None:
         decisions, lost = made.decisions, _unused(reading)
@@ -141,9 +143,9 @@ class Answering:
         )
 
 
-def _abstained(material: Material) -> tuple[tuple[str, str], ...]:
+def _abstained(risks: Mapping[str, RiskEstimate]) -> tuple[tuple[str, str], ...]:
     """Each risk that was not estimated, with the first reason for it."""
-    outcomes = {name: one.outcome for name, one in material.risks.items()}
+    outcomes = {name: one.outcome for name, one in risks.items()}
     return tuple((name, one.reasons[0].why) for name, one in outcomes.items() if isinstance(one, Abstained))
 
 

@@ -24,8 +24,9 @@ from cds_app.errors import ContentError, TwinlineError
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.reading import read
 from cds_app.score.result import Abstained
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, conclude, gather_material
+from cds_app.services.pipeline import conclude, find
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Twinner
 
@@ -104,13 +105,13 @@ def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
         unused={},
         seed=_SEED,
     )
-    material = gather_material(knowledge, inputs)
-    decisions = conclude(knowledge, inputs, material)
+    found = find(knowledge, inputs)
+    decisions = conclude(knowledge, inputs, found.dues)
     return {
         "facts": len(change.novel),
         "unknown codes": sum(one.unknown for one in reading.tally.values()),
         "issues": dict(Counter(one.code.value for one in reading.issues)),
-        "risks": {name: _risk(one) for name, one in sorted(material.risks.items())},
+        "risks": {name: _risk(one) for name, one in sorted(found.risks.items())},
         "decisions": [{"topic": one.topic, "tier": one.tier, "held": one.suppression.value} for one in decisions],
     }
 

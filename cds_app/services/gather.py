@@ -13,6 +13,7 @@ from cds_app.domain.issues import Issue, IssueCode
 from cds_app.errors import DataUnavailable, TooLarge
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, resolve, state_of
+from cds_app.fabric.proposed import Draft, read_proposed
 from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import as_object
@@ -22,6 +23,7 @@ from cds_app.services.knowledge import Knowledge
 
 _SIDE_BY_SIDE = 6
 _GRACE_S = 0.1  # readers keep the deadline themselves; what they cannot bound is a look-up of a name
+_MOST_DRAFTS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Gatherer:
         self._bounded(items)
         _demand(service, resolved, fetched, items)
         with self.computing:
-            reading = self._read(call, items, seen)
+            reading = self._with_drafts(self._read(call, items, seen), call, service, items)
         issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
         return replace(reading, issues=issues)
 
@@ -92,6 +94,22 @@ class Gatherer:
             now=now,
             seen=seen,
         )
+
+    def _with_drafts(
+        self, reading: Reading, call: HookCall, service: ServiceDefinition, items: Sequence[Item]
+    ) -> Reading:
+        if not service.proposed:
+            return reading
+        proposed, issues = read_proposed(
+            call.context,
+            Draft(field=service.proposed, patient=call.event.patient, beside=items),
+            ontology=self.knowledge.ontology,
+            units=self.knowledge.units,
+            now=call.event.received,
+        )
+        if len(proposed.orders) + len(proposed.allergies) + len(proposed.conditions) > _MOST_DRAFTS:
+            raise TooLarge(f"more than {_MOST_DRAFTS} drafts in one call", field=f"context.{service.proposed}")
+        return replace(reading, proposed=proposed, issues=(*reading.issues, *issues))
 
     def _fetch(self, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> list[Fetched]:
         keys = resolved.to_fetch

@@ -27,6 +27,7 @@ from cds_app.errors import ContentError, UnknownService
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
+from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
 from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
 from cds_app.score.risk import RiskModel
@@ -57,6 +58,7 @@ class Knowledge:
     twin: TwinModel
     learned: Learned
     catalogue: Catalogue
+    order_checks: OrderChecks
     risk_of: Mapping[str, str]
     services: Mapping[str, ServiceDefinition]
     templates: Environment
@@ -125,6 +127,7 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
         twin=TwinModel.from_artefact(found["twin"], ontology),
         learned=learned,
         catalogue=catalogue,
+        order_checks=load_order_checks(found["order_checks"], ontology, scores=NAMES),
         risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
         services=services,
         templates=templates,
@@ -193,7 +196,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
         for name, version in service.models.items():
             if versions.setdefault(name, version) != version:
                 raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
-    missing = {"ontology", "twin", "mitigations", *RISKS, *BACKGROUND} - versions.keys()
+    missing = {"ontology", "twin", "mitigations", "order_checks", *RISKS, *BACKGROUND} - versions.keys()
     if missing:
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions

@@ -6,18 +6,18 @@ record -> situation -> scores, risks, deviations -> concerns -> policy -> option
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 
-from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.definition import HIGHEST_TIER, Pipeline
 from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
-from cds_app.cards.shadow import NO_SHADOW, Shadow, judged
+from cds_app.cards.shadow import judged
 from cds_app.cards.wire import Draft, canonical_json, to_card
-from cds_app.domain.decisions import Decision, Suppression
-from cds_app.domain.events import HookEvent
+from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
 from cds_app.mitigate.concerns import Concern, assess
@@ -25,59 +25,43 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
-from cds_app.score.situation import Situation
+from cds_app.services.departing import discharge_dues
+from cds_app.services.inputs import Inputs, situation_of
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.records import Record
+from cds_app.services.ordering import draft_dues, recorded_dues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """Everything a decision depends on beside content.
+class Found:
+    """What there is to say, before the alert policy: cards that are due, most urgent first, and the risks asked for."""
 
-    Parameters
-    ----------
-    service : ServiceDefinition
-    event : HookEvent
-    record : Record
-        With the facts of this call already in.
-    segments : int
-        Number of the newest segment that the record holds, the one about to be written included.
-    unused : mapping of str to int
-        Resources of this call that were dropped, by issue code.
-    seed : str
-        A uuid from which all ids of the answer follow.
-    shadow : Shadow
-        What of the service lies in shadow.
-    """
-
-    service: ServiceDefinition
-    event: HookEvent
-    record: Record
-    segments: int
-    unused: Mapping[str, int]
-    seed: str
-    shadow: Shadow = NO_SHADOW
+    dues: tuple[Due, ...] = ()
+    risks: Mapping[str, RiskEstimate] = field(default_factory=dict)
 
 
 def decide(knowledge: Knowledge, inputs: Inputs) -> tuple[Decision, ...]:
     """Every card that is due, shown or suppressed, most urgent first."""
-    return conclude(knowledge, inputs, gather_material(knowledge, inputs))
+    return conclude(knowledge, inputs, find(knowledge, inputs).dues)
 
 
-def conclude(knowledge: Knowledge, inputs: Inputs, material: Material) -> tuple[Decision, ...]:
-    """What follows from the material. Only what is shown, or would be but for shadow mode, is written."""
+def find(knowledge: Knowledge, inputs: Inputs) -> Found:
+    """What the service's pipeline finds."""
+    return _FINDERS[inputs.service.pipeline](knowledge, inputs)
+
+
+def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple[Decision, ...]:
+    """What follows from cards that are due. Only what is shown, or would be but for shadow mode, is written."""
     service, now = inputs.service, inputs.event.received
-    found = due(material)
     candidates = [
         Candidate(topic=one.topic, tier=one.tier, points=one.points, grounds=one.grounds, measured=one.measured)
-        for one in found
+        for one in dues
     ]
     policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=now)
-    verdicts = judged(candidates, inputs.record.past, policy, inputs.shadow)
+    verdicts = judged(candidates, _heard(candidates, inputs), policy, inputs.shadow)
     pins = _pins(knowledge, inputs)
     offered: dict[Suppression, list[Option]] = {Suppression.NONE: [], Suppression.SHADOW: []}
     decisions: list[Decision] = []
-    for index, (one, verdict) in enumerate(zip(found, verdicts, strict=True)):
+    for index, (one, verdict) in enumerate(zip(dues, verdicts, strict=True)):
         earlier = offered.get(verdict)
         draft = one.write(earlier) if earlier is not None else None
         if draft is not None and earlier is not None:
@@ -86,13 +70,42 @@ def conclude(knowledge: Knowledge, inputs: Inputs, material: Material) -> tuple[
     return tuple(decisions)
 
 
+def _course(knowledge: Knowledge, inputs: Inputs) -> Found:
+    material = gather_material(knowledge, inputs)
+    return Found(dues=due(material), risks=material.risks)
+
+
+def _quiet(_: Knowledge, __: Inputs) -> Found:
+    """The twin has learned what came; there is nothing to say at this moment of the work."""
+    return Found()
+
+
+_FINDERS: Mapping[Pipeline, Callable[[Knowledge, Inputs], Found]] = {
+    "course": _course,
+    "orders": lambda knowledge, inputs: Found(dues=draft_dues(knowledge, inputs)),
+    "recorded": lambda knowledge, inputs: Found(dues=recorded_dues(knowledge, inputs)),
+    "discharge": lambda knowledge, inputs: Found(dues=discharge_dues(knowledge, inputs)),
+    "quiet": _quiet,
+}
+
+
+def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | Feedback, ...]:
+    """What the alert policy remembers.
+
+    That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
+    for the highest tier only what this service said counts.
+    """
+    service = inputs.service
+    if service.pipeline != "orders":
+        return inputs.record.past
+    grave = {one.topic for one in candidates if one.tier == HIGHEST_TIER}
+    return tuple(one for one in inputs.record.past if one.service == service.id or one.topic not in grave)
+
+
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     """All stages before the cards."""
     event, record = inputs.event, inputs.record
-    timeline = record.timeline
-    situation = Situation(
-        ontology=knowledge.ontology, facts=timeline.facts, now=event.received, measured=timeline.measured
-    )
+    situation = situation_of(knowledge, inputs)
     scores = clinical_scores(situation)
     change_h = inputs.service.policy.change_h
     asked = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
@@ -181,4 +194,5 @@ def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
                 "encounter": event.encounter,
             }
         ).decode(),
+        **({"proposed": proposed_text(inputs.proposed)} if inputs.service.proposed else {}),
     }

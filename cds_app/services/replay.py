@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from cds_app.cards.shadow import read_shadow
 from cds_app.domain.decisions import Decision
 from cds_app.domain.events import HookEvent
+from cds_app.domain.proposed import NOTHING, proposed_of
 from cds_app.errors import NotFound
 from cds_app.ports import TwinStore
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner, with_entries
 
 
@@ -101,4 +103,5 @@ def _inputs(knowledge: Knowledge, logged: Decision, record: Record) -> Inputs:
         unused=json.loads(logged.pins["unused"]),
         seed=logged.pins["seed"],
         shadow=read_shadow(json.loads(logged.pins.get("shadow", "{}"))),
+        proposed=proposed_of(logged.pins["proposed"]) if "proposed" in logged.pins else NOTHING,
     )

@@ -12,8 +12,9 @@ from cds_app.explain.estimates import RiskEstimate, admission_of, statics_of
 from cds_app.explain.reasons import Reason
 from cds_app.ports import TwinStore
 from cds_app.score.risk import Risk
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, gather_material
+from cds_app.services.pipeline import gather_material
 from cds_app.services.replay import inputs_then
 
 

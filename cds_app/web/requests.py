@@ -16,10 +16,9 @@ from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest, UnsupportedMedia
 from cds_app.services.calls import HookCall
+from cds_app.web.contexts import read_context
 
 SIMULATED_TIME = "com.twinline.simulated-time"
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,256}\Z")
-_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,256}\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SERVER = re.compile(r"https?://[!-~]{1,2000}\Z")
 _LOCAL = "local"
@@ -70,23 +69,18 @@ def read_call(
     context = _object(body, "context", "context")
     prefetch = _object(body, "prefetch", "prefetch") if body.get("prefetch") is not None else {}
     server, token = _authorization(body)
+    who = read_context(context, service.hook)
     event = HookEvent(
         service=service.id,
         hook=service.hook,
         instance=instance,
         tenant=caller.realm(server) if caller else server or _LOCAL,
-        patient=_matching(_ID, _text(context, "patientId", "context.patientId"), "context.patientId"),
-        user=_matching(_USER, _text(context, "userId", "context.userId"), "context.userId"),
-        encounter=_encounter(context, required=service.hook == "encounter-start"),
+        patient=who.patient,
+        user=who.user,
+        encounter=who.encounter,
         received=_event_time(body, received, simulated=simulated),
     )
     return HookCall(event=event, prefetch=prefetch, context=context, fhir_server=server, token=token)
-
-
-def _encounter(context: Mapping[str, Any], *, required: bool) -> str | None:
-    if context.get("encounterId") is None and not required:
-        return None
-    return _matching(_ID, _text(context, "encounterId", "context.encounterId"), "context.encounterId")
 
 
 def _authorization(body: Mapping[str, Any]) -> tuple[str | None, str | None]:

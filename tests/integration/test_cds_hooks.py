@@ -18,6 +18,10 @@ from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, bundle, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
+HOOKS = (
+    *("patient-view", "order-select", "order-sign", "order-dispatch", "appointment-book", "encounter-start"),
+    *("encounter-discharge", "problem-list-item-create", "allergyintolerance-create", "medication-refill"),
+)
 
 
 def septic() -> dict[str, Any]:
@@ -46,12 +50,9 @@ def issue(response: TestResponse, status: int) -> dict[str, Any]:
     return found
 
 
-def test_discovery_lists_both_services(client: FlaskClient) -> None:
+def test_discovery_lists_one_service_for_each_hook(client: FlaskClient) -> None:
     services = client.get("/cds-services").get_json()["services"]
-    assert {(one["id"], one["hook"]) for one in services} == {
-        ("twinline-patient-view", "patient-view"),
-        ("twinline-encounter-start", "encounter-start"),
-    }
+    assert {(one["id"], one["hook"]) for one in services} == {(f"twinline-{hook}", hook) for hook in HOOKS}
     assert all(one["description"] and "{{context.patientId}}" in one["prefetch"]["vitals"] for one in services)
 
 

@@ -73,7 +73,7 @@ def test_it_is_ready_within_seconds_and_lists_its_services(tmp_path: Path) -> No
         assert time.monotonic() - begun < READY_S
         listed = requests.get(f"{url}/cds-services", timeout=5)
         health = requests.get(f"{url}/healthz", timeout=5)
-    assert [one["id"] for one in listed.json()["services"]] == ["twinline-encounter-start", "twinline-patient-view"]
+    assert {"twinline-encounter-start", "twinline-patient-view"} <= {one["id"] for one in listed.json()["services"]}
     assert health.json() == {"status": "alive"}
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "twinline.sqlite").stat().st_mode & 0o777 == 0o600

@@ -18,8 +18,9 @@ from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import Fact
 from cds_app.fabric.reading import read
+from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.pipeline import Inputs, decide
+from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic, septic

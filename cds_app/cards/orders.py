@@ -1,0 +1,249 @@
+"""Cards about orders: one per draft (or drug that is taken), its worst finding first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import partial
+from typing import Any, Final
+
+from jinja2 import Environment
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.detail import Blocks, Lines, say, write
+from cds_app.cards.drafts import Due
+from cds_app.cards.grounds import Named, named_of
+from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.views import Setting, seen
+from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
+from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
+from cds_app.explain.reasons import earlier_of
+from cds_app.mitigate.order_checks import Check
+from cds_app.mitigate.orders import UNCHECKED_TIER, Checked, Finding, Unchecked
+from cds_app.score.situation import Situation
+
+_EVIDENCE: Final = 4
+_BESIDE: Final = 2
+_LENGTHS: Final = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMaterial:
+    """What cards about orders are made of.
+
+    Parameters
+    ----------
+    checked : tuple of Checked
+    unused : mapping of str to int
+        Resources and drafts of this call that were dropped, by issue code.
+    unknown : int
+        Drafts of drugs that the ontology does not know.
+    """
+
+    service: ServiceDefinition
+    templates: Environment
+    zone: tzinfo
+    labels: Mapping[str, str]
+    situation: Situation
+    checked: tuple[Checked, ...]
+    unused: Mapping[str, int]
+    unknown: int = 0
+
+    @property
+    def setting(self) -> Setting:
+        """For whom and when the texts are written."""
+        one = self.situation
+        return Setting(ontology=one.ontology, zone=self.zone, now=one.now, sex=one.sex, groups=self.labels)
+
+
+def order_cards(material: OrderMaterial) -> tuple[Due, ...]:
+    """Every card that is due, most urgent first, then in the order of the drafts."""
+    found = [one for checked in material.checked if (one := _due(checked, material)) is not None]
+    return tuple(sorted(found, key=lambda one: -one.tier))
+
+
+def _due(checked: Checked, material: OrderMaterial) -> Due | None:
+    """The card of one order; its topic is its worst finding and the drug, so that each is quiet by itself."""
+    said = [one for one in checked.unchecked if one.said]
+    if not checked.findings and not said:
+        return None
+    check = checked.findings[0].check if checked.findings else said[0].check
+    facts = [fact for one in checked.findings for fact in (*one.evidence, *one.beside)]
+    measured = (one for one in facts if isinstance(one, Measurement))
+    variables = material.situation.ontology.variables
+    topic = f"{check.id}_{checked.drug}"
+    return Due(
+        topic=topic,
+        tier=checked.findings[0].tier if checked.findings else UNCHECKED_TIER,
+        points=None,
+        grounds=tuple(dict.fromkeys([checked.order.ref, *(one.ref for one in facts)])),
+        measured=frozenset(variables[one.variable].quantity for one in measured),
+        write=lambda _: _card(checked, check, topic, material),
+    )
+
+
+def _card(checked: Checked, check: Check, topic: str, material: OrderMaterial) -> Draft:
+    label = material.situation.ontology.concepts[checked.drug].label
+    detail, _ = write(_blocks(checked, material), material.templates)
+    return Draft(
+        topic=topic,
+        title=f"{label}: {check.title}",
+        tier=checked.findings[0].tier if checked.findings else UNCHECKED_TIER,
+        summary=_summary(checked, label, material),
+        detail=detail,
+        proposals=tuple(_proposals(checked, label)),
+        explanation=_explanation(checked),
+    )
+
+
+def _kind(checked: Checked) -> Trusted:
+    return Trusted("Draft order" if checked.draft else "Active order")
+
+
+# --- the summary
+
+
+def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
+    values: dict[str, Any] = {"kind": _kind(checked), "drug": Trusted(label)}
+    if not checked.findings:
+        first = next(one for one in checked.unchecked if one.said)
+        values |= {"title": Trusted(first.check.asks), "lacking": Trusted(first.lacking)}
+        return render(material.templates, "order.unchecked.j2", values)
+    lead = checked.findings[0]
+    measured = next((one for one in lead.evidence if isinstance(one, Measurement)), None)
+    values |= {
+        "title": Trusted(lead.check.title),
+        "beside": _beside(lead, material),
+        "lead": seen(measured, _earlier(measured, material), material.setting) if measured else None,
+    }
+    texts = (render(material.templates, "order.summary.j2", {**values, "most": most}) for most in _LENGTHS)
+    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), "") or render(
+        material.templates, "order.summary.j2", {**values, "lead": None, "most": 0}
+    )
+
+
+def _beside(finding: Finding, material: OrderMaterial) -> Trusted:
+    """The other drugs by our names for them: what an EHR calls them stands in the detail, made inert."""
+    concepts = material.situation.ontology.concepts
+    names = dict.fromkeys(concepts[one.concepts[0]].label for one in finding.beside if one.concepts)
+    return Trusted(", ".join(list(names)[:_BESIDE]))
+
+
+def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | None:
+    return earlier_of(measured, material.situation, material.service.policy.change_h)
+
+
+# --- the detail
+
+
+def _blocks(checked: Checked, material: OrderMaterial) -> Blocks:
+    templates, told = material.templates, partial(say, material.templates)
+    findings = checked.findings
+    return Blocks(
+        reasons=(*told("order", [_order_view(checked)]), *told("why", (_why_view(one, material) for one in findings))),
+        evidence=_evidence(findings, material),
+        options=tuple(dict.fromkeys(Trusted(one.check.consider) for one in findings)),
+        sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(checked))})),
+        unseen=Trusted(" ".join(render(templates, "order.unseen.j2", _unseen(checked, material)).split())),
+    )
+
+
+def _order_view(checked: Checked) -> dict[str, object]:
+    order = checked.order
+    dose = "" if order.dose_value is None else plain(f"{order.dose_value:g} {order.dose_unit}", limit=30)
+    return {"kind": _kind(checked), "text": plain(order.text, limit=80) or checked.drug, "dose": dose}
+
+
+def _why_view(finding: Finding, material: OrderMaterial) -> dict[str, object]:
+    beside = _beside(finding, material)
+    text = finding.why[0].lower() + finding.why[1:] if beside else finding.why
+    return {"text": text, "beside": beside, "review": finding.check.needs_review}
+
+
+def _evidence(findings: Sequence[Finding], material: OrderMaterial) -> Lines:
+    facts = dict.fromkeys(fact for one in findings for fact in (*one.evidence, *one.beside))
+    measured = [one for one in facts if isinstance(one, Measurement)]
+    named = [view for one in facts if (view := _named(one, material.setting)) is not None]
+    views = [seen(one, _earlier(one, material), material.setting) for one in measured[:_EVIDENCE]]
+    return (
+        *say(material.templates, "evidence", views),
+        *say(material.templates, "named", named[: _EVIDENCE - min(len(views), _EVIDENCE - 1)]),
+    )
+
+
+def _named(fact: Fact, setting: Setting) -> Named | None:
+    if isinstance(fact, Allergy):
+        return Named(text=plain(f"Allergy: {fact.text}", limit=60), how="known", time=_since(fact, setting))
+    if isinstance(fact, Medication) and fact.status == "draft":
+        return Named(text=plain(fact.text, limit=60), how="drafted", time=setting.clock(fact.when))
+    return named_of(fact, setting)
+
+
+def _since(fact: Fact, setting: Setting) -> Trusted:
+    return Trusted("") if fact.when.year <= _UNDATED_YEAR else Trusted(f"since {_date(fact.when, setting)}")
+
+
+_UNDATED_YEAR: Final = 1900
+
+
+def _date(at: datetime, setting: Setting) -> str:
+    return f"{at.astimezone(setting.zone):%d %b %Y}"
+
+
+def _sources(checked: Checked) -> Iterator[dict[str, object]]:
+    checks = [one.check for one in checked.findings] + [one.check for one in checked.unchecked if one.said]
+    told: dict[str, bool] = {}
+    for check in checks:
+        source = check.guideline
+        told.setdefault(f"{source.org} {source.year}, {source.section}", check.needs_review)
+    for text, review in told.items():
+        yield {"text": text, "review": review}
+
+
+def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
+    situation = material.situation
+    latest = (situation.latest(name) for name in situation.quantities)
+    newest = max((one.when for one in latest if one is not None), default=None)
+    return {
+        "unchecked": [{"title": one.check.asks, "lacking": one.lacking} for one in _each(checked.unchecked)],
+        "unknown": material.unknown,
+        "unused": sum(material.unused.values()),
+        "data_to": material.setting.clock(newest) if newest else Trusted("(no measurements)"),
+        "zone": Trusted(str(material.zone)),
+    }
+
+
+def _each(unchecked: Sequence[Unchecked]) -> tuple[Unchecked, ...]:
+    """Each lack once, what a card must say first."""
+    rows = sorted(unchecked, key=lambda one: not one.said)
+    return tuple({(one.check.asks, one.lacking): one for one in rows}.values())
+
+
+# --- what may be accepted, and the same for machines
+
+
+def _proposals(checked: Checked, label: str) -> Iterator[Proposal]:
+    """Removing the draft, where the EHR named it: never what stands already."""
+    if checked.draft and checked.findings and "~" not in checked.order.ref:
+        yield Proposal(text=f"Remove this draft: {label}", removes=checked.order.ref)
+
+
+def _explanation(checked: Checked) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "order": checked.order.ref,
+        "drug": checked.drug,
+        "findings": [_finding_said(one) for one in checked.findings],
+        "unchecked": [{"check": one.check.id, "lacking": one.lacking} for one in checked.unchecked],
+    }
+    return {key: value for key, value in said.items() if value != []}
+
+
+def _finding_said(finding: Finding) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "check": finding.check.id,
+        "tier": finding.tier,
+        "needsReview": finding.check.needs_review,
+        "grounds": [one.ref for one in (*finding.evidence, *finding.beside)],
+    }
+    return {key: value for key, value in said.items() if value != []}

@@ -1,0 +1,68 @@
+"""What a clinician is about to do, as a hook's context says it: drafts, which are no facts about the patient yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from cds_app.domain.facts import Allergy, Condition, Medication
+from cds_app.errors import BadRequest, IntegrityError
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """Drafts of one call. They never enter the timeline; a decision that rests on them carries them in its pins.
+
+    Parameters
+    ----------
+    orders : tuple of Medication
+        Draft orders of drugs that could be read, in the order in which they came.
+    selected : tuple of str or None
+        References of those that are to be judged; None: all. The others count for what orders do to each other.
+    allergies, conditions : tuple
+        What is about to be recorded.
+    """
+
+    orders: tuple[Medication, ...] = ()
+    selected: tuple[str, ...] | None = None
+    allergies: tuple[Allergy, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def judged(self) -> tuple[Medication, ...]:
+        """The orders that are to be judged."""
+        if self.selected is None:
+            return self.orders
+        return tuple(one for one in self.orders if one.ref in self.selected)
+
+
+NOTHING: Final = Proposed()
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Proposed)
+
+
+def proposed_text(proposed: Proposed) -> str:
+    """The drafts as text for a pin.
+
+    Raises
+    ------
+    BadRequest
+        If a text holds half of a surrogate pair.
+    """
+    try:
+        return _ENCODER.encode(proposed).decode()
+    except UnicodeEncodeError:
+        raise BadRequest("a text is not valid Unicode") from None  # the cause holds the text
+
+
+def proposed_of(text: str) -> Proposed:
+    """Inverse of `proposed_text`.
+
+    Raises
+    ------
+    IntegrityError
+    """
+    try:
+        return _DECODER.decode(text)
+    except msgspec.MsgspecError:
+        raise IntegrityError("the drafts of a decision are malformed") from None  # the cause may quote the value

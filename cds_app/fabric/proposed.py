@@ -1,0 +1,149 @@
+"""Drafts in the context of a hook -> what is proposed, whatever shape they came in.
+
+Seen in the field: Bundles without type, orders without intent or subject, drugs as codes of several systems, as text,
+as a reference to a sibling entry, to a contained resource or below a server's address, ids longer than FHIR allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cds_app.domain.facts import Medication
+from cds_app.domain.issues import Issue, IssueCode
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.proposed import Proposed
+from cds_app.fabric.bundles import unpack
+from cds_app.fabric.lexicon import Units
+from cds_app.fabric.reading import Reading, read
+from cds_app.fabric.references import Item, hashed_reference, local_reference, typed
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
+
+_SUBJECT: Final = {
+    "MedicationRequest": "subject",
+    "MedicationStatement": "subject",
+    "ServiceRequest": "subject",
+    "Condition": "subject",
+    "AllergyIntolerance": "patient",
+}
+_ORDERS: Final = frozenset({"MedicationRequest", "ServiceRequest"})
+_WRITTEN: Final = ("authoredOn", "dateWritten")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Where drafts stand and for whom they are.
+
+    Parameters
+    ----------
+    field : str
+        Of the context: ``draftOrders``.
+    patient : str
+        Bare FHIR id.
+    beside : sequence of Item
+        Resources of the call that drafts may refer to.
+    """
+
+    field: str
+    patient: str
+    beside: Sequence[Item] = ()
+
+
+def read_proposed(
+    context: Mapping[str, object], draft: Draft, *, ontology: Ontology, units: Units, now: datetime
+) -> tuple[Proposed, tuple[Issue, ...]]:
+    """Read the drafts of a call. Nothing in the context raises.
+
+    Parameters
+    ----------
+    context : mapping
+        As sent.
+    draft : Draft
+    ontology, units
+        As for `read`.
+    now : datetime
+        The event's time, which is when a draft is written: it is not in the past until it is signed.
+
+    Returns
+    -------
+    tuple of (Proposed, tuple of Issue)
+        A draft for somebody else, or that cannot be read, is an issue; so is a drug that the ontology does not know.
+    """
+    found, problems = unpack(_unwrapped(context.get(draft.field)), at=f"context.{draft.field}")
+    items = [Item(_completed(one.resource, draft.patient, now), one.at, one.full_url) for one in found]
+    medications = [one for one in draft.beside if _kind(one.resource) == "Medication"]
+    reading = read([*items, *medications], patient=draft.patient, ontology=ontology, units=units, learned=now, now=now)
+    proposed = Proposed(
+        orders=tuple(_once(reading.facts.medications)),
+        selected=_selected(context.get("selections"), items, reading),
+        allergies=tuple(one for one in reading.facts.allergies if not one.void),
+        conditions=tuple(one for one in reading.facts.conditions if not one.void),
+    )
+    return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
+
+
+def _unwrapped(value: object) -> object:
+    """The resource in ``{"resource": ...}``, as the hook library's examples wrap an allergy."""
+    found = as_object(value)
+    return found["resource"] if found and "resourceType" not in found and "resource" in found else value
+
+
+def _completed(resource: object, patient: str, now: datetime) -> object:
+    """A draft as it will be once signed: about the patient of the context, if it does not say otherwise, and now."""
+    found = as_object(resource)
+    kind = _kind(resource)
+    if found is None or kind not in _SUBJECT:
+        return resource
+    completed = {key: value for key, value in found.items() if key not in _WRITTEN}
+    if kind in _ORDERS:
+        completed["authoredOn"] = now.isoformat()
+    if completed.get(_SUBJECT[kind]) is None:
+        completed[_SUBJECT[kind]] = {"reference": f"Patient/{patient}"}
+    return completed
+
+
+def _kind(resource: object) -> str:
+    found = as_object(resource)
+    kind = found.get("resourceType") if found is not None else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _once(orders: Sequence[Medication]) -> Iterator[Medication]:
+    """Each draft once: one that came twice under one id is the same draft."""
+    seen: set[str] = set()
+    for one in orders:
+        if one.ref not in seen and not one.void and one.source == "request":
+            seen.add(one.ref)
+            yield one
+
+
+def _unknown(orders: Sequence[Medication]) -> Iterator[Issue]:
+    for one in orders:
+        if not one.concepts:
+            yield Issue(code=IssueCode.UNKNOWN_DRUG, ref=one.ref, dropped=False)
+
+
+def _selected(selections: object, items: Sequence[Item], reading: Reading) -> tuple[str, ...] | None:
+    """References of the selected drafts; None where nothing was said of a selection.
+
+    A selection that names none of the drafts says nothing that could be followed, and all are judged.
+    """
+    if not isinstance(selections, list):
+        return None
+    asked = {name for one in selections[:MAX_ITEMS] if isinstance(one, str) for name in (one, typed(one)) if name}
+    refs = {one.ref for one in reading.facts.medications}
+    known = [(_reference(found), item) for item in items if (found := as_object(item.resource)) is not None]
+    named = dict.fromkeys(ref for ref, item in known if asked & _names(ref, item))
+    if selections and not named:
+        return None
+    return tuple(ref for ref in named if ref in refs)
+
+
+def _names(ref: str, item: Item) -> set[str]:
+    return {ref, ref.partition("/")[2], item.full_url} - {""}
+
+
+def _reference(resource: Object) -> str:
+    return local_reference(resource) or hashed_reference(resource)

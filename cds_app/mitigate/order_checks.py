@@ -1,0 +1,210 @@
+"""What is asked of a draft order, as the clinical team wrote it. Content, checked at load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
+
+from cds_app.content import Artefact
+from cds_app.domain.ontology import Ontology
+from cds_app.errors import ContentError
+from cds_app.mitigate.catalogue import Guideline, Key, Names, Tag, Text, leaf_problems
+from cds_app.mitigate.rules import Content, Rule, leaves
+
+FILE = "checks.json"
+Tier = Annotated[int, Field(ge=1, le=3)]
+Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
+CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem"]
+
+
+class Level(Content):
+    """A rule about the patient, how urgent it is when it holds, and the sentence that says so."""
+
+    tier: Tier
+    when: Rule
+    why: Text
+
+
+class Check(Content):
+    """What all checks share.
+
+    ``drugs`` are concepts that a draft must be one of, ``spare`` those of them that it is not about. ``title`` is what
+    was found, ``asks`` what was looked at, for when that could not be done. ``consider`` is what may be done about it.
+    ``evidence``: the statement was seen in a published page or repository (V), or is from memory (M), which needs
+    review and is shown so.
+    """
+
+    id: Key
+    title: Annotated[str, Field(min_length=1, max_length=48)]
+    asks: Annotated[str, Field(min_length=1, max_length=40)]
+    consider: Text
+    guideline: Guideline
+    evidence: Tag
+    needs_review: bool
+    spare: tuple[Key, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> Check:
+        if self.evidence == "M" and not self.needs_review:
+            raise ValueError("a check from memory needs review")
+        return self
+
+
+class Cross(Content):
+    """A class whose members may cross-react, how urgent that is, and what to say of it."""
+
+    via: Key
+    tier: Tier
+    why: Text
+
+
+class AllergyCheck(Check):
+    """The drug, or a class it belongs to, stands among the allergies; or another member of a class listed here."""
+
+    kind: Literal["allergy"]
+    tier: Tier
+    high_criticality: Tier
+    cross: tuple[Cross, ...] = ()
+
+
+class DuplicateCheck(Check):
+    """The same ingredient is taken already, or another one of a class that is not to be doubled."""
+
+    kind: Literal["duplicate"]
+    tier: Tier
+    classes: tuple[Key, ...] = ()
+    given_within_h: PositiveFloat
+
+
+class Filtration(Content):
+    """Below this eGFR (mL/min/1.73 m2): how urgent, and what to say."""
+
+    below: PositiveFloat
+    tier: Tier
+    why: Text
+
+
+class KidneyCheck(Check):
+    """The drug needs caution or another dose at low filtration.
+
+    A creatinine counts for ``within_h`` hours in an inpatient and for ``outpatient_within_h`` hours otherwise.
+    """
+
+    kind: Literal["kidney"]
+    drugs: Drugs
+    within_h: PositiveFloat
+    outpatient_within_h: PositiveFloat
+    filtration: Annotated[tuple[Filtration, ...], Field(min_length=1)]
+    dialysis: Text
+
+    @model_validator(mode="after")
+    def _begins_with_the_lowest(self) -> KidneyCheck:
+        limits = [one.below for one in self.filtration]
+        if limits != sorted(set(limits)):
+            raise ValueError("filtration stands lowest first, each once")
+        return self
+
+
+class InteractionCheck(Check):
+    """The drug goes badly with another one that is taken or drafted beside it, whichever of the two is the draft."""
+
+    kind: Literal["interaction"]
+    drugs: Drugs
+    partners: Drugs
+    tier: Tier
+    why: Text
+    taken_within_h: PositiveFloat = 24.0
+
+
+class StateCheck(Check):
+    """The drug goes badly with how the patient is now, or with a problem that is recorded (kind ``problem``).
+
+    ``unknown``: whether a card says that the check could not be made, or only the line of another card does.
+    """
+
+    kind: Literal["state", "problem"]
+    drugs: Drugs
+    levels: Annotated[tuple[Level, ...], Field(min_length=1)]
+    unknown: Literal["say", "note"] = "note"
+
+    @model_validator(mode="after")
+    def _begins_with_the_worst(self) -> StateCheck:
+        tiers = [one.tier for one in self.levels]
+        if tiers != sorted(set(tiers), reverse=True):
+            raise ValueError("levels stand highest tier first, each once")
+        return self
+
+
+AnyCheck = Annotated[
+    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck, Field(discriminator="kind")
+]
+
+
+class ChecksFile(Content):
+    """The whole file."""
+
+    checks: Annotated[tuple[AnyCheck, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChecks:
+    """The checks in the order of the file, and which artefact they come from."""
+
+    checks: tuple[AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck, ...]
+    version: str
+    sha256: str
+
+
+def load_order_checks(artefact: Artefact, ontology: Ontology, *, scores: Collection[str]) -> OrderChecks:
+    """Read the checks and resolve every name in them.
+
+    Raises
+    ------
+    ContentError
+        On anything malformed and on any quantity, unit, concept or score that does not resolve, with its place.
+    """
+    try:
+        file = ChecksFile.model_validate(artefact.read_json(FILE))
+    except ValidationError as error:
+        raise ContentError(_first(error), field=FILE) from error
+    twice = [name for name, count in Counter(one.id for one in file.checks).items() if count > 1]
+    if twice:
+        raise ContentError(f"models/order_checks: the id {twice[0]} is used twice", field=FILE)
+    names = Names(ontology=ontology, scores=frozenset(scores), risks=frozenset())
+    for check in file.checks:
+        for problem in _problems(check, names):
+            raise ContentError(f"models/order_checks: {check.id} {problem}", field=check.id)
+    return OrderChecks(checks=file.checks, version=artefact.version, sha256=artefact.sha256)
+
+
+def _first(error: ValidationError) -> str:
+    found: Any = error.errors(include_input=False, include_url=False)[0]
+    return f"models/order_checks: {'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
+
+
+def _problems(check: Check, names: Names) -> Iterator[str]:
+    for concept in _concepts(check):
+        known = names.ontology.concepts.get(concept)
+        if known is None:
+            yield f"names a concept that the ontology does not know: {concept}"
+        elif known.kind not in {"drug", "drug-class"}:
+            yield f"names a concept that is no drug: {concept}"
+    for level in check.levels if isinstance(check, StateCheck) else ():
+        for leaf in leaves(level.when):
+            yield from leaf_problems(leaf, names)
+
+
+def _concepts(check: Check) -> Iterator[str]:
+    yield from check.spare
+    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck):
+        yield from check.drugs
+    if isinstance(check, InteractionCheck):
+        yield from check.partners
+    if isinstance(check, DuplicateCheck):
+        yield from check.classes
+    if isinstance(check, AllergyCheck):
+        yield from (one.via for one in check.cross)

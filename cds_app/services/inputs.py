@@ -1,0 +1,54 @@
+"""What one call's decisions are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.shadow import NO_SHADOW, Shadow
+from cds_app.domain.events import HookEvent
+from cds_app.domain.proposed import NOTHING, Proposed
+from cds_app.score.situation import Situation
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.records import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything a decision depends on beside content.
+
+    Parameters
+    ----------
+    service : ServiceDefinition
+    event : HookEvent
+    record : Record
+        With the facts of this call already in.
+    segments : int
+        Number of the newest segment that the record holds, the one about to be written included.
+    unused : mapping of str to int
+        Resources of this call that were dropped, by issue code.
+    seed : str
+        A uuid from which all ids of the answer follow.
+    shadow : Shadow
+        What of the service lies in shadow.
+    proposed : Proposed
+        Drafts of this call. They are in no segment: the decision itself carries them.
+    """
+
+    service: ServiceDefinition
+    event: HookEvent
+    record: Record
+    segments: int
+    unused: Mapping[str, int]
+    seed: str
+    shadow: Shadow = NO_SHADOW
+    proposed: Proposed = NOTHING
+
+
+def situation_of(knowledge: Knowledge, inputs: Inputs) -> Situation:
+    """The patient at the event's time."""
+    timeline = inputs.record.timeline
+    return Situation(
+        ontology=knowledge.ontology, facts=timeline.facts, now=inputs.event.received, measured=timeline.measured
+    )
