@@ -54,8 +54,9 @@ demo: setup ## show Twinline at work, beside a small EHR, on this machine
 test: setup ## run every test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-soak: setup ## run the tests that take minutes
+soak: setup ## run the tests that take minutes, and half an hour of load
 	TWINLINE_TEST_SOAK=1 $(BIN)/pytest -m soak
+	$(BIN)/twinline soak
 
 lint: setup ## rules, format, types and who may import whom
 	$(BIN)/ruff check .

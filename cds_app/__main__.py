@@ -28,6 +28,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
     "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
     "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
+    "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4

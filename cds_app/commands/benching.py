@@ -96,7 +96,7 @@ def _service(count: int, connections: int, workers: int) -> dict[str, Any]:
         begun = time.monotonic()
         with running_service(Path(folder), workers=workers, environ=unconfigured()) as url:
             ready_s = time.monotonic() - begun
-            pids = _workers_of(url, Path(folder))
+            pids = workers_of(url, Path(folder))
             run_load(url, bodies(200, seed=0), connections, pids)
             first, again = [], []
             for seed in (1, 2, 3):
@@ -212,7 +212,7 @@ def run_load(url: str, requests: Sequence[bytes], connections: int, pids: Sequen
     )
 
 
-def _workers_of(url: str, folder: Path) -> list[int]:
+def workers_of(url: str, folder: Path) -> list[int]:
     """Process ids of the workers: the children of the process whose command line names the port."""
     port = str(urlsplit(url).port)
     master = [pid for pid in _all_pids() if str(folder) in (line := _command_line(pid)) and port in line]

@@ -34,24 +34,34 @@ class Sent:
     took_s: float
 
 
-def send_from_elsewhere(url: str, path: str, bodies: Sequence[bytes], connections: int) -> Sent:
+def send_from_elsewhere(
+    url: str, path: str, bodies: Sequence[bytes], connections: int, *, per_second: float | None = None
+) -> Sent:
     """`send` in another process, so that it shares no interpreter with whoever looks at the service meanwhile."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(send, url, path, bodies, connections).result()
+        return pool.submit(send, url, path, bodies, connections, per_second).result()
 
 
-def send(url: str, path: str, bodies: Sequence[bytes], connections: int) -> Sent:
-    """POST all bodies over so many connections, on each one as soon as the one before is answered."""
+def send(url: str, path: str, bodies: Sequence[bytes], connections: int, per_second: float | None = None) -> Sent:
+    """POST all bodies over so many connections.
+
+    Parameters
+    ----------
+    per_second : float or None
+        How many to begin in a second, all connections together; None: on each one as soon as the one before is
+        answered. One that is late goes at once.
+    """
     where = urlsplit(url)
     requests = [_request(where.netloc, path, body) for body in bodies]
     shares = [requests[index::connections] for index in range(connections)]
     results: list[list[tuple[float, bool]]] = [[] for _ in shares]
     address = (where.hostname or "", where.port or 80)
-    threads = [
-        threading.Thread(target=_talk, args=(address, share, found))
-        for share, found in zip(shares, results, strict=True)
-    ]
+    every_s = connections / per_second if per_second else 0.0
     begun = time.perf_counter()
+    threads = [
+        threading.Thread(target=_talk, args=(address, share, found, begun + every_s * index / connections, every_s))
+        for index, (share, found) in enumerate(zip(shares, results, strict=True))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -66,9 +76,12 @@ def _request(host: str, path: str, body: bytes) -> bytes:
     return f"{head}\r\n".encode("ascii") + body
 
 
-def _talk(address: tuple[str, int], requests: Sequence[bytes], found: list[tuple[float, bool]]) -> None:
+def _talk(
+    address: tuple[str, int], requests: Sequence[bytes], found: list[tuple[float, bool]], first: float, every_s: float
+) -> None:
     with socket.create_connection(address, _PATIENCE_S) as connection, connection.makefile("rb") as answers:
-        for request in requests:
+        for number, request in enumerate(requests):
+            time.sleep(max(first + number * every_s - time.perf_counter(), 0.0) if every_s else 0.0)
             begun = time.perf_counter()
             connection.sendall(request)
             ok = _read_answer(answers)

@@ -93,15 +93,16 @@ def check_whole(store: SqlStore, acks: list[Ack]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(100, marks=pytest.mark.soak)])
 def test_no_acknowledged_commit_is_lost_and_none_is_half_written(
-    store: SqlStore, writers: subprocess.Popen[str]
+    store: SqlStore, writers: subprocess.Popen[str], kills: int
 ) -> None:
     chance, acks = random.Random(20310330), list[Ack]()
-    for kill in range(KILLS):
+    for kill in range(kills):
         acks += run_and_kill(writers, f"run{kill}", chance)
         check_whole(store, acks)
         store.ready()
-    assert len(acks) > KILLS
+    assert len(acks) > kills
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ COMMANDS = (
     "evaluate",
     "policy",
     "card",
+    "soak",
     "bench",
 )
 BELOW = (
