@@ -120,7 +120,7 @@ def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: d
     held = {"level": 0.9, "cells": 40, "held": 37, "held_by_interval_alone": 25}
     fitted = {"method": "platt", "interval_widened": 1.66, "folds": 4}
     found = {table.title: table for table in tables(manifest, {**report, "interval": held, "calibration": fitted})}
-    rows = dict(found["Does the interval hold"].rows)
+    rows = {row[0]: row[1] for row in found["Does the interval hold"].rows}
     assert rows["How many times as wide as its bootstrap"] == "1.7"
     assert rows["... whose observed share lay within the interval and the chance of the cell"] == "37 (92.5 %)"
     assert "in 4 folds" in found["Patients"].note
