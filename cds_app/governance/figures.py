@@ -45,8 +45,9 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     """
     test = report["test"]
     found = (
-        _splits(report["data"]),
+        _splits(report["data"], report["calibration"].get("folds", 0)),
         _main(test["overall"]),
+        _interval(report.get("interval"), report["calibration"]),
         _alerts(test["overall"]),
         _tiers(manifest["tiers"]),
         _policy(manifest.get("policy")),
@@ -60,10 +61,13 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     return tuple(one for one in found if one is not None and len(one.rows) >= one.least)
 
 
-def _splits(data: Figures) -> Table:
+def _splits(data: Figures, folds: int) -> Table:
     parts = [(name, data[name]) for name in ("fit", "calibrate", "test") if name in data]
     return Table(
         title="Patients",
+        note=f"The calibration saw fit patients too, each by trees of other patients, in {folds} folds."
+        if folds
+        else "",
         heads=("part", "patients", "with the outcome", "rows"),
         rows=tuple(
             (name, str(one["patients"]), str(one["patients_with_outcome"]), str(one["rows"])) for name, one in parts
@@ -95,6 +99,32 @@ def _main(overall: Figures) -> Table:
         heads=("figure", "value", "95 % interval"),
         rows=tuple((title, _number(value), _between(interval)) for title, value, interval in (*ranks, *fits)),
     )
+
+
+def _interval(found: Figures | None, calibration: Figures) -> Table | None:
+    if found is None:
+        return None
+    cells = found["cells"]
+    return Table(
+        title="Does the interval hold",
+        note="The interval of an estimate says where the rate among patients with that estimate lies, at "
+        f"{100 * found['level']:g} of 100. Cells are fifths of the estimate, of everybody and of each group below, "
+        "with at least ten patients with the outcome.",
+        heads=("", "value"),
+        rows=(
+            ("How many times as wide as its bootstrap", f"{calibration['interval_widened']:.1f}"),
+            ("Cells of test patients", str(cells)),
+            (
+                "... whose observed share lay within the interval and the chance of the cell",
+                _part(found["held"], cells),
+            ),
+            ("... within the interval alone", _part(found["held_by_interval_alone"], cells)),
+        ),
+    )
+
+
+def _part(some: int, cells: int) -> str:
+    return f"{some} ({_share(some / cells)})" if cells else "not defined"
 
 
 def _alerts(overall: Figures) -> Table | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from cds_app.learn.coverage import Told, widening, widest
 from cds_app.learn.measure import logistic_line
 from cds_app.score.risk import Calibration
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Groups = Mapping[str, Mapping[str, Flags]]
 Curve = Callable[[Floats, Floats, Floats, Floats], Floats]  # grid, bin margin, positives, rows -> log-odds on the grid
 
 _BINS = 400
@@ -22,6 +25,7 @@ _BEYOND = 1.0  # the grid reaches this far beyond the margins seen
 _KNOTS = 16
 _FOLDS = 5
 _RESAMPLES = 300
+_RESAMPLES_OF_FOLD = 100
 _LEAST = 1e-6
 
 
@@ -80,15 +84,25 @@ CURVES: dict[str, Curve] = {"platt": platt, "smoothed_isotonic": smoothed_isoton
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """The calibration, which method won, and the log loss of each in cross-validation by patient."""
+    """The calibration, which method won, and the log loss of each in cross-validation by patient.
+
+    ``widened`` is how many times as wide as its bootstrap the interval is.
+    """
 
     calibration: Calibration
     method: str
     log_loss: dict[str, float]
+    widened: float
 
 
 def calibrate(
-    margin: Floats, label: Ints, patient: Ints, rng: np.random.Generator, *, resamples: int = _RESAMPLES
+    margin: Floats,
+    label: Ints,
+    patient: Ints,
+    rng: np.random.Generator,
+    *,
+    among: Groups | None = None,
+    resamples: int = _RESAMPLES,
 ) -> Fitted:
     """Choose and fit the calibration on patients that the booster has not seen.
 
@@ -97,6 +111,9 @@ def calibrate(
     margin, label, patient : ndarray, shape (rows,)
     rng : Generator
         For folds and the bootstrap.
+    among : mapping, optional
+        Groups of rows (`measure.groups`). With them, the interval is made wide enough that in cross-validation by
+        patient it holds (`learn.coverage`), within groups too; else it is that of the bootstrap.
     resamples : int
         Of the bootstrap: few where only the middle curve is wanted.
     """
@@ -104,18 +121,50 @@ def calibrate(
     grid = np.linspace(margin.min() - _BEYOND, margin.max() + _BEYOND, _GRID)
     losses = {name: _cross_validated(curve, grid, binned, np.random.default_rng(7)) for name, curve in CURVES.items()}
     method = min(losses, key=lambda name: losses[name])
-    persons = int(binned.patient.max()) + 1
-    middle = CURVES[method](grid, binned.margin, *binned.counts(np.ones(persons)))
-    drawn = (np.bincount(rng.integers(0, persons, persons), minlength=persons) for _ in range(resamples))
-    again = [CURVES[method](grid, binned.margin, *binned.counts(times.astype(np.float64))) for times in drawn]
+    everybody = np.ones(int(binned.patient.max()) + 1, bool)
+    found = _banded(CURVES[method], grid, binned, everybody, rng, resamples)
+    factor = 1.0
+    if among is not None:
+        factor = widest(_needed(CURVES[method], grid, binned, margin, among, rng))
+    return Fitted(calibration=_widened(found, factor), method=method, log_loss=losses, widened=factor)
+
+
+def _banded(
+    curve: Curve, grid: Floats, binned: Binned, some: Flags, rng: np.random.Generator, resamples: int
+) -> Calibration:
+    """The curve of some patients, and its bootstrap by patient."""
+    middle = curve(grid, binned.margin, *binned.counts(some.astype(np.float64)))
+    members = np.flatnonzero(some)
+    drawn = (np.bincount(rng.choice(members, len(members)), minlength=len(some)) for _ in range(resamples))
+    again = [curve(grid, binned.margin, *binned.counts(times.astype(np.float64))) for times in drawn]
     low, high = np.quantile(np.stack(again), (0.05, 0.95), axis=0)
-    found = Calibration(
+    return Calibration(
         margin=grid,
         log_odds=middle,
         low=np.minimum(np.maximum.accumulate(low), middle),
         high=np.maximum(np.maximum.accumulate(high), middle),
     )
-    return Fitted(calibration=found, method=method, log_loss=losses)
+
+
+def _needed(
+    curve: Curve, grid: Floats, binned: Binned, margin: Floats, among: Groups, rng: np.random.Generator
+) -> list[float]:
+    """Of every cell of patients left out of a calibration, how much too narrow its interval was."""
+    fold = rng.integers(0, _FOLDS, int(binned.patient.max()) + 1)
+    found: list[float] = []
+    for k in range(_FOLDS):
+        band = _banded(curve, grid, binned, fold != k, rng, _RESAMPLES_OF_FOLD)
+        mine = fold[binned.patient] == k
+        told = Told.by(band, margin[mine], binned.label[mine], binned.patient[mine])
+        found += widening(told, {kind: {name: rows[mine] for name, rows in of.items()} for kind, of in among.items()})
+    return found
+
+
+def _widened(found: Calibration, factor: float) -> Calibration:
+    """Both ends moved away from the middle in the log-odds; where one would then fall, the wider value is kept."""
+    low = found.log_odds - factor * (found.log_odds - found.low)
+    high = found.log_odds + factor * (found.high - found.log_odds)
+    return replace(found, low=np.minimum.accumulate(low[::-1])[::-1], high=np.maximum.accumulate(high))
 
 
 def _cross_validated(curve: Curve, grid: Floats, binned: Binned, rng: np.random.Generator) -> float:

@@ -15,6 +15,8 @@ from cds_app.learn.head import Flags, Head, Outcome
 from cds_app.learn.rows import design
 from cds_app.twin.model import TwinModel
 
+_WHO = ("Age", "Gender", "site")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
@@ -70,26 +72,38 @@ class Fit:
     design : ndarray of float32, shape (rows, len(FEATURES))
     task : Task
         On all of these rows.
-    site : ndarray of str, shape (rows,)
-        Hospital of each; "" where the frame does not name it.
+    truth : Outcome
+        What followed each of these rows.
+    who : DataFrame
+        ``Age`` and ``Gender`` of each and, where the frame names it, ``site``.
     """
 
     design: NDArray[np.float32]
     task: Task
-    site: NDArray[np.str_]
+    truth: Outcome
+    who: pd.DataFrame
 
     @classmethod
     def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> Fit:
         """The rows of a frame that the head's task names."""
-        task = head.task(truth_of(head, frame), recipe, np.random.default_rng(recipe.seed))
+        truth = truth_of(head, frame)
+        task = head.task(truth, recipe, np.random.default_rng(recipe.seed))
         wanted = np.zeros(len(frame), bool)
         wanted[task.rows] = True
-        named = frame["site"].astype(str) if "site" in frame.columns else pd.Series("", index=frame.index)
+        named = [name for name in _WHO if name in frame.columns]
         return cls(
             design=design(twin, frame, wanted),
             task=replace(task, rows=np.arange(len(task.rows))),
-            site=named[wanted].to_numpy(str),
+            truth=truth.of(wanted),
+            who=frame.loc[wanted, named].reset_index(drop=True),
         )
+
+    @property
+    def site(self) -> NDArray[np.str_]:
+        """Hospital of each row; "" where the frame does not name it."""
+        if "site" not in self.who.columns:
+            return np.full(len(self.who), "")
+        return self.who["site"].astype(str).to_numpy(str)
 
 
 def truth_of(head: Head, frame: pd.DataFrame) -> Outcome:

@@ -10,24 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.content import Artefact, canonical_json, latest
+from cds_app.content import Artefact, canonical_json
 from cds_app.errors import DataError
 from cds_app.learn import tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMNS, VITAL_COLUMNS, file_sha256, in_part, load
+from cds_app.learn.challenge2019 import COLUMNS, VITAL_COLUMNS, in_part, load
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort
+from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.head import Flags, Floats, Head
-from cds_app.learn.margins import margins
-from cds_app.learn.measure import served
+from cds_app.learn.measure import groups, served
 from cds_app.learn.onset import absent
 from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.shipped import Shipped
 from cds_app.learn.tradeoff import drawn
 from cds_app.learn.tuning import Stays
-from cds_app.score.boosted import load_booster
 from cds_app.score.population import Reference
-from cds_app.score.risk import RiskModel, Tier
+from cds_app.score.risk import Calibration, Tier
 
 NEEDED = (*KEYS, *VITAL_COLUMNS)
 
@@ -57,24 +57,20 @@ def evaluate(
     dict
         What the report holds.
     """
-    artefact = artefact or latest(head.name)
-    model = RiskModel.from_artefact(artefact)
-    frame = load(data, needed=NEEDED)
+    shipped = Shipped.of(head.name, artefact)
+    model, frame = shipped.model, load(data, needed=NEEDED)
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows, model.population)
-    risk = where_given(
-        reason,
-        model.calibration.probability(margins(load_booster(artefact.read_bytes("model.ubj")), rows, model.columns)),
-    )
+    margin = shipped.margins(rows)
+    risk = where_given(reason, model.calibration.probability(margin))
     alert = risk >= model.threshold
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)
     _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
     truth = head.outcome(frame)
     found: dict[str, Any] = {
-        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
-        "seed": artefact.manifest["seed"],
-        "data_sha256": file_sha256(data),
+        **shipped.about(data),
+        "seed": shipped.artefact.manifest["seed"],
         "rows": len(frame),
         "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
@@ -84,10 +80,11 @@ def evaluate(
     }
     if truth is not None and truth.asked.any():
         cohort = Cohort(frame=frame[truth.asked], truth=truth.of(truth.asked), design=rows[truth.asked])
-        baseline = artefact.read_json("baseline.json")
+        baseline = shipped.artefact.read_json("baseline.json")
         rival = logistic(baseline, cohort)
         found |= appraised(head, cohort, risk[truth.asked], model.threshold, baseline)
         found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
+        found["interval"] = covered(model.calibration, margin[truth.asked], cohort)
     report.write_bytes(canonical_json(found))
     return found
 
@@ -127,18 +124,17 @@ def tune(
     DataError
         If no calibration or no test patient had the outcome.
     """
-    artefact = artefact or latest(head.name)
-    model, frame, twin = RiskModel.from_artefact(artefact), load(data, needed=NEEDED), shipped_twin()
+    shipped = Shipped.of(head.name, artefact)
+    model, frame, twin = shipped.model, load(data, needed=NEEDED), shipped_twin()
     stays = []
     for part in ("calibrate", "test"):
         cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True))
         if not cohort.truth.label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
-        margin = margins(load_booster(artefact.read_bytes("model.ubj")), cohort.design, model.columns)
-        stays.append(stays_of(head, cohort, model.calibration.probability(margin), model.population))
+        risk = model.calibration.probability(shipped.margins(cohort.design))
+        stays.append(stays_of(head, cohort, risk, model.population))
     found = {
-        "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
-        "data_sha256": file_sha256(data),
+        **shipped.about(data),
         "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
         **tuned_of(head, (stays[0], stays[1]), model.tiers, budget),
     }
@@ -146,6 +142,12 @@ def tune(
     if drawing is not None:
         drawing.write_text(drawn(found, head.words.title), encoding="utf-8")
     return found
+
+
+def covered(calibration: Calibration, margin: Floats, cohort: Cohort) -> dict[str, Any]:
+    """How often the interval of the risk holds what was seen, overall and by sex, age band and hospital."""
+    told = Told.by(calibration, margin, cohort.truth.label, cohort.truth.patient)
+    return coverage(told, groups(cohort.frame))
 
 
 def stays_of(head: Head, cohort: Cohort, risk: Floats, reference: Reference | None) -> Stays:

@@ -129,6 +129,9 @@ class Head:
         The quantity that defines the outcome, where it is one.
     cuts : tuple of float
         Up to which part of all patients the trees are fitted, and calibration and threshold; the rest is for tests.
+    folds : int
+        Where not 0, the calibration also sees the patients of the trees: each by trees that have not seen him, grown
+        on the other folds. Only where what is trained on is the outcome itself, and its rows a random part.
     """
 
     name: str
@@ -143,3 +146,4 @@ class Head:
     merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]
     own: Own | None = None
     cuts: Cuts = CUTS
+    folds: int = 0

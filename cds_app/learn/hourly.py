@@ -1,7 +1,8 @@
 """Train a head on hourly rows of PhysioNet/CinC Challenge 2019 data.
 
-Fit, calibration and test patients are disjoint. The trees see the first, calibration and threshold the second, and
-every figure in the model card comes from the third.
+Fit, calibration and test patients are disjoint. The trees see the first, threshold and alert policy the second, and
+every figure in the model card comes from the third. The calibration sees the second and, of a head with folds, also the
+first: each patient by trees that were grown on others.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from cds_app.content import Artefact, latest
 from cds_app.learn import leakage, population, risk_artefact, tuning
 from cds_app.learn.abstention import silenced
 from cds_app.learn.appraisal import appraised, headline
-from cds_app.learn.calibrating import Fitted, calibrate
+from cds_app.learn.calibrating import Fitted, Groups, calibrate
 from cds_app.learn.challenge2019 import DATA_SET, Part, file_sha256, in_part, load
 from cds_app.learn.cohort import Cohort, Fit, truth_of
-from cds_app.learn.evaluating import NEEDED, stays_of, tuned_of
+from cds_app.learn.crossing import Evidence, crossed
+from cds_app.learn.evaluating import NEEDED, covered, stays_of, tuned_of
 from cds_app.learn.faithfulness import Explainer, explanations, highest
 from cds_app.learn.growing import Baseline, Recipe, grow, without_measuring
 from cds_app.learn.head import Floats, Head, Ints
@@ -32,6 +34,7 @@ from cds_app.learn.margins import margins
 from cds_app.learn.plots import Seen
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.transfer import transfer
+from cds_app.learn.tuning import Stays
 from cds_app.score.features import FEATURES
 from cds_app.score.population import Reference
 from cds_app.twin.model import TwinModel
@@ -53,6 +56,59 @@ class Trained:
         return self.fitted.calibration.probability(margins(self.booster, rows, self.columns))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What trees are grown, calibrated and tested on."""
+
+    head: Head
+    twin: TwinModel
+    recipe: Recipe
+    frames: Mapping[Part, pd.DataFrame]
+    fit: Fit
+    held: Cohort
+    test: Cohort
+
+    @classmethod
+    def of(cls, head: Head, frame: pd.DataFrame, recipe: Recipe) -> _Bench:
+        """Patients in their parts, and the check that nothing leaks from one into another."""
+        twin = shipped_twin()
+        parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
+        leakage.check(parts, partial(design, twin), np.random.default_rng(recipe.seed))
+        return cls(
+            head=head,
+            twin=twin,
+            recipe=recipe,
+            frames=parts,
+            fit=Fit.of(head, twin, parts["fit"], recipe),
+            held=Cohort.of(head, twin, parts["calibrate"]),
+            test=Cohort.of(head, twin, parts["test"]),
+        )
+
+    def trained(self) -> Trained:
+        """Grow on all features; calibrate on patients that the trees have not seen, choose the threshold on held."""
+        columns = np.arange(len(FEATURES), dtype=np.int64)
+        booster = grow(self.fit.design, self.fit.task, self.recipe, columns)
+        seen = Evidence.of(self.held, margins(booster, self.held.design, columns))
+        if self.head.folds:
+            kept = seen.thinned(self.recipe.kept, np.random.default_rng(self.recipe.seed))
+            seen = crossed(self.fit, self.recipe, columns, self.head.folds).joined(kept)
+        return self._decided(booster, columns, seen, among=seen.among())
+
+    def ablated(self) -> dict[str, Any]:
+        """Figures of the same recipe without features of whether, when and how often something was measured."""
+        columns = without_measuring()
+        booster = grow(self.fit.design, self.fit.task, self.recipe, columns)
+        model = self._decided(booster, columns, Evidence.of(self.held, margins(booster, self.held.design, columns)))
+        return headline(self.head, self.test, model.risk(self.test.design), model.threshold)
+
+    def _decided(self, booster: xgb.Booster, columns: Ints, seen: Evidence, *, among: Groups | None = None) -> Trained:
+        rng = np.random.default_rng(self.recipe.seed)
+        fitted = calibrate(seen.margin, seen.label, seen.patient, rng, among=among)
+        risk = fitted.calibration.probability(margins(booster, self.held.design, columns))
+        threshold = self.head.threshold(self.held.truth, risk)
+        return Trained(booster=booster, columns=columns, fitted=fitted, threshold=threshold)
+
+
 def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None = None) -> Artefact:
     """Train, calibrate, test and write an artefact.
 
@@ -69,39 +125,30 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     recipe : Recipe, optional
         How the trees are grown, in place of the head's own; its seed is replaced.
     """
-    grown = replace(recipe or head.recipe, seed=seed)
-    twin, frame = shipped_twin(), load(data, needed=NEEDED)
-    parts = {part: frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True) for part in get_args(Part)}
-    leakage.check(parts, partial(design, twin), np.random.default_rng(seed))
-    fit = Fit.of(head, twin, parts["fit"], grown)
-    held, test = Cohort.of(head, twin, parts["calibrate"]), Cohort.of(head, twin, parts["test"])
-    model = _trained(head, fit, grown, np.arange(len(FEATURES), dtype=np.int64), held)
-    baseline = Baseline.fit(fit.design, fit.task)
-    plain = {**baseline.to_json(), "threshold": head.threshold(held.truth, baseline.margins(held.design))}
+    bench = _Bench.of(head, load(data, needed=NEEDED), replace(recipe or head.recipe, seed=seed))
+    return risk_artefact.write(head, out, _finished(bench, bench.trained(), file_sha256(data)))
+
+
+def _finished(bench: _Bench, model: Trained, data_sha256: str) -> risk_artefact.Finished:
+    head, test = bench.head, bench.test
+    baseline = Baseline.fit(bench.fit.design, bench.fit.task)
+    plain = {
+        **baseline.to_json(),
+        "threshold": head.threshold(bench.held.truth, baseline.margins(bench.held.design)),
+    }
     risk = model.risk(test.design)
-    known = population.fitted(twin, fit.design, held.design)
+    known = population.fitted(bench.twin, bench.fit.design, bench.held.design)
     reference = Reference.from_json(known)
     tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
-    stays = (stays_of(head, held, model.risk(held.design), reference), stays_of(head, test, risk, reference))
-    policy = tuned_of(head, stays, tiers, tuning.BUDGET)
+    policy = tuned_of(head, _stays(bench, model, reference), tiers, tuning.BUDGET)
     report = {
-        "recipe": asdict(grown),
-        "seed": seed,
-        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": head.cuts[0], "calibrate_up_to": head.cuts[1]},
-        "twin": _twin_used(),
-        "data": {"sha256": file_sha256(data), "credit": DATA_SET.credit_short, **_counts(head, parts)},
-        "calibration": {"method": model.fitted.method, "log_loss": model.fitted.log_loss},
-        "threshold": model.threshold,
-        "tested": f"{len(np.unique(test.truth.patient))} patients whom neither trees nor calibration have seen",
+        **_how(bench, model, data_sha256),
+        **_found(bench, model, silenced(head.limits, test.design, risk, reference), plain),
         "policy": {name: one for name, one in policy.items() if name != "settings"},
-        "test": appraised(head, test, silenced(head.limits, test.design, risk, reference), model.threshold, plain),
-        "population": population.reported(reference, test, np.random.default_rng(seed)),
-        "test_without_count_and_age_features": _ablated(head, fit, grown, held, test),
-        "transfer": transfer(head, fit, held, test, grown),
-        "explanations": _explained(head, twin, model, parts["test"], test),
+        "population": population.reported(reference, test, np.random.default_rng(bench.recipe.seed)),
     }
-    made = risk_artefact.Finished(
-        twin=twin,
+    return risk_artefact.Finished(
+        twin=bench.twin,
         booster=model.booster,
         columns=model.columns,
         calibration=model.fitted.calibration,
@@ -113,28 +160,49 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
         report=report,
         seen=_seen(model, test, risk),
     )
-    return risk_artefact.write(head, out, made)
+
+
+def _how(bench: _Bench, model: Trained, data_sha256: str) -> dict[str, Any]:
+    """How the model was made, and of whom."""
+    head = bench.head
+    return {
+        "recipe": asdict(bench.recipe),
+        "seed": bench.recipe.seed,
+        "split": {"by": "SHA-256 of the patient's id", "fit_up_to": head.cuts[0], "calibrate_up_to": head.cuts[1]},
+        "twin": _twin_used(),
+        "data": {"sha256": data_sha256, "credit": DATA_SET.credit_short, **_counts(head, bench.frames)},
+        "calibration": {
+            "method": model.fitted.method,
+            "log_loss": model.fitted.log_loss,
+            "folds": head.folds,
+            "interval_widened": model.fitted.widened,
+        },
+        "threshold": model.threshold,
+        "tested": f"{len(np.unique(bench.test.truth.patient))} patients whom neither trees nor calibration have seen",
+    }
+
+
+def _found(bench: _Bench, model: Trained, said: Floats, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures on test patients: of the risk that is given, of its variants, and of its interval and explanations."""
+    head, test = bench.head, bench.test
+    return {
+        "interval": covered(model.fitted.calibration, margins(model.booster, test.design, model.columns), test),
+        "test": appraised(head, test, said, model.threshold, plain),
+        "test_without_count_and_age_features": bench.ablated(),
+        "transfer": transfer(head, bench.fit, bench.held, test, bench.recipe),
+        "explanations": _explained(head, bench.twin, model, bench.frames["test"], test),
+    }
+
+
+def _stays(bench: _Bench, model: Trained, reference: Reference) -> tuple[Stays, Stays]:
+    """Stays on which the alert policy is chosen, and those on which it is measured."""
+    held, test = (stays_of(bench.head, one, model.risk(one.design), reference) for one in (bench.held, bench.test))
+    return held, test
 
 
 def _twin_used() -> dict[str, str]:
     used = latest("twin")
     return {"version": used.version, "dynamics_sha256": used.manifest["files"]["dynamics.json"]}
-
-
-def _trained(head: Head, fit: Fit, recipe: Recipe, columns: Ints, held: Cohort) -> Trained:
-    """Grow on some features; calibrate and choose the threshold on held patients."""
-    booster = grow(fit.design, fit.task, recipe, columns)
-    margin = margins(booster, held.design, columns)
-    truth = held.truth
-    fitted = calibrate(margin, truth.label, truth.patient, np.random.default_rng(recipe.seed))
-    threshold = head.threshold(truth, fitted.calibration.probability(margin))
-    return Trained(booster=booster, columns=columns, fitted=fitted, threshold=threshold)
-
-
-def _ablated(head: Head, fit: Fit, recipe: Recipe, held: Cohort, test: Cohort) -> dict[str, Any]:
-    """Figures of the same recipe without features of whether, when and how often something was measured."""
-    model = _trained(head, fit, recipe, without_measuring(), held)
-    return headline(head, test, model.risk(test.design), model.threshold)
 
 
 def _explained(head: Head, twin: TwinModel, model: Trained, frame: pd.DataFrame, test: Cohort) -> dict[str, Any]:

@@ -178,6 +178,7 @@ def _manifest(head: Head, made: Finished, chosen: tuple[Feature, ...]) -> dict[s
         "threshold": made.threshold,
         "tiers": [asdict(tier) for tier in made.tiers],
         "policy": dict(made.policy),
+        "interval": made.report["interval"],
         "split": made.report["split"],
         "twin": made.report["twin"],
         "seed": made.report["seed"],

@@ -84,6 +84,7 @@ def write(out: Path, made: Finished) -> Artefact:
         "features": [asdict(FEATURES[i]) for i in made.columns],
         "quantities": list(QUANTITIES),
         "threshold": report["threshold"],
+        "interval": report["interval"],
         "tiers": [],  # context beside a card: nothing may be raised by it
         "split": report["split"],
         "seed": report["seed"],

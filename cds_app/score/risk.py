@@ -61,7 +61,9 @@ class Risk:
     probability : float
         Calibrated probability of the outcome within ``horizon_h`` hours.
     low, high : float
-        90 % interval of the calibration (patient-level bootstrap); not of the patient's own course.
+        90 % interval of the calibration: where the rate among patients with this estimate lies; not of the patient's
+        own course. A patient-level bootstrap, widened in training until it held in cross-validation, within groups
+        too; the manifest says how often it held on test patients.
     margin : float
         What the trees say, before calibration; contributions add up to it.
     base : float
@@ -105,7 +107,7 @@ class Calibration:
     margin : ndarray of float64, shape (points,)
         Ascending.
     log_odds, low, high : ndarray of float64, shape (points,)
-        Log-odds of the outcome, and the 5 % and 95 % points of their bootstrap. None falls.
+        Log-odds of the outcome, and the ends of their 90 % interval. None falls.
     """
 
     margin: NDArray[np.float64]

@@ -116,6 +116,19 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
 
 
+def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    held = {"level": 0.9, "cells": 40, "held": 37, "held_by_interval_alone": 25}
+    fitted = {"method": "platt", "interval_widened": 1.66, "folds": 4}
+    found = {table.title: table for table in tables(manifest, {**report, "interval": held, "calibration": fitted})}
+    rows = {row[0]: row[1] for row in found["Does the interval hold"].rows}
+    assert rows["How many times as wide as its bootstrap"] == "1.7"
+    assert rows["... whose observed share lay within the interval and the chance of the cell"] == "37 (92.5 %)"
+    assert "in 4 folds" in found["Patients"].note
+    plain = {table.title: table for table in tables(manifest, report)}
+    assert "Does the interval hold" not in plain
+    assert plain["Patients"].note == ""
+
+
 def test_groups_with_too_few_get_counts_and_no_figure(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     groups = next(table for table in tables(manifest, report) if table.title == "By group")
     assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", "", "", "", "")
@@ -160,6 +173,8 @@ def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict
     whole = {
         **report,
         "explanations": held,
+        "interval": {"level": 0.9, "cells": 0, "held": 0, "held_by_interval_alone": 0},
+        "calibration": {"method": "platt", "interval_widened": 1.0},
         "transfer": {"A to B": {"auroc": 0.8, "auprc": 0.1}},
         "population": _population(),
     }

@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.errors import ContentError
 from cds_app.learn.challenge2012 import load, load_outcomes
-from cds_app.learn.mortality import refusals
+from cds_app.learn.stay_cohort import refusals
 from cds_app.score.stay_features import QUANTITIES, stay_features
 
 Row = tuple[int, str, str, Any]

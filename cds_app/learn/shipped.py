@@ -1,0 +1,45 @@
+"""A shipped risk, ready to be asked of many rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact, latest
+from cds_app.learn.challenge2019 import file_sha256
+from cds_app.learn.margins import margins
+from cds_app.score.boosted import load_booster
+from cds_app.score.risk import RiskModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """The artefact with what is read from it."""
+
+    artefact: Artefact
+    model: RiskModel
+    booster: xgb.Booster
+
+    @classmethod
+    def of(cls, name: str, artefact: Artefact | None = None) -> Shipped:
+        """The artefact that is given; by default the latest of the name that is shipped."""
+        artefact = artefact or latest(name)
+        booster = load_booster(artefact.read_bytes("model.ubj"))
+        return cls(artefact=artefact, model=RiskModel.from_artefact(artefact), booster=booster)
+
+    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the trees say of rows before calibration."""
+        return margins(self.booster, rows, self.model.columns)
+
+    def about(self, data: Path) -> dict[str, Any]:
+        """What a report says of which model was asked of which file."""
+        one = self.artefact
+        return {
+            "model": {"name": one.name, "version": one.version, "sha256": one.sha256},
+            "data_sha256": file_sha256(data),
+        }

@@ -1,0 +1,96 @@
+"""Cross-validation of a risk of whole stays: of each stay, what trees and calibration say that had not seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from cds_app.learn.calibrating import Fitted, calibrate
+from cds_app.learn.challenge2012 import Outcomes
+from cds_app.learn.coverage import Told, coverage
+from cds_app.learn.growing import Recipe
+from cds_app.learn.measure import groups
+from cds_app.learn.stay_cohort import Cohort, chosen
+from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+FOLDS = 5
+REPEATS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What trees said of stays that they had not seen; each array (repeats * stays,)."""
+
+    stay: Ints
+    fold: Ints  # repeats have folds of their own
+    label: Ints
+    margin: Floats
+
+    def of(self, rows: Flags) -> Held:
+        """Some of the rows."""
+        return Held(stay=self.stay[rows], fold=self.fold[rows], label=self.label[rows], margin=self.margin[rows])
+
+    def fitted(self, who: pd.DataFrame, seed: int) -> Fitted:
+        """The calibration of these rows; ``who`` names age and sex of each."""
+        rng = np.random.default_rng(seed)
+        return calibrate(self.margin, self.label, self.stay, rng, among=groups(who))
+
+
+def _folds(truth: Outcomes, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    yield from StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(truth.died, truth.died)
+
+
+def held(cohort: Cohort, recipe: Recipe) -> Held:
+    """Grow on four of five folds, ask of the fifth, until every stay was asked of; more than once."""
+    died = cohort.truth.died
+    margin, fold = np.empty((REPEATS, len(died))), np.empty((REPEATS, len(died)), np.int64)
+    for repeat in range(REPEATS):
+        here = replace(recipe, seed=recipe.seed + repeat)
+        for k, (fit, test) in enumerate(_folds(cohort.truth, here.seed)):
+            booster = cohort.grown(fit, here)
+            margin[repeat, test] = booster.inplace_predict(
+                np.ascontiguousarray(cohort.rows[np.ix_(test, chosen())]),
+                predict_type="margin",
+                validate_features=False,
+            )
+            fold[repeat, test] = repeat * FOLDS + k
+    return Held(
+        stay=np.tile(np.arange(len(died)), REPEATS),
+        fold=fold.ravel(),
+        label=np.tile(died, REPEATS),
+        margin=margin.ravel(),
+    )
+
+
+def cross_tested(held: Held, who: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Each fold calibrated, and its alerts decided, by the other folds of the same repeat.
+
+    Returns
+    -------
+    dict
+        ``test``, figures of the risk, and ``interval``, how often that of the risk held (`learn.coverage`).
+    """
+    theirs = who.iloc[held.stay].reset_index(drop=True)
+    risk, low, high = (np.empty(len(held.margin)) for _ in range(3))
+    alert = np.zeros(len(held.margin), bool)
+    for k in np.unique(held.fold):
+        mine, others = held.fold == k, (held.fold // FOLDS == k // FOLDS) & (held.fold != k)
+        found = held.of(others).fitted(theirs[others], seed).calibration
+        told = Told.by(found, held.margin[mine], held.label[mine], held.stay[mine])
+        risk[mine], low[mine], high[mine] = told.risk, told.low, told.high
+        alert[mine] = told.risk >= as_many_alerts_as_deaths(found.probability(held.margin[others]), held.label[others])
+    told = Told(risk=risk, low=low, high=high, label=held.label, patient=held.stay)
+    return {
+        "test": measured(theirs, held.stay, held.label, risk, alert),
+        "interval": coverage(told, groups(theirs)),
+    }
