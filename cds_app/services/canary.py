@@ -86,7 +86,7 @@ def answers(knowledge: Knowledge, patients: Sequence[CanaryPatient]) -> dict[str
 
 
 def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
-    """Facts, issues, risks and decisions of one patient, as plain JSON."""
+    """Facts, newest values, issues, risks and decisions of one patient, as plain JSON."""
     reading = read(
         patient.resources,
         patient=patient.name,
@@ -109,6 +109,7 @@ def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
     decisions = conclude(knowledge, inputs, found.dues)
     return {
         "facts": len(change.novel),
+        "newest": {one.variable: one.value for one in record.timeline.facts.measurements},  # in order of time
         "unknown codes": sum(one.unknown for one in reading.tally.values()),
         "issues": dict(Counter(one.code.value for one in reading.issues)),
         "risks": {name: _risk(one) for name, one in sorted(found.risks.items())},
