@@ -140,9 +140,11 @@ def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | No
 def _blocks(checked: Checked, material: OrderMaterial) -> Blocks:
     templates, told = material.templates, partial(say, material.templates)
     findings = checked.findings
+    leads = tuple(_leads(findings))
+    whys = (_why_view(one, lead, material) for one, lead in zip(findings, leads, strict=True))
     return Blocks(
-        reasons=(*told("order", [_order_view(checked)]), *told("why", (_why_view(one, material) for one in findings))),
-        evidence=_evidence(findings, material),
+        reasons=(*told("order", [_order_view(checked)]), *told("why", whys)),
+        evidence=_evidence(findings, leads, material),
         options=tuple(dict.fromkeys(Trusted(one.check.consider) for one in findings)),
         sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(checked))})),
         unseen=Trusted(" ".join(render(templates, "order.unseen.j2", _unseen(checked, material)).split())),
@@ -155,15 +157,27 @@ def _order_view(checked: Checked) -> dict[str, object]:
     return {"kind": _kind(checked), "text": plain(order.text, limit=80) or checked.drug, "dose": dose}
 
 
-def _why_view(finding: Finding, material: OrderMaterial) -> dict[str, object]:
+def _leads(findings: Sequence[Finding]) -> Iterator[Measurement | None]:
+    """Per finding the measurement that is said with it: its first, unless that was said before."""
+    said: set[str] = set()
+    for finding in findings:
+        first = next((one for one in finding.evidence if isinstance(one, Measurement)), None)
+        yield None if first is None or first.ref in said else first
+        if first is not None:
+            said.add(first.ref)
+
+
+def _why_view(finding: Finding, lead: Measurement | None, material: OrderMaterial) -> dict[str, object]:
     beside = _beside(finding, material)
     text = finding.why[0].lower() + finding.why[1:] if beside else finding.why
-    return {"text": text, "beside": beside, "review": finding.check.needs_review}
+    view = seen(lead, _earlier(lead, material), material.setting) if lead is not None else None
+    return {"text": text, "beside": beside, "seen": view, "review": finding.check.needs_review}
 
 
-def _evidence(findings: Sequence[Finding], material: OrderMaterial) -> Lines:
+def _evidence(findings: Sequence[Finding], leads: Sequence[Measurement | None], material: OrderMaterial) -> Lines:
+    """What the findings rest on beside what was said with them."""
     facts = dict.fromkeys(fact for one in findings for fact in (*one.evidence, *one.beside))
-    measured = [one for one in facts if isinstance(one, Measurement)]
+    measured = [one for one in facts if isinstance(one, Measurement) and one not in leads]
     named = [view for one in facts if (view := _named(one, material.setting)) is not None]
     views = [seen(one, _earlier(one, material), material.setting) for one in measured[:_EVIDENCE]]
     return (

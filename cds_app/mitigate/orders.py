@@ -75,7 +75,7 @@ class Checked:
     draft : bool
         Whether it is a draft, or an order that is active already.
     findings : tuple of Finding
-        Worst first, then in the order of the content.
+        Worst first, then those whose source was verified, then in the order of the content.
     unchecked : tuple of Unchecked
     """
 
@@ -181,7 +181,7 @@ def _checked(case: _Case, checks: Sequence[Check], *, draft: bool) -> Checked:
         order=case.order,
         drug=next(key for key in case.order.concepts if key in case.heads),
         draft=draft,
-        findings=tuple(sorted(findings, key=lambda one: -one.tier)),
+        findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review))),
         unchecked=tuple(one for one in found if isinstance(one, Unchecked)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from cds_app.bootstrap import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.services.replay import replay_decision
 from tests.conformance.rules import violations
-from tests.conftest import FrozenClock
+from tests.conftest import FROZEN, FrozenClock
 from tests.orders import LISINOPRIL, SIGN, drafts, medication, potassium, signing, spironolactone
+from tests.patients import observation
 
 SELECT = "/cds-services/twinline-order-select"
 HOSTILE = "spironolactone <b>x</b> [a](https://evil.example) \u202e"
@@ -46,6 +48,18 @@ def test_spironolactone_at_potassium_5_9_on_lisinopril_is_told(client: FlaskClie
         "description": "Remove this draft: Spironolactone",
         "resourceId": "MedicationRequest/draft-1",
     }
+
+
+def test_each_reason_says_the_value_that_it_rests_on_once(client: FlaskClient) -> None:
+    kidney = [observation("creatinine", value, FROZEN - timedelta(hours=hours), key=f"c{hours}")
+              for value, hours in ((1.0, 30), (2.6, 1))]  # fmt: skip
+    (card,) = cards(client, signing(spironolactone(), chart=(*potassium(5.9), *kidney)))
+    why = card["detail"].partition("**Options")[0]
+    assert "5.5 mmol/L or more. Potassium 5.9 mmol/L (4.6" in why
+    assert "below eGFR 30" in why
+    assert why.count("Creatinine 2.60 mg/dL") == 1
+    assert why.count("Potassium 5.9") == 1
+    assert card["summary"].startswith("Draft order Spironolactone: potassium is high")  # verified goes first
 
 
 def test_what_is_from_memory_says_so_on_the_card(client: FlaskClient) -> None:
