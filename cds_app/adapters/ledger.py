@@ -130,20 +130,21 @@ def check_chain(vault: Vault, rows: Iterable[LogRow], head: Head | None, anchor:
     anchor : Head
         An earlier head that was kept elsewhere: the chain must pass through it.
     """
-    last = EMPTY
+    number, mac = EMPTY.number, EMPTY.mac
     for row in rows:
-        problem = _row_problem(vault, last, row) or _anchor_problem(anchor, row)
+        problem = _row_problem(vault, number, mac, row) or _anchor_problem(anchor, row)
         if problem:
-            return Verdict(entries=last.number, broken_at=min(row.number, last.number + 1), problem=problem)
-        last = Head(number=row.number, mac=row.mac, seal=b"")
-    problem = _end_problem(vault, last, head, anchor)
-    return Verdict(entries=last.number, broken_at=last.number + 1 if problem else None, problem=problem)
+            return Verdict(entries=number, broken_at=min(row.number, number + 1), problem=problem)
+        number, mac = row.number, row.mac
+    problem = _end_problem(vault, Head(number=number, mac=mac, seal=b""), head, anchor)
+    return Verdict(entries=number, broken_at=number + 1 if problem else None, problem=problem)
 
 
-def _row_problem(vault: Vault, last: Head, row: LogRow) -> str:
-    if row.number != last.number + 1:
+def _row_problem(vault: Vault, number: int, mac: bytes, row: LogRow) -> str:
+    """What is wrong with the row that comes after the one with this number and MAC."""
+    if row.number != number + 1:
         return "a row is missing or was put in"
-    if row.previous != last.mac:
+    if row.previous != mac:
         return "a row does not follow the row before"
     return "" if row.mac == row_mac(vault, row) else "a row was changed"
 
