@@ -21,6 +21,7 @@ from cds_app.errors import DependencyDown
 
 _PATH = "/cds-services/twinline-patient-view"
 _CONNECTIONS = 8
+_BURST = 400  # at full speed first, so that every pool of connections has what it will ever have
 _WARM = 2  # minutes in which the patients in memory grow to their limit
 _FIFTHS = 5
 
@@ -50,6 +51,7 @@ def soak(minutes: int, rate: int, workers: int, most_growth: float, report: Path
         running_service(Path(folder), workers=workers, environ=unconfigured()) as url,
     ):
         pids = workers_of(url, Path(folder))
+        send_from_elsewhere(url, _PATH, bodies(_BURST, seed=-1 % 2**32), 2 * _CONNECTIONS)
         found = [_minute(url, rate, seed, pids) for seed in range(_WARM + minutes)][_WARM:]
         same = set(pids) == set(workers_of(url, Path(folder)))
     figures = summary(found)
