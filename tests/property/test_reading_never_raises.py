@@ -22,7 +22,6 @@ from cds_app.fabric.reading import read_item, unpack
 from cds_app.fabric.references import Item, References
 from tests.mutations import JUNK, SECRET, VALID, mutated, nested
 from tests.unit.fabric.conftest import (
-    LOINC,
     NOW,
     ONTOLOGY,
     FewUnits,
@@ -30,6 +29,7 @@ from tests.unit.fabric.conftest import (
     observation,
     reading,
 )
+
 
 def _check(documents: list[object]) -> None:
     found = reading(*documents)
