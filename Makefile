@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test soak lint format bench compare lock clean
+.PHONY: help setup browser demo test soak fuzz lint format bench compare lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ test: setup ## run every test
 soak: setup ## run the tests that take minutes, and half an hour of load
 	TWINLINE_TEST_SOAK=1 $(BIN)/pytest -m soak
 	$(BIN)/twinline soak
+
+# FUZZ_CASES calls to each route, five times as many mutated records, ten times as many hostile texts.
+FUZZ_CASES ?= 2000
+fuzz: setup ## send the service what nobody should send, for some minutes
+	TWINLINE_TEST_FUZZ=$(FUZZ_CASES) $(BIN)/pytest -m fuzz
 
 lint: setup ## rules, format, types and who may import whom
 	$(BIN)/ruff check .

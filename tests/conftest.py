@@ -17,10 +17,11 @@ from cds_app.settings import Settings
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes runs where it is asked for."""
-    if not os.environ.get("TWINLINE_TEST_SOAK"):
-        for one in items:
-            if one.get_closest_marker("soak"):
-                one.add_marker(pytest.mark.skip(reason="takes minutes: make soak"))
+    for kind in ("soak", "fuzz"):
+        if not os.environ.get(f"TWINLINE_TEST_{kind.upper()}"):
+            for one in items:
+                if one.get_closest_marker(kind):
+                    one.add_marker(pytest.mark.skip(reason=f"takes minutes: make {kind}"))
 
 
 FROZEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=10, minutes=30))).astimezone(UTC)

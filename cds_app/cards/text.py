@@ -15,6 +15,8 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 
 _PUNCTUATION = re.compile(r"[!-$&-+\-/:<-@\[-`{-~]")  # all of ASCII but , . % ; which mark nothing up mid-line
 _LINK = re.compile(r"(?i)\S*(?:[a-z][a-z0-9+.\-]*:\S*/|www\.)\S*|\S+@\S+")
+_DOMAIN = re.compile(r"(?<=\S)\.(?=[^\W\d_]{2})")  # evil.com: some readers link it, whatever the dot is written as
+_NUMBERED = re.compile(r"^(\d{1,9})\.(?!\S)")  # a list, where it begins a line
 _SPACES = re.compile(r"\s+")
 _GONE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _DAY = timedelta(hours=24)
@@ -29,18 +31,21 @@ class Trusted(str):
 def plain(text: object, *, limit: int = 200) -> str:
     """Text as one bounded line without control, format, private or unassigned characters and without links.
 
+    A name of a host in it is taken apart and not removed: "Inj.Amoxicillin" looks like one.
     NFC, not NFKC: compatibility folding would turn "10²" into "102", a hazard in a dose.
     """
     folded = unicodedata.normalize("NFC", str(text)[: 8 * limit])
     spaced = "".join(" " if one.isspace() or unicodedata.category(one) in {"Zl", "Zp"} else one for one in folded)
     kept = "".join(one for one in spaced if unicodedata.category(one) not in _GONE)
-    line = _SPACES.sub(" ", _LINK.sub("(link removed)", kept)).strip()
+    apart = _DOMAIN.sub(". ", _LINK.sub("(link removed)", kept))
+    line = _SPACES.sub(" ", apart).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def inert(text: object, *, limit: int = 120) -> Trusted:
     """Text that no markdown reader turns into anything but itself: punctuation as numeric entities."""
-    return Trusted(_PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=limit)))
+    escaped = _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=limit))
+    return Trusted(_NUMBERED.sub(r"\1&#46;", escaped))
 
 
 def _finalize(value: object) -> object:

@@ -22,6 +22,7 @@ SIMULATED_TIME = "com.twinline.simulated-time"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SERVER = re.compile(r"https?://[!-~]{1,2000}\Z")
 _LOCAL = "local"
+_BEARER = "Bearer"
 
 
 def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
@@ -92,7 +93,10 @@ def _authorization(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     authorization = _object(body, "fhirAuthorization", "fhirAuthorization")
     if server is None:
         raise BadRequest("required with fhirAuthorization", field="fhirServer")
-    return server, _text(authorization, "access_token", "fhirAuthorization.access_token")
+    token = _text(authorization, "access_token", "fhirAuthorization.access_token")
+    if authorization.get("token_type", _BEARER) != _BEARER:  # sent as anything else, it would not open what it is for
+        raise BadRequest("must be Bearer", field="fhirAuthorization.token_type")
+    return server, token
 
 
 def _event_time(body: Mapping[str, Any], received: datetime, *, simulated: bool) -> datetime:

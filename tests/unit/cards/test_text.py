@@ -44,6 +44,23 @@ def test_inert_text_holds_no_character_that_marks_anything_up(text: str) -> None
     assert not set(rest) & set("!\"#$&'()*+-/:<=>?@[\\]^_`{|}~")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see evil.com now", "see evil. com now"),
+        ("www\uff0eevil.рф", "www\uff0eevil. рф"),
+        ("☺.com", "☺. com"),
+        ("Inj.Amoxicillin 1.5 g b.i.d.", "Inj. Amoxicillin 1.5 g b.i.d."),
+    ],
+)
+def test_a_name_of_a_host_is_taken_apart_and_nothing_is_lost(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_a_number_with_a_dot_begins_no_list() -> None:
+    assert (inert("1. x"), inert("12."), inert("1.5 mg")) == ("1&#46; x", "12&#46;", "1.5 mg")
+
+
 def test_superscripts_keep_their_meaning() -> None:
     assert plain("10² µg") == "10² µg"
 

@@ -69,6 +69,10 @@ def test_the_fhir_server_is_the_tenant() -> None:
         ({"fhirServer": 3}, "fhirServer"),
         ({"fhirAuthorization": {"access_token": "t"}}, "fhirServer"),
         ({"fhirServer": "https://a.example", "fhirAuthorization": {}}, "fhirAuthorization.access_token"),
+        (
+            {"fhirServer": "https://a.example", "fhirAuthorization": {"access_token": "t", "token_type": "MAC"}},
+            "fhirAuthorization.token_type",
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(change: dict[str, Any], field: str) -> None:
