@@ -1,12 +1,15 @@
 """Gunicorn's threaded worker as Twinline runs it: fair, discreet, and with a door that says at once when it is full.
 
-A connection that says nothing costs no thread. A call that finds all threads busy and the waiting room full is refused
-within milliseconds by a thread that does nothing else: an EHR that is told at once goes on without us, one that is kept
-waiting hangs at every chart. Health and metrics are answered at the door, too: a busy service is not a dead one.
+A connection that says nothing costs no thread, and one that does not finish what it began to say is cut off. A call
+that finds all threads busy and the waiting room full is refused within milliseconds by a thread that does nothing
+else: an EHR that is told at once goes on without us, one that is kept waiting hangs at every chart. Health and metrics
+are answered at the door, too: a busy service is not a dead one.
 """
 
 from __future__ import annotations
 
+import errno
+import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +21,7 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 from gunicorn.util import write, write_error
 from gunicorn.workers.gthread import ThreadWorker
 
+RECEIVED_WITHIN_S = 10.0
 _HOLD_BACK_S = 0.0005
 _MOST_HELD_BACK = 8
 _HELD_BACK_EVERY_S = 0.005  # in a burst, waiting before each connection would make the last one wait long
@@ -35,6 +39,32 @@ _REFUSALS = (
     (ParseException, (400, "Bad Request")),
 )
 _FAILED = (500, "Internal Server Error")
+
+
+class Hurried:
+    """A socket from which a request must be received whole by an instant; in all else the socket that it holds."""
+
+    __slots__ = ("_sock", "until")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.until = time.monotonic() + RECEIVED_WITHIN_S
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, *size_and_flags: int) -> bytes:
+        """What comes next. Raises ConnectionResetError when the time is over, as for a caller who hung up."""
+        left_s = self.until - time.monotonic()
+        if left_s <= 0:
+            raise ConnectionResetError(errno.ECONNRESET, "not received in time")
+        self._sock.settimeout(left_s)
+        try:
+            return self._sock.recv(*size_and_flags)
+        except TimeoutError as error:
+            raise ConnectionResetError(errno.ECONNRESET, "not received in time") from error
+        finally:
+            self._sock.settimeout(None)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -77,6 +107,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         else:
             self.nr_conns -= 1
             conn.close()
+
+    def handle(self, conn: Any) -> Any:
+        """Receive and answer a request; runs in a thread."""
+        if not isinstance(conn.sock, Hurried):
+            conn.sock = Hurried(conn.sock)
+        conn.sock.until = time.monotonic() + RECEIVED_WITHIN_S
+        return super().handle(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""

@@ -34,7 +34,11 @@ def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
     """
     if request.mimetype != "application/json":
         raise UnsupportedMedia("send application/json", field="Content-Type")
-    body = loads(request.get_data(cache=False), max_bytes=max_bytes)
+    try:
+        content = request.get_data(cache=False)
+    except OSError:  # the caller hung up, or took too long: nobody may be there to read this
+        raise BadRequest("was not received whole", field="body") from None
+    body = loads(content, max_bytes=max_bytes)
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object", field="body")
     return cast(dict[str, Any], body)

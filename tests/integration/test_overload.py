@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.worker import RECEIVED_WITHIN_S, Hurried
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay
 from tests.service import SERVICE, SIMULATED, at, post, processes
@@ -174,3 +175,47 @@ def test_what_was_counted_leaves_nothing_behind(tmp_path: Path) -> None:
         assert folder.exists()
         with running_service(tmp_path, SIMULATED, environ=unconfigured()):
             assert not folder.exists()
+
+
+def drip(held: Hurried, theirs: socket.socket) -> None:
+    for _ in range(200):
+        theirs.sendall(b"x")
+        assert held.recv(1) == b"x"
+        time.sleep(0.02)
+
+
+def test_46_what_comes_byte_by_byte_has_to_be_whole_in_time_all_the_same() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        held = Hurried(ours)
+        held.until = time.monotonic() + 0.3
+        with pytest.raises(ConnectionResetError):
+            drip(held, theirs)
+        assert time.monotonic() - held.until < 1.0
+        assert ours.gettimeout() is None
+        assert held.fileno() == ours.fileno()
+
+
+def test_46_silence_within_a_request_ends_at_the_instant() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        held = Hurried(ours)
+        held.until = time.monotonic() + 0.2
+        with pytest.raises(ConnectionResetError):
+            held.recv(1)
+
+
+@pytest.mark.slow
+def test_46_a_crowd_of_unfinished_requests_does_not_stop_the_service(service: str) -> None:
+    where = urlsplit(service)
+    began = b"POST /cds-services/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+    crowd = [socket.create_connection((where.hostname or "", where.port or 80)) for _ in range(THREADS + WAITING + 4)]
+    for number, one in enumerate(crowd):
+        one.sendall(began + (b"\r\n{" if number % 2 else b""))
+    begun = time.monotonic()
+    while (answer := exchange(service, request_of(service, f"after{time.monotonic_ns()}"))).status != 200:
+        assert answer.status == 503
+        assert time.monotonic() - begun < 3 * RECEIVED_WITHIN_S
+        time.sleep(0.5)
+    for one in crowd:
+        one.close()
