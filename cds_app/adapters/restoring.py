@@ -21,10 +21,20 @@ from cds_app.errors import DependencyDown, IntegrityError, NotFound, SettingsErr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What is in place now: entries of its log, patients that had to be erased again, where the old database lies."""
+    """What is in place now.
+
+    Parameters
+    ----------
+    entries : int
+        Of its log.
+    erased : int or None
+        Patients who had to be erased again; None where the replaced database could not be read, and may name some.
+    replaced : Path or None
+        Where the old database lies.
+    """
 
     entries: int
-    erased: int
+    erased: int | None
     replaced: Path | None
 
 
@@ -49,13 +59,13 @@ def restore(backup: Path, database: Path, anchor: Path, vault: Vault, at: dateti
     """
     if not backup.is_file():
         raise SettingsError("there is no such backup", field="backup")
-    gone = _erased_in(database) if database.exists() else frozenset()
+    gone = _erased_in(database) if database.exists() else None
     draft = database.with_name(f"{database.name}.restoring")
     draft.unlink(missing_ok=True)
     try:
         draft.touch(mode=0o600)
         shutil.copyfile(backup, draft)
-        entries, erased = _made_fit(draft, vault, gone, at)
+        entries, erased = _made_fit(draft, vault, gone or frozenset(), at)
         replaced = _aside(database, at)
         _aside(anchor, at)
         draft.rename(database)
@@ -63,11 +73,11 @@ def restore(backup: Path, database: Path, anchor: Path, vault: Vault, at: dateti
         raise DependencyDown("the database cannot be put in place") from error
     finally:
         draft.unlink(missing_ok=True)
-    return Restored(entries=entries, erased=erased, replaced=replaced)
+    return Restored(entries=entries, erased=None if gone is None else erased, replaced=replaced)
 
 
-def _erased_in(database: Path) -> frozenset[str]:
-    """Who was erased, as far as the database can still be read; refuses one that somebody has open."""
+def _erased_in(database: Path) -> frozenset[str] | None:
+    """Who was erased; None if the database cannot be read. Refuses one that somebody has open."""
     try:
         with closing(sqlite3.connect(database, timeout=0.2)) as connection:
             _be_alone(connection)
@@ -76,9 +86,9 @@ def _erased_in(database: Path) -> frozenset[str]:
     except sqlite3.OperationalError as error:
         if "lock" in str(error):
             raise SettingsError("the database is in use: stop the service first", field="data_dir") from error
-        return frozenset()
+        return None
     except sqlite3.DatabaseError:  # damaged: perhaps the reason for restoring
-        return frozenset()
+        return None
 
 
 def _be_alone(connection: sqlite3.Connection) -> None:
@@ -126,7 +136,8 @@ def _aside(file: Path, at: datetime) -> Path | None:
     """Keep a file under another name, with what SQLite may have left beside it."""
     if not file.exists():
         return None
-    kept = file.with_name(f"{file.name}.replaced-{at:%Y%m%dT%H%M%S}")
+    # To the microsecond: what was set aside before must not be written over.
+    kept = file.with_name(f"{file.name}.replaced-{at:%Y%m%dT%H%M%S%f}")
     for one, name in _with_companions(file, kept):
         one.replace(name)
     return kept

@@ -200,7 +200,11 @@ def restore_database(source: Path, **flags: Any) -> None:
         raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")
     now = SystemClock().now()
     found = restore(source, settings.database_file, anchor_of(settings), vault_of(settings), now)
-    click.echo(f"{found.entries} entries, unbroken; {found.erased} patients erased again")
+    click.echo(f"{found.entries} entries, unbroken")
+    if found.erased is None:
+        click.echo("whom the replaced database named as erased could not be read: erase them again yourself", err=True)
+    else:
+        click.echo(f"{found.erased} patients erased again")
     if found.replaced is not None:
         click.echo(f"what was there is {found.replaced}")
     with register_of(settings) as register:

@@ -12,22 +12,12 @@ import click
 
 from cds_app.adapters.client_register import SqlClients
 from cds_app.bootstrap import register_of
+from cds_app.commands.stores import with_store
 from cds_app.domain.clients import ALGS, Client
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.keys import MAX_BYTES, usable_keys
 from cds_app.services.registration import new_client
 from cds_app.settings import load_settings
-
-_STORE_OPTIONS = (
-    click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
-    click.option("--database-url", help="SQLAlchemy URL; PostgreSQL or SQLite."),
-)
-
-
-def _with_store(command: Any) -> Any:
-    for option in reversed(_STORE_OPTIONS):
-        command = option(command)
-    return command
 
 
 @contextmanager
@@ -53,7 +43,7 @@ def clients() -> None:
 @click.option("--audience", multiple=True, help="Audience its tokens may name beside the endpoint's URL. Repeatable.")
 @click.option("--tenant", multiple=True, help="Organisation it may speak for; without one, none. Repeatable.")
 @click.option("--alg", multiple=True, type=click.Choice(sorted(ALGS)), help="Only these; default ES384 and RS384.")
-@_with_store
+@with_store
 def add(  # noqa: PLR0913 - one for each option
     name: str,
     *,
@@ -73,7 +63,7 @@ def add(  # noqa: PLR0913 - one for each option
 
 
 @clients.command("list")
-@_with_store
+@with_store
 def list_clients(**flags: Any) -> None:
     """Show all clients; status 4 if one of them is not what the log says."""
     with _open(flags, make=False) as register:
@@ -87,7 +77,7 @@ def list_clients(**flags: Any) -> None:
 
 @clients.command()
 @click.argument("name")
-@_with_store
+@with_store
 def remove(name: str, **flags: Any) -> None:
     """Have a client's calls refused from now on."""
     with _open(flags, make=False) as register:
@@ -99,7 +89,7 @@ def remove(name: str, **flags: Any) -> None:
 
 
 @clients.command()
-@_with_store
+@with_store
 def history(**flags: Any) -> None:
     """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
     with _open(flags, make=False) as register:

@@ -24,7 +24,7 @@ from gunicorn.workers.gthread import ThreadWorker
 RECEIVED_WITHIN_S = 10.0
 _HOLD_BACK_S = 0.0005
 _MOST_HELD_BACK = 8
-_HELD_BACK_EVERY_S = 0.005  # in a burst, waiting before each connection would make the last one wait long
+_HELD_BACK_EVERY_S = 0.005  # of many: waiting before each connection of a burst would make the last one wait long
 _DOOR_THREADS = 2
 _DOOR_ROOM = 128
 _DOOR_PATIENCE_S = 0.5
@@ -89,7 +89,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless a worker with fewer of them was faster."""
-        if time.monotonic() - self._held_back_at > _HELD_BACK_EVERY_S:
+        few = self.nr_conns <= self.cfg.threads
+        if few or time.monotonic() - self._held_back_at > _HELD_BACK_EVERY_S:
             time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
             self._held_back_at = time.monotonic()
         super().accept(listener)

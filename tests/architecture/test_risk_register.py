@@ -43,5 +43,5 @@ def test_tests_with_a_number_stand_in_its_row() -> None:
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for numbers, rest in re.findall(r"def test_((?:\d+_)+)([a-z0-9_]+)\(", file.read_text("utf-8")):
             for number in map(int, numbers.strip("_").split("_")):
-                name = f"{file.relative_to(ROOT)}::"
-                assert any(name in row for case, row in tested.items() if case == number), (number, rest)
+                name = f"`{file.relative_to(ROOT)}::test_{numbers}{rest}`"
+                assert name in tested.get(number, ""), (number, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import gzip
 import json
-import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,10 @@ from flask.testing import FlaskClient
 
 from cds_app.bootstrap import Deps
 from cds_app.cards.text import inert, plain
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN, FrozenClock
+from tests.orders import SIGN, potassium, signing, spironolactone
 from tests.patients import call, hyperkalaemic, observation, patient
 
 URL = "/cds-services/twinline-patient-view"
@@ -61,11 +63,15 @@ def _poisoned() -> list[dict[str, Any]]:
     ]
 
 
+def test_20_the_same_value_unspoiled_is_told(client: FlaskClient) -> None:
+    found = cards(client, call(patient(), observation("potassium", 6.9, FROZEN - timedelta(minutes=5), key="k1")))
+    assert [one["source"]["topic"]["code"] for one in found].count("hyperkalaemia") == 1
+
+
 @pytest.mark.parametrize("resource", _poisoned())
-def test_18_20_a_poisoned_value_raises_no_card_and_is_counted(client: FlaskClient, resource: dict[str, Any]) -> None:
+def test_18_20_a_poisoned_value_raises_no_card(client: FlaskClient, resource: dict[str, Any]) -> None:
     found = cards(client, call(patient(), resource))
     assert not [one for one in found if one["source"]["topic"]["code"] == "hyperkalaemia"]
-    assert cards(client, hyperkalaemic(FROZEN, patient_id="p9")), "the same value, unspoiled, is told"
 
 
 def test_61_a_unit_that_changes_within_a_series_is_converted_or_left_out(client: FlaskClient) -> None:
@@ -83,23 +89,23 @@ def test_61_a_unit_that_changes_within_a_series_is_converted_or_left_out(client:
 def test_30_53_nothing_that_was_sent_reaches_headers_or_is_run(
     client: FlaskClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    nasty = "{{7*7}}${7*7}\r\nSet-Cookie: x=1\x1b[31m"
+    nasty = "{{7*7}}\r\nSet-Cookie: x=1\x1b[31m"
     response = client.post(f"/cds-services/{'x%0d%0aSet-Cookie:%20x=1'}", json={})
     assert response.status_code == 404
     assert "Set-Cookie" not in response.headers
-    body = hyperkalaemic(FROZEN)
-    body["prefetch"]["medications"] = {
-        "resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order",
-        "medicationCodeableConcept": {"text": f"lisinopril {nasty}"}, "subject": {"reference": "Patient/p1"},
-    }  # fmt: skip
-    text = json.dumps(cards(client, body))
-    assert "49" not in re.sub(r"[\d:.-]{3,}", "", text)
+    draft = spironolactone(medicationCodeableConcept={"text": f"spironolactone {nasty}"})
+    answer = client.post(SIGN, json=signing(draft, chart=potassium(5.9)))
+    (card,) = answer.get_json()["cards"]
+    assert "spironolactone &#123;&#123;7&#42;7&#125;&#125; Set&#45;Cookie" in card["detail"]
+    assert "Set-Cookie" not in answer.headers
     logged = capfd.readouterr()
     assert "Set-Cookie" not in logged.out + logged.err
     assert "\x1b" not in logged.out + logged.err
 
 
-def test_31_an_override_is_kept_with_who_what_and_when_and_replays(client: FlaskClient, deps: Deps) -> None:
+def test_31_an_override_is_kept_with_who_what_and_when_and_replays(
+    client: FlaskClient, deps: Deps, knowledge: Knowledge
+) -> None:
     (card,) = cards(client, hyperkalaemic(FROZEN))
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
             "overrideReason": {"reason": {"code": "patient-refuses"}, "userComment": "told the family"}}  # fmt: skip
@@ -109,6 +115,7 @@ def test_31_an_override_is_kept_with_who_what_and_when_and_replays(client: Flask
     assert {"facts", "models/ontology", "hooks", "seed"} <= shown.pins.keys()
     said = next(one.feedback for one in deps.store.journal() if one.feedback)
     assert (said.card, said.reason_code, said.comment) == (shown.id, "patient-refuses", "told the family")
+    assert replay_decision(knowledge, deps.store, shown.id).same
 
 
 def test_32_a_clock_that_is_set_back_breaks_no_order(client: FlaskClient, deps: Deps, clock: FrozenClock) -> None:
@@ -121,7 +128,7 @@ def test_32_a_clock_that_is_set_back_breaks_no_order(client: FlaskClient, deps: 
     assert deps.store.verify().broken_at is None
 
 
-def test_46_packed_bodies_and_floods_of_headers_are_refused(client: FlaskClient, deps: Deps) -> None:
+def test_46_packed_bodies_and_endless_numbers_are_refused(client: FlaskClient, deps: Deps) -> None:
     packed = gzip.compress(b" " * 50_000_000)
     response = client.post(URL, data=packed, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
     assert response.status_code in (400, 415)

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.commands.serving import running_service, unconfigured
-from cds_app.commands.worker import RECEIVED_WITHIN_S, Hurried
+from cds_app.commands.worker import RECEIVED_WITHIN_S, Hurried, Worker
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay
 from tests.service import SERVICE, SIMULATED, at, post, processes
@@ -219,3 +221,27 @@ def test_46_a_crowd_of_unfinished_requests_does_not_stop_the_service(service: st
         time.sleep(0.5)
     for one in crowd:
         one.close()
+
+
+@pytest.mark.slow
+def test_46_a_flood_of_headers_is_refused(service: str) -> None:
+    many = b"".join(b"X-%d: y\r\n" % number for number in range(10_000))
+    answer = exchange(service, b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n")
+    assert answer.status in (400, 431)
+    assert requests.get(f"{service}/healthz", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(("connections", "held"), [(range(5), 5), (range(20, 25), 1)])
+def test_each_of_few_connections_is_held_back_and_a_crowd_is_not(
+    monkeypatch: pytest.MonkeyPatch, connections: range, held: int
+) -> None:
+    """Callers who come at once would otherwise all be taken, and kept, by the worker that was awake."""
+    slept: list[float] = []
+    monkeypatch.setattr(ThreadWorker, "accept", lambda *_: None)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    worker = object.__new__(Worker)
+    worker._held_back_at, worker.cfg = 0.0, SimpleNamespace(threads=4)
+    for worker.nr_conns in connections:
+        worker.accept(None)
+    assert len(slept) == held
+    assert slept == sorted(slept)
