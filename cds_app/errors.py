@@ -116,6 +116,14 @@ class DataUnavailable(TwinlineError):
     issue_type = "incomplete"
 
 
+class DataChanged(TwinlineError):
+    """The record is not what the page was made from: nothing was done, look again."""
+
+    code = "data-changed"
+    status = 409
+    issue_type = "conflict"
+
+
 class DependencyDown(TwinlineError):
     """The store or another thing the service stands on does not answer."""
 

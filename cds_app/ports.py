@@ -213,6 +213,28 @@ class FhirReader(Protocol):
         ...
 
 
+class FhirWriter(Protocol):
+    """Writes drafts into the EHR on behalf of a clinician who approved them."""
+
+    def create(
+        self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float
+    ) -> str:
+        """Create a resource once; returns its reference (``ServiceRequest/12``).
+
+        Parameters
+        ----------
+        only_if_none : str
+            Search that finds the resource if an earlier try has created it already (``If-None-Exist``).
+
+        Raises
+        ------
+        DataUnavailable
+            If the server refuses, fails or is too slow. Whether it has created the resource is then not known: trying
+            again creates no second one.
+        """
+        ...
+
+
 class ClientRegister(Protocol):
     """The trust records, shared by all processes. One contract, three implementations (memory, SQLite, PostgreSQL)."""
 

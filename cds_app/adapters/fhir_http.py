@@ -115,7 +115,7 @@ class RequestsFhirReader:
         max_pages: int = MAX_PAGES,
         new_breaker: Callable[[], Breaker] = Breaker,
     ) -> None:
-        self._breakers = {_registered(base, loopback_http): new_breaker() for base in bases}
+        self._breakers = {registered_base(base, loopback_http): new_breaker() for base in bases}
         self._max_bytes = max_bytes
         self._max_pages = max_pages
         self._session = requests.Session()
@@ -225,7 +225,14 @@ class RequestsFhirReader:
             raise budget.failure("the FHIR server cannot be asked") from None
 
 
-def _registered(base: str, loopback_http: bool) -> str:
+def registered_base(base: str, loopback_http: bool) -> str:
+    """A FHIR base URL without a trailing slash.
+
+    Raises
+    ------
+    SettingsError
+        If it is no plain https URL; plain http is accepted for loopback hosts only, where allowed.
+    """
     plain = base.removesuffix("/")
     if _BASE.fullmatch(plain) is None or not _is_reachable(plain, loopback_http):
         raise SettingsError("not a plain https URL without query, user or fragment", field="fhir_servers")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from cds_app.errors import ContentError
 
-Pipeline = Literal["course", "orders", "recorded", "discharge", "quiet"]
+Pipeline = Literal["course", "orders", "recorded", "discharge", "quiet", "opened"]
 ProposedField = Literal["", "draftOrders", "medications", "allergyIntolerance", "conditions"]
 Indicator = Literal["info", "warning", "critical"]
 HIGHEST_TIER = 3
@@ -87,7 +87,7 @@ class Policy(_Content):
     asked_first : quantities that are named first when they were not seen.
     """
 
-    max_cards: int = Field(ge=1, le=5)
+    max_cards: int = Field(ge=1, le=50)
     lockout_h: float = Field(gt=0, le=168)
     rise_points: float = Field(gt=0, le=100)
     min_tier: int = Field(ge=0, le=3)
@@ -119,7 +119,9 @@ class ServiceDefinition(_Content):
     ----------
     pipeline : what is answered: how the course is going (``course``), whether drafts make sense (``orders``), whether
         what is taken goes with what is being recorded (``recorded``), what is open at discharge (``discharge``), or
-        nothing yet: the twin learns, and there is no card (``quiet``).
+        nothing yet: the twin learns, and there is no card (``quiet``); or everything, because somebody opened the twin
+        to see it (``opened``), and what is asked for is never kept back.
+    offered : whether clients can call it; discovery lists it then.
     proposed : the field of the hook's context that holds drafts.
     checks : kinds of order checks that are made.
     """
@@ -136,6 +138,7 @@ class ServiceDefinition(_Content):
     models: Mapping[str, str]
     policy: Policy
     pipeline: Pipeline = "course"
+    offered: bool = True
     proposed: ProposedField = ""
     checks: tuple[str, ...] = ()
     override_reasons: tuple[OverrideReason, ...] = Field(min_length=1, max_length=12)

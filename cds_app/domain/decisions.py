@@ -92,6 +92,8 @@ class Feedback:
         Accepted suggestion ids.
     reason_system, reason_code, reason_display, comment : str
         Override reason, as far as sent.
+    by : str
+        Who answered, as ``Practitioner/123``; "" where the client did not say: CDS Hooks feedback never does.
     reason_listed : bool
         Whether the code is one that the service offers or understands: no other may stand anywhere in clear.
     """
@@ -108,3 +110,4 @@ class Feedback:
     reason_display: str = ""
     comment: str = ""
     reason_listed: bool = False
+    by: str = ""

@@ -129,9 +129,10 @@ class Listening:
         if not may_speak_of(_realm(decision), caller):
             return _Matched(patient=_UNMATCHED, feedback=feedback)
         linked = replace(feedback, topic=decision.topic)
-        return _Matched(patient=entry.patient, feedback=linked, effect=self._effect(decision, linked, service))
+        return _Matched(patient=entry.patient, feedback=linked, effect=self.effect(decision, linked, service))
 
-    def _effect(self, shown: Decision, answer: Feedback, service: ServiceDefinition) -> Effect:
+    def effect(self, shown: Decision, answer: Feedback, service: ServiceDefinition) -> Effect:
+        """What an answer to a card changes."""
         until = quiet_until(shown, answer, service.policy, service.snooze_h)
         hours = None if until is None else (until - answer.received) / timedelta(hours=1)
         rise = None if shown.points is None else service.policy.rise_points

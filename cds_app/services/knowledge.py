@@ -97,6 +97,18 @@ class Knowledge:
             raise UnknownService("no CDS service has this id", field="id")
         return found
 
+    def offered(self, service_id: str) -> ServiceDefinition:
+        """A service that clients can call, by id.
+
+        Raises
+        ------
+        UnknownService
+        """
+        found = self.service(service_id)
+        if not found.offered:
+            raise UnknownService("no CDS service has this id", field="id")
+        return found
+
 
 def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
     """Load all content below a root and check that it fits together.

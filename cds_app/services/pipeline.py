@@ -82,6 +82,7 @@ def _quiet(_: Knowledge, __: Inputs) -> Found:
 
 _FINDERS: Mapping[Pipeline, Callable[[Knowledge, Inputs], Found]] = {
     "course": _course,
+    "opened": _course,
     "orders": lambda knowledge, inputs: Found(dues=draft_dues(knowledge, inputs)),
     "recorded": lambda knowledge, inputs: Found(dues=recorded_dues(knowledge, inputs)),
     "discharge": lambda knowledge, inputs: Found(dues=discharge_dues(knowledge, inputs)),
@@ -93,9 +94,11 @@ def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | 
     """What the alert policy remembers.
 
     That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
-    for the highest tier only what this service said counts.
+    for the highest tier only what this service said counts. Whoever opened the twin asked: nothing is kept quiet.
     """
     service = inputs.service
+    if service.pipeline == "opened":
+        return ()
     if service.pipeline != "orders":
         return inputs.record.past
     grave = {one.topic for one in candidates if one.tier == HIGHEST_TIER}

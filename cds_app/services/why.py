@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds_app.cards.material import Material
@@ -12,10 +13,10 @@ from cds_app.explain.estimates import RiskEstimate, admission_of, statics_of
 from cds_app.explain.reasons import Reason
 from cds_app.ports import TwinStore
 from cds_app.score.risk import Risk
-from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
 from cds_app.services.replay import inputs_then
+from cds_app.twin.state import Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +62,30 @@ def why(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Why, 
     ]
     if changed:
         raise IntegrityError(f"changed since this decision: {', '.join(sorted(changed))}", field="decision")
-    material = gather_material(knowledge, inputs)
-    return tuple(
-        _apart(_question(knowledge, inputs, material, name), estimate, outcome)
-        for name, estimate in material.risks.items()
-        if isinstance(outcome := estimate.outcome, Risk)
-    )
+    material, tracks = gather_material(knowledge, inputs), inputs.record.state.tracks
+    found = (taken_apart(knowledge, material, tracks, name) for name in material.risks)
+    return tuple(one for one in found if one is not None)
 
 
-def _question(knowledge: Knowledge, inputs: Inputs, material: Material, name: str) -> Question:
-    situation = material.situation
-    return Question(
+def taken_apart(knowledge: Knowledge, material: Material, tracks: Mapping[str, Track], name: str) -> Why | None:
+    """One estimate taken apart; None where the model abstained.
+
+    Parameters
+    ----------
+    tracks : mapping of str to Track
+        Of the twin that the material was made from.
+    """
+    estimate, situation = material.risks[name], material.situation
+    if not isinstance(estimate.outcome, Risk):
+        return None
+    question = Question(
         model=knowledge.risks[name],
         twin=knowledge.twin,
-        tracks=inputs.record.state.tracks,
+        tracks=tracks,
         statics=statics_of(situation, admission_of(situation)),
         at_h=to_hours(situation.now),
     )
+    return _apart(question, estimate, estimate.outcome)
 
 
 def _apart(question: Question, estimate: RiskEstimate, risk: Risk) -> Why:

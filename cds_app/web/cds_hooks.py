@@ -42,11 +42,11 @@ def blueprint(desk: Desk) -> Blueprint:
     @routes.get("/cds-services")
     def discovery() -> ResponseReturnValue:
         services = desk.answering.knowledge.services.values()
-        return _json({"services": [service.discovery() for service in services]})
+        return _json({"services": [service.discovery() for service in services if service.offered]})
 
     @routes.post("/cds-services/<service_id>")
     def service(service_id: str) -> ResponseReturnValue:
-        definition = desk.answering.knowledge.service(service_id)
+        definition = desk.answering.knowledge.offered(service_id)
         body = read_json(request, max_bytes=desk.settings.max_body_bytes)
         call = read_call(
             body,
@@ -59,7 +59,7 @@ def blueprint(desk: Desk) -> Blueprint:
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> ResponseReturnValue:
-        definition = desk.answering.knowledge.service(service_id)
+        definition = desk.answering.knowledge.offered(service_id)
         body = read_json(request, max_bytes=desk.settings.max_body_bytes)
         now, caller = desk.clock.now(), admission.caller()
         effects = desk.listening.listen(definition, _items(body), received=now, caller=caller)

@@ -1,0 +1,102 @@
+"""Writing drafts to the EHR's FHIR server: registered servers only, no redirects, one deadline, at most once each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+from urllib.parse import quote
+
+import requests
+import urllib3
+
+from cds_app.adapters.fhir_http import registered_base
+from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.cards.wire import canonical_json
+from cds_app.domain.strict_json import loads
+from cds_app.errors import BadRequest, DataUnavailable, TooLarge
+
+_MAX_BYTES: Final = 1024 * 1024
+_CONNECT_S: Final = 1.0
+_REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,39})/([A-Za-z0-9\-.]{1,256})(?:/_history/[^/]+)?/?\Z")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class RequestsFhirWriter:
+    """`cds_app.ports.FhirWriter` on requests.
+
+    Parameters
+    ----------
+    bases : iterable of str
+        Registered FHIR base URLs, as `cds_app.adapters.fhir_http.RequestsFhirReader` takes them.
+    loopback_http : bool
+        Whether plain http is accepted, for loopback hosts only.
+    """
+
+    def __init__(self, bases: Iterable[str], *, loopback_http: bool = False) -> None:
+        self._bases = frozenset(registered_base(base, loopback_http) for base in bases)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount("https://", WatchedAdapter(pool_maxsize=8))
+        self._session.mount("http://", WatchedAdapter(pool_maxsize=8))
+
+    def create(
+        self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float
+    ) -> str:
+        kind, root = str(resource["resourceType"]), base.removesuffix("/")
+        if root not in self._bases:
+            raise DataUnavailable("not a registered FHIR server", field=kind)
+        if _TOKEN.fullmatch(token) is None:
+            raise DataUnavailable("the access token is malformed", field=kind)
+        headers = {
+            "Accept": "application/fhir+json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/fhir+json",
+            "Authorization": f"Bearer {token}",
+            "Prefer": "return=representation",
+            "User-Agent": "twinline",
+        }
+        if only_if_none:
+            headers["If-None-Exist"] = quote(only_if_none, safe="=|:&")
+        return self._post(f"{root}/{kind}", canonical_json(resource), headers, kind, budget_s)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], kind: str, budget_s: float) -> str:
+        # No causes: the texts of these errors hold the URL, and with it the server's name.
+        try:
+            with (
+                Watch(budget_s),
+                self._session.post(
+                    url,
+                    data=body,
+                    headers=dict(headers),
+                    timeout=(min(budget_s, _CONNECT_S), budget_s),
+                    stream=True,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return _created(response, kind)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            raise DataUnavailable("the FHIR server did not take it", field=kind) from None
+
+
+def _created(response: requests.Response, kind: str) -> str:
+    """The reference of what was created, or had been before: from ``Location``, else from the resource itself."""
+    if response.status_code not in (requests.codes.created, requests.codes.ok):
+        raise DataUnavailable("the FHIR server refused", field=kind)
+    found = _REFERENCE.search(response.headers.get("Location", ""))
+    if found is not None and found[1] == kind:
+        return f"{kind}/{found[2]}"
+    content = response.raw.read(_MAX_BYTES + 1)
+    try:
+        made = loads(content, max_bytes=_MAX_BYTES)
+    except (BadRequest, TooLarge):
+        made = None
+    if isinstance(made, dict) and made.get("resourceType") == kind and isinstance(made.get("id"), str):
+        return f"{kind}/{made['id']}"
+    raise DataUnavailable("the FHIR server did not say what it created", field=kind)

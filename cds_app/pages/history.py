@@ -1,0 +1,126 @@
+"""What was shown of this patient and what became of it, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.policy import answer_to
+from cds_app.cards.text import clock_time, plain
+from cds_app.domain.decisions import Decision, Feedback, Suppression
+
+_OUTCOMES: Mapping[str, str] = {"accepted": "accepted", "overridden": "overridden", "undone": "taken back"}
+_COMMENT = 500
+_USER = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLine:
+    """One answer: what, when, by whom, and why, as far as it was said."""
+
+    outcome: str
+    time: str
+    by: str
+    reason: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLine:
+    """One card.
+
+    Parameters
+    ----------
+    id : str
+        Of the decision: what a replay asks for.
+    where : str
+        At which moment of the work.
+    state : str
+        "open", "ignored", or what was answered last.
+    can_undo : bool
+        Whether there is an answer that may be taken back.
+    """
+
+    id: str
+    service: str
+    topic: str
+    title: str
+    tier: int
+    summary: str
+    time: str
+    user: str
+    where: str
+    shown: bool
+    state: str
+    answers: tuple[AnswerLine, ...]
+    can_undo: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """From when and where history is read, and the services whose policies say when a card counts as ignored."""
+
+    now: datetime
+    zone: tzinfo
+    services: Mapping[str, ServiceDefinition]
+
+
+def history_lines(
+    past: Sequence[Decision | Feedback], titles: Mapping[str, str], moment: Moment
+) -> tuple[DecisionLine, ...]:
+    """Every card with its answers, newest first."""
+    answers: dict[str, list[Feedback]] = {}
+    for one in past:
+        if isinstance(one, Feedback):
+            answers.setdefault(one.card, []).append(one)
+    decisions = [one for one in past if isinstance(one, Decision)]
+    lines = [_line(one, answers.get(one.id, ()), titles, moment) for one in decisions]
+    return tuple(reversed(lines))
+
+
+def open_lines(lines: Sequence[DecisionLine], user: str) -> tuple[DecisionLine, ...]:
+    """What waits for an answer of this user: shown to them, or to nobody by name, and neither answered nor ignored."""
+    return tuple(one for one in lines if one.state == "open" and one.shown and one.user in ("", user))
+
+
+def _line(one: Decision, answers: Sequence[Feedback], titles: Mapping[str, str], moment: Moment) -> DecisionLine:
+    event = json.loads(one.pins.get("event", "{}"))
+    card: Mapping[str, Any] = json.loads(one.card) if one.card else {}
+    state = _state(one, answers, moment)
+    return DecisionLine(
+        id=one.id,
+        service=one.service,
+        topic=one.topic,
+        title=titles.get(one.topic, one.topic),
+        tier=one.tier,
+        summary=card.get("summary", ""),
+        time=clock_time(one.at, moment.now, moment.zone),
+        user=plain(event.get("user", ""), limit=_USER),
+        where=str(event.get("hook", "")),
+        shown=one.suppression is Suppression.NONE,
+        state=state,
+        answers=tuple(_answers(answers, moment)),
+        can_undo=state in ("accepted", "overridden"),
+    )
+
+
+def _state(one: Decision, answers: Sequence[Feedback], moment: Moment) -> str:
+    if one.suppression is not Suppression.NONE:
+        return "in shadow"
+    service = moment.services.get(one.service)
+    return answer_to(one, answers, service.policy, moment.now).value if service is not None else "not known"
+
+
+def _answers(answers: Sequence[Feedback], moment: Moment) -> Iterator[AnswerLine]:
+    for one in answers:
+        yield AnswerLine(
+            outcome=_OUTCOMES[one.outcome],
+            time=clock_time(one.at, moment.now, moment.zone),
+            by=plain(one.by, limit=_USER),
+            reason=plain(one.reason_display or one.reason_code, limit=_USER),
+            comment=plain(one.comment, limit=_COMMENT),
+        )

@@ -1,0 +1,209 @@
+"""Why an estimate is what it is: reasons in words, the same as a waterfall, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from cds_app.cards.text import Trusted, hundred, number, points
+from cds_app.cards.views import NO_UNIT, reason
+from cds_app.domain.ontology import Variable
+from cds_app.explain.counterfactual import Need, Telling
+from cds_app.explain.reasons import Reason, earlier_of
+from cds_app.pages.scale import Axis, Tick, limits, value_ticks
+from cds_app.pages.subject import Subject
+from cds_app.score.risk import Risk
+
+MOST_BARS: Final = 7
+WIDTH: Final = 340.0
+_LEFT: Final = 128.0
+_RIGHT: Final = 40.0
+_TOP: Final = 26.0
+_STEP: Final = 24.0
+_BAR: Final = 14.0
+_NAME: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonLine:
+    """One reason: what was measured, when, how it moved the estimate, and the resource behind it.
+
+    Parameters
+    ----------
+    ref : str
+        ``Observation/...``; "" for a circumstance, or where nothing was measured.
+    link : str
+        Anchor of the observation's row; "" where there is none.
+    followed : bool
+        Whether there is a trend of it.
+    """
+
+    quantity: str
+    label: str
+    points: str
+    raises: bool
+    value: str
+    unit: str
+    earlier: str
+    before: str
+    time: str
+    age: str
+    missing: bool
+    modifiable: bool
+    ref: str
+    link: str
+    followed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar of the waterfall: from the sum so far to the sum with it."""
+
+    name: str
+    points: str
+    raises: bool
+    x: float
+    width: float
+    y: float
+    text_x: float
+    text_left: bool
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waterfall:
+    """From the average of a unit to this patient, in 100; bars sum to the difference."""
+
+    bars: tuple[Bar, ...]
+    ticks: tuple[Tick, ...]
+    base_x: float
+    risk_x: float
+    base: str
+    risk: str
+    height: float
+    finding: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalLine:
+    """What the model would say if one value were another, in words."""
+
+    label: str
+    text: str
+
+
+def reason_lines(reasons: Sequence[Reason], subject: Subject) -> tuple[ReasonLine, ...]:
+    """Every reason that moved the estimate, greatest effect first."""
+    return tuple(_line(one, index, subject) for index, one in enumerate(reasons))
+
+
+def _line(one: Reason, index: int, subject: Subject) -> ReasonLine:
+    setting, situation = subject.setting, subject.material.situation
+    change_h = subject.material.service.policy.change_h
+    earlier = earlier_of(one.now, situation, change_h) if one.now is not None else None
+    view = reason(one, earlier, setting)
+    return ReasonLine(
+        quantity=one.quantity,
+        label=view.label,
+        points=view.points,
+        raises=one.points > 0.0,
+        value=view.value or Trusted(""),
+        unit=view.unit or NO_UNIT,
+        earlier=view.earlier or Trusted(""),
+        before=view.before or Trusted(""),
+        time=setting.clock(one.now.when) if one.now is not None else Trusted(""),
+        age=_age(one, subject),
+        missing=view.missing,
+        modifiable=one.modifiable,
+        ref=one.now.ref if one.now is not None else "",
+        link=f"reason-{index + 1}" if one.now is not None else "",
+        followed=one.quantity in subject.state.tracks,
+    )
+
+
+def _age(one: Reason, subject: Subject) -> str:
+    if one.now is None:
+        return ""
+    hours = subject.material.situation.age_h(one.now)
+    return f"{60 * hours:.0f} min old" if hours < 1.5 else f"{hours:.0f} h old"
+
+
+def waterfall(reasons: Sequence[Reason], risk: Risk, subject: Subject) -> Waterfall:
+    """At most `MOST_BARS` bars and one for all others; they sum to risk minus base, in points of 100."""
+    told, rest = reasons[:MOST_BARS], reasons[MOST_BARS:]
+    steps = [(str(subject.setting.label(one.quantity)), one.points, _link(one, at)) for at, one in enumerate(told)]
+    if rest:
+        steps.append((f"{len(rest)} others", sum(one.points for one in rest), ""))
+    base, end = 100.0 * risk.base, 100.0 * risk.probability
+    sums = list(accumulate((moved for _, moved, _ in steps), initial=base))
+    low, high = limits((*sums, end), least=2.0, margin=0.06)
+    axis = Axis(low=max(low, 0.0) if min(sums) >= 0 else low, high=high, start=_LEFT, end=WIDTH - _RIGHT)
+    return Waterfall(
+        bars=tuple(_bar(step, sums[at], sums[at + 1], at, axis) for at, step in enumerate(steps)),
+        ticks=value_ticks(axis, 4),
+        base_x=axis.at(base),
+        risk_x=axis.at(end),
+        base=hundred(risk.base),
+        risk=hundred(risk.probability),
+        height=_TOP + _STEP * len(steps) + 22.0,
+        finding=_finding(steps, risk),
+    )
+
+
+def _link(one: Reason, at: int) -> str:
+    return f"reason-{at + 1}" if one.now is not None else ""
+
+
+def _bar(step: tuple[str, float, str], before: float, after: float, at: int, axis: Axis) -> Bar:
+    name, moved, link = step
+    left, right = sorted((axis.at(before), axis.at(after)))
+    text_left = right > WIDTH - _RIGHT - 4.0
+    return Bar(
+        name=name if len(name) <= _NAME else f"{name[: _NAME - 1].rstrip()}…",
+        points=points(moved),
+        raises=moved > 0.0,
+        x=left,
+        width=max(round(right - left, 1), 1.0),
+        y=_TOP + _STEP * at + (_STEP - _BAR) / 2.0,
+        text_x=round(left - 3.0 if text_left else right + 3.0, 1),
+        text_left=text_left,
+        link=link,
+    )
+
+
+def _finding(steps: Sequence[tuple[str, float, str]], risk: Risk) -> str:
+    named = ", ".join(f"{name} {points(moved)}" for name, moved, _ in steps[:3])
+    return f"From {hundred(risk.base)} in 100 on average to {hundred(risk.probability)} in 100. Most: {named}."
+
+
+def telling_lines(telling: Sequence[Telling], subject: Subject, most: int = 3) -> tuple[ConditionalLine, ...]:
+    """Which new measurements would change the estimate most."""
+    return tuple(_told(one, subject) for one in telling[:most])
+
+
+def _told(one: Telling, subject: Subject) -> ConditionalLine:
+    variable = subject.material.situation.ontology.quantity(one.quantity)
+    ends = ((one.low, one.risk_low), (one.high, one.risk_high))
+    said = (f"{hundred(risk)} in 100 at {_with_unit(value, variable)}" for value, risk in ends)
+    return ConditionalLine(label=variable.label, text=", ".join(said))
+
+
+def need_lines(needed: Sequence[Need], subject: Subject) -> tuple[ConditionalLine, ...]:
+    """What each measurement that treatment can move would have to be."""
+    return tuple(_needed(one, subject) for one in needed)
+
+
+def _needed(one: Need, subject: Subject) -> ConditionalLine:
+    variable = subject.material.situation.ontology.quantity(one.quantity)
+    if one.needed is None:
+        text = f"not by this alone (at best {hundred(one.risk)} in 100)"
+    else:
+        text = f"{_with_unit(one.needed, variable)} instead of {_with_unit(one.now, variable)}"
+    return ConditionalLine(label=variable.label, text=text)
+
+
+def _with_unit(value: float, variable: Variable) -> str:
+    unit = variable.unit_text
+    return f"{number(value, variable.decimals)}{unit if unit in ('', '%') else f' {unit}'}"

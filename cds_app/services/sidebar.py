@@ -1,0 +1,382 @@
+"""The sidebar's pages: a twin that was opened, put into words and drawings, and into HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader
+
+from cds_app.cards.drafts import due
+from cds_app.cards.text import clock_time, hundred, number, plain
+from cds_app.cards.unseen import unseen
+from cds_app.domain.scopes import allows
+from cds_app.domain.strict_json import loads
+from cds_app.domain.visits import Visit
+from cds_app.errors import BadRequest, DataUnavailable, NotFound
+from cds_app.explain.estimates import risk_before
+from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
+from cds_app.pages.options import advices, concern_lines
+from cds_app.pages.rendering import html_environment, page
+from cds_app.pages.risks import RiskLine, risk_lines
+from cds_app.pages.scale import Axis
+from cds_app.pages.subject import Subject, identity
+from cds_app.pages.systems import line_of, read_systems, systems
+from cds_app.pages.trend import WINDOWS_H, Asked, trend
+from cds_app.pages.why import MOST_BARS, need_lines, reason_lines, telling_lines, waterfall
+from cds_app.score.risk import Risk
+from cds_app.services.deciding import Done
+from cds_app.services.opening import Opened, Opening
+from cds_app.services.replay import replay_decision
+from cds_app.services.why import taken_apart
+from cds_app.twin.outlook import own_range
+
+IDLE_MIN: Final = 15
+MOST_BACK_H: Final = 24.0 * 30
+_TABS: Final = (
+    ("now", "Now"),
+    ("trend", "Trend"),
+    ("why", "Why"),
+    ("options", "Options"),
+    ("history", "History"),
+    ("about", "About"),
+)
+_DRAFTS: Final = ("MedicationRequest", "ServiceRequest")
+_TASKS_S: Final = 2.0
+_LEADS: Final = 3
+_FIRST: Final = "heart_rate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A page that was asked for.
+
+    Parameters
+    ----------
+    opened : Opened
+    root : str
+        Address of the visit's pages, without a slash at the end.
+    token : str
+        Which the forms of the page carry.
+    back_h : float
+        How many hours back the page looks.
+    """
+
+    opened: Opened
+    root: str
+    token: str
+    back_h: float = 0.0
+
+    @property
+    def visit(self) -> Visit:
+        """Whose page."""
+        return self.opened.visit
+
+
+class Sidebar:
+    """Makes pages.
+
+    Parameters
+    ----------
+    opening : Opening
+    folder : Path
+        ``templates/sidebar``.
+    """
+
+    def __init__(self, opening: Opening, folder: Path) -> None:
+        self._opening = opening
+        self._knowledge = opening.knowledge
+        self._templates: Environment = html_environment(FileSystemLoader(folder))
+        self._systems = read_systems(loads((folder / "systems.json").read_bytes(), max_bytes=1 << 20))
+
+    def now(self, asking: Asking) -> str:
+        """How the patient is at a glance."""
+        subject = self._subject(asking)
+        lines = risk_lines(subject, self._earlier(subject))
+        lead = lines[0] if lines and lines[0].estimated and lines[0].level else None
+        summaries, order = self._summaries(subject)
+        concerns = concern_lines(advices(subject.material, order), summaries)
+        values = {
+            "measured": bool(subject.material.situation.quantities),
+            "lead": lead,
+            "axis": Axis(low=0.0, high=max(20.0, *(one.share_high for one in lines), 0.0) * 1.1, start=0.0, end=300.0),
+            "lead_sentence": self._sentence(lead, subject) if lead else "",
+            "concerns": concerns,
+            "risks": [one for one in lines if one is not lead],
+            "systems": systems(subject, self._systems),
+            "followed": frozenset(subject.state.tracks),
+            "joint": _joint_text(subject),
+            "unseen": self._unseen(subject),
+        }
+        return self._page("now", asking, subject, values)
+
+    def trend(self, asking: Asking, quantity: str, window_h: int) -> str:
+        """One quantity over time.
+
+        Raises
+        ------
+        BadRequest
+            If the window is none of those that are offered, or the quantity none that the twin follows.
+        """
+        subject = self._subject(asking)
+        followed = self._knowledge.twin.dynamics
+        quantity = quantity or _first_of(subject)
+        if quantity not in followed:
+            raise BadRequest("the twin does not follow this", field="q")
+        if window_h not in WINDOWS_H:
+            raise BadRequest("choose one of the windows", field="h")
+        zone = subject.material.zone
+        view = trend(
+            subject.twin, subject.state, subject.material.situation,
+            Asked(quantity=quantity, window_h=float(window_h), zone=zone),
+        )  # fmt: skip
+        latest = subject.material.situation.latest(quantity)
+        values = {
+            "view": view,
+            "quantity": quantity,
+            "label": subject.setting.label(quantity),
+            "window": window_h,
+            "windows": WINDOWS_H,
+            "choices": self._choices(subject, quantity),
+            "own": self._own(subject, quantity),
+            "last": line_of(subject, quantity, latest, None) if latest is not None else None,
+        }
+        return self._page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
+
+    def why(self, asking: Asking, name: str) -> str:
+        """Why an estimate is what it is.
+
+        Raises
+        ------
+        BadRequest
+            If there is no such risk.
+        """
+        subject = self._subject(asking)
+        lines = risk_lines(subject, self._earlier(subject))
+        if name and name not in subject.material.risks:
+            raise BadRequest("there is no such risk", field="risk")
+        line = next((one for one in lines if one.name == name), lines[0] if lines else None)
+        values: dict[str, Any] = {
+            "names": [(one.name, one.label) for one in lines],
+            "line": line,
+            "most": MOST_BARS,
+            "unseen": self._unseen(subject),
+        }
+        if line is not None and line.estimated:
+            values |= self._reasons(subject, line)
+        query = f"?risk={line.name}" if line is not None else ""
+        return self._page("why", asking, subject, values, query=query)
+
+    def options(self, asking: Asking) -> str:
+        """What could be considered, what was held back, and the forms to decide."""
+        subject = self._subject(asking)
+        summaries, order = self._summaries(subject)
+        scopes = asking.visit.scopes
+        values = {
+            "concerns": concern_lines(advices(subject.material, order), summaries),
+            "reasons": self._opening.service.override_reasons,
+            "can_decide": not asking.back_h and not subject.unreached,
+            "can_write": all(allows(scopes, kind, "create") for kind in _DRAFTS),
+        }
+        return self._page("options", asking, subject, values)
+
+    def history(self, asking: Asking, token: Callable[[], str]) -> str:
+        """Every card and what became of it, and what waits for the user."""
+        subject = self._subject(asking)
+        lines = self._history(asking.opened)
+        values = {
+            "lines": lines,
+            "waiting": open_lines(lines, asking.visit.user),
+            "tasks": self._tasks(asking.visit, token, subject),
+        }
+        return self._page("history", asking, subject, values)
+
+    def replay(self, asking: Asking, decision: str) -> str:
+        """A decision of this patient computed again.
+
+        Raises
+        ------
+        NotFound
+            If this patient has no such decision.
+        """
+        line = next((one for one in self._history(asking.opened) if one.id == decision), None)
+        if line is None:
+            raise NotFound("this patient has no such decision", field="decision")
+        replayed = replay_decision(self._knowledge, self._opening.store, decision)
+        pins = sorted((name, text) for name, text in replayed.logged.pins.items() if _is_version(name))
+        values = {"line": line, "replayed": replayed, "pins": pins}
+        return self._page("replay", asking, self._subject(asking), values)
+
+    def about(self, asking: Asking) -> str:
+        """What the estimates are for, and from what they are made."""
+        subject, visit = self._subject(asking), asking.visit
+        values = {
+            "models": [
+                (name, subject.setting.label(name), one.manifest["version"], one.manifest.get("population", ""))
+                for name, one in sorted(self._knowledge.learned.artefacts.items())
+            ],
+            "pins": sorted((name, text) for name, text in self._knowledge.pins.items() if _is_version(name)),
+            "began": clock_time(visit.began, asking.opened.at, subject.material.zone),
+            "user": plain(visit.user, limit=60),
+        }
+        return self._page("about", asking, subject, values)
+
+    def done(self, asking: Asking, done: Done, what: str) -> str:
+        """What came of a decision."""
+        return self._page("done", asking, self._subject(asking), {"done": done, "what": what})
+
+    def problem(self, title: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
+        """A page that says what went wrong, and holds nothing of any patient."""
+        return page(self._templates, "problem", {"title": title, "text": text, "back": back, "resume": resume})
+
+    # --- what pages have in common
+
+    def _subject(self, asking: Asking) -> Subject:
+        return self._opening.subject(asking.opened, back_h=asking.back_h)
+
+    def _page(
+        self, name: str, asking: Asking, subject: Subject, values: Mapping[str, Any], *, query: str = ""
+    ) -> str:
+        who, back = identity(subject), asking.back_h
+        keep = f"?back={back:g}" if back else ""
+        common = {
+            "subject": subject,
+            "identity": who,
+            "tabs": _TABS,
+            "tab": name,
+            "root": asking.root,
+            "here": f"{asking.root}/{name}{query}",
+            "keep_back": keep,
+            "and_back": keep.replace("?", "&"),
+            "digest": asking.opened.record.digest,
+            "form": {"token": asking.token, "digest": asking.opened.record.digest},
+            "idle_min": IDLE_MIN,
+            "moment": clock_time(subject.now, asking.opened.at, subject.material.zone),
+        }
+        return page(self._templates, name, {**common, **values})
+
+    def _earlier(self, subject: Subject) -> dict[str, tuple[Risk, str]]:
+        found = {}
+        for name, estimate in subject.material.risks.items():
+            model = self._knowledge.risks.get(name)
+            before = risk_before(model, estimate) if model is not None and isinstance(estimate.outcome, Risk) else None
+            if before is not None:
+                found[name] = (before[0], subject.setting.clock(before[1]))
+        return found
+
+    def _summaries(self, subject: Subject) -> tuple[dict[str, str], list[str]]:
+        """The sentence of each card that is due, by topic, and the topics in their order."""
+        dues = due(subject.material)
+        return {one.topic: one.write(()).summary for one in dues}, [one.topic for one in dues]
+
+    def _sentence(self, lead: RiskLine, subject: Subject) -> str:
+        """The reasons that moved the estimate most, in one sentence."""
+        raising = [one for one in reason_lines(subject.material.risks[lead.name].reasons, subject) if one.raises]
+        named = [f"{one.label} {one.value}{one.unit}".strip() for one in raising[:_LEADS]]
+        return f"Most for {', '.join(named)}." if named else ""
+
+    def _reasons(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
+        why = taken_apart(self._knowledge, subject.material, subject.state.tracks, line.name)
+        if why is None:
+            raise NotFound("this risk was not estimated", field="risk")
+        tier = next((one for one in why.risk.tiers if one.name == why.risk.tier), None)
+        interval = self._knowledge.learned.artefacts[line.name].manifest.get("interval", {})
+        return {
+            "reasons": reason_lines(why.reasons, subject),
+            "waterfall": waterfall(why.reasons, why.risk, subject),
+            "telling": telling_lines(why.telling, subject),
+            "needed": need_lines(why.needs, subject),
+            "limit": hundred(why.limit),
+            "tier": tier,
+            "outcome": subject.material.labels[f"outcome:{line.name}"],
+            "interval": _interval_text(line, interval),
+        }
+
+    def _unseen(self, subject: Subject) -> str:
+        lacking = chain.from_iterable(concern.unknown for concern in subject.material.concerns)
+        return unseen(subject.material, subject.setting, lacking, with_model=True)
+
+    def _choices(self, subject: Subject, quantity: str) -> list[tuple[str, str]]:
+        seen = {*subject.state.tracks, quantity}
+        ordered = [one for many in self._systems.values() for one in many if one in seen]
+        rest = sorted(seen - {*ordered})
+        return [(name, subject.setting.label(name)) for name in (*ordered, *rest)]
+
+    def _own(self, subject: Subject, quantity: str) -> str:
+        """The patient's own range in words."""
+        found = own_range(subject.twin, subject.state, quantity, subject.now)
+        if found is None:
+            return ""
+        variable = self._knowledge.ontology.quantity(quantity)
+        low, high = (number(value, variable.decimals) for value in (found.low, found.high))
+        return f"Usual for this patient: {low} to {high} {variable.unit_text}, learned from {found.samples} values."
+
+    def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
+        moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)
+        return history_lines(opened.record.past, self._opening.titles, moment)
+
+    def _tasks(self, visit: Visit, token: Callable[[], str], subject: Subject) -> list[dict[str, str]] | None:
+        """Tasks that still wait in the EHR; None where they cannot be read."""
+        if not allows(visit.scopes, "Task", "search"):
+            return None
+        path = f"Task?patient={visit.patient}&status=requested&_count=50"
+        try:
+            found = self._opening.gatherer.fhir.read(visit.issuer, path, token=token(), budget_s=_TASKS_S)
+        except DataUnavailable:
+            return None
+        entries = found.get("entry")
+        tasks = [one.get("resource") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+        return [_task(one) for one in tasks if isinstance(one, dict) and one.get("resourceType") == "Task"]
+
+
+def _task(task: Mapping[str, Any]) -> dict[str, str]:
+    names = ("description", "status", "authoredOn")
+    text, status, time = (plain(task.get(name, ""), limit=160) for name in names)
+    return {"text": text, "status": status, "time": time.replace("T", " ")[:16]}
+
+
+def _joint_text(subject: Subject) -> str:
+    found = subject.joint
+    if found.percentile is None:
+        return ""
+    leads = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
+    said = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)
+    return f"All {len(found.used)} current measurements together are more unusual than {said} of 100 hours of patients; most for {leads}."
+
+
+def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:
+    said = f"The range of {line.low} to {line.high} in 100 says how well the number is known for such patients, not how this one will fare."
+    held, cells = interval.get("held"), interval.get("cells")
+    return f"{said} On unseen patients it held in {held} of {cells} groups." if held and cells else said
+
+
+def _first_of(subject: Subject) -> str:
+    """The quantity that deviates most among those that are current; else the pulse."""
+    current = [one for one in subject.deviations if not one.stale]
+    return max(current, key=lambda one: abs(one.z)).quantity if current else _FIRST
+
+
+def _is_version(name: str) -> bool:
+    return name.startswith(("models/", "templates/", "hooks", "timezone"))
+
+
+def back_hours(text: str) -> float:
+    """How far back a page looks, as its address says it.
+
+    Raises
+    ------
+    BadRequest
+    """
+    if not text:
+        return 0.0
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0.0 <= hours <= MOST_BACK_H:
+        raise BadRequest(f"must be a number of hours, at most {MOST_BACK_H:g}", field="back")
+    return round(hours, 2)
