@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -277,4 +277,61 @@ class JwksReader(Protocol):
 
     def read(self, url: str) -> bytes:
         """The document at exactly this URL. Raises DataUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A small thing that is kept under a name: an issuer, a key, a launch, a visit.
+
+    Parameters
+    ----------
+    kind, name : str
+    version : int
+        Counts its writings from 1.
+    content : bytes
+    until : datetime or None
+        When it is over; None for never.
+    """
+
+    kind: str
+    name: str
+    version: int
+    content: bytes = field(repr=False)
+    until: datetime | None = None
+
+
+class Cabinet(Protocol):
+    """Small documents, sealed, shared by all processes.
+
+    One contract, three implementations (memory, SQLite, PostgreSQL). What is over is not there, for every method, and
+    is swept some time after. All of them raise DependencyDown, and those that read IntegrityError if a document was
+    not written with our key under this kind and name.
+    """
+
+    def read(self, kind: str, name: str, now: datetime) -> Document | None:
+        """The document; None if there is none."""
+        ...
+
+    def all(self, kind: str, now: datetime) -> Sequence[Document]:
+        """All documents of a kind, by name."""
+        ...
+
+    def write(self, document: Document, now: datetime) -> Document:
+        """Write durably: a new one if its version is 0, else over the one of exactly this version.
+
+        Returns
+        -------
+        Document
+            As it is now, with the next version.
+
+        Raises
+        ------
+        Conflict
+            If there is one already, or another, or none: nothing was written.
+        """
+        ...
+
+    def take(self, kind: str, name: str, now: datetime) -> Document | None:
+        """Remove a document and give it to exactly one of those who ask; None to everybody else."""
         ...

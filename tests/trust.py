@@ -19,12 +19,13 @@ from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, RSAKey
 
+from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
 from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.domain.clients import Client
-from cds_app.ports import ClientRegister, SeenTokens
+from cds_app.ports import Cabinet, ClientRegister, SeenTokens
 from cds_app.services.registration import new_client
 from tests.conftest import FROZEN
 from tests.stores import vault
@@ -166,3 +167,8 @@ def register(store_kind: str, opener: Opener) -> ClientRegister:
 @pytest.fixture
 def seen(store_kind: str, opener: Opener) -> SeenTokens:
     return MemoryTokens() if store_kind == "memory" else SqlTokens(opener())
+
+
+@pytest.fixture
+def cabinet(store_kind: str, opener: Opener) -> Cabinet:
+    return MemoryCabinet() if store_kind == "memory" else SqlCabinet(opener(), vault())

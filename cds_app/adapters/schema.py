@@ -100,3 +100,15 @@ seen_tokens = Table(
     sqlite_with_rowid=False,
 )
 Index(None, seen_tokens.c.until)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", COUNT, nullable=False),
+    Column("until", BigInteger, nullable=True),  # seconds since 1970; null for never
+    Column("sealed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, documents.c.until)

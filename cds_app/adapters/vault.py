@@ -1,9 +1,9 @@
 """Keys, and what they seal.
 
-One master key; from it, by HKDF (RFC 5869), a key for pseudonyms, one that wraps patients' keys and one for the chain
-of the decision log. Every patient has a random key of their own, which is stored only wrapped: destroy it, and what
-it sealed is gone. Sealing is AES-256-GCM (NIST SP 800-38D) with a random nonce; what a sealed value belongs to is
-bound to it as associated data, so that it opens nowhere else.
+One master key; from it, by HKDF (RFC 5869), a key for pseudonyms, one that wraps patients' keys, one for the chain of
+the decision log and one for documents that belong to no patient. Every patient has a random key of their own, which is
+stored only wrapped: destroy it, and what it sealed is gone. Sealing is AES-256-GCM (NIST SP 800-38D) with a random
+nonce; what a sealed value belongs to is bound to it as associated data, so that it opens nowhere else.
 """
 
 from __future__ import annotations
@@ -64,9 +64,14 @@ class Vault:
     ----------
     master : bytes
         32 random bytes, from `read_master_key` or `key_file`.
+
+    Attributes
+    ----------
+    documents : Cipher
+        Seals what belongs to no patient (`cds_app.adapters.cabinet`).
     """
 
-    __slots__ = ("_chain", "_naming", "_wrapping")
+    __slots__ = ("_chain", "_naming", "_wrapping", "documents")
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_BYTES:
@@ -74,6 +79,7 @@ class Vault:
         self._naming = _derive(master, b"twinline/pseudonym/1")
         self._wrapping = Cipher(_derive(master, b"twinline/patient-keys/1"))
         self._chain = _derive(master, b"twinline/decision-log/1")
+        self.documents = Cipher(_derive(master, b"twinline/documents/1"))
 
     def pseudonym(self, tenant: str, patient: str) -> str:
         """HMAC-SHA256 of tenant, NUL and patient id, as 64 hexadecimal digits."""
