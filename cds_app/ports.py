@@ -216,9 +216,7 @@ class FhirReader(Protocol):
 class FhirWriter(Protocol):
     """Writes drafts into the EHR on behalf of a clinician who approved them."""
 
-    def create(
-        self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float
-    ) -> str:
+    def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
         """Create a resource once; returns its reference (``ServiceRequest/12``).
 
         Parameters

@@ -42,9 +42,7 @@ class RequestsFhirWriter:
         self._session.mount("https://", WatchedAdapter(pool_maxsize=8))
         self._session.mount("http://", WatchedAdapter(pool_maxsize=8))
 
-    def create(
-        self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float
-    ) -> str:
+    def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
         kind, root = str(resource["resourceType"]), base.removesuffix("/")
         if root not in self._bases:
             raise DataUnavailable("not a registered FHIR server", field=kind)

@@ -148,4 +148,3 @@ def draft_text(resource: Mapping[str, Any] | None) -> str:
     kind = "Medication" if resource["resourceType"] == "MedicationRequest" else "Order"
     code: Mapping[str, Any] = resource.get("medicationCodeableConcept") or resource.get("code") or {}
     return f"{kind} draft: {code.get('text', '')}"
-

@@ -335,7 +335,7 @@ def _spread(canvas: _Canvas, since: float, horizon_h: float | None) -> tuple[flo
 
 def _usual(canvas: _Canvas) -> tuple[float, float] | None:
     span = canvas.variable.reference_for(canvas.situation.sex)
-    if span is None:
+    if span is None or (span.low is None and not span.high):
         return None
     top = TOP if span.high is None else canvas.y.inside(span.high)
     bottom = HEIGHT - BOTTOM if span.low is None else canvas.y.inside(span.low)
@@ -344,7 +344,7 @@ def _usual(canvas: _Canvas) -> tuple[float, float] | None:
 
 def _range_text(canvas: _Canvas) -> str:
     span, decimals = canvas.variable.reference_for(canvas.situation.sex), canvas.variable.decimals
-    if span is None or (span.low is None and span.high is None):
+    if span is None or (span.low is None and not span.high):  # a flow of 0 is no range to speak of
         return ""
     if span.low is None:
         return f"up to {number(span.high or 0.0, decimals)}"

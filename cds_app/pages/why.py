@@ -191,16 +191,13 @@ def _told(one: Telling, subject: Subject) -> ConditionalLine:
 
 
 def need_lines(needed: Sequence[Need], subject: Subject) -> tuple[ConditionalLine, ...]:
-    """What each measurement that treatment can move would have to be."""
-    return tuple(_needed(one, subject) for one in needed)
+    """What each measurement that treatment can move would have to be, those left out that would not do alone."""
+    return tuple(_needed(one, one.needed, subject) for one in needed if one.needed is not None)
 
 
-def _needed(one: Need, subject: Subject) -> ConditionalLine:
+def _needed(one: Need, value: float, subject: Subject) -> ConditionalLine:
     variable = subject.material.situation.ontology.quantity(one.quantity)
-    if one.needed is None:
-        text = f"not by this alone (at best {hundred(one.risk)} in 100)"
-    else:
-        text = f"{_with_unit(one.needed, variable)} instead of {_with_unit(one.now, variable)}"
+    text = f"{_with_unit(value, variable)} instead of {_with_unit(one.now, variable)}"
     return ConditionalLine(label=variable.label, text=text)
 
 

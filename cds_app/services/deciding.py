@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from cds_app.cards.definition import OverrideReason
 from cds_app.cards.drafts import Due, due
-from cds_app.cards.material import Advice, Material
+from cds_app.cards.material import Advice
 from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.facts import Facts
 from cds_app.domain.visits import Visit
@@ -207,9 +207,7 @@ class Deciding:
         only = f"identifier={_SYSTEM}|urn:uuid:{decision}" if "identifier" in resource else ""
         return self.writer.create(visit.issuer, resource, token=token(), only_if_none=only, budget_s=_WRITE_S)
 
-    def _answer(
-        self, decision: Decision, visit: Visit, outcome: Outcome, at: datetime, **more: Any
-    ) -> Feedback:
+    def _answer(self, decision: Decision, visit: Visit, outcome: Outcome, at: datetime, **more: Any) -> Feedback:
         return Feedback(
             card=decision.id,
             service=decision.service,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -147,8 +146,13 @@ class Sidebar:
         }
         return self._page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
 
-    def why(self, asking: Asking, name: str) -> str:
+    def why(self, asking: Asking, name: str, *, change: bool = False) -> str:
         """Why an estimate is what it is.
+
+        Parameters
+        ----------
+        change : bool
+            Whether to ask the model what would change it too: that takes a few hundred questions.
 
         Raises
         ------
@@ -167,7 +171,7 @@ class Sidebar:
             "unseen": self._unseen(subject),
         }
         if line is not None and line.estimated:
-            values |= self._reasons(subject, line)
+            values |= self._reasons(subject, line) | {"change": self._change(subject, line) if change else None}
         query = f"?risk={line.name}" if line is not None else ""
         return self._page("why", asking, subject, values, query=query)
 
@@ -180,7 +184,7 @@ class Sidebar:
             "concerns": concern_lines(advices(subject.material, order), summaries),
             "reasons": self._opening.service.override_reasons,
             "can_decide": not asking.back_h and not subject.unreached,
-            "can_write": all(allows(scopes, kind, "create") for kind in _DRAFTS),
+            "can_write": all(allows(scopes, "create", kind) for kind in _DRAFTS),
         }
         return self._page("options", asking, subject, values)
 
@@ -238,9 +242,7 @@ class Sidebar:
     def _subject(self, asking: Asking) -> Subject:
         return self._opening.subject(asking.opened, back_h=asking.back_h)
 
-    def _page(
-        self, name: str, asking: Asking, subject: Subject, values: Mapping[str, Any], *, query: str = ""
-    ) -> str:
+    def _page(self, name: str, asking: Asking, subject: Subject, values: Mapping[str, Any], *, query: str = "") -> str:
         who, back = identity(subject), asking.back_h
         keep = f"?back={back:g}" if back else ""
         common = {
@@ -260,7 +262,7 @@ class Sidebar:
         return page(self._templates, name, {**common, **values})
 
     def _earlier(self, subject: Subject) -> dict[str, tuple[Risk, str]]:
-        found = {}
+        found: dict[str, tuple[Risk, str]] = {}
         for name, estimate in subject.material.risks.items():
             model = self._knowledge.risks.get(name)
             before = risk_before(model, estimate) if model is not None and isinstance(estimate.outcome, Risk) else None
@@ -280,20 +282,29 @@ class Sidebar:
         return f"Most for {', '.join(named)}." if named else ""
 
     def _reasons(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
-        why = taken_apart(self._knowledge, subject.material, subject.state.tracks, line.name)
-        if why is None:
+        estimate = subject.material.risks[line.name]
+        risk = estimate.outcome
+        if not isinstance(risk, Risk):
             raise NotFound("this risk was not estimated", field="risk")
-        tier = next((one for one in why.risk.tiers if one.name == why.risk.tier), None)
+        tier = next((one for one in risk.tiers if one.name == risk.tier), None)
         interval = self._knowledge.learned.artefacts[line.name].manifest.get("interval", {})
         return {
-            "reasons": reason_lines(why.reasons, subject),
-            "waterfall": waterfall(why.reasons, why.risk, subject),
-            "telling": telling_lines(why.telling, subject),
-            "needed": need_lines(why.needs, subject),
-            "limit": hundred(why.limit),
+            "reasons": reason_lines(estimate.reasons, subject),
+            "waterfall": waterfall(estimate.reasons, risk, subject),
+            "limit": hundred(tier.lowest if tier else risk.threshold),
             "tier": tier,
             "outcome": subject.material.labels[f"outcome:{line.name}"],
             "interval": _interval_text(line, interval),
+        }
+
+    def _change(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
+        why = taken_apart(self._knowledge, subject.material, subject.state.tracks, line.name)
+        if why is None:
+            raise NotFound("this risk was not estimated", field="risk")
+        return {
+            "telling": telling_lines(why.telling, subject),
+            "needed": need_lines(why.needs, subject),
+            "raised": bool(why.needs),
         }
 
     def _unseen(self, subject: Subject) -> str:
@@ -321,7 +332,7 @@ class Sidebar:
 
     def _tasks(self, visit: Visit, token: Callable[[], str], subject: Subject) -> list[dict[str, str]] | None:
         """Tasks that still wait in the EHR; None where they cannot be read."""
-        if not allows(visit.scopes, "Task", "search"):
+        if not allows(visit.scopes, "search", "Task"):
             return None
         path = f"Task?patient={visit.patient}&status=requested&_count=50"
         try:
@@ -345,11 +356,13 @@ def _joint_text(subject: Subject) -> str:
         return ""
     leads = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
     said = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)
-    return f"All {len(found.used)} current measurements together are more unusual than {said} of 100 hours of patients; most for {leads}."
+    together = f"All {len(found.used)} current measurements together"
+    return f"{together} are more unusual than in {said} of 100 hours of other patients; most for {leads}."
 
 
 def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:
-    said = f"The range of {line.low} to {line.high} in 100 says how well the number is known for such patients, not how this one will fare."
+    span = f"The range of {line.low} to {line.high} in 100"
+    said = f"{span} says how well the number is known for such patients, not how this one will fare."
     held, cells = interval.get("held"), interval.get("cells")
     return f"{said} On unseen patients it held in {held} of {cells} groups." if held and cells else said
 

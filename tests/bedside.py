@@ -1,0 +1,101 @@
+"""A sidebar over a chart in memory: an EHR that can be read, written to, changed and switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cds_app.adapters.metrics import PrometheusMeter
+from cds_app.bootstrap import Deps
+from cds_app.content import content_root
+from cds_app.domain.visits import Visit
+from cds_app.errors import DataUnavailable
+from cds_app.services.deciding import Deciding
+from cds_app.services.feedback import Listening
+from cds_app.services.gather import Gatherer
+from cds_app.services.opening import Opening
+from cds_app.services.records import Records, Twinner
+from cds_app.services.sidebar import Asking, Sidebar
+from tests.patients import bundle
+
+BASE = "https://fhir.hospital.example/r4"
+
+
+@dataclass(slots=True)
+class Chart:
+    """What the EHR holds of one patient, as `FhirReader` and `FhirWriter`."""
+
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    down: bool = False
+    refused: set[str] = field(default_factory=set)
+    created: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    asked: int = 0
+
+    def allowed(self, base: str) -> bool:
+        return base == BASE
+
+    def breakers(self) -> tuple[str, ...]:
+        return ("closed",)
+
+    def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
+        self.asked += 1
+        kind = path.partition("?")[0].partition("/")[0]
+        if self.down or kind in self.refused:
+            raise DataUnavailable("the FHIR server is not available", field=kind)
+        found = [one for one in self.resources if one["resourceType"] == kind]
+        if "/" not in path:
+            return bundle(*found)
+        return found[0]
+
+    def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
+        kind = str(resource["resourceType"])
+        if self.down or kind in self.refused:
+            raise DataUnavailable("the FHIR server refused", field=kind)
+        known = [
+            n
+            for n, (one, search) in enumerate(self.created)
+            if search and search == only_if_none and one["resourceType"] == kind
+        ]
+        if not known:
+            self.created.append((dict(resource), only_if_none))
+        return f"{kind}/{(known or [len(self.created) - 1])[0] + 1}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bed:
+    """One visit at one chart."""
+
+    chart: Chart
+    opening: Opening
+    sidebar: Sidebar
+    deciding: Deciding
+    visit: Visit
+
+    def asking(self, *, back_h: float = 0.0, anew: bool = False) -> Asking:
+        opened = self.opening.refresh(self.visit, token, anew=anew)
+        return Asking(opened=opened, root=f"/sidebar/{self.visit.id}", token="form-token", back_h=back_h)
+
+
+def token() -> str:
+    return "access-token"
+
+
+def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: Any) -> Bed:
+    """A sidebar for patient p1."""
+    chart = Chart(resources)
+    records = Records(deps.store, Twinner(deps.knowledge.twin, deps.knowledge.ontology), capacity=100_000)
+    gatherer = Gatherer(knowledge=deps.knowledge, fhir=chart, budget_s=2.0, max_entries=10_000)
+    opening = Opening(deps.knowledge, deps.store, records, gatherer, deps.clock)
+    meter = PrometheusMeter()
+    listening = Listening(deps.store, records, deps.knowledge.templates, meter)
+    scopes = frozenset({"user/*.cruds"})
+    given: dict[str, Any] = {"scopes": scopes, "user": "Practitioner/7", "encounter": "p1-stay", **visit}
+    return Bed(
+        chart=chart,
+        opening=opening,
+        sidebar=Sidebar(opening, content_root() / "templates" / "sidebar"),
+        deciding=Deciding(opening, listening, chart, meter),
+        visit=Visit(id="v1", issuer=BASE, realm=BASE, patient="p1", began=at, **given),
+    )

@@ -1,0 +1,150 @@
+"""What pages are made of: drawings that show what was measured, reasons that add up, words that are true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cds_app.bootstrap import Deps
+from cds_app.pages.options import advices, concern_lines
+from cds_app.pages.risks import risk_lines
+from cds_app.pages.subject import Subject, identity
+from cds_app.pages.systems import systems
+from cds_app.pages.trend import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Asked, trend
+from cds_app.pages.why import MOST_BARS, reason_lines, waterfall
+from cds_app.score.risk import Risk
+from tests.bedside import Bed, bed_of
+from tests.conftest import FROZEN
+from tests.patients import SEPTIC, observation, patient, septic
+from tests.unit.services.test_deciding import resources
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@pytest.fixture
+def bed(deps: Deps) -> Bed:
+    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
+
+
+@pytest.fixture
+def subject(bed: Bed) -> Subject:
+    return bed.opening.subject(bed.asking().opened)
+
+
+def asked(quantity: str = "heart_rate", window_h: float = 12.0) -> Asked:
+    return Asked(quantity=quantity, window_h=window_h, zone=ZoneInfo("UTC"))
+
+
+def test_a_trend_shows_every_measurement_in_its_window_inside_the_drawing(subject: Subject) -> None:
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0))
+    assert view is not None
+    assert len(view.marks) == len(view.rows) == 6
+    assert all(LEFT <= one.x <= view.now_x and TOP <= one.y <= HEIGHT for one in view.marks)
+    assert [one.x for one in view.marks] == sorted(one.x for one in view.marks)
+    assert view.rows[0].value == f"{SEPTIC['heart_rate']:.0f}"
+    assert "above the usual range" in view.finding
+
+
+def test_bands_hold_the_median_and_the_half_lies_in_the_ninety(subject: Subject) -> None:
+    view = trend(subject.twin, subject.state, subject.material.situation, asked())
+    assert view is not None
+    for band in (*view.past, *view.ahead):
+        wide, half = (_spans(path) for path in (band.wide, band.half))
+        assert wide.keys() == half.keys()
+        for x, (top, bottom) in half.items():
+            assert wide[x][0] - 0.11 <= top <= bottom <= wide[x][1] + 0.11
+    assert all(LEFT <= x <= WIDTH - RIGHT + 0.1 for band in view.ahead for x in _spans(band.wide))
+
+
+def _spans(path: str) -> dict[float, tuple[float, float]]:
+    numbers = [float(one) for one in _NUMBER.findall(path)]
+    found: dict[float, list[float]] = {}
+    for x, y in zip(numbers[::2], numbers[1::2], strict=True):
+        found.setdefault(x, []).append(y)
+    return {x: (min(ys), max(ys)) for x, ys in found.items()}
+
+
+def test_a_gap_stays_a_gap(deps: Deps) -> None:
+    rows = [observation("heart_rate", 80.0 + i, FROZEN - timedelta(hours=h)) for i, h in enumerate((20, 19, 2, 1))]
+    bed = bed_of(deps, [patient(), *rows], FROZEN)
+    subject = bed.opening.subject(bed.asking().opened)
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0))
+    assert view is not None
+    assert len(view.lines) == 2
+    assert len(view.past) == 2
+
+
+def test_nothing_is_forecast_from_old_values(deps: Deps) -> None:
+    rows = [observation("heart_rate", 80.0, FROZEN - timedelta(hours=h)) for h in (20, 19, 18)]
+    bed = bed_of(deps, [patient(), *rows], FROZEN)
+    subject = bed.opening.subject(bed.asking().opened)
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0))
+    assert view is not None
+    assert view.ahead == ()
+    assert view.forecast == ""
+    assert trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0)) is None
+
+
+def test_the_waterfall_leads_from_the_average_to_the_patient(subject: Subject) -> None:
+    estimate = subject.material.risks["sepsis"]
+    assert isinstance(estimate.outcome, Risk)
+    view = waterfall(estimate.reasons, estimate.outcome, subject)
+    assert len(view.bars) == MOST_BARS + 1
+    assert view.bars[-1].name.endswith("others")
+    # bars hang together: each begins where the one before ended, and the last ends at the risk
+    at = view.base_x
+    for bar in view.bars:
+        left, right = bar.x, bar.x + bar.width
+        assert min(abs(at - left), abs(at - right)) <= 1.1
+        at = right if bar.raises else left
+    assert at == pytest.approx(view.risk_x, abs=1.1)
+
+
+def test_every_reason_with_a_value_names_its_observation(subject: Subject) -> None:
+    lines = reason_lines(subject.material.risks["sepsis"].reasons, subject)
+    measured = [one for one in lines if one.value]
+    assert measured
+    assert all(one.ref.startswith("Observation/") and one.link and one.time for one in measured)
+    assert sum(one.points for one in subject.material.risks["sepsis"].reasons) == pytest.approx(
+        100 * (subject.material.risks["sepsis"].outcome.probability - subject.material.risks["sepsis"].outcome.base)  # type: ignore[union-attr]
+    )
+
+
+def test_risks_come_most_raised_first_and_the_unestimated_last(subject: Subject) -> None:
+    lines = risk_lines(subject, {})
+    assert [one.estimated for one in lines] == sorted((one.estimated for one in lines), reverse=True)
+    levels = [one.level for one in lines if one.estimated]
+    assert levels == sorted(levels, reverse=True)
+    assert all(one.lacking for one in lines if not one.estimated)
+
+
+def test_unusual_systems_come_first_and_every_system_is_there(bed: Bed, subject: Subject) -> None:
+    content = {"Breathing": ("spo2", "resp_rate"), "Brain": ("gcs_total",), "Circulation": ("map", "heart_rate")}
+    found = systems(subject, content)
+    assert {one.name for one in found} == content.keys()
+    assert found[-1].name == "Brain"
+    assert found[-1].status == "not measured"
+    assert {one.quantity for one in found[0].unusual} <= {"spo2", "resp_rate", "map", "heart_rate"}
+
+
+def test_an_option_is_offered_once_over_all_concerns(subject: Subject) -> None:
+    topics = [one.topic for one in subject.material.concerns]
+    lines = concern_lines(advices(subject.material, topics), {})
+    drafts = [option.draft for line in lines for option in line.offered if option.draft]
+    assert len(drafts) == len(set(drafts))
+    assert all(one.gate and one.why for line in lines for one in line.refused)
+
+
+def test_identity_says_what_is_not_recorded(bed: Bed, subject: Subject) -> None:
+    who = identity(subject)
+    assert (who.sex, who.id_tail, who.stale) == ("female", "p1", False)
+    situation = replace(subject.material.situation, facts=type(subject.material.situation.facts)(), measured=None)
+    nobody = identity(replace(subject, material=replace(subject.material, situation=situation)))
+    assert nobody.name == "Name not recorded"
+    assert nobody.age == "age not recorded"
+    assert nobody.stale
+    assert nobody.data_to == ""

@@ -1,0 +1,158 @@
+"""The pages as HTML: small, inert, true to their state, the same without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from cds_app.bootstrap import Deps
+from cds_app.errors import BadRequest, NotFound
+from cds_app.services.deciding import Wanted
+from cds_app.services.sidebar import back_hours
+from tests.bedside import Bed, bed_of, token
+from tests.conftest import FROZEN, FrozenClock
+from tests.patients import observation, patient, septic
+from tests.unit.services.test_deciding import drafted, resources, wanted
+
+_MOST_BYTES = 60_000
+_HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
+
+
+@pytest.fixture
+def bed(deps: Deps) -> Bed:
+    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
+
+
+def pages(bed: Bed) -> dict[str, str]:
+    asking = bed.asking()
+    return {
+        "now": bed.sidebar.now(asking),
+        "trend": bed.sidebar.trend(asking, "", 24),
+        "why": bed.sidebar.why(asking, "", change=True),
+        "options": bed.sidebar.options(asking),
+        "history": bed.sidebar.history(asking, token),
+        "about": bed.sidebar.about(asking),
+    }
+
+
+def test_every_page_is_small_and_says_whose_it_is(bed: Bed) -> None:
+    for name, html in pages(bed).items():
+        assert len(html.encode()) <= _MOST_BYTES, name
+        assert html.count("<h1") == 1
+        assert "id …p1" in html
+        assert 'aria-current="page"' in html
+        assert not re.search(r"\son\w+=|<style|\sstyle=|javascript:", html)
+        assert not re.search(r'(?:src|href|action)="https?:', html)
+
+
+def test_nothing_of_a_patient_stands_in_title_or_address(bed: Bed) -> None:
+    for html in pages(bed).values():
+        title = re.search(r"<title>(.*)</title>", html)
+        assert title is not None
+        assert re.fullmatch(r"(Now|Trend|Why|Options|History|About) - Twinline", title[1])
+        addresses = " ".join(re.findall(r'(?:href|action)="([^"]*)"', html))
+        assert "p1" not in addresses
+        assert "Practitioner" not in addresses
+
+
+def test_what_comes_from_the_ehr_is_inert_on_every_page(deps: Deps) -> None:
+    call = septic(FROZEN)
+    found = [one for one in resources(call) if one["resourceType"] != "Patient"]
+    who = patient(name=[{"text": _HOSTILE}])
+    drug = {
+        "resourceType": "MedicationAdministration",
+        "id": "m1",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {"text": _HOSTILE},
+        "effectiveDateTime": (FROZEN - timedelta(hours=2)).isoformat(),
+    }
+    bed = bed_of(deps, [who, drug, *found], FROZEN, user=_HOSTILE)
+    asked = Wanted(topic="sepsis", digest=bed.asking().opened.record.digest, reason="data-wrong", comment=_HOSTILE)
+    bed.deciding.override(bed.visit, token, asked)
+    for name, html in pages(bed).items():
+        assert "<script>alert" not in html, name
+        assert "<img src=x" not in html, name
+        assert "49" not in re.findall(r"\{\{7\*7\}\}", html)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("down", "The EHR could not be asked."),
+        ("partial", "Part of the record could not be read:"),
+        ("back", "Looking back:"),
+    ],
+)
+def test_states_are_said_on_top(bed: Bed, clock: FrozenClock, state: str, words: str) -> None:
+    bed.asking()
+    clock.forward(minutes=1)
+    bed.chart.down = state == "down"
+    if state == "partial":
+        bed.chart.refused.add("Condition")
+    html = bed.sidebar.now(bed.asking(back_h=6.0 if state == "back" else 0.0))
+    assert words in html
+
+
+def test_old_data_are_said_and_give_no_number(deps: Deps) -> None:
+    rows = [observation("heart_rate", 80.0, FROZEN - timedelta(days=3))]
+    bed = bed_of(deps, [patient(), *rows], FROZEN)
+    html = bed.sidebar.now(bed.asking())
+    assert "Old data:" in html
+    assert "There is nothing recent to judge by." in html
+    assert 'class="number"' not in html
+
+
+def test_an_empty_record_is_said_to_be_one(deps: Deps) -> None:
+    bed = bed_of(deps, [patient()], FROZEN)
+    assert "Nothing to go by yet" in bed.sidebar.now(bed.asking())
+    assert "Nothing of this was measured" in bed.sidebar.trend(bed.asking(), "lactate", 24)
+    assert "not estimated" in bed.sidebar.why(bed.asking(), "sepsis")
+    assert "No options" in bed.sidebar.options(bed.asking())
+
+
+def test_the_past_can_be_seen_and_not_acted_on(bed: Bed) -> None:
+    assert "<button" not in bed.sidebar.options(bed.asking(back_h=1.0))
+    assert "<button" in bed.sidebar.options(bed.asking())
+
+
+def test_who_may_not_write_is_told_so(deps: Deps) -> None:
+    bed = bed_of(deps, resources(septic(FROZEN)), FROZEN, scopes=frozenset({"patient/*.rs"}))
+    assert "this launch may not write drafts" in bed.sidebar.options(bed.asking())
+
+
+def test_history_shows_who_did_what_and_offers_to_take_it_back(bed: Bed) -> None:
+    done = bed.deciding.accept(bed.visit, token, wanted(bed, drafted(bed).id))
+    html = bed.sidebar.history(bed.asking(), token)
+    assert "accepted" in html
+    assert "by Practitioner/7" in html
+    assert f'value="{done.decision}"' in html
+    assert "Identical, byte for byte" in bed.sidebar.replay(bed.asking(), done.decision)
+    with pytest.raises(NotFound):
+        bed.sidebar.replay(bed.asking(), "00000000-0000-0000-0000-000000000000")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda bed: bed.sidebar.trend(bed.asking(), "no_such_thing", 24),
+        lambda bed: bed.sidebar.trend(bed.asking(), "lactate", 25),
+        lambda bed: bed.sidebar.why(bed.asking(), "no-such-risk"),
+        lambda bed: back_hours("-1"),
+        lambda bed: back_hours("nan"),
+        lambda bed: back_hours("1e9"),
+        lambda bed: back_hours("six"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(bed: Bed, ask: Callable[[Bed], object]) -> None:
+    with pytest.raises(BadRequest):
+        ask(bed)
+
+
+def test_problem_pages_hold_nothing_of_anybody(bed: Bed) -> None:
+    html = bed.sidebar.problem("Another patient", "Nothing was done.", resume={"action": "/x", "token": "t"})
+    assert "p1" not in html
+    assert "<form" in html
