@@ -82,10 +82,26 @@ class Database:
             connection.commit()
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection for statements that shall all see the same moment."""
+    def snapshot(self, *, broken_texts: bool = True) -> Iterator[Connection]:
+        """A connection for statements that shall all see the same moment.
+
+        Parameters
+        ----------
+        broken_texts : bool
+            Whether SQLite's texts that are no UTF-8 are read as well as may be. If not, they come out as
+            DependencyDown, and all others are read twice as fast: the driver need not call us for each.
+        """
         with self._reported(), self.reading.connect() as connection:
-            yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
+            if not self.is_sqlite:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+                return
+            driver: Any = connection.connection.driver_connection
+            usual = driver.text_factory
+            driver.text_factory = usual if broken_texts else str
+            try:
+                yield connection
+            finally:
+                driver.text_factory = usual
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -14,12 +14,9 @@ import pytest
 from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.errors import DataUnavailable, SettingsError
 
-DRAFT = {
-    "resourceType": "ServiceRequest",
-    "status": "draft",
-    "intent": "proposal",
-    "subject": {"reference": "Patient/p1"},
-}
+WHO = {"reference": "Patient/p1"}
+DRAFT = {"resourceType": "ServiceRequest", "status": "draft", "intent": "proposal", "subject": WHO}
+TOKEN = "t0"
 ONLY = "identifier=urn:ietf:rfc:3986|urn:uuid:1"
 
 
@@ -50,7 +47,7 @@ def server(status: int = 201, body: bytes = b"", **headers: str) -> Iterator[tup
         found.server_close()
 
 
-def create(base: str, bases: tuple[str, ...] | None = None, *, token: str = "t0", budget_s: float = 2.0) -> str:
+def create(base: str, bases: tuple[str, ...] | None = None, *, token: str = TOKEN, budget_s: float = 2.0) -> str:
     writer = RequestsFhirWriter((base,) if bases is None else bases, loopback_http=True)
     try:
         return writer.create(base, DRAFT, token=token, only_if_none=ONLY, budget_s=budget_s)
