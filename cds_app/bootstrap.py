@@ -14,6 +14,7 @@ from typing import Final
 
 from flask import Flask
 
+from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
@@ -98,6 +99,18 @@ def register_of(settings: Settings) -> Iterator[SqlClients]:
     database = Database(settings.store_url)
     try:
         yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
+    finally:
+        database.close()
+
+
+@contextmanager
+def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
+    """The small documents of the database that the settings name: migrated, open, closed at the end."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    database = Database(settings.store_url)
+    try:
+        yield SqlCabinet(database, vault_of(settings))
     finally:
         database.close()
 
