@@ -14,6 +14,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls."),
     "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
     "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
+    "issuers": ("cds_app.commands.issuing", "Say which EHRs may launch the sidebar."),
+    "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
     "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
     "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
     "audit": ("cds_app.commands.governing", "Check the decision log."),

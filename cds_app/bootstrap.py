@@ -14,6 +14,7 @@ from typing import Final
 
 from flask import Flask
 
+from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
 from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
@@ -23,29 +24,37 @@ from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.adapters.migrate import migrate
+from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
 from cds_app.content import content_root, latest
 from cds_app.errors import SettingsError
-from cds_app.ports import ClientRegister, Clock, FhirReader, JwksReader, SeenTokens, TwinStore
+from cds_app.ports import Cabinet, ClientRegister, Clock, FhirReader, JwksReader, SeenTokens, TokenEndpoint, TwinStore
 from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
+from cds_app.services.discovery import Discovery
 from cds_app.services.feedback import Listening
 from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
+from cds_app.services.grants import Granting
+from cds_app.services.id_tokens import IdTokens
 from cds_app.services.keys import Keys
 from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
 from cds_app.services.rounds import Duty, Rounds
+from cds_app.services.signing import SigningKeys
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trust import Directory, Door
+from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
 from cds_app.web.app import Dials, build
 from cds_app.web.cds_hooks import Desk
+from cds_app.web.smart import Smart
 
 GAUGES_EVERY_S: Final = 5.0
 
@@ -60,6 +69,30 @@ class Trust:
     close: Callable[[], None] = field(default=lambda: None)
 
 
+def _documents() -> JwksReader:
+    return RequestsJwksReader(what="the EHR's document", field="iss")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ehrs:
+    """What launches stand on. By default nobody is registered, and what is written down is forgotten with the process.
+
+    Parameters
+    ----------
+    cabinet : Cabinet
+        Issuers, signing keys, launches and visits.
+    documents : JwksReader
+        Reads what EHRs publish.
+    tokens : TokenEndpoint
+    close : callable
+    """
+
+    cabinet: Cabinet = field(default_factory=MemoryCabinet)
+    documents: JwksReader = field(default_factory=_documents)
+    tokens: TokenEndpoint = field(default_factory=AuthlibTokenEndpoint)
+    close: Callable[[], None] = field(default=lambda: None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """Everything a running Twinline stands on."""
@@ -70,6 +103,7 @@ class Deps:
     clock: Clock
     fhir: FhirReader
     trust: Trust = field(default_factory=Trust)
+    ehrs: Ehrs = field(default_factory=Ehrs)
     meter: PrometheusMeter = field(default_factory=PrometheusMeter)
 
 
@@ -102,10 +136,54 @@ def register_of(settings: Settings) -> Iterator[SqlClients]:
         database.close()
 
 
+@contextmanager
+def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
+    """The small documents of the database that the settings name: migrated, open, closed at the end."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    database = Database(settings.store_url)
+    try:
+        yield SqlCabinet(database, vault_of(settings))
+    finally:
+        database.close()
+
+
 def trust_of(settings: Settings) -> Trust:
     """Who may call, as the migrated database that the settings name has it."""
     database = Database(settings.store_url, waits_for_disk=False)
     return Trust(clients=SqlClients(database, vault_of(settings)), seen=SqlTokens(database), close=database.close)
+
+
+def ehrs_of(settings: Settings) -> Ehrs:
+    """What launches stand on, in the migrated database that the settings name."""
+    database = Database(settings.store_url)
+    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
+
+
+def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
+    """What asks EHRs for tokens."""
+    return Granting(
+        discovery=Discovery(ehrs.documents),
+        endpoint=ehrs.tokens,
+        keys=SigningKeys(ehrs.cabinet),
+        base_url=settings.base_url,
+    )
+
+
+def smart_of(deps: Deps) -> Smart:
+    """What launches, and what is launched."""
+    granting, id_tokens = granting_of(deps.ehrs, deps.settings), IdTokens(deps.ehrs.documents)
+    visits = Visits(deps.ehrs.cabinet, granting, id_tokens, deps.clock)
+    launching = Launching(
+        cabinet=deps.ehrs.cabinet,
+        clients=deps.trust.clients,
+        granting=granting,
+        id_tokens=id_tokens,
+        visits=visits,
+        base_url=deps.settings.base_url,
+    )
+    keys, templates = SigningKeys(deps.ehrs.cabinet), content_root() / "templates"
+    return Smart(launching=launching, visits=visits, keys=keys, clock=deps.clock, templates=templates)
 
 
 def check_callers(settings: Settings, clients: ClientRegister) -> None:
@@ -139,6 +217,7 @@ def deps_of(settings: Settings) -> Deps:
         clock=SystemClock(),
         fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True),
         trust=trust_of(settings),
+        ehrs=ehrs_of(settings),
     )
 
 
@@ -241,7 +320,7 @@ def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
     door = door_through(deps.trust, deps.settings, deps.clock)
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening, door=door)
     dials = Dials(readiness=watching.readiness, meter=deps.meter, page=deps.meter.page)
-    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials)
+    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials, smart_of(deps))
 
 
 def quiet_logs() -> None:
@@ -260,6 +339,7 @@ def create_app(settings: Settings) -> Flask:
     rounds = rounds_of(watching, canary, firing, settings)
     atexit.register(deps.store.close)
     atexit.register(deps.trust.close)
+    atexit.register(deps.ehrs.close)
     check_callers(settings, deps.trust.clients)
     atexit.register(rounds.stop)  # before the stores are closed: the last registered goes first
     rounds.start()

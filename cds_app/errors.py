@@ -76,6 +76,76 @@ class Unauthorised(TwinlineError):
         self.reason = reason
 
 
+class SessionExpired(TwinlineError):
+    """A visit is unknown, over, idle for too long, another browser's, or the EHR gives no token for it any more."""
+
+    code = "session-expired"
+    status = 401
+    issue_type = "expired"
+
+    def __init__(self, message: str = "the visit is over: launch again from the EHR") -> None:
+        super().__init__(message)
+
+
+class OtherPatient(TwinlineError):
+    """The browser has since launched for another patient. Nothing is said of either."""
+
+    code = "other-patient"
+    status = 409
+    issue_type = "conflict"
+
+    def __init__(self) -> None:
+        super().__init__("another patient was opened in the EHR since")
+
+
+class Forbidden(TwinlineError):
+    """A form was not sent from a page of ours, or not by whom it was made for."""
+
+    code = "forbidden"
+    status = 403
+    issue_type = "forbidden"
+
+
+class LaunchRefused(TwinlineError):
+    """A launch does not lead to a visit.
+
+    Parameters
+    ----------
+    reason : str
+        One of a closed list, for the log.
+    message : str
+        For the user. Holds nothing of the request, and nothing that the EHR wrote.
+    status : int
+        HTTP status.
+    """
+
+    code = "launch-refused"
+    issue_type = "security"
+
+    def __init__(self, reason: str, message: str, status: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+
+
+class GrantRefused(TwinlineError):
+    """An authorisation server gives no token.
+
+    Parameters
+    ----------
+    reason : str
+        Its code of RFC 6749, 5.2; ``other`` for any other.
+    """
+
+    code = "grant-refused"
+    status = 403
+    issue_type = "security"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the authorisation server gives no token")
+        self.reason = reason
+
+
 class UnknownService(TwinlineError):
     """No CDS service has this id."""
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cds_app.domain.clients import Client
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
+from cds_app.domain.issuers import Method
 from cds_app.domain.switches import Switch
 
 
@@ -271,7 +272,7 @@ class SeenTokens(Protocol):
 
 
 class JwksReader(Protocol):
-    """Reads a published key set."""
+    """Reads a document that is published to everybody: a key set, or what a server says of itself."""
 
     def read(self, url: str) -> bytes:
         """The document at exactly this URL. Raises DataUnavailable."""
@@ -332,4 +333,44 @@ class Cabinet(Protocol):
 
     def take(self, kind: str, name: str, now: datetime) -> Document | None:
         """Remove a document and give it to exactly one of those who ask; None to everybody else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What is asked of a token endpoint, and how we prove who we are.
+
+    Parameters
+    ----------
+    url : str
+    form : mapping
+        ``grant_type`` and what belongs to it.
+    method : Method
+    client_id, client_secret : str
+        For the two methods with a secret.
+    assertion : str
+        For ``private_key_jwt``.
+    """
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+    method: Method
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    assertion: str = field(default="", repr=False)
+
+
+class TokenEndpoint(Protocol):
+    """Asks authorisation servers for tokens."""
+
+    def ask(self, request: TokenRequest) -> Mapping[str, Any]:
+        """The answer, as parsed JSON.
+
+        Raises
+        ------
+        GrantRefused
+            If the server says no.
+        DataUnavailable
+            If it cannot be reached, is too slow, redirects, or answers with something else.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Key sets over HTTP: exactly the URL on record, no redirects, one deadline, one byte cap."""
+"""Published documents (key sets, discovery) over HTTP: exactly the URL, no redirects, one deadline, one byte cap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from cds_app.errors import DataUnavailable
 MAX_BYTES: Final = 256 * 1024
 DEADLINE_S: Final = 2.0
 CONNECT_S: Final = 1.0
-_FIELD: Final = "jku"
 
 
 class RequestsJwksReader:
@@ -25,9 +24,20 @@ class RequestsJwksReader:
     deadline_s : float
         For the whole exchange: a call waits for it.
     max_bytes : int
+    what, field : str
+        What is read, for the errors.
     """
 
-    def __init__(self, *, deadline_s: float = DEADLINE_S, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        deadline_s: float = DEADLINE_S,
+        max_bytes: int = MAX_BYTES,
+        what: str = "the key set",
+        field: str = "jku",
+    ) -> None:
+        self._what = what
+        self._field = field
         self._deadline_s = deadline_s
         self._max_bytes = max_bytes
 
@@ -48,14 +58,14 @@ class RequestsJwksReader:
             try:
                 return self._get(session, url)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
-                raise DataUnavailable("the key set cannot be had", field=_FIELD) from None
+                raise self._failure("cannot be had") from None
 
     def _get(self, session: requests.Session, url: str) -> bytes:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "twinline"}
         timeout = (CONNECT_S, self._deadline_s)
         with session.get(url, headers=headers, timeout=timeout, stream=True, allow_redirects=False) as response:
             if response.status_code != requests.codes.ok:
-                raise DataUnavailable("the key set's server refused or redirects", field=_FIELD)
+                raise self._failure("is refused or redirected")
             return self._body(response)
 
     def _body(self, response: requests.Response) -> bytes:
@@ -64,7 +74,10 @@ class RequestsJwksReader:
         while piece := response.raw.read1(65536):
             body += piece
             if len(body) > self._max_bytes:
-                raise DataUnavailable("the key set is too large", field=_FIELD)
+                raise self._failure("is too large")
         if announced.isdigit() and len(body) < int(announced[:18]):
-            raise DataUnavailable("the key set was cut off", field=_FIELD)
+            raise self._failure("was cut off")
         return bytes(body)
+
+    def _failure(self, why: str) -> DataUnavailable:
+        return DataUnavailable(f"{self._what} {why}", field=self._field)

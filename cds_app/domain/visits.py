@@ -33,6 +33,12 @@ class Visit:
         What the link of a card carried, as the EHR passed it on; "" for none. Not to be trusted.
     began : datetime
         When the launch was completed, UTC.
+    scopes_assumed : bool
+        Whether the EHR did not say what it granted, so that `scopes` are those that were asked for.
+    frames : tuple of str
+        Origins whose pages may embed ours.
+    intent : str
+        What the EHR wants the user to do first, in its own words; "" for nothing. Not to be trusted.
     """
 
     id: str
@@ -45,3 +51,6 @@ class Visit:
     needs_banner: bool = True
     app_context: str = ""
     began: datetime
+    scopes_assumed: bool = False
+    frames: tuple[str, ...] = ()
+    intent: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -49,14 +49,25 @@ def read_key(stated: object) -> tuple[str, Key]:
     """
     if not isinstance(stated, dict) or not isinstance(stated.get("kid"), str) or not stated["kid"]:
         raise UnusableKey("has no kid")
+    return stated["kid"], public_key(stated)
+
+
+def public_key(stated: Mapping[str, Any], curves: Collection[str] = ("P-384",)) -> Key:
+    """One public key, whatever it is called.
+
+    Raises
+    ------
+    UnusableKey
+        If it is private or shared, not for signatures, or neither on one of the curves nor RSA of 2048 to 8192 bits.
+    """
     if _PRIVATE & stated.keys() or stated.get("kty") == "oct":
         raise UnusableKey("holds private or shared key material")
     if stated.get("use", "sig") != "sig" or "verify" not in stated.get("key_ops", ["verify"]):
         raise UnusableKey("is not for signatures")
-    return stated["kid"], _read_public(stated)
+    return _read_public(stated, curves)
 
 
-def _read_public(stated: Mapping[str, Any]) -> Key:
+def _read_public(stated: Mapping[str, Any], curves: Collection[str]) -> Key:
     if stated.get("kty") not in ("EC", "RSA"):
         raise UnusableKey("is neither EC nor RSA")
     try:
@@ -66,8 +77,8 @@ def _read_public(stated: Mapping[str, Any]) -> Key:
         size = key.public_key.key_size
     except (JoseError, ValueError, TypeError, KeyError):
         raise UnusableKey("cannot be read") from None
-    if isinstance(key, ECKey) and key.curve_name != "P-384":
-        raise UnusableKey("is not on the curve P-384")
+    if isinstance(key, ECKey) and key.curve_name not in curves:
+        raise UnusableKey(f"is not on the curve {' or '.join(curves)}")
     if isinstance(key, RSAKey) and not _RSA_BITS[0] <= size <= _RSA_BITS[1]:
         raise UnusableKey("is not of 2048 to 8192 bits")
     return key

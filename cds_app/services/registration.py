@@ -48,9 +48,9 @@ def new_client(  # noqa: PLR0913 - one for each field of the record
     _check(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
     _check(_URI.fullmatch(iss), "iss", "must be an absolute URI without blanks or fragment")
     _check(bool(jku) != bool(jwks), "jwks", "either a jku or a key set must be given")
-    _check(not jku or _is_url(jku, secure=True), "jku", "must be an https URL; http on loopback only")
+    _check(not jku or is_url(jku, secure=True), "jku", "must be an https URL; http on loopback only")
     audiences, tenants, algs = frozenset(audiences), frozenset(tenants), frozenset(algs) or DEFAULT_ALGS
-    _check(all(_is_url(one, secure=False) for one in audiences), "audience", "must be a URL")
+    _check(all(is_url(one, secure=False) for one in audiences), "audience", "must be a URL")
     _check(all(map(_TENANT.fullmatch, tenants)), "tenant", "up to 200 visible characters without #")
     _check(algs <= ALGS, "alg", f"must be of {', '.join(sorted(ALGS))}")
     keys = _public_keys(jwks, algs) if jwks else ""
@@ -62,7 +62,8 @@ def _check(fine: object, field: str, rule: str) -> None:
         raise SettingsError(rule, field=field)
 
 
-def _is_url(text: str, *, secure: bool) -> bool:
+def is_url(text: str, *, secure: bool) -> bool:
+    """Whether this is an absolute URL without user, blank or fragment; if ``secure``, https, or http on loopback."""
     if _URI.fullmatch(text) is None:
         return False
     try:

@@ -10,8 +10,9 @@ from flask import Flask
 from cds_app.ports import Meter
 from cds_app.services.model_cards import Shelf
 from cds_app.services.readiness import Readiness
-from cds_app.web import cds_hooks, health, metering, model_cards, problems
+from cds_app.web import cds_hooks, health, metering, model_cards, problems, smart
 from cds_app.web.cds_hooks import Desk
+from cds_app.web.smart import Smart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +32,15 @@ class Dials:
     page: Callable[[], bytes]
 
 
-def build(desk: Desk, shelf: Shelf, dials: Dials) -> Flask:
-    """A Flask app that serves CDS Hooks, model cards, health and metrics."""
+def build(desk: Desk, shelf: Shelf, dials: Dials, launches: Smart) -> Flask:
+    """A Flask app that serves CDS Hooks, launches, model cards, health and metrics."""
     app = Flask("twinline", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = desk.settings.max_body_bytes
     app.extensions["meter"] = dials.meter  # for who serves the app, and refuses calls before they get here
     problems.register(app)
     metering.register(app, dials.meter, desk.answering.knowledge.services.keys())
     app.register_blueprint(cds_hooks.blueprint(desk))
+    app.register_blueprint(smart.blueprint(launches))
     app.register_blueprint(model_cards.blueprint(shelf))
     app.register_blueprint(health.blueprint(desk.settings, dials.readiness, dials.page))
     return app

@@ -1,0 +1,159 @@
+"""Token endpoints over HTTP, with Authlib: exactly the URL, no redirects, one deadline, one byte cap, strict JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import requests
+import urllib3
+from authlib.common.urls import add_params_to_qs
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+
+from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.domain.issuers import Method
+from cds_app.domain.strict_json import loads
+from cds_app.errors import BadRequest, DataUnavailable, GrantRefused, TooLarge
+from cds_app.ports import TokenRequest
+
+MAX_BYTES: Final = 256 * 1024
+DEADLINE_S: Final = 5.0
+CONNECT_S: Final = 2.0
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_FIELD: Final = "token_endpoint"
+_MAX_DEPTH: Final = 16
+_REASONS: Final = frozenset(
+    [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    ]
+)
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": "twinline",
+}
+_Prepared = tuple[str, dict[str, str], str]
+
+
+class AuthlibTokenEndpoint:
+    """`cds_app.ports.TokenEndpoint` on Authlib's session over requests.
+
+    Parameters
+    ----------
+    deadline_s : float
+        For the whole exchange: a user waits for it.
+    max_bytes : int
+    """
+
+    def __init__(self, *, deadline_s: float = DEADLINE_S, max_bytes: int = MAX_BYTES) -> None:
+        self._deadline_s = deadline_s
+        self._max_bytes = max_bytes
+
+    def ask(self, request: TokenRequest) -> Mapping[str, Any]:
+        # No causes: the texts of these errors may hold what the server wrote, or what was sent.
+        with Watch(self._deadline_s), _session(request) as session:
+            for when in ("access_token_response", "refresh_token_response"):
+                session.register_compliance_hook(when, self._understand)
+            try:
+                return dict(self._fetch(session, request))
+            except OAuthError as error:
+                raise GrantRefused(error.error if error.error in _REASONS else "other") from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+                raise DataUnavailable("the authorisation server cannot be asked", field=_FIELD) from None
+
+    def _fetch(self, session: OAuth2Session, request: TokenRequest) -> Mapping[str, Any]:
+        form = dict(request.form)
+        grant = form.pop("grant_type")
+        how = {
+            "allow_redirects": False,
+            "stream": True,
+            "timeout": (min(CONNECT_S, self._deadline_s), self._deadline_s),
+            "headers": dict(_HEADERS),
+        }
+        if grant == "refresh_token":
+            refreshed: Mapping[str, Any] = session.refresh_token(request.url, **form, **how)
+            return refreshed
+        fetched: Mapping[str, Any] = session.fetch_token(request.url, grant_type=grant, **form, **how)
+        return fetched
+
+    def _understand(self, response: requests.Response) -> _Answer:
+        """What Authlib shall read instead of the response: checked, and read to its end or not at all."""
+        with response:
+            status = response.status_code
+            if status not in (200, 400, 401, 403):
+                raise DataUnavailable("the authorisation server failed or redirects", field=_FIELD)
+            value = _object(self._body(response), self._max_bytes)
+        if status != requests.codes.ok and not isinstance(value.get("error"), str):
+            raise DataUnavailable("the authorisation server refused without saying why", field=_FIELD)
+        return _Answer(value)
+
+    def _body(self, response: requests.Response) -> bytes:
+        announced = response.headers.get("Content-Length", "")
+        body = bytearray()
+        while piece := response.raw.read1(65536):
+            body += piece
+            if len(body) > self._max_bytes:
+                raise DataUnavailable("the authorisation server's answer is too large", field=_FIELD)
+        if announced.isdigit() and len(body) < int(announced[:18]):
+            raise DataUnavailable("the authorisation server's answer was cut off", field=_FIELD)
+        return bytes(body)
+
+
+class _Answer:
+    """As much of a response as Authlib looks at."""
+
+    status_code = 200
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self._value = value
+
+    def json(self) -> dict[str, Any]:
+        return self._value
+
+    def raise_for_status(self) -> None:
+        """Nothing is left to raise for."""
+
+
+def _object(body: bytes, max_bytes: int) -> dict[str, Any]:
+    try:
+        value = loads(body, max_depth=_MAX_DEPTH, max_bytes=max_bytes)
+    except (BadRequest, TooLarge):
+        value = None
+    if not isinstance(value, dict):
+        raise DataUnavailable("the authorisation server answered with something else than JSON", field=_FIELD)
+    return value
+
+
+def _session(request: TokenRequest) -> OAuth2Session:
+    session = OAuth2Session(
+        client_id=request.client_id,
+        client_secret=request.client_secret,
+        token_endpoint_auth_method=request.method.value,
+    )
+    session.register_client_auth_method((Method.PRIVATE_KEY_JWT.value, _asserting(request.assertion)))
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.mount("https://", WatchedAdapter())
+    session.mount("http://", WatchedAdapter())
+    return session
+
+
+def _asserting(assertion: str) -> Callable[..., _Prepared]:
+    """Authlib's way to add to a request what proves who sends it."""
+
+    def prepare(_: object, method: str, uri: str, headers: dict[str, str], body: str | None) -> _Prepared:
+        proof = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)]
+        whole: str = add_params_to_qs(body or "", proof)
+        headers["Content-Length"] = str(len(whole))
+        return uri, headers, whole
+
+    return prepare

@@ -1,0 +1,201 @@
+"""``twinline issuers`` and ``twinline keys``: which EHRs may launch the sidebar, and the keys that we show them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cds_app.adapters.cabinet import SqlCabinet
+from cds_app.adapters.clock import SystemClock
+from cds_app.bootstrap import cabinet_of, register_of
+from cds_app.commands.stores import with_store
+from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
+from cds_app.errors import SettingsError
+from cds_app.services.issuers import Issuers, client_of, new_issuer
+from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
+from cds_app.settings import Settings, load_settings
+
+VARIABLE: Final = "TWINLINE_ISSUER_SECRET"
+_MAX_SECRET_BYTES: Final = 4096
+
+
+@contextmanager
+def opened(flags: dict[str, Any], *, make: bool) -> Iterator[tuple[Settings, SqlCabinet]]:
+    """The cabinet. Only adding may make a database: a mistyped folder must not look like an empty one."""
+    environ = {name: text for name, text in os.environ.items() if name != VARIABLE}
+    settings = load_settings(flags, environ, Path("twinline.toml"))
+    if not make and not settings.database_url and not settings.database_file.exists():
+        raise SettingsError("there is no database in this folder", field="data_dir")
+    with cabinet_of(settings) as cabinet:
+        yield settings, cabinet
+
+
+@click.group()
+def issuers() -> None:
+    """Say which EHRs may launch the sidebar. Running services take a change up at the next launch."""
+
+
+@issuers.command()
+@click.argument("name")
+@click.option("--iss", required=True, help="FHIR base URL, as the EHR sends it when it launches.")
+@click.option("--client-id", required=True, help="What the EHR calls Twinline.")
+@click.option(
+    "--method",
+    type=click.Choice([one.value for one in Method]),
+    default=Method.PRIVATE_KEY_JWT.value,
+    show_default=True,
+    help="How Twinline proves who it is.",
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"File with the client secret; without it, the variable {VARIABLE}.",
+)
+@click.option("--alg", type=click.Choice(SIGNING_ALGS), default="ES384", show_default=True, help="Signature.")
+@click.option("--scope", multiple=True, help="Scope to ask for, instead of the usual ones. Repeatable.")
+@click.option("--client", default="", help="The CDS client (`twinline clients`) whose patients are this EHR's.")
+@click.option("--tenant", default="", help="The organisation of that client for which this EHR stands.")
+@click.option("--frame", multiple=True, help="Origin of the EHR's pages that embed the sidebar. Repeatable.")
+@with_store
+def add(  # noqa: PLR0913 - one for each option
+    name: str,
+    *,
+    iss: str,
+    client_id: str,
+    method: str,
+    secret_file: Path | None,
+    alg: str,
+    scope: tuple[str, ...],
+    client: str,
+    tenant: str,
+    frame: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Register the EHR that launches under NAME. A secret never stands on the command line, where others can see it."""
+    issuer = new_issuer(
+        name=name,
+        iss=iss,
+        client_id=client_id,
+        method=method,
+        secret=_secret(secret_file) if method != Method.PRIVATE_KEY_JWT else "",
+        alg=alg,
+        scopes=scope,
+        client=client,
+        tenant=tenant,
+        frames=frame,
+    )
+    now = SystemClock().now()
+    with opened(flags, make=True) as (settings, cabinet):
+        with register_of(settings) as register:
+            client_of(issuer, register.clients())
+        Issuers(cabinet).add(issuer, now)
+        unsigned = issuer.method is Method.PRIVATE_KEY_JWT and not SigningKeys(cabinet).all(now)
+    click.echo(f"{name} may launch")
+    if unsigned:
+        click.echo("there are no keys yet to sign with: make them with `twinline keys new`", err=True)
+
+
+@issuers.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines. Secrets are left out.")
+@with_store
+def list_issuers(*, as_json: bool, **flags: Any) -> None:
+    """Show all issuers."""
+    with opened(flags, make=False) as (_, cabinet):
+        found = Issuers(cabinet).all(SystemClock().now())
+    if as_json:
+        click.echo(json.dumps([_shown(one) for one in found], indent=2))
+        return
+    for one in found:
+        click.echo(one.name)
+        for word, value in _shown(one).items():
+            if word != "name" and value:
+                click.echo(f"  {word:<10}  {' '.join(value) if isinstance(value, list) else value}")
+
+
+@issuers.command()
+@click.argument("name")
+@with_store
+def remove(name: str, **flags: Any) -> None:
+    """Have an EHR's launches refused from now on. Visits that were begun go on until their token is over."""
+    with opened(flags, make=False) as (_, cabinet):
+        Issuers(cabinet).remove(name, SystemClock().now())
+    click.echo(f"{name} may not launch any more")
+
+
+@click.group()
+def keys() -> None:
+    """Make and rotate the keys with which Twinline proves to an EHR who it is; served at /.well-known/jwks.json."""
+
+
+@keys.command()
+@with_store
+def new(**flags: Any) -> None:
+    """Make the first keys: one for ES384, one for RS384."""
+    with opened(flags, make=True) as (_, cabinet):
+        made = SigningKeys(cabinet).make(SystemClock().now())
+    for one in made:
+        click.echo(_line(one))
+
+
+@keys.command()
+@with_store
+def rotate(**flags: Any) -> None:
+    """Make new keys, used in five minutes; the old ones stay published for a day."""
+    with opened(flags, make=False) as (_, cabinet):
+        made = SigningKeys(cabinet).rotate(SystemClock().now())
+    for one in made:
+        click.echo(_line(one))
+    click.echo(f"the keys before stay published for {OVERLAP.total_seconds() / 3600:.0f} hours", err=True)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="The key set as it is served.")
+@with_store
+def list_keys(*, as_json: bool, **flags: Any) -> None:
+    """Show the keys that are published. Private halves are never shown."""
+    now = SystemClock().now()
+    with opened(flags, make=False) as (_, cabinet):
+        own = SigningKeys(cabinet)
+        if as_json:
+            click.echo(own.published(now).decode())
+            return
+        for one in own.all(now):
+            click.echo(_line(one))
+
+
+def _secret(file: Path | None) -> str:
+    """The secret, from its file or from the environment."""
+    if file is None:
+        return os.environ.get(VARIABLE, "")
+    if file.stat().st_size > _MAX_SECRET_BYTES:
+        raise SettingsError("too large for a secret", field="secret")
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingsError("is not a text", field="secret") from None  # the cause holds the secret
+
+
+def _shown(issuer: Issuer) -> dict[str, str | list[str]]:
+    """A record without its secret."""
+    return {
+        "name": issuer.name,
+        "iss": issuer.iss,
+        "client_id": issuer.client_id,
+        "method": issuer.method.value,
+        "alg": issuer.alg if issuer.method is Method.PRIVATE_KEY_JWT else "",
+        "client": issuer.client,
+        "tenant": issuer.tenant,
+        "frames": list(issuer.frames),
+        "scopes": list(issuer.scopes),
+    }
+
+
+def _line(key: SigningKey) -> str:
+    end = f"published until {key.until:%Y-%m-%d %H:%M}Z" if key.until else "in use"
+    return f"{key.alg}  {key.kid}  made {key.made:%Y-%m-%d %H:%M}Z  {end}"
