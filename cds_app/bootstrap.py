@@ -5,9 +5,9 @@ from __future__ import annotations
 import atexit
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
 from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.adapters.jwks_http import RequestsJwksReader
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.memory_store import MemoryStore
@@ -30,30 +31,45 @@ from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
 from cds_app.content import content_root, latest
 from cds_app.errors import SettingsError
-from cds_app.ports import Cabinet, ClientRegister, Clock, FhirReader, JwksReader, SeenTokens, TokenEndpoint, TwinStore
+from cds_app.ports import (
+    Cabinet,
+    ClientRegister,
+    Clock,
+    FhirReader,
+    FhirWriter,
+    JwksReader,
+    SeenTokens,
+    TokenEndpoint,
+    TwinStore,
+)
 from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
+from cds_app.services.deciding import Deciding
 from cds_app.services.discovery import Discovery
 from cds_app.services.feedback import Listening
 from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
 from cds_app.services.grants import Granting
 from cds_app.services.id_tokens import IdTokens
+from cds_app.services.issuers import Issuers
 from cds_app.services.keys import Keys
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
+from cds_app.services.opening import Opening
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
 from cds_app.services.rounds import Duty, Rounds
+from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trust import Directory, Door
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
-from cds_app.web.app import Dials, build
+from cds_app.web.app import Dials, Faces, build
 from cds_app.web.cds_hooks import Desk
+from cds_app.web.sidebar import Bedside
 from cds_app.web.smart import Smart
 
 GAUGES_EVERY_S: Final = 5.0
@@ -102,6 +118,7 @@ class Deps:
     store: TwinStore
     clock: Clock
     fhir: FhirReader
+    drafts: FhirWriter = field(default_factory=lambda: RequestsFhirWriter(()))
     trust: Trust = field(default_factory=Trust)
     ehrs: Ehrs = field(default_factory=Ehrs)
     meter: PrometheusMeter = field(default_factory=PrometheusMeter)
@@ -186,6 +203,40 @@ def smart_of(deps: Deps) -> Smart:
     return Smart(launching=launching, visits=visits, keys=keys, clock=deps.clock, templates=templates)
 
 
+def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Smart) -> Bedside:
+    """The sidebar, on the records and turns of the hooks."""
+    gatherer = replace(answering.gatherer, budget_s=deps.settings.page_budget_s)
+    opening = Opening(
+        deps.knowledge,
+        deps.store,
+        answering.records,
+        gatherer,
+        deps.clock,
+        answering.turns,
+        simulated=deps.settings.simulated_time,
+    )
+    issuers = Issuers(deps.ehrs.cabinet)
+
+    def frames(iss: str) -> Sequence[str]:
+        found = issuers.at(iss, deps.clock.now())
+        return found.frames if found is not None else ()
+
+    return Bedside(
+        visits=smart.visits,
+        opening=opening,
+        sidebar=Sidebar(opening, content_root() / "templates" / "sidebar"),
+        deciding=Deciding(opening, listening, deps.drafts, deps.meter),
+        clock=deps.clock,
+        frames=frames,
+        own_origin=smart.origin,
+    )
+
+
+def static_files() -> Path:
+    """Where styles, scripts and pictures of pages are."""
+    return content_root() / "templates" / "static"
+
+
 def check_callers(settings: Settings, clients: ClientRegister) -> None:
     """Refuse to serve nobody, or everybody without having been told so.
 
@@ -210,14 +261,21 @@ def vault_of(settings: Settings) -> Vault:
 
 def deps_of(settings: Settings) -> Deps:
     """The real adapters."""
+    store, clock, ehrs = store_of(settings), SystemClock(), ehrs_of(settings)
+    issuers = Issuers(ehrs.cabinet)
+
+    def launches(base: str) -> bool:
+        return issuers.at(base, clock.now()) is not None
+
     return Deps(
         settings=settings,
         knowledge=knowledge_of(settings),
-        store=store_of(settings),
-        clock=SystemClock(),
-        fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True),
+        store=store,
+        clock=clock,
+        fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True, registered=launches),
+        drafts=RequestsFhirWriter(settings.fhir_servers, loopback_http=True, registered=launches),
         trust=trust_of(settings),
-        ehrs=ehrs_of(settings),
+        ehrs=ehrs,
     )
 
 
@@ -317,10 +375,11 @@ def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
         answering.turns,
         simulated=deps.settings.simulated_time,
     )
-    door = door_through(deps.trust, deps.settings, deps.clock)
+    door, smart = door_through(deps.trust, deps.settings, deps.clock), smart_of(deps)
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening, door=door)
     dials = Dials(readiness=watching.readiness, meter=deps.meter, page=deps.meter.page)
-    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials, smart_of(deps))
+    faces = Faces(smart=smart, bedside=bedside_of(deps, answering, listening, smart), static=static_files())
+    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials, faces)
 
 
 def quiet_logs() -> None:

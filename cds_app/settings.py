@@ -41,6 +41,7 @@ class Settings(BaseModel):
     master_key : 64 hexadecimal digits; when empty the key file ``data_dir/master.key`` is used (made if missing).
     fhir_servers : FHIR base URLs that may be called back with the token of the call.
     fetch_budget_s : time for everything that prefetch left out, seconds.
+    page_budget_s : time for the record that a page of the sidebar asks for, seconds.
     timezone : IANA name of the zone in which times are shown on cards.
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.
@@ -67,6 +68,7 @@ class Settings(BaseModel):
     master_key: str = Field(default="", repr=False)
     fhir_servers: tuple[str, ...] = ()
     fetch_budget_s: float = Field(default=0.8, gt=0, le=10)
+    page_budget_s: float = Field(default=5.0, gt=0, le=30)
     timezone: str = "UTC"
     simulated_time: bool = False
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)

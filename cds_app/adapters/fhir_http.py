@@ -99,6 +99,8 @@ class RequestsFhirReader:
         How many pages are read; a longer search keeps its ``next`` link, so that nobody takes it for the whole.
     new_breaker : callable
         Makes the breaker of one server.
+    registered : callable
+        Whether a base that is not among ``bases`` has been registered elsewhere, character by character.
 
     Raises
     ------
@@ -114,7 +116,10 @@ class RequestsFhirReader:
         max_bytes: int = MAX_BYTES,
         max_pages: int = MAX_PAGES,
         new_breaker: Callable[[], Breaker] = Breaker,
+        registered: Callable[[str], bool] = lambda base: False,
     ) -> None:
+        self._new_breaker = new_breaker
+        self._registered = registered
         self._breakers = {registered_base(base, loopback_http): new_breaker() for base in bases}
         self._max_bytes = max_bytes
         self._max_pages = max_pages
@@ -126,7 +131,8 @@ class RequestsFhirReader:
 
     def allowed(self, base: str) -> bool:
         """Whether this is a registered base, character by character."""
-        return base.removesuffix("/") in self._breakers
+        root = base.removesuffix("/")
+        return root in self._breakers or self._registered(root)
 
     def breakers(self) -> tuple[BreakerState, ...]:
         """The state of each server's breaker, in the order in which they were registered."""
@@ -142,7 +148,7 @@ class RequestsFhirReader:
         """
         found = _TYPE.match(path)
         name, root = found[0] if found else "fhirServer", base.removesuffix("/")
-        breaker = self._breakers.get(root)
+        breaker = self._breaker(root)
         if breaker is None:
             raise DataUnavailable("not a registered FHIR server", field=name)
         if not breaker.admits():
@@ -159,6 +165,13 @@ class RequestsFhirReader:
     def close(self) -> None:
         """Let go of the connections."""
         self._session.close()
+
+    def _breaker(self, root: str) -> Breaker | None:
+        """The server's breaker; None if it is not registered."""
+        found = self._breakers.get(root)
+        if found is None and self._registered(root):
+            found = self._breakers.setdefault(root, self._new_breaker())
+        return found
 
     def _watched(self, root: str, path: str, token: str | None, budget: _Budget) -> dict[str, Any]:
         """Read within the deadline, and tell the breaker what became of it."""

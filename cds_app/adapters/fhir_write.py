@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
@@ -32,10 +32,19 @@ class RequestsFhirWriter:
         Registered FHIR base URLs, as `cds_app.adapters.fhir_http.RequestsFhirReader` takes them.
     loopback_http : bool
         Whether plain http is accepted, for loopback hosts only.
+    registered : callable
+        Whether a base that is not among ``bases`` has been registered elsewhere, character by character.
     """
 
-    def __init__(self, bases: Iterable[str], *, loopback_http: bool = False) -> None:
+    def __init__(
+        self,
+        bases: Iterable[str],
+        *,
+        loopback_http: bool = False,
+        registered: Callable[[str], bool] = lambda base: False,
+    ) -> None:
         self._bases = frozenset(registered_base(base, loopback_http) for base in bases)
+        self._registered = registered
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -44,7 +53,7 @@ class RequestsFhirWriter:
 
     def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
         kind, root = str(resource["resourceType"]), base.removesuffix("/")
-        if root not in self._bases:
+        if root not in self._bases and not self._registered(root):
             raise DataUnavailable("not a registered FHIR server", field=kind)
         if _TOKEN.fullmatch(token) is None:
             raise DataUnavailable("the access token is malformed", field=kind)

@@ -106,8 +106,13 @@ class Visits:
         self._ticking = ticking
         self._pause = pause
 
-    def open(self, browser: str, visit_id: str, now: datetime) -> Visit:
+    def open(self, browser: str, visit_id: str, now: datetime, *, used: bool = True) -> Visit:
         """The visit, if it is for the patient of this browser's newest launch.
+
+        Parameters
+        ----------
+        used : bool
+            Whether somebody does something: a page that asks by itself keeps no visit alive.
 
         Raises
         ------
@@ -120,7 +125,8 @@ class Visits:
         index = drawer.index(now)
         if (index.realm, index.patient) != (held.visit.realm, held.visit.patient):
             raise OtherPatient
-        self._touch(drawer, kept, held, now)
+        if used:
+            self._touch(drawer, kept, held, now)
         return held.visit
 
     def resume(self, browser: str, visit_id: str, now: datetime) -> Visit:

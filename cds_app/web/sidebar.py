@@ -1,0 +1,232 @@
+"""The sidebar's pages and forms. Every address belongs to one visit, and every visit to one patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from flask import Blueprint, Response, g, redirect, request
+from flask.typing import ResponseReturnValue
+
+from cds_app.cards.wire import canonical_json
+from cds_app.domain.visits import Visit
+from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, TwinlineError
+from cds_app.ports import Clock
+from cds_app.services.deciding import Deciding, Done, Wanted
+from cds_app.services.opening import Opening
+from cds_app.services.sidebar import Asking, Sidebar, back_hours
+from cds_app.services.visits import Visits
+from cds_app.web.browser import browser_of, check_form, form_token
+from cds_app.web.pages import as_page
+
+_LOG = structlog.get_logger("twinline")
+_FIELD: Final = 2000
+_WINDOW_H: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bedside:
+    """What the sidebar's routes hand their requests to.
+
+    Parameters
+    ----------
+    frames : callable
+        Origins that may show the pages of visits from an issuer in a frame.
+    own_origin : str
+        Of this service, as browsers say it.
+    """
+
+    visits: Visits
+    opening: Opening
+    sidebar: Sidebar
+    deciding: Deciding
+    clock: Clock
+    frames: Callable[[str], Sequence[str]]
+    own_origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Here:
+    """One request of one visit."""
+
+    visit: Visit
+    browser: str
+    desk: Bedside
+
+    @property
+    def root(self) -> str:
+        return f"/sidebar/{self.visit.id}"
+
+    def token(self) -> str:
+        return self.desk.visits.token(self.browser, self.visit, self.desk.clock.now())
+
+    def asking(self, *, anew: bool = False, back: bool = False) -> Asking:
+        opened = self.desk.opening.refresh(self.visit, self.token, anew=anew)
+        back_h = back_hours(request.args.get("back", "")) if back else 0.0
+        return Asking(opened=opened, root=self.root, token=form_token(self.browser, self.visit.id), back_h=back_h)
+
+
+def blueprint(desk: Bedside) -> Blueprint:
+    """Pages to look at, forms that act, and the page that says why neither was possible."""
+    routes = Blueprint("sidebar", __name__, url_prefix="/sidebar/<visit_id>")
+    _looks(routes, desk)
+    _acts(routes, desk)
+    routes.register_error_handler(TwinlineError, lambda error: _problem(desk, error))
+    routes.after_request(lambda response: as_page(response, g.get("frames", ())))
+    return routes
+
+
+def _looks(routes: Blueprint, desk: Bedside) -> None:
+    pages = desk.sidebar
+
+    @routes.get("")
+    def first(visit_id: str) -> ResponseReturnValue:
+        return redirect(f"{_here(desk, visit_id).root}/now", code=303)
+
+    @routes.get("/now")
+    def now(visit_id: str) -> ResponseReturnValue:
+        return pages.now(_here(desk, visit_id).asking(back=True))
+
+    @routes.get("/trend")
+    def trend(visit_id: str) -> ResponseReturnValue:
+        asking = _here(desk, visit_id).asking(back=True)
+        return pages.trend(asking, request.args.get("q", ""), _window(request.args.get("h", "")))
+
+    @routes.get("/why")
+    def why(visit_id: str) -> ResponseReturnValue:
+        asking = _here(desk, visit_id).asking(back=True)
+        return pages.why(asking, request.args.get("risk", ""), change="change" in request.args)
+
+    @routes.get("/options")
+    def options(visit_id: str) -> ResponseReturnValue:
+        return pages.options(_here(desk, visit_id).asking(back=True))
+
+    @routes.get("/history")
+    def history(visit_id: str) -> ResponseReturnValue:
+        here = _here(desk, visit_id)
+        return pages.history(here.asking(), here.token)
+
+    @routes.get("/replay")
+    def replay(visit_id: str) -> ResponseReturnValue:
+        return pages.replay(_here(desk, visit_id).asking(), request.args.get("decision", ""))
+
+    @routes.get("/about")
+    def about(visit_id: str) -> ResponseReturnValue:
+        return pages.about(_here(desk, visit_id).asking())
+
+    @routes.get("/state")
+    def state(visit_id: str) -> ResponseReturnValue:
+        opened = _here(desk, visit_id, used=False).asking().opened
+        return Response(canonical_json({"digest": opened.record.digest}), mimetype="application/json")
+
+
+def _acts(routes: Blueprint, desk: Bedside) -> None:
+    deciding = desk.deciding
+
+    @routes.post("/accept")
+    def accept(visit_id: str) -> ResponseReturnValue:
+        here = _acting(desk, visit_id)
+        wanted = Wanted(topic=_text("topic"), option=_text("option"), digest=_text("digest"))
+        return _done(here, deciding.accept(here.visit, here.token, wanted), "Accepted")
+
+    @routes.post("/override")
+    def override(visit_id: str) -> ResponseReturnValue:
+        here = _acting(desk, visit_id)
+        wanted = Wanted(
+            topic=_text("topic"),
+            digest=_text("digest"),
+            reason=_text("reason", needed=False),
+            comment=_text("comment", needed=False).strip(),
+        )
+        return _done(here, deciding.override(here.visit, here.token, wanted), "Overridden")
+
+    @routes.post("/undo")
+    def undo(visit_id: str) -> ResponseReturnValue:
+        here = _acting(desk, visit_id)
+        return _done(here, deciding.undo(here.visit, here.token, _text("decision")), "Taken back")
+
+    @routes.post("/resume")
+    def resume(visit_id: str) -> ResponseReturnValue:
+        browser = browser_of(request)
+        check_form(request, browser, visit_id, desk.own_origin)
+        visit = desk.visits.resume(browser, visit_id, desk.clock.now())
+        return redirect(f"/sidebar/{visit.id}/now", code=303)
+
+    @routes.post("/leave")
+    def leave(visit_id: str) -> ResponseReturnValue:
+        here = _acting(desk, visit_id)
+        desk.visits.close(here.browser, here.visit.id)
+        return desk.sidebar.problem("This visit has ended", "Launch Twinline again from the EHR to go on.")
+
+
+def _here(desk: Bedside, visit_id: str, *, used: bool = True) -> _Here:
+    """The visit of this request. A page that asks by itself does not keep the visit alive."""
+    browser = browser_of(request)
+    visit = desk.visits.open(browser, visit_id, desk.clock.now(), used=used)
+    g.frames = desk.frames(visit.issuer)
+    return _Here(visit=visit, browser=browser, desk=desk)
+
+
+def _acting(desk: Bedside, visit_id: str) -> _Here:
+    """The visit of a form, if this page of ours sent it."""
+    check_form(request, browser_of(request), visit_id, desk.own_origin)
+    return _here(desk, visit_id)
+
+
+def _done(here: _Here, done: Done, what: str) -> ResponseReturnValue:
+    return here.desk.sidebar.done(here.asking(), done, what)
+
+
+def _text(name: str, *, needed: bool = True) -> str:
+    found = request.form.getlist(name)
+    value = found[0] if len(found) == 1 else ""
+    if len(found) > 1 or len(value) > _FIELD or (needed and not value):
+        raise BadRequest(f"needed once, of at most {_FIELD} characters", field=name)
+    return value
+
+
+def _window(text: str) -> int:
+    if not text:
+        return _WINDOW_H
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise BadRequest("must be a number of hours", field="h")
+    return int(text)
+
+
+_TITLES: Final[Mapping[str, str]] = {
+    "session-expired": "This visit has ended",
+    "other-patient": "Another patient was opened in the EHR",
+    "forbidden": "This form cannot be accepted",
+    "data-changed": "The record has changed",
+    "data-unavailable": "The EHR did not answer",
+    "not-found": "This is not here any more",
+    "patient-erased": "This patient was erased",
+    "request-invalid": "This cannot be asked like that",
+    "dependency-down": "Twinline cannot write now",
+    "version-conflict": "Somebody else was faster",
+}
+_TEXTS: Final[Mapping[str, str]] = {
+    "session-expired": "Launch Twinline again from the EHR. Nothing that you decided is lost.",
+    "other-patient": "This page belongs to the patient who was opened before. Nothing was done.",
+    "forbidden": "It did not come from a page of this visit. Nothing was done.",
+}
+
+
+def _problem(desk: Bedside, error: TwinlineError) -> Response:
+    """What went wrong, on a page that names no patient."""
+    _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
+    visit_id = (request.view_args or {}).get("visit_id", "")
+    where = f"{error.field}: " if isinstance(error, BadRequest) and error.field else ""
+    text = _TEXTS.get(error.code, f"{where}{error.message}")
+    resume = None
+    if isinstance(error, OtherPatient):
+        resume = {"action": f"/sidebar/{visit_id}/resume", "token": form_token(browser_of(request), visit_id)}
+    lost = isinstance(error, SessionExpired | OtherPatient)
+    back = "" if lost else f"/sidebar/{visit_id}/{'history' if isinstance(error, NotFound) else 'now'}"
+    html = desk.sidebar.problem(_TITLES.get(error.code, "This did not work"), text, back=back, resume=resume)
+    response = Response(html, status=error.status, mimetype="text/html")
+    if error.status == 503:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
