@@ -30,7 +30,6 @@ from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
 from cds_app.content import content_root, latest
-from cds_app.errors import SettingsError
 from cds_app.ports import (
     Cabinet,
     ClientRegister,
@@ -59,6 +58,7 @@ from cds_app.services.model_cards import Shelf
 from cds_app.services.opening import Opening
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
+from cds_app.services.registration import check_callers
 from cds_app.services.rounds import Duty, Rounds
 from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
@@ -235,21 +235,6 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
 def static_files() -> Path:
     """Where styles, scripts and pictures of pages are."""
     return content_root() / "templates" / "static"
-
-
-def check_callers(settings: Settings, clients: ClientRegister) -> None:
-    """Refuse to serve nobody, or everybody without having been told so.
-
-    Raises
-    ------
-    SettingsError
-    """
-    if not settings.open_to_this_machine and not clients.clients():
-        raise SettingsError(
-            "no client may call: register one with `twinline clients add`, or say --open-to-this-machine to answer "
-            "every program on this machine without asking who it is (demonstrations and tests only)",
-            field="open_to_this_machine",
-        )
 
 
 def vault_of(settings: Settings) -> Vault:

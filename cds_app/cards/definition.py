@@ -87,7 +87,7 @@ class Policy(_Content):
     asked_first : quantities that are named first when they were not seen.
     """
 
-    max_cards: int = Field(ge=1, le=50)
+    max_cards: int = Field(ge=1, le=5)
     lockout_h: float = Field(gt=0, le=168)
     rise_points: float = Field(gt=0, le=100)
     min_tier: int = Field(ge=0, le=3)

@@ -61,7 +61,8 @@ def serve(**flags: Any) -> None:
 
 
 def _checked_clients(settings: Settings) -> list[str]:
-    from cds_app.bootstrap import check_callers, register_of  # numpy comes with it: after OMP_NUM_THREADS is set
+    from cds_app.bootstrap import register_of  # numpy comes with it: after OMP_NUM_THREADS is set
+    from cds_app.services.registration import check_callers
 
     with register_of(settings) as register:
         check_callers(settings, register)

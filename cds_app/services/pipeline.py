@@ -57,7 +57,10 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
         for one in dues
     ]
     policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=now)
-    verdicts = judged(candidates, _heard(candidates, inputs), policy, inputs.shadow)
+    asked = service.pipeline == "opened"  # whoever opened the twin asked: nothing is kept quiet
+    verdicts: tuple[Suppression, ...] = (Suppression.NONE,) * len(candidates)
+    if not asked:
+        verdicts = judged(candidates, _heard(candidates, inputs), policy, inputs.shadow)
     pins = _pins(knowledge, inputs)
     offered: dict[Suppression, list[Option]] = {Suppression.NONE: [], Suppression.SHADOW: []}
     decisions: list[Decision] = []
@@ -94,11 +97,9 @@ def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | 
     """What the alert policy remembers.
 
     That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
-    for the highest tier only what this service said counts. Whoever opened the twin asked: nothing is kept quiet.
+    for the highest tier only what this service said counts.
     """
     service = inputs.service
-    if service.pipeline == "opened":
-        return ()
     if service.pipeline != "orders":
         return inputs.record.past
     grave = {one.topic for one in candidates if one.tier == HIGHEST_TIER}

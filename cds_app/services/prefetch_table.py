@@ -16,8 +16,9 @@ where they can be had in neither way.
 
 
 def prefetch_page(services: Iterable[ServiceDefinition]) -> str:
-    """The page as markdown, services by id."""
-    parts = [_HEAD, *(_section(one) for one in sorted(services, key=lambda one: one.id))]
+    """The page as markdown, services that clients can call by id."""
+    offered = (one for one in services if one.offered)
+    parts = [_HEAD, *(_section(one) for one in sorted(offered, key=lambda one: one.id))]
     return "\n".join(parts)
 
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from cds_app.domain.clients import ALGS, DEFAULT_ALGS, Client
 from cds_app.errors import BadRequest, SettingsError, TooLarge
+from cds_app.ports import ClientRegister
 from cds_app.services.keys import UnusableKey, read_key, stated_keys
-from cds_app.settings import is_loopback
+from cds_app.settings import Settings, is_loopback
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9\-]{0,62}")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[!\"$-~]{1,500}")  # no blank, no fragment
@@ -101,3 +102,18 @@ def _usable(stated: object, number: int, algs: frozenset[str]) -> tuple[str, Map
     _check(fits and isinstance(stated, dict), field, "is of a kind that this client may not sign with")
     public = stated if isinstance(stated, dict) else {}
     return kid, {name: public[name] for name in _PUBLIC if name in public}
+
+
+def check_callers(settings: Settings, clients: ClientRegister) -> None:
+    """Refuse to serve nobody, or everybody without having been told so.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if not settings.open_to_this_machine and not clients.clients():
+        raise SettingsError(
+            "no client may call: register one with `twinline clients add`, or say --open-to-this-machine to answer "
+            "every program on this machine without asking who it is (demonstrations and tests only)",
+            field="open_to_this_machine",
+        )

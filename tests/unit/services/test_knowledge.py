@@ -16,6 +16,7 @@ from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge, load_knowle
 
 VIEW = "hooks/twinline-patient-view/service.json"
 START = "hooks/twinline-encounter-start/service.json"
+SIDEBAR = "hooks/twinline-sidebar/service.json"
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -101,7 +102,7 @@ def test_no_service_at_all_is_refused(root: Path) -> None:
 
 
 def test_an_unknown_version_of_a_model_is_named(root: Path) -> None:
-    for file in (VIEW, START):
+    for file in (VIEW, START, SIDEBAR):
         edit(root, file, lambda it: it["models"].update(sepsis="9.9.9"))
     assert "models/sepsis/9.9.9" in refusal(root)
 

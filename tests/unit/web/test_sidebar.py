@@ -37,7 +37,7 @@ class Page:
     origin: str
 
     def get(self, path: str, **how: object) -> TestResponse:
-        return self.client.get(f"/sidebar/{self.visit.id}/{path}", **how)  # type: ignore[arg-type]
+        return self.client.get(f"/sidebar/{self.visit.id}/{path}", **how)
 
     def post(self, path: str, fields: dict[str, str], **headers: str) -> TestResponse:
         sent = {FIELD: form_token(self.browser, self.visit.id), **fields}
@@ -104,11 +104,8 @@ def test_a_page_is_kept_by_nobody_and_framed_by_its_ehr_alone(page: Page, name: 
 
 
 def test_style_and_script_are_served_from_here(page: Page) -> None:
-    for name, kind in (
-        ("sidebar.css", "text/css"),
-        ("sidebar.js", "text/javascript"),
-        ("twinline.svg", "image/svg+xml"),
-    ):
+    kinds = {"sidebar.css": "text/css", "sidebar.js": "text/javascript", "twinline.svg": "image/svg+xml"}
+    for name, kind in kinds.items():
         answer = page.client.get(f"/static/{name}")
         assert (answer.status_code, answer.mimetype) == (200, kind)
     assert page.client.get("/static/other.css").status_code == 404
