@@ -87,7 +87,8 @@ class Handler(BaseHTTPRequestHandler):
     def _say(self, status: int, value: object) -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/html")  # as some do; JSON is what it is whatever it is called
+        # SMART's documents are JSON whatever a server calls them; FHIR's are not.
+        self.send_header("Content-Type", "application/fhir+json" if self.path.endswith("metadata") else "text/html")
         self.send_header("Content-Length", str(len(body)))
         if 300 <= status < 400:
             self.send_header("Location", f"{self._ehr().root}/elsewhere")
