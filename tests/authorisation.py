@@ -73,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         form = {name: values[0] for name, values in parse_qs(body).items()}
         ehr.posted.append((self.path, form, dict(self.headers)))
+        if self.path == "/revoke":
+            self._say(ehr.revoke_status, b"")
+            return
         ehr.before_token()
         status, answer = ehr.token(form, self.headers.get("Authorization", ""))
         self._say(status, answer)
@@ -117,6 +120,7 @@ class FakeEhr:
     answer: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    revoke_status: int = 200
     openid: dict[str, Any] | None = None
     metadata_closed: bool = True
     id_key: ECKey | RSAKey = field(default_factory=lambda: rsa_key("ehr-1"))
