@@ -374,3 +374,13 @@ class TokenEndpoint(Protocol):
             If it cannot be reached, is too slow, redirects, or answers with something else.
         """
         ...
+
+    def revoke(self, request: TokenRequest) -> None:
+        """Have a token count no more (RFC 7009); the form holds ``token`` and its ``token_type_hint``.
+
+        Raises
+        ------
+        DataUnavailable
+            If the server does not say that it did.
+        """
+        ...

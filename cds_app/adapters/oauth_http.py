@@ -24,6 +24,7 @@ CONNECT_S: Final = 2.0
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _FIELD: Final = "token_endpoint"
+_REVOCATION: Final = "revocation_endpoint"
 _MAX_DEPTH: Final = 16
 _REASONS: Final = frozenset(
     [
@@ -70,15 +71,27 @@ class AuthlibTokenEndpoint:
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
                 raise DataUnavailable("the authorisation server cannot be asked", field=_FIELD) from None
 
-    def _fetch(self, session: OAuth2Session, request: TokenRequest) -> Mapping[str, Any]:
-        form = dict(request.form)
-        grant = form.pop("grant_type")
-        how = {
+    def revoke(self, request: TokenRequest) -> None:
+        with Watch(self._deadline_s), _session(request) as session:
+            try:
+                with session.revoke_token(request.url, **request.form, **self._how()) as response:
+                    status = response.status_code
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+                raise DataUnavailable("the token could not be revoked", field=_REVOCATION) from None
+        if status != requests.codes.ok:
+            raise DataUnavailable("the token was not revoked", field=_REVOCATION)
+
+    def _how(self) -> dict[str, Any]:
+        return {
             "allow_redirects": False,
             "stream": True,
             "timeout": (min(CONNECT_S, self._deadline_s), self._deadline_s),
             "headers": dict(_HEADERS),
         }
+
+    def _fetch(self, session: OAuth2Session, request: TokenRequest) -> Mapping[str, Any]:
+        form, how = dict(request.form), self._how()
+        grant = form.pop("grant_type")
         if grant == "refresh_token":
             refreshed: Mapping[str, Any] = session.refresh_token(request.url, **form, **how)
             return refreshed
@@ -138,6 +151,7 @@ def _session(request: TokenRequest) -> OAuth2Session:
         client_id=request.client_id,
         client_secret=request.client_secret,
         token_endpoint_auth_method=request.method.value,
+        revocation_endpoint_auth_method=request.method.value,
     )
     session.register_client_auth_method((Method.PRIVATE_KEY_JWT.value, _asserting(request.assertion)))
     session.trust_env = False

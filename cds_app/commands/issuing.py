@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ import click
 
 from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.clock import SystemClock
-from cds_app.bootstrap import cabinet_of, register_of
+from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.bootstrap import Ehrs, cabinet_of, granting_of, register_of
 from cds_app.commands.stores import with_store
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import SettingsError
+from cds_app.services.backend import Finding, examine
 from cds_app.services.issuers import Issuers, client_of, new_issuer
 from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
 from cds_app.settings import Settings, load_settings
@@ -126,6 +129,33 @@ def remove(name: str, **flags: Any) -> None:
     with opened(flags, make=False) as (_, cabinet):
         Issuers(cabinet).remove(name, SystemClock().now())
     click.echo(f"{name} may not launch any more")
+
+
+@issuers.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@with_store
+def check(name: str, *, as_json: bool, **flags: Any) -> None:
+    """Ask an EHR whether everything is there for launches, and for the server's own reads; status 1 if it is not."""
+    now = SystemClock().now()
+    with opened(flags, make=False) as (settings, cabinet):
+        issuer = Issuers(cabinet).named(name, now)
+        granting = granting_of(Ehrs(cabinet=cabinet), settings)
+        reader = RequestsFhirReader(settings.fhir_servers, loopback_http=True)
+        found = []
+        for one in examine(issuer, granting, reader, now):
+            found.append(one)
+            if not as_json:
+                click.echo(f"{'ok   ' if one.fine else 'WRONG'}  {one.what}{_mending(one)}")
+        reader.close()
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+    if not all(one.fine for one in found):
+        raise SystemExit(1)
+
+
+def _mending(finding: Finding) -> str:
+    return f"\n       to mend it: {finding.mend}" if finding.mend else ""
 
 
 @click.group()

@@ -121,17 +121,33 @@ class Granting:
         scopes = issuer.system_scopes
         return self._ask(issuer, {"grant_type": "client_credentials", "scope": " ".join(scopes)}, scopes, now)
 
+    def revoke(self, issuer: Issuer, token: str, hint: str, now: datetime) -> None:
+        """Have the EHR forget a token, if it can. Raises DataUnavailable, SettingsError.
+
+        Parameters
+        ----------
+        hint : str
+            ``refresh_token`` or ``access_token``.
+        """
+        endpoints = self.discovery.find(issuer.iss)
+        if endpoints.revocation:
+            form = {"token": token, "token_type_hint": hint}
+            self.endpoint.revoke(self._request(issuer, endpoints.revocation, form, now, audience=endpoints.token))
+
     def _ask(self, issuer: Issuer, form: Mapping[str, str], asked: Collection[str], now: datetime) -> Grant:
         url = self.discovery.find(issuer.iss).token
-        return read_grant(self.endpoint.ask(self._request(issuer, url, form, now)), asked, now)
+        return read_grant(self.endpoint.ask(self._request(issuer, url, form, now, audience=url)), asked, now)
 
-    def _request(self, issuer: Issuer, url: str, form: Mapping[str, str], now: datetime) -> TokenRequest:
+    def _request(
+        self, issuer: Issuer, url: str, form: Mapping[str, str], now: datetime, *, audience: str
+    ) -> TokenRequest:
+        """A request with proof of who we are, made for the token endpoint wherever it is sent (RFC 7523, 3)."""
         if issuer.method is not Method.PRIVATE_KEY_JWT:
             return TokenRequest(
                 url=url, form=form, method=issuer.method, client_id=issuer.client_id, client_secret=issuer.secret
             )
         key = self.keys.signer(issuer.alg, now)
-        proof = assertion(key, issuer.client_id, url, self.base_url + JWKS_PATH, now)
+        proof = assertion(key, issuer.client_id, audience, self.base_url + JWKS_PATH, now)
         return TokenRequest(url=url, form=form, method=issuer.method, assertion=proof)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import structlog
@@ -219,7 +219,7 @@ class Launching:
             "code_challenge_method": "S256",
             "nonce": pending.nonce,
         }
-        return f"{endpoints.authorize}{'&' if '?' in endpoints.authorize else '?'}{urlencode(asked)}"
+        return f"{endpoints.authorize}{'&' if '?' in endpoints.authorize else '?'}{urlencode(asked, quote_via=quote)}"
 
     def _pending(self, browser: str, state: str, now: datetime) -> Pending:
         """The launch that this browser began, once."""

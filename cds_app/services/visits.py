@@ -164,9 +164,11 @@ class Visits:
             self._pause(_PAUSE_S)
 
     def close(self, browser: str, visit_id: str) -> None:
-        """Log out: forget the visit and its tokens. There may be none."""
-        if is_secret(browser):
-            Drawer(self._cabinet, browser).take(KIND, visit_id, self._clock.now())
+        """Log out: forget the visit and its tokens, and have the EHR forget them if it can. There may be none."""
+        now = self._clock.now()
+        kept = Drawer(self._cabinet, browser).take(KIND, visit_id, now) if is_secret(browser) else None
+        if kept is not None:
+            self._revoke(content(kept, Held), now)
 
     def begin(self, drawer: Drawer, held: Held, now: datetime) -> None:
         """Put a new visit into a drawer; from now on it is the one that is meant."""
@@ -216,6 +218,14 @@ class Visits:
             raise
         self._keep(drawer, held, now, lambda there: _with(there, grant))
         return grant.access
+
+    def _revoke(self, held: Held, now: datetime) -> None:
+        """The user is logged out, whatever the EHR says to it."""
+        token, hint = (held.refresh, "refresh_token") if held.refresh else (held.access, "access_token")
+        try:
+            self._granting.revoke(self._issuer(held, now), token, hint, now)
+        except (DataUnavailable, SettingsError) as error:
+            _LOG.warning("not-revoked", code=error.code, field=error.field or "")
 
     def _issuer(self, held: Held, now: datetime) -> Issuer:
         issuer = self._issuers.at(held.visit.issuer, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -48,10 +48,6 @@ class Smart:
     keys: SigningKeys
     clock: Clock
     templates: Path
-    published: _Published = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "published", _Published(lambda: self.keys.published(self.clock.now())))
 
     @property
     def origin(self) -> str:
@@ -70,7 +66,7 @@ def origin_of(base_url: str) -> str:
 def blueprint(smart: Smart) -> Blueprint:
     """The endpoints."""
     routes = Blueprint("smart", __name__)
-    pages = _Pages(smart)
+    pages, published = _Pages(smart), _Published(lambda: smart.keys.published(smart.clock.now()))
 
     @routes.get(LAUNCH_PATH)
     def launch() -> ResponseReturnValue:
@@ -95,7 +91,7 @@ def blueprint(smart: Smart) -> Blueprint:
 
     @routes.get(JWKS_PATH)
     def jwks() -> ResponseReturnValue:
-        response = Response(smart.published(), mimetype="application/json")
+        response = Response(published(), mimetype="application/json")
         response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_S}"
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["X-Content-Type-Options"] = "nosniff"
