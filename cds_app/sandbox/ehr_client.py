@@ -68,8 +68,8 @@ class Event:
     Parameters
     ----------
     service : Service
-    context : mapping of str to str
-        ``userId``, ``patientId``, ``encounterId``.
+    context : mapping
+        ``userId``, ``patientId``, ``encounterId``, and what else the hook has.
     fhir_server : str
         Base URL of the EHR's FHIR endpoint.
     at : datetime
@@ -81,7 +81,7 @@ class Event:
     """
 
     service: Service
-    context: Mapping[str, str]
+    context: Mapping[str, Any]
     fhir_server: str
     at: datetime
     prefetch: Mapping[str, Any]
@@ -103,13 +103,13 @@ def discover(service_url: str, signer: Signer | None = None) -> tuple[Service, .
     return tuple(_service(one) for one in services)
 
 
-def event(service: Service, store: Store, context: Mapping[str, str], fhir_server: str) -> Event:
+def event(service: Service, store: Store, context: Mapping[str, Any], fhir_server: str) -> Event:
     """An event of now, its prefetch filled from the EHR's own store."""
     prefetch = {key: resolve(store, fhir_server, fill(template, context)) for key, template in service.prefetch.items()}
     return Event(service=service, context=context, fhir_server=fhir_server, at=store.now, prefetch=prefetch)
 
 
-def fill(template: str, context: Mapping[str, str]) -> str:
+def fill(template: str, context: Mapping[str, Any]) -> str:
     """Put the context into a prefetch template.
 
     Raises
@@ -197,13 +197,13 @@ def _service(listed: object) -> Service:
     )
 
 
-def _token_value(token: str, context: Mapping[str, str]) -> str:
+def _token_value(token: str, context: Mapping[str, Any]) -> str:
     if token in _USERS:
-        kind, _, value = context.get("userId", "").partition("/")
-        value = value if kind == _USERS[token] else ""
+        kind, _, name = str(context.get("userId", "")).partition("/")
+        value: Any = name if kind == _USERS[token] else ""
     else:
-        value = context.get(token.removeprefix("context."), "")
-    if not value:
+        value = context.get(token.removeprefix("context."))
+    if not isinstance(value, str) or not value:
         raise BadRequest("this event has no value for a token of a prefetch template", field=token)
     return value
 

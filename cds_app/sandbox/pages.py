@@ -11,9 +11,10 @@ from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound, TwinlineError
 from cds_app.sandbox.cardview import card_view
-from cds_app.sandbox.chart import chart
+from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
 from cds_app.sandbox.fhir_api import base_url
+from cds_app.sandbox.formulary import DOSE_LIMIT, FORMULARY, Wish
 from cds_app.sandbox.markdown import to_html
 from cds_app.sandbox.patients import SyntheticPatient
 from cds_app.sandbox.resources import instant
@@ -58,6 +59,7 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
         return _to_chart(patient_id)
 
     _route_cards(routes, desk)
+    _route_orders(routes, desk, listed)
     _route_clock(routes, desk, frozenset(listed))
     return routes
 
@@ -84,6 +86,30 @@ def _route_cards(routes: Blueprint, desk: Desk) -> None:
         return _to_chart(patient_id, f"card-{key}")
 
 
+def _route_orders(routes: Blueprint, desk: Desk, listed: Mapping[str, SyntheticPatient]) -> None:
+    """Choosing drugs, taking them back, signing."""
+
+    @routes.post("/patients/<patient_id>/orders")
+    def choose(patient_id: str) -> ResponseReturnValue:
+        wish = Wish(drug=request.form.get("drug", ""), dose=request.form.get("dose", ""))
+        desk.orders.choose(_listed(listed, patient_id).id, wish, base_url())
+        return _to_chart(patient_id, "ordering")
+
+    @routes.post("/patients/<patient_id>/orders/<name>/withdraw")
+    def withdraw(patient_id: str, name: str) -> ResponseReturnValue:
+        desk.orders.withdraw(_listed(listed, patient_id).id, name, with_cards=True)
+        return _to_chart(patient_id, "ordering")
+
+    @routes.post("/patients/<patient_id>/orders/sign")
+    def sign(patient_id: str) -> ResponseReturnValue:
+        patient = _listed(listed, patient_id)
+        if request.form.get("checked"):
+            desk.orders.sign_held(patient.id)
+        else:
+            desk.orders.sign(patient.id, base_url())
+        return _to_chart(patient_id, "ordering")
+
+
 def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
     """The simulated time."""
 
@@ -99,13 +125,19 @@ def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
 
 def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:
     visit = desk.visit(patient.id, base_url())
+    pad = desk.orders.pad(patient.id)
     coming = [at for at in patient.opens if at > desk.store.now]
     return {
         "chart": chart(desk.store, patient.id),
         "patient": patient,
         "now": desk.store.now,
-        "visit": visit,
+        "failures": (*(pad.review.failures if pad.review else ()), *visit.failures),
         "cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in visit.cards],
+        "order_cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in desk.orders.cards(patient.id)],
+        "pad": pad,
+        "unsigned": [(one["id"], order_of(one)) for one in pad.drafts],
+        "formulary": FORMULARY,
+        "dose_limit": DOSE_LIMIT,
         "coming": [(instant(at), at) for at in coming],
         "comment_limit": COMMENT_LIMIT,
         "box": (WIDTH, HEIGHT),
