@@ -16,6 +16,8 @@ from cds_app.sandbox.order_entry import OrderEntry
 from cds_app.sandbox.resources import Resource
 from cds_app.sandbox.screen import Call, Outcome, Shown, Visit
 from cds_app.sandbox.signing import Signer
+from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.staff import Seat
 from cds_app.sandbox.store import Store
 
 PATIENT_VIEW: Final = "patient-view"
@@ -35,13 +37,21 @@ class Desk:
     store : Store
     signer : Signer, optional
         Signs every call to the service.
+    smart : SmartServer, optional
+        Knows the apps, and hands out the tokens that go with hook calls; by default one without apps.
     """
 
-    def __init__(self, service_url: str, store: Store, signer: Signer | None = None) -> None:
+    def __init__(
+        self, service_url: str, store: Store, signer: Signer | None = None, smart: SmartServer | None = None
+    ) -> None:
         self.service_url = service_url
         self.store = store
         self.signer = signer
-        self._caller = Caller(service_url=service_url, store=store, signer=signer)
+        self.smart = smart or SmartServer()
+        self.seat = Seat()
+        self._caller = Caller(
+            service_url=service_url, store=store, signer=signer, seat=self.seat, tokens=self.smart.tokens
+        )
         self.orders = OrderEntry(self._caller)
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}

@@ -78,6 +78,8 @@ class Event:
         Key to resource, Bundle or None.
     instance : str
         ``hookInstance``.
+    authorization : mapping or None
+        ``fhirAuthorization``: a token for the FHIR endpoint.
     """
 
     service: Service
@@ -86,6 +88,7 @@ class Event:
     at: datetime
     prefetch: Mapping[str, Any]
     instance: str = field(default_factory=lambda: str(uuid.uuid4()))
+    authorization: Mapping[str, Any] | None = None
 
 
 def discover(service_url: str, signer: Signer | None = None) -> tuple[Service, ...]:
@@ -135,7 +138,7 @@ def fire(service_url: str, event: Event, signer: Signer | None = None) -> tuple[
         "context": dict(event.context),
         "prefetch": dict(event.prefetch),
         "extension": {SIMULATED_TIME: instant(event.at)},
-    }
+    } | ({"fhirAuthorization": dict(event.authorization)} if event.authorization else {})
     url = f"{_loopback(service_url)}/cds-services/{quote(event.service.id, safe='')}"
     body = _exchange("POST", url, request, signer)
     cards = body.get("cards") if isinstance(body, dict) else None

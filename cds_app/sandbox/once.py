@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Final, TextIO
 
 from cds_app.sandbox.chart import order_of
+from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.formulary import Wish
 from cds_app.sandbox.markdown import to_plain
@@ -18,6 +19,7 @@ from cds_app.sandbox.patients import Expected, SyntheticPatient
 from cds_app.sandbox.screen import Shown, Visit
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.signing import Signer
+from cds_app.sandbox.smart import SmartServer
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "
@@ -80,7 +82,7 @@ def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO, 
         card, every deteriorating one had a card, and no order that does not suit was signed without one; else 1.
     """
     store = new_store(cohort)
-    desk = Desk(service_url, store, signer)
+    desk = Desk(service_url, store, signer, SmartServer([twinline(service_url)]))
     with running(create_sandbox(service_url, cohort, desk=desk)) as ehr:
         walk = _Walk(desk=desk, base=f"{ehr}/fhir", out=out)
         for at, patient in _openings(cohort):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.formulary import Author, Wish, draft_order, signed
-from cds_app.sandbox.hooks import USER, Caller
+from cds_app.sandbox.hooks import Caller
 from cds_app.sandbox.resources import Resource, reference
 from cds_app.sandbox.screen import Shown, Visit
 
@@ -73,7 +73,8 @@ class OrderEntry:
         store = self._caller.store
         store.read("Patient", patient_id)
         stay = encounter(store, patient_id)
-        author = Author(patient=patient_id, encounter=stay["id"] if stay else None, user=USER, at=store.now)
+        user = self._caller.seat.person.reference
+        author = Author(patient=patient_id, encounter=stay["id"] if stay else None, user=user, at=store.now)
         made = draft_order(wish, author)
         with self._lock:
             if len(self.pad(patient_id).drafts) >= DRAFTS_LIMIT:

@@ -9,34 +9,28 @@ from typing import Any
 from flask import Blueprint, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cds_app.errors import BadRequest, NotFound, TwinlineError
+from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.cardview import card_view
 from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
 from cds_app.sandbox.fhir_api import base_url
+from cds_app.sandbox.forms import same_origin
 from cds_app.sandbox.formulary import DOSE_LIMIT, FORMULARY, Wish
 from cds_app.sandbox.markdown import to_html
 from cds_app.sandbox.patients import SyntheticPatient
 from cds_app.sandbox.resources import instant
 from cds_app.sandbox.search import interval
+from cds_app.sandbox.staff import PRACTITIONERS
 from cds_app.sandbox.trends import HEIGHT, WIDTH
 
 _MAX_STEP_H = 24 * 14
-
-
-class Forbidden(TwinlineError):
-    """A form that was not sent from a page of this server."""
-
-    code = "forbidden"
-    status = 403
-    issue_type = "forbidden"
 
 
 def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
     """Pages over one desk."""
     routes = Blueprint("pages", __name__)
     listed = {one.id: one for one in patients}
-    routes.before_request(_same_origin)
+    routes.before_request(same_origin)
     routes.app_template_filter("markdown")(to_html)
     routes.app_template_filter("clock")(_clock)
 
@@ -47,7 +41,14 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
     @routes.get("/")
     def index() -> ResponseReturnValue:
         charts = [(chart(desk.store, one.id), one) for one in patients]
-        return render_template("sandbox/index.html", charts=charts, now=desk.store.now)
+        return render_template(
+            "sandbox/index.html", charts=charts, now=desk.store.now, staff=PRACTITIONERS, person=desk.seat.person
+        )
+
+    @routes.post("/sandbox/user")
+    def sign_in() -> ResponseReturnValue:
+        desk.seat.take(request.form.get("practitioner", ""))
+        return redirect(url_for("pages.index"), 303)
 
     @routes.get("/patients/<patient_id>")
     def open_chart(patient_id: str) -> ResponseReturnValue:
@@ -174,20 +175,6 @@ def _target(said: Mapping[str, Any], now: datetime) -> datetime:
     if not 0 < hours <= _MAX_STEP_H:
         raise BadRequest(f"more than 0 and at most {_MAX_STEP_H}", field="hours")
     return now + timedelta(hours=hours)
-
-
-def _same_origin() -> None:
-    """Refuse what another site's page sends.
-
-    Browsers say where a POST comes from. A client that is no browser says nothing, and must then send JSON, which no
-    foreign page can do without asking first.
-    """
-    if request.method != "POST":
-        return
-    origin = request.headers.get("Origin")
-    ours = f"{request.scheme}://{request.host}"
-    if origin != ours and not (origin is None and request.is_json):
-        raise Forbidden("this form was not sent from a page of the sandbox")
 
 
 def _clock(at: datetime) -> str:

@@ -30,7 +30,7 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def ehr(stub: Stub) -> Iterator[str]:
-    with running(create_sandbox(stub.url, PATIENTS, now=NOW)) as url:
+    with running(create_sandbox(stub.url, PATIENTS, now=NOW, open_fhir=True)) as url:
         yield url
 
 
