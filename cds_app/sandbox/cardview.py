@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cds_app.sandbox.desk import Outcome, Shown
+from cds_app.sandbox.screen import Outcome, Shown
 
 _TIERS = ("critical", "warning", "info")
 

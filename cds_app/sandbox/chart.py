@@ -229,13 +229,16 @@ def _finding(key: str, points: Sequence[Point]) -> str:
 def _medicines(store: Store, patient_id: str) -> Iterator[Order]:
     for one in reversed(_own(store, "MedicationRequest", patient_id)):
         if one["status"] in _STANDING:
-            instructions = (str(entry.get("text", "")) for entry in one.get("dosageInstruction", ()))
-            yield Order(
-                what=_text(one.get("medicationCodeableConcept")), how=next(instructions, ""), state=one["status"]
-            )
+            yield order_of(one)
     for one in _own(store, "MedicationStatement", patient_id):
         how = _instruction(one.get("dosage", ()))
         yield Order(what=_text(one["medicationCodeableConcept"]), how=how, state="taken at home")
+
+
+def order_of(request: Resource) -> Order:
+    """A MedicationRequest as a line of the chart."""
+    how = _instruction(request.get("dosageInstruction", ()))
+    return Order(what=_text(request.get("medicationCodeableConcept")), how=how, state=request["status"])
 
 
 def _orders(store: Store, patient_id: str) -> Iterator[Order]:

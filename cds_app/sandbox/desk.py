@@ -3,79 +3,28 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Final
 
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
-from cds_app.sandbox.ehr_client import Card, Service, ServiceFailure
+from cds_app.sandbox.ehr_client import Card, ServiceFailure
+from cds_app.sandbox.hooks import Caller
+from cds_app.sandbox.order_entry import OrderEntry
 from cds_app.sandbox.resources import Resource
+from cds_app.sandbox.screen import Call, Outcome, Shown, Visit
 from cds_app.sandbox.signing import Signer
+from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.staff import Seat
 from cds_app.sandbox.store import Store
 
-USER: Final = "Practitioner/synthetic-clinician"
 PATIENT_VIEW: Final = "patient-view"
 ENCOUNTER_START: Final = "encounter-start"
 COMMENT_LIMIT: Final = 500
 
 _DRAFTED: Final = frozenset({"MedicationRequest", "ServiceRequest"})
-_RANK: Final = {"critical": 0, "warning": 1, "info": 2}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A card on the screen: under which key the page knows it, whose it is, and the card as it came."""
-
-    key: str
-    service: str
-    card: Card
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One hook call: which hook, how long it took in milliseconds, and the failure if it was one."""
-
-    hook: str
-    took_ms: float
-    failure: ServiceFailure | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """What opening the chart brought.
-
-    Parameters
-    ----------
-    at : datetime
-        Simulated time.
-    cards : tuple of Shown
-        Critical, then warning, then info.
-    calls : tuple of Call
-        In the order in which they were made.
-    """
-
-    at: datetime
-    cards: tuple[Shown, ...]
-    calls: tuple[Call, ...]
-
-    @property
-    def failures(self) -> tuple[ServiceFailure, ...]:
-        """What went wrong."""
-        return tuple(one.failure for one in self.calls if one.failure is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What the clinician did with a card, for the page; a failure when the service did not take the feedback."""
-
-    text: str
-    closed: bool
-    suggestion: str = ""
-    failure: ServiceFailure | None = None
 
 
 class Desk:
@@ -88,12 +37,22 @@ class Desk:
     store : Store
     signer : Signer, optional
         Signs every call to the service.
+    smart : SmartServer, optional
+        Knows the apps, and hands out the tokens that go with hook calls; by default one without apps.
     """
 
-    def __init__(self, service_url: str, store: Store, signer: Signer | None = None) -> None:
+    def __init__(
+        self, service_url: str, store: Store, signer: Signer | None = None, smart: SmartServer | None = None
+    ) -> None:
         self.service_url = service_url
         self.store = store
         self.signer = signer
+        self.smart = smart or SmartServer()
+        self.seat = Seat()
+        self._caller = Caller(
+            service_url=service_url, store=store, signer=signer, seat=self.seat, tokens=self.smart.tokens
+        )
+        self.orders = OrderEntry(self._caller)
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
         self._begun: set[str] = set()
@@ -119,22 +78,31 @@ class Desk:
         return tuple(self._outcomes.get((patient_id, key), ()))
 
     def accept(self, patient_id: str, key: str, suggestion_id: str) -> tuple[Resource, ...]:
-        """Create what a suggestion proposes, as drafts, and tell the service.
+        """Do what a suggestion proposes, and tell the service: create drafts, or take an unsigned order off the pad.
+
+        Returns
+        -------
+        tuple of Resource
+            The drafts that were created.
 
         Raises
         ------
         NotFound
-            When the card is not on the screen or has no such suggestion.
+            When the card is not on the screen, has no such suggestion, or the unsigned order is gone.
         BadRequest
-            When its resource is not FHIR R4, or the card or the suggestion is done with.
+            When its resource is not FHIR R4, the action is another one, or the card or the suggestion is done with.
         """
         shown = self._on_screen(patient_id, key)
         if any(one.suggestion == suggestion_id for one in self.outcomes(patient_id, key)):
             raise BadRequest("this suggestion was accepted already", field="suggestion")
         suggestion = _suggestion(shown.card, suggestion_id)
-        made = tuple(self._draft(action) for action in suggestion.get("actions", ()) if action.get("type") == "create")
+        actions = [_known(one) for one in suggestion.get("actions", ())]
+        made = tuple(self._draft(one) for one in actions if one["type"] == "create")
+        removed = [_draft_id(one) for one in actions if one["type"] == "delete"]
+        for name in removed:
+            self.orders.withdraw(patient_id, name)
         item = ehr_client.accepted(str(shown.card.get("uuid", "")), suggestion_id, self.store.now)
-        told = Outcome(text=f"Accepted: {suggestion['label']}", closed=False, suggestion=suggestion_id)
+        told = Outcome(text=f"Accepted: {suggestion['label']}", closed=bool(removed), suggestion=suggestion_id)
         self._tell(patient_id, shown, item, told)
         return made
 
@@ -159,50 +127,20 @@ class Desk:
         self._tell(patient_id, shown, item, Outcome(text=said, closed=True))
 
     def _open(self, patient_id: str, base: str) -> Visit:
-        shown: list[Shown] = []
-        calls: list[Call] = []
-        try:
-            services = ehr_client.discover(self.service_url, self.signer)
-        except ServiceFailure as failure:
-            calls.append(Call(hook="discovery", took_ms=0.0, failure=failure))
-            services = ()
-        for service in self._due(services, patient_id):
-            found, call = self._fire(service, patient_id, base)
-            shown.extend(found)
-            calls.append(call)
-        shown.sort(key=lambda one: _RANK.get(str(one.card.get("indicator")), len(_RANK)))
-        visit = Visit(at=self.store.now, cards=tuple(shown), calls=tuple(calls))
-        self._visits[patient_id] = visit
-        return visit
-
-    def _due(self, services: tuple[Service, ...], patient_id: str) -> list[Service]:
-        """The services to call: those for the start of an encounter first, and once for each encounter."""
+        """Fire what is due: for the start of an encounter first, and once for each encounter."""
         stay = encounter(self.store, patient_id)
         starting = stay is not None and stay["id"] not in self._begun
         hooks = (*((ENCOUNTER_START,) if starting else ()), PATIENT_VIEW)
-        return [one for hook in hooks for one in services if one.hook == hook]
-
-    def _fire(self, service: Service, patient_id: str, base: str) -> tuple[list[Shown], Call]:
-        stay = encounter(self.store, patient_id)
-        context = {"userId": USER, "patientId": patient_id} | ({"encounterId": stay["id"]} if stay else {})
-        began = time.perf_counter()
-        cards: tuple[Card, ...] = ()
-        failed: ServiceFailure | None = None
-        try:
-            event = ehr_client.event(service, self.store, context, base)
-            cards = ehr_client.fire(self.service_url, event, self.signer)
-        except ServiceFailure as failure:
-            failed = failure
-        call = Call(hook=service.hook, took_ms=1000.0 * (time.perf_counter() - began), failure=failed)
-        if failed is None and stay is not None and service.hook == ENCOUNTER_START:
+        visit = self._caller.fire(hooks, patient_id, base)
+        if stay is not None and any(_begun(one) for one in visit.calls):
             self._begun.add(stay["id"])
-        return [
-            Shown(key=_key(service, at, card), service=service.id, card=card) for at, card in enumerate(cards)
-        ], call
+        self._visits[patient_id] = visit
+        return visit
 
     def _on_screen(self, patient_id: str, key: str) -> Shown:
         visit = self._visits.get(patient_id)
-        found = next((one for one in visit.cards if one.key == key), None) if visit else None
+        cards = (*self.orders.cards(patient_id), *(visit.cards if visit else ()))
+        found = next((one for one in cards if one.key == key), None)
         if found is None:
             raise NotFound("this card is not on the screen any more", field="card")
         if any(one.closed for one in self.outcomes(patient_id, key)):
@@ -227,8 +165,8 @@ class Desk:
         self._outcomes.setdefault((patient_id, shown.key), []).append(told)
 
 
-def _key(service: Service, at: int, card: Card) -> str:
-    return str(card.get("uuid") or f"{service.id}-{at}")
+def _begun(call: Call) -> bool:
+    return call.hook == ENCOUNTER_START and call.failure is None
 
 
 def _suggestion(card: Card, suggestion_id: str) -> Mapping[str, Any]:
@@ -237,6 +175,17 @@ def _suggestion(card: Card, suggestion_id: str) -> Mapping[str, Any]:
             found: Mapping[str, Any] = one
             return found
     raise NotFound("the card has no such suggestion", field="suggestion")
+
+
+def _known(action: object) -> Mapping[str, Any]:
+    """An action that this EHR can do; passing over another would look as if it had been done."""
+    if not isinstance(action, dict) or action.get("type") not in ("create", "delete"):
+        raise BadRequest("only create and delete can be done here", field="suggestions.actions.type")
+    return action
+
+
+def _draft_id(action: Mapping[str, Any]) -> str:
+    return str(action.get("resourceId", "")).rpartition("/")[2]
 
 
 def _reason(card: Card, code: str) -> Mapping[str, str]:

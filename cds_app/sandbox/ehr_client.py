@@ -68,8 +68,8 @@ class Event:
     Parameters
     ----------
     service : Service
-    context : mapping of str to str
-        ``userId``, ``patientId``, ``encounterId``.
+    context : mapping
+        ``userId``, ``patientId``, ``encounterId``, and what else the hook has.
     fhir_server : str
         Base URL of the EHR's FHIR endpoint.
     at : datetime
@@ -78,14 +78,17 @@ class Event:
         Key to resource, Bundle or None.
     instance : str
         ``hookInstance``.
+    authorization : mapping or None
+        ``fhirAuthorization``: a token for the FHIR endpoint.
     """
 
     service: Service
-    context: Mapping[str, str]
+    context: Mapping[str, Any]
     fhir_server: str
     at: datetime
     prefetch: Mapping[str, Any]
     instance: str = field(default_factory=lambda: str(uuid.uuid4()))
+    authorization: Mapping[str, Any] | None = None
 
 
 def discover(service_url: str, signer: Signer | None = None) -> tuple[Service, ...]:
@@ -103,13 +106,13 @@ def discover(service_url: str, signer: Signer | None = None) -> tuple[Service, .
     return tuple(_service(one) for one in services)
 
 
-def event(service: Service, store: Store, context: Mapping[str, str], fhir_server: str) -> Event:
+def event(service: Service, store: Store, context: Mapping[str, Any], fhir_server: str) -> Event:
     """An event of now, its prefetch filled from the EHR's own store."""
     prefetch = {key: resolve(store, fhir_server, fill(template, context)) for key, template in service.prefetch.items()}
     return Event(service=service, context=context, fhir_server=fhir_server, at=store.now, prefetch=prefetch)
 
 
-def fill(template: str, context: Mapping[str, str]) -> str:
+def fill(template: str, context: Mapping[str, Any]) -> str:
     """Put the context into a prefetch template.
 
     Raises
@@ -135,7 +138,7 @@ def fire(service_url: str, event: Event, signer: Signer | None = None) -> tuple[
         "context": dict(event.context),
         "prefetch": dict(event.prefetch),
         "extension": {SIMULATED_TIME: instant(event.at)},
-    }
+    } | ({"fhirAuthorization": dict(event.authorization)} if event.authorization else {})
     url = f"{_loopback(service_url)}/cds-services/{quote(event.service.id, safe='')}"
     body = _exchange("POST", url, request, signer)
     cards = body.get("cards") if isinstance(body, dict) else None
@@ -197,13 +200,13 @@ def _service(listed: object) -> Service:
     )
 
 
-def _token_value(token: str, context: Mapping[str, str]) -> str:
+def _token_value(token: str, context: Mapping[str, Any]) -> str:
     if token in _USERS:
-        kind, _, value = context.get("userId", "").partition("/")
-        value = value if kind == _USERS[token] else ""
+        kind, _, name = str(context.get("userId", "")).partition("/")
+        value: Any = name if kind == _USERS[token] else ""
     else:
-        value = context.get(token.removeprefix("context."), "")
-    if not value:
+        value = context.get(token.removeprefix("context."))
+    if not isinstance(value, str) or not value:
         raise BadRequest("this event has no value for a token of a prefetch template", field=token)
     return value
 

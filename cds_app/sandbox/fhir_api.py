@@ -10,17 +10,24 @@ from flask import Blueprint, Response, json, request
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound, TwinlineError, UnsupportedMedia
+from cds_app.sandbox.access import Guard, Visible, check_query, check_visible, visible
 from cds_app.sandbox.resources import Resource, instant
 from cds_app.sandbox.search import search
-from cds_app.sandbox.store import CREATABLE, TYPES, Store, known_type
+from cds_app.sandbox.store import CREATABLE, TYPES, New, Store, known_type
+from cds_app.sandbox.transactions import read_transaction, transaction_response
 
 MEDIA_TYPE = "application/fhir+json"
 _JSON = frozenset({MEDIA_TYPE, "application/json"})
 
 
-def blueprint(store: Store) -> Blueprint:
-    """The endpoint over one store, at ``/fhir``."""
+def blueprint(store: Store, guard: Guard) -> Blueprint:
+    """The endpoint over one store, at ``/fhir``, behind a guard."""
     routes = Blueprint("fhir", __name__, url_prefix="/fhir")
+
+    @routes.before_request
+    def admit() -> None:
+        if request.endpoint != "fhir.metadata":
+            guard.admit()
 
     @routes.get("/metadata")
     def metadata() -> ResponseReturnValue:
@@ -29,22 +36,39 @@ def blueprint(store: Store) -> Blueprint:
     @routes.get("/<kind>")
     def find(kind: str) -> ResponseReturnValue:
         query = parse_qsl(request.query_string.decode("ascii", "replace"), keep_blank_values=True)
-        return answer(searchset(store, base_url(), kind, query))
+        test = visible(known_type(kind), "s")
+        check_query(kind, query)
+        return answer(searchset(store, base_url(), kind, query, test))
 
     @routes.get("/<kind>/<name>")
     def read(kind: str, name: str) -> ResponseReturnValue:
-        return _versioned(store.read(kind, name), 200)
+        test = visible(known_type(kind), "r")
+        found = store.read(kind, name)
+        check_visible(kind, store.patient_of(found), test)
+        return _versioned(found, 200)
 
+    _route_writing(routes, store)
+    return routes
+
+
+def _route_writing(routes: Blueprint, store: Store) -> None:
     @routes.post("/<kind>")
     def create(kind: str) -> ResponseReturnValue:
-        if request.mimetype not in _JSON:
-            raise UnsupportedMedia(f"send {MEDIA_TYPE}", field="Content-Type")
-        made = store.create(kind, _body())
+        (made,) = _create(store, [New(kind=kind, body=_body())])
         response = _versioned(made, 201)
         response.headers["Location"] = f"{base_url()}/{kind}/{made['id']}/_history/1"
         return response
 
-    return routes
+    @routes.post("/", strict_slashes=False)
+    def transaction() -> ResponseReturnValue:
+        made = _create(store, read_transaction(_body()))
+        return answer(transaction_response(base_url(), made))
+
+
+def _create(store: Store, wanted: Sequence[New]) -> tuple[Resource, ...]:
+    """Create what the caller may create."""
+    tests = {one.kind: visible(known_type(one.kind), "c") for one in wanted}
+    return store.create_all(wanted, lambda kind, patient: check_visible(kind, patient, tests[kind]))
 
 
 def base_url() -> str:
@@ -52,8 +76,15 @@ def base_url() -> str:
     return f"{request.host_url.rstrip('/')}/fhir"
 
 
-def searchset(store: Store, base: str, kind: str, query: Sequence[tuple[str, str]]) -> Resource:
+def searchset(
+    store: Store, base: str, kind: str, query: Sequence[tuple[str, str]], test: Visible | None = None
+) -> Resource:
     """The Bundle that answers a search.
+
+    Parameters
+    ----------
+    test : callable, optional
+        What may be seen; by default everything.
 
     Raises
     ------
@@ -62,7 +93,9 @@ def searchset(store: Store, base: str, kind: str, query: Sequence[tuple[str, str
     BadRequest
         For a parameter that is unknown or malformed.
     """
-    page = search(store.all(known_type(kind)), kind, query)
+    page = search(
+        [one for one in store.all(known_type(kind)) if test is None or test(store.patient_of(one))], kind, query
+    )
     links = [{"relation": "self", "url": f"{base}/{kind}?{urlencode(query)}"}]
     if page.next_offset is not None:
         following = [*((name, value) for name, value in query if name != "_offset"), ("_offset", str(page.next_offset))]
@@ -119,6 +152,8 @@ def _versioned(resource: Resource, status: int) -> Response:
 
 
 def _body() -> object:
+    if request.mimetype not in _JSON:
+        raise UnsupportedMedia(f"send {MEDIA_TYPE}", field="Content-Type")
     try:
         return json.loads(request.get_data())
     except (ValueError, RecursionError) as error:

@@ -10,11 +10,16 @@ from datetime import datetime
 from statistics import median
 from typing import Any, Final, TextIO
 
-from cds_app.sandbox.desk import Desk, Shown, Visit
+from cds_app.sandbox.chart import order_of
+from cds_app.sandbox.clients import twinline
+from cds_app.sandbox.desk import Desk
+from cds_app.sandbox.formulary import Wish
 from cds_app.sandbox.markdown import to_plain
 from cds_app.sandbox.patients import Expected, SyntheticPatient
+from cds_app.sandbox.screen import Shown, Visit
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.signing import Signer
+from cds_app.sandbox.smart import SmartServer
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "
@@ -74,15 +79,17 @@ def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO, 
     -------
     int
         0 when every call was answered with 200, feedback was honoured, quiet patients had no warning and no critical
-        card, and every deteriorating one had a card; else 1.
+        card, every deteriorating one had a card, and no order that does not suit was signed without one; else 1.
     """
     store = new_store(cohort)
-    desk = Desk(service_url, store, signer)
+    desk = Desk(service_url, store, signer, SmartServer([twinline(service_url)]))
     with running(create_sandbox(service_url, cohort, desk=desk)) as ehr:
         walk = _Walk(desk=desk, base=f"{ehr}/fhir", out=out)
         for at, patient in _openings(cohort):
             store.step_to(at)
             _open(walk, patient)
+            for drug in (drug for due, drug in patient.orders if due == at):
+                _order(walk, patient, Wish(drug=drug))
     problems = list(_problems(walk.tally, cohort))
     _conclude(walk, cohort, problems)
     return 1 if problems else 0
@@ -128,8 +135,9 @@ def _options(card: Mapping[str, Any]) -> Iterator[str]:
     suggestions = card.get("suggestions", ())
     refused = card.get("extension", {}).get(_EXPLANATION, {}).get("refused", ())
     if suggestions:
+        creates = any(action.get("type") == "create" for one in suggestions for action in one.get("actions", ()))
         yield ""
-        yield "Can be accepted as a draft:"
+        yield "Can be accepted as a draft:" if creates else "Can be accepted:"
     yield from (f"- {one['label']}" for one in suggestions)
     if refused:
         yield ""
@@ -190,6 +198,67 @@ def _again(walk: _Walk, patient: SyntheticPatient, shown: Shown) -> None:
 def _topic(shown: Shown) -> tuple[str, str]:
     source = shown.card.get("source", {})
     return shown.service, str(source.get("topic", {}).get("code") or shown.card["summary"])
+
+
+# --- what the clinician means to order
+
+
+def _order(walk: _Walk, patient: SyntheticPatient, wish: Wish) -> None:
+    """Choose a drug, sign it, and take the order back if that is what the card proposes."""
+    orders = walk.desk.orders
+    chosen = orders.choose(patient.id, wish, walk.base)
+    what = order_of(chosen.drafts[-1])
+    walk.say()
+    walk.say(f">>> Order chosen for {patient.id}: {what.what}, {what.how} (order-select)", _INDENT)
+    _print_review(walk, patient, chosen.review, whole=False)
+    signed = orders.sign(patient.id, walk.base)
+    walk.say()
+    walk.say(">>> Signing it (order-sign)", _INDENT)
+    _print_review(walk, patient, orders.pad(patient.id).review, whole=True)
+    if signed:
+        walk.tally.failures.append(f"{patient.id}: {what.what} was signed, and nothing was said")
+        return
+    _take_back(walk, patient, str(chosen.drafts[-1]["id"]))
+
+
+def _print_review(walk: _Walk, patient: SyntheticPatient, review: Visit | None, *, whole: bool) -> None:
+    """What was said of the orders: each card, or its first line only."""
+    if review is None:
+        return
+    walk.tally.took_ms.extend(one.took_ms for one in review.calls if one.failure is None)
+    walk.tally.failures.extend(f"{patient.id}: {one}" for one in review.failures)
+    walk.tally.tiers.update(_tier(one) for one in review.cards)
+    for failure in review.failures:
+        walk.say(f"FAILED: {failure}", _INDENT)
+    for shown in review.cards:
+        if whole:
+            _print_card(walk, shown)
+        else:
+            walk.say(f"[{_tier(shown).upper()}] {shown.card['summary']}", _INDENT)
+
+
+def _take_back(walk: _Walk, patient: SyntheticPatient, draft: str) -> None:
+    """By the card's own suggestion where it has one, so that the service learns of it; else by hand."""
+    proposed = ((one, suggestion) for one in walk.desk.orders.cards(patient.id) for suggestion in _removing(one, draft))
+    shown, suggestion = next(proposed, (None, None))
+    walk.say()
+    if shown is None or suggestion is None:
+        walk.desk.orders.withdraw(patient.id, draft)
+        walk.say(">>> Taken back by hand: no card proposed it.", _INDENT)
+        return
+    walk.desk.accept(patient.id, shown.key, str(suggestion["uuid"]))
+    failed = [one.failure for one in walk.desk.outcomes(patient.id, shown.key) if one.failure is not None]
+    walk.tally.failures.extend(f"feedback: {one}" for one in failed)
+    walk.say(f">>> Accepted: {suggestion['label']}. Nothing was signed.", _INDENT)
+
+
+def _removing(shown: Shown, draft: str) -> list[Mapping[str, Any]]:
+    """The suggestions of a card that take this draft off the pad."""
+    return [
+        one
+        for one in shown.card.get("suggestions", ())
+        if any(str(action.get("resourceId", "")).endswith(f"/{draft}") for action in one.get("actions", ()))
+    ]
 
 
 # --- the end

@@ -9,33 +9,28 @@ from typing import Any
 from flask import Blueprint, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cds_app.errors import BadRequest, NotFound, TwinlineError
+from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.cardview import card_view
-from cds_app.sandbox.chart import chart
+from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
 from cds_app.sandbox.fhir_api import base_url
+from cds_app.sandbox.forms import same_origin
+from cds_app.sandbox.formulary import DOSE_LIMIT, FORMULARY, Wish
 from cds_app.sandbox.markdown import to_html
 from cds_app.sandbox.patients import SyntheticPatient
 from cds_app.sandbox.resources import instant
 from cds_app.sandbox.search import interval
+from cds_app.sandbox.staff import PRACTITIONERS
 from cds_app.sandbox.trends import HEIGHT, WIDTH
 
 _MAX_STEP_H = 24 * 14
-
-
-class Forbidden(TwinlineError):
-    """A form that was not sent from a page of this server."""
-
-    code = "forbidden"
-    status = 403
-    issue_type = "forbidden"
 
 
 def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
     """Pages over one desk."""
     routes = Blueprint("pages", __name__)
     listed = {one.id: one for one in patients}
-    routes.before_request(_same_origin)
+    routes.before_request(same_origin)
     routes.app_template_filter("markdown")(to_html)
     routes.app_template_filter("clock")(_clock)
 
@@ -46,7 +41,14 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
     @routes.get("/")
     def index() -> ResponseReturnValue:
         charts = [(chart(desk.store, one.id), one) for one in patients]
-        return render_template("sandbox/index.html", charts=charts, now=desk.store.now)
+        return render_template(
+            "sandbox/index.html", charts=charts, now=desk.store.now, staff=PRACTITIONERS, person=desk.seat.person
+        )
+
+    @routes.post("/sandbox/user")
+    def sign_in() -> ResponseReturnValue:
+        desk.seat.take(request.form.get("practitioner", ""))
+        return redirect(url_for("pages.index"), 303)
 
     @routes.get("/patients/<patient_id>")
     def open_chart(patient_id: str) -> ResponseReturnValue:
@@ -58,6 +60,7 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
         return _to_chart(patient_id)
 
     _route_cards(routes, desk)
+    _route_orders(routes, desk, listed)
     _route_clock(routes, desk, frozenset(listed))
     return routes
 
@@ -84,6 +87,30 @@ def _route_cards(routes: Blueprint, desk: Desk) -> None:
         return _to_chart(patient_id, f"card-{key}")
 
 
+def _route_orders(routes: Blueprint, desk: Desk, listed: Mapping[str, SyntheticPatient]) -> None:
+    """Choosing drugs, taking them back, signing."""
+
+    @routes.post("/patients/<patient_id>/orders")
+    def choose(patient_id: str) -> ResponseReturnValue:
+        wish = Wish(drug=request.form.get("drug", ""), dose=request.form.get("dose", ""))
+        desk.orders.choose(_listed(listed, patient_id).id, wish, base_url())
+        return _to_chart(patient_id, "ordering")
+
+    @routes.post("/patients/<patient_id>/orders/<name>/withdraw")
+    def withdraw(patient_id: str, name: str) -> ResponseReturnValue:
+        desk.orders.withdraw(_listed(listed, patient_id).id, name, with_cards=True)
+        return _to_chart(patient_id, "ordering")
+
+    @routes.post("/patients/<patient_id>/orders/sign")
+    def sign(patient_id: str) -> ResponseReturnValue:
+        patient = _listed(listed, patient_id)
+        if request.form.get("checked"):
+            desk.orders.sign_held(patient.id)
+        else:
+            desk.orders.sign(patient.id, base_url())
+        return _to_chart(patient_id, "ordering")
+
+
 def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
     """The simulated time."""
 
@@ -99,13 +126,19 @@ def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
 
 def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:
     visit = desk.visit(patient.id, base_url())
+    pad = desk.orders.pad(patient.id)
     coming = [at for at in patient.opens if at > desk.store.now]
     return {
         "chart": chart(desk.store, patient.id),
         "patient": patient,
         "now": desk.store.now,
-        "visit": visit,
+        "failures": (*(pad.review.failures if pad.review else ()), *visit.failures),
         "cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in visit.cards],
+        "order_cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in desk.orders.cards(patient.id)],
+        "pad": pad,
+        "unsigned": [(one["id"], order_of(one)) for one in pad.drafts],
+        "formulary": FORMULARY,
+        "dose_limit": DOSE_LIMIT,
         "coming": [(instant(at), at) for at in coming],
         "comment_limit": COMMENT_LIMIT,
         "box": (WIDTH, HEIGHT),
@@ -142,20 +175,6 @@ def _target(said: Mapping[str, Any], now: datetime) -> datetime:
     if not 0 < hours <= _MAX_STEP_H:
         raise BadRequest(f"more than 0 and at most {_MAX_STEP_H}", field="hours")
     return now + timedelta(hours=hours)
-
-
-def _same_origin() -> None:
-    """Refuse what another site's page sends.
-
-    Browsers say where a POST comes from. A client that is no browser says nothing, and must then send JSON, which no
-    foreign page can do without asking first.
-    """
-    if request.method != "POST":
-        return
-    origin = request.headers.get("Origin")
-    ours = f"{request.scheme}://{request.host}"
-    if origin != ours and not (origin is None and request.is_json):
-        raise Forbidden("this form was not sent from a page of the sandbox")
 
 
 def _clock(at: datetime) -> str:

@@ -33,6 +33,8 @@ class SyntheticPatient:
         Every version of every resource, in the order in which the chart comes to hold them.
     opens : tuple of datetime
         When a clinician opens the chart, ascending.
+    orders : tuple of (datetime, str)
+        What a clinician then means to order, and should not.
     """
 
     id: str
@@ -41,6 +43,7 @@ class SyntheticPatient:
     expected: Expected
     resources: tuple[TimedResource, ...]
     opens: tuple[datetime, ...]
+    orders: tuple[tuple[datetime, str], ...]
 
 
 def cohort(seed: int, start: datetime) -> tuple[SyntheticPatient, ...]:
@@ -77,4 +80,5 @@ def _patient(number: int, story: Story, start: datetime, rng: np.random.Generato
         expected=story.expected,
         resources=tuple(sorted(scribe.written, key=lambda one: one.known_at)),
         opens=tuple(start + timedelta(hours=hour) for hour in story.opens),
+        orders=tuple((start + timedelta(hours=hour), drug) for hour, drug in story.orders),
     )

@@ -32,6 +32,9 @@ _TOKENS: Final[Mapping[str, Mapping[str, str]]] = {
     "ServiceRequest": {"code": "code", "status": "status", "intent": "intent"},
     "AllergyIntolerance": {"code": "code", "clinical-status": "clinicalStatus"},
     "DiagnosticReport": {"code": "code", "category": "category", "status": "status"},
+    "Task": {"code": "code", "status": "status", "intent": "intent"},
+    "Provenance": {},
+    "Practitioner": {},
 }
 _DATES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Patient": {"birthdate": ("birthDate",)},
@@ -45,7 +48,11 @@ _DATES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "ServiceRequest": {"authored": ("authoredOn",)},
     "AllergyIntolerance": {"date": ("recordedDate",)},
     "DiagnosticReport": {"date": ("effectiveDateTime", "effectivePeriod")},
+    "Task": {"authored-on": ("authoredOn",)},
+    "Provenance": {"recorded": ("recorded",)},
+    "Practitioner": {},
 }
+_PATIENTLESS: Final = frozenset({"Patient", "Practitioner", "Provenance"})
 _CONTROLS: Final = frozenset({"_sort", "_count", "_offset", "_format"})
 _PREFIXED: Final = re.compile(r"(eq|lt|le|gt|ge)?(\d{4}.*)")
 _PARTIAL: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
@@ -102,7 +109,9 @@ def search(resources: Sequence[Resource], kind: str, query: Sequence[tuple[str, 
 
 
 def _test(kind: str, name: str, value: str) -> Test:
-    if name in ("patient", "subject") and kind != "Patient":
+    if name == "target" and kind == "Provenance":
+        return lambda one: any(_referred(target) in _names(_split(value)) for target in one["target"])
+    if name in ("patient", "subject") and kind not in _PATIENTLESS:
         return _of_patient(name, _split(value))
     if name == "_id":
         return lambda one: one["id"] in _split(value)
@@ -124,10 +133,14 @@ def _split(value: str) -> list[str]:
 
 
 def _of_patient(name: str, wanted: Sequence[str]) -> Test:
-    ids = {one.rpartition("/")[2] for one in wanted}
+    ids = _names(wanted)
     if name == "subject" and any("/" in one and "Patient/" not in one for one in wanted):
         raise BadRequest("only patients are subjects here", field=name)
-    return lambda one: _referred(one.get("subject") or one.get("patient")) in ids
+    return lambda one: _referred(one.get("subject") or one.get("patient") or one.get("for")) in ids
+
+
+def _names(references: Sequence[str]) -> set[str]:
+    return {one.rpartition("/")[2] for one in references}
 
 
 def _referred(value: object) -> str:

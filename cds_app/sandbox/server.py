@@ -16,36 +16,34 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from cds_app.content import content_root
-from cds_app.errors import TwinlineError
-from cds_app.sandbox import fhir_api, pages
+from cds_app.errors import TwinlineError, Unauthorised
+from cds_app.sandbox import fhir_api, pages, smart
+from cds_app.sandbox.access import Guard, ScopeLacking
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.patients import SyntheticPatient
+from cds_app.sandbox.policy import guard
+from cds_app.sandbox.smart import Charts
+from cds_app.sandbox.staff import practitioner_resources
 from cds_app.sandbox.store import Store
 
 HOST: Final = "127.0.0.1"
 _MAX_BODY: Final = 1024 * 1024
-_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
-)
 
 
 def new_store(patients: Sequence[SyntheticPatient], now: datetime | None = None) -> Store:
     """All charts, with the clock at ``now`` or, by default, at the first opening of any of them."""
     resources = [one for patient in patients for one in patient.resources]
-    return Store(resources, now or min(at for patient in patients for at in patient.opens))
+    staff = practitioner_resources(min(one.known_at for one in resources))
+    return Store([*staff, *resources], now or min(at for patient in patients for at in patient.opens))
 
 
 def create_sandbox(
-    service_url: str, patients: Sequence[SyntheticPatient], *, now: datetime | None = None, desk: Desk | None = None
+    service_url: str,
+    patients: Sequence[SyntheticPatient],
+    *,
+    now: datetime | None = None,
+    desk: Desk | None = None,
+    open_fhir: bool = False,
 ) -> Flask:
     """Build the EHR.
 
@@ -57,19 +55,22 @@ def create_sandbox(
     now : datetime, optional
         Where the simulated clock begins.
     desk : Desk, optional
-        An existing desk, with its store, instead of a new one.
+        An existing desk, with its store and its apps, instead of a new one.
+    open_fhir : bool
+        Whether FHIR calls without a token may do everything. A token that is sent is looked at in any case.
     """
     desk = desk or Desk(service_url, new_store(patients, now))
     templates: Path = content_root() / "templates"
     app = Flask("twinline-sandbox", static_folder=templates / "static", template_folder=templates)
     app.config.update(TRUSTED_HOSTS=[HOST, "localhost"], MAX_CONTENT_LENGTH=_MAX_BODY)
     app.jinja_env.undefined = StrictUndefined
-    app.register_blueprint(fhir_api.blueprint(desk.store))
+    app.register_blueprint(fhir_api.blueprint(desk.store, Guard(tokens=desk.smart.tokens, open=open_fhir)))
+    app.register_blueprint(smart.blueprint(desk.smart, Charts(store=desk.store, seat=desk.seat)))
     app.register_blueprint(pages.blueprint(desk, patients))
     app.register_error_handler(TwinlineError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SecurityError, _foreign_host)
-    app.after_request(_guard)
+    app.after_request(guard)
     return app
 
 
@@ -107,8 +108,20 @@ class _Silent(WSGIRequestHandler):
 
 def _refused(error: TwinlineError) -> ResponseReturnValue:
     if request.path.startswith("/fhir") or request.is_json:
-        return fhir_api.outcome(error)
+        response = fhir_api.outcome(error)
+        if said := _challenge(error):
+            response.headers["WWW-Authenticate"] = said
+        return response
     return render_template("sandbox/error.html", status=error.status, text=error.message), error.status
+
+
+def _challenge(error: TwinlineError) -> str:
+    """What a caller with a token, or without one, is told by RFC 6750."""
+    if isinstance(error, ScopeLacking):
+        return 'Bearer realm="sandbox", error="insufficient_scope"'
+    if not isinstance(error, Unauthorised):
+        return ""
+    return 'Bearer realm="sandbox"' + (', error="invalid_token"' if "Authorization" in request.headers else "")
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -123,14 +136,3 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _foreign_host(_error: HTTPException) -> ResponseReturnValue:
     """Without a trusted host there are no URLs, and so no page."""
     return Response("This server answers to 127.0.0.1 and localhost only.", 400, mimetype="text/plain")
-
-
-def _guard(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    # With no-referrer, browsers would send `Origin: null` with forms, and the origin check could not work.
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if not request.path.startswith("/static/"):
-        response.headers["Cache-Control"] = "no-store"
-    return response

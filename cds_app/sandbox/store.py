@@ -6,8 +6,10 @@ import copy
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
@@ -27,9 +29,40 @@ TYPES = (
     "ServiceRequest",
     "AllergyIntolerance",
     "DiagnosticReport",
+    "Task",
+    "Provenance",
+    "Practitioner",
 )
-CREATABLE = ("MedicationRequest", "ServiceRequest", "Observation", "Condition", "Procedure", "AllergyIntolerance")
+CREATABLE = (
+    "MedicationRequest",
+    "ServiceRequest",
+    "Observation",
+    "Condition",
+    "Procedure",
+    "AllergyIntolerance",
+    "Task",
+    "Provenance",
+)
 _PLACES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """A resource that is to be created.
+
+    Parameters
+    ----------
+    kind : str
+        Its type, as the URL has it.
+    body : object
+        As sent.
+    full_url : str
+        Under which other resources of the same transaction refer to it; "" for none.
+    """
+
+    kind: str
+    body: object
+    full_url: str = ""
 
 
 class Store:
@@ -85,28 +118,80 @@ class Store:
             return [resource for resource in known if resource is not None]
 
     def create(self, kind: str, body: object) -> Resource:
-        """Keep a new resource and give it an id and a version.
+        """Keep a new resource and give it an id and a version; see `create_all`."""
+        return self.create_all([New(kind=kind, body=body)])[0]
+
+    def create_all(
+        self, wanted: Sequence[New], permit: Callable[[str, str], None] = lambda _kind, _patient: None
+    ) -> tuple[Resource, ...]:
+        """Keep new resources, each with an id and a version: all of them or none.
+
+        Parameters
+        ----------
+        wanted : sequence of New
+        permit : callable
+            Raises for a type and patient that whoever asks may not write to.
 
         Raises
         ------
         BadRequest
             Naming the elements that are not as FHIR R4 has them, or the patient that is not here.
         """
-        if known_type(kind) not in CREATABLE:
-            raise BadRequest("resources of this type cannot be created here", field=kind)
-        made = _checked(kind, body)
-        self._known_patient(made)
+        for one in wanted:
+            if known_type(one.kind) not in CREATABLE:
+                raise BadRequest("resources of this type cannot be created here", field=one.kind)
+        names = [f"created-{uuid.uuid4()}" for _ in wanted]
+        places = {one.full_url: f"{one.kind}/{name}" for one, name in zip(wanted, names, strict=True) if one.full_url}
+        made = tuple(_checked(one.kind, _referring(one.body, places)) for one in wanted)
         with self._lock:
-            made["id"] = f"created-{uuid.uuid4()}"
-            made["meta"] = {"versionId": "1", "lastUpdated": instant(self._now)}
-            self._add(TimedResource(known_at=self._now, resource=made))
+            meta = {"versionId": "1", "lastUpdated": instant(self._now)}
+            for resource, name in zip(made, names, strict=True):
+                resource |= {"id": name, "meta": dict(meta)}
+            beside = {f"{one['resourceType']}/{one['id']}": one for one in made}
+            for resource in made:
+                permit(resource["resourceType"], self._known_patient(resource, beside))
+            for resource in made:
+                self._add(TimedResource(known_at=self._now, resource=resource))
         return made
 
-    def _known_patient(self, made: Resource) -> None:
-        subject = made.get("subject") or made.get("patient") or {}
-        kind, _, name = str(subject.get("reference", "")).rpartition("/")
-        if kind.rpartition("/")[2] != "Patient" or ("Patient", name) not in self._versions:
-            raise BadRequest("must refer to a patient of this server", field=f"{made['resourceType']}.subject")
+    def patient_of(self, one: Resource, beside: Mapping[str, Resource] | None = None) -> str:
+        """Id of the patient that a resource is about; "" where there is none, or more than one.
+
+        Parameters
+        ----------
+        one : Resource
+        beside : mapping of str to Resource
+            What is being created with it, by reference.
+        """
+        if one["resourceType"] == "Patient":
+            return str(one["id"])
+        if one["resourceType"] == "Provenance":
+            return self._patient_of_targets(one, beside or {})
+        stated: Resource = next(
+            (one[key] for key in ("subject", "patient", "for") if isinstance(one.get(key), dict)), {}
+        )
+        kind, _, name = str(stated.get("reference", "")).rpartition("/")
+        return name if kind.rpartition("/")[2] == "Patient" else ""
+
+    def _patient_of_targets(self, one: Resource, beside: Mapping[str, Resource]) -> str:
+        """What a Provenance is about is what its targets are about."""
+        patients: set[str] = set()
+        for target in one.get("target", ()):
+            kind, _, name = str(target.get("reference", "")).rpartition("/")
+            place = f"{kind.rpartition('/')[2]}/{name}"
+            try:
+                found = beside.get(place) or self.read(kind.rpartition("/")[2], name)
+            except NotFound:
+                return ""
+            patients.add("" if found["resourceType"] == "Provenance" else self.patient_of(found))
+        return patients.pop() if len(patients) == 1 else ""
+
+    def _known_patient(self, made: Resource, beside: Mapping[str, Resource]) -> str:
+        patient = self.patient_of(made, beside)
+        if ("Patient", patient) not in self._versions:
+            field = {"Provenance": "target", "Task": "for"}.get(made["resourceType"], "subject")
+            raise BadRequest("must refer to a patient of this server", field=f"{made['resourceType']}.{field}")
+        return patient
 
     def _add(self, one: TimedResource) -> None:
         self._versions[one.resource["resourceType"], one.resource["id"]].append(one)
@@ -121,6 +206,18 @@ def known_type(kind: str) -> str:
     if kind not in TYPES:
         raise NotFound("this server holds no resources of this type", field="type")
     return kind
+
+
+def _referring(value: Any, places: Mapping[str, str]) -> Any:
+    """The same with references to what is being created beside it resolved, wherever they stand."""
+    if isinstance(value, list):
+        return [_referring(one, places) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: places.get(one, one) if key == "reference" and isinstance(one, str) else _referring(one, places)
+        for key, one in value.items()
+    }
 
 
 def _checked(kind: str, body: object) -> Resource:

@@ -39,6 +39,9 @@ class Story:
     expected : Expected
     write : callable
         Writes the chart of so many hours.
+    orders : tuple of (float, str)
+        Hours, among those at which the chart is opened, and what a clinician then means to order, a key of the
+        formulary: each does not suit the patient, and is taken back when decision support says so.
     """
 
     title: str
@@ -50,6 +53,7 @@ class Story:
     opens: tuple[float, ...]
     expected: Expected
     write: Callable[[Scribe, int, np.random.Generator], None]
+    orders: tuple[tuple[float, str], ...] = ()
 
 
 STORIES: Final = (
@@ -63,6 +67,7 @@ STORIES: Final = (
         opens=(6.0, 16.0, 21.0, 24.5, 27.0, 30.0, 33.0),
         expected=Expected.CARD,
         write=stays.pneumonia,
+        orders=((6.0, "amoxicillin"),),
     ),
     Story(
         title="Urinary infection, turning to sepsis",
@@ -96,6 +101,7 @@ STORIES: Final = (
         opens=(4.0, 14.0, 26.0, 36.0, 44.0),
         expected=Expected.CARD,
         write=stays.high_potassium,
+        orders=((44.0, "spironolactone"),),
     ),
     Story(
         title="Breathing fails despite more oxygen",

@@ -139,6 +139,12 @@ DRUGS: Final[Mapping[str, tuple[str, str]]] = {
     "metoprolol": ("6918", "metoprolol"),
 }
 
+ORDERABLE_DRUGS: Final[Mapping[str, tuple[str, str]]] = {
+    **DRUGS,
+    "amoxicillin": ("723", "amoxicillin"),
+    "potassium_chloride": ("8591", "potassium chloride"),
+}
+
 PROBLEMS: Final[Mapping[str, tuple[str, str]]] = {
     "pneumonia": ("233604007", "Pneumonia"),
     "urinary_infection": ("68566005", "Urinary tract infection"),

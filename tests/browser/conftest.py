@@ -77,7 +77,7 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture
 def ehr(stub: Stub) -> Iterator[str]:
     patients = two_patients()
-    with running(create_sandbox(stub.url, patients, now=patients[0].opens[4])) as url:
+    with running(create_sandbox(stub.url, patients, now=patients[0].opens[4], open_fhir=True)) as url:
         yield url
 
 

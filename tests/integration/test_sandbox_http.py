@@ -35,7 +35,7 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def ehr(stub: Stub) -> Iterator[str]:
-    with running(create_sandbox(stub.url, PATIENTS, now=NOW)) as url:
+    with running(create_sandbox(stub.url, PATIENTS, now=NOW, open_fhir=True)) as url:
         yield url
 
 
@@ -57,7 +57,7 @@ def text_of(page: requests.Response) -> str:
 def test_capabilities_are_valid_and_name_every_type(ehr: str) -> None:
     said = get(ehr, "/fhir/metadata")
     get_fhir_model_class("CapabilityStatement").model_validate(said)
-    assert len(said["rest"][0]["resource"]) == 11
+    assert len(said["rest"][0]["resource"]) == 14
 
 
 def test_read_gives_the_resource_and_its_version(ehr: str) -> None:
@@ -171,6 +171,17 @@ def test_a_call_is_what_cds_hooks_asks_for(ehr: str, stub: Stub) -> None:
     assert call["extension"]["com.twinline.simulated-time"] == NOW.isoformat().replace("+00:00", "Z")
 
 
+def test_a_call_brings_a_token_that_opens_the_patient_it_is_about(ehr: str, stub: Stub) -> None:
+    requests.get(f"{ehr}/patients/{SICK}", timeout=10)
+    opening = stub.calls[-1]["fhirAuthorization"]
+    assert (opening["token_type"], opening["expires_in"], opening["patient"]) == ("Bearer", 300, SICK)
+    headers = {"Authorization": f"Bearer {opening['access_token']}"}
+    for path, status in ((f"Observation?patient={SICK}", 200), (f"Observation?patient={WELL}", 403)):
+        assert requests.get(f"{ehr}/fhir/{path}", headers=headers, timeout=10).status_code == status
+    made = requests.post(f"{ehr}/fhir/ServiceRequest", json={}, headers=headers, timeout=10)
+    assert made.status_code == 403
+
+
 def test_cards_are_shown_most_urgent_first_with_the_word(ehr: str, stub: Stub) -> None:
     stub.cards = [card(1, "info", "Third"), card(2, "critical", "First"), card(3, "warning", "Second")]
     page = requests.get(f"{ehr}/patients/{SICK}", timeout=10)
@@ -268,6 +279,15 @@ def test_what_the_card_does_not_offer_is_refused(
     assert post(ehr, f"/patients/{SICK}/cards/{CARD.format(1)}/{path}", **fields).status_code == status
     assert post(ehr, f"/patients/{WELL}/cards/{CARD.format(1)}/dismiss").status_code == 404  # another patient's card
     assert stub.feedback == []
+
+
+def test_hooks_name_who_is_signed_in(ehr: str, stub: Stub) -> None:
+    for name, status in (("synthetic-pharmacist", 200), ("stranger", 404)):
+        said = requests.post(f"{ehr}/sandbox/user", data={"practitioner": name}, headers={"Origin": ehr}, timeout=10)
+        assert said.status_code == status
+    requests.get(f"{ehr}/patients/{SICK}", timeout=10)
+    assert stub.calls[-1]["context"]["userId"] == "Practitioner/synthetic-pharmacist"
+    assert get(ehr, "/fhir/Practitioner/synthetic-pharmacist")["qualification"][0]["code"]["text"] == "Pharmacist"
 
 
 # --- the clock and the door

@@ -53,13 +53,24 @@ def card(number: int, indicator: str, summary: str, *, patient: str = "", **more
     return made | ({"suggestions": [suggestion], "selectionBehavior": "any"} if patient else {}) | more
 
 
+def order_card(number: int, draft: str, **more: Any) -> dict[str, Any]:
+    """A critical card that proposes to remove a draft."""
+    action = {"type": "delete", "description": "Remove this draft", "resourceId": f"MedicationRequest/{draft}"}
+    suggestion = {"label": "Remove this draft", "uuid": SUGGESTION.format(number), "actions": [action]}
+    return card(number, "critical", "Draft order: does not suit", **({"suggestions": [suggestion]} | more))
+
+
 @dataclass(kw_only=True)
 class Stub:
-    """The service: set ``cards`` and ``fail`` before a call, read ``calls`` and ``feedback`` after it."""
+    """The service: set ``cards`` and ``fail`` before a call, read ``calls`` and ``feedback`` after it.
+
+    With ``warns``, every draft order gets a card.
+    """
 
     url: str = ""
     cards: list[dict[str, Any]] = field(default_factory=list)
     starting: list[dict[str, Any]] = field(default_factory=list)
+    warns: bool = True
     fail: tuple[int, str] | None = None
     fail_feedback: bool = False
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -70,7 +81,7 @@ class Stub:
 
         @app.get("/cds-services")
         def discovery() -> ResponseReturnValue:
-            hooks = ("patient-view", "encounter-start")
+            hooks = ("patient-view", "encounter-start", "order-select", "order-sign")
             listed = [{"id": f"stub-{hook}", "hook": hook, "description": "x", "prefetch": PREFETCH} for hook in hooks]
             return {"services": listed}
 
@@ -81,6 +92,8 @@ class Stub:
                 issue = {"severity": "error", "code": "incomplete", "details": {"text": self.fail[1]}}
                 body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
                 return Response(body, self.fail[0], mimetype="application/fhir+json")
+            if "order" in name:
+                return {"cards": self._about_orders(request.get_json()["context"])}
             return {"cards": self.cards if name == "stub-patient-view" else self.starting}
 
         @app.post("/cds-services/<name>/feedback")
@@ -91,6 +104,10 @@ class Stub:
             return Response(status=200)
 
         return app
+
+    def _about_orders(self, context: dict[str, Any]) -> list[dict[str, Any]]:
+        drafts = [one["resource"]["id"] for one in context["draftOrders"]["entry"]]
+        return [order_card(5 + at, draft) for at, draft in enumerate(drafts)] if self.warns else []
 
 
 @contextmanager

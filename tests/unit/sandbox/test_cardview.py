@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cds_app.sandbox.cardview import card_view
-from cds_app.sandbox.desk import Outcome, Shown
+from cds_app.sandbox.screen import Outcome, Shown
 from tests.unit.sandbox.stub_service import CARD, SUGGESTION, card
 
 
