@@ -70,7 +70,7 @@ from cds_app.settings import Settings
 from cds_app.web.app import Dials, Faces, build
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside
-from cds_app.web.smart import Smart
+from cds_app.web.smart import LAUNCH_PATH, Smart
 
 GAUGES_EVERY_S: Final = 5.0
 
@@ -126,7 +126,8 @@ class Deps:
 
 def knowledge_of(settings: Settings) -> Knowledge:
     """The content of this installation, checked."""
-    return load_knowledge(content_root(), timezone=settings.timezone)
+    launch_url = f"{settings.base_url}{LAUNCH_PATH}" if settings.sidebar_links else ""
+    return load_knowledge(content_root(), timezone=settings.timezone, launch_url=launch_url)
 
 
 def store_of(settings: Settings) -> SqlStore:

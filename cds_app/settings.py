@@ -35,6 +35,7 @@ class Settings(BaseModel):
     open_to_this_machine : answer calls without a token as long as no client is registered: whoever can run a program
         on this machine can then read and write. Loopback only.
     cors_origins : origins whose pages in a browser may call.
+    sidebar_links : give cards a link that launches the sidebar (SMART App Launch); for EHRs in which it is registered.
     token_max_age_s : the longest life of a client's token, seconds.
     data_dir : where the database, the key file and the log head live by default.
     database_url : SQLAlchemy URL; SQLite in ``data_dir`` when empty.
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     public_url: str = ""
     open_to_this_machine: bool = False
     cors_origins: tuple[str, ...] = ()
+    sidebar_links: bool = False
     token_max_age_s: int = Field(default=900, ge=60, le=3600)
     workers: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=4, ge=1, le=64)

@@ -21,6 +21,7 @@ SUMMARY_LIMIT = 139
 TOPIC_SYSTEM = "urn:twinline:topic"
 EXPLANATION = "com.twinline.explanation"
 SOURCE = "Twinline"
+LINK = "Open twin: why, trend, options"
 _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -72,8 +73,14 @@ class Draft:
     options: tuple[Option, ...] = ()
 
 
-def to_card(draft: Draft, service: ServiceDefinition, card_id: str) -> dict[str, Any]:
-    """The card as CDS Hooks wants it. Ids of suggestions follow from the card's."""
+def to_card(draft: Draft, service: ServiceDefinition, card_id: str, *, launch_url: str = "") -> dict[str, Any]:
+    """The card as CDS Hooks wants it. Ids of suggestions follow from the card's.
+
+    Parameters
+    ----------
+    launch_url : str
+        Where the sidebar is launched; the card's id goes with it, and nothing of the patient. "" for no link.
+    """
     card: dict[str, Any] = {
         "uuid": card_id,
         "summary": _fit(draft.summary),
@@ -88,6 +95,8 @@ def to_card(draft: Draft, service: ServiceDefinition, card_id: str) -> dict[str,
         ],
         "extension": {EXPLANATION: draft.explanation},
     }
+    if launch_url:
+        card["links"] = [{"label": LINK, "url": launch_url, "type": "smart", "appContext": card_id}]
     if draft.proposals:
         card["suggestions"] = [_suggestion(one, card_id, at) for at, one in enumerate(draft.proposals)]
         card["selectionBehavior"] = "any"

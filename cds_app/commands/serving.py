@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
     default=None,
     help="Without clients: answer every program on this machine. Never on a ward.",
 )
+@click.option("--sidebar-links", is_flag=True, default=None, help="Cards link to the sidebar, by SMART App Launch.")
 @click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
 def serve(**flags: Any) -> None:
     """Answer CDS Hooks calls."""
@@ -221,24 +223,52 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
+    """Register the sandbox in a folder: as a client that calls hooks, and as an EHR that launches; make our keys.
+
+    Parameters
+    ----------
+    iss, jwks : str
+        As the sandbox signs its calls.
+    ehr : str
+        Base URL of the sandbox.
+    """
+    from cds_app.bootstrap import cabinet_of, register_of
+    from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
+    from cds_app.services.registration import new_client
+    from cds_app.services.signing import SigningKeys
+
+    settings, now, name = Settings(data_dir=home), datetime.now(UTC), "demo-ehr"
+    with register_of(settings) as register:
+        register.add(new_client(name=name, iss=iss, jwks=jwks))
+    issuer = new_issuer(
+        name=name,
+        iss=f"{ehr}/fhir",
+        client_id="twinline",
+        client=name,
+        scopes=(*DEFAULT_SCOPES, "online_access"),
+        frames=[ehr],
+    )
+    with cabinet_of(settings) as cabinet:
+        Issuers(cabinet).add(issuer, now)
+        SigningKeys(cabinet).make(now)
+
+
 @click.command()
 @click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
 @click.option("--port", type=int, default=8718, show_default=True, help="Port of the EHR's pages.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
 def demo(once: bool, port: int, seed: int) -> None:
     """Start the service and a small EHR with synthetic patients."""
-    from cds_app.bootstrap import register_of
     from cds_app.sandbox.demo import run_demo, run_once_demo
     from cds_app.sandbox.signing import Signer
-    from cds_app.services.registration import new_client
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped in any case
-    signer = Signer()
+    signer, port = Signer(), port or free_port()
     with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
         home = Path(folder)
-        client = new_client(name="demo-ehr", iss=signer.issuer, jwks=signer.public_keys())
-        with register_of(Settings(data_dir=home)) as register:
-            register.add(client)
-        with running_service(home, "--simulated-time", environ=unconfigured(), authenticated=True) as service:
+        equip_demo(home, signer.issuer, signer.public_keys(), f"http://127.0.0.1:{port}")
+        flags = ("--simulated-time", "--sidebar-links")
+        with running_service(home, *flags, environ=unconfigured(), authenticated=True) as service:
             status = run_once_demo(service, seed, signer) if once else run_demo(service, port, seed, signer)
     raise SystemExit(status)

@@ -26,8 +26,10 @@ DEFAULT_SCOPES: Final = (
     *("openid", "fhirUser"),
     *(f"patient/{one}.rs" for one in _READ),
     *(f"patient/{one}.c" for one in _WRITTEN),
+    "patient/Task.rs",
 )
-"""Type by type, because some EHRs have no wildcards: what the prefetch of the hooks holds, and accepted drafts."""
+"""Type by type, because some EHRs have no wildcards: what the prefetch of the hooks holds, accepted drafts, and what
+became of them."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9\-]{0,62}")
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")

@@ -49,6 +49,8 @@ class Knowledge:
         The learned risks, those that failed their check among them.
     risk_of : mapping of str to str
         The learned risk that a topic of the catalogue is about.
+    launch_url : str
+        Where cards link to, to launch the sidebar; "" for cards without a link.
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
     """
@@ -65,6 +67,7 @@ class Knowledge:
     labels: Mapping[str, str]
     zone: ZoneInfo
     pins: Mapping[str, str]
+    launch_url: str = ""
 
     @property
     def risks(self) -> Mapping[str, RiskModel]:
@@ -110,8 +113,15 @@ class Knowledge:
         return found
 
 
-def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
+def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowledge:
     """Load all content below a root and check that it fits together.
+
+    Parameters
+    ----------
+    timezone : str
+        IANA name of the zone in which times are shown.
+    launch_url : str
+        As `Knowledge` has it.
 
     Raises
     ------
@@ -145,7 +155,10 @@ def load_knowledge(root: Path, *, timezone: str) -> Knowledge:
         templates=templates,
         labels=labels,
         zone=ZoneInfo(timezone),
-        pins=_pins(found, services, templates_hash) | {"timezone": timezone},
+        pins=_pins(found, services, templates_hash)
+        | {"timezone": timezone}
+        | ({"launch": launch_url} if launch_url else {}),
+        launch_url=launch_url,
     )
 
 

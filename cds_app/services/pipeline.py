@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import Any
 
 from cds_app.cards.definition import HIGHEST_TIER, Pipeline
 from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
 from cds_app.cards.shadow import judged
-from cds_app.cards.wire import Draft, canonical_json, to_card
+from cds_app.cards.wire import canonical_json, to_card
 from cds_app.domain.decisions import Decision, Feedback, Suppression
 from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
@@ -69,7 +70,8 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
         draft = one.write(earlier) if earlier is not None else None
         if draft is not None and earlier is not None:
             earlier.extend(draft.options)
-        decisions.append(_decision(inputs, one, draft, verdict, index, pins))
+        card = partial(to_card, draft, service, launch_url=knowledge.launch_url) if draft else None
+        decisions.append(_decision(inputs, one, card, verdict, index, pins))
     return tuple(decisions)
 
 
@@ -160,7 +162,12 @@ def _advise(
 
 
 def _decision(
-    inputs: Inputs, one: Due, draft: Draft | None, verdict: Suppression, index: int, pins: Mapping[str, str]
+    inputs: Inputs,
+    one: Due,
+    card: Callable[[str], Mapping[str, Any]] | None,
+    verdict: Suppression,
+    index: int,
+    pins: Mapping[str, str],
 ) -> Decision:
     card_id = str(uuid.uuid5(uuid.UUID(inputs.seed), f"{index} {one.topic}"))
     return Decision(
@@ -173,7 +180,7 @@ def _decision(
         suppression=verdict,
         trigger=" ".join(one.grounds),
         pins=pins,
-        card=canonical_json(to_card(draft, inputs.service, card_id)) if draft else b"",
+        card=canonical_json(card(card_id)) if card else b"",
     )
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from cds_app.cards.drafts import due
 from cds_app.cards.text import clock_time, hundred, number, plain
 from cds_app.cards.unseen import unseen
+from cds_app.domain.decisions import Decision
 from cds_app.domain.scopes import allows
 from cds_app.domain.strict_json import loads
 from cds_app.domain.visits import Visit
@@ -91,6 +92,15 @@ class Sidebar:
         self._knowledge = opening.knowledge
         self._templates: Environment = html_environment(FileSystemLoader(folder))
         self._systems = read_systems(loads((folder / "systems.json").read_bytes(), max_bytes=1 << 20))
+
+    def first(self, asking: Asking) -> str:
+        """Where a visit begins: at what the card was about whose link launched it, else at a glance.
+
+        What an EHR passes on could be anything: only the id of a card of this patient counts.
+        """
+        said, past = asking.visit.app_context, asking.opened.record.past
+        card = next((one for one in past if isinstance(one, Decision) and one.id == said), None)
+        return f"options#topic-{card.topic}" if card is not None else "now"
 
     def now(self, asking: Asking) -> str:
         """How the patient is at a glance."""

@@ -83,7 +83,8 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("")
     def first(visit_id: str) -> ResponseReturnValue:
-        return redirect(f"{_here(desk, visit_id).root}/now", code=303)
+        here = _here(desk, visit_id)
+        return redirect(f"{here.root}/{pages.first(here.asking())}", code=303)
 
     @routes.get("/now")
     def now(visit_id: str) -> ResponseReturnValue:

@@ -78,7 +78,7 @@ def blueprint(smart: Smart) -> Blueprint:
     @routes.get(CALLBACK_PATH)
     def callback() -> ResponseReturnValue:
         done = smart.launching.complete(browser_of(request), request.args.to_dict(flat=False), smart.clock.now())
-        response = _redirect(f"{smart.launching.base_url}/sidebar/{done.visit.id}/now")
+        response = _redirect(f"{smart.launching.base_url}/sidebar/{done.visit.id}")
         set_browser(response, done.browser)
         return response
 

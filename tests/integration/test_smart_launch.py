@@ -84,7 +84,7 @@ def test_a_launch_makes_a_visit(launcher: Launcher) -> None:
     browser = launcher.browser()
     done = launcher.launch(browser)
     assert done.status_code == 303
-    assert done.headers["Location"] == f"{BASE_URL}/sidebar/{visit_of(done)}/now"
+    assert done.headers["Location"] == f"{BASE_URL}/sidebar/{visit_of(done)}"
     visit = opened(launcher, browser, visit_of(done))
     assert visit == Visit(
         id=visit_of(done),

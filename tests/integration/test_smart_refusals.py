@@ -296,4 +296,4 @@ def test_nothing_in_a_link_says_where_a_browser_goes(launcher: Launcher, more: s
     assert "evil" not in begun.headers["Location"]
     answer = launcher.ehr.authorise(begun.headers["Location"], **{more: "https://evil.example"})
     done = launcher.finish(browser, answer)
-    assert done.headers["Location"] == f"{BASE_URL}/sidebar/{visit_of(done)}/now"
+    assert done.headers["Location"] == f"{BASE_URL}/sidebar/{visit_of(done)}"
