@@ -1,0 +1,214 @@
+"""The sidebar in a real browser, after a real launch: accessible, contained, and usable without mouse or scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.bootstrap import app_of, memory_deps
+from cds_app.sandbox.clients import twinline
+from cds_app.sandbox.demo import START
+from cds_app.sandbox.desk import Desk
+from cds_app.sandbox.patients import cohort
+from cds_app.sandbox.server import bind, create_sandbox, new_store, running
+from cds_app.sandbox.smart import Charts, SmartServer
+from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.signing import SigningKeys
+from cds_app.settings import Settings
+from tests.browser.conftest import Watched
+from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+pytestmark = pytest.mark.browser
+
+SICK, WELL, SPARSE = "synthetic-001", "synthetic-007", "synthetic-009"
+WIDTHS = (320, 360, 480, 1280)
+PAGES = ("now", "trend", "why", "why?risk=sepsis&change=1", "options", "history", "about", "now?back=6")
+CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
+  const outer = text.ownerSVGElement.getBoundingClientRect(), inner = text.getBoundingClientRect();
+  return inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5
+    || inner.top < outer.top - 1.5 || inner.bottom > outer.bottom + 1.5;
+}).map((text) => text.textContent)"""
+OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ward:
+    """An EHR with its charts at a moment, and a service that it launches."""
+
+    service: str
+    ehr: str
+    desk: Desk
+
+    def launch(self, patient: str, *, framed: bool = False) -> str:
+        """Where the EHR sends the browser to open the sidebar for a patient."""
+        context = Charts(store=self.desk.store, seat=self.desk.seat).context(patient, framed=framed)
+        token = self.desk.smart.launches.make("twinline", context)
+        return f"{self.service}/smart/launch?iss={self.ehr}/fhir&launch={token}"
+
+
+@pytest.fixture(scope="module")
+def ward(knowledge: Knowledge) -> Iterator[Ward]:
+    """The sandbox at the hour in which the first patient is sickest, and a service on another port."""
+    patients = cohort(7, START)
+    store = new_store(patients, now=patients[0].opens[-1])
+    socket = bind(create_sandbox("http://127.0.0.1:1", patients))  # only to learn of a port that is free
+    port = socket.server_port
+    socket.server_close()
+    service = f"http://127.0.0.1:{port}"
+    desk = Desk(service, store, smart=SmartServer([twinline(service)]))
+    with running(create_sandbox(service, patients, desk=desk)) as ehr:
+        settings = Settings(open_to_this_machine=True, port=port, simulated_time=True)
+        deps = memory_deps(knowledge, settings)
+        deps = replace(
+            deps,
+            fhir=RequestsFhirReader([f"{ehr}/fhir"], loopback_http=True),
+            drafts=RequestsFhirWriter([f"{ehr}/fhir"], loopback_http=True),
+        )
+        now = SystemClock().now()
+        issuer = new_issuer(name="ehr", iss=f"{ehr}/fhir", client_id="twinline", scopes=DEFAULT_SCOPES, frames=[ehr])
+        Issuers(deps.ehrs.cabinet).add(issuer, now)
+        SigningKeys(deps.ehrs.cabinet).make(now)
+        with running(app_of(deps), port):
+            yield Ward(service=service, ehr=ehr, desk=desk)
+
+
+@pytest.fixture(scope="module")
+def visits(browser: Browser, ward: Ward) -> Iterator[dict[str, tuple[BrowserContext, str]]]:
+    """A browser of its own for each patient, launched once, with the address of its pages."""
+    found = {}
+    for patient in (SICK, WELL, SPARSE):
+        context = browser.new_context(service_workers="block")
+        page = context.new_page()
+        page.goto(ward.launch(patient))
+        assert "/sidebar/" in page.url, page.inner_text("body")
+        found[patient] = (context, page.url.rpartition("/")[0])
+        page.close()
+    yield found
+    for context, _ in found.values():
+        context.close()
+
+
+@pytest.fixture
+def sidebar(
+    visits: dict[str, tuple[BrowserContext, str]], request: pytest.FixtureRequest
+) -> Iterator[tuple[Watched, str]]:
+    """A page in the browser of a patient (the sick one by default), watched."""
+    context, root = visits[getattr(request, "param", SICK)]
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    made = Watched(page=page)
+    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: made.problems.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
+    page.add_init_script(
+        "window.violations = []; addEventListener('securitypolicyviolation',"
+        " (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI));"
+    )
+    yield made, root
+    page.close()
+
+
+def violations(watched: Watched) -> Any:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(watched.page, options=RULES)
+    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
+
+
+def keep_picture(watched: Watched, name: str) -> None:
+    """Keep a screenshot where somebody asked for it."""
+    if folder := os.environ.get("TWINLINE_TEST_PICTURES"):
+        watched.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+@pytest.mark.parametrize("sidebar", [SICK, WELL, SPARSE], indirect=True)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_accessible_and_fits_at_every_width(sidebar: tuple[Watched, str], path: str) -> None:
+    watched, root = sidebar
+    watched.page.goto(f"{root}/{path}")
+    watched.page.evaluate(OPEN)
+    for width in WIDTHS:
+        watched.page.set_viewport_size({"width": width, "height": 800})
+        assert watched.page.evaluate(FITS), f"{path} scrolls sideways at {width}"
+        assert watched.page.evaluate(CLIPPED) == [], f"{path} at {width}"
+    for width in (320, 1280):
+        watched.page.set_viewport_size({"width": width, "height": 800})
+        assert violations(watched) == [], f"{path} at {width}"
+        keep_picture(watched, f"sidebar-{path.partition('?')[0]}-{width}")
+    assert watched.page.evaluate(SMALL_TARGETS) == 0
+    watched.assert_clean()
+
+
+@pytest.mark.parametrize("path", ["now", "trend", "options"])
+def test_pages_hold_in_forced_colours_and_without_motion(sidebar: tuple[Watched, str], path: str) -> None:
+    watched, root = sidebar
+    watched.page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    watched.page.goto(f"{root}/{path}")
+    assert violations(watched) == []
+    watched.page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+
+
+def test_a_trend_is_chosen_and_a_draft_accepted_from_the_keyboard(sidebar: tuple[Watched, str], ward: Ward) -> None:
+    from playwright.sync_api import expect
+
+    watched, root = sidebar
+    page = watched.page
+    page.goto(f"{root}/trend")
+    page.focus("#q")
+    page.keyboard.type("Lac")
+    expect(page.locator("h2").first).to_contain_text("Lactate")
+    page.goto(f"{root}/options")
+    before = len(ward.desk.store.all("ServiceRequest")) + len(ward.desk.store.all("MedicationRequest"))
+    button = page.locator("form:has-text('draft') button.main").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#done")).to_have_text("Accepted")
+    after = len(ward.desk.store.all("ServiceRequest")) + len(ward.desk.store.all("MedicationRequest"))
+    assert after == before + 1
+    assert ward.desk.store.all("Task")
+    assert ward.desk.store.all("Provenance")
+    page.goto(f"{root}/history")
+    expect(page.locator(".history")).to_contain_text("accepted")
+    watched.assert_clean()
+
+
+def test_everything_works_without_scripts(browser: Browser, ward: Ward) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(ward.launch(SICK))
+    root = page.url.rpartition("/")[0]
+    page.goto(f"{root}/trend")
+    page.select_option("#q", "lactate")
+    page.select_option("#h", "48")
+    page.click("form.pick button")
+    assert "q=lactate" in page.url
+    assert "Lactate" in page.inner_text("h2")
+    page.goto(f"{root}/options")
+    page.locator(".override summary").first.click()
+    page.locator(".override input[value=need-more-info]").first.check()
+    page.locator(".override button").first.click()
+    assert "Overridden" in page.inner_text("h2")
+    context.close()
+
+
+def test_first_paint_is_quick_and_pages_are_small(sidebar: tuple[Watched, str]) -> None:
+    watched, root = sidebar
+    page = watched.page
+    answer = page.goto(f"{root}/now")
+    assert answer is not None
+    assert len(answer.body()) <= 60_000
+    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint <= 5_000  # a page that hangs; how quick it is in truth is measured by `twinline bench`
