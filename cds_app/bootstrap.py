@@ -130,11 +130,11 @@ def knowledge_of(settings: Settings) -> Knowledge:
     return load_knowledge(content_root(), timezone=settings.timezone, launch_url=launch_url)
 
 
-def store_of(settings: Settings) -> SqlStore:
-    """The store that the settings name, migrated and open."""
+def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
+    """The store that the settings name, migrated and open; ``opened`` as `Database` has it."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(settings.store_url)
-    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings))
+    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings), opened=opened)
 
 
 def anchor_of(settings: Settings) -> Path:
@@ -168,14 +168,19 @@ def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
 
 def trust_of(settings: Settings) -> Trust:
     """Who may call, as the migrated database that the settings name has it."""
-    database = Database(settings.store_url, waits_for_disk=False)
+    database = Database(settings.store_url, waits_for_disk=False, opened=_readers(settings))
     return Trust(clients=SqlClients(database, vault_of(settings)), seen=SqlTokens(database), close=database.close)
 
 
 def ehrs_of(settings: Settings) -> Ehrs:
     """What launches stand on, in the migrated database that the settings name."""
-    database = Database(settings.store_url)
+    database = Database(settings.store_url, opened=_readers(settings))
     return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
+
+
+def _readers(settings: Settings) -> int:
+    """Connections that may be read from at once: one a thread, and one for the rounds beside the calls."""
+    return settings.threads + 1
 
 
 def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
@@ -247,7 +252,7 @@ def vault_of(settings: Settings) -> Vault:
 
 def deps_of(settings: Settings) -> Deps:
     """The real adapters."""
-    store, clock, ehrs = store_of(settings), SystemClock(), ehrs_of(settings)
+    store, clock, ehrs = store_of(settings, opened=_readers(settings)), SystemClock(), ehrs_of(settings)
     issuers = Issuers(ehrs.cabinet)
 
     def launches(base: str) -> bool:

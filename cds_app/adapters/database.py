@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,9 @@ class Database:
     waits_for_disk : bool
         Whether SQLite's commits are on the disk when they return. Without it what was committed outlives every
         process, and may be lost with the machine's power unless a commit that waited came after it (ADR 10).
+    opened : int
+        How many connections for reading are opened at once instead of when they are first needed: a service that has
+        all that it will need does not grow under load.
 
     Attributes
     ----------
@@ -49,7 +52,9 @@ class Database:
         That, and what a value raises that a column cannot hold: the fault of one row, not of the database.
     """
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S, waits_for_disk: bool = True) -> None:
+    def __init__(
+        self, url: str, *, patience_s: float = PATIENCE_S, waits_for_disk: bool = True, opened: int = 0
+    ) -> None:
         self.url = read_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -64,6 +69,12 @@ class Database:
         self.failures: Errors = (SQLAlchemyError, driver.Error, OSError)
         self.broken_constraint: type[Exception] = driver.IntegrityError
         self.refusals: Errors = (driver.IntegrityError, driver.DataError, OverflowError, UnicodeError)
+        self._open(min(opened, _READERS))
+
+    def _open(self, readers: int) -> None:
+        with self._reported(), ExitStack() as held:
+            for _ in range(readers):
+                held.enter_context(_borrowed(self.reading))
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -48,6 +48,8 @@ class SqlStore:
         How long to wait for a lock, seconds.
     room : int
         How many commits may wait; more are refused at once.
+    opened : int
+        As `cds_app.adapters.database.Database` has it.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class SqlStore:
         anchor: Path | None = None,
         patience_s: float = PATIENCE_S,
         room: int = ROOM,
+        opened: int = 0,
     ) -> None:
         self._vault = vault
-        self._database = Database(url, patience_s=patience_s)
+        self._database = Database(url, patience_s=patience_s, opened=opened)
         self._anchor = Anchor(vault, anchor) if anchor else None
         self._transactions = Transactions(self._database, vault, self._anchor)
         self._writer = Writer(self._transactions.write, room=room)

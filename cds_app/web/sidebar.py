@@ -171,9 +171,10 @@ def _here(desk: Bedside, visit_id: str, *, used: bool = True) -> _Here:
 
 
 def _acting(desk: Bedside, visit_id: str) -> _Here:
-    """The visit of a form, if this page of ours sent it."""
-    check_form(request, browser_of(request), visit_id, desk.own_origin)
-    return _here(desk, visit_id)
+    """The visit of a form, if a page of ours sent it: first whose patient is meant, then who asks."""
+    here = _here(desk, visit_id)
+    check_form(request, here.browser, visit_id, desk.own_origin)
+    return here
 
 
 def _done(here: _Here, done: Done, what: str) -> ResponseReturnValue:
@@ -211,7 +212,7 @@ _TITLES: Final[Mapping[str, str]] = {
 _TEXTS: Final[Mapping[str, str]] = {
     "session-expired": "Launch Twinline again from the EHR. Nothing that you decided is lost.",
     "other-patient": "This page belongs to the patient who was opened before. Nothing was done.",
-    "forbidden": "It did not come from a page of this visit. Nothing was done.",
+    "forbidden": "It was not made by a page of this visit, or before its newest launch. Nothing was done.",
 }
 
 

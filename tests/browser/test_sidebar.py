@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.adapters.fhir_write import RequestsFhirWriter
-from cds_app.bootstrap import app_of, memory_deps
-from cds_app.sandbox.clients import twinline
-from cds_app.sandbox.demo import START
-from cds_app.sandbox.desk import Desk
-from cds_app.sandbox.patients import cohort
-from cds_app.sandbox.server import bind, create_sandbox, new_store, running
-from cds_app.sandbox.smart import Charts, SmartServer
-from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.signing import SigningKeys
-from cds_app.settings import Settings
 from tests.browser.conftest import Watched
 from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
+from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 pytestmark = pytest.mark.browser
 
-SICK, WELL, SPARSE = "synthetic-001", "synthetic-007", "synthetic-009"
 WIDTHS = (320, 360, 480, 1280)
 PAGES = ("now", "trend", "why", "why?risk=sepsis&change=1", "options", "history", "about", "now?back=6")
 CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
@@ -43,45 +29,10 @@ CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
 OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ward:
-    """An EHR with its charts at a moment, and a service that it launches."""
-
-    service: str
-    ehr: str
-    desk: Desk
-
-    def launch(self, patient: str, *, framed: bool = False) -> str:
-        """Where the EHR sends the browser to open the sidebar for a patient."""
-        context = Charts(store=self.desk.store, seat=self.desk.seat).context(patient, framed=framed)
-        token = self.desk.smart.launches.make("twinline", context)
-        return f"{self.service}/smart/launch?iss={self.ehr}/fhir&launch={token}"
-
-
 @pytest.fixture(scope="module")
 def ward(knowledge: Knowledge) -> Iterator[Ward]:
-    """The sandbox at the hour in which the first patient is sickest, and a service on another port."""
-    patients = cohort(7, START)
-    store = new_store(patients, now=patients[0].opens[-1])
-    socket = bind(create_sandbox("http://127.0.0.1:1", patients))  # only to learn of a port that is free
-    port = socket.server_port
-    socket.server_close()
-    service = f"http://127.0.0.1:{port}"
-    desk = Desk(service, store, smart=SmartServer([twinline(service)]))
-    with running(create_sandbox(service, patients, desk=desk)) as ehr:
-        settings = Settings(open_to_this_machine=True, port=port, simulated_time=True)
-        deps = memory_deps(knowledge, settings)
-        deps = replace(
-            deps,
-            fhir=RequestsFhirReader([f"{ehr}/fhir"], loopback_http=True),
-            drafts=RequestsFhirWriter([f"{ehr}/fhir"], loopback_http=True),
-        )
-        now = SystemClock().now()
-        issuer = new_issuer(name="ehr", iss=f"{ehr}/fhir", client_id="twinline", scopes=DEFAULT_SCOPES, frames=[ehr])
-        Issuers(deps.ehrs.cabinet).add(issuer, now)
-        SigningKeys(deps.ehrs.cabinet).make(now)
-        with running(app_of(deps), port):
-            yield Ward(service=service, ehr=ehr, desk=desk)
+    with ward_of(knowledge) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,69 @@
+"""An EHR with its charts at a moment, and a service that it launches, both over real HTTP in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.bootstrap import app_of, memory_deps
+from cds_app.commands.serving import free_port
+from cds_app.sandbox.clients import twinline
+from cds_app.sandbox.demo import START
+from cds_app.sandbox.desk import Desk
+from cds_app.sandbox.patients import cohort
+from cds_app.sandbox.server import create_sandbox, new_store, running
+from cds_app.sandbox.smart import Charts, SmartServer
+from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.signing import SigningKeys
+from cds_app.settings import Settings
+
+SICK, WELL, SPARSE = "synthetic-001", "synthetic-007", "synthetic-009"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ward:
+    """Where service and EHR are, and the EHR's desk."""
+
+    service: str
+    ehr: str
+    desk: Desk
+
+    def launch(self, patient: str, *, framed: bool = False) -> str:
+        """Where the EHR sends the browser to open the sidebar for a patient."""
+        context = Charts(store=self.desk.store, seat=self.desk.seat).context(patient, framed=framed)
+        token = self.desk.smart.launches.make("twinline", context)
+        return f"{self.service}/smart/launch?iss={self.ehr}/fhir&launch={token}"
+
+
+@contextmanager
+def ward_of(knowledge: Knowledge, *, host: str = "127.0.0.1", frames: tuple[str, ...] = ()) -> Iterator[Ward]:
+    """A ward at the hour in which the first patient is sickest.
+
+    Parameters
+    ----------
+    host : str
+        Name of this machine under which browsers know the service.
+    frames : tuple of str
+        Origins that may show the sidebar in a frame, beside the EHR's.
+    """
+    patients, port = cohort(7, START), free_port()
+    service = f"http://{host}:{port}"
+    desk = Desk(service, new_store(patients, now=patients[0].opens[-1]), smart=SmartServer([twinline(service)]))
+    with running(create_sandbox(service, patients, desk=desk)) as ehr:
+        base, now = f"{ehr}/fhir", SystemClock().now()
+        settings = Settings(open_to_this_machine=True, port=port, public_url=service, simulated_time=True)
+        deps = replace(
+            memory_deps(knowledge, settings),
+            fhir=RequestsFhirReader([base], loopback_http=True),
+            drafts=RequestsFhirWriter([base], loopback_http=True),
+        )
+        issuer = new_issuer(name="ehr", iss=base, client_id="twinline", scopes=DEFAULT_SCOPES, frames=[ehr, *frames])
+        Issuers(deps.ehrs.cabinet).add(issuer, now)
+        SigningKeys(deps.ehrs.cabinet).make(now)
+        with running(app_of(deps), port):
+            yield Ward(service=service, ehr=ehr, desk=desk)
