@@ -64,6 +64,7 @@ from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trust import Directory, Door
+from cds_app.services.turnstile import Turnstile
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
@@ -196,13 +197,15 @@ def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
 def smart_of(deps: Deps) -> Smart:
     """What launches, and what is launched."""
     granting, id_tokens = granting_of(deps.ehrs, deps.settings), IdTokens(deps.ehrs.documents)
-    visits = Visits(deps.ehrs.cabinet, granting, id_tokens, deps.clock)
+    turnstile = Turnstile(max(1, deps.settings.threads // 2))
+    visits = Visits(deps.ehrs.cabinet, granting, id_tokens, deps.clock, turnstile)
     launching = Launching(
         cabinet=deps.ehrs.cabinet,
         clients=deps.trust.clients,
         granting=granting,
         id_tokens=id_tokens,
         visits=visits,
+        turnstile=turnstile,
         base_url=deps.settings.base_url,
     )
     keys, templates = SigningKeys(deps.ehrs.cabinet), content_root() / "templates"

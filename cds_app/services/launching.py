@@ -27,6 +27,7 @@ from cds_app.services.drawers import Drawer, Kept, content, is_secret, new_secre
 from cds_app.services.grants import Grant, Granting
 from cds_app.services.id_tokens import Expected, Identity, IdTokenRefused, IdTokens
 from cds_app.services.issuers import Issuers, client_of
+from cds_app.services.turnstile import Turnstile
 from cds_app.services.visits import Held, Visits
 
 KIND: Final = "launch"
@@ -109,6 +110,8 @@ class Launching:
     granting : Granting
     id_tokens : IdTokens
     visits : Visits
+    turnstile : Turnstile
+        For what waits for an EHR. Who does not get in has used up nothing, and can simply try again.
     base_url : str
         Under which browsers know this service, without a trailing slash. From the settings, never from a request.
     """
@@ -118,6 +121,7 @@ class Launching:
     granting: Granting
     id_tokens: IdTokens
     visits: Visits
+    turnstile: Turnstile
     base_url: str
 
     def frames(self, now: datetime) -> Sequence[str]:
@@ -141,7 +145,8 @@ class Launching:
         """
         iss, launch = _only(parameters, "iss", required=True), _only(parameters, "launch")
         issuer = self._issuer(iss, now)
-        endpoints = self._endpoints(issuer)
+        with self.turnstile:
+            endpoints = self._endpoints(issuer)
         scopes = issuer.launch_scopes(from_ehr=bool(launch))
         pending = Pending(
             issuer=issuer.iss,
@@ -169,6 +174,10 @@ class Launching:
         LaunchRefused
         DependencyDown
         """
+        with self.turnstile:
+            return self._complete(browser, parameters, now)
+
+    def _complete(self, browser: str, parameters: Mapping[str, Sequence[str]], now: datetime) -> Completed:
         state = _only(parameters, "state", required=True)
         pending = self._pending(browser, state, now)
         _check_issuer(pending, _only(parameters, "iss"))

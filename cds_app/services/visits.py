@@ -20,12 +20,21 @@ import structlog
 
 from cds_app.domain.issuers import Issuer
 from cds_app.domain.visits import Visit
-from cds_app.errors import Conflict, DataUnavailable, GrantRefused, OtherPatient, SessionExpired, SettingsError
+from cds_app.errors import (
+    Conflict,
+    DataUnavailable,
+    DependencyDown,
+    GrantRefused,
+    OtherPatient,
+    SessionExpired,
+    SettingsError,
+)
 from cds_app.ports import Cabinet, Clock
 from cds_app.services.drawers import Drawer, Index, Kept, content, is_secret
 from cds_app.services.grants import Grant, Granting
 from cds_app.services.id_tokens import Expected, IdTokenRefused, IdTokens
 from cds_app.services.issuers import Issuers
+from cds_app.services.turnstile import Turnstile
 
 KIND: Final = "visit"
 IDLE: Final = timedelta(minutes=15)
@@ -85,8 +94,8 @@ class Visits:
     granting : Granting
     id_tokens : IdTokens
     clock : Clock
-    ticking, pause : callable
-        Seconds of a clock that never goes back, and what waits for some.
+    turnstile : Turnstile
+        For what waits for an EHR.
     """
 
     def __init__(
@@ -95,16 +104,16 @@ class Visits:
         granting: Granting,
         id_tokens: IdTokens,
         clock: Clock,
-        ticking: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
+        turnstile: Turnstile,
     ) -> None:
         self._cabinet = cabinet
         self._issuers = Issuers(cabinet)
         self._granting = granting
         self._id_tokens = id_tokens
         self._clock = clock
-        self._ticking = ticking
-        self._pause = pause
+        self._turnstile = turnstile
+        self._ticking = time.monotonic
+        self._pause = time.sleep
 
     def open(self, browser: str, visit_id: str, now: datetime, *, used: bool = True) -> Visit:
         """The visit, if it is for the patient of this browser's newest launch.
@@ -144,8 +153,8 @@ class Visits:
         ------
         SessionExpired
             If the EHR gives no other.
-        DataUnavailable
-            If its authorisation server cannot be asked, and the token is over.
+        DataUnavailable, DependencyDown
+            If its authorisation server cannot be asked now, and the token is over.
         """
         drawer, began = self._drawer(browser), self._ticking()
         while True:
@@ -203,14 +212,15 @@ class Visits:
     def _refreshed(self, drawer: Drawer, held: Held, now: datetime) -> str:
         """Refresh the token, as the only one who does."""
         try:
-            issuer = self._issuer(held, now)
-            grant = self._granting.refresh(issuer, held.refresh, held.visit.scopes, now)
-            self._check_same(issuer, held, grant, now)
+            with self._turnstile:
+                issuer = self._issuer(held, now)
+                grant = self._granting.refresh(issuer, held.refresh, held.visit.scopes, now)
+                self._check_same(issuer, held, grant, now)
         except (GrantRefused, SettingsError, IdTokenRefused) as error:
             _LOG.warning("refresh-refused", reason=getattr(error, "reason", type(error).__name__))
             drawer.take(KIND, held.visit.id, now)
             raise SessionExpired from None
-        except DataUnavailable as error:
+        except (DataUnavailable, DependencyDown) as error:
             _LOG.warning("refresh-failed", code=error.code, field=error.field or "")
             self._keep(drawer, held, now, lambda there: replace(there, claim="", claimed=None))
             if now < held.expires:
@@ -223,8 +233,9 @@ class Visits:
         """The user is logged out, whatever the EHR says to it."""
         token, hint = (held.refresh, "refresh_token") if held.refresh else (held.access, "access_token")
         try:
-            self._granting.revoke(self._issuer(held, now), token, hint, now)
-        except (DataUnavailable, SettingsError) as error:
+            with self._turnstile:
+                self._granting.revoke(self._issuer(held, now), token, hint, now)
+        except (DataUnavailable, DependencyDown, SettingsError) as error:
             _LOG.warning("not-revoked", code=error.code, field=error.field or "")
 
     def _issuer(self, held: Held, now: datetime) -> Issuer:

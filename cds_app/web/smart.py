@@ -136,6 +136,8 @@ class _Pages:
         response = self.page("launch_failed.html", error.status, message=message)
         if error.status == 503:
             response.headers["Retry-After"] = str(error.retry_after_s)
+        if error.status == 503 and request.method == "GET":
+            response.headers["Refresh"] = str(error.retry_after_s)  # nothing is used up: the browser tries again itself
         return response
 
     def _ancestors(self) -> str:

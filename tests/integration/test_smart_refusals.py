@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -297,3 +299,26 @@ def test_nothing_in_a_link_says_where_a_browser_goes(launcher: Launcher, more: s
     answer = launcher.ehr.authorise(begun.headers["Location"], **{more: "https://evil.example"})
     done = launcher.finish(browser, answer)
     assert done.headers["Location"] == f"{BASE_URL}/sidebar/{visit_of(done)}"
+
+
+def test_a_slow_ehr_does_not_take_all_threads_and_who_has_to_wait_loses_nothing(launcher: Launcher) -> None:
+    """Half of a worker's four threads may wait for an EHR."""
+    browsers = [launcher.browser() for _ in range(3)]
+    answers = [launcher.ehr.authorise(launcher.begin(one).headers["Location"]) for one in browsers]
+    going, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait() -> None:
+        going.release()
+        go_on.wait(4)
+
+    launcher.ehr.before_token = wait
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(launcher.finish, *pair) for pair in zip(browsers[:2], answers[:2], strict=True)]
+        assert all(going.acquire(timeout=4) for _ in waiting)
+        busy = launcher.finish(browsers[2], answers[2])
+        assert launcher.browser().get("/.well-known/jwks.json").status_code == 200
+        go_on.set()
+        assert [one.result().status_code for one in waiting] == [303, 303]
+    assert (busy.status_code, busy.headers["Refresh"], busy.headers["Retry-After"]) == (503, "1", "1")
+    assert "at the moment" in busy.text
+    assert launcher.finish(browsers[2], answers[2]).status_code == 303
