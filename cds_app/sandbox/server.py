@@ -22,7 +22,6 @@ from cds_app.sandbox.access import Guard, ScopeLacking
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.patients import SyntheticPatient
 from cds_app.sandbox.policy import guard
-from cds_app.sandbox.smart import Charts
 from cds_app.sandbox.staff import practitioner_resources
 from cds_app.sandbox.store import Store
 
@@ -65,7 +64,7 @@ def create_sandbox(
     app.config.update(TRUSTED_HOSTS=[HOST, "localhost"], MAX_CONTENT_LENGTH=_MAX_BODY)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(fhir_api.blueprint(desk.store, Guard(tokens=desk.smart.tokens, open=open_fhir)))
-    app.register_blueprint(smart.blueprint(desk.smart, Charts(store=desk.store, seat=desk.seat)))
+    app.register_blueprint(smart.blueprint(desk.smart, desk.charts))
     app.register_blueprint(pages.blueprint(desk, patients))
     app.register_error_handler(TwinlineError, _refused)
     app.register_error_handler(HTTPException, _http)
