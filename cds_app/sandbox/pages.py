@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -219,7 +220,16 @@ def _listed(listed: Mapping[str, SyntheticPatient], patient_id: str) -> Syntheti
 
 
 def _to_chart(patient_id: str, anchor: str | None = None) -> ResponseReturnValue:
-    return redirect(url_for("pages.open_chart", patient_id=patient_id, _anchor=anchor), 303)
+    chart_url = url_for("pages.open_chart", patient_id=patient_id, app=_app_beside(patient_id), _anchor=anchor)
+    return redirect(chart_url, 303)
+
+
+def _app_beside(patient_id: str) -> str | None:
+    """The app that stood beside the chart from which a form came: it is launched anew, without what its card said."""
+    came = urlsplit(request.referrer or "")
+    if came.netloc != request.host or came.path != url_for("pages.open_chart", patient_id=patient_id):
+        return None
+    return next(iter(parse_qs(came.query).get("app", ())), None)
 
 
 def _said() -> Mapping[str, Any]:

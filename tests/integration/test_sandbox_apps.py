@@ -143,6 +143,22 @@ def test_an_app_that_cannot_be_opened_is_refused(bench: Bench, query: str, statu
     assert "<iframe" not in answered.text
 
 
+@pytest.mark.parametrize(
+    ("came_from", "goes_to"),
+    [
+        (f"{ORIGIN}/patients/{SICK}?app=signs&card=x&link=0", f"/patients/{SICK}?app=signs#drafts-title"),
+        (f"{ORIGIN}/patients/{WELL}?app=signs", f"/patients/{SICK}#drafts-title"),
+        (f"https://evil.example/patients/{SICK}?app=signs", f"/patients/{SICK}#drafts-title"),
+        (f"{ORIGIN}/patients/{SICK}", f"/patients/{SICK}#drafts-title"),
+    ],
+)
+def test_an_app_stays_beside_the_chart_it_was_opened_in(bench: Bench, came_from: str, goes_to: str) -> None:
+    made = bench.desk.store.create("ServiceRequest", draft())
+    path = f"/patients/{SICK}/drafts/ServiceRequest/{made['id']}/approve"
+    answered = bench.http.post(path, headers={"Origin": ORIGIN, "Referer": came_from})
+    assert answered.headers["Location"] == goes_to
+
+
 # --- drafts
 
 
