@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -71,6 +71,16 @@ def create_sandbox(
     app.register_error_handler(SecurityError, _foreign_host)
     app.after_request(guard)
     return app
+
+
+def under_one_name(app: Flask) -> None:
+    """Send browsers that say ``localhost`` to 127.0.0.1: apps know this EHR by one FHIR base, and by no other."""
+
+    @app.before_request
+    def one_name() -> ResponseReturnValue | None:
+        if request.method != "GET" or request.host.partition(":")[0] != "localhost":
+            return None
+        return redirect(request.url.replace("//localhost", f"//{HOST}", 1), 307)
 
 
 @contextmanager

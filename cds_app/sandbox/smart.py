@@ -30,6 +30,8 @@ from cds_app.sandbox.proof import Prover
 from cds_app.sandbox.scopes import NAMED
 from cds_app.sandbox.tokens import Issued, Tokens
 
+__all__ = ["CAPABILITIES", "GRANTS", "Charts", "SmartServer", "blueprint"]
+
 CAPABILITIES: Final = (
     *("launch-ehr", "launch-standalone", "authorize-post", "client-confidential-asymmetric"),
     *("client-confidential-symmetric", "sso-openid-connect", "context-banner", "context-ehr-patient"),

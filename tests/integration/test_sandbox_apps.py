@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from cds_app.sandbox.desk import Desk
-from cds_app.sandbox.server import create_sandbox, new_store
+from cds_app.sandbox.server import create_sandbox, new_store, under_one_name
 from cds_app.sandbox.smart import SmartServer
 from tests.unit.sandbox.smart_app import BASE, LAUNCH, NOW, ORIGIN, PATIENTS, SICK, WELL, Bench, clients, sent
 from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, card, running_stub
@@ -157,6 +157,14 @@ def test_an_app_stays_beside_the_chart_it_was_opened_in(bench: Bench, came_from:
     path = f"/patients/{SICK}/drafts/ServiceRequest/{made['id']}/approve"
     answered = bench.http.post(path, headers={"Origin": ORIGIN, "Referer": came_from})
     assert answered.headers["Location"] == goes_to
+
+
+def test_a_browser_that_says_localhost_is_sent_to_the_name_that_apps_know() -> None:
+    app = create_sandbox("http://127.0.0.1:9", PATIENTS, now=NOW)
+    under_one_name(app)
+    sent_on = app.test_client().get("/patients/x?app=signs", base_url="http://localhost:8718")
+    assert (sent_on.status_code, sent_on.headers["Location"]) == (307, "http://127.0.0.1:8718/patients/x?app=signs")
+    assert app.test_client().get("/", base_url="http://127.0.0.1:8718").status_code == 200
 
 
 # --- drafts
