@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,12 @@ from cds_app.sandbox.screen import Outcome, Shown
 
 _TIERS = ("critical", "warning", "info")
 
+Openings = Callable[[Mapping[str, Any], int], str]
+
+
+def _nowhere(_link: Mapping[str, Any], _at: int) -> str:
+    return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -18,6 +24,7 @@ class Link:
 
     label: str
     url: str
+    opens_app: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +73,16 @@ class CardView:
         return any(one.closed for one in self.outcomes)
 
 
-def card_view(shown: Shown, outcomes: Sequence[Outcome]) -> CardView:
-    """Read a card as it came."""
+def card_view(shown: Shown, outcomes: Sequence[Outcome], openings: Openings = _nowhere) -> CardView:
+    """Read a card as it came.
+
+    Parameters
+    ----------
+    shown : Shown
+    outcomes : sequence of Outcome
+    openings : callable
+        From a link of the card, and its place among them, to where it opens an app; "" for nowhere.
+    """
     card = shown.card
     tier = _text(card, "indicator")
     source = _object(card.get("source"))
@@ -80,18 +95,19 @@ def card_view(shown: Shown, outcomes: Sequence[Outcome]) -> CardView:
         detail=_text(card, "detail"),
         source=Link(label=_text(source, "label") or "(not named)", url=_webpage(_text(source, "url"))),
         topic=_text(topic, "display") or _text(topic, "code"),
-        links=tuple(_links(card)),
+        links=tuple(_links(card, openings)),
         suggestions=tuple(one for one in _choices(card, "suggestions", "uuid", "label") if one.id not in taken),
         reasons=tuple(_choices(card, "overrideReasons", "code", "display")),
         outcomes=tuple(outcomes),
     )
 
 
-def _links(card: Mapping[str, Any]) -> Iterator[Link]:
-    """A SMART app would need a launch, which this EHR does not have: its link leads nowhere."""
-    for one in _objects(card, "links"):
-        url = _webpage(_text(one, "url")) if one.get("type") == "absolute" else ""
-        yield Link(label=_text(one, "label"), url=url)
+def _links(card: Mapping[str, Any], openings: Openings) -> Iterator[Link]:
+    """Pages anywhere, and apps that are registered here: any other link leads nowhere."""
+    for at, one in enumerate(_objects(card, "links")):
+        smart = one.get("type") == "smart"
+        url = openings(one, at) if smart else _webpage(_text(one, "url")) if one.get("type") == "absolute" else ""
+        yield Link(label=_text(one, "label"), url=url, opens_app=smart and bool(url))
 
 
 def _choices(card: Mapping[str, Any], field: str, key: str, words: str) -> Iterator[Choice]:

@@ -16,7 +16,7 @@ from cds_app.sandbox.vocabulary import LAB, MEASURES, VITAL
 WINDOW: Final = timedelta(hours=24)
 _VITAL_GAP: Final = timedelta(hours=5)
 _LAB_GAP: Final = timedelta(hours=18)
-_STANDING: Final = frozenset({"active", "draft", "on-hold"})
+_STANDING: Final = frozenset({"active", "on-hold", "accepted", "in-progress"})
 
 USUAL: Final[Mapping[str, tuple[float, float]]] = {
     "heart_rate": (60, 100),
@@ -144,10 +144,7 @@ def encounter(store: Store, patient_id: str) -> Resource | None:
 
 
 def _own(store: Store, kind: str, patient_id: str) -> list[Resource]:
-    wanted = f"Patient/{patient_id}"
-    return [
-        one for one in store.all(kind) if (one.get("subject") or one.get("patient") or {}).get("reference") == wanted
-    ]
+    return [one for one in store.all(kind) if store.patient_of(one) == patient_id]
 
 
 # --- readings
@@ -236,15 +233,20 @@ def _medicines(store: Store, patient_id: str) -> Iterator[Order]:
 
 
 def order_of(request: Resource) -> Order:
-    """A MedicationRequest as a line of the chart."""
-    how = _instruction(request.get("dosageInstruction", ()))
-    return Order(what=_text(request.get("medicationCodeableConcept")), how=how, state=request["status"])
+    """A MedicationRequest, ServiceRequest or Task as a line of the chart."""
+    kind, state = request["resourceType"], str(request["status"])
+    if kind == "MedicationRequest":
+        what, how = _text(request.get("medicationCodeableConcept")), _instruction(request.get("dosageInstruction", ()))
+    elif kind == "Task":
+        what, how = str(request.get("description") or _text(request.get("code"))), "task"
+    else:
+        what, how = _text(request.get("code")), str(request.get("priority", ""))
+    return Order(what=what, how=how, state=state)
 
 
 def _orders(store: Store, patient_id: str) -> Iterator[Order]:
-    for one in reversed(_own(store, "ServiceRequest", patient_id)):
-        if one["status"] in _STANDING:
-            yield Order(what=_text(one.get("code")), how=str(one.get("priority", "")), state=one["status"])
+    for kind in ("ServiceRequest", "Task"):
+        yield from (order_of(one) for one in reversed(_own(store, kind, patient_id)) if one["status"] in _STANDING)
 
 
 def _instruction(dosages: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.once import run_once
 from cds_app.sandbox.patients import cohort
-from cds_app.sandbox.server import HOST, bind, create_sandbox, new_store
+from cds_app.sandbox.server import HOST, bind, create_sandbox, new_store, under_one_name
 from cds_app.sandbox.signing import Signer
 from cds_app.sandbox.smart import SmartServer
 
@@ -34,7 +34,9 @@ def run_demo(service_url: str, port: int, seed: int, signer: Signer | None = Non
     """
     patients = cohort(seed, START)
     desk = Desk(service_url, new_store(patients), signer, SmartServer([twinline(service_url)]))
-    server = bind(create_sandbox(service_url, patients, desk=desk), port)
+    app = create_sandbox(service_url, patients, desk=desk)
+    under_one_name(app)
+    server = bind(app, port)
     print(f"twinline: a small EHR with synthetic patients: http://{HOST}:{server.server_port}/", flush=True)
     # Both arrive as KeyboardInterrupt, so that the caller can stop the service that it started.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
+from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.ehr_client import Card, ServiceFailure
 from cds_app.sandbox.hooks import Caller
 from cds_app.sandbox.order_entry import OrderEntry
@@ -49,6 +50,7 @@ class Desk:
         self.signer = signer
         self.smart = smart or SmartServer()
         self.seat = Seat()
+        self.charts = Charts(store=store, seat=self.seat)
         self._caller = Caller(
             service_url=service_url, store=store, signer=signer, seat=self.seat, tokens=self.smart.tokens
         )
@@ -76,6 +78,20 @@ class Desk:
     def outcomes(self, patient_id: str, key: str) -> tuple[Outcome, ...]:
         """What was done so far with a card that is on the screen."""
         return tuple(self._outcomes.get((patient_id, key), ()))
+
+    def link(self, patient_id: str, key: str, place: str) -> Mapping[str, Any]:
+        """A link of a card that is on the screen, by its place among the card's links.
+
+        Raises
+        ------
+        NotFound
+            When the card is not on the screen, or has no such link.
+        """
+        links = self._shown(patient_id, key).card.get("links") or ()
+        if not place.isdecimal() or int(place) >= len(links) or not isinstance(links[int(place)], dict):
+            raise NotFound("the card has no such link", field="link")
+        found: Mapping[str, Any] = links[int(place)]
+        return found
 
     def accept(self, patient_id: str, key: str, suggestion_id: str) -> tuple[Resource, ...]:
         """Do what a suggestion proposes, and tell the service: create drafts, or take an unsigned order off the pad.
@@ -138,13 +154,17 @@ class Desk:
         return visit
 
     def _on_screen(self, patient_id: str, key: str) -> Shown:
+        found = self._shown(patient_id, key)
+        if any(one.closed for one in self.outcomes(patient_id, key)):
+            raise BadRequest("this card was set aside already", field="card")
+        return found
+
+    def _shown(self, patient_id: str, key: str) -> Shown:
         visit = self._visits.get(patient_id)
         cards = (*self.orders.cards(patient_id), *(visit.cards if visit else ()))
         found = next((one for one in cards if one.key == key), None)
         if found is None:
             raise NotFound("this card is not on the screen any more", field="card")
-        if any(one.closed for one in self.outcomes(patient_id, key)):
-            raise BadRequest("this card was set aside already", field="card")
         return found
 
     def _draft(self, action: Mapping[str, Any]) -> Resource:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.chart import encounter
+from cds_app.sandbox.drafts import approve, draft_in_chart
 from cds_app.sandbox.formulary import Author, Wish, draft_order, signed
 from cds_app.sandbox.hooks import Caller
 from cds_app.sandbox.resources import Resource, reference
@@ -75,11 +76,26 @@ class OrderEntry:
         stay = encounter(store, patient_id)
         user = self._caller.seat.person.reference
         author = Author(patient=patient_id, encounter=stay["id"] if stay else None, user=user, at=store.now)
-        made = draft_order(wish, author)
+        return self._add(patient_id, draft_order(wish, author), base)
+
+    def adopt(self, patient_id: str, draft: Resource, base: str) -> Pad:
+        """Put a draft of the chart on the pad, as if it had been chosen: signing makes it stand.
+
+        Raises
+        ------
+        BadRequest
+            When it is there already, or there are too many.
+        """
+        return self._add(patient_id, {**draft, "intent": "order"}, base)
+
+    def _add(self, patient_id: str, made: Resource, base: str) -> Pad:
         with self._lock:
-            if len(self.pad(patient_id).drafts) >= DRAFTS_LIMIT:
+            pad = self.pad(patient_id)
+            if len(pad.drafts) >= DRAFTS_LIMIT:
                 raise BadRequest(f"at most {DRAFTS_LIMIT} unsigned orders", field="drug")
-            drafts = (*self.pad(patient_id).drafts, made)
+            if any(one["id"] == made["id"] for one in pad.drafts):
+                raise BadRequest("this draft is among the unsigned orders already", field="draft")
+            drafts = (*pad.drafts, made)
             context = {"selections": [reference(made)["reference"]], "draftOrders": _bundle(drafts)}
             review = self._caller.fire([ORDER_SELECT], patient_id, base, **context)
             return self._keep(patient_id, Pad(drafts=drafts, review=review))
@@ -141,10 +157,16 @@ class OrderEntry:
         return drafts
 
     def _into_chart(self, patient_id: str, drafts: tuple[Resource, ...]) -> tuple[Resource, ...]:
-        store = self._caller.store
-        made = tuple(store.create(one["resourceType"], signed(one, store.now)) for one in drafts)
+        made = tuple(self._stand(one) for one in drafts)
         self._keep(patient_id, Pad())
         return made
+
+    def _stand(self, draft: Resource) -> Resource:
+        """Let one order stand: as a new resource, or as the next version of the draft that the chart holds."""
+        store = self._caller.store
+        if "meta" in draft:
+            return approve(store, draft_in_chart(store, store.patient_of(draft), draft["resourceType"], draft["id"]))
+        return store.create(draft["resourceType"], signed(draft, store.now))
 
     def _keep(self, patient_id: str, pad: Pad) -> Pad:
         self._pads[patient_id] = pad

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.cardview import card_view
+from cds_app.sandbox import drafts
+from cds_app.sandbox.apps import OpenApp, app_named, app_of_link, launch
+from cds_app.sandbox.cardview import CardView, Openings, card_view
 from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
 from cds_app.sandbox.fhir_api import base_url
@@ -18,7 +21,9 @@ from cds_app.sandbox.forms import same_origin
 from cds_app.sandbox.formulary import DOSE_LIMIT, FORMULARY, Wish
 from cds_app.sandbox.markdown import to_html
 from cds_app.sandbox.patients import SyntheticPatient
+from cds_app.sandbox.policy import may_frame
 from cds_app.sandbox.resources import instant
+from cds_app.sandbox.screen import Shown
 from cds_app.sandbox.search import interval
 from cds_app.sandbox.staff import PRACTITIONERS
 from cds_app.sandbox.trends import HEIGHT, WIDTH
@@ -52,7 +57,12 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
 
     @routes.get("/patients/<patient_id>")
     def open_chart(patient_id: str) -> ResponseReturnValue:
-        return render_template("sandbox/chart.html", **_chart_page(desk, _listed(listed, patient_id)))
+        patient = _listed(listed, patient_id)
+        page = _chart_page(desk, patient)
+        app = _opened(desk, patient.id)
+        if app is not None:
+            may_frame(app.url)
+        return render_template("sandbox/chart.html", **page, app=app)
 
     @routes.post("/patients/<patient_id>/reopen")
     def reopen(patient_id: str) -> ResponseReturnValue:
@@ -61,6 +71,7 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
 
     _route_cards(routes, desk)
     _route_orders(routes, desk, listed)
+    _route_drafts(routes, desk, listed)
     _route_clock(routes, desk, frozenset(listed))
     return routes
 
@@ -111,6 +122,32 @@ def _route_orders(routes: Blueprint, desk: Desk, listed: Mapping[str, SyntheticP
         return _to_chart(patient_id, "ordering")
 
 
+def _route_drafts(routes: Blueprint, desk: Desk, listed: Mapping[str, SyntheticPatient]) -> None:
+    """What becomes of drafts in the chart, and apps in a window of their own."""
+
+    @routes.post("/patients/<patient_id>/drafts/<kind>/<name>/approve")
+    def approve_draft(patient_id: str, kind: str, name: str) -> ResponseReturnValue:
+        draft = drafts.draft_in_chart(desk.store, _listed(listed, patient_id).id, kind, name)
+        if kind != "MedicationRequest":
+            drafts.approve(desk.store, draft)
+            return _to_chart(patient_id, "drafts-title")
+        desk.orders.adopt(patient_id, draft, base_url())  # medicines are checked and signed
+        return _to_chart(patient_id, "ordering")
+
+    @routes.post("/patients/<patient_id>/drafts/<kind>/<name>/discard")
+    def discard_draft(patient_id: str, kind: str, name: str) -> ResponseReturnValue:
+        draft = drafts.draft_in_chart(desk.store, _listed(listed, patient_id).id, kind, name)
+        if any(one["id"] == name for one in desk.orders.pad(patient_id).drafts):
+            desk.orders.withdraw(patient_id, name, with_cards=True)
+        drafts.discard(desk.store, draft)
+        return _to_chart(patient_id, "drafts-title")
+
+    @routes.get("/patients/<patient_id>/apps/<name>")
+    def open_alone(patient_id: str, name: str) -> ResponseReturnValue:
+        app = app_named(desk.smart, name)
+        return redirect(launch(desk.smart, desk.charts, app, _listed(listed, patient_id).id, base_url()).url, 303)
+
+
 def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
     """The simulated time."""
 
@@ -127,14 +164,17 @@ def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
 def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:
     visit = desk.visit(patient.id, base_url())
     pad = desk.orders.pad(patient.id)
+    unsigned = {one["id"] for one in pad.drafts}
     coming = [at for at in patient.opens if at > desk.store.now]
     return {
         "chart": chart(desk.store, patient.id),
         "patient": patient,
         "now": desk.store.now,
         "failures": (*(pad.review.failures if pad.review else ()), *visit.failures),
-        "cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in visit.cards],
-        "order_cards": [card_view(one, desk.outcomes(patient.id, one.key)) for one in desk.orders.cards(patient.id)],
+        "cards": _cards(desk, patient.id, visit.cards),
+        "order_cards": _cards(desk, patient.id, desk.orders.cards(patient.id)),
+        "drafts": [one for one in drafts.waiting(desk.store, patient.id) if one.id not in unsigned],
+        "apps": desk.smart.clients.launchable(),
         "pad": pad,
         "unsigned": [(one["id"], order_of(one)) for one in pad.drafts],
         "formulary": FORMULARY,
@@ -145,6 +185,34 @@ def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:
     }
 
 
+def _opened(desk: Desk, patient_id: str) -> OpenApp | None:
+    """The app that the address of the page asks for, opened with what the card that led here says."""
+    if "app" not in request.args:
+        return None
+    app = app_named(desk.smart, request.args["app"])
+    link = desk.link(patient_id, request.args["card"], request.args.get("link", "")) if "card" in request.args else {}
+    if link and app_of_link(desk.smart, link) != app:
+        raise BadRequest("the link of the card opens another app", field="app")
+    said = str(link.get("appContext") or "")
+    return launch(desk.smart, desk.charts, app, patient_id, base_url(), framed=True, app_context=said)
+
+
+def _openings(desk: Desk, patient_id: str, key: str) -> Openings:
+    """Where the links of a card open apps: in this chart."""
+
+    def opening(link: Mapping[str, Any], at: int) -> str:
+        app = app_of_link(desk.smart, link)
+        if app is None:
+            return ""
+        return url_for("pages.open_chart", patient_id=patient_id, app=app.id, card=key, link=at, _anchor="app")
+
+    return opening
+
+
+def _cards(desk: Desk, patient_id: str, shown: Iterable[Shown]) -> list[CardView]:
+    return [card_view(one, desk.outcomes(patient_id, one.key), _openings(desk, patient_id, one.key)) for one in shown]
+
+
 def _listed(listed: Mapping[str, SyntheticPatient], patient_id: str) -> SyntheticPatient:
     if patient_id not in listed:
         raise NotFound("no such patient")
@@ -152,7 +220,16 @@ def _listed(listed: Mapping[str, SyntheticPatient], patient_id: str) -> Syntheti
 
 
 def _to_chart(patient_id: str, anchor: str | None = None) -> ResponseReturnValue:
-    return redirect(url_for("pages.open_chart", patient_id=patient_id, _anchor=anchor), 303)
+    chart_url = url_for("pages.open_chart", patient_id=patient_id, app=_app_beside(patient_id), _anchor=anchor)
+    return redirect(chart_url, 303)
+
+
+def _app_beside(patient_id: str) -> str | None:
+    """The app that stood beside the chart from which a form came: it is launched anew, without what its card said."""
+    came = urlsplit(request.referrer or "")
+    if came.netloc != request.host or came.path != url_for("pages.open_chart", patient_id=patient_id):
+        return None
+    return next(iter(parse_qs(came.query).get("app", ())), None)
 
 
 def _said() -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -22,7 +22,6 @@ from cds_app.sandbox.access import Guard, ScopeLacking
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.patients import SyntheticPatient
 from cds_app.sandbox.policy import guard
-from cds_app.sandbox.smart import Charts
 from cds_app.sandbox.staff import practitioner_resources
 from cds_app.sandbox.store import Store
 
@@ -65,13 +64,23 @@ def create_sandbox(
     app.config.update(TRUSTED_HOSTS=[HOST, "localhost"], MAX_CONTENT_LENGTH=_MAX_BODY)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(fhir_api.blueprint(desk.store, Guard(tokens=desk.smart.tokens, open=open_fhir)))
-    app.register_blueprint(smart.blueprint(desk.smart, Charts(store=desk.store, seat=desk.seat)))
+    app.register_blueprint(smart.blueprint(desk.smart, desk.charts))
     app.register_blueprint(pages.blueprint(desk, patients))
     app.register_error_handler(TwinlineError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SecurityError, _foreign_host)
     app.after_request(guard)
     return app
+
+
+def under_one_name(app: Flask) -> None:
+    """Send browsers that say ``localhost`` to 127.0.0.1: apps know this EHR by one FHIR base, and by no other."""
+
+    @app.before_request
+    def one_name() -> ResponseReturnValue | None:
+        if request.method != "GET" or request.host.partition(":")[0] != "localhost":
+            return None
+        return redirect(request.url.replace("//localhost", f"//{HOST}", 1), 307)
 
 
 @contextmanager

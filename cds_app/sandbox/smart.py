@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, Response, json, redirect, render_template, request, url_for
@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from cds_app.errors import BadRequest
 from cds_app.sandbox.authorisation import Addressee, AskedFor, Pending, addressee, read_request
-from cds_app.sandbox.chart import display_name, encounter
+from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.client_keys import ALGS
 from cds_app.sandbox.clients import METHODS, SmartClient, SmartClients
 from cds_app.sandbox.fhir_api import base_url
@@ -28,9 +28,9 @@ from cds_app.sandbox.oauth import OAuthRefusal, given_once
 from cds_app.sandbox.policy import may_send_forms_to, may_stand_in_a_frame
 from cds_app.sandbox.proof import Prover
 from cds_app.sandbox.scopes import NAMED
-from cds_app.sandbox.staff import Seat
-from cds_app.sandbox.store import Store
 from cds_app.sandbox.tokens import Issued, Tokens
+
+__all__ = ["CAPABILITIES", "GRANTS", "Charts", "SmartServer", "blueprint"]
 
 CAPABILITIES: Final = (
     *("launch-ehr", "launch-standalone", "authorize-post", "client-confidential-asymmetric"),
@@ -60,30 +60,6 @@ class SmartServer:
         self.tokens = Tokens(clock)
         self.prover = Prover(self.clients, clock)
         self.id_tokens = IdTokens()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charts:
-    """Whose charts there are, and who looks at them."""
-
-    store: Store
-    seat: Seat
-
-    def patients(self) -> list[tuple[str, str]]:
-        """Ids and names, to choose from."""
-        return [(one["id"], display_name(one)) for one in self.store.all("Patient")]
-
-    def context(self, patient_id: str, *, framed: bool = False, app_context: str = "") -> Context:
-        """A patient's chart as it is now, with the stay that runs."""
-        self.store.read("Patient", patient_id)
-        stay = encounter(self.store, patient_id)
-        return Context(
-            user=self.seat.person.reference,
-            patient=patient_id,
-            encounter=str(stay["id"]) if stay else "",
-            app_context=app_context,
-            framed=framed,
-        )
 
 
 def blueprint(server: SmartServer, charts: Charts) -> Blueprint:

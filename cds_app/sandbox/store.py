@@ -154,6 +154,24 @@ class Store:
                 self._add(TimedResource(known_at=self._now, resource=resource))
         return made
 
+    def revise(self, kind: str, name: str, change: Mapping[str, object]) -> Resource:
+        """Keep another version of a resource with some elements changed.
+
+        Raises
+        ------
+        NotFound
+            When there is no such resource.
+        BadRequest
+            When the outcome is not as FHIR R4 has it.
+        """
+        with self._lock:
+            was = self.read(kind, name)
+            made = _checked(kind, {**was, **change})
+            version = str(int(was["meta"]["versionId"]) + 1)
+            made |= {"id": name, "meta": {"versionId": version, "lastUpdated": instant(self._now)}}
+            self._add(TimedResource(known_at=self._now, resource=made))
+        return made
+
     def patient_of(self, one: Resource, beside: Mapping[str, Resource] | None = None) -> str:
         """Id of the patient that a resource is about; "" where there is none, or more than one.
 

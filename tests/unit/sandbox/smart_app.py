@@ -20,7 +20,7 @@ from cds_app.sandbox.clients import SmartClient, secret_hash
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.proof import ASSERTION_TYPE
 from cds_app.sandbox.server import create_sandbox, new_store
-from cds_app.sandbox.smart import Charts, SmartServer
+from cds_app.sandbox.smart import SmartServer
 from tests.unit.sandbox.stub_service import two_patients
 
 ORIGIN = "http://localhost"
@@ -96,8 +96,7 @@ class Bench:
     # --- a launch, step by step
 
     def launch(self, client: str = "signs", patient: str = SICK, **more: Any) -> str:
-        charts = Charts(store=self.desk.store, seat=self.desk.seat)
-        return self.server.launches.make(client, charts.context(patient, framed=True, **more))
+        return self.server.launches.make(client, self.desk.charts.context(patient, framed=True, **more))
 
     def query(self, client: str = "signs", **more: str | None) -> dict[str, str]:
         fields: dict[str, str | None] = {
