@@ -7,7 +7,7 @@ person is also shown, with a small weight, as if one gene or both had not been t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import HuberRegressor
 
 from cds_app.score.warfarin_dose import Linear, Spread, alleles, typed_genes
-from cds_app.score.warfarin_features import Filling, terms, without
+from cds_app.score.warfarin_features import FEATURES, Filling, terms, without
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,6 +29,12 @@ HIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "neither": ("vkorc1", "cyp2c9"),
 }
 """Which genes are hidden so that only these are typed."""
+_FALLS: Final = ("age_decade", "vkorc1", "cyp2c9_2", "cyp2c9_3", "cyp2c9_rare", "amiodarone", "takes_amiodarone")
+_RISES: Final = (
+    *("height_cm", "weight_kg", "carbamazepine", "phenytoin", "rifampicin", "takes_inducer"),
+    *("inr_target", "inr_low", "inr_high"),
+)
+"""What is known to lower and to raise the dose: no tree may say otherwise."""
 _TAIL: Final = 0.05
 _LEAST_OF_MEDIAN: Final = 0.25
 
@@ -109,19 +115,36 @@ class Held:
         but_fold : tuple of int, optional
             Repeat and fold whose people are left out; only that repeat is looked at then. All by default.
         """
-        return {typed: self._spread(typed, but_fold) for typed in HIDDEN}
+        found = {typed: self._spread(typed, but_fold) for typed in HIDDEN}
+        wider = self._widening(found, but_fold)
+        return {
+            typed: replace(spread, low=wider * spread.low, high=wider * spread.high) if HIDDEN[typed] else spread
+            for typed, spread in found.items()
+        }
+
+    def _widening(self, spreads: Mapping[str, Spread], but_fold: tuple[int, int] | None) -> float:
+        """How much wider intervals must be to hold for people whose genes really were not typed; at least 1."""
+        repeats, kept = self._kept(but_fold)
+        typed = np.array(typed_genes(self.rows))
+        parts = []
+        for name in (one for one, genes in HIDDEN.items() if genes):
+            who = np.flatnonzero(kept & (typed == name))
+            parts += [_beyond(spreads[name], self.rows[who], self.said["both"][repeats][:, who], self.root[who])]
+        beyond = np.concatenate(parts, axis=1)
+        return max(1.0, _conformal(beyond, 2.0 * _TAIL)) if beyond.size else 1.0
+
+    def _kept(self, but_fold: tuple[int, int] | None) -> tuple[list[int], NDArray[np.bool_]]:
+        """Which repeats and which people are looked at."""
+        if but_fold is None:
+            return list(range(len(self.fold))), np.ones(len(self.root), bool)
+        repeat, fold = but_fold
+        return [repeat], self.fold[repeat] != fold
 
     def _spread(self, typed: str, but_fold: tuple[int, int] | None) -> Spread:
+        repeats, kept = self._kept(but_fold)
         shown = without(self.rows, *HIDDEN[typed])
-        here = np.array(typed_genes(shown)) == typed
-        if but_fold is None:
-            who = np.flatnonzero(here)
-            said = self.said[typed][:, who]
-        else:
-            repeat, fold = but_fold
-            who = np.flatnonzero(here & (self.fold[repeat] != fold))
-            said = self.said[typed][[repeat]][:, who]
-        return _spread(shown[who], said, self.root[who])
+        who = np.flatnonzero(kept & (np.array(typed_genes(shown)) == typed))
+        return _spread(shown[who], self.said[typed][repeats][:, who], self.root[who])
 
     def intervals(self, typed: str) -> tuple[Floats, Floats]:
         """Ends of the 90 % intervals, as roots, each from the errors of people in other folds: (repeats, people)."""
@@ -196,6 +219,7 @@ def _grown(rows: Matrix, root: Floats, weight: Floats, recipe: Recipe, seed: int
         "subsample": recipe.subsample,
         "colsample_bynode": recipe.colsample,
         "min_child_weight": recipe.least_child_weight,
+        "monotone_constraints": tuple((one in _RISES) - (one in _FALLS) for one in FEATURES),
         "nthread": 1,
         "seed": seed,
     }
@@ -227,8 +251,15 @@ def _spread(rows: Matrix, said: Floats, root: Floats) -> Spread:
     )
 
 
-def _conformal(unit: Floats) -> float:
-    """The value that all but one in twenty stay below, with the correction for a finite sample; mean of repeats."""
+def _beyond(spread: Spread, rows: Matrix, said: Floats, root: Floats) -> Floats:
+    """Errors in units of the way from the estimate to the end of its interval: above 1 it did not hold."""
+    error = root - said
+    expected = np.stack([spread.expected(one, rows) for one in said])
+    return np.where(error < 0.0, error / (spread.low * expected), error / (spread.high * expected))
+
+
+def _conformal(unit: Floats, tail: float = _TAIL) -> float:
+    """What all but a tail stay below, with the correction for a finite sample: (repeats, people), mean of repeats."""
     people = unit.shape[1]
-    part = min(np.ceil((people + 1) * (1.0 - _TAIL)) / people, 1.0)
+    part = min(np.ceil((people + 1) * (1.0 - tail)) / people, 1.0)
     return float(np.mean(np.quantile(unit, part, axis=1, method="higher")))

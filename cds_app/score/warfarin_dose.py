@@ -151,7 +151,7 @@ class Dose:
     Parameters
     ----------
     dose_mg_per_week : float
-        As many such people need more as need less.
+        Near the middle of what such people need.
     low, high : float
         90 of 100 such people need a dose between these.
     typed : str
