@@ -65,8 +65,8 @@ errors of the other folds. It holds on average over people like these and is not
 - Informs the choice of a maintenance dose by somebody who can examine the patient. It orders nothing and is no loading
   dose: the INR decides.
 - Not for pregnancy and not for children: who is in the band 10 to 19 years is estimated, for it holds adults of 18 and
-  19, but was hardly ever seen. For anybody younger than {youngest}, outside of {height} cm or of {weight} kg it abstains
-  and says why. A file that cannot be read is refused with the column and the row.
+  19, but was hardly ever seen. For anybody younger than {youngest}, outside of {height} cm or of {weight} kg it
+  abstains and says why. A file that cannot be read is refused with the column and the row.
 - Not for another anticoagulant, and not after a drug that interacts was started or stopped until the INR has settled.
 
 ## Limits
