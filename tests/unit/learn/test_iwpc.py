@@ -38,7 +38,7 @@ def test_a_row_is_read_in_full(tmp_path: Path) -> None:
     assert (found.age_decade, found.male, found.race, found.hispanic) == (6, True, "white", True)
     assert (found.height_cm, found.weight_kg, found.cyp2c9) == (170.5, None, (1, 1))
     assert found.recorded == {"diabetes": True, "aspirin": False}
-    assert found.indications == {1, 2}
+    assert found.indications == frozenset({1, 2})
     assert found.target_inr == Target(value=2.5)
     assert found.medicines == Listed(named=frozenset({"amiodarone"}), entries=1)
     assert found.conditions is None
