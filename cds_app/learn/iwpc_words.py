@@ -46,7 +46,7 @@ MEDICINE_WORDS: Final = _compiled(
         "calcium_blocker": r"diltiaz|verapam|cardizem",
         "metformin": r"metform",
         "sulfonylurea": r"glyb|glipiz|glimep",
-        "beta_blocker": r"olol\b|toprol",
+        "beta_blocker": r"lol\b|toprol",
         "angiotensin": r"pril\b|sartan",
         "spironolactone": r"spironol",
         "clopidogrel": r"clopid|plavix",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from cds_app.learn.warfarin_figures import FIXED_MG_PER_WEEK, by_group, figures
 from cds_app.learn.warfarin_growing import HIDDEN, Fitted, Held, Recipe, fit, held
 from cds_app.score.result import Lack
 from cds_app.score.warfarin_dose import NAME, TREES, Dose, DoseModel, Limits
-from cds_app.score.warfarin_features import FEATURES, Filling, row, without
+from cds_app.score.warfarin_features import FEATURES, Filling, as_if_answered, row, without
 from cds_app.score.warfarin_published import NAME as PUBLISHED
 from cds_app.score.warfarin_published import published
 from cds_app.score.warfarin_subject import Listed, Subject, Target
@@ -77,6 +77,7 @@ def train(data: Path, out: Path, seed: int, *, recipe: Recipe | None = None) -> 
     out.mkdir(parents=True, exist_ok=True)
     report = _report(learned, found, fitted.filling) | {"recipe": asdict(recipe), "seed": seed}
     report["terms"] = len(fitted.linear.names)
+    report["as_if_answered"] = _ablation(learned, fitted.filling, recipe, seed)
     report["data"] = {"sha256": file_sha256(data), "subjects": len(people.subjects), "people": len(learned.needed)}
     return _write(out, fitted, found, report)
 
@@ -152,6 +153,13 @@ def _report(learned: _Learned, found: Held, filling: Filling) -> dict[str, Any]:
         "groups": _mean_of_groups([by_group(rows, needed, *one) for one in zip(said, low**2, high**2, strict=True)]),
         "hidden": {typed: _hidden(found, typed, needed) for typed, genes in HIDDEN.items() if genes},
     }
+
+
+def _ablation(learned: _Learned, filling: Filling, recipe: Recipe, seed: int) -> dict[str, float]:
+    """Figures where it is hidden what was asked and what was left open; one repeat."""
+    rows = as_if_answered(learned.rows, filling)
+    found = held(rows, learned.needed, replace(recipe, repeats=1), seed)
+    return figures(learned.needed, found.said["both"][0] ** 2)
 
 
 def _hidden(found: Held, typed: str, needed: Floats) -> dict[str, float]:

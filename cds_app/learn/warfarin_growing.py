@@ -37,6 +37,7 @@ _RISES: Final = (
 """What is known to lower and to raise the dose: no tree may say otherwise."""
 _TAIL: Final = 0.05
 _LEAST_OF_MEDIAN: Final = 0.25
+_CONSTANT: Final = 1e-9  # of the mean: a smaller spread is rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +205,7 @@ def _linear(rows: Matrix, root: Floats, weight: Floats, filling: Filling, recipe
     names, values = terms(rows, filling)
     centre = np.average(values, axis=0, weights=weight)
     scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=weight))
-    scale[scale == 0.0] = 1.0
+    scale[scale < _CONSTANT * np.maximum(np.abs(centre), 1.0)] = 1.0
     people = len(rows) / len(HIDDEN)
     model = HuberRegressor(epsilon=recipe.epsilon, alpha=recipe.ridge * people / 100.0, max_iter=2000)
     model.fit((values - centre) / scale, root, sample_weight=weight)

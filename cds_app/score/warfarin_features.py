@@ -168,6 +168,26 @@ def without(rows: Matrix, *genes: str) -> Matrix:
     return found
 
 
+def as_if_answered(rows: Matrix, filling: Filling) -> Matrix:
+    """The same people as if every question had been asked alike, so that what was left open says nothing.
+
+    What is not recorded is a no, height, weight and age are filled in, the target is the usual one, and positions that
+    only some places typed are hidden. Genotypes that decide the dose stay as they are.
+    """
+    found = rows.copy()
+    asked = [FEATURES.index(name) for name in (*RECORDED, *(f"indication_{one}" for one in INDICATIONS))]
+    found[:, asked] = np.nan_to_num(found[:, asked])
+    found[:, [FEATURES.index(name) for name in _MARKERS]] = np.nan
+    constant = {"inr_low": 2.0, "inr_high": 3.0, "ethnicity_unknown": 0.0, "medicines_listed": 1.0}
+    for name, value in {**constant, "conditions_listed": 1.0}.items():
+        found[:, FEATURES.index(name)] = value
+    target = FEATURES.index("inr_target")
+    found[:, target] = np.where(np.isnan(found[:, target]), _USUAL_INR, found[:, target])
+    for name, values in filling.body(rows).items():
+        found[:, FEATURES.index(name)] = values
+    return found
+
+
 def terms(rows: Matrix, filling: Filling) -> tuple[tuple[str, ...], Floats]:
     """What the linear part reads of rows.
 

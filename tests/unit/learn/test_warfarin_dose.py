@@ -22,8 +22,8 @@ from cds_app.score.warfarin_dose import NAME, DoseModel
 from cds_app.score.warfarin_features import row, without
 from tests.warfarin import RS9923231, cells, cohort, save
 
-RECIPE = Recipe(rounds=25, eta=0.2, folds=4, repeats=2, least_child_weight=3.0)
-PEOPLE = cohort(400)
+RECIPE = Recipe(rounds=25, eta=0.2, folds=2, repeats=2, least_child_weight=3.0)
+PEOPLE = cohort(300)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,13 @@ def test_serving_says_what_the_training_libraries_say(made: Artefact, tmp_path: 
     for genes in HIDDEN.values():
         shown = without(rows, *genes)
         np.testing.assert_allclose(served.roots(shown)[0], fitted.roots(shown), atol=1e-5)  # float32 sums of leaves
+
+
+def test_a_term_that_never_varies_is_not_blown_up(tmp_path: Path) -> None:
+    people = load(save(tmp_path / "people.csv", PEOPLE))  # all aim at an INR of 2.5
+    fitted = fit(np.stack([row(one) for one in people.subjects]), np.array(people.doses, float), RECIPE, 5)
+    assert fitted.linear.scale[fitted.linear.names.index("inr_target")] == 1.0
+    assert np.abs(fitted.linear.weight).max() < 10.0
 
 
 def test_it_learns_and_is_better_than_a_fixed_dose(made: Artefact, tmp_path: Path) -> None:
@@ -123,11 +130,11 @@ def test_too_few_people_to_learn_from_are_refused(rows: list[dict[str, str]], bu
 def test_intervals_hold_for_people_of_other_folds(tmp_path: Path) -> None:
     people = load(save(tmp_path / "people.csv", PEOPLE))
     rows, needed = np.stack([row(one) for one in people.subjects]), np.array(people.doses, float)
-    found = held(rows, needed, replace(RECIPE, repeats=1), 1)
-    for typed, least in (("both", 0.85), ("neither", 0.87)):  # 400 people: three standard errors are 0.045
+    found = held(rows, needed, replace(RECIPE, folds=4, repeats=1), 1)
+    for typed, least in (("both", 0.848), ("neither", 0.848)):  # 300 people: three standard errors are 0.052
         low, high = found.intervals(typed)
         covered = ((low[0] ** 2 <= needed) & (needed <= high[0] ** 2)).mean()
-        assert least <= covered <= (0.95 if typed == "both" else 1.0)
+        assert least <= covered <= (0.952 if typed == "both" else 1.0)
 
 
 def test_where_everybody_is_typed_no_interval_is_widened(tmp_path: Path) -> None:

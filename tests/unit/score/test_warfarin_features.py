@@ -9,7 +9,7 @@ import pytest
 
 from cds_app.errors import ContentError
 from cds_app.score.warfarin_dose import alleles, typed_genes
-from cds_app.score.warfarin_features import FEATURES, Filling, row, terms, without
+from cds_app.score.warfarin_features import FEATURES, Filling, as_if_answered, row, terms, without
 from cds_app.score.warfarin_subject import Listed, Subject
 from tests.warfarin import SOMEBODY
 
@@ -77,6 +77,16 @@ def test_hiding_a_gene_equals_not_having_typed_it() -> None:
     np.testing.assert_array_equal(without(ROWS[:1], "cyp2c9")[0], row(replace(SOMEBODY, cyp2c9=None)))
     typed = [typed_genes(without(ROWS[:1], *genes)) for genes in ((), ("vkorc1",), ("cyp2c9",), ("vkorc1", "cyp2c9"))]
     assert typed == [["both"], ["cyp2c9_only"], ["vkorc1_only"], ["neither"]]
+
+
+def test_as_if_answered_says_nothing_of_what_was_left_open() -> None:
+    silent = replace(SOMEBODY, recorded={}, height_cm=None, target_inr=None, vkorc1={"rs9923231": 1, "rs7294": 1})
+    answered = dict.fromkeys(("amiodarone", "smoker"), False)
+    asked = replace(silent, recorded=answered, height_cm=175.0, conditions=Listed(named=frozenset(), entries=0))
+    asked = replace(asked, target_inr=SOMEBODY.target_inr, vkorc1={"rs9923231": 1})
+    one, other = (as_if_answered(row(who)[None], FILLING) for who in (silent, asked))
+    np.testing.assert_array_equal(one, other)
+    assert typed_genes(one) == ["both"]
 
 
 def test_medians_that_lack_a_group_are_refused() -> None:
