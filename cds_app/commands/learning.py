@@ -12,10 +12,14 @@ from cds_app.content import content_root, latest
 
 HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 HEADS = (*HOURLY_HEADS, "mortality")
+DOSE = "warfarin-dose"
 _FIRST_VERSION = "1.0.0"
 _FIRST_SEED = 0
 _DATA = click.option(
-    "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Parquet in."
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Parquet in; CSV of a dose.",
 )
 _OUTCOMES = click.option(
     "--outcomes",
@@ -25,19 +29,23 @@ _OUTCOMES = click.option(
 
 
 @click.command()
-@click.argument("model", type=click.Choice([*HEADS, "twin"]))
+@click.argument("model", type=click.Choice([*HEADS, "twin", DOSE]))
 @_DATA
 @_OUTCOMES
 @click.option("--seed", type=int, help="Default: the shipped model's, which makes the same again; 0 if none is.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
 def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
-    folder = out or content_root() / "models" / model / _FIRST_VERSION
+    folder = out or content_root() / "models" / _folder_of(model) / _FIRST_VERSION
     chosen = _seed_of(model) if seed is None else seed
     if model == "twin":
         from cds_app.learn.forecast import fit
 
         fit(data, folder, chosen)
+    elif model == DOSE:
+        from cds_app.learn import warfarin_dose
+
+        warfarin_dose.train(data, folder, chosen)
     elif model == "mortality":
         from cds_app.learn import mortality
 
@@ -53,22 +61,35 @@ def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: 
 
 def _seed_of(model: str) -> int:
     """That of the shipped model; a model that is trained for the first time has none yet."""
-    shipped = (content_root() / "models" / model).is_dir()
-    return int(latest(model).manifest["seed"]) if shipped else _FIRST_SEED
+    name = _folder_of(model)
+    shipped = (content_root() / "models" / name).is_dir()
+    return int(latest(name).manifest["seed"]) if shipped else _FIRST_SEED
+
+
+def _folder_of(model: str) -> str:
+    return model.replace("-", "_")
 
 
 @click.command()
-@click.argument("model", type=click.Choice([*HEADS, "forecast"]))
+@click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE]))
 @_DATA
 @_OUTCOMES
-@click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out.")
-@click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
-def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path) -> None:
+@click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out; CSV of a dose.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Report out; of a dose it may be left out.")
+def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path | None) -> None:
     """Measure MODEL on data it has not seen.
 
     A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold. The forecast: error
-    against the last value carried forward, and coverage, at 1, 4 and 8 hours.
+    against the last value carried forward, and coverage, at 1, 4 and 8 hours. The dose of warfarin: error and coverage,
+    beside a fixed dose and the published algorithms.
     """
+    if model == DOSE:
+        from cds_app.learn import warfarin_dose
+
+        _tell(warfarin_dose.evaluate(data, predictions, report))
+        return
+    if report is None:
+        raise click.UsageError("Missing option '--json'.")
     if model == "forecast":
         from cds_app.learn import forecast
 
