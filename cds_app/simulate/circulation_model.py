@@ -1,0 +1,43 @@
+"""The circulation's artefact read into values; every number there carries its source and its verification tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cds_app.errors import ContentError
+from cds_app.simulate.circulation import Baroreflex, Constants
+
+if TYPE_CHECKING:
+    from cds_app.content import Artefact
+
+_FILE = "circulation.json"
+
+
+def mechanics(artefact: Artefact) -> tuple[Constants, Baroreflex]:
+    """The reference adult and the baroreflex.
+
+    Raises
+    ------
+    ContentError
+        If the artefact lacks a number or has one too many.
+    """
+    groups = artefact.read_json(_FILE)
+    try:
+        reflex = {**values(groups, "baroreflex"), **values(groups, "pressure_sensing")}
+        return Constants(**values(groups, "constants")), Baroreflex(**reflex)
+    except TypeError as error:
+        raise ContentError(f"{_FILE} does not hold what the circulation needs", field=_FILE) from error
+
+
+def values(groups: Any, name: str) -> dict[str, Any]:
+    """The numbers of a group; ContentError unless it says where they come from."""
+    try:
+        group = groups[name]
+        told = bool(group["source"]) and group["tag"] in {"V", "2x", "G", "M"}
+        reviewed = group["needs-review"] is ("M" in group["tag"])
+        found: dict[str, Any] = dict(group["values"])
+    except (KeyError, TypeError) as error:
+        raise ContentError("a group of numbers has no source, tag or values", field=name) from error
+    if not (told and reviewed):
+        raise ContentError("a group of numbers must say its source, its tag and whether it needs review", field=name)
+    return found
