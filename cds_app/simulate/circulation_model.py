@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from cds_app.errors import ContentError
 from cds_app.simulate.circulation import Baroreflex, Constants
+from cds_app.simulate.circulation_surface import Surface, surface_of
 
 if TYPE_CHECKING:
     from cds_app.content import Artefact
 
 _FILE = "circulation.json"
+_SURFACE = "surface.json"
 
 
 def mechanics(artefact: Artefact) -> tuple[Constants, Baroreflex]:
@@ -27,6 +29,14 @@ def mechanics(artefact: Artefact) -> tuple[Constants, Baroreflex]:
         return Constants(**values(groups, "constants")), Baroreflex(**reflex)
     except TypeError as error:
         raise ContentError(f"{_FILE} does not hold what the circulation needs", field=_FILE) from error
+
+
+def surface(artefact: Artefact) -> Surface:
+    """The fitted surface; ContentError if it is incomplete."""
+    try:
+        return surface_of(artefact.read_json(_SURFACE))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ContentError(f"{_SURFACE} is incomplete", field=_SURFACE) from error
 
 
 def values(groups: Any, name: str) -> dict[str, Any]:
