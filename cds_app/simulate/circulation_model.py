@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _FILE = "circulation.json"
 _SURFACE = "surface.json"
+_TAGS = frozenset({"V", "2x", "G", "M"})
 
 
 def mechanics(artefact: Artefact) -> tuple[Constants, Baroreflex]:
@@ -43,10 +44,10 @@ def values(groups: Any, name: str) -> dict[str, Any]:
     """The numbers of a group; ContentError unless it says where they come from."""
     try:
         group = groups[name]
-        told = bool(group["source"]) and group["tag"] in {"V", "2x", "G", "M"}
+        told = bool(group["source"]) and set(group["tag"].split(", ")) <= _TAGS
         reviewed = group["needs-review"] is ("M" in group["tag"])
         found: dict[str, Any] = dict(group["values"])
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ContentError("a group of numbers has no source, tag or values", field=name) from error
     if not (told and reviewed):
         raise ContentError("a group of numbers must say its source, its tag and whether it needs review", field=name)

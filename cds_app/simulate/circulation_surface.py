@@ -165,12 +165,12 @@ def hypercube(low: Floats, high: Floats, points: int, rng: np.random.Generator) 
 
 def fitted(inputs: Floats, found: Floats, ranges: Mapping[str, Any], degree: int) -> Floats:
     """Coefficients (6, terms) by least squares from what the beating model settled to."""
-    low, high = (np.array([ranges["range"][name][end] for name in INPUTS]) for end in (0, 1))
+    low: Floats = np.array([ranges["range"][name][0] for name in INPUTS])
+    high: Floats = np.array([ranges["range"][name][1] for name in INPUTS])
     least, most = ranges["mean_pressure_mmhg"]
     near = (found[0] >= _MARGIN * least) & (found[0] <= most / _MARGIN)
     rows = terms(scaled(inputs[:, near], low, high), levels(degree)).T
-    wanted = found[:, near].copy()
-    wanted[:_LOGARITHMIC] = np.log(wanted[:_LOGARITHMIC])
+    wanted = np.vstack([np.log(found[:_LOGARITHMIC, near]), found[_LOGARITHMIC:, near]])
     coefficients: Floats = np.linalg.lstsq(rows, wanted.T, rcond=None)[0].T
     return coefficients
 
@@ -187,7 +187,7 @@ def errors(surface: Surface, inputs: Floats, found: Floats) -> dict[str, dict[st
     told: dict[str, dict[str, float]] = {}
     for at, name in enumerate(OUTPUTS):
         scale = found[at, both] if at < _LOGARITHMIC else 1.0
-        off = np.abs(getattr(states, name)[both] - found[at, both]) / scale
+        off: Floats = np.abs(getattr(states, name)[both] - found[at, both]) / scale
         told[name] = {
             "rms": float(np.sqrt((off**2).mean())),
             "p99": float(np.percentile(off, 99)),

@@ -19,7 +19,7 @@ DRUGS: Drugs = drugs(latest("circulation"))
 SECOND_MIN = 1.0 / 60.0
 Sex = Literal["female", "male"]
 
-# age, kg, cm, sex, opioid; V1, V2, V3 (L), CL, Q2, Q3 (L/min); peak at the effect site of 2 mg/kg, when, plasma at 1 min
+# who; V1, V2, V3 (L), CL, Q2, Q3 (L/min); of 2 mg/kg: peak at the effect site, min, plasma at 1 min
 PROPOFOL = [
     ((35, 70, 170, "male", False), (6.2831, 25.5013, 272.8167, 1.7896, 1.8309, 1.1085), (2.997, 2.92, 10.642)),
     ((35, 70, 170, "male", True), (6.2831, 25.5013, 168.211, 1.6193, 1.8309, 0.7713), (3.277, 3.16, 11.532)),
