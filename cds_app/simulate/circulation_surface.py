@@ -34,6 +34,8 @@ OUTPUTS: Final = ("mean_pressure", "output", "pulse_pressure", "end_diastolic", 
 _LOGARITHMIC: Final = 4  # so many of the outputs, from the first, are fitted as logarithms
 _OFFSET_ML: Final = 64.0  # to the stressed volume before its square root is taken
 _SETTLED_S: Final = 45.0
+_BLOCK: Final = 80
+"""Draws at a time: so few that the linear algebra library starts no threads, which would cost more than the product."""
 _MARGIN: Final = 0.8  # fitted somewhat beyond the pressures that are answered for
 
 
@@ -87,7 +89,9 @@ class Surface:
         """Steady states of draws: ``inputs`` is (6, draws) in the order of `INPUTS`."""
         boxed = np.all((inputs >= self.low[:, None]) & (inputs <= self.high[:, None]), axis=0)
         inside = np.where(boxed, inputs, self._middle)
-        found = self.coefficients @ terms(scaled(inside, self.low, self.high), self._levels)
+        z = scaled(inside, self.low, self.high)
+        blocks = [terms(z[:, at : at + _BLOCK], self._levels) for at in range(0, z.shape[1], _BLOCK)]
+        found = np.concatenate([self.coefficients @ block for block in blocks], axis=1)
         found[:_LOGARITHMIC] = np.exp(found[:_LOGARITHMIC])
         answered = boxed & (found[0] >= self.least_mmhg) & (found[0] <= self.most_mmhg)
         return States(**dict(zip(OUTPUTS, found, strict=True)), outside=~answered)

@@ -168,6 +168,28 @@ class Linear:
         return self.held
 
 
+class FluidVolume:
+    """Volumes that leave the blood at one of two speeds, by draw: awake, or anaesthetised.
+
+    Parameters
+    ----------
+    awake, anaesthetised : array of float, (draws, n, n)
+        Rates per minute.
+    step_min : float
+    """
+
+    def __init__(self, awake: Floats, anaesthetised: Floats, step_min: float) -> None:
+        self._awake, self._anaesthetised = Linear(awake, step_min), Linear(anaesthetised, step_min)
+        self.held = self._awake.held
+
+    def step(self, rate_ml_per_min: Floats, anaesthetised: Floats) -> Floats:
+        """Move one step on; what is in the blood then, mL. ``anaesthetised`` is 1 or 0."""
+        self._awake.held = self._anaesthetised.held = self.held
+        awake, asleep = self._awake.step(rate_ml_per_min), self._anaesthetised.step(rate_ml_per_min)
+        self.held = np.where(anaesthetised[:, None] > 0.0, asleep, awake)
+        return self.held[:, 0]
+
+
 def exponential(matrices: Floats) -> Floats:
     """Matrix exponentials of a stack, by scaling, a Taylor series and squaring."""
     largest = float(np.abs(matrices).sum(axis=-1).max(initial=0.0))
@@ -216,7 +238,7 @@ class NorepinephrineKinetics:
         return np.array([clearance, self.v1_l * relative, self.v2_l * relative, made])
 
 
-class Norepinephrine:
+class PlasmaNorepinephrine:
     """Its plasma concentration over time; from the body's own, which is in balance at first.
 
     Parameters

@@ -13,7 +13,7 @@ from scipy.linalg import expm
 
 from cds_app.content import latest
 from cds_app.simulate.haemodynamics_drugs import Drugs, drugs
-from cds_app.simulate.haemodynamics_kinetics import Linear, Norepinephrine, Person, exponential, propofol_matrix
+from cds_app.simulate.haemodynamics_kinetics import Linear, Person, PlasmaNorepinephrine, exponential, propofol_matrix
 
 DRUGS: Drugs = drugs(latest("circulation"))
 SECOND_MIN = 1.0 / 60.0
@@ -52,7 +52,7 @@ def test_propofol_meets_its_golden_values(
 def test_norepinephrine_reaches_its_golden_concentrations(rate: float, expected: float) -> None:
     one = person(35, 70, 170, "male")
     kinetics = DRUGS.norepinephrine
-    inside = Norepinephrine(kinetics, one, kinetics.typical(one)[:, None], 1.0 / 30.0)
+    inside = PlasmaNorepinephrine(kinetics, one, kinetics.typical(one)[:, None], 1.0 / 30.0)
     given = np.array([rate * one.weight_kg * 1000.0])
     last = [inside.step(given, np.zeros(1)) for _ in range(3000)][-1]
     assert last[0] == pytest.approx(expected, rel=0.01)
@@ -68,7 +68,7 @@ def test_norepinephrine_raises_pressure_as_published(concentration: float, rise:
 def test_without_an_infusion_norepinephrine_stays_at_what_the_body_makes() -> None:
     one = person(60, 80, 175, "female")
     kinetics = DRUGS.norepinephrine
-    inside = Norepinephrine(kinetics, one, kinetics.typical(one)[:, None], 1.0 / 30.0)
+    inside = PlasmaNorepinephrine(kinetics, one, kinetics.typical(one)[:, None], 1.0 / 30.0)
     course = np.array([inside.step(np.zeros(1), np.zeros(1))[0] for _ in range(900)])
     assert course == pytest.approx(inside.own_ug_per_l[0], rel=1e-9)
 
@@ -78,7 +78,7 @@ def test_norepinephrine_agrees_with_a_matrix_exponential_within_a_thousandth() -
     kinetics = DRUGS.norepinephrine
     clearance, v1, v2, made = kinetics.typical(one)
     step, given, q = 1.0 / 30.0, 7000.0, kinetics.q_l_per_min
-    inside = Norepinephrine(kinetics, one, kinetics.typical(one)[:, None], step)
+    inside = PlasmaNorepinephrine(kinetics, one, kinetics.typical(one)[:, None], step)
     course = [inside.step(np.array([given]), np.zeros(1))[0] for _ in range(300)]
     rates = np.array([[-(clearance + q) / v1, q / v2, 1.0], [q / v1, -q / v2, 0.0], [0.0, 0.0, 0.0]])
     delay = round(kinetics.lag_s / 60.0 / step)
