@@ -32,7 +32,7 @@ from cds_app.simulate.circulation import Baroreflex, Constants, Floats, pulsate,
 INPUTS: Final = ("stressed_volume", "resistance", "heart_rate", "lv_systolic", "rv_systolic", "arterial_compliance")
 OUTPUTS: Final = ("mean_pressure", "output", "pulse_pressure", "end_diastolic", "central_venous", "wedge")
 _LOGARITHMIC: Final = 4  # so many of the outputs, from the first, are fitted as logarithms
-_OFFSET_ML: Final = 64.0  # to the stressed volume before its square root is taken
+_OFFSET_ML: Final = 264.0  # to the stressed volume before its square root is taken
 _SETTLED_S: Final = 45.0
 _BLOCK: Final = 80
 """Draws at a time: so few that the linear algebra library starts no threads, which would cost more than the product."""
@@ -98,7 +98,7 @@ class Surface:
 
     @property
     def _middle(self) -> Floats:
-        return np.sqrt(self.low * self.high)[:, None]
+        return (0.5 * (self.low + self.high))[:, None]
 
 
 def surface_of(entry: Mapping[str, Any]) -> Surface:

@@ -147,7 +147,7 @@ def check(plans: Sequence[Plan], limits: Limits, *, horizon_min: float, draws: i
         With the field and the limit, never the value.
     """
     _within(horizon_min, limits, "horizon_min", "horizon_min")
-    if isinstance(draws, bool) or not isinstance(draws, int):
+    if not whole(draws):
         raise BadRequest("draws: a whole number", field="draws")
     _within(draws, limits, "draws", "draws")
     _within(len(plans), limits, "plans", "plans")
@@ -189,6 +189,11 @@ def _check_action(action: Action, limits: Limits, horizon_min: float, where: str
         raise BadRequest("kind: crystalloid or albumin", field=f"{where}.kind")
     if action.at_min + action.over_min > horizon_min:
         raise BadRequest("over_min: ends after the horizon", field=f"{where}.over_min")
+
+
+def whole(value: object) -> bool:
+    """Whether a value is a whole number, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _within(value: object, limits: Limits, limit: str, field: str) -> None:

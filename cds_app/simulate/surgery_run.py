@@ -93,8 +93,11 @@ class Course:
         Highest rate of it, ug/kg/min.
     deepest : array
         Highest concentration of propofol at the site of sleep over the draw's own concentration of half effect.
-    outside : array of bool
-        Whether the draw left the range of the model.
+    collapsed : array of bool
+        Whether the draw left the range of the model with a low pressure: it stays low.
+    lost : array of bool
+        Whether it left otherwise: nothing is known of it from then on.
+    horizon_min : float
     """
 
     times_min: Floats
@@ -107,7 +110,9 @@ class Course:
     rescued: NDArray[np.bool_]
     rescue_most: Floats
     deepest: Floats
-    outside: NDArray[np.bool_]
+    collapsed: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    horizon_min: float
 
 
 def run(model: Model, subject: Subject, plans: Sequence[Plan], *, minutes: float, low: Limits) -> Course:
@@ -287,6 +292,7 @@ class _Tally:
     def course(self, theatre: _Theatre) -> Course:
         """Everything counted, by plan and draw."""
         kept = np.array(self.kept).reshape(len(self.kept), 3, *self.shape)
+        sunk = self.last < self.low_mmhg
         last = STEP_MIN * SAMPLE_STEPS * (len(self.kept) - 1)
         return Course(
             times_min=np.linspace(0.0, last, len(self.kept)),
@@ -299,5 +305,7 @@ class _Tally:
             rescued=theatre.rescue.most.reshape(self.shape) > 0.0,
             rescue_most=theatre.rescue.most.reshape(self.shape),
             deepest=theatre.deepest.reshape(self.shape),
-            outside=self.gone.reshape(self.shape),
+            collapsed=(self.gone & sunk).reshape(self.shape),
+            lost=(self.gone & ~sunk).reshape(self.shape),
+            horizon_min=round(STEP_MIN * self.steps, 6),
         )
