@@ -1,0 +1,236 @@
+"""What is known of one patient's circulation: measurements with their age, or the reasons why they will not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from cds_app.domain.facts import Measurement
+from cds_app.errors import ContentError
+from cds_app.score.result import Abstained, Lack
+from cds_app.score.situation import Situation
+from cds_app.simulate.circulation_model import values
+from cds_app.simulate.haemodynamics_kinetics import Person
+
+if TYPE_CHECKING:
+    from cds_app.content import Artefact
+
+NAME: Final = "circulation"
+NEEDED: Final = ("map", "heart_rate", "pulse_pressure", "body_weight", "body_height")
+MEASURED: Final = (*NEEDED, "cardiac_output", "ejection_fraction")
+_FILE: Final = "patient.json"
+_TOGETHER_H: Final = 1.0
+_PRESSOR_WITHIN_H: Final = 1.0
+_BLOCKED_WITHIN_H: Final = 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A value, and how old it is in hours (``inf`` is allowed, and stale)."""
+
+    value: float
+    age_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Who is to be simulated. Absent is None.
+
+    Parameters
+    ----------
+    age_years : int
+        Completed years.
+    sex : {"female", "male"}
+        As the kinetics of propofol ask for it.
+    body_weight, body_height : Observed
+        kg, cm.
+    map, heart_rate, pulse_pressure : Observed
+        mmHg, 1/min, mmHg: at rest, without vasopressors.
+    cardiac_output : Observed, optional
+        L/min.
+    ejection_fraction : Observed, optional
+        Share between 0 and 1.
+    beta_blocked : bool
+        Whether a beta blocker is being taken.
+    """
+
+    age_years: int | None
+    sex: Literal["female", "male"] | None
+    body_weight: Observed | None
+    body_height: Observed | None
+    map: Observed | None
+    heart_rate: Observed | None
+    pulse_pressure: Observed | None
+    cardiac_output: Observed | None = None
+    ejection_fraction: Observed | None = None
+    beta_blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A patient with everything that is needed, all of it current and plausible; units as in `Patient`."""
+
+    person: Person
+    mean_pressure: float
+    heart_rate: float
+    pulse_pressure: float
+    cardiac_output: float | None
+    ejection_fraction: float | None
+    beta_blocked: bool
+
+    @property
+    def body_mass_index(self) -> float:
+        """kg/m2."""
+        return self.person.weight_kg / (self.person.height_cm / 100.0) ** 2
+
+    @property
+    def body_surface_m2(self) -> float:
+        """After Mosteller."""
+        return sqrt(self.person.weight_kg * self.person.height_cm / 3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Limits of plausibility and of age, by name of the input."""
+
+    limits: Mapping[str, tuple[float, float]]
+    current_for_h: Mapping[str, float]
+
+
+def bounds(artefact: Artefact) -> Bounds:
+    """Read the limits; ContentError if one is missing."""
+    groups: Any = artefact.read_json(_FILE)
+    limits = {name: (float(low), float(high)) for name, (low, high) in values(groups, "limits").items()}
+    current = values(groups, "current_for_h")
+    measured = set(MEASURED)
+    if not (measured | {"age", "body_mass_index"} <= limits.keys() and measured <= current.keys()):
+        raise ContentError(f"{_FILE} lacks a limit", field=_FILE)
+    return Bounds(limits=limits, current_for_h=current)
+
+
+def known(patient: Patient, within: Bounds) -> Known | Abstained:
+    """The patient as the model may use it, or every reason against it by name.
+
+    Returns
+    -------
+    Known or Abstained
+        Reasons are ``missing``, ``stale``, or ``out-of-population`` with the limits in the text.
+    """
+    lacks = (*_who(patient, within), *_measured(patient, within))
+    if lacks or patient.age_years is None or patient.sex is None:
+        return Abstained(name=NAME, reasons=lacks)
+    given = {name: one.value for name in MEASURED if (one := getattr(patient, name)) is not None}
+    found = Known(
+        person=Person(
+            age_years=float(patient.age_years),
+            sex=patient.sex,
+            weight_kg=given["body_weight"],
+            height_cm=given["body_height"],
+        ),
+        mean_pressure=given["map"],
+        heart_rate=given["heart_rate"],
+        pulse_pressure=given["pulse_pressure"],
+        cardiac_output=given.get("cardiac_output"),
+        ejection_fraction=given.get("ejection_fraction"),
+        beta_blocked=patient.beta_blocked,
+    )
+    outside = _outside("body_mass_index", found.body_mass_index, within)
+    return found if outside is None else Abstained(name=NAME, reasons=(outside,))
+
+
+def _who(patient: Patient, within: Bounds) -> list[Lack]:
+    lacks = [] if patient.sex is not None else [Lack(name="sex", why="missing", text="female or male")]
+    if patient.age_years is None:
+        return [Lack(name="age", why="missing"), *lacks]
+    outside = _outside("age", float(patient.age_years), within)
+    return lacks if outside is None else [outside, *lacks]
+
+
+def _measured(patient: Patient, within: Bounds) -> list[Lack]:
+    found = []
+    for name in MEASURED:
+        one: Observed | None = getattr(patient, name)
+        lack = _lack(name, one, within)
+        if lack is not None and (name in NEEDED or one is not None):
+            found.append(lack)
+    return found
+
+
+def _lack(name: str, one: Observed | None, within: Bounds) -> Lack | None:
+    if one is None:
+        return Lack(name=name, why="missing")
+    if not 0.0 <= one.age_h <= within.current_for_h[name]:
+        said = one.age_h if isfinite(one.age_h) else None
+        return Lack(name=name, why="stale", age_h=said, text=f"counts for {within.current_for_h[name]:g} h")
+    return _outside(name, one.value, within)
+
+
+def _outside(name: str, value: float, within: Bounds) -> Lack | None:
+    low, high = within.limits[name]
+    if low <= value <= high:
+        return None
+    return Lack(name=name, why="out-of-population", text=f"the model is for {low:g} to {high:g}")
+
+
+def patient_of(
+    situation: Situation, *, cardiac_output: Observed | None = None, ejection_fraction: Observed | None = None
+) -> Patient | Abstained:
+    """What the record says of the circulation now.
+
+    Parameters
+    ----------
+    situation : Situation
+    cardiac_output, ejection_fraction : Observed, optional
+        Where somebody measured them: the ontology has neither.
+
+    Returns
+    -------
+    Patient or Abstained
+        Abstained where the resting state cannot be read off: a vasopressor runs, or pregnancy.
+    """
+    unsuitable = []
+    if situation.given("vasopressors", _PRESSOR_WITHIN_H):
+        unsuitable.append(Lack(name="vasopressors", why="unsuitable", text="pressure at rest is not known"))
+    if situation.pregnant:
+        unsuitable.append(Lack(name="pregnancy", why="out-of-population", text="the model is not for pregnancy"))
+    if unsuitable:
+        return Abstained(name=NAME, reasons=tuple(unsuitable))
+    pulse, derived = _pressures(situation)
+    means = [one for one in (_observed(situation, "map"), derived) if one is not None]
+    return Patient(
+        age_years=situation.age_years,
+        sex=situation.sex,
+        body_weight=_observed(situation, "body_weight"),
+        body_height=_observed(situation, "body_height"),
+        map=min(means, key=lambda one: one.age_h, default=None),
+        heart_rate=_observed(situation, "heart_rate"),
+        pulse_pressure=pulse,
+        cardiac_output=cardiac_output,
+        ejection_fraction=ejection_fraction,
+        beta_blocked=bool(situation.medications("beta_blockers", _BLOCKED_WITHIN_H)),
+    )
+
+
+def _observed(situation: Situation, quantity: str) -> Observed | None:
+    found = _exact(situation, quantity)
+    return None if found is None else Observed(value=found.value, age_h=situation.age_h(found))
+
+
+def _exact(situation: Situation, quantity: str) -> Measurement | None:
+    found = situation.latest(quantity)
+    return found if found is not None and found.bound == "=" else None
+
+
+def _pressures(situation: Situation) -> tuple[Observed | None, Observed | None]:
+    """Pulse pressure and mean (diastolic and a third), where both pressures were taken within an hour."""
+    systolic, diastolic = _exact(situation, "sbp"), _exact(situation, "dbp")
+    if systolic is None or diastolic is None:
+        return None, None
+    ages = (situation.age_h(systolic), situation.age_h(diastolic))
+    if abs(ages[0] - ages[1]) > _TOGETHER_H:
+        return None, None
+    pulse = systolic.value - diastolic.value
+    mean = diastolic.value + pulse / 3.0
+    return Observed(value=pulse, age_h=max(ages)), Observed(value=mean, age_h=max(ages))

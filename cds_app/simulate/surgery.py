@@ -1,0 +1,365 @@
+"""Virtual surgery: anaesthetic plans compared on one patient's circulation, with everything a page needs to show it.
+
+`compare_plans` fits draws of the patient, runs every plan on the same draws, and counts. The answer is frozen and the
+same byte for byte whenever model, patient, plans, draws, horizon and seed are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.errors import BadRequest
+from cds_app.score.result import Abstained, Lack
+from cds_app.simulate.circulation import Floats
+from cds_app.simulate.circulation_model import mechanics, surface
+from cds_app.simulate.haemodynamics_drugs import drugs
+from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
+from cds_app.simulate.haemodynamics_patient import Bounds, Patient, bounds, known
+from cds_app.simulate.surgery_plan import Limits, Plan, check, plan_limits, whole
+from cds_app.simulate.surgery_run import Chances, Course, Model, Subject, run
+
+if TYPE_CHECKING:
+    from cds_app.content import Artefact
+
+HORIZON_MIN: Final = 30.0
+_SEEDS: Final = 2**63
+_DECIMALS: Final = 3
+_PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 95.0)
+_NORMAL_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SurgeryModel:
+    """The artefact ``models/circulation`` as `compare_plans` uses it."""
+
+    name: str
+    version: str
+    sha256: str
+    cautions: tuple[str, ...]
+    model: Model
+    bounds: Bounds
+    priors: Priors
+    limits: Limits
+
+    @classmethod
+    def from_artefact(cls, artefact: Artefact) -> SurgeryModel:
+        """Read everything; ContentError, by file or group, where something is missing."""
+        constants, reflex = mechanics(artefact)
+        assumed = priors(artefact)
+        return cls(
+            name=artefact.name,
+            version=artefact.version,
+            sha256=artefact.sha256,
+            cautions=tuple(artefact.manifest["limits"]),
+            model=Model(
+                surface=surface(artefact),
+                constants=constants,
+                reflex=reflex,
+                ceilings=assumed.ceilings,
+                drugs=drugs(artefact),
+            ),
+            bounds=bounds(artefact),
+            priors=assumed,
+            limits=plan_limits(artefact),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A quantity over the times of the comparison: median, and where 50 % and 90 % of the draws lie.
+
+    None where no draw has an answer any more. Of collapsed draws, mean pressure is the least that the model describes;
+    rate and output are not known.
+    """
+
+    low_90: tuple[float | None, ...]
+    low_50: tuple[float | None, ...]
+    median: tuple[float | None, ...]
+    high_50: tuple[float | None, ...]
+    high_90: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share of draws, and Wilson's 95 % interval for how sure so many draws make of it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Against the first plan, on the same draws: minutes of low pressure.
+
+    Parameters
+    ----------
+    mean_min, low_min, high_min : float
+        Mean of the difference, and its 95 % interval over draws; negative is fewer.
+    fewer, more : float
+        Shares of draws with fewer and with more such minutes.
+    """
+
+    mean_min: float
+    low_min: float
+    high_min: float
+    fewer: float
+    more: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    mean_pressure_mmhg, heart_rate_per_min, output_l_per_min : Band
+    low_probability : Share
+        Of mean pressure under the limit for at least the time that counts.
+    low_mean_min : float
+        Expected minutes under the limit.
+    low_min : Interval
+        The same by draws.
+    lowest_mmhg : Interval
+        Lowest mean pressure.
+    rescue_needed : Share
+        Draws in which the plan's rule begins norepinephrine; without a rule, the same as ``low_probability``.
+    rescue_most : Interval or None
+        Highest rate in those draws, ug/kg/min.
+    asleep : Share
+        Draws in which propofol reaches the concentration of half its effect on BIS.
+    collapsed : Share
+        Draws whose pressure falls below what the model describes: low from then on, and never recovering.
+    against_first : Difference or None
+        None for the first plan, and where the first was refused.
+    """
+
+    plan: Plan
+    mean_pressure_mmhg: Band
+    heart_rate_per_min: Band
+    output_l_per_min: Band
+    low_probability: Share
+    low_mean_min: float
+    low_min: Interval
+    lowest_mmhg: Interval
+    rescue_needed: Share
+    rescue_most: Interval | None
+    asleep: Share
+    collapsed: Share
+    against_first: Difference | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Plans side by side.
+
+    Parameters
+    ----------
+    model, version, sha256 : str
+        What was simulated with.
+    seed, draws : int
+    horizon_min : float
+    times_min : tuple of float
+        Of the bands.
+    low_mmhg, counts_after_min : float
+        What low means.
+    patient : Patient
+        What was known.
+    found : mapping of str to Interval
+        What the measurements leave open of the circulation at rest.
+    assumed : tuple of str
+        What was not measured and came from a prior: to measure it would narrow the answer.
+    effective : float
+        Effective number of candidates behind the draws.
+    surface_error : float
+        Largest error of the fast surface in mean pressure, as a share.
+    outcomes : tuple of Outcome or Abstained
+        In the order of the plans; abstained, by the plan's name, where the model cannot follow a plan.
+    fewest_low_min : str or None
+        The plan with the fewest expected minutes of low pressure, where it differs from every other by more than
+        chance between draws explains.
+    cautions : tuple of str
+        What the model leaves out.
+    """
+
+    model: str
+    version: str
+    sha256: str
+    seed: int
+    draws: int
+    horizon_min: float
+    times_min: tuple[float, ...]
+    low_mmhg: float
+    counts_after_min: float
+    patient: Patient
+    found: Mapping[str, Interval]
+    assumed: tuple[str, ...]
+    effective: float
+    surface_error: float
+    outcomes: tuple[Outcome | Abstained, ...]
+    fewest_low_min: str | None
+    cautions: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """The same bytes for the same comparison."""
+        return msgspec.json.encode(self, order="deterministic")
+
+
+def compare_plans(
+    model: SurgeryModel,
+    patient: Patient,
+    plans: Sequence[Plan],
+    *,
+    draws: int = 200,
+    seed: int = 0,
+    horizon_min: float = HORIZON_MIN,
+) -> Comparison | Abstained:
+    """Simulate plans on one patient.
+
+    Parameters
+    ----------
+    model : SurgeryModel
+    patient : Patient
+        At rest, before anything is given.
+    plans : sequence of Plan
+        The first is what the others are compared with.
+    draws : int
+        Virtual versions of the patient.
+    seed : int
+        Of all chance.
+    horizon_min : float
+        How long is looked ahead, minutes.
+
+    Returns
+    -------
+    Comparison or Abstained
+        Abstained where the patient is not known well enough, or is none that the model can be.
+
+    Raises
+    ------
+    BadRequest
+        With the field and the limit, where something is asked that may not be asked.
+    """
+    check(plans, model.limits, horizon_min=horizon_min, draws=draws)
+    if not whole(seed) or not 0 <= seed < _SEEDS:
+        raise BadRequest("seed: a whole number from 0 to 2^63 - 1", field="seed")
+    about = known(patient, model.bounds)
+    if isinstance(about, Abstained):
+        return about
+    for_fit, for_drugs = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
+    parts = model.model
+    fitted = fit(about, parts.surface, parts.constants, model.priors, for_fit, draws=draws)
+    if isinstance(fitted, Abstained):
+        return fitted
+    subject = Subject(person=about.person, bodies=fitted.bodies, chances=Chances.drawn(for_drugs, draws))
+    course = run(parts, subject, plans, minutes=horizon_min, low=model.limits)
+    return _comparison(model, patient, plans, fitted, course, seed)
+
+
+def _comparison(
+    model: SurgeryModel, patient: Patient, plans: Sequence[Plan], fitted: Fit, course: Course, seed: int
+) -> Comparison:
+    outcomes = tuple(_answer(model, course, at, plans) for at in range(len(plans)))
+    best = _fewest(course.low_min, [at for at, one in enumerate(outcomes) if isinstance(one, Outcome)])
+    return Comparison(
+        model=model.name,
+        version=model.version,
+        sha256=model.sha256,
+        seed=seed,
+        draws=course.low_min.shape[1],
+        horizon_min=float(course.horizon_min),
+        times_min=_rounded(course.times_min),
+        low_mmhg=model.limits.low_mmhg,
+        counts_after_min=model.limits.counts_after_min,
+        patient=patient,
+        found={name: _tidy(one) for name, one in fitted.found.items()},
+        assumed=fitted.assumed,
+        effective=round(fitted.effective, 1),
+        surface_error=model.model.surface.figures["mean_pressure"]["max"],
+        outcomes=outcomes,
+        fewest_low_min=None if best is None else plans[best].name,
+        cautions=model.cautions,
+    )
+
+
+def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan]) -> Outcome | Abstained:
+    """A plan's outcome; refused where too many draws leave what the model describes without having collapsed."""
+    if not _followed(model, course, at):
+        text = "too many draws leave the range of the model"
+        return Abstained(name=plans[at].name, reasons=(Lack(name="model", why="out-of-population", text=text),))
+    plan, low = plans[at], course.low_longest_min[at] >= model.limits.counts_after_min
+    needed = low if plan.rescue is None else course.rescued[at]
+    rates = course.rescue_most[at][course.rescued[at]]
+    against = at > 0 and _followed(model, course, 0)
+    return Outcome(
+        plan=plan,
+        mean_pressure_mmhg=_band(course.mean_pressure[:, at]),
+        heart_rate_per_min=_band(course.heart_rate[:, at]),
+        output_l_per_min=_band(course.output[:, at]),
+        low_probability=share(int(low.sum()), low.size),
+        low_mean_min=round(float(course.low_min[at].mean()), _DECIMALS),
+        low_min=_tidy(interval(course.low_min[at])),
+        lowest_mmhg=_tidy(interval(course.lowest[at])),
+        rescue_needed=share(int(needed.sum()), needed.size),
+        rescue_most=_tidy(interval(rates)) if rates.size else None,
+        asleep=share(int((course.deepest[at] >= 1.0).sum()), low.size),
+        collapsed=share(int(course.collapsed[at].sum()), low.size),
+        against_first=_difference(course.low_min[at] - course.low_min[0]) if against else None,
+    )
+
+
+def _followed(model: SurgeryModel, course: Course, at: int) -> bool:
+    return float(course.lost[at].mean()) <= model.limits.most_outside
+
+
+def _difference(minutes: Floats) -> Difference:
+    mean, error = float(minutes.mean()), _NORMAL_95 * float(minutes.std(ddof=1)) / sqrt(minutes.size)
+    return Difference(
+        mean_min=round(mean, _DECIMALS),
+        low_min=round(mean - error, _DECIMALS),
+        high_min=round(mean + error, _DECIMALS),
+        fewer=round(float((minutes < 0.0).mean()), _DECIMALS),
+        more=round(float((minutes > 0.0).mean()), _DECIMALS),
+    )
+
+
+def _fewest(low_min: Floats, usable: Sequence[int]) -> int | None:
+    """The plan whose minutes are fewer than those of every other by more than chance; None if there is no other."""
+    if len(usable) < 2:
+        return None
+    best = min(usable, key=lambda at: float(low_min[at].mean()))
+    clear = all(_difference(low_min[best] - low_min[at]).high_min < 0.0 for at in usable if at != best)
+    return best if clear else None
+
+
+def share(count: int, draws: int) -> Share:
+    """A share of draws with Wilson's 95 % interval (J Am Stat Assoc 1927;22:209)."""
+    z2, value = _NORMAL_95**2, count / draws
+    centre = (value + z2 / (2 * draws)) / (1 + z2 / draws)
+    reach = _NORMAL_95 * sqrt(value * (1 - value) / draws + z2 / (4 * draws**2)) / (1 + z2 / draws)
+    low, high = max(centre - reach, 0.0), min(centre + reach, 1.0)
+    return Share(value=round(value, 4), low=round(low, 4), high=round(high, 4))
+
+
+def _band(samples: Floats) -> Band:
+    """Percentiles over draws of samples (times, draws); draws without an answer do not count."""
+    empty: NDArray[np.bool_] = np.all(np.isnan(samples), axis=1)
+    found = np.nanpercentile(np.where(empty[:, None], 0.0, samples), _PERCENTILES, axis=1)
+    rows = [tuple(None if gone else value for value, gone in zip(_rounded(row), empty, strict=True)) for row in found]
+    return Band(low_90=rows[0], low_50=rows[1], median=rows[2], high_50=rows[3], high_90=rows[4])
+
+
+def _rounded(row: Floats) -> tuple[float, ...]:
+    return tuple(round(float(one), _DECIMALS) for one in row)
+
+
+def _tidy(one: Interval) -> Interval:
+    return Interval(low=round(one.low, _DECIMALS), median=round(one.median, _DECIMALS), high=round(one.high, _DECIMALS))

@@ -1,0 +1,311 @@
+"""All draws of all plans, step by step: drugs to effects, effects to the circulation, pressure to rescue.
+
+The draws of every plan lie behind one another in one array, the same draws in the same order: what differs between
+two plans differs because of the plans (common random numbers). Nothing random happens here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.simulate.circulation import Baroreflex, Constants, Floats
+from cds_app.simulate.circulation_surface import Surface
+from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Ceilings, Influence, Loop
+from cds_app.simulate.haemodynamics_drugs import Drugs
+from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Linear, Person, PlasmaNorepinephrine, propofol_matrix
+from cds_app.simulate.surgery_plan import STEP_MIN, Limits, Plan, Rates, Rescue, rates
+
+_NG_PER_UG: Final = 1000.0
+SAMPLE_STEPS: Final = 15
+"""Every 30 s a sample is kept for pictures; what is counted is counted every step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What does not depend on the patient."""
+
+    surface: Surface
+    constants: Constants
+    reflex: Baroreflex
+    ceilings: Ceilings
+    drugs: Drugs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chances:
+    """How each draw differs from a typical person: standard normal numbers, and a uniform one; (..., draws)."""
+
+    propofol: Floats  # V1, V2, V3, CL, Q2, Q3
+    hypnosis: Floats  # ke0, concentration of half effect
+    propofol_effect: Floats  # size, concentration of half effect
+    norepinephrine: Floats  # CL, V1, V2, made
+    pressor: Floats
+    crystalloid: Floats
+    albumin: Floats  # uniform
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, draws: int) -> Chances:
+        """Draw all of them, in this order."""
+        return cls(
+            propofol=rng.standard_normal((6, draws)),
+            hypnosis=rng.standard_normal((2, draws)),
+            propofol_effect=rng.standard_normal((2, draws)),
+            norepinephrine=rng.standard_normal((4, draws)),
+            pressor=rng.standard_normal(draws),
+            crystalloid=rng.standard_normal(draws),
+            albumin=rng.random(draws),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """One patient in draws: at rest, and in what drugs do; ``person`` for doses by weight and covariates."""
+
+    person: Person
+    bodies: Bodies
+    chances: Chances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """What came of it. Samples are (samples, plans, draws), the others (plans, draws).
+
+    Parameters
+    ----------
+    times_min : array, (samples,)
+    mean_pressure, heart_rate, output : array
+        mmHg, 1/min, L/min; NaN after a draw has left the range of the model, but for mean pressure where it left with
+        a low one: then the least that the model answers for.
+    low_min : array
+        Minutes of mean pressure under the limit.
+    low_longest_min : array
+        The longest spell of it.
+    lowest : array
+        Lowest mean pressure, mmHg.
+    rescued : array of bool
+        Whether the rule for rescue began norepinephrine.
+    rescue_most : array
+        Highest rate of it, ug/kg/min.
+    deepest : array
+        Highest concentration of propofol at the site of sleep over the draw's own concentration of half effect.
+    collapsed : array of bool
+        Whether the draw left the range of the model with a low pressure: it stays low.
+    lost : array of bool
+        Whether it left otherwise: nothing is known of it from then on.
+    horizon_min : float
+    """
+
+    times_min: Floats
+    mean_pressure: Floats
+    heart_rate: Floats
+    output: Floats
+    low_min: Floats
+    low_longest_min: Floats
+    lowest: Floats
+    rescued: NDArray[np.bool_]
+    rescue_most: Floats
+    deepest: Floats
+    collapsed: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    horizon_min: float
+
+
+def run(model: Model, subject: Subject, plans: Sequence[Plan], *, minutes: float, low: Limits) -> Course:
+    """Simulate every plan on every draw.
+
+    Parameters
+    ----------
+    model : Model
+    subject : Subject
+        The patient, in draws.
+    plans : sequence of Plan
+        Checked.
+    minutes : float
+        Horizon.
+    low : Limits
+        What counts as low.
+    """
+    steps = round(minutes / STEP_MIN)
+    theatre = _Theatre(model, subject, plans, steps)
+    tally = _Tally(len(plans), theatre.draws, steps, low.low_mmhg, model.surface.least_mmhg)
+    for at in range(steps + 1):
+        pressure, rate, output, outside = theatre.state()
+        tally.add(at, pressure, rate, output, outside)
+        if at < steps:
+            theatre.advance(at, pressure)
+    return tally.course(theatre)
+
+
+class _Theatre:
+    """Everything that moves, plan after plan along one axis of plans x draws."""
+
+    def __init__(self, model: Model, subject: Subject, plans: Sequence[Plan], steps: int) -> None:
+        person, bodies, chances = subject.person, subject.bodies, subject.chances
+        self.plans, self.draws = len(plans), bodies.size.size
+        self.bodies = bodies.of(np.tile(np.arange(self.draws), self.plans))
+        self.weight_kg, self.drugs = person.weight_kg, model.drugs
+        self.loop = Loop(
+            surface=model.surface,
+            constants=model.constants,
+            reflex=model.reflex,
+            ceilings=model.ceilings,
+            bodies=self.bodies,
+            step_s=60.0 * STEP_MIN,
+        )
+        given = [rates(plan, steps) for plan in plans]
+        self.given = {name: np.array([getattr(one, name) for one in given]) for name in Rates.__dataclass_fields__}
+        self._prepare_propofol(person, chances, plans)
+        self._prepare_others(person, chances)
+        self.rescue = _Rescues([plan.rescue for plan in plans], self.draws)
+        self.stayed_ml, self.pressor, self.effect, self.deepest = np.zeros((4, self.plans * self.draws))
+        self.volume_ml = np.zeros(self.plans * self.draws)
+
+    def _tiled(self, rows: Floats) -> Floats:
+        return np.tile(rows, self.plans)
+
+    def _prepare_propofol(self, person: Person, chances: Chances, plans: Sequence[Plan]) -> None:
+        drugs = self.drugs
+        typical = [drugs.propofol.typical(person, drugs.fat_free_mass, opioid=plan.opioid) for plan in plans]
+        between = np.exp(drugs.propofol.spread[:, None] * chances.propofol)
+        parameters = np.concatenate([one[:, None] * between for one in typical], axis=1)
+        slow = np.sqrt(drugs.hypnosis.ke0_variance) * chances.hypnosis[0]
+        site = drugs.hypnosis.rate(person) * np.exp(self._tiled(slow))
+        effect = drugs.propofol_effect
+        fixed = [np.full_like(site, effect.systolic_ke_per_min), np.full_like(site, effect.diastolic_ke_per_min)]
+        self.propofol = Linear(propofol_matrix(parameters, np.array([site, *fixed])), STEP_MIN)
+        self.plasma_l = parameters[0]
+        needs = np.sqrt(drugs.hypnosis.half_variance) * chances.hypnosis[1]
+        self.half_asleep = drugs.hypnosis.half(person) * np.exp(self._tiled(needs))
+        self.effect_size = np.exp(effect.size_sd * self._tiled(chances.propofol_effect[0]))
+        self.effect_half = np.exp(effect.half_sd * self._tiled(chances.propofol_effect[1]))
+
+    def _prepare_others(self, person: Person, chances: Chances) -> None:
+        drugs = self.drugs
+        between = np.exp(drugs.norepinephrine.spread[:, None] * chances.norepinephrine)
+        parameters = np.tile(drugs.norepinephrine.typical(person)[:, None] * between, self.plans)
+        self.norepinephrine = PlasmaNorepinephrine(drugs.norepinephrine, person, parameters, STEP_MIN)
+        self.pressor_size = np.exp(drugs.pressor.size_sd * self._tiled(chances.pressor))
+        spread = np.exp(drugs.crystalloid.spread_sd * self._tiled(chances.crystalloid))
+        awake = drugs.crystalloid.matrix(spread, anaesthetised=False)
+        self.crystalloid = FluidVolume(awake, drugs.crystalloid.matrix(spread, anaesthetised=True), STEP_MIN)
+        low, high = drugs.albumin.least_share, drugs.albumin.most_share
+        self.albumin_share = low + (high - low) * self._tiled(chances.albumin)
+
+    def _per_draw(self, name: str, at: int) -> Floats:
+        return np.repeat(self.given[name][:, at], self.draws)
+
+    def state(self) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
+        """Mean pressure, heart rate and output (L/min) now, and which draws have no answer."""
+        effect, pressor = self.drugs.propofol_effect, self.drugs.pressor
+        slack = 1.0 - effect.resistance_fall * self.effect
+        acting = Influence(
+            volume=self.volume_ml / self.bodies.size,
+            vein_shift=effect.vein_shift_ml * self.effect + pressor.vein_shift_ml * self.pressor,
+            resistance=slack * (1.0 + pressor.resistance_rise * self.pressor),
+            contractility=1.0 + effect.systolic_compliance_rise * self.effect,
+            set_point=-effect.set_point_fall_mmhg * self.effect,
+        )
+        states, rate = self.loop.step(acting)
+        output = self.bodies.size * states.output * ML_PER_S_TO_L_PER_MIN
+        return states.mean_pressure, rate, output, states.outside
+
+    def advance(self, at: int, pressure: Floats) -> None:
+        """One step of everything that is given and lost, with the rule for rescue seeing the pressure of now."""
+        held = self.propofol.step(self._per_draw("propofol", at) * self.weight_kg)
+        shared = self.drugs.propofol_effect.share(held[:, 4], held[:, 5], self.effect_half)
+        self.effect = self.effect_size * shared
+        self.deepest = np.maximum(self.deepest, held[:, 3] / self.half_asleep)
+        rescue = self.rescue.step(at, pressure)
+        given = (self._per_draw("norepinephrine", at) + rescue) * self.weight_kg * _NG_PER_UG
+        plasma = self.norepinephrine.step(given, held[:, 0] / self.plasma_l)
+        own = self.norepinephrine.own_ug_per_l
+        self.pressor = self.pressor_size * self.drugs.pressor.share(plasma, own)
+        asleep = self._per_draw("anaesthetised", at)
+        inside = self.crystalloid.step(self._per_draw("crystalloid", at), asleep)
+        gained = self.albumin_share * self._per_draw("albumin", at) - self._per_draw("loss", at)
+        self.stayed_ml = self.stayed_ml + STEP_MIN * gained
+        self.volume_ml = inside + self.stayed_ml
+
+
+class _Rescues:
+    """The rule for rescue in every draw: rates of norepinephrine, ug/kg/min."""
+
+    def __init__(self, rules: Sequence[Rescue | None], draws: int) -> None:
+        never = Rescue(below_mmhg=-np.inf, above_mmhg=np.inf)
+        told = [rule or never for rule in rules]
+        self._below, self._after, self._every, self._above, self._step, self._most = (
+            np.repeat([float(getattr(rule, name)) for rule in told], draws)
+            for name in (
+                *("below_mmhg", "after_min", "every_min", "above_mmhg"),
+                *("rate_ug_per_kg_per_min", "most_ug_per_kg_per_min"),
+            )
+        )
+        self.rate, self.most, self._low_min = np.zeros((3, len(rules) * draws))
+        self._changed_min = np.full(self.rate.size, -np.inf)
+
+    def step(self, at: int, pressure: Floats) -> Floats:
+        """The rates of this step."""
+        now = at * STEP_MIN
+        self._low_min = np.where(pressure < self._below, self._low_min + STEP_MIN, 0.0)
+        free = now - self._changed_min >= self._every - 0.5 * STEP_MIN
+        raised = free & (self._low_min > self._after)
+        lowered = free & (pressure > self._above) & (self.rate > 0.0)
+        change = self._step * (raised.astype(float) - lowered)
+        self.rate = np.minimum(np.maximum(self.rate + change, 0.0), self._most)
+        self._changed_min = np.where(raised | lowered, now, self._changed_min)
+        self.most = np.maximum(self.most, self.rate)
+        return self.rate
+
+
+class _Tally:
+    """What is counted and kept on the way."""
+
+    def __init__(self, plans: int, draws: int, steps: int, low_mmhg: float, least_mmhg: float) -> None:
+        self.shape, self.low_mmhg, self.least_mmhg = (plans, draws), low_mmhg, least_mmhg
+        total = plans * draws
+        self.kept: list[Floats] = []
+        self.low_min, self.spell_min, self.longest_min = np.zeros((3, total))
+        self.lowest, self.last = np.full((2, total), np.inf)
+        self.gone = np.zeros(total, dtype=bool)
+        self.steps = steps
+
+    def add(self, at: int, pressure: Floats, rate: Floats, output: Floats, outside: NDArray[np.bool_]) -> None:
+        self.gone = self.gone | outside
+        sunk = self.gone & (self.last < self.low_mmhg)
+        pressure = np.where(sunk, self.least_mmhg, np.where(self.gone, np.nan, pressure))
+        self.last = np.where(self.gone, self.last, pressure)
+        self.lowest = np.fmin(self.lowest, pressure)
+        low = pressure < self.low_mmhg
+        if at < self.steps:
+            self.low_min = self.low_min + STEP_MIN * low
+            self.spell_min = np.where(low, self.spell_min + STEP_MIN, 0.0)
+            self.longest_min = np.maximum(self.longest_min, self.spell_min)
+        if at % SAMPLE_STEPS == 0:
+            gone = np.where(self.gone, np.nan, 1.0)
+            self.kept.append(np.array([pressure, rate * gone, output * gone]))
+
+    def course(self, theatre: _Theatre) -> Course:
+        """Everything counted, by plan and draw."""
+        kept = np.array(self.kept).reshape(len(self.kept), 3, *self.shape)
+        sunk = self.last < self.low_mmhg
+        last = STEP_MIN * SAMPLE_STEPS * (len(self.kept) - 1)
+        return Course(
+            times_min=np.linspace(0.0, last, len(self.kept)),
+            mean_pressure=kept[:, 0],
+            heart_rate=kept[:, 1],
+            output=kept[:, 2],
+            low_min=self.low_min.reshape(self.shape),
+            low_longest_min=self.longest_min.reshape(self.shape),
+            lowest=self.lowest.reshape(self.shape),
+            rescued=theatre.rescue.most.reshape(self.shape) > 0.0,
+            rescue_most=theatre.rescue.most.reshape(self.shape),
+            deepest=theatre.deepest.reshape(self.shape),
+            collapsed=(self.gone & sunk).reshape(self.shape),
+            lost=(self.gone & ~sunk).reshape(self.shape),
+            horizon_min=round(STEP_MIN * self.steps, 6),
+        )
