@@ -42,17 +42,18 @@ def inr_course(
     fast = constants["CHAIN_RATE_TIMES_MTT1"] / parameters["MTT1"]
     rates = np.stack([*([fast] * FAST), 1.0 / parameters["MTT2"]])
 
-    def slope(half: int, state: Floats) -> Floats:
-        before = np.empty_like(state)
-        before[0] = before[FAST] = synthesis[half]
-        before[1:FAST] = state[: FAST - 1]
-        before -= state
-        before *= rates
-        return before
+    def slope(half: int, state: Floats, into: Floats) -> None:
+        into[0] = into[FAST] = synthesis[half]
+        into[1:FAST] = state[: FAST - 1]
+        into -= state
+        into *= rates
 
-    states = march(slope, np.ones_like(rates), step=step_h, count=(len(synthesis) - 1) // 2)
-    left = np.clip(1.0 - states[:, FAST - 1] * states[:, FAST], 0.0, None)  # rounding may leave -1e-16
-    return np.asarray((parameters["BASE"] + constants["INR_MAX"] * left ** constants["POWER"]).T)
+    def left(state: Floats) -> Floats:
+        return np.asarray(state[FAST - 1] * state[FAST])
+
+    factors = march(slope, np.ones_like(rates), left, step=step_h, count=(len(synthesis) - 1) // 2)
+    lost = np.clip(1.0 - factors, 0.0, None)  # rounding may leave -1e-16
+    return np.asarray((parameters["BASE"] + constants["INR_MAX"] * lost ** constants["POWER"]).T)
 
 
 def inhibition(concentration: Floats, ec50: Floats, hill: float) -> Floats:

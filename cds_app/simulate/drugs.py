@@ -14,7 +14,7 @@ from cds_app.simulate.models import Content, Model, Tag, Text, load_model
 from cds_app.simulate.plans import Route
 
 FILE: Final = "drug.json"
-Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above", "time_within"]
+Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above"]
 
 
 class UsedModel(Content):

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Slope = Callable[[int, Floats], Floats]
-"""(half step counted from the start, state) -> slope; inputs are looked up by half steps, which are exact integers."""
+Slope = Callable[[int, Floats, Floats], None]
+"""Half steps from the start, state, and where the slope goes; inputs are looked up by half steps, exact integers."""
+Keep = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +28,16 @@ class Halving:
     relative: float
 
 
-def march(slope: Slope, state: Floats, *, step: float, count: int) -> Floats:
-    """States at every step.
+def march(slope: Slope, state: Floats, keep: Keep, *, step: float, count: int) -> Floats:
+    """What is kept of the state at every step.
 
     Parameters
     ----------
     slope : callable
     state : ndarray (states, draws)
         At the start; not changed.
+    keep : callable
+        What is kept of a state, (kept, draws).
     step : float
         Length of a step.
     count : int
@@ -42,19 +45,35 @@ def march(slope: Slope, state: Floats, *, step: float, count: int) -> Floats:
 
     Returns
     -------
-    ndarray (count + 1, states, draws)
+    ndarray (count + 1, kept, draws)
         The first is the start.
     """
-    found = np.empty((count + 1, *state.shape))
-    found[0] = state
+    now = np.array(state, np.float64)
+    first, second, third, fourth, between = (np.empty_like(now) for _ in range(5))
+    kept = keep(now)
+    found = np.empty((count + 1, *kept.shape))
+    found[0] = kept
     for n in range(count):
-        now = found[n]
-        first = slope(2 * n, now)
-        second = slope(2 * n + 1, now + 0.5 * step * first)
-        third = slope(2 * n + 1, now + 0.5 * step * second)
-        fourth = slope(2 * n + 2, now + step * third)
-        found[n + 1] = now + step / 6.0 * (first + 2.0 * (second + third) + fourth)
+        slope(2 * n, now, first)
+        _moved(now, first, 0.5 * step, between)
+        slope(2 * n + 1, between, second)
+        _moved(now, second, 0.5 * step, between)
+        slope(2 * n + 1, between, third)
+        _moved(now, third, step, between)
+        slope(2 * n + 2, between, fourth)
+        second += third
+        second *= 2.0
+        second += first
+        second += fourth
+        second *= step / 6.0
+        now += second
+        found[n + 1] = keep(now)
     return found
+
+
+def _moved(state: Floats, slope: Floats, by: float, into: Floats) -> None:
+    np.multiply(slope, by, out=into)
+    into += state
 
 
 def compare(whole: Floats, halved: Floats) -> Halving:

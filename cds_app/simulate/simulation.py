@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from cds_app.simulate.models import Model
 from cds_app.simulate.plans import Dose
 
 Floats = NDArray[np.float64]
-_INR_PARAMETERS = ("MTT1", "MTT2", "EC50", "BASE")
+_BLOCK: Final = 500  # draws that fit the cache together, and no more memory than that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +97,19 @@ def _anticoagulated(
     start = min([float(times_h[0]), *(one.at_h for one in doses)])
     count = max(1, ceil((float(times_h[-1]) - start) / STEP_H))
     halves: Floats = start + 0.5 * STEP_H * np.arange(2 * count + 1, dtype=np.float64)
-    levels = course(structure, epochs, doses, halves).values
-    inr = inr_course(levels, _only(epochs[-1].parameters), model.file.constants)
     at = (times_h - start) / STEP_H
     below = np.minimum(at.astype(np.int64), count - 1)
     share = at - below
-    values = inr[:, below] * (1.0 - share) + inr[:, below + 1] * share
+    values = np.empty((len(epochs[0].parameters["CL"]), len(times_h)))
+    for first in range(0, len(values), _BLOCK):
+        some = slice(first, first + _BLOCK)
+        block = [_only(one, some) for one in epochs]
+        levels = course(structure, block, doses, halves).values
+        inr = inr_course(levels, block[-1].parameters, model.file.constants)
+        values[some] = inr[:, below] * (1.0 - share) + inr[:, below + 1] * share
     return Trajectories(times_h=times_h, values=values, unit=model.file.concentration_unit)
 
 
-def _only(parameters: Mapping[str, Floats]) -> Mapping[str, Floats]:
-    return {name: parameters[name] for name in _INR_PARAMETERS}
+def _only(epoch: Epoch, some: slice) -> Epoch:
+    """Some of the draws."""
+    return Epoch(from_h=epoch.from_h, parameters={name: one[some] for name, one in epoch.parameters.items()})
