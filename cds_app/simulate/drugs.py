@@ -48,6 +48,13 @@ class AtMost(Content):
     tag: Tag
 
 
+class Offers(Content):
+    """Regular plans that may be compared: every dose at every interval, as long as the limits allow."""
+
+    doses_mg: tuple[PositiveFloat, ...]
+    intervals_h: tuple[PositiveFloat, ...]
+
+
 class Wish(Content):
     """What targets and harms share: what is looked at, in which unit, in words, and where that comes from."""
 
@@ -97,7 +104,7 @@ class Goal(Content):
 
 
 class DrugFile(Content):
-    """One drug."""
+    """One drug. ``usual_infusion_h`` is assumed, and said to be, where the length of an infusion was not recorded."""
 
     drug: Text
     concept: Text
@@ -108,6 +115,8 @@ class DrugFile(Content):
     daily_mg: AtMost
     infusion_h: Limits
     interval_h: Limits
+    usual_infusion_h: NonNegativeFloat
+    offers: Offers
     horizon_h: PositiveFloat
     step_h: PositiveFloat
     goals: Annotated[Mapping[str, Goal], Field(min_length=1)]

@@ -120,6 +120,25 @@ def limit_problems(drug: Drug, asked: Regimen | Plan, where: str = "plan") -> tu
     return tuple(dict.fromkeys(found))
 
 
+def offered(drug: Drug, *, start_h: float = 0.0, over_h: float | None = None) -> tuple[Regimen, ...]:
+    """Regular plans that the content offers and its limits allow, to compare a draft with."""
+    route = drug.file.routes[0]
+    length = drug.file.usual_infusion_h if over_h is None else over_h
+    plans = (
+        Regimen(
+            name=f"{amount:g} mg every {interval:g} h",
+            amount_mg=amount,
+            interval_h=interval,
+            over_h=length if route == "iv" else 0.0,
+            route=route,
+            start_h=start_h,
+        )
+        for interval in drug.file.offers.intervals_h
+        for amount in drug.file.offers.doses_mg
+    )
+    return tuple(one for one in plans if not limit_problems(drug, one))
+
+
 def most_in_a_day(doses: Sequence[Dose]) -> float:
     """The most that is given within any 24 hours, mg."""
     rows = sorted(doses, key=lambda one: one.at_h)
