@@ -49,31 +49,39 @@ def march(slope: Slope, state: Floats, keep: Keep, *, step: float, count: int) -
         The first is the start.
     """
     now = np.array(state, np.float64)
-    first, second, third, fourth, between = (np.empty_like(now) for _ in range(5))
+    stepper = Stepper(now)
     kept = keep(now)
     found = np.empty((count + 1, *kept.shape))
     found[0] = kept
     for n in range(count):
-        slope(2 * n, now, first)
-        _moved(now, first, 0.5 * step, between)
-        slope(2 * n + 1, between, second)
-        _moved(now, second, 0.5 * step, between)
-        slope(2 * n + 1, between, third)
-        _moved(now, third, step, between)
-        slope(2 * n + 2, between, fourth)
-        second += third
-        second *= 2.0
-        second += first
-        second += fourth
-        second *= step / 6.0
-        now += second
+        stepper.step(slope, 2 * n, now, step)
         found[n + 1] = keep(now)
     return found
 
 
-def _moved(state: Floats, slope: Floats, by: float, into: Floats) -> None:
-    np.multiply(slope, by, out=into)
-    into += state
+class Stepper:
+    """Room for one step after the other."""
+
+    def __init__(self, like: Floats) -> None:
+        self._first, self._second, self._third, self._fourth, self._between = (np.empty_like(like) for _ in range(5))
+
+    def step(self, slope: Slope, half: int, now: Floats, step: float) -> None:
+        """Move a state on by one step, in place; ``half``: half steps from the start."""
+        slope(half, now, self._first)
+        slope(half + 1, self._moved(now, self._first, 0.5 * step), self._second)
+        slope(half + 1, self._moved(now, self._second, 0.5 * step), self._third)
+        slope(half + 2, self._moved(now, self._third, step), self._fourth)
+        self._second += self._third
+        self._second *= 2.0
+        self._second += self._first
+        self._second += self._fourth
+        self._second *= step / 6.0
+        now += self._second
+
+    def _moved(self, state: Floats, slope: Floats, by: float) -> Floats:
+        np.multiply(slope, by, out=self._between)
+        self._between += state
+        return self._between
 
 
 def compare(whole: Floats, halved: Floats) -> Halving:
