@@ -31,6 +31,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
     "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
     "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
+    "simulate": ("cds_app.commands.simulating", "Ask what plans of a drug would do to a patient."),
+    "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
@@ -47,7 +49,7 @@ class _Lazy(click.Group):
         """The command, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,8 +1,8 @@
 """Where ``hooks/``, ``templates/`` and ``models/`` are, and what an artefact in ``models/`` holds.
 
-An artefact is a folder ``models/<name>/<version>/`` with a ``manifest.json`` that lists every other file in
-the folder with its SHA-256, but for ``card.md``, which is made from them for readers. Nothing is read from an
-artefact before all of its files match, and nothing that is not listed.
+An artefact is a folder ``models/<name>/<version>/`` (of a drug: ``models/pkpd/<name>/<version>/``) with a
+``manifest.json`` that lists every other file in the folder with its SHA-256, but for ``card.md``, which is made from
+them for readers. Nothing is read from an artefact before all of its files match, and nothing that is not listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CARD: Final = "card.md"
 """What is said of an artefact, for readers; made from its other files, and no part of what it is."""
 
 _PACKAGE: Final = Path(__file__).resolve().parent
-_NAME: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+_NAME: Final = re.compile(r"(?:pkpd/)?[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _VERSION: Final = re.compile(r"v?\d+(?:[.-]\d+)*")
 _FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -237,5 +237,6 @@ def _matching(value: str, pattern: re.Pattern[str], field: str) -> str:
 
 
 def _error(folder: Path, name: str, problem: str) -> ContentError:
-    where = f"models/{folder.parent.name}/{folder.name}/{name}".rstrip("/")
+    below = folder.parts[-3:] if folder.parent.parent.name == "pkpd" else folder.parts[-2:]
+    where = "/".join(("models", *below, name)).rstrip("/")
     return ContentError(f"{where} {problem}", field=where)

@@ -118,6 +118,30 @@ class Condition(Fact, frozen=True, kw_only=True, gc=False):
     abated: datetime | None = None
 
 
+class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a drug is to be given, as far as the resource says so in a form that can be computed with.
+
+    Parameters
+    ----------
+    route : {"iv", "oral", "other", ""}
+        "": not said.
+    interval_h : float or None
+        From dose to dose, hours.
+    over_h : float or None
+        Length of each infusion, hours.
+    start : datetime or None
+        When an order takes effect, UTC; may lie in the future.
+    as_needed : bool
+        Whether it is given on demand only.
+    """
+
+    route: Literal["iv", "oral", "other", ""] = ""
+    interval_h: float | None = None
+    over_h: float | None = None
+    start: datetime | None = None
+    as_needed: bool = False
+
+
 class Medication(Fact, frozen=True, kw_only=True, gc=False):
     """A drug that was ordered, given or reported.
 
@@ -131,7 +155,9 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False):
     end : datetime or None
         End of the order or administration.
     dose_value, dose_unit :
-        As sent: doses are shown, not computed with.
+        As sent.
+    dosing : Dosing or None
+        How it is given; None where nothing of that was said.
     """
 
     source: Literal["request", "administration", "statement"]
@@ -143,6 +169,7 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False):
     end: datetime | None = None
     dose_value: float | None = None
     dose_unit: str = ""
+    dosing: Dosing | None = None
 
 
 class Procedure(Fact, frozen=True, kw_only=True, gc=False):

@@ -10,6 +10,7 @@ from cds_app.domain.facts import Code, Fact, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.context import Context, Head
+from cds_app.fabric.dosing import dosing_of
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 from cds_app.fabric.times import Plan, end_of, find_time
 
@@ -89,6 +90,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             end=_end(resource, kind),
             dose_value=value,
             dose_unit=(word(dose.get("unit")) or word(dose.get("code"))) if value is not None else "",
+            dosing=dosing_of(_instruction(resource), dose),
         )
     ]
 
@@ -114,10 +116,14 @@ def _ingredients(medication: Object) -> list[Code]:
 
 def _dose(resource: Object) -> Object:
     """The first dose: R4 ``doseAndRate``, STU3 ``doseQuantity`` in the instruction, or an administration's dosage."""
-    instruction = first(resource.get("dosageInstruction") or resource.get("dosage"))
+    instruction = _instruction(resource)
     rated = first(instruction.get("doseAndRate"))
     given = (rated.get("doseQuantity"), instruction.get("doseQuantity"), instruction.get("dose"))
     return next((dose for dose in given if isinstance(dose, dict)), {})
+
+
+def _instruction(resource: Object) -> Object:
+    return first(resource.get("dosageInstruction") or resource.get("dosage"))
 
 
 def _end(resource: Object, kind: _Kind) -> datetime | None:

@@ -35,7 +35,7 @@ class Shelf:
         """The learned risks, in order."""
         if self.served:
             return tuple(sorted(self.served))
-        folders = sorted(entry.name for entry in (self.root / "models").iterdir() if entry.is_dir())
+        folders = sorted({file.parts[-3] for file in (self.root / "models").glob("*/*/manifest.json")})
         return tuple(name for name in folders if latest(name, root=self.root).manifest.get("kind") == _KIND)
 
     def artefact(self, name: str) -> Artefact:

@@ -1,1 +1,1 @@
-"""What would happen to this patient if: the circulation, drugs and fluids, simulated with honest uncertainty. Pure."""
+"""In-silico testing: what would happen to this patient under other doses and procedures. Pure; chance is passed in."""

@@ -43,6 +43,8 @@ COMMANDS = (
     "policy",
     "card",
     "soak",
+    "simulate",
+    "simulate-bench",
     "bench",
 )
 BELOW = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.domain.facts import Medication
+from cds_app.domain.facts import Dosing, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.names import names_of
 from tests.unit.fabric.conftest import ONTOLOGY, RXNORM, coded, reading, resource
@@ -40,6 +40,23 @@ def test_an_order_is_read_with_its_dose_and_end() -> None:
     assert (found.source, found.status, found.intent) == ("request", "active", "order")
     assert (found.dose_value, found.dose_unit) == (10.0, "mg")
     assert found.end == datetime(2024, 4, 1, tzinfo=UTC)
+    assert found.dosing is None
+
+
+def test_how_it_is_given_is_kept() -> None:
+    found = _only(
+        _order(
+            medicationCodeableConcept=coded(RXNORM, "29046"),
+            dosageInstruction=[
+                {
+                    "timing": {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}},
+                    "route": {"text": "PO"},
+                    "doseAndRate": [{"doseQuantity": {"value": 10, "unit": "mg"}}],
+                }
+            ],
+        )
+    )
+    assert found.dosing == Dosing(route="oral", interval_h=12.0)
 
 
 def test_epics_stu3_shape_is_read() -> None:

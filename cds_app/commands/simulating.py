@@ -1,0 +1,265 @@
+"""``twinline simulate``: plans of a drug from a file, for the patient of a FHIR record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from cds_app.bootstrap import knowledge_of, quiet_logs
+from cds_app.commands.record_files import Entries, contents_of
+from cds_app.content import content_root
+from cds_app.domain.strict_json import loads
+from cds_app.domain.timeline import Timeline
+from cds_app.errors import BadRequest, DataError, TooLarge
+from cds_app.fabric.reading import read
+from cds_app.score.situation import Situation
+from cds_app.services.chronicle import tell
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.pharmacology import load_pharmacy
+from cds_app.settings import Settings
+from cds_app.simulate.answers import PlanOutcome, WhatIf
+from cds_app.simulate.chart import Charted, Extra, mass_mg, patient_of
+from cds_app.simulate.drugs import Drug
+from cds_app.simulate.plans import Dose, Plan, Regimen, Route
+from cds_app.simulate.questions import Question, offered
+from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.what_if import what_if
+
+_MAX_BYTES = 1 << 20
+_REFUSED = 1
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _Amount(_Said):
+    value: float
+    unit: str = ""
+
+
+class _Dose(_Said):
+    at_h: float
+    dose: _Amount
+    over_h: float = 0.0
+    route: Route = "iv"
+
+
+class _Plan(_Said):
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    dose: _Amount | None = None
+    interval_h: float | None = None
+    over_h: float = 0.0
+    route: Route = "iv"
+    start_h: float = 0.0
+    loading: _Amount | None = None
+    doses: tuple[_Dose, ...] = ()
+
+
+class _Call(_Said):
+    gene: str
+    diplotype: str
+
+
+class PlanFile(_Said):
+    """What PLAN.json may say. Times are hours from ``at``; without it, from the newest time in the record."""
+
+    drug: str
+    at: AwareDatetime | None = None
+    plans: tuple[_Plan, ...] = ()
+    compare_offers: bool = False
+    current: str | None = None
+    goal: str = "usual"
+    draws: int = 2000
+    seed: int = 0
+    horizon_h: float | None = None
+    genotypes: tuple[_Call, ...] = ()
+    flags: Mapping[str, bool] = Field(default_factory=dict)
+    baseline_inr: float | None = None
+
+
+@click.command()
+@click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--patient", "record", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON object.")
+def simulate(plan: Path, record: Path, as_json: bool) -> None:
+    """Ask what the plans in PLAN would do to the patient in a FHIR record. Simulation, not an order.
+
+    Exit status 0: answered; 1: refused, with every reason; 2: the files are not what they should be.
+    """
+    quiet_logs()
+    asked, knowledge = plan_file(plan), knowledge_of(Settings())
+    drug = load_pharmacy(content_root()).get(asked.drug)
+    if drug is None:
+        raise DataError("names a drug that cannot be simulated", field="drug")
+    patient, entries = _only_patient(record)
+    charted = patient_of(situation_of(patient, entries, asked.at, knowledge), drug, _extra(asked))
+    found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked)
+    if as_json:
+        click.echo(json.dumps(_whole(found, charted), sort_keys=True, ensure_ascii=False))
+    else:
+        for line in _refusal(found) if isinstance(found, Refused) else _told(found, charted):
+            click.echo(line)
+    if isinstance(found, Refused):
+        raise SystemExit(_REFUSED)
+
+
+def plan_file(file: Path) -> PlanFile:
+    """Read a plan.
+
+    Raises
+    ------
+    DataError
+        Naming the field; never its value.
+    """
+    try:
+        return PlanFile.model_validate(loads(file.read_bytes(), max_bytes=_MAX_BYTES))
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        raise DataError(str(found["msg"]), field=".".join(str(step) for step in found["loc"])) from None
+    except (BadRequest, TooLarge) as error:
+        raise DataError(f"the plan cannot be read as JSON: {error.message}", field=error.field) from None
+    except OSError:
+        raise DataError("the plan cannot be read", field="PLAN") from None
+
+
+def _only_patient(file: Path) -> tuple[str, Entries]:
+    try:
+        patients = contents_of(file).patients
+    except BadRequest as error:
+        raise DataError(error.message, field="--patient") from None
+    if len(patients) != 1:
+        raise DataError("must hold exactly one patient", field="--patient")
+    return patients[0]
+
+
+def situation_of(patient: str, entries: Entries, at: datetime | None, knowledge: Knowledge) -> Situation:
+    """The patient at an instant, with what was known by then; else at the newest time that the record tells."""
+    told = [one.at for one in tell(entries) if one.at is not None]
+    now = at.astimezone(UTC) if at is not None else max(told, default=datetime.now(UTC))
+    bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
+    reading = read([bundle], patient=patient, ontology=knowledge.ontology, units=knowledge.units, learned=now, now=now)
+    timeline = Timeline.of(reading.facts)
+    return Situation(ontology=knowledge.ontology, facts=timeline.facts, now=now, measured=timeline.measured)
+
+
+def _extra(asked: PlanFile) -> Extra:
+    calls = tuple((one.gene, one.diplotype) for one in asked.genotypes)
+    return Extra(genotypes=calls, flags=asked.flags, baseline_inr=asked.baseline_inr)
+
+
+def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused:
+    plans, problems = _plans(asked.plans)
+    if problems:
+        return Refused(subject=drug.name, reasons=tuple(problems))
+    named = {one.name for one in plans}
+    offers = [one for one in offered(drug) if one.name not in named] if asked.compare_offers else []
+    question = Question(
+        plans=(*plans, *offers),
+        goal=asked.goal if asked.goal in drug.file.goals or asked.goal != "usual" else next(iter(drug.file.goals)),
+        draws=asked.draws,
+        seed=asked.seed,
+        horizon_h=asked.horizon_h,
+        current=asked.current,
+    )
+    return what_if(drug, charted.patient, question)
+
+
+def _plans(asked: Sequence[_Plan]) -> tuple[list[Regimen | Plan], list[Refusal]]:
+    plans: list[Regimen | Plan] = []
+    problems: list[Refusal] = []
+    for n, one in enumerate(asked):
+        found = _plan(one, f"plans.{n}", problems)
+        if found is not None:
+            plans.append(found)
+    return plans, problems
+
+
+def _plan(asked: _Plan, where: str, problems: list[Refusal]) -> Regimen | Plan | None:
+    before = len(problems)
+    if asked.doses:
+        doses = tuple(
+            Dose(
+                at_h=one.at_h,
+                amount_mg=_mass(one.dose, f"{where}.doses.{n}.dose", problems),
+                over_h=one.over_h,
+                route=one.route,
+            )
+            for n, one in enumerate(asked.doses)
+        )
+        return Plan(name=asked.name, doses=doses) if len(problems) == before else None
+    if asked.dose is None or asked.interval_h is None:
+        problems.append(Refusal(field=where, limit="needs dose and interval_h, or doses"))
+        return None
+    amount_mg = _mass(asked.dose, f"{where}.dose", problems)
+    loading_mg = None if asked.loading is None else _mass(asked.loading, f"{where}.loading", problems)
+    if len(problems) > before:
+        return None
+    return Regimen(
+        name=asked.name,
+        amount_mg=amount_mg,
+        interval_h=asked.interval_h,
+        over_h=asked.over_h,
+        route=asked.route,
+        start_h=asked.start_h,
+        loading_mg=loading_mg,
+    )
+
+
+def _mass(amount: _Amount, where: str, problems: list[Refusal]) -> float:
+    found = mass_mg(amount.value, amount.unit)
+    if found is None:
+        problems.append(Refusal(field=f"{where}.unit", limit="must be mg, g or ug"))
+        return 0.0
+    return found
+
+
+def _whole(found: WhatIf | Refused, charted: Charted | Refused) -> dict[str, Any]:
+    if isinstance(found, Refused):
+        return {"refused": asdict(found)}
+    chart = {"facts": charted.facts, "remarks": charted.remarks} if isinstance(charted, Charted) else {}
+    return {"answer": asdict(found), "chart": chart, "note": "Simulation, not an order."}
+
+
+def _refusal(found: Refused) -> Iterator[str]:
+    yield f"{found.subject}: refused"
+    yield from (f"  {one.field}: {one.limit}" for one in found.reasons)
+
+
+def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
+    yield f"{found.drug}: {found.target_says}. Simulation, not an order."
+    yield f"{found.draws} virtual patients, seed {found.seed}, {found.doses} doses and {found.levels} levels used"
+    for one in found.models:
+        yield f"  model {one.name} {one.version}, weight {one.weight:.2f}, worth {one.effective_draws:.0f} draws"
+        yield from (f"    {said}" for said in one.applied)
+    yield from (f"  not used: {name} ({reasons[0].field}: {reasons[0].limit})" for name, reasons in found.left_out)
+    for plan in found.plans:
+        yield from _plan_lines(plan, found.unit)
+    yield f"recommended: {found.recommended or 'none of these is within its limits'}"
+    if found.gain is not None:
+        gain = found.gain
+        yield (
+            f"  target {100 * gain.probability:+.0f} points over {gain.over}"
+            f" (90 % of chance: {100 * gain.low90:+.0f} to {100 * gain.high90:+.0f})"
+        )
+    remarks = (*found.remarks, *(charted.remarks if isinstance(charted, Charted) else ()))
+    yield from (f"  {said}" for said in remarks)
+
+
+def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
+    target = "no such figure" if plan.target is None else f"{100 * plan.target.probability:.0f} %"
+    yield f"{plan.name}: target {target}"
+    for name, one, per in (("AUC24 steady", plan.auc24_steady, f"{unit}.h"), ("trough", plan.trough, unit)):
+        if one is not None:
+            yield f"    {name} {one.median:.4g} {per} (90 %: {one.low90:.4g} to {one.high90:.4g})"
+    for harm in plan.harms:
+        within = "within" if harm.within else "over"
+        yield f"    {100 * harm.chance.probability:.0f} % {harm.says} ({within} {100 * harm.at_most:.0f} %)"
+    yield from (f"    outside limits: {one.field} {one.limit}" for one in plan.outside)

@@ -1,0 +1,300 @@
+"""From the facts about a patient to what a simulation needs: covariates over time, doses given, levels; and drafts.
+
+What the chart leaves open is refused or, where the content says what is usual, assumed and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from cds_app.domain.facts import Measurement, Medication
+from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
+from cds_app.score.situation import Situation
+from cds_app.simulate.covariates import Covariates
+from cds_app.simulate.drugs import Drug
+from cds_app.simulate.individual import diplotype
+from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
+from cds_app.simulate.plans import Dose, Regimen, Route
+from cds_app.simulate.refusals import Refusal, Refused
+
+MG_PER: Final[Mapping[str, float]] = {"mg": 1.0, "g": 1000.0, "ug": 0.001, "mcg": 0.001, "µg": 0.001}
+COURSE_GAP_H: Final = 14.0 * 24.0
+"""Doses before a longer pause belong to another course, of which little is left."""
+
+_HISTORY_H: Final = 90.0 * 24.0
+_BASELINE_INR_H: Final = 30.0 * 24.0
+_DIALYSIS_H: Final = 48.0
+_CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
+_PUSH_H: Final = 0.1  # pumps and charts record a push, or only the start of an infusion, as a minute or two
+_SAME_UNIT: Final = {"ug/mL": "mg/L", "mg/L": "mg/L", "ng/mL": "ng/mL", "ug/L": "ng/mL", "{INR}": "{INR}"}
+_KINDS: Final = {
+    "body_weight": "weight_kg",
+    "body_height": "height_cm",
+    "hematocrit": "haematocrit_percent",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """What the timeline cannot hold and somebody knows.
+
+    Parameters
+    ----------
+    genotypes : sequence of (gene, diplotype)
+        As called; a gene may stand there twice if the calls agree.
+    flags : mapping of str to bool
+        ``OPIOID``, ``PROLONGED_RELEASE``.
+    baseline_inr : float or None
+    """
+
+    genotypes: Sequence[tuple[str, str]] = ()
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    baseline_inr: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charted:
+    """A patient as the chart has them.
+
+    Parameters
+    ----------
+    patient : Patient
+    facts : tuple of str
+        References of the doses and levels used.
+    remarks : tuple of str
+        What was assumed or left out, in plain English.
+    """
+
+    patient: Patient
+    facts: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> Charted | Refused:
+    """What a chart says of a patient and a drug.
+
+    Parameters
+    ----------
+    situation : Situation
+        The patient now; hours are counted from there.
+    drug : Drug
+    extra : Extra, optional
+
+    Returns
+    -------
+    Charted or Refused
+        Refused where a dose has no amount that can be computed with, or genotypes contradict each other.
+    """
+    given_extra = extra or Extra()
+    remarks: list[str] = []
+    called = genotypes_of(given_extra.genotypes)
+    doses = list(_doses(situation, drug, remarks))
+    problems = [*(called if isinstance(called, tuple) else ()), *(one for one in doses if isinstance(one, Refusal))]
+    if problems or isinstance(called, tuple):
+        return Refused(subject=drug.name, reasons=tuple(problems))
+    course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
+    start_h = course[0][0].at_h if course else 0.0
+    levels = list(_levels(situation, drug, start_h if course else None, remarks))
+    patient = Patient(
+        stages=_stages(situation, drug, given_extra, called, start_h),
+        history=tuple(dose for dose, _ in course),
+        levels=tuple(level for level, _ in levels),
+    )
+    refs = (*(ref for _, ref in course), *(ref for _, ref in levels))
+    return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)))
+
+
+def genotypes_of(calls: Sequence[tuple[str, str]]) -> dict[str, str] | tuple[Refusal, ...]:
+    """One diplotype a gene, or a refusal for every gene whose calls contradict each other."""
+    found: dict[str, str] = {}
+    problems = []
+    for gene, call in calls:
+        if diplotype(found.setdefault(gene, call)) != diplotype(call):
+            problems.append(Refusal(field=f"covariates.genotypes.{gene}", limit="calls contradict each other"))
+    return tuple(dict.fromkeys(problems)) if problems else found
+
+
+# --- doses
+
+
+def _doses(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[tuple[Dose, str] | Refusal]:
+    """Administrations, each with the amount that it or its order names."""
+    given = situation.given(drug.file.concept, _HISTORY_H)
+    orders = [one for one in situation.facts.medications if _is_order(one, drug, situation.now)]
+    for n, one in enumerate(given):
+        order = _order_of(one, orders)
+        amount_mg = mass_mg(one.dose_value, one.dose_unit)
+        if amount_mg is None and order is not None:
+            amount_mg = mass_mg(order.dose_value, order.dose_unit)
+            remarks.append("The amount of some doses was taken from the order, as the administration names none.")
+        if amount_mg is None:
+            yield Refusal(field=f"history.{n}.amount_mg", limit="needs an amount in mg, g or ug, here or in its order")
+            continue
+        route = _route(drug, one, order)
+        over_h = _length(drug, one, order, remarks) if route == "iv" else 0.0
+        at_h = _hours(situation.now, one.when)
+        yield Dose(at_h=at_h, amount_mg=amount_mg, over_h=over_h, route=route), one.ref
+
+
+def _is_order(one: Medication, drug: Drug, now: datetime) -> bool:
+    return one.source == "request" and drug.file.concept in one.concepts and one.when <= now
+
+
+def _order_of(given: Medication, orders: Sequence[Medication]) -> Medication | None:
+    """The newest order that stood when a dose was given."""
+    standing = [one for one in orders if _begun(one) <= given.when and (one.end is None or given.when <= one.end)]
+    return max(standing, key=lambda one: (_begun(one), one.when, one.ref), default=None)
+
+
+def _begun(order: Medication) -> datetime:
+    start = order.dosing.start if order.dosing is not None else None
+    return min(order.when, start) if start is not None else order.when
+
+
+def mass_mg(value: float | None, unit: str) -> float | None:
+    """An amount in mg; None for any unit that is no mass (``mL``, ``mg/kg``, ``{dose}``, none)."""
+    factor = MG_PER.get(unit.strip().casefold())
+    return None if value is None or factor is None else value * factor
+
+
+def _route(drug: Drug, given: Medication, order: Medication | None) -> Route:
+    for one in (given, order):
+        said = one.dosing.route if one is not None and one.dosing is not None else ""
+        if said in {"iv", "oral"}:
+            return "iv" if said == "iv" else "oral"
+    return drug.file.routes[0]
+
+
+def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:
+    if given.end is not None and (lasted := _hours(given.when, given.end)) > _PUSH_H:
+        return lasted
+    said = [one.dosing.over_h for one in (given, order) if one is not None and one.dosing is not None]
+    known = next((one for one in said if one is not None), None)
+    if known is not None:
+        return known
+    if drug.file.usual_infusion_h:
+        remarks.append(f"Where no length of an infusion was recorded, {drug.file.usual_infusion_h:g} h was assumed.")
+    return drug.file.usual_infusion_h
+
+
+def _last_course(doses: Sequence[tuple[Dose, str]], remarks: list[str]) -> list[tuple[Dose, str]]:
+    rows = sorted(doses, key=lambda one: one[0].at_h)
+    for n in range(len(rows) - 1, 0, -1):
+        if rows[n][0].at_h - rows[n - 1][0].at_h > COURSE_GAP_H:
+            remarks.append("Doses of an earlier course, more than 14 days before the next dose, were left out.")
+            return rows[n:]
+    return rows
+
+
+# --- levels
+
+
+def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: list[str]) -> Iterator[tuple[Level, str]]:
+    for quantity in drug.file.levels.quantities:
+        unit = situation.ontology.quantity(quantity).unit if situation.ontology.measuring(quantity) else ""
+        for one in situation.series(quantity):
+            at_h = _hours(situation.now, one.when)
+            if start_h is None or at_h <= start_h:
+                remarks.append("Levels from before the first dose of the course were left out.")
+            elif one.bound != "=":
+                remarks.append("Levels known only as a bound were left out.")
+            elif _SAME_UNIT.get(unit) != drug.file.levels.unit:
+                remarks.append("Levels in another unit than the model's were left out.")
+            else:
+                yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref
+
+
+# --- covariates
+
+
+def _stages(
+    situation: Situation, drug: Drug, extra: Extra, genotypes: Mapping[str, str], start_h: float
+) -> tuple[Stage, ...]:
+    """One stage from the start, and one for every later creatinine: each holds until the next."""
+    usual = Covariates(
+        age_years=None if situation.age_years is None else float(situation.age_years),
+        sex=situation.sex,
+        dialysis=_on_dialysis(situation),
+        baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
+        genotypes=genotypes,
+        flags=extra.flags,
+        **{name: _newest(situation, quantity) for quantity, name in _KINDS.items()},
+    )
+    since_h = start_h - _CREATININE_H
+    exact = [one for one in situation.series("creatinine") if one.bound == "="]
+    creatinine = [one for one in exact if _hours(situation.now, one.when) >= since_h]
+    before = [one for one in creatinine if _hours(situation.now, one.when) <= start_h]
+    after = [one for one in creatinine if _hours(situation.now, one.when) > start_h]
+    first = before[-1] if before else (after[0] if after else None)
+    begun = Stage(from_h=start_h, covariates=usual.with_creatinine(first.value) if first else usual)
+    later = {_hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
+    rows = sorted(later.items())[-(MAX_STAGES - 1) :]
+    return (begun, *(Stage(from_h=at, covariates=one) for at, one in rows if at > start_h))
+
+
+def _newest(situation: Situation, quantity: str) -> float | None:
+    found: Measurement | None = situation.latest(quantity) if situation.ontology.measuring(quantity) else None
+    return found.value if found is not None and found.bound == "=" else None
+
+
+def _on_dialysis(situation: Situation) -> bool:
+    lasting = any(situation.conditions(name) for name in LONG_TERM_RENAL_REPLACEMENT)
+    return lasting or bool(situation.procedures_done("renal_replacement_therapy", _DIALYSIS_H))
+
+
+def _baseline_inr(situation: Situation, start_h: float) -> float | None:
+    """The last INR of the 30 days before the first dose."""
+    if not situation.ontology.measuring("inr"):
+        return None
+    found = [
+        one.value
+        for one in situation.series("inr")
+        if one.bound == "=" and start_h - _BASELINE_INR_H <= _hours(situation.now, one.when) <= start_h
+    ]
+    return found[-1] if found else None
+
+
+# --- orders
+
+
+def regimen_of(order: Medication, drug: Drug, *, name: str, start_h: float = 0.0) -> Regimen | tuple[Refusal, ...]:
+    """A draft or standing order as a regular plan, or everything that it leaves open.
+
+    Parameters
+    ----------
+    order : Medication
+        Of this drug.
+    start_h : float
+        When its next dose is due, hours from now.
+    """
+    dosing = order.dosing
+    amount_mg = mass_mg(order.dose_value, order.dose_unit)
+    interval_h = dosing.interval_h if dosing is not None else None
+    said = dosing.route if dosing is not None else ""
+    found = []
+    if amount_mg is None:
+        found.append(Refusal(field="order.dose", limit="needs an amount in mg, g or ug"))
+    if interval_h is None or (dosing is not None and dosing.as_needed):
+        found.append(Refusal(field="order.timing", limit="needs a regular interval"))
+    if said not in ("", *drug.file.routes):
+        found.append(Refusal(field="order.route", limit=f"must be {' or '.join(drug.file.routes)}"))
+    if found or amount_mg is None or interval_h is None:
+        return tuple(found)
+    route = drug.file.routes[0] if said == "" else ("iv" if said == "iv" else "oral")
+    known = dosing.over_h if dosing is not None else None
+    over_h = (drug.file.usual_infusion_h if known is None else known) if route == "iv" else 0.0
+    return Regimen(name=name, amount_mg=amount_mg, interval_h=interval_h, over_h=over_h, route=route, start_h=start_h)
+
+
+def next_due_h(patient: Patient, interval_h: float) -> float:
+    """When the next dose of a regular plan is due after what was given, hours from now; 0 if it is overdue."""
+    last = max((one.at_h for one in patient.history), default=None)
+    running = max((one.end_h for one in patient.history), default=0.0)
+    return max(0.0, running, 0.0 if last is None else last + interval_h)
+
+
+def _hours(since: datetime, at: datetime) -> float:
+    return (at - since).total_seconds() / 3600.0

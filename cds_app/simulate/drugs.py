@@ -1,0 +1,189 @@
+"""What is wanted of a drug and what is feared, as content: its models, limits of doses, targets and harms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
+
+from cds_app.content import Artefact
+from cds_app.errors import ContentError
+from cds_app.simulate.models import Content, Model, Tag, Text, load_model
+from cds_app.simulate.plans import Route
+
+FILE: Final = "drug.json"
+Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above"]
+
+
+class UsedModel(Content):
+    """A version of a model, and how much it counts before any level is known."""
+
+    version: Text
+    weight: PositiveFloat
+
+
+class Levels(Content):
+    """Quantities of the ontology that measure the drug or its effect, and which values are believed."""
+
+    quantities: tuple[Text, ...]
+    unit: Text
+    low: float
+    high: float
+
+
+class Limits(Content):
+    """Both ends are allowed."""
+
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    tag: Tag
+
+
+class AtMost(Content):
+    """A highest value."""
+
+    high: PositiveFloat
+    tag: Tag
+
+
+class Offers(Content):
+    """Regular plans that may be compared: every dose at every interval, as long as the limits allow."""
+
+    doses_mg: tuple[PositiveFloat, ...]
+    intervals_h: tuple[PositiveFloat, ...]
+
+
+class Wish(Content):
+    """What targets and harms share: what is looked at, in which unit, in words, and where that comes from."""
+
+    metric: Metric
+    unit: Text
+    says: Text
+    source: Text
+    tag: Tag
+    needs_review: bool
+    threshold: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> Wish:
+        if self.tag == "M" and not self.needs_review:
+            raise ValueError("what is from memory needs review")
+        if (self.metric == "time_above") != (self.threshold is not None):
+            raise ValueError("time_above, and nothing else, has a threshold")
+        return self
+
+
+class Target(Wish):
+    """Reached from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+
+class Harm(Wish):
+    """Feared above (or below) a value; a plan is within limits if its probability is ``at_most`` so much."""
+
+    above: float | None = None
+    below: float | None = None
+    at_most: Annotated[float, Field(gt=0.0, lt=1.0)]
+
+    @model_validator(mode="after")
+    def _has_a_side(self) -> Harm:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("a harm has one side")
+        return self
+
+
+class Goal(Content):
+    """What is wanted, and what is feared."""
+
+    target: Target
+    harms: tuple[Harm, ...] = ()
+
+
+class DrugFile(Content):
+    """One drug. ``usual_infusion_h`` is assumed, and said to be, where the length of an infusion was not recorded."""
+
+    drug: Text
+    concept: Text
+    routes: Annotated[tuple[Route, ...], Field(min_length=1)]
+    models: Annotated[Mapping[str, UsedModel], Field(min_length=1)]
+    levels: Levels
+    dose_mg: Limits
+    daily_mg: AtMost
+    infusion_h: Limits
+    interval_h: Limits
+    usual_infusion_h: NonNegativeFloat
+    offers: Offers
+    horizon_h: PositiveFloat
+    step_h: PositiveFloat
+    goals: Annotated[Mapping[str, Goal], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drug:
+    """A drug with its models, checked.
+
+    Parameters
+    ----------
+    file : DrugFile
+    version, sha256 : str
+        Of the artefact.
+    models : tuple of Model
+        In the order of their names.
+    """
+
+    file: DrugFile
+    version: str
+    sha256: str
+    models: tuple[Model, ...]
+
+    @property
+    def name(self) -> str:
+        """As in plans: ``vancomycin``."""
+        return self.file.drug
+
+    def weight(self, model: Model) -> float:
+        """How much a model counts before any level."""
+        return self.file.models[model.name].weight
+
+
+def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:
+    """Read a drug and its models.
+
+    Parameters
+    ----------
+    artefact : Artefact
+        ``models/pkpd/<drug>``.
+    models : iterable of Artefact
+        Those that it names, in any order; `named_models` says which.
+
+    Raises
+    ------
+    ContentError
+        On anything malformed or that does not fit together.
+    """
+    file = _file(artefact)
+    found = tuple(load_model(one) for one in sorted(models, key=lambda one: one.name))
+    if {one.name for one in found} != set(file.models):
+        raise ContentError(f"models/pkpd/{artefact.name}: not all of its models are there", field=FILE)
+    for model in found:
+        if model.file.drug != file.drug:
+            raise ContentError(f"models/pkpd/{artefact.name}: {model.name} is of another drug", field=FILE)
+    return Drug(file=file, version=artefact.version, sha256=artefact.sha256, models=found)
+
+
+def named_models(artefact: Artefact) -> Mapping[str, str]:
+    """Names and versions of the models that a drug's artefact names."""
+    return {name: one.version for name, one in _file(artefact).models.items()}
+
+
+def _file(artefact: Artefact) -> DrugFile:
+    try:
+        return DrugFile.model_validate(artefact.read_json(FILE))
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(step) for step in found["loc"])
+        raise ContentError(f"models/pkpd/{artefact.name}: {place}: {found['msg']}", field=FILE) from error

@@ -1,0 +1,266 @@
+"""Glucose and insulin of virtual people with type 1 diabetes: the UVA/Padova model of 2008.
+
+Dalla Man, IEEE Trans Biomed Eng 2007;54:1740; Kovatchev, J Diabetes Sci Technol 2009;3:44. Parameters of the virtual
+people as in simglucose (J. Xie, MIT licence), which are content. There is no secretion: it is no model of type 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
+
+from cds_app.content import Artefact
+from cds_app.errors import ContentError
+from cds_app.simulate.integrate import Stepper
+from cds_app.simulate.models import Content, Range, Tag, Text
+
+Floats = NDArray[np.float64]
+
+FILE: Final = "virtual_people.json"
+STATES: Final = 13
+EATEN_G_PER_MIN: Final = 5.0
+_PMOL_PER_U: Final = 6000.0
+_NAMES: Final = (
+    *("BW", "Ib", "kabs", "kmax", "kmin", "b", "d", "f", "Vg", "Vi", "Vmx", "Vm0", "Km0", "k1", "k2", "p2u", "m1"),
+    *("m2", "m4", "m30", "ki", "kp1", "kp2", "kp3", "ke1", "ke2", "Fsnc", "ksc", "kd", "ka1", "ka2", "u2ss"),
+)
+_LIMITED: Final = frozenset(
+    {"age_years", "weight_kg", "daily_insulin_u", "glucose_mg_dl", "carbohydrate_g", "basal_u_per_h", "bolus_u"}
+)
+
+
+class VirtualPerson(Content):
+    """One virtual person: parameters by the names of the publication, and the state under basal insulin."""
+
+    name: Text
+    age_years: float
+    daily_insulin_u: float
+    carbohydrate_ratio_g_per_u: float
+    parameters: Mapping[str, float]
+    start: Annotated[tuple[float, ...], Field(min_length=STATES, max_length=STATES)]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> VirtualPerson:
+        if missing := sorted(set(_NAMES) - self.parameters.keys()):
+            raise ValueError(f"lacks {missing[0]}")
+        return self
+
+
+class Rules(Content):
+    """How virtual people are chosen for a patient, what is wanted of their glucose, and where the model ends."""
+
+    weight_log_sd: PositiveFloat
+    daily_insulin_log_sd: PositiveFloat
+    least_likeness: PositiveFloat
+    least_alike: PositiveFloat
+    range_mg_dl: Range
+    very_low_mg_dl: PositiveFloat
+    very_high_mg_dl: PositiveFloat
+    low_at_most: PositiveFloat
+    validity: Mapping[str, Range]
+    source: Text
+    needs_review: bool
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Rules:
+        if missing := sorted(_LIMITED - self.validity.keys()):
+            raise ValueError(f"lacks the limits of {missing[0]}")
+        return self
+
+
+class PeopleFile(Content):
+    """The whole file."""
+
+    rules: Rules
+    people: Annotated[tuple[VirtualPerson, ...], Field(min_length=1)]
+    source: Text
+    licence: Text
+    tags: tuple[Tag, ...]
+    needs_review: bool
+    notes: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class People:
+    """Virtual people side by side.
+
+    Parameters
+    ----------
+    file : PeopleFile
+    version, sha256 : str
+        Of the artefact.
+    at : mapping of str to ndarray (people,)
+        Parameters.
+    start : ndarray (13, people)
+        State under basal insulin.
+    """
+
+    file: PeopleFile
+    version: str
+    sha256: str
+    at: Mapping[str, Floats]
+    start: Floats
+
+    @property
+    def basal_u_per_h(self) -> Floats:
+        """What keeps each of them where they start, (people,)."""
+        return np.asarray(self.at["u2ss"] * self.at["BW"] / _PMOL_PER_U * 60.0)
+
+
+def load_people(artefact: Artefact) -> People:
+    """Read virtual people.
+
+    Raises
+    ------
+    ContentError
+    """
+    try:
+        file = PeopleFile.model_validate(artefact.read_json(FILE))
+    except ValidationError as error:
+        found: Any = error.errors(include_input=False, include_url=False)[0]
+        raise ContentError(f"models/pkpd/{artefact.name}: {found['msg']}", field=FILE) from error
+    at = {name: np.array([one.parameters[name] for one in file.people]) for name in _NAMES}
+    start = np.array([one.start for one in file.people]).T
+    return People(file=file, version=artefact.version, sha256=artefact.sha256, at=at, start=start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meal:
+    """Carbohydrate, g, eaten from a minute on at 5 g/min."""
+
+    at_min: int
+    carbohydrate_g: float
+
+    @property
+    def end_min(self) -> int:
+        """When it is eaten."""
+        return self.at_min + ceil(self.carbohydrate_g / EATEN_G_PER_MIN)
+
+    @property
+    def per_min_g(self) -> float:
+        """Evenly over whole minutes."""
+        return self.carbohydrate_g / (self.end_min - self.at_min)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bolus:
+    """Insulin under the skin within a minute, U."""
+
+    at_min: int
+    units: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsulinPlan:
+    """Basal rate and boluses.
+
+    Parameters
+    ----------
+    name : str
+    basal_u_per_h : float or None
+        None: what keeps each virtual person where they start.
+    boluses : tuple of Bolus
+    """
+
+    name: str
+    basal_u_per_h: float | None = None
+    boluses: tuple[Bolus, ...] = ()
+
+
+def glucose_course(people: People, plan: InsulinPlan, meals: Sequence[Meal], minutes: int) -> Floats:
+    """Plasma glucose at every minute.
+
+    Parameters
+    ----------
+    people : People
+    plan : InsulinPlan
+    meals : sequence of Meal
+        In order of time; one is eaten before the next begins.
+    minutes : int
+
+    Returns
+    -------
+    ndarray (people, minutes + 1)
+        mg/dL.
+    """
+    now, body = people.start.copy(), _Body(people)
+    stepper = Stepper(now)
+    found = np.empty((minutes + 1, now.shape[1]))
+    found[0] = now[3] / people.at["Vg"]
+    eaten = dict(_eating(meals))
+    boluses: dict[int, float] = {}
+    for one in plan.boluses:
+        boluses[one.at_min] = boluses.get(one.at_min, 0.0) + one.units
+    basal = people.basal_u_per_h if plan.basal_u_per_h is None else plan.basal_u_per_h
+    for minute in range(minutes):
+        body.begin(minute, now, eaten, basal / 60.0 + boluses.get(minute, 0.0))
+        stepper.step(body.slope, 2 * minute, now, 1.0)
+        np.maximum(now, 0.0, out=now)  # amounts: rounding may leave -1e-18
+        found[minute + 1] = now[3] / people.at["Vg"]
+    return np.asarray(found.T)
+
+
+def _eating(meals: Sequence[Meal]) -> Iterator[tuple[int, tuple[float, bool]]]:
+    """Grams in each minute of eating, and whether a meal begins there."""
+    for meal in meals:
+        for minute in range(meal.at_min, meal.end_min):
+            yield minute, (meal.per_min_g, minute == meal.at_min)
+
+
+class _Body:
+    """Slopes of the 13 states under the inputs of the minute."""
+
+    def __init__(self, people: People) -> None:
+        self._at = people.at
+        self._carbohydrate_mg = 0.0
+        self._insulin: Floats = np.zeros_like(people.at["BW"])
+        self._stomach_before = np.zeros_like(people.at["BW"])
+        self._eaten_mg = 0.0
+
+    def begin(
+        self, minute: int, now: Floats, eaten: Mapping[int, tuple[float, bool]], insulin_u_per_min: Floats | float
+    ) -> None:
+        """Inputs of the next minute; the stomach remembers what was in it when the last meal began."""
+        grams, begins = eaten.get(minute, (0.0, False))
+        if begins:
+            self._stomach_before, self._eaten_mg = now[0] + now[1], 0.0
+        self._carbohydrate_mg = 1000.0 * grams
+        self._eaten_mg += self._carbohydrate_mg
+        self._insulin = np.asarray(insulin_u_per_min * _PMOL_PER_U / self._at["BW"])
+
+    def slope(self, _: int, x: Floats, into: Floats) -> None:
+        at = self._at
+        emptying = self._emptying(x[0] + x[1])
+        into[0] = self._carbohydrate_mg - at["kmax"] * x[0]
+        into[1] = at["kmax"] * x[0] - emptying * x[1]
+        into[2] = emptying * x[1] - at["kabs"] * x[2]
+        appearing = at["f"] * at["kabs"] * x[2] / at["BW"]
+        produced = np.maximum(0.0, at["kp1"] - at["kp2"] * x[3] - at["kp3"] * x[8])
+        excreted = at["ke1"] * np.maximum(0.0, x[3] - at["ke2"])
+        into[3] = produced + appearing - at["Fsnc"] - excreted - at["k1"] * x[3] + at["k2"] * x[4]
+        used = (at["Vm0"] + at["Vmx"] * x[6]) * x[4] / (at["Km0"] + x[4])
+        into[4] = at["k1"] * x[3] - at["k2"] * x[4] - used
+        into[5] = -(at["m2"] + at["m4"]) * x[5] + at["m1"] * x[9] + at["ka1"] * x[10] + at["ka2"] * x[11]
+        insulin = x[5] / at["Vi"]
+        into[6] = at["p2u"] * (insulin - at["Ib"] - x[6])
+        into[7] = at["ki"] * (insulin - x[7])
+        into[8] = at["ki"] * (x[7] - x[8])
+        into[9] = at["m2"] * x[5] - (at["m1"] + at["m30"]) * x[9]
+        into[10] = self._insulin - (at["ka1"] + at["kd"]) * x[10]
+        into[11] = at["kd"] * x[10] - at["ka2"] * x[11]
+        into[12] = at["ksc"] * (x[3] - x[12])
+
+    def _emptying(self, stomach: Floats) -> Floats:
+        """How fast the stomach empties, /min: slowest when it is half empty."""
+        at, meal = self._at, self._stomach_before + self._eaten_mg
+        fed = meal > 0.0
+        safe = np.where(fed, meal, 1.0)
+        alpha, beta = 2.5 / (safe * (1.0 - at["b"])), 2.5 / (safe * at["d"])
+        bend = np.tanh(alpha * (stomach - at["b"] * safe)) - np.tanh(beta * (stomach - at["d"] * safe)) + 2.0
+        return np.asarray(np.where(fed, at["kmin"] + 0.5 * (at["kmax"] - at["kmin"]) * bend, at["kmax"]))

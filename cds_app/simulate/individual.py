@@ -1,0 +1,151 @@
+"""One patient in one model: is it made for them, which published rules apply, and what are their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.simulate.covariates import DERIVED, MEASURED, Covariates, derive, fields_of
+from cds_app.simulate.models import PER_UNIT, Adjustment, Model, refer
+from cds_app.simulate.refusals import Refusal, outside
+
+Floats = NDArray[np.float64]
+
+_WHERE = "covariates"
+_UNITS = {"AGE": "years", "WT": "kg", "HT": "cm", "SCR": "mg/dL", "HCT": "%", "CRCL": "mL/min", "BMI": "kg/m2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What a model knows of a patient.
+
+    Parameters
+    ----------
+    known : mapping of str to float
+        Every name that its formulas use.
+    applied : tuple of str
+        Rules of the publication that changed a covariate, in words.
+    """
+
+    known: Mapping[str, float]
+    applied: tuple[str, ...]
+
+
+def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]:
+    """Look a patient up in a model, or say everything for which it is not used.
+
+    Returns
+    -------
+    Fitted or tuple of Refusal
+        Nothing is clamped; only rules that the publication itself states change a covariate, and each is reported.
+    """
+    problems = [*_unsuitable(covariates), *_unmeasured(model, covariates), *_genotype_problems(model, covariates)]
+    if problems:
+        return tuple(problems)
+    known, applied = _known(model, covariates)
+    limits = model.file.validity
+    for name, limit in limits.items():
+        value = refer(covariates, name) if name in MEASURED else known[name]
+        field = f"{_WHERE}.{MEASURED.get(name, name.lower())}"
+        problems.extend(outside(field, value, limit.low, limit.high, _UNITS.get(name, "")))
+    return tuple(problems) if problems else Fitted(known=known, applied=applied)
+
+
+def _unsuitable(covariates: Covariates) -> Iterator[Refusal]:
+    if covariates.dialysis:
+        yield Refusal(field=f"{_WHERE}.dialysis", limit="clearance by dialysis is not simulated")
+
+
+def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:
+    needed = frozenset[str]().union(*(fields_of(name) for name in model.needs))
+    for field in sorted(needed):
+        if getattr(covariates, field) is None:
+            yield Refusal(field=f"{_WHERE}.{field}", limit="is needed by this model")
+
+
+def _genotype_problems(model: Model, covariates: Covariates) -> Iterator[Refusal]:
+    for gene, table in model.file.genotypes.items():
+        called = covariates.genotypes.get(gene)
+        field = f"{_WHERE}.genotypes.{gene}"
+        if called is None:
+            yield Refusal(field=field, limit="is needed by this model; what was not called is not taken as reference")
+        elif diplotype(called) not in {diplotype(one) for one in table}:
+            yield Refusal(field=field, limit=f"must be one of {', '.join(table)}")
+
+
+def diplotype(text: str) -> str:
+    """One spelling for a pair of alleles: ``*3/*1`` is ``*1/*3`` and ``GA`` is ``AG``."""
+    return "/".join(sorted(text.split("/"))) if "/" in text else "".join(sorted(text))
+
+
+def _known(model: Model, covariates: Covariates) -> tuple[dict[str, float], tuple[str, ...]]:
+    known: dict[str, float] = {**model.file.constants}
+    known |= {name: float(covariates.flags.get(name, usual)) for name, usual in model.file.flags.items()}
+    known |= {gene: _of_genotype(model, covariates, gene) for gene in model.file.genotypes}
+    applied: list[str] = []
+    for name in MEASURED:
+        value = refer(covariates, name)
+        if value is not None:
+            known[name] = float(value)
+    known["MALE"] = float(covariates.sex == "male")
+    rules = {one.name: one for one in model.file.adjustments}
+    for name in (*MEASURED, *DERIVED):
+        if name in DERIVED and name != "MALE":
+            if not all(one in known for one in DERIVED[name]):
+                continue
+            known[name] = derive(name, known)
+        if name in rules and name in known:
+            _adjust(rules[name], known, applied)
+    return known, tuple(applied)
+
+
+def _of_genotype(model: Model, covariates: Covariates, gene: str) -> float:
+    table = {diplotype(one): value for one, value in model.file.genotypes[gene].items()}
+    return table[diplotype(covariates.genotypes[gene])]
+
+
+def _adjust(rule: Adjustment, known: dict[str, float], applied: list[str]) -> None:
+    if rule.over_age_years is not None and not known["AGE"] > rule.over_age_years:
+        return
+    value = known[rule.name]
+    low = value if rule.at_least is None else max(value, rule.at_least)
+    changed = low if rule.at_most is None else min(low, rule.at_most)
+    if changed != value:
+        known[rule.name] = changed
+        applied.append(rule.says)
+
+
+def parameters(model: Model, fitted: Fitted, etas: Floats) -> dict[str, Floats]:
+    """Individual parameters in hours, litres and milligrams.
+
+    Parameters
+    ----------
+    etas : ndarray (draws, varying)
+        Deviations of the logarithms from the typical values, in the order of ``model.varying``; parameters may rest on
+        individual ones that come before them.
+
+    Returns
+    -------
+    mapping of str to ndarray (draws,)
+        All positive and finite where the covariates lie inside the limits of the model; `usable` says which are.
+    """
+    known: dict[str, float | Floats] = dict(fitted.known)
+    for definition in model.file.definitions:
+        known[definition.name] = model.formulas[definition.name].value(known)
+    found: dict[str, Floats] = {}
+    column = {name: n for n, name in enumerate(model.varying)}
+    for one in model.file.parameters:
+        value = model.formulas[one.name].value(known)
+        varied = value * np.exp(etas[:, column[one.name]]) if one.name in column else value
+        known[one.name] = varied
+        found[one.name] = np.broadcast_to(np.asarray(varied, np.float64), (len(etas),)) * PER_UNIT[one.unit]
+    return found
+
+
+def usable(found: Mapping[str, Floats]) -> NDArray[np.bool_]:
+    """Which draws have nothing but finite and positive parameters, (draws,)."""
+    fine = np.stack([np.isfinite(one) & (one > 0.0) for one in found.values()])
+    return np.asarray(fine.all(axis=0))

@@ -1,0 +1,44 @@
+"""Refusals: what is not simulated, and why. A named result that names the field and the limit, never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One reason for which something is not simulated.
+
+    Parameters
+    ----------
+    field : str
+        What is wrong, as a path: ``plans.0.doses.1.amount_mg``, ``covariates.weight_kg``, ``levels.0.at_h``.
+    limit : str
+        What would be accepted, or why this cannot be, in plain English.
+    """
+
+    field: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No simulation, and every reason.
+
+    Parameters
+    ----------
+    subject : str
+        What was asked for: the drug.
+    reasons : tuple of Refusal
+        Never empty.
+    """
+
+    subject: str
+    reasons: tuple[Refusal, ...]
+
+
+def outside(field: str, value: float | None, low: float, high: float, unit: str) -> tuple[Refusal, ...]:
+    """A refusal if a number is missing, not finite or outside its limits; limits themselves are inside."""
+    if value is not None and low <= value <= high:
+        return ()
+    return (Refusal(field=field, limit=f"must be {low:g} to {high:g} {unit}".rstrip()),)

@@ -1,0 +1,219 @@
+"""What if: every plan of a set, simulated for one patient with the same chance, and what that says about each.
+
+Simulation, not an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, WhatIf
+from cds_app.simulate.averaging import Member, Mixture, mix
+from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
+from cds_app.simulate.outcomes import Course, Flags, Spread, bands, chance, harmed, metric, reached, spread
+from cds_app.simulate.patients import Patient, patient_problems
+from cds_app.simulate.plans import Plan, Regimen, dose_problems
+from cds_app.simulate.questions import Question, limit_problems, question_problems, times_of
+from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.simulation import Trajectories, simulate
+
+Floats = NDArray[np.float64]
+_NORMAL_90: Final = 1.6448536269514722
+_STRANGE_SD: Final = 3.0
+_CHANGED_SHARE: Final = 0.3
+
+
+def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refused:
+    """Simulate plans for a patient.
+
+    Returns
+    -------
+    WhatIf or Refused
+        Every plan is given to the same virtual copies of the patient, so that differences between plans are not
+        chance. Refused with every reason where the question, the history or the patient is outside what the models
+        are made for.
+    """
+    problems = (*question_problems(drug, question), *patient_problems(drug, patient))
+    if problems:
+        return Refused(subject=drug.name, reasons=problems)
+    plans = [_laid_out(one, question.horizon_h or drug.file.horizon_h) for one in question.plans]
+    if clashes := _clashes(drug, patient, plans):
+        return Refused(subject=drug.name, reasons=clashes)
+    mixture = mix(drug, patient, draws=question.draws, rng=np.random.default_rng(question.seed))
+    if not mixture.members:
+        return Refused(subject=drug.name, reasons=_reasons(mixture))
+    goal, horizon_h = drug.file.goals[question.goal], question.horizon_h or drug.file.horizon_h
+    times = times_of(drug, plans, horizon_h)
+    outcomes, hits, unit = [], {}, ""
+    for asked, plan in zip(question.plans, plans, strict=True):  # one at a time: trajectories are large
+        course = _course(mixture, patient, plan, times)
+        unit, hits[plan.name] = course.trajectories.unit, reached(goal.target, course)
+        outcomes.append(_outcome(drug, goal, mixture, asked, course))
+    best = recommend(outcomes)
+    return WhatIf(
+        drug=drug.name,
+        goal=question.goal,
+        target_says=goal.target.says,
+        unit=unit,
+        times_h=tuple(times.tolist()),
+        plans=tuple(outcomes),
+        recommended=best,
+        gain=_gain(question.current, best, hits),
+        models=tuple(_use(one) for one in mixture.members),
+        left_out=mixture.left_out,
+        levels=len(patient.levels),
+        doses=len(patient.history),
+        remarks=tuple(_remarks(mixture, patient)),
+        draws=question.draws,
+        seed=question.seed,
+        version=drug.version,
+        sha256=drug.sha256,
+    )
+
+
+def _clashes(drug: Drug, patient: Patient, plans: Sequence[Plan]) -> tuple[Refusal, ...]:
+    """What is wrong with plans only after what was given: an infusion that still runs."""
+    found = (
+        dose_problems((*patient.history, *one.doses), f"plans.{n}.doses", drug.file.routes)
+        for n, one in enumerate(plans)
+    )
+    return tuple(one for problems in found for one in problems)
+
+
+def _laid_out(asked: Regimen | Plan, horizon_h: float) -> Plan:
+    return asked.until(horizon_h) if isinstance(asked, Regimen) else asked
+
+
+def _course(mixture: Mixture, patient: Patient, plan: Plan, times: Floats) -> Course:
+    """A plan given to every virtual patient of every model, in one stack."""
+    parts = [_part(one, patient, plan, times) for one in mixture.members if len(one.etas)]
+    first = parts[0].trajectories
+    areas = [one.trajectories.area for one in parts]
+    steady = [one.steady_area for one in parts]
+    return Course(
+        plan=plan,
+        trajectories=Trajectories(
+            times_h=times,
+            values=np.vstack([one.trajectories.values for one in parts]),
+            unit=first.unit,
+            area=None if any(one is None for one in areas) else np.vstack([one for one in areas if one is not None]),
+        ),
+        steady_area=None
+        if any(one is None for one in steady)
+        else np.concatenate([one for one in steady if one is not None]),
+    )
+
+
+def _part(member: Member, patient: Patient, plan: Plan, times: Floats) -> Course:
+    model = member.placed.model
+    epochs, _ = member.placed.epochs(member.etas)
+    plain = model.file.response == "none"
+    found = simulate(model, epochs, (*patient.history, *plan.doses), times, area=plain)
+    daily_mg = plan.daily_mg
+    steady = None
+    if plain and daily_mg is not None:
+        steady = daily_mg * model.file.dose_fraction * model.file.concentration_per_mg_l / epochs[-1].parameters["CL"]
+    return Course(plan=plan, trajectories=found, steady_area=steady)
+
+
+def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, course: Course) -> PlanOutcome:
+    hits = reached(goal.target, course)
+    return PlanOutcome(
+        name=asked.name,
+        bands=tuple(tuple(row) for row in bands(course.trajectories.values).tolist()),
+        target=None if hits is None else chance(hits),
+        target_by_model={} if hits is None else _by_model(mixture, hits),
+        harms=tuple(one for harm in goal.harms if (one := _harm(harm, course)) is not None),
+        auc24_steady=_spread(course, "auc24_steady"),
+        auc24_last=_spread(course, "auc24_last"),
+        trough=_spread(course, "trough"),
+        highest=_spread(course, "highest"),
+        outside=limit_problems(drug, asked),
+    )
+
+
+def _spread(course: Course, name: Metric) -> Spread | None:
+    found = metric(name, course)
+    return None if found is None else spread(found)
+
+
+def _harm(harm: Harm, course: Course) -> HarmChance | None:
+    hits = harmed(harm, course)
+    if hits is None:
+        return None
+    found = chance(hits)
+    return HarmChance(
+        says=harm.says,
+        chance=found,
+        at_most=harm.at_most,
+        within=found.probability <= harm.at_most,
+        needs_review=harm.needs_review,
+    )
+
+
+def _by_model(mixture: Mixture, hits: Flags) -> dict[str, float]:
+    found, at = {}, 0
+    for one in mixture.members:
+        if len(one.etas):
+            found[one.placed.model.name] = float(np.mean(hits[at : at + len(one.etas)]))
+            at += len(one.etas)
+    return found
+
+
+def recommend(outcomes: Sequence[PlanOutcome]) -> str | None:
+    """The plan within limits under which the target is most probable; of equals, the one with least harm."""
+    allowed = [one for one in outcomes if one.within_limits]
+
+    def rank(one: PlanOutcome) -> tuple[float, float]:
+        worst = max((harm.chance.probability for harm in one.harms), default=0.0)
+        return (one.target.probability if one.target else 0.0, -worst)
+
+    return max(allowed, key=rank).name if allowed else None
+
+
+def _gain(current: str | None, best: str | None, hits: Mapping[str, Flags | None]) -> Gain | None:
+    if current is None or best is None or current == best:
+        return None
+    now, then = hits[current], hits[best]
+    if now is None or then is None:
+        return None
+    apart = then.astype(np.float64) - now.astype(np.float64)
+    mean, error = float(apart.mean()), float(apart.std(ddof=1)) / sqrt(len(apart))
+    return Gain(over=current, probability=mean, low90=mean - _NORMAL_90 * error, high90=mean + _NORMAL_90 * error)
+
+
+def _use(member: Member) -> ModelUse:
+    model = member.placed.model
+    return ModelUse(
+        name=model.name,
+        version=model.version,
+        sha256=model.sha256,
+        source=model.file.source,
+        weight=member.weight,
+        effective_draws=member.posterior.effective,
+        draws=len(member.etas),
+        needs_review=model.file.needs_review,
+        applied=member.placed.applied,
+    )
+
+
+def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
+    if not patient.levels:
+        yield "No level was used: this is what people like the patient do. A level would change the answer most."
+    elif any(one.posterior.strangest > _STRANGE_SD for one in mixture.members if one.weight > 0.05):
+        yield "The levels are unusual for people like the patient: check the times of doses and levels."
+    values = [one.covariates.creatinine_mg_dl for one in patient.stages]
+    known = [one for one in values if one is not None]
+    if len(known) > 1 and max(known) > (1.0 + _CHANGED_SHARE) * min(known):
+        yield "Kidney function changed while levels were taken: the forecast assumes that it stays as it is now."
+    if len(mixture.members) > 1 and not patient.levels:
+        yield "Published models disagree: each counts as the content says, until a level tells them apart."
+
+
+def _reasons(mixture: Mixture) -> tuple[Refusal, ...]:
+    return tuple(dict.fromkeys(one for _, reasons in mixture.left_out for one in reasons))

@@ -1,0 +1,160 @@
+"""``twinline simulate``: answers, refusals and usage errors by exit status, and the same bytes again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cds_app.commands.simulating import simulate
+from cds_app.errors import DataError
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
+AT = "2031-03-12T08:00:00+00:00"
+TWELVE: dict[str, Any] = {
+    "name": "1 g every 12 h",
+    "dose": {"value": 1, "unit": "g"},
+    "interval_h": 12,
+    "over_h": 1,
+    "start_h": 1,
+}
+
+
+def observation(code: str, value: float, unit: str, at: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": f"o{code}{at[8:13]}",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": at,
+        "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit},
+    }
+
+
+def given(at: str, end: str) -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": f"a{at[8:13]}",
+        "status": "completed",
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "11124"}], "text": "Vancomycin"},
+        "subject": {"reference": "Patient/p"},
+        "effectivePeriod": {"start": at, "end": end},
+        "dosage": {"dose": {"value": 1000, "unit": "mg"}, "route": {"text": "IV"}},
+    }
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    resources = [
+        {"resourceType": "Patient", "id": "p", "gender": "male", "birthDate": "1970-05-01"},
+        observation("29463-7", 80.0, "kg", "2031-03-10T07:00:00+00:00"),
+        observation("8302-2", 175.0, "cm", "2031-03-10T07:00:00+00:00"),
+        observation("2160-0", 1.0, "mg/dL", "2031-03-10T07:00:00+00:00"),
+        given("2031-03-10T20:00:00+00:00", "2031-03-10T21:00:00+00:00"),
+        given("2031-03-11T08:00:00+00:00", "2031-03-11T09:00:00+00:00"),
+        given("2031-03-11T20:00:00+00:00", "2031-03-11T21:00:00+00:00"),
+        observation("20578-1", 19.0, "ug/mL", "2031-03-12T07:30:00+00:00"),
+    ]
+    path = tmp_path / "record.json"
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
+    path.write_text(json.dumps(bundle), "utf-8")
+    return path
+
+
+def asked(record: Path, *words: str, **plan: Any) -> Result:
+    usual: dict[str, Any] = {"drug": "vancomycin", "at": AT, "plans": [TWELVE], "draws": 200, "seed": 3}
+    path = record.with_name("plan.json")
+    path.write_text(json.dumps(usual | plan), "utf-8")
+    return CliRunner().invoke(simulate, [str(path), "--patient", str(record), *words])
+
+
+def test_plans_are_compared_and_one_is_recommended(record: Path) -> None:
+    found = asked(record, compare_offers=True, current=TWELVE["name"])
+    assert found.exit_code == 0, found.output
+    assert "3 doses and 1 levels used" in found.output
+    assert "Simulation, not an order." in found.output
+    assert "recommended: " in found.output
+    assert "not used: vancomycin-adane-2015" in found.output
+
+
+def test_the_same_question_gives_the_same_bytes(record: Path) -> None:
+    first = asked(record, "--json")
+    assert first.output == asked(record, "--json").output
+    answer = json.loads(first.output)
+    assert answer["answer"]["seed"] == 3
+    assert answer["answer"]["levels"] == 1
+    assert len(answer["chart"]["facts"]) == 4
+    assert answer["answer"]["plans"][0]["name"] == TWELVE["name"]
+
+
+def test_without_a_time_the_newest_of_the_record_is_now(record: Path) -> None:
+    answer = json.loads(asked(record, "--json", at=None).output)["answer"]
+    assert (answer["doses"], answer["levels"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"plans": [{**TWELVE, "dose": {"value": 1}}]}, "plans.0.dose.unit: must be mg, g or ug"),
+        ({"plans": [{**TWELVE, "dose": {"value": 12, "unit": "mg/kg"}}]}, "plans.0.dose.unit"),
+        ({"plans": [{**TWELVE, "dose": {"value": -1, "unit": "g"}}]}, "plans.0.amount_mg"),
+        ({"plans": [{**TWELVE, "loading": {"value": 2}}]}, "plans.0.loading.unit"),
+        ({"plans": [{"name": "x"}]}, "plans.0: needs dose and interval_h, or doses"),
+        ({"plans": [{"name": "x", "doses": [{"at_h": 1, "dose": {"value": 1}}]}]}, "plans.0.doses.0.dose.unit"),
+        ({"plans": []}, "plans: must be 1 to 24"),
+        ({"draws": 10**9}, "draws"),
+        ({"horizon_h": 1e6}, "horizon_h"),
+        ({"seed": -1}, "seed"),
+        ({"goal": "unheard"}, "goal"),
+        (
+            {
+                "genotypes": [
+                    {"gene": "CYP2C9", "diplotype": "*1/*1"},
+                    {"gene": "CYP2C9", "diplotype": "*1/*2"},
+                ]
+            },
+            "covariates.genotypes.CYP2C9",
+        ),
+        ({"at": "2031-03-11T00:00:00+00:00", "plans": [{**TWELVE, "start_h": 0}], "draws": 1}, "draws"),
+    ],
+)
+def test_what_is_refused_names_the_field_and_ends_with_1(record: Path, plan: dict[str, Any], said: str) -> None:
+    found = asked(record, **plan)
+    assert found.exit_code == 1
+    assert said in found.output
+    assert json.loads(asked(record, "--json", **plan).output)["refused"]["subject"] == "vancomycin"
+
+
+@pytest.mark.parametrize(
+    ("plan", "field"),
+    [
+        ({"drug": "moonshine"}, "drug"),
+        ({"plan": []}, "plan"),
+        ({"draws": "many"}, "draws"),
+        ({"at": "2031-03-12T08:00:00"}, "at"),
+        ({"plans": [{**TWELVE, "route": "subcutaneous"}]}, "plans.0.route"),
+    ],
+)
+def test_a_plan_that_is_none_names_the_field(record: Path, plan: dict[str, Any], field: str) -> None:
+    found = asked(record, **plan)
+    assert isinstance(found.exception, DataError)
+    assert found.exception.field == field
+
+
+def test_a_record_of_nobody_or_of_two_and_a_plan_that_is_no_json_are_usage_errors(record: Path) -> None:
+    two = json.loads(record.read_text("utf-8"))
+    two["entry"].append({"resource": {"resourceType": "Patient", "id": "q"}})
+    for text in ("{", "{}", json.dumps(two)):
+        other = record.with_name("other.json")
+        other.write_text(text, "utf-8")
+        assert isinstance(asked(other).exception, DataError)
+    path = record.with_name("broken.json")
+    path.write_text('{"drug": 1, "drug": 2}', "utf-8")
+    found = CliRunner().invoke(simulate, [str(path), "--patient", str(record)])
+    assert isinstance(found.exception, DataError)

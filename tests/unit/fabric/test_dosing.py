@@ -1,0 +1,128 @@
+"""How a drug is given: what dosages of real records say, and what they leave open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cds_app.domain.facts import Dosing
+from cds_app.fabric.dosing import dosing_of
+
+SNOMED = "http://snomed.info/sct"
+MG = {"value": 1000, "unit": "mg", "code": "mg"}
+
+
+def given(dose: dict[str, Any] | None = None, **instruction: Any) -> Dosing | None:
+    return dosing_of(instruction, MG if dose is None else dose)
+
+
+@pytest.mark.parametrize(
+    ("route", "found"),
+    [
+        ({"coding": [{"system": SNOMED, "code": "47625008"}], "text": "IV DRIP"}, "iv"),
+        ({"coding": [{"system": SNOMED, "code": "47625008"}]}, "iv"),
+        ({"coding": [{"system": SNOMED, "code": "26643006", "display": "Oral route"}], "text": "PO"}, "oral"),
+        ({"text": "PO/NG"}, "oral"),
+        ({"coding": [{"code": "PO"}]}, "oral"),
+        ({"coding": [{"system": SNOMED, "code": "34206005"}], "text": "SC"}, "other"),
+        ({"text": "Inhalation"}, "other"),
+    ],
+)
+def test_a_route_is_known_by_code_or_by_word(route: dict[str, Any], found: str) -> None:
+    dosing = given(route=route)
+    assert dosing is not None
+    assert dosing.route == found
+
+
+@pytest.mark.parametrize(
+    ("timing", "hours"),
+    [
+        ({"repeat": {"frequency": 3, "period": 1, "periodUnit": "d"}}, 8.0),
+        ({"repeat": {"frequency": 1, "period": 12, "periodUnit": "h"}}, 12.0),
+        ({"repeat": {"frequency": 1, "period": 1, "periodUnits": "d"}}, 24.0),
+        ({"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}}, 168.0),
+        ({"code": {"text": "Q 8H"}}, 8.0),
+        ({"code": {"text": "Q36H"}}, 36.0),
+        ({"code": {"coding": [{"code": "BID"}]}}, 12.0),
+        ({"code": {"text": "DAILY"}}, 24.0),
+    ],
+)
+def test_an_interval_is_read(timing: dict[str, Any], hours: float) -> None:
+    dosing = given(timing=timing)
+    assert dosing is not None
+    assert dosing.interval_h == hours
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        {"code": {"text": "PRN"}},
+        {"code": {"text": "TITRATE TO RASS"}},
+        {"code": {"text": "Q0H"}},
+        {"repeat": {"frequency": 0, "period": 1, "periodUnit": "d"}},
+        {"repeat": {"frequency": 1, "period": -1, "periodUnit": "d"}},
+        {"repeat": {"frequency": 1, "period": 1, "periodUnit": "fortnight"}},
+        {"repeat": "twice"},
+        "twice",
+    ],
+)
+def test_what_says_no_interval_has_none(timing: object) -> None:
+    assert given(timing=timing) is None
+
+
+@pytest.mark.parametrize(
+    ("instruction", "hours"),
+    [
+        ({"timing": {"repeat": {"duration": 90, "durationUnit": "min"}}}, 1.5),
+        ({"doseAndRate": [{"rateQuantity": {"value": 2, "unit": "h"}}]}, 2.0),
+        ({"rateQuantity": {"value": 500, "code": "mg/h"}}, 2.0),
+        ({"rateQuantity": {"value": 10, "code": "mg/min"}}, 100.0 / 60.0),
+        (
+            {
+                "doseAndRate": [
+                    {
+                        "rateRatio": {
+                            "numerator": {"value": 500, "code": "mg"},
+                            "denominator": {"value": 30, "code": "min"},
+                        }
+                    }
+                ]
+            },
+            1.0,
+        ),
+    ],
+)
+def test_the_length_of_an_infusion_is_read(instruction: dict[str, Any], hours: float) -> None:
+    dosing = given(**instruction)
+    assert dosing is not None
+    assert dosing.over_h == pytest.approx(hours)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        {"rateQuantity": {"value": 100, "code": "mL/h"}},
+        {"rateQuantity": {"value": 9.5, "code": "ug/kg/min"}},
+        {"rateQuantity": {"value": 0, "code": "mg/h"}},
+        {"rateQuantity": {"value": 1, "code": "g/h"}},
+        {"doseAndRate": [{"rateRatio": {"numerator": {"value": 1, "code": "mg"}}}]},
+        {"doseAndRate": ["x"], "timing": {"repeat": {"duration": 0, "durationUnit": "h"}}},
+    ],
+)
+def test_a_rate_in_another_unit_says_no_length(instruction: dict[str, Any]) -> None:
+    assert given(**instruction) is None
+
+
+def test_the_start_of_an_order_may_lie_in_the_future_and_needs_a_time() -> None:
+    dosing = given(timing={"repeat": {"boundsPeriod": {"start": "2031-02-01T08:00:00+02:00"}}})
+    assert dosing is not None
+    assert dosing.start == datetime(2031, 2, 1, 6, tzinfo=UTC)
+    assert given(timing={"repeat": {"boundsPeriod": {"start": "2031-02"}}}) is None
+
+
+def test_on_demand_is_said() -> None:
+    assert given(asNeededBoolean=True) == Dosing(as_needed=True)
+    assert given(asNeededCodeableConcept={"text": "pain"}) == Dosing(as_needed=True)
+    assert given(asNeededBoolean=False) is None
