@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import atexit
 import logging
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from flask import Flask
 
-from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
-from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.database import Database
-from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.adapters.fhir_write import RequestsFhirWriter
-from cds_app.adapters.jwks_http import RequestsJwksReader
 from cds_app.adapters.logs import configure_logs
-from cds_app.adapters.memory_store import MemoryStore
-from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
-from cds_app.adapters.vault import Vault, key_file, read_master_key
 from cds_app.content import content_root, latest
+from cds_app.deps import Deps, Ehrs, Trust, deps_of
 from cds_app.ports import (
-    Cabinet,
-    ClientRegister,
     Clock,
-    FhirReader,
-    FhirWriter,
-    JwksReader,
-    SeenTokens,
-    TokenEndpoint,
-    TwinStore,
 )
 from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
@@ -52,10 +30,11 @@ from cds_app.services.grants import Granting
 from cds_app.services.id_tokens import IdTokens
 from cds_app.services.issuers import Issuers
 from cds_app.services.keys import Keys
-from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
 from cds_app.services.opening import Opening
+from cds_app.services.page_frame import Frame
+from cds_app.services.pharmacology import load_pharmacy
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
 from cds_app.services.registration import check_callers
@@ -63,125 +42,20 @@ from cds_app.services.rounds import Duty, Rounds
 from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
 from cds_app.services.switchboard import Switchboard
+from cds_app.services.trials import Trials
 from cds_app.services.trust import Directory, Door
 from cds_app.services.turnstile import Turnstile
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
+from cds_app.simulate.haemodynamics_patient import NAME as CIRCULATION
+from cds_app.simulate.surgery import SurgeryModel
 from cds_app.web.app import Dials, Faces, build
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside
-from cds_app.web.smart import LAUNCH_PATH, Smart
+from cds_app.web.smart import Smart
 
 GAUGES_EVERY_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """Who may call. By default nobody is registered, and what is written down is forgotten with the process."""
-
-    clients: ClientRegister = field(default_factory=MemoryClients)
-    seen: SeenTokens = field(default_factory=MemoryTokens)
-    jwks: JwksReader = field(default_factory=RequestsJwksReader)
-    close: Callable[[], None] = field(default=lambda: None)
-
-
-def _documents() -> JwksReader:
-    return RequestsJwksReader(what="the EHR's document", field="iss")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ehrs:
-    """What launches stand on. By default nobody is registered, and what is written down is forgotten with the process.
-
-    Parameters
-    ----------
-    cabinet : Cabinet
-        Issuers, signing keys, launches and visits.
-    documents : JwksReader
-        Reads what EHRs publish.
-    tokens : TokenEndpoint
-    close : callable
-    """
-
-    cabinet: Cabinet = field(default_factory=MemoryCabinet)
-    documents: JwksReader = field(default_factory=_documents)
-    tokens: TokenEndpoint = field(default_factory=AuthlibTokenEndpoint)
-    close: Callable[[], None] = field(default=lambda: None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deps:
-    """Everything a running Twinline stands on."""
-
-    settings: Settings
-    knowledge: Knowledge
-    store: TwinStore
-    clock: Clock
-    fhir: FhirReader
-    drafts: FhirWriter = field(default_factory=lambda: RequestsFhirWriter(()))
-    trust: Trust = field(default_factory=Trust)
-    ehrs: Ehrs = field(default_factory=Ehrs)
-    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
-
-
-def knowledge_of(settings: Settings) -> Knowledge:
-    """The content of this installation, checked."""
-    launch_url = f"{settings.base_url}{LAUNCH_PATH}" if settings.sidebar_links else ""
-    return load_knowledge(content_root(), timezone=settings.timezone, launch_url=launch_url)
-
-
-def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
-    """The store that the settings name, migrated and open; ``opened`` as `Database` has it."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(settings.store_url)
-    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings), opened=opened)
-
-
-def anchor_of(settings: Settings) -> Path:
-    """Where the newest head of the log is kept outside of the database."""
-    return settings.data_dir / "audit.head"
-
-
-@contextmanager
-def register_of(settings: Settings) -> Iterator[SqlClients]:
-    """The trust records of the database that the settings name, to be changed: migrated, open, closed at the end."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(settings.store_url)
-    database = Database(settings.store_url)
-    try:
-        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
-    finally:
-        database.close()
-
-
-@contextmanager
-def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
-    """The small documents of the database that the settings name: migrated, open, closed at the end."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(settings.store_url)
-    database = Database(settings.store_url)
-    try:
-        yield SqlCabinet(database, vault_of(settings))
-    finally:
-        database.close()
-
-
-def trust_of(settings: Settings) -> Trust:
-    """Who may call, as the migrated database that the settings name has it."""
-    database = Database(settings.store_url, waits_for_disk=False, opened=_readers(settings))
-    return Trust(clients=SqlClients(database, vault_of(settings)), seen=SqlTokens(database), close=database.close)
-
-
-def ehrs_of(settings: Settings) -> Ehrs:
-    """What launches stand on, in the migrated database that the settings name."""
-    database = Database(settings.store_url, opened=_readers(settings))
-    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
-
-
-def _readers(settings: Settings) -> int:
-    """Connections that may be read from at once: one a thread, and one for the rounds beside the calls."""
-    return settings.threads + 1
 
 
 def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
@@ -224,7 +98,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         answering.turns,
         simulated=deps.settings.simulated_time,
     )
-    issuers = Issuers(deps.ehrs.cabinet)
+    issuers, frame = Issuers(deps.ehrs.cabinet), Frame(opening, content_root() / "templates" / "sidebar")
 
     def frames(iss: str) -> Sequence[str]:
         found = issuers.at(iss, deps.clock.now())
@@ -233,7 +107,9 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
     return Bedside(
         visits=smart.visits,
         opening=opening,
-        sidebar=Sidebar(opening, content_root() / "templates" / "sidebar"),
+        frame=frame,
+        sidebar=Sidebar(frame),
+        trials=trials_of(frame),
         deciding=Deciding(opening, listening, deps.drafts, deps.meter),
         clock=deps.clock,
         frames=frames,
@@ -241,47 +117,16 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
     )
 
 
+def trials_of(frame: Frame) -> Trials:
+    """The pages that simulate, with their models."""
+    root = content_root()
+    surgery = SurgeryModel.from_artefact(latest(CIRCULATION, root=root))
+    return Trials(frame, pharmacy=load_pharmacy(root), surgery=surgery)
+
+
 def static_files() -> Path:
     """Where styles, scripts and pictures of pages are."""
     return content_root() / "templates" / "static"
-
-
-def vault_of(settings: Settings) -> Vault:
-    """The keys: from the setting, or from the key file beside the database."""
-    if settings.master_key:
-        return Vault(read_master_key(settings.master_key))
-    return Vault(key_file(settings.data_dir / "master.key"))
-
-
-def deps_of(settings: Settings) -> Deps:
-    """The real adapters."""
-    store, clock, ehrs = store_of(settings, opened=_readers(settings)), SystemClock(), ehrs_of(settings)
-    issuers = Issuers(ehrs.cabinet)
-
-    def launches(base: str) -> bool:
-        return issuers.at(base, clock.now()) is not None
-
-    return Deps(
-        settings=settings,
-        knowledge=knowledge_of(settings),
-        store=store,
-        clock=clock,
-        fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True, registered=launches),
-        drafts=RequestsFhirWriter(settings.fhir_servers, loopback_http=True, registered=launches),
-        trust=trust_of(settings),
-        ehrs=ehrs,
-    )
-
-
-def memory_deps(knowledge: Knowledge, settings: Settings) -> Deps:
-    """Everything in memory, for replays in process: nothing is kept and no server is called."""
-    return Deps(
-        settings=settings,
-        knowledge=knowledge,
-        store=MemoryStore(Vault(secrets.token_bytes(32))),
-        clock=SystemClock(),
-        fhir=RequestsFhirReader(()),
-    )
 
 
 def answering_of(deps: Deps) -> Answering:

@@ -25,7 +25,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from werkzeug.test import TestResponse
 
 from cds_app.adapters.cabinet import MemoryCabinet
-from cds_app.bootstrap import Deps, Ehrs, app_of, smart_of
+from cds_app.bootstrap import app_of, smart_of
+from cds_app.deps import Deps, Ehrs
 from cds_app.domain.issuers import Issuer
 from cds_app.ports import Cabinet, ClientRegister
 from cds_app.services.issuers import Issuers, new_issuer

@@ -8,16 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.bootstrap import Deps
+from cds_app.bootstrap import trials_of
 from cds_app.content import content_root
+from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable
 from cds_app.services.deciding import Deciding
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.opening import Opening
+from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.records import Records, Twinner
-from cds_app.services.sidebar import Asking, Sidebar
+from cds_app.services.sidebar import Sidebar
+from cds_app.services.trials import Trials
 from tests.patients import bundle
 
 BASE = "https://fhir.hospital.example/r4"
@@ -69,7 +72,9 @@ class Bed:
 
     chart: Chart
     opening: Opening
+    frame: Frame
     sidebar: Sidebar
+    trials: Trials
     deciding: Deciding
     visit: Visit
 
@@ -92,10 +97,13 @@ def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: A
     listening = Listening(deps.store, records, deps.knowledge.templates, meter)
     scopes = frozenset({"user/*.cruds"})
     given: dict[str, Any] = {"scopes": scopes, "user": "Practitioner/7", "encounter": "p1-stay", **visit}
+    frame = Frame(opening, content_root() / "templates" / "sidebar")
     return Bed(
         chart=chart,
         opening=opening,
-        sidebar=Sidebar(opening, content_root() / "templates" / "sidebar"),
+        frame=frame,
+        sidebar=Sidebar(frame),
+        trials=trials_of(frame),
         deciding=Deciding(opening, listening, chart, meter),
         visit=Visit(id="v1", issuer=BASE, realm=BASE, patient="p1", began=at, **given),
     )

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps, app_of, knowledge_of, memory_deps
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps, knowledge_of, memory_deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
 

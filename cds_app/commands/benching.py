@@ -20,10 +20,11 @@ import click
 import numpy as np
 
 from cds_app.adapters.store_bench import bench_store
-from cds_app.bootstrap import Trust, door_through, knowledge_of, register_of, trust_of
+from cds_app.bootstrap import door_through
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import running_service, unconfigured
 from cds_app.content import artefact
+from cds_app.deps import Trust, knowledge_of, register_of, trust_of
 from cds_app.domain.clients import Client
 from cds_app.explain.bench import bench_shap
 from cds_app.fabric.reading import read

@@ -12,10 +12,10 @@ import click
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.restoring import restore
-from cds_app.bootstrap import anchor_of, knowledge_of, register_of, vault_of
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
 from cds_app.commands.stores import open_store, with_store
+from cds_app.deps import anchor_of, knowledge_of, register_of, vault_of
 from cds_app.domain.decisions import Feedback
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.explain.counterfactual import Need, Telling

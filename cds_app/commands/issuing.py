@@ -15,8 +15,9 @@ import click
 from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.bootstrap import Ehrs, cabinet_of, granting_of, register_of
+from cds_app.bootstrap import granting_of
 from cds_app.commands.stores import with_store
+from cds_app.deps import Ehrs, cabinet_of, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import SettingsError
 from cds_app.services.backend import Finding, examine

@@ -17,8 +17,9 @@ from typing import Any, TextIO
 import click
 import requests
 
-from cds_app.bootstrap import answering_of, knowledge_of, memory_deps, quiet_logs
+from cds_app.bootstrap import answering_of, quiet_logs
 from cds_app.commands.record_files import Entries, contents_of, files_of
+from cds_app.deps import knowledge_of, memory_deps
 from cds_app.domain.events import HookEvent
 from cds_app.errors import BadRequest, DependencyDown
 from cds_app.fabric.reading import read

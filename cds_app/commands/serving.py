@@ -63,7 +63,7 @@ def serve(**flags: Any) -> None:
 
 
 def _checked_clients(settings: Settings) -> list[str]:
-    from cds_app.bootstrap import register_of  # numpy comes with it: after OMP_NUM_THREADS is set
+    from cds_app.deps import register_of  # numpy comes with it: after OMP_NUM_THREADS is set
     from cds_app.services.registration import check_callers
 
     with register_of(settings) as register:
@@ -233,7 +233,7 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
     ehr : str
         Base URL of the sandbox.
     """
-    from cds_app.bootstrap import cabinet_of, register_of
+    from cds_app.deps import cabinet_of, register_of
     from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
     from cds_app.services.registration import new_client
     from cds_app.services.signing import SigningKeys

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import click
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from cds_app.bootstrap import knowledge_of, quiet_logs
+from cds_app.bootstrap import quiet_logs
 from cds_app.commands.record_files import Entries, contents_of
 from cds_app.content import content_root
+from cds_app.deps import knowledge_of
 from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import BadRequest, DataError, TooLarge

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.bootstrap import store_of
+from cds_app.deps import store_of
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings, load_settings
 

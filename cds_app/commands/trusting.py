@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from cds_app.adapters.client_register import SqlClients
-from cds_app.bootstrap import register_of
 from cds_app.commands.stores import with_store
+from cds_app.deps import register_of
 from cds_app.domain.clients import ALGS, Client
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.keys import MAX_BYTES, usable_keys

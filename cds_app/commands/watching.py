@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.bootstrap import knowledge_of
 from cds_app.commands.stores import open_store, with_store
 from cds_app.content import MANIFEST, canonical_json, content_root, latest, write_manifest
+from cds_app.deps import knowledge_of
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.errors import BadRequest, IntegrityError
 from cds_app.services.canary import GOLDEN, NAME, PATIENTS, answers, differences, patients_of, read_patients

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final
-
-from jinja2 import Environment, FileSystemLoader
 
 from cds_app.cards.drafts import due
 from cds_app.cards.text import clock_time, hundred, number, plain
@@ -21,60 +17,24 @@ from cds_app.errors import BadRequest, DataUnavailable, NotFound
 from cds_app.explain.estimates import risk_before
 from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
-from cds_app.pages.rendering import html_environment, page
 from cds_app.pages.risks import RiskLine, risk_lines
 from cds_app.pages.scale import Axis
-from cds_app.pages.subject import Subject, identity
+from cds_app.pages.subject import Subject
 from cds_app.pages.systems import line_of, read_systems, systems
 from cds_app.pages.trend import WINDOWS_H, Asked, trend
 from cds_app.pages.why import MOST_BARS, need_lines, reason_lines, telling_lines, waterfall
 from cds_app.score.risk import Risk
 from cds_app.services.deciding import Done
-from cds_app.services.opening import Opened, Opening
+from cds_app.services.opening import Opened
+from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.replay import replay_decision
 from cds_app.services.why import taken_apart
 from cds_app.twin.outlook import own_range
 
-IDLE_MIN: Final = 15
-MOST_BACK_H: Final = 24.0 * 30
-_TABS: Final = (
-    ("now", "Now"),
-    ("trend", "Trend"),
-    ("why", "Why"),
-    ("options", "Options"),
-    ("history", "History"),
-    ("about", "About"),
-)
 _DRAFTS: Final = ("MedicationRequest", "ServiceRequest")
 _TASKS_S: Final = 2.0
 _LEADS: Final = 3
 _FIRST: Final = "heart_rate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """A page that was asked for.
-
-    Parameters
-    ----------
-    opened : Opened
-    root : str
-        Address of the visit's pages, without a slash at the end.
-    token : str
-        Which the forms of the page carry.
-    back_h : float
-        How many hours back the page looks.
-    """
-
-    opened: Opened
-    root: str
-    token: str
-    back_h: float = 0.0
-
-    @property
-    def visit(self) -> Visit:
-        """Whose page."""
-        return self.opened.visit
 
 
 class Sidebar:
@@ -82,16 +42,14 @@ class Sidebar:
 
     Parameters
     ----------
-    opening : Opening
-    folder : Path
-        ``templates/sidebar``.
+    frame : Frame
     """
 
-    def __init__(self, opening: Opening, folder: Path) -> None:
-        self._opening = opening
-        self._knowledge = opening.knowledge
-        self._templates: Environment = html_environment(FileSystemLoader(folder))
-        self._systems = read_systems(loads((folder / "systems.json").read_bytes(), max_bytes=1 << 20))
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._opening = frame.opening
+        self._knowledge = frame.opening.knowledge
+        self._systems = read_systems(loads((frame.folder / "systems.json").read_bytes(), max_bytes=1 << 20))
 
     def first(self, asking: Asking) -> str:
         """Where a visit begins: at what the card was about whose link launched it, else at a glance.
@@ -104,7 +62,7 @@ class Sidebar:
 
     def now(self, asking: Asking) -> str:
         """How the patient is at a glance."""
-        subject = self._subject(asking)
+        subject = self._frame.subject(asking)
         lines = risk_lines(subject, self._earlier(subject))
         lead = lines[0] if lines and lines[0].estimated and lines[0].level else None
         summaries, order = self._summaries(subject)
@@ -121,7 +79,7 @@ class Sidebar:
             "joint": _joint_text(subject),
             "unseen": self._unseen(subject),
         }
-        return self._page("now", asking, subject, values)
+        return self._frame.page("now", asking, subject, values)
 
     def trend(self, asking: Asking, quantity: str, window_h: int) -> str:
         """One quantity over time.
@@ -131,7 +89,7 @@ class Sidebar:
         BadRequest
             If the window is none of those that are offered, or the quantity none that the twin follows.
         """
-        subject = self._subject(asking)
+        subject = self._frame.subject(asking)
         followed = self._knowledge.twin.dynamics
         quantity = quantity or _first_of(subject)
         if quantity not in followed:
@@ -154,7 +112,7 @@ class Sidebar:
             "own": self._own(subject, quantity),
             "last": line_of(subject, quantity, latest, None) if latest is not None else None,
         }
-        return self._page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
+        return self._frame.page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
 
     def why(self, asking: Asking, name: str, *, change: bool = False) -> str:
         """Why an estimate is what it is.
@@ -169,7 +127,7 @@ class Sidebar:
         BadRequest
             If there is no such risk.
         """
-        subject = self._subject(asking)
+        subject = self._frame.subject(asking)
         lines = risk_lines(subject, self._earlier(subject))
         if name and name not in subject.material.risks:
             raise BadRequest("there is no such risk", field="risk")
@@ -183,11 +141,11 @@ class Sidebar:
         if line is not None and line.estimated:
             values |= self._reasons(subject, line) | {"change": self._change(subject, line) if change else None}
         query = f"?risk={line.name}" if line is not None else ""
-        return self._page("why", asking, subject, values, query=query)
+        return self._frame.page("why", asking, subject, values, query=query)
 
     def options(self, asking: Asking) -> str:
         """What could be considered, what was held back, and the forms to decide."""
-        subject = self._subject(asking)
+        subject = self._frame.subject(asking)
         summaries, order = self._summaries(subject)
         scopes = asking.visit.scopes
         values = {
@@ -196,18 +154,18 @@ class Sidebar:
             "can_decide": not asking.back_h and not subject.unreached,
             "can_write": all(allows(scopes, "create", kind) for kind in _DRAFTS),
         }
-        return self._page("options", asking, subject, values)
+        return self._frame.page("options", asking, subject, values)
 
     def history(self, asking: Asking, token: Callable[[], str]) -> str:
         """Every card and what became of it, and what waits for the user."""
-        subject = self._subject(asking)
+        subject = self._frame.subject(asking)
         lines = self._history(asking.opened)
         values = {
             "lines": lines,
             "waiting": open_lines(lines, asking.visit.user),
             "tasks": self._tasks(asking.visit, token, subject),
         }
-        return self._page("history", asking, subject, values)
+        return self._frame.page("history", asking, subject, values)
 
     def replay(self, asking: Asking, decision: str) -> str:
         """A decision of this patient computed again.
@@ -223,11 +181,11 @@ class Sidebar:
         replayed = replay_decision(self._knowledge, self._opening.store, decision)
         pins = sorted((name, text) for name, text in replayed.logged.pins.items() if _is_version(name))
         values = {"line": line, "replayed": replayed, "pins": pins}
-        return self._page("replay", asking, self._subject(asking), values)
+        return self._frame.page("replay", asking, self._frame.subject(asking), values)
 
     def about(self, asking: Asking) -> str:
         """What the estimates are for, and from what they are made."""
-        subject, visit = self._subject(asking), asking.visit
+        subject, visit = self._frame.subject(asking), asking.visit
         values = {
             "models": [
                 (name, subject.setting.label(name), one.manifest["version"], one.manifest.get("population", ""))
@@ -237,40 +195,13 @@ class Sidebar:
             "began": clock_time(visit.began, asking.opened.at, subject.material.zone),
             "user": plain(visit.user, limit=60),
         }
-        return self._page("about", asking, subject, values)
+        return self._frame.page("about", asking, subject, values)
 
     def done(self, asking: Asking, done: Done, what: str) -> str:
         """What came of a decision."""
-        return self._page("done", asking, self._subject(asking), {"done": done, "what": what})
+        return self._frame.page("done", asking, self._frame.subject(asking), {"done": done, "what": what})
 
-    def problem(self, title: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
-        """A page that says what went wrong, and holds nothing of any patient."""
-        return page(self._templates, "problem", {"title": title, "text": text, "back": back, "resume": resume})
-
-    # --- what pages have in common
-
-    def _subject(self, asking: Asking) -> Subject:
-        return self._opening.subject(asking.opened, back_h=asking.back_h)
-
-    def _page(self, name: str, asking: Asking, subject: Subject, values: Mapping[str, Any], *, query: str = "") -> str:
-        who, back = identity(subject), asking.back_h
-        keep = f"?back={back:g}" if back else ""
-        common = {
-            "subject": subject,
-            "identity": who,
-            "tabs": _TABS,
-            "tab": name,
-            "root": asking.root,
-            "here": f"{asking.root}/{name}{query}",
-            "keep_back": keep,
-            "and_back": keep.replace("?", "&"),
-            "digest": asking.opened.record.digest,
-            "form": {"token": asking.token, "digest": asking.opened.record.digest},
-            "idle_min": IDLE_MIN,
-            "moment": clock_time(subject.now, asking.opened.at, subject.material.zone),
-        }
-        return page(self._templates, name, {**common, **values})
-
+    # --- what they show
     def _earlier(self, subject: Subject) -> dict[str, tuple[Risk, str]]:
         found: dict[str, tuple[Risk, str]] = {}
         for name, estimate in subject.material.risks.items():
@@ -385,21 +316,3 @@ def _first_of(subject: Subject) -> str:
 
 def _is_version(name: str) -> bool:
     return name.startswith(("models/", "templates/", "hooks", "timezone"))
-
-
-def back_hours(text: str) -> float:
-    """How far back a page looks, as its address says it.
-
-    Raises
-    ------
-    BadRequest
-    """
-    if not text:
-        return 0.0
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = -1.0
-    if not 0.0 <= hours <= MOST_BACK_H:
-        raise BadRequest(f"must be a number of hours, at most {MOST_BACK_H:g}", field="back")
-    return round(hours, 2)

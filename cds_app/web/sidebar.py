@@ -16,7 +16,11 @@ from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, T
 from cds_app.ports import Clock
 from cds_app.services.deciding import Deciding, Done, Wanted
 from cds_app.services.opening import Opening
-from cds_app.services.sidebar import Asking, Sidebar, back_hours
+from cds_app.services.operating import PLANNED, Planned
+from cds_app.services.page_frame import Asking, Frame, back_hours
+from cds_app.services.sidebar import Sidebar
+from cds_app.services.simulating import Wish, number_of
+from cds_app.services.trials import Trials
 from cds_app.services.visits import Visits
 from cds_app.web.browser import browser_of, check_form, form_token
 from cds_app.web.pages import as_page
@@ -40,7 +44,9 @@ class Bedside:
 
     visits: Visits
     opening: Opening
+    frame: Frame
     sidebar: Sidebar
+    trials: Trials
     deciding: Deciding
     clock: Clock
     frames: Callable[[str], Sequence[str]]
@@ -99,6 +105,20 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     def why(visit_id: str) -> ResponseReturnValue:
         asking = _here(desk, visit_id).asking(back=True)
         return pages.why(asking, request.args.get("risk", ""), change="change" in request.args)
+
+    @routes.get("/what-if")
+    def what_if(visit_id: str) -> ResponseReturnValue:
+        return desk.trials.what_if(_here(desk, visit_id).asking(), _wish())
+
+    @routes.get("/what-if/answer")
+    def answer(visit_id: str) -> ResponseReturnValue:
+        found = desk.trials.what_if_changes(_here(desk, visit_id).asking(), _wish())
+        return Response(canonical_json(found), mimetype="application/json")
+
+    @routes.get("/operation")
+    def operation(visit_id: str) -> ResponseReturnValue:
+        planned = {name: number_of(request.args.get(name, ""), name) for name in PLANNED}
+        return desk.trials.operation(_here(desk, visit_id).asking(), Planned.of(planned))
 
     @routes.get("/options")
     def options(visit_id: str) -> ResponseReturnValue:
@@ -159,7 +179,7 @@ def _acts(routes: Blueprint, desk: Bedside) -> None:
     def leave(visit_id: str) -> ResponseReturnValue:
         here = _acting(desk, visit_id)
         desk.visits.close(here.browser, here.visit.id)
-        return desk.sidebar.problem("This visit has ended", "Launch Twinline again from the EHR to go on.")
+        return desk.frame.problem("This visit has ended", "Launch Twinline again from the EHR to go on.")
 
 
 def _here(desk: Bedside, visit_id: str, *, used: bool = True) -> _Here:
@@ -187,6 +207,11 @@ def _text(name: str, *, needed: bool = True) -> str:
     if len(found) > 1 or len(value) > _FIELD or (needed and not value):
         raise BadRequest(f"needed once, of at most {_FIELD} characters", field=name)
     return value
+
+
+def _wish() -> Wish:
+    dose, interval, over = (number_of(request.args.get(name, ""), name) for name in ("dose", "interval", "over"))
+    return Wish(drug=request.args.get("drug", ""), amount_mg=dose, interval_h=interval, over_h=over)
 
 
 def _window(text: str) -> int:
@@ -227,7 +252,7 @@ def _problem(desk: Bedside, error: TwinlineError) -> Response:
         resume = {"action": f"/sidebar/{visit_id}/resume", "token": form_token(browser_of(request), visit_id)}
     lost = isinstance(error, SessionExpired | OtherPatient)
     back = "" if lost else f"/sidebar/{visit_id}/{'history' if isinstance(error, NotFound) else 'now'}"
-    html = desk.sidebar.problem(_TITLES.get(error.code, "This did not work"), text, back=back, resume=resume)
+    html = desk.frame.problem(_TITLES.get(error.code, "This did not work"), text, back=back, resume=resume)
     response = Response(html, status=error.status, mimetype="text/html")
     if error.status == 503:
         response.headers["Retry-After"] = str(error.retry_after_s)

@@ -3,10 +3,65 @@
 
 const ASK_EVERY_MS = 60_000;
 const WARN_BEFORE_MIN = 2;
+const DEBOUNCE_MS = 150;
 
 for (const form of document.querySelectorAll("form[data-auto]")) {
   form.addEventListener("change", () => form.requestSubmit());
   form.querySelector("button")?.classList.add("visually-hidden");
+}
+
+// Beside every number of a simulation: a slider, and two buttons for those who cannot drag.
+for (const input of document.querySelectorAll(".stepper input[type=number]")) {
+  const step = Number(input.dataset.step);
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", min: input.min, max: input.max, step: String(step), value: input.value });
+  slider.setAttribute("aria-label", `${input.labels[0].textContent}, slider`);
+  const tell = () => input.dispatchEvent(new Event("input", { bubbles: true }));
+  slider.addEventListener("input", () => { input.value = slider.value; tell(); });
+  input.addEventListener("input", () => { slider.value = input.value; });
+  const button = (text, by) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.setAttribute("aria-label", `${input.labels[0].textContent} ${by < 0 ? "less" : "more"}`);
+    made.addEventListener("click", () => {
+      const next = Math.min(Number(input.max), Math.max(Number(input.min), Number(input.value) + by));
+      input.value = String(Math.round(next * 1000) / 1000);
+      tell();
+    });
+    return made;
+  };
+  input.before(button("−", -step));
+  input.after(button("+", step), slider);
+}
+
+// A dose is simulated anew while it is changed; the table keeps the plans of the last full look.
+for (const form of document.querySelectorAll("form[data-live]")) {
+  let waiting = 0;
+  let latest = 0;
+  form.querySelector("[data-anew]")?.addEventListener("change", (event) => {
+    event.stopPropagation();
+    location.href = `${form.action}?${new URLSearchParams({ drug: event.target.value })}`;
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.type === "range" || event.target.matches("[data-anew]") || !form.checkValidity()) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const number = ++latest;
+      try {
+        const answer = await fetch(`${form.dataset.live}?${new URLSearchParams(new FormData(form))}`, { cache: "no-store" });
+        if (!answer.ok || number !== latest) return;
+        const { paths, texts } = await answer.json();
+        for (const [id, d] of Object.entries(paths)) document.getElementById(id)?.setAttribute("d", d);
+        for (const [id, text] of Object.entries(texts)) {
+          const element = document.getElementById(id);
+          if (element) element.textContent = text;
+        }
+      } catch {
+        // No connection: what was simulated last stays, with its words.
+      }
+    }, DEBOUNCE_MS);
+  });
 }
 
 for (const form of document.querySelectorAll("form[method=post]")) {

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.fhir_write import RequestsFhirWriter
-from cds_app.bootstrap import app_of, memory_deps
+from cds_app.bootstrap import app_of
 from cds_app.commands.serving import free_port
+from cds_app.deps import memory_deps
 from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.demo import START
 from cds_app.sandbox.desk import Desk

@@ -12,7 +12,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from cds_app.domain.ontology import Ontology, Variable
 from cds_app.services.knowledge import Knowledge
 from tests.conformance.rules import UUID, discovery_violations, violations

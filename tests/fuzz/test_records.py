@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps
 from tests.conformance.openapi import breaches
 from tests.conftest import FROZEN
 from tests.fuzz.size import MUTATIONS
@@ -84,6 +85,6 @@ def test_no_mutated_record_breaks_the_service(client: FlaskClient, deps: Deps) -
 
 def fresh_store(deps: Deps) -> Any:
     """A patient of whom nothing is known, and no topic was shown before."""
-    from cds_app.bootstrap import memory_deps
+    from cds_app.deps import memory_deps
 
     return memory_deps(deps.knowledge, deps.settings).store

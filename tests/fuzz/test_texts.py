@@ -16,8 +16,9 @@ import pytest
 from flask.testing import FlaskClient
 from markdown_it import MarkdownIt
 
-from cds_app.bootstrap import Deps, app_of, memory_deps
+from cds_app.bootstrap import app_of
 from cds_app.cards.text import inert, plain
+from cds_app.deps import Deps, memory_deps
 from tests.conftest import FROZEN
 from tests.fuzz.hostile import texts
 from tests.fuzz.size import CASES, TEXTS

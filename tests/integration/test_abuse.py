@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps
 from cds_app.cards.text import inert, plain
+from cds_app.deps import Deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN, FrozenClock

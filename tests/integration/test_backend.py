@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.bootstrap import Ehrs, granting_of
+from cds_app.bootstrap import granting_of
 from cds_app.commands.issuing import issuers, keys
+from cds_app.deps import Ehrs
 from cds_app.domain.issuers import Issuer
 from cds_app.errors import GrantRefused
 from cds_app.services.backend import Backend, Finding, examine

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from cds_app.bootstrap import Deps, answering_of, built, canary_of, rounds_of, watching_of
+from cds_app.bootstrap import answering_of, built, canary_of, rounds_of, watching_of
 from cds_app.content import content_root, latest, write_manifest
+from cds_app.deps import Deps
 from cds_app.errors import DependencyDown
 from cds_app.services.canary import GOLDEN, NAME, Canary, answers, differences, patients_of
 from cds_app.services.knowledge import Knowledge, load_knowledge

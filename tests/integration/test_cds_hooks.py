@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from tests import patients
 from tests.conftest import FROZEN, FrozenClock

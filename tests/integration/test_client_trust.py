@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from cds_app.adapters.client_register import MemoryClients
 from cds_app.adapters.logs import ALLOWED, configure_logs
-from cds_app.bootstrap import Deps, Trust, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps, Trust
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
 from tests.fhir_server import FhirServer, Serve, serve

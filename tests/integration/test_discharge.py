@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.bootstrap import Deps, answering_of, built, firing_of, watching_of
+from cds_app.bootstrap import answering_of, built, firing_of, watching_of
 from cds_app.commands import watching as commands
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.ports import TwinStore

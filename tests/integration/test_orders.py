@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.services.replay import replay_decision
 from tests.conformance.rules import violations

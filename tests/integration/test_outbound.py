@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 
 from cds_app.adapters.breaker import Breaker, BreakerState
 from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable
 from tests.conftest import FROZEN
 from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, dripping_body, encoded, serve

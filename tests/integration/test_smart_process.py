@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from cds_app.bootstrap import cabinet_of
 from cds_app.commands.serving import free_port, running_service
+from cds_app.deps import cabinet_of
 from cds_app.ports import Cabinet
 from cds_app.services.issuers import Issuers
 from cds_app.services.signing import SigningKeys

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps
 from cds_app.ports import TwinStore
 from tests.conftest import FROZEN
 from tests.integration.test_store_failures import sqlite_locked

@@ -12,9 +12,10 @@ import requests
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
 from cds_app.commands.serving import running_service
 from cds_app.commands.watching import switch
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.switches import EVERY, Mode
 from cds_app.errors import BadRequest, UnknownService

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import migrate
-from cds_app.bootstrap import Deps, Ehrs, app_of, smart_of
+from cds_app.bootstrap import app_of, smart_of
+from cds_app.deps import Deps, Ehrs
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable, SessionExpired
 from cds_app.services.issuers import Issuers

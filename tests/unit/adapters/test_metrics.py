@@ -12,7 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_app.adapters.metrics import FOLDER, PrometheusMeter
-from cds_app.bootstrap import Deps, app_of
+from cds_app.bootstrap import app_of
+from cds_app.deps import Deps
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic

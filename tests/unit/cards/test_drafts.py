@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.bootstrap import Deps
 from cds_app.content import artefact
+from cds_app.deps import Deps
 from cds_app.services.knowledge import RISKS
 from tests.conftest import FROZEN
 from tests.patients import QUIET, SEPTIC, bundle, call, course, hyperkalaemic, observation, patient, septic, stay

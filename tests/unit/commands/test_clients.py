@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.bootstrap import register_of
 from cds_app.commands.governing import audit
 from cds_app.commands.trusting import clients
+from cds_app.deps import register_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.services.registration import check_callers
 from cds_app.settings import Settings

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from cds_app.pages.options import advices, concern_lines
 from cds_app.pages.risks import risk_lines
 from cds_app.pages.subject import Subject, identity

@@ -10,7 +10,8 @@ import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.vault import Vault
-from cds_app.bootstrap import Deps, answering_of
+from cds_app.bootstrap import answering_of
+from cds_app.deps import Deps
 from cds_app.ports import Commit
 from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds_app.bootstrap import Deps
 from cds_app.cards.drafts import due
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.errors import BadRequest, DataChanged, DataUnavailable, NotFound
 from cds_app.mitigate.options import Option

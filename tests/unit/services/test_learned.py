@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from cds_app.bootstrap import app_of, memory_deps
+from cds_app.bootstrap import app_of
 from cds_app.content import content_root, write_manifest
+from cds_app.deps import memory_deps
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.learned import FAILED
 from cds_app.settings import Settings

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.bootstrap import app_of, memory_deps
+from cds_app.bootstrap import app_of
 from cds_app.content import CARD, content_root
+from cds_app.deps import memory_deps
 from cds_app.errors import NotFound
 from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge
 from cds_app.services.model_cards import Shelf

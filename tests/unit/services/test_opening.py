@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, septic

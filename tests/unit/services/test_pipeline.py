@@ -140,7 +140,7 @@ def test_pins_say_everything_that_the_decision_rests_on(knowledge: Knowledge, fa
 PROGRAM = """
 import hashlib, sys
 sys.modules.update(sklearn=None, pandas=None)  # as the service does
-from cds_app.bootstrap import knowledge_of
+from cds_app.deps import knowledge_of
 from cds_app.services.pipeline import decide
 from cds_app.settings import Settings
 from tests.conftest import FROZEN

@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from jinja2 import DictLoader
 
-from cds_app.bootstrap import Deps
 from cds_app.cards.text import environment
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision
 from cds_app.errors import NotFound, PatientErased
 from cds_app.services.learned import Learned

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.bootstrap import Deps
+from cds_app.deps import Deps
 from cds_app.errors import BadRequest, NotFound
 from cds_app.services.deciding import Wanted
-from cds_app.services.sidebar import back_hours
+from cds_app.services.page_frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, patient, septic
@@ -153,6 +153,6 @@ def test_what_cannot_be_asked_is_refused(bed: Bed, ask: Callable[[Bed], object])
 
 
 def test_problem_pages_hold_nothing_of_anybody(bed: Bed) -> None:
-    html = bed.sidebar.problem("Another patient", "Nothing was done.", resume={"action": "/x", "token": "t"})
+    html = bed.frame.problem("Another patient", "Nothing was done.", resume={"action": "/x", "token": "t"})
     assert "p1" not in html
     assert "<form" in html

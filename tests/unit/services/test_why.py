@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.bootstrap import Deps, answering_of
+from cds_app.bootstrap import answering_of
+from cds_app.deps import Deps
 from cds_app.domain.events import HookEvent
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.services.calls import HookCall

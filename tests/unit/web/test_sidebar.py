@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_app.bootstrap import Deps, app_of, smart_of
+from cds_app.bootstrap import app_of, smart_of
+from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
 from cds_app.services.drawers import Drawer, new_secret
 from cds_app.services.issuers import Issuers, new_issuer

@@ -1,0 +1,186 @@
+"""What a running Twinline stands on: the real adapters as the settings name them, or memory. Seen by the root only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
+from cds_app.adapters.client_register import MemoryClients, SqlClients
+from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.database import Database
+from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.adapters.jwks_http import RequestsJwksReader
+from cds_app.adapters.memory_store import MemoryStore
+from cds_app.adapters.metrics import PrometheusMeter
+from cds_app.adapters.migrate import migrate
+from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
+from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
+from cds_app.adapters.vault import Vault, key_file, read_master_key
+from cds_app.content import content_root
+from cds_app.ports import (
+    Cabinet,
+    ClientRegister,
+    Clock,
+    FhirReader,
+    FhirWriter,
+    JwksReader,
+    SeenTokens,
+    TokenEndpoint,
+    TwinStore,
+)
+from cds_app.services.issuers import Issuers
+from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.settings import Settings
+from cds_app.web.smart import LAUNCH_PATH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Who may call. By default nobody is registered, and what is written down is forgotten with the process."""
+
+    clients: ClientRegister = field(default_factory=MemoryClients)
+    seen: SeenTokens = field(default_factory=MemoryTokens)
+    jwks: JwksReader = field(default_factory=RequestsJwksReader)
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def _documents() -> JwksReader:
+    return RequestsJwksReader(what="the EHR's document", field="iss")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ehrs:
+    """What launches stand on. By default nobody is registered, and what is written down is forgotten with the process.
+
+    Parameters
+    ----------
+    cabinet : Cabinet
+        Issuers, signing keys, launches and visits.
+    documents : JwksReader
+        Reads what EHRs publish.
+    tokens : TokenEndpoint
+    close : callable
+    """
+
+    cabinet: Cabinet = field(default_factory=MemoryCabinet)
+    documents: JwksReader = field(default_factory=_documents)
+    tokens: TokenEndpoint = field(default_factory=AuthlibTokenEndpoint)
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """Everything a running Twinline stands on."""
+
+    settings: Settings
+    knowledge: Knowledge
+    store: TwinStore
+    clock: Clock
+    fhir: FhirReader
+    drafts: FhirWriter = field(default_factory=lambda: RequestsFhirWriter(()))
+    trust: Trust = field(default_factory=Trust)
+    ehrs: Ehrs = field(default_factory=Ehrs)
+    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
+
+
+def knowledge_of(settings: Settings) -> Knowledge:
+    """The content of this installation, checked."""
+    launch_url = f"{settings.base_url}{LAUNCH_PATH}" if settings.sidebar_links else ""
+    return load_knowledge(content_root(), timezone=settings.timezone, launch_url=launch_url)
+
+
+def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
+    """The store that the settings name, migrated and open; ``opened`` as `Database` has it."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings), opened=opened)
+
+
+def anchor_of(settings: Settings) -> Path:
+    """Where the newest head of the log is kept outside of the database."""
+    return settings.data_dir / "audit.head"
+
+
+@contextmanager
+def register_of(settings: Settings) -> Iterator[SqlClients]:
+    """The trust records of the database that the settings name, to be changed: migrated, open, closed at the end."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    database = Database(settings.store_url)
+    try:
+        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
+    finally:
+        database.close()
+
+
+@contextmanager
+def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
+    """The small documents of the database that the settings name: migrated, open, closed at the end."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(settings.store_url)
+    database = Database(settings.store_url)
+    try:
+        yield SqlCabinet(database, vault_of(settings))
+    finally:
+        database.close()
+
+
+def trust_of(settings: Settings) -> Trust:
+    """Who may call, as the migrated database that the settings name has it."""
+    database = Database(settings.store_url, waits_for_disk=False, opened=_readers(settings))
+    return Trust(clients=SqlClients(database, vault_of(settings)), seen=SqlTokens(database), close=database.close)
+
+
+def ehrs_of(settings: Settings) -> Ehrs:
+    """What launches stand on, in the migrated database that the settings name."""
+    database = Database(settings.store_url, opened=_readers(settings))
+    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
+
+
+def _readers(settings: Settings) -> int:
+    """Connections that may be read from at once: one a thread, and one for the rounds beside the calls."""
+    return settings.threads + 1
+
+
+def vault_of(settings: Settings) -> Vault:
+    """The keys: from the setting, or from the key file beside the database."""
+    if settings.master_key:
+        return Vault(read_master_key(settings.master_key))
+    return Vault(key_file(settings.data_dir / "master.key"))
+
+
+def deps_of(settings: Settings) -> Deps:
+    """The real adapters."""
+    store, clock, ehrs = store_of(settings, opened=_readers(settings)), SystemClock(), ehrs_of(settings)
+    issuers = Issuers(ehrs.cabinet)
+
+    def launches(base: str) -> bool:
+        return issuers.at(base, clock.now()) is not None
+
+    return Deps(
+        settings=settings,
+        knowledge=knowledge_of(settings),
+        store=store,
+        clock=clock,
+        fhir=RequestsFhirReader(settings.fhir_servers, loopback_http=True, registered=launches),
+        drafts=RequestsFhirWriter(settings.fhir_servers, loopback_http=True, registered=launches),
+        trust=trust_of(settings),
+        ehrs=ehrs,
+    )
+
+
+def memory_deps(knowledge: Knowledge, settings: Settings) -> Deps:
+    """Everything in memory, for replays in process: nothing is kept and no server is called."""
+    return Deps(
+        settings=settings,
+        knowledge=knowledge,
+        store=MemoryStore(Vault(secrets.token_bytes(32))),
+        clock=SystemClock(),
+        fhir=RequestsFhirReader(()),
+    )

@@ -1,0 +1,137 @@
+"""A simulation as a fan: the middle and the bands of many virtual copies of one patient, over the time ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import Final
+
+from cds_app.pages.scale import Axis, Tick, area, line
+
+WIDTH: Final = 340.0
+HEIGHT: Final = 190.0
+LEFT: Final = 40.0
+RIGHT: Final = 8.0
+TOP: Final = 14.0
+BOTTOM: Final = 26.0
+_GRIDS: Final = 4
+_MOST_POINTS: Final = 180
+_ROUND: Final = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+Row = Sequence[float | None]
+Bands = tuple[Row, Row, Row, Row, Row]
+"""5, 25, 50, 75 and 95 of 100 draws, at each time; None where no draw has an answer any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fan:
+    """Paths of a drawing, ready for ``d``.
+
+    Parameters
+    ----------
+    wide, half, median : str
+        Areas where 90 and 50 of 100 draws lie, and the line in the middle.
+    other : str
+        The middle of the plan that is compared with; "" without one.
+    limit_y : float or None
+        Where a limit lies.
+    """
+
+    wide: str
+    half: str
+    median: str
+    other: str
+    limit_y: float | None
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What a fan is drawn of.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Ascending, from 0, in hours or minutes.
+    bands : Bands
+    other : Row or None
+        The middle of another plan, at the same times.
+    limit : float or None
+    from_zero : bool
+        Whether the axis of values begins at 0.
+    step : float
+        Between two marks of the time axis.
+    """
+
+    times: Sequence[float]
+    bands: Bands
+    other: Row | None = None
+    limit: float | None = None
+    from_zero: bool = True
+    step: float = 12.0
+
+
+def fan(drawn: Drawn) -> Fan:
+    """Draw it."""
+    kept = _kept(len(drawn.times))
+    times = [drawn.times[i] for i in kept]
+    x = Axis(low=0.0, high=drawn.times[-1], start=LEFT, end=WIDTH - RIGHT)
+    y = _value_axis(drawn)
+    low90, low50, middle, high50, high90 = ([row[i] for i in kept] for row in drawn.bands)
+    other = [drawn.other[i] for i in kept] if drawn.other is not None else []
+    return Fan(
+        wide=area(_line(x, y, times, high90), _line(x, y, times, low90)),
+        half=area(_line(x, y, times, high50), _line(x, y, times, low50)),
+        median=line(_line(x, y, times, middle)),
+        other=line(_line(x, y, times, other)) if other else "",
+        limit_y=None if drawn.limit is None else y.inside(drawn.limit),
+        x_ticks=_time_ticks(x, drawn.step),
+        y_ticks=_value_ticks(y),
+    )
+
+
+def _kept(count: int) -> list[int]:
+    """Which of many times are drawn: enough for the eye, the first and the last among them."""
+    if count <= _MOST_POINTS:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)})
+
+
+def _line(x: Axis, y: Axis, times: Sequence[float], row: Sequence[float | None]) -> list[tuple[float, float]]:
+    return [(x.at(at), y.inside(value)) for at, value in zip(times, row, strict=True) if value is not None]
+
+
+def _value_axis(drawn: Drawn) -> Axis:
+    shown = [value for row in (*drawn.bands, drawn.other or ()) for value in row if value is not None]
+    if drawn.limit is not None:
+        shown.append(drawn.limit)
+    low, high = (0.0, _rounded_up(max(shown, default=1.0))) if drawn.from_zero else _around(shown)
+    return Axis(low=low, high=high, start=HEIGHT - BOTTOM, end=TOP)
+
+
+def _rounded_up(value: float) -> float:
+    """A round number not below a value, that four grid lines divide well."""
+    if value <= 0.0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next(one * power for one in _ROUND if one * power >= value * 0.999)
+
+
+def _around(shown: Sequence[float]) -> tuple[float, float]:
+    step = 20.0
+    low, high = floor(min(shown) / step) * step, ceil(max(shown) / step) * step
+    return low, max(high, low + step)
+
+
+def _value_ticks(axis: Axis) -> tuple[Tick, ...]:
+    """Always as many, at the same places: a script that draws anew only changes what stands there."""
+    values = [axis.low + (axis.high - axis.low) * i / _GRIDS for i in range(_GRIDS + 1)]
+    return tuple(Tick(at=axis.at(value), text=f"{value:.3g}") for value in values)
+
+
+def _time_ticks(axis: Axis, step: float) -> tuple[Tick, ...]:
+    count = int(axis.high / step + 1e-9)
+    every = max(1, ceil(count / 6))
+    return tuple(Tick(at=axis.at(i * step), text=f"{i * step:g}") for i in range(0, count + 1, every))

@@ -1,0 +1,97 @@
+"""What an anaesthetic and blood loss would do to this patient's circulation, in words and as fans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cds_app.cards.text import hundred, number
+from cds_app.pages.fan import Bands, Drawn, Fan, fan
+from cds_app.score.result import Abstained
+from cds_app.simulate.surgery import Band, Comparison, Outcome
+
+_STEP_MIN: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRow:
+    """One plan of the table."""
+
+    name: str
+    low: str
+    minutes: str
+    lowest: str
+    rescue: str
+    asleep: str
+    against: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationView:
+    """The comparison as the page shows it: the plan that was asked for is the first."""
+
+    pressure: Fan
+    rate: Fan
+    sentence: str
+    rows: tuple[OperationRow, ...]
+    refused: tuple[str, ...]
+    assumed: tuple[str, ...]
+    cautions: tuple[str, ...]
+    model: str
+    draws: int
+    seed: int
+
+
+def operation_view(found: Comparison) -> OperationView | None:
+    """Put a comparison into words; None where the model cannot follow the plan that was asked for."""
+    answered = [one for one in found.outcomes if isinstance(one, Outcome)]
+    first = found.outcomes[0]
+    if not isinstance(first, Outcome):
+        return None
+    other = answered[1] if len(answered) > 1 else None
+    pressure, rate = (None, None) if other is None else (other.mean_pressure_mmhg, other.heart_rate_per_min)
+    return OperationView(
+        pressure=_fan(found.times_min, first.mean_pressure_mmhg, pressure, found.low_mmhg),
+        rate=_fan(found.times_min, first.heart_rate_per_min, rate, None),
+        sentence=_sentence(first, found),
+        rows=tuple(_row(one) for one in answered),
+        refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
+        assumed=found.assumed,
+        cautions=found.cautions,
+        model=f"{found.model} {found.version}",
+        draws=found.draws,
+        seed=found.seed,
+    )
+
+
+def lacks(one: Abstained) -> str:
+    """Why nothing was simulated."""
+    return ", ".join(dict.fromkeys(lack.text or f"{lack.name.replace('_', ' ')} {lack.why}" for lack in one.reasons))
+
+
+def _fan(times: Sequence[float], band: Band, other: Band | None, limit: float | None) -> Fan:
+    rows: Bands = (band.low_90, band.low_50, band.median, band.high_50, band.high_90)
+    middle = other.median if other is not None else None
+    return fan(Drawn(times=times, bands=rows, other=middle, limit=limit, from_zero=False, step=_STEP_MIN))
+
+
+def _sentence(one: Outcome, found: Comparison) -> str:
+    low, minutes = hundred(one.low_probability.value), number(one.low_mean_min, 0)
+    return (
+        f"{one.plan.name}: in {low} of 100 virtual copies of this patient mean pressure falls below "
+        f"{found.low_mmhg:g} mmHg for {found.counts_after_min:g} min or more; {minutes} min of it are to be expected."
+    )
+
+
+def _row(one: Outcome) -> OperationRow:
+    against = one.against_first
+    return OperationRow(
+        name=one.plan.name,
+        low=hundred(one.low_probability.value),
+        minutes=f"{one.low_mean_min:.0f} ({one.low_min.low:.0f} to {one.low_min.high:.0f})",
+        lowest=f"{one.lowest_mmhg.median:.0f} ({one.lowest_mmhg.low:.0f} to {one.lowest_mmhg.high:.0f})",
+        rescue=hundred(one.rescue_needed.value),
+        asleep=hundred(one.asleep.value),
+        against="" if against is None else f"{against.mean_min:+.0f} min".replace("-", "−"),
+    )

@@ -1,0 +1,214 @@
+"""What a dose would do to this patient, in words and as a fan. A simulation, not an order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cds_app.cards.text import hundred
+from cds_app.pages.fan import Drawn, Fan, fan
+from cds_app.simulate.answers import PlanOutcome, WhatIf
+from cds_app.simulate.outcomes import Spread
+from cds_app.simulate.refusals import Refused
+
+_FIELDS: Final[Mapping[str, str]] = {
+    "amount_mg": "dose",
+    "interval_h": "interval",
+    "over_h": "length of the infusion",
+    "daily_mg": "dose in a day",
+    "weight_kg": "weight",
+    "height_cm": "height",
+    "age_years": "age",
+    "creatinine_mg_dl": "creatinine",
+    "crcl_ml_min": "creatinine clearance",
+    "haematocrit_percent": "haematocrit",
+    "dialysis": "dialysis",
+    "sex": "sex",
+    "genotypes": "genotype",
+    "baseline_inr": "INR before the first dose",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One plan of the table.
+
+    Parameters
+    ----------
+    name : str
+    target : str
+        In 100; "" where there is no such figure.
+    figures : tuple of str
+        Of what `WhatIfView.figures` names: the middle with the range of 90 in 100.
+    harms : tuple of (str, bool)
+        Of what `WhatIfView.harms` names: in 100, and whether that is within its limit.
+    best, asked, current : bool
+    outside : tuple of str
+        Limits that it breaks.
+    """
+
+    name: str
+    target: str
+    figures: tuple[str, ...]
+    harms: tuple[tuple[str, bool], ...]
+    best: bool
+    asked: bool
+    current: bool
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIfView:
+    """The answer as the page shows it.
+
+    Parameters
+    ----------
+    figures, harms : tuple of str
+        Names of the columns of the table.
+    """
+
+    drug: str
+    target: str
+    unit: str
+    fan: Fan
+    sentence: str
+    figures: tuple[str, ...]
+    harms: tuple[str, ...]
+    rows: tuple[PlanRow, ...]
+    models: tuple[tuple[str, str, tuple[str, ...]], ...]
+    left_out: tuple[tuple[str, str], ...]
+    used: str
+    remarks: tuple[str, ...]
+    review: bool
+    draws: int
+    seed: int
+
+
+def what_if_view(found: WhatIf, *, asked: str, current: str | None, most: int = 6) -> WhatIfView:
+    """Put an answer into words: the plan that was asked for, the current one, and the best others."""
+    by_name = {one.name: one for one in found.plans}
+    plan = by_name[asked]
+    other = by_name[current].bands[2] if current is not None and current != asked else None
+    low90, low50, middle, high50, high90 = plan.bands
+    drawing = fan(Drawn(times=found.times_h, bands=(low90, low50, middle, high50, high90), other=other))
+    return WhatIfView(
+        drug=found.drug,
+        target=found.target_says,
+        unit=found.unit,
+        fan=drawing,
+        sentence=_sentence(found, plan),
+        figures=tuple(name for name, _ in _figures(plan, found.unit)),
+        harms=tuple(one.says.partition(":")[0] for one in plan.harms),
+        rows=tuple(_row(one, found, asked, current) for one in _worth_telling(found, asked, current, most)),
+        models=tuple((one.name, f"{100 * one.weight:.0f} %", one.applied) for one in found.models),
+        left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
+        used=_used(found),
+        remarks=found.remarks,
+        review=any(one.needs_review for one in found.models) or any(one.needs_review for one in plan.harms),
+        draws=found.draws,
+        seed=found.seed,
+    )
+
+
+def refusal_lines(refused: Refused) -> tuple[str, ...]:
+    """Why nothing was simulated, by field and limit."""
+    return tuple(dict.fromkeys(words(one.field, one.limit) for one in refused.reasons))
+
+
+def words(field: str, limit: str) -> str:
+    """A refusal as a sentence: ``Weight: must be recorded``."""
+    last = field.rpartition(".")[2]
+    name = _FIELDS.get(last, _FIELDS.get(field.partition(".")[2].partition(".")[0], last.replace("_", " ")))
+    return f"{name[:1].upper()}{name[1:]}: {limit}"
+
+
+def _worth_telling(found: WhatIf, asked: str, current: str | None, most: int) -> list[PlanOutcome]:
+    """The plan that was asked for, the current one, the recommended one, then others by their chance."""
+    first = [name for name in (asked, current, found.recommended) if name is not None]
+    rest = sorted(found.plans, key=lambda one: (not one.within_limits, -_probability(one)))
+    names = list(dict.fromkeys((*first, *(one.name for one in rest))))[:most]
+    by_name = {one.name: one for one in found.plans}
+    return [by_name[name] for name in names]
+
+
+def _probability(plan: PlanOutcome) -> float:
+    return plan.target.probability if plan.target is not None else 0.0
+
+
+def _row(plan: PlanOutcome, found: WhatIf, asked: str, current: str | None) -> PlanRow:
+    return PlanRow(
+        name=plan.name,
+        target="" if plan.target is None else hundred(plan.target.probability),
+        figures=tuple(text for _, text in _figures(plan, found.unit)),
+        harms=tuple((hundred(one.chance.probability), one.within) for one in plan.harms),
+        best=plan.name == found.recommended,
+        asked=plan.name == asked,
+        current=plan.name == current,
+        outside=tuple(words(one.field, one.limit) for one in plan.outside),
+    )
+
+
+def _figures(plan: PlanOutcome, unit: str) -> tuple[tuple[str, str], ...]:
+    found = (
+        (f"AUC24, {unit}·h", plan.auc24_steady),
+        (f"Trough, {unit}", plan.trough),
+        (f"Highest, {unit}", plan.highest),
+    )
+    return tuple((name, _spread(one)) for name, one in found if one is not None)
+
+
+def _spread(one: Spread) -> str:
+    return f"{_three(one.median)} ({_three(one.low90)} to {_three(one.high90)})"
+
+
+def _three(value: float) -> str:
+    """Three digits, never as a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+
+
+def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
+    if plan.target is None:
+        return f"{plan.name}: no figure for the target can be given."
+    said = f"{plan.name}: {hundred(plan.target.probability)} in 100 virtual copies of this patient reach the target."
+    broken = [one for one in plan.harms if not one.within]
+    if broken:
+        said += f" Over its limit: {broken[0].says} ({hundred(broken[0].chance.probability)} in 100)."
+    if found.recommended is None:
+        return f"{said} No plan that was compared is within all limits."
+    if found.recommended == plan.name:
+        return f"{said} Of the plans compared, within limits, none reaches it more often."
+    best = next(one for one in found.plans if one.name == found.recommended)
+    chance = hundred(best.target.probability) if best.target is not None else "?"
+    return f"{said} Most of those compared within limits: {best.name}, {chance} in 100."
+
+
+def _used(found: WhatIf) -> str:
+    doses, levels = _count(found.doses, "dose"), _count(found.levels, "level")
+    return f"{doses} given and {levels} measured were used"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def changes(view: WhatIfView) -> dict[str, object]:
+    """The same for a script that draws anew: what to put into which element."""
+    return {
+        "paths": {
+            "fan-wide": view.fan.wide,
+            "fan-half": view.fan.half,
+            "fan-median": view.fan.median,
+            "fan-other": view.fan.other,
+        },
+        "texts": {
+            "simulated": view.sentence,
+            **{f"fan-y-{index}": tick.text for index, tick in enumerate(view.fan.y_ticks)},
+        },
+    }
+
+
+def choices(names: Sequence[str], first: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Drugs to choose from: those that the patient has, then all others, each with its name for readers."""
+    ordered = dict.fromkeys((*(one for one in first if one in names), *sorted(names)))
+    return tuple((one, one[:1].upper() + one[1:]) for one in ordered)

@@ -1,0 +1,115 @@
+"""What if: induction of anaesthesia, blood loss and fluids, tried on the circulation of the patient's twin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cds_app.score.result import Abstained
+from cds_app.score.situation import Situation
+from cds_app.simulate.haemodynamics_patient import patient_of
+from cds_app.simulate.surgery import Comparison, SurgeryModel, compare_plans
+from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Plan, Propofol, Rescue
+
+PLANNED: Final = ("propofol", "loss", "loss_over", "fluid")
+GENTLER: Final = "Two thirds of the propofol, norepinephrine ready"
+DRAWS: Final = 200
+_INDUCTION_MIN: Final = 1.0
+_LOSS_FROM_MIN: Final = 8.0
+_FLUID_OVER_MIN: Final = 10.0
+_GENTLER: Final = 2.0 / 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One number of a form, with its limits."""
+
+    name: str
+    label: str
+    amount: float
+    low: float
+    high: float
+    unit: str
+
+    @property
+    def value(self) -> str:
+        """As it stands in the form."""
+        return f"{self.amount:g}"
+
+    @property
+    def step(self) -> str:
+        """How much the buttons beside it change it."""
+        span = self.high - self.low
+        return next(f"{one:g}" for one in (0.05, 0.25, 0.5, 1.0, 5.0, 25.0, 50.0, 250.0, 1e9) if span / one <= 100.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a user wants to try.
+
+    Parameters
+    ----------
+    propofol_mg_per_kg, loss_ml, loss_over_min, fluid_ml : float
+        0: none of it.
+    """
+
+    propofol_mg_per_kg: float = 2.0
+    loss_ml: float = 0.0
+    loss_over_min: float = 15.0
+    fluid_ml: float = 0.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, float | None]) -> Planned:
+        """From a form's fields, by the names in `PLANNED`; what was left out is as usual."""
+        names = dict(zip(PLANNED, ("propofol_mg_per_kg", "loss_ml", "loss_over_min", "fluid_ml"), strict=True))
+        return cls(**{names[name]: value for name, value in given.items() if value is not None})
+
+
+def operation_fields(planned: Planned) -> tuple[Field, ...]:
+    """The form."""
+    return (
+        Field("propofol", "Propofol", planned.propofol_mg_per_kg, 0.0, 4.0, "mg/kg"),
+        Field("loss", "Blood loss", planned.loss_ml, 0.0, 3000.0, "mL"),
+        Field("loss_over", "Lost over", planned.loss_over_min, 1.0, 22.0, "min"),
+        Field("fluid", "Crystalloid", planned.fluid_ml, 0.0, 3000.0, "mL"),
+    )
+
+
+def try_operation(model: SurgeryModel, situation: Situation, planned: Planned, digest: str) -> Comparison | Abstained:
+    """The plan beside a gentler one, on the same virtual copies of the patient.
+
+    Parameters
+    ----------
+    digest : str
+        Of the facts: with the same facts, the same chance.
+
+    Raises
+    ------
+    BadRequest
+        With the field and the limit.
+    """
+    patient = patient_of(situation)
+    if isinstance(patient, Abstained):
+        return patient
+    plans = (
+        Plan(name="As planned", actions=_actions(planned, 1.0)),
+        Plan(name=GENTLER, actions=_actions(planned, _GENTLER), rescue=Rescue()),
+    )
+    return compare_plans(model, patient, plans, draws=DRAWS, seed=_seed(model, digest))
+
+
+def _actions(planned: Planned, share: float) -> tuple[Action, ...]:
+    found: list[Action] = []
+    if planned.propofol_mg_per_kg:
+        found.append(Propofol(dose_mg_per_kg=share * planned.propofol_mg_per_kg, at_min=_INDUCTION_MIN))
+    if planned.loss_ml:
+        found.append(BloodLoss(loss_ml=planned.loss_ml, at_min=_LOSS_FROM_MIN, over_min=planned.loss_over_min))
+    if planned.fluid_ml:
+        found.append(Fluid(fluid_ml=planned.fluid_ml, at_min=_LOSS_FROM_MIN, over_min=_FLUID_OVER_MIN))
+    return tuple(found)
+
+
+def _seed(model: SurgeryModel, digest: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{model.sha256} {digest}".encode()).digest()[:6], "big")

@@ -1,0 +1,170 @@
+"""What if: a dose of a drug, or a plan for an operation, tried on the twin of the patient whose page it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cds_app.domain.facts import Medication
+from cds_app.errors import BadRequest
+from cds_app.score.situation import Situation
+from cds_app.simulate.answers import WhatIf
+from cds_app.simulate.chart import Charted, next_due_h, patient_of, regimen_of
+from cds_app.simulate.drugs import Drug
+from cds_app.simulate.plans import Regimen
+from cds_app.simulate.questions import Question, offered
+from cds_app.simulate.refusals import Refused
+from cds_app.simulate.what_if import what_if
+
+DRAWS: Final = 2000
+_OFFERS: Final = 5
+_ACTIVE: Final = frozenset({"active", "on-hold", "draft"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A dose that a user wants to try.
+
+    Parameters
+    ----------
+    drug : str
+    amount_mg, interval_h, over_h : float or None
+        None: as ordered, else as the content offers first.
+    """
+
+    drug: str
+    amount_mg: float | None = None
+    interval_h: float | None = None
+    over_h: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of it.
+
+    Parameters
+    ----------
+    plan : Regimen
+        That was tried.
+    current : Regimen or None
+        As ordered now.
+    answer : WhatIf or Refused
+    remarks : tuple of str
+        What was assumed of the chart.
+    """
+
+    plan: Regimen
+    current: Regimen | None
+    answer: WhatIf | Refused
+    remarks: tuple[str, ...] = ()
+
+
+def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str) -> Tried:
+    """Give a plan to virtual copies of the patient, beside the current one and what the content offers.
+
+    Parameters
+    ----------
+    digest : str
+        Of the facts: with the same facts, the same chance.
+    """
+    charted = patient_of(situation, drug)
+    current = _ordered(situation, drug, charted)
+    plan = _plan(drug, wish, current, charted)
+    if isinstance(charted, Refused):
+        return Tried(plan=plan, current=current, answer=charted)
+    compared = [plan, *([current] if current is not None and current.name != plan.name else [])]
+    names = {one.name for one in compared}
+    offers = [one for one in offered(drug, start_h=plan.start_h) if one.name not in names]
+    question = Question(
+        plans=(*compared, *_nearest(offers, plan)),
+        goal=next(iter(drug.file.goals)),
+        draws=DRAWS,
+        seed=_seed(drug, digest),
+        current=current.name if current is not None else None,
+    )
+    return Tried(plan=plan, current=current, answer=what_if(drug, charted.patient, question), remarks=charted.remarks)
+
+
+def drugs_of(situation: Situation, pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
+    """Drugs that the patient has or is to have, of those that can be simulated, the newest first."""
+    known = {drug.file.concept: name for name, drug in pharmacy.items() if offered(drug)}
+    rows = sorted(situation.facts.medications, key=lambda one: one.when, reverse=True)
+    had = (known[concept] for one in rows if one.when <= situation.now for concept in one.concepts if concept in known)
+    return tuple(dict.fromkeys(had))
+
+
+def can_be_tried(pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
+    """Drugs of which regular plans can be made: not those that are led by their effect."""
+    return tuple(name for name, drug in pharmacy.items() if offered(drug))
+
+
+def number_of(text: str, field: str) -> float | None:
+    """A number that a form carries; None where it carries none.
+
+    Raises
+    ------
+    BadRequest
+    """
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e6:
+        raise BadRequest("must be a number below a million", field=field)
+    return value
+
+
+def _ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
+    """The newest order that stands, as far as it says what can be computed with."""
+    orders = [one for one in situation.facts.medications if _stands(one, drug, situation)]
+    for one in sorted(orders, key=lambda order: order.when, reverse=True):
+        found = regimen_of(one, drug, name="")
+        if isinstance(found, Regimen):
+            return _named(found, drug.file.usual_infusion_h, charted)
+    return None
+
+
+def _stands(one: Medication, drug: Drug, situation: Situation) -> bool:
+    standing = one.status in _ACTIVE and (one.end is None or one.end > situation.now)
+    return one.source == "request" and standing and drug.file.concept in one.concepts and one.when <= situation.now
+
+
+def _plan(drug: Drug, wish: Wish, current: Regimen | None, charted: Charted | Refused) -> Regimen:
+    usual = current or offered(drug)[0]
+    over_h = usual.over_h if wish.over_h is None else wish.over_h
+    plan = Regimen(
+        name="",
+        amount_mg=usual.amount_mg if wish.amount_mg is None else wish.amount_mg,
+        interval_h=usual.interval_h if wish.interval_h is None else wish.interval_h,
+        over_h=over_h if usual.route == "iv" else 0.0,
+        route=usual.route,
+    )
+    return _named(plan, drug.file.usual_infusion_h, charted)
+
+
+def _named(plan: Regimen, usual_h: float, charted: Charted | Refused) -> Regimen:
+    """A plan by what it says, as the content names its own, begun when its next dose is due."""
+    start_h = next_due_h(charted.patient, plan.interval_h) if isinstance(charted, Charted) else 0.0
+    length = f" over {plan.over_h:g} h" if plan.over_h != usual_h else ""
+    return Regimen(
+        name=f"{plan.amount_mg:g} mg every {plan.interval_h:g} h{length}",
+        amount_mg=plan.amount_mg,
+        interval_h=plan.interval_h,
+        over_h=plan.over_h,
+        route=plan.route,
+        start_h=start_h,
+    )
+
+
+def _nearest(offers: list[Regimen], plan: Regimen) -> list[Regimen]:
+    """The offers that give about as much in a day, fewest first; so many that a page is answered at once."""
+    daily = plan.amount_mg / plan.interval_h if plan.interval_h else 0.0
+    return sorted(offers, key=lambda one: (abs(one.amount_mg / one.interval_h - daily), one.amount_mg))[:_OFFERS]
+
+
+def _seed(drug: Drug, digest: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{drug.sha256} {digest}".encode()).digest()[:6], "big")

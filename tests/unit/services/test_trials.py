@@ -1,0 +1,149 @@
+"""Simulations on the pages: of what the chart says, with the same chance for the same facts, and refused where they must."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cds_app.deps import Deps
+from cds_app.errors import BadRequest
+from cds_app.services.operating import PLANNED, Planned, operation_fields
+from cds_app.services.simulating import Wish, number_of
+from tests.bedside import Bed, bed_of
+from tests.conftest import FROZEN
+from tests.patients import QUIET, course, observation, patient, stay
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+VANCOMYCIN = {"coding": [{"system": RXNORM, "code": "11124"}], "text": "Vancomycin"}
+INTO_A_VEIN = {"coding": [{"system": "http://snomed.info/sct", "code": "47625008"}]}
+
+
+def measured(code: str, unit: str, value: float, hours: float, key: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": key,
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": (FROZEN - timedelta(hours=hours)).isoformat(),
+        "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
+    }
+
+
+def dose(hours: float, mg: float, key: str) -> dict[str, Any]:
+    start, end = (FROZEN - timedelta(hours=one) for one in (hours, hours - 1))
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": key,
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": VANCOMYCIN,
+        "effectivePeriod": {"start": start.isoformat(), "end": end.isoformat()},
+        "dosage": {"dose": {"value": mg, "unit": "mg"}, "route": INTO_A_VEIN},
+    }
+
+
+ORDER = {
+    "resourceType": "MedicationRequest",
+    "id": "o1",
+    "status": "active",
+    "intent": "order",
+    "subject": {"reference": "Patient/p1"},
+    "medicationCodeableConcept": VANCOMYCIN,
+    "authoredOn": (FROZEN - timedelta(hours=37)).isoformat(),
+    "dosageInstruction": [
+        {
+            "timing": {"repeat": {"frequency": 1, "period": 12, "periodUnit": "h"}},
+            "route": INTO_A_VEIN,
+            "doseAndRate": [{"doseQuantity": {"value": 1000, "unit": "mg"}}],
+        }
+    ],
+}
+
+
+def on_vancomycin(*more: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        patient(),
+        stay(FROZEN - timedelta(hours=48)),
+        *course(FROZEN, QUIET, QUIET),
+        observation("creatinine", 1.4, FROZEN - timedelta(hours=3)),
+        measured("29463-7", "kg", 78, 40, "weight"),
+        measured("8302-2", "cm", 168, 40, "height"),
+        *(dose(hours, 1000, f"g{hours}") for hours in (36, 24, 12)),
+        *more,
+    ]
+
+
+@pytest.fixture
+def bed(deps: Deps) -> Bed:
+    return bed_of(deps, on_vancomycin(ORDER, measured("4092-3", "mg/L", 17.5, 1, "level")), FROZEN)
+
+
+def test_the_drug_that_the_patient_has_comes_first_with_its_order_doses_and_level(bed: Bed) -> None:
+    html = bed.trials.what_if(bed.asking(), Wish(drug=""))
+    assert '<option value="vancomycin" selected>' in html
+    assert "As ordered now: 1000 mg every 12 h." in html
+    assert "3 doses given and 1 level measured were used" in html
+    assert "Simulation, not an order" in html
+    assert len(html.encode()) <= 60_000
+
+
+def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) -> None:
+    asking = bed.asking()
+    first = bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))
+    assert first == bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))
+    assert first != bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=1500.0))
+
+
+def test_what_is_lacking_is_named_and_gives_no_number(bed: Bed) -> None:
+    html = bed.trials.what_if(bed.asking(), Wish(drug="warfarin"))
+    assert "Not simulated" in html
+    assert "Genotype: is needed by this model; what was not called is not taken as reference" in html
+    assert "in 100 virtual copies" not in html
+
+
+@pytest.mark.parametrize("wish", [Wish(drug="vancomycin", amount_mg=-1.0), Wish(drug="vancomycin", interval_h=0.0)])
+def test_a_dose_that_is_none_is_refused_and_not_clamped(bed: Bed, wish: Wish) -> None:
+    html = bed.trials.what_if(bed.asking(), wish)
+    assert "Not simulated" in html
+    assert "must be a number above 0" in html
+
+
+def test_a_drug_that_cannot_be_simulated_is_refused_by_field(bed: Bed) -> None:
+    for name in ("no-such-drug", "propofol"):
+        with pytest.raises(BadRequest) as refused:
+            bed.trials.what_if(bed.asking(), Wish(drug=name))
+        assert refused.value.field == "drug"
+
+
+def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
+    html = bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=2.0, loss_ml=500.0))
+    assert "As planned: in" in html
+    assert "norepinephrine ready" in html
+    assert "Revised Cardiac Risk Index" in html or "RCRI" not in html
+
+
+def test_an_operation_is_not_tried_without_pressure_and_weight(deps: Deps) -> None:
+    bed = bed_of(deps, [patient(), observation("heart_rate", 80.0, FROZEN)], FROZEN)
+    html = bed.trials.operation(bed.asking(), Planned())
+    assert "Not simulated" in html
+    assert "body weight missing" in html
+
+
+def test_an_operation_beyond_its_limits_is_refused_by_field(bed: Bed) -> None:
+    with pytest.raises(BadRequest):
+        bed.trials.operation(bed.asking(), Planned(loss_ml=50_000.0))
+
+
+def test_forms_are_read_as_numbers_or_refused() -> None:
+    assert number_of("", "dose") is None
+    assert number_of("12.5", "dose") == 12.5
+    for text in ("x", "nan", "inf", "1e9"):
+        with pytest.raises(BadRequest):
+            number_of(text, "dose")
+    given = {"propofol": 1.5, "loss": None, "loss_over": None, "fluid": 250.0}
+    planned = Planned.of(given)
+    assert (planned.propofol_mg_per_kg, planned.loss_ml, planned.fluid_ml) == (1.5, 0.0, 250.0)
+    assert [one.name for one in operation_fields(planned)] == list(PLANNED)
