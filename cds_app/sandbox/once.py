@@ -172,8 +172,9 @@ def _tier(shown: Shown) -> str:
 
 
 def _follow(walk: _Walk, patient: SyntheticPatient, visit: Visit) -> None:
-    """Open the app of the first card that links to one."""
-    smart, links = walk.desk.smart, (link for one in visit.cards for link in one.card.get("links") or ())
+    """Open the app of the first card that links to one and has something to accept."""
+    smart, cards = walk.desk.smart, [one.card for one in visit.cards if one.card.get("suggestions")]
+    links = (link for card in cards for link in card.get("links") or ())
     found = next(((app, link) for link in links if (app := app_of_link(smart, link)) is not None), None)
     if walk.tally.opened or found is None:
         return
