@@ -131,9 +131,9 @@ def chart(store: Store, patient_id: str) -> Chart:
     )
 
 
-def display_name(patient: Resource) -> str:
+def display_name(person: Resource) -> str:
     """Family name, given name."""
-    name = patient["name"][0]
+    name = person["name"][0]
     return f"{name['family']}, {' '.join(name['given'])}"
 
 
@@ -238,7 +238,7 @@ def order_of(request: Resource) -> Order:
     if kind == "MedicationRequest":
         what, how = _text(request.get("medicationCodeableConcept")), _instruction(request.get("dosageInstruction", ()))
     elif kind == "Task":
-        what, how = str(request.get("description") or _text(request.get("code"))), "task"
+        what, how = str(request.get("description") or _text(request.get("code"))).rstrip("."), "task"
     else:
         what, how = _text(request.get("code")), str(request.get("priority", ""))
     return Order(what=what, how=how, state=state)

@@ -50,6 +50,6 @@ def run_demo(service_url: str, port: int, seed: int, signer: Signer | None = Non
     return 0
 
 
-def run_once_demo(service_url: str, seed: int, signer: Signer | None = None) -> int:
-    """Walk all patients, print each card, and end; see `run_once` for the status."""
-    return run_once(service_url, cohort(seed, START), sys.stdout, signer)
+def run_once_demo(service_url: str, seed: int, signer: Signer | None = None, port: int = 0) -> int:
+    """Walk all patients, print each card, and end; see `run_once` for the port and the status."""
+    return run_once(service_url, cohort(seed, START), sys.stdout, signer, port=port)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.chart import Order, order_of
+from cds_app.sandbox.chart import Order, display_name, order_of
 from cds_app.sandbox.resources import Resource, instant
 from cds_app.sandbox.store import Store
 
@@ -110,9 +110,20 @@ def _sources(store: Store) -> dict[str, str]:
     """Who wrote what, by reference."""
     found: dict[str, str] = {}
     for one in store.all("Provenance"):
-        who = next((agent.get("who", {}).get("display", "") for agent in one.get("agent", ())), "")
-        found |= {_local(str(target.get("reference", ""))): who for target in one.get("target", ())}
+        who = "; ".join(filter(None, (_agent(store, agent.get("who") or {}) for agent in one["agent"])))
+        found |= {_local(str(target.get("reference", ""))): who for target in one["target"]}
     return found
+
+
+def _agent(store: Store, who: Mapping[str, Any]) -> str:
+    """Somebody in words: as displayed, or the practitioner of this EHR that is referred to."""
+    kind, _, name = _local(str(who.get("reference", ""))).partition("/")
+    if who.get("display") or kind != "Practitioner":
+        return str(who.get("display", ""))
+    try:
+        return display_name(store.read(kind, name))
+    except NotFound:
+        return ""
 
 
 def _local(reference: str) -> str:

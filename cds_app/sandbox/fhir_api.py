@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, json, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound, TwinlineError, UnsupportedMedia
@@ -15,8 +15,10 @@ from cds_app.sandbox.resources import Resource, instant
 from cds_app.sandbox.search import search
 from cds_app.sandbox.store import CREATABLE, TYPES, New, Store, known_type
 from cds_app.sandbox.transactions import read_transaction, transaction_response
+from cds_app.sandbox.vocabulary import TERMINOLOGY
 
 MEDIA_TYPE = "application/fhir+json"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _JSON = frozenset({MEDIA_TYPE, "application/json"})
 
 
@@ -181,5 +183,20 @@ def _capabilities(store: Store) -> Resource:
         "implementation": {"description": "Synthetic patients under a simulated clock", "url": base_url()},
         "fhirVersion": "4.0.1",
         "format": [MEDIA_TYPE],
-        "rest": [{"mode": "server", "resource": kinds}],
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(),
+                "resource": kinds,
+                "interaction": [{"code": "transaction"}],
+            }
+        ],
     }
+
+
+def _security() -> dict[str, Any]:
+    """Where tokens come from, for apps that still read it here (SMART App Launch 2.2, conformance)."""
+    places = (("authorize", "smart.authorise"), ("token", "smart.token"), ("introspect", "smart.introspect"))
+    said = [{"url": name, "valueUri": url_for(view, _external=True)} for name, view in places]
+    code = {"system": f"{TERMINOLOGY}/restful-security-service", "code": "SMART-on-FHIR"}
+    return {"extension": [{"url": _OAUTH_URIS, "extension": said}], "service": [{"coding": [code]}]}

@@ -10,6 +10,10 @@ from datetime import datetime
 from statistics import median
 from typing import Any, Final, TextIO
 
+import requests
+
+from cds_app.sandbox import visitor
+from cds_app.sandbox.apps import app_of_link, launch
 from cds_app.sandbox.chart import order_of
 from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.desk import Desk
@@ -37,6 +41,7 @@ class _Tally:
     cards: dict[str, list[str]] = field(default_factory=dict)
     accepted: bool = False
     overridden: bool = False
+    opened: bool = False
 
     def note(self, patient: SyntheticPatient, visit: Visit) -> None:
         """Count one opening of a chart."""
@@ -62,7 +67,15 @@ class _Walk:
             print("\n".join(wrapped), file=self.out)
 
 
-def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO, signer: Signer | None = None) -> int:
+def run_once(
+    service_url: str,
+    cohort: Sequence[SyntheticPatient],
+    out: TextIO,
+    signer: Signer | None = None,
+    *,
+    port: int = 0,
+    smart: SmartServer | None = None,
+) -> int:
     """Open every chart at each of its times and print what comes.
 
     Parameters
@@ -74,16 +87,21 @@ def run_once(service_url: str, cohort: Sequence[SyntheticPatient], out: TextIO, 
         Where to print.
     signer : Signer, optional
         Signs every call to the service.
+    port : int
+        Where the EHR is; 0 takes a free port. An app that knows the EHR by its FHIR base needs the very one.
+    smart : SmartServer, optional
+        With the apps that there are; by default with the service's own.
 
     Returns
     -------
     int
         0 when every call was answered with 200, feedback was honoured, quiet patients had no warning and no critical
-        card, every deteriorating one had a card, and no order that does not suit was signed without one; else 1.
+        card, every deteriorating one had a card, no order that does not suit was signed without one, and the app that
+        a card links to opened; else 1.
     """
     store = new_store(cohort)
-    desk = Desk(service_url, store, signer, SmartServer([twinline(service_url)]))
-    with running(create_sandbox(service_url, cohort, desk=desk)) as ehr:
+    desk = Desk(service_url, store, signer, smart or SmartServer([twinline(service_url)]))
+    with running(create_sandbox(service_url, cohort, desk=desk), port) as ehr:
         walk = _Walk(desk=desk, base=f"{ehr}/fhir", out=out)
         for at, patient in _openings(cohort):
             store.step_to(at)
@@ -112,6 +130,7 @@ def _open(walk: _Walk, patient: SyntheticPatient) -> None:
         walk.say(f"FAILED: {failure}", _INDENT)
     for shown in visit.cards:
         _print_card(walk, shown)
+    _follow(walk, patient, visit)
     _react(walk, patient, visit)
 
 
@@ -150,6 +169,26 @@ def _tier(shown: Shown) -> str:
 
 
 # --- what the clinician does with one card and another
+
+
+def _follow(walk: _Walk, patient: SyntheticPatient, visit: Visit) -> None:
+    """Open the app of the first card that links to one and has something to accept."""
+    smart, cards = walk.desk.smart, [one.card for one in visit.cards if one.card.get("suggestions")]
+    links = (link for card in cards for link in card.get("links") or ())
+    found = next(((app, link) for link in links if (app := app_of_link(smart, link)) is not None), None)
+    if walk.tally.opened or found is None:
+        return
+    walk.tally.opened = True
+    app, link = found
+    said = str(link.get("appContext") or "")
+    page = visitor.visit(launch(smart, walk.desk.charts, app, patient.id, walk.base, app_context=said).url)
+    walk.say()
+    if page.status != requests.codes.ok:
+        walk.tally.failures.append(f"{patient.id}: {app.name} did not open: HTTP {page.status}")
+        walk.say(f">>> {link['label']}: it did NOT open (HTTP {page.status}).", _INDENT)
+        return
+    walk.say(f">>> {link['label']}: launched, signed in and open ({page.title}).", _INDENT)
+    walk.say(f"    It shows: {'; '.join(page.headings)}.", _INDENT)
 
 
 def _react(walk: _Walk, patient: SyntheticPatient, visit: Visit) -> None:

@@ -6,52 +6,18 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask, redirect, request
-from flask.typing import ResponseReturnValue
 
-from cds_app.sandbox.clients import SmartClient, secret_hash
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.smart import SmartServer
 from tests.browser.conftest import Watched
 from tests.browser.test_chart import FITS, SICK, SMALL_TARGETS, violations
-from tests.unit.sandbox.smart_app import challenge
+from tests.unit.sandbox.small_app import asking, small_app, small_client
 from tests.unit.sandbox.stub_service import Stub, card, two_patients
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = [{"viewport": {"width": width, "height": 800}} for width in (320, 1280, 1700)]
-
-
-def small_app() -> Flask:
-    """Goes from launch to the authorisation endpoint and shows that a code came back."""
-    app = Flask("small", static_folder=None)
-
-    @app.get("/launch")
-    def launch() -> ResponseReturnValue:
-        query = {
-            "response_type": "code",
-            "client_id": "small",
-            "redirect_uri": f"{request.host_url}callback",
-            "scope": "launch patient/Patient.r",
-            "state": "s" * 32,
-            "aud": request.args["iss"],
-            "launch": request.args["launch"],
-            "code_challenge": challenge(),
-            "code_challenge_method": "S256",
-        }
-        return redirect(f"{request.args['iss'].removesuffix('/fhir')}/oauth/authorize?{urlencode(query)}")
-
-    @app.get("/callback")
-    def callback() -> ResponseReturnValue:
-        said = "The app is open" if request.args.get("code") else request.args["error_description"]
-        return f'<!doctype html><html lang="en"><title>App</title><main><h1>{said}</h1></main>'
-
-    @app.get("/favicon.ico")
-    def icon() -> ResponseReturnValue:
-        return "", 204
-
-    return app
 
 
 @pytest.fixture
@@ -63,15 +29,7 @@ def app_url() -> Iterator[str]:
 @pytest.fixture
 def ehr_with_app(stub: Stub, app_url: str) -> Iterator[str]:
     patients = two_patients()
-    client = SmartClient(
-        id="small",
-        name="Small app",
-        method="client_secret_basic",
-        secret_sha256=secret_hash("x"),
-        redirect_uris=(f"{app_url}/callback",),
-        launch_uri=f"{app_url}/launch",
-        scopes=("launch", "launch/patient", "patient/Patient.r"),
-    )
+    client = small_client(app_url)
     desk = Desk(stub.url, new_store(patients, patients[0].opens[4]), smart=SmartServer([client]))
     stub.cards = [
         card(1, "critical", "First", links=[{"label": "Open twin", "type": "smart", "url": client.launch_uri}])
@@ -86,7 +44,7 @@ def test_a_card_s_link_opens_the_app_beside_the_chart(ehr_with_app: str, watched
 
     watched.page.goto(f"{ehr_with_app}/patients/{SICK}")
     watched.page.get_by_role("link", name="Open twin").click()
-    expect(watched.page.frame_locator("iframe").get_by_role("heading")).to_have_text("The app is open")
+    expect(watched.page.frame_locator("iframe").get_by_role("heading")).to_have_text("The app is open again")
     assert watched.page.evaluate(FITS)
     assert watched.page.evaluate(SMALL_TARGETS) == 0
     watched.assert_clean()  # before axe, which knocks at the frame of the other origin in vain, and says so
@@ -99,7 +57,7 @@ def test_opening_and_closing_needs_no_script(ehr_with_app: str, watched: Watched
 
     watched.page.goto(f"{ehr_with_app}/patients/{SICK}")
     watched.page.get_by_role("link", name="Open Small app").click()
-    expect(watched.page.frame_locator("iframe").get_by_role("heading")).to_have_text("The app is open")
+    expect(watched.page.frame_locator("iframe").get_by_role("heading")).to_have_text("The app is open again")
     watched.page.get_by_role("link", name="Close").click()
     expect(watched.page.locator("iframe")).to_have_count(0)
 
@@ -124,20 +82,11 @@ def test_choosing_a_patient_for_an_app_is_accessible_and_leads_there(
 ) -> None:
     from playwright.sync_api import expect
 
-    query = {
-        "response_type": "code",
-        "client_id": "small",
-        "redirect_uri": f"{app_url}/callback",
-        "scope": "launch/patient patient/Patient.r",
-        "state": "s" * 32,
-        "aud": f"{ehr_with_app}/fhir",
-        "code_challenge": challenge(),
-        "code_challenge_method": "S256",
-    }
+    query = asking(app_url, f"{ehr_with_app}/fhir")
     watched.page.goto(f"{ehr_with_app}/oauth/authorize?{urlencode(query)}")
     assert violations(watched) == []
     assert watched.page.evaluate(FITS)
     watched.page.get_by_label("Synthetic-007, Gray").check()
     watched.page.get_by_role("button", name="Allow").click()
-    expect(watched.page.get_by_role("heading")).to_have_text("The app is open")
+    expect(watched.page.get_by_role("heading")).to_have_text("The app is open for the first time")
     watched.assert_clean()

@@ -174,13 +174,14 @@ def test_what_an_app_writes_waits_for_approval_with_who_wrote_it(bench: Bench) -
     key = bench.tokens(scope="launch patient/ServiceRequest.c patient/Provenance.c patient/Task.c")["access_token"]
     made = bench.post("ServiceRequest", draft(), key).json or {}
     about = {"target": [{"reference": f"{BASE}/ServiceRequest/{made['id']}"}], "recorded": "2026-03-03T06:30:00Z"}
-    signed = {"resourceType": "Provenance", "agent": [{"who": {"display": "Twinline 1.0"}}], **about}
+    agents = [{"who": {"reference": one}} for one in ("Practitioner/synthetic-nurse", "Practitioner/x", "Device/x")]
+    signed = {"resourceType": "Provenance", "agent": [*agents, {"who": {"display": "Twinline 1.0"}}], **about}
     assert bench.post("Provenance", signed, key).status_code == 201
-    task = {"resourceType": "Task", "status": "requested", "intent": "proposal", "description": "Call outreach"}
+    task = {"resourceType": "Task", "status": "requested", "intent": "proposal", "description": "Call outreach."}
     assert bench.post("Task", {**task, "for": {"reference": f"Patient/{SICK}"}}, key).status_code == 201
     said = text_of(page(bench))
     waiting = said.partition("Drafts for approval")[2].partition("Vital signs")[0]
-    assert "Lactate draft by Twinline 1.0" in waiting
+    assert "Lactate draft by Synthetic, Sasha; Twinline 1.0" in waiting
     assert "Call outreach , task requested" in waiting
     assert "Drafts for approval None" in text_of(page(bench, patient=WELL))
 

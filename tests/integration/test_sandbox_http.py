@@ -58,6 +58,10 @@ def test_capabilities_are_valid_and_name_every_type(ehr: str) -> None:
     said = get(ehr, "/fhir/metadata")
     get_fhir_model_class("CapabilityStatement").model_validate(said)
     assert len(said["rest"][0]["resource"]) == 14
+    places = {one["url"]: one["valueUri"] for one in said["rest"][0]["security"]["extension"][0]["extension"]}
+    discovered = get(ehr, "/fhir/.well-known/smart-configuration")
+    assert places["authorize"] == discovered["authorization_endpoint"]
+    assert places["token"] == discovered["token_endpoint"]
 
 
 def test_read_gives_the_resource_and_its_version(ehr: str) -> None:
