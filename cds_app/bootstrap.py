@@ -147,7 +147,7 @@ def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
     migrate(settings.store_url)
     database = Database(settings.store_url)
     try:
-        yield SqlCabinet(database, vault_of(settings))
+        yield SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings))
     finally:
         database.close()
 
@@ -161,7 +161,7 @@ def trust_of(settings: Settings) -> Trust:
 def ehrs_of(settings: Settings) -> Ehrs:
     """What launches stand on, in the migrated database that the settings name."""
     database = Database(settings.store_url)
-    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
+    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings)), close=database.close)
 
 
 def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
