@@ -44,7 +44,7 @@ from cds_app.services.signing import SigningKeys
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trials import Trials
 from cds_app.services.trust import Directory, Door
-from cds_app.services.turnstile import Turnstile
+from cds_app.services.turnstile import Pace, Turnstile
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
@@ -56,6 +56,9 @@ from cds_app.web.sidebar import Bedside
 from cds_app.web.smart import Smart
 
 GAUGES_EVERY_S: Final = 5.0
+LAUNCHES_PER_S: Final = 20.0
+LAUNCHES_AT_ONCE: Final = 60
+"""For each worker: a hospital's thousands open their charts at a few a second."""
 
 
 def granting_of(ehrs: Ehrs, settings: Settings) -> Granting:
@@ -80,6 +83,7 @@ def smart_of(deps: Deps) -> Smart:
         id_tokens=id_tokens,
         visits=visits,
         turnstile=turnstile,
+        pace=Pace(LAUNCHES_PER_S, LAUNCHES_AT_ONCE),
         base_url=deps.settings.base_url,
     )
     keys, templates = SigningKeys(deps.ehrs.cabinet), content_root() / "templates"

@@ -126,7 +126,7 @@ def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
     migrate(settings.store_url)
     database = Database(settings.store_url)
     try:
-        yield SqlCabinet(database, vault_of(settings))
+        yield SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings))
     finally:
         database.close()
 
@@ -140,7 +140,7 @@ def trust_of(settings: Settings) -> Trust:
 def ehrs_of(settings: Settings) -> Ehrs:
     """What launches stand on, in the migrated database that the settings name."""
     database = Database(settings.store_url, opened=_readers(settings))
-    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings)), close=database.close)
+    return Ehrs(cabinet=SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings)), close=database.close)
 
 
 def _readers(settings: Settings) -> int:

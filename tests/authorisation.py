@@ -34,6 +34,7 @@ from cds_app.services.signing import SigningKeys
 from cds_app.services.visits import Visits
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
+from cds_app.web.smart import Smart
 from tests.conftest import FROZEN, FrozenClock
 from tests.trust import rsa_key
 
@@ -272,7 +273,11 @@ class Launcher:
     ehr: FakeEhr
     clock: FrozenClock
     clients: ClientRegister
-    visits: Visits
+    smart: Smart
+
+    @property
+    def visits(self) -> Visits:
+        return self.smart.visits
 
     def browser(self) -> FlaskClient:
         return self.app.test_client()
@@ -360,5 +365,5 @@ def launcher(deps: Deps, settings: Settings, ehr: FakeEhr, keyed: MemoryCabinet,
         ehr=ehr,
         clock=clock,
         clients=whole.trust.clients,
-        visits=smart_of(whole).visits,
+        smart=smart_of(whole),
     )

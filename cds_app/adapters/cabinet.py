@@ -1,26 +1,31 @@
 """Small sealed documents: who has the database, but not the key, can neither read nor make nor change one.
 
 What a document is, and until when, is bound to its seal. A row that was removed can be put back by who can write to
-the database, as in a backup that is restored; it is then as it was, with the end of life that it had.
+the database, as in a backup that is restored; it is then as it was, with the end of life that it had. What decides
+whom we trust, and with which keys (`TOLD`), is therefore written together with an entry of the decision log.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple, NoReturn
 
 from sqlalchemy import bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.database import Database
-from cds_app.adapters.schema import documents
+from cds_app.adapters.ledger import Note
+from cds_app.adapters.schema import documents, log
+from cds_app.adapters.sealing import document_note
 from cds_app.adapters.session import Session
+from cds_app.adapters.sql_writing import Transactions
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.errors import Conflict, DependencyDown, IntegrityError
 from cds_app.ports import Document
@@ -31,6 +36,8 @@ SWEEP_ROWS: Final = 256
 SLACK_S: Final = 300
 """A row outlives its document by this: another process's clock may be slow."""
 
+TOLD: Final = frozenset({"issuer", "signing-key"})
+"""Kinds of which every change is an entry of the decision log."""
 _NEW: Final = 0
 _BINDING: Final = "document"
 _HERE: Final = (documents.c.kind == bindparam("of_kind")) & (documents.c.name == bindparam("of_name"))
@@ -45,6 +52,11 @@ _CHANGE: Final = (
     .returning(documents.c.version)
 )
 _TAKE: Final = delete(documents).where(_HERE, _LIVE).returning(*documents.c)
+_CHANGES: Final = (
+    select(log.c.number, log.c.at, log.c.topic, log.c.outcome)
+    .where(log.c.kind == "document", log.c.service == bindparam("of_kind"))
+    .order_by(log.c.number)
+)
 _KEY: Final = (documents.c.kind, documents.c.name)
 _OVER: Final = select(*_KEY).where(documents.c.until < bindparam("before")).limit(SWEEP_ROWS)
 _SWEEP: Final = delete(documents).where(tuple_(*_KEY).in_(_OVER))
@@ -60,6 +72,15 @@ class DocumentRow(NamedTuple):
     sealed: bytes
 
 
+class Change(NamedTuple):
+    """One change, as the log has it: its number there, when, ``written`` or ``removed``, and which document."""
+
+    number: int
+    at: str
+    what: str
+    name: str
+
+
 class SqlCabinet:
     """`cds_app.ports.Cabinet` on a database that `cds_app.adapters.migrate.migrate` has prepared.
 
@@ -68,10 +89,13 @@ class SqlCabinet:
     database : Database
         Closed by whoever made it.
     vault : Vault
+    anchor : Path, optional
+        As `cds_app.adapters.sql_store.SqlStore` has it.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, anchor: Path | None = None) -> None:
         self._database = database
+        self._transactions = Transactions(database, vault, Anchor(vault, anchor) if anchor else None)
         self._cipher = vault.documents
         dialect = sqlite if database.is_sqlite else postgresql
         self._add: Any = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.version)
@@ -89,16 +113,51 @@ class SqlCabinet:
 
     def write(self, document: Document, now: datetime) -> Document:
         row = _sealed(self._cipher, document)
-        with self._writing(now) as session:
-            written = self._add_row(session, row, now) if document.version == _NEW else _change(session, row, now)
-        if not written:
+        if not self._change(row.kind, row.name, "written", now, lambda session: self._put(session, row, now)):
             _lost()
         return _next(document)
 
     def take(self, kind: str, name: str, now: datetime) -> Document | None:
-        with self._writing(now) as session:
-            rows = session.rows(_TAKE, of_kind=kind, of_name=name, at=_seconds(now))
-        return next(self._opened(rows), None)
+        taken: list[tuple[Any, ...]] = []
+
+        def take(session: Session) -> bool:
+            taken.extend(session.rows(_TAKE, of_kind=kind, of_name=name, at=_seconds(now)))
+            return bool(taken)
+
+        self._change(kind, name, "removed", now, take)
+        return next(self._opened(taken), None)
+
+    def history(self, kind: str) -> Sequence[Change]:
+        """What was written and removed of a kind of `TOLD`, oldest first."""
+        with self._database.read() as session:
+            return tuple(Change(*row) for row in session.rows(_CHANGES, of_kind=kind))
+
+    def _change(self, kind: str, name: str, what: str, now: datetime, change: Callable[[Session], bool]) -> bool:
+        """Change the tables, if they are as they must be, and say so in the log where that is told: both or nothing."""
+        try:
+            if kind in TOLD:
+                return self._tell(document_note(what, kind, name, now), change)
+            with self._database.write() as session:
+                done = change(session)
+                if next(self._calls) % SWEEP_EVERY == 0:
+                    session.run(_SWEEP, before=_seconds(now) - SLACK_S)
+        except self._database.failures as error:
+            raise DependencyDown("a document cannot be written") from error
+        return done
+
+    def _tell(self, note: Note, change: Callable[[Session], bool]) -> bool:
+        def along(session: Session) -> None:
+            if not change(session):
+                _lost()  # and with it the entry in the log
+
+        try:
+            self._transactions.tell(note, along)
+        except Conflict:
+            return False
+        return True
+
+    def _put(self, session: Session, row: DocumentRow, now: datetime) -> bool:
+        return self._add_row(session, row, now) if row.version == _NEW + 1 else _changed(session, row, now)
 
     def _add_row(self, session: Session, row: DocumentRow, now: datetime) -> bool:
         session.run(_CLEAR, of_kind=row.kind, of_name=row.name, at=_seconds(now))
@@ -106,16 +165,6 @@ class SqlCabinet:
 
     def _opened(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Document]:
         return (_open(self._cipher, DocumentRow(*row)) for row in rows)
-
-    @contextmanager
-    def _writing(self, now: datetime) -> Iterator[Session]:
-        try:
-            with self._database.write() as session:
-                yield session
-                if next(self._calls) % SWEEP_EVERY == 0:
-                    session.run(_SWEEP, before=_seconds(now) - SLACK_S)
-        except self._database.failures as error:
-            raise DependencyDown("a document cannot be written") from error
 
 
 class MemoryCabinet:
@@ -161,7 +210,7 @@ class MemoryCabinet:
             self._kept = {key: one for key, one in self._kept.items() if not _is_over(one, now)}
 
 
-def _change(session: Session, row: DocumentRow, now: datetime) -> bool:
+def _changed(session: Session, row: DocumentRow, now: datetime) -> bool:
     changed = session.rows(
         _CHANGE,
         of_kind=row.kind,

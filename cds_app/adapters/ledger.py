@@ -18,7 +18,7 @@ import msgspec
 from cds_app.adapters.vault import Vault
 from cds_app.ports import Verdict
 
-Kind = Literal["decision", "feedback", "erasure", "client", "switch"]
+Kind = Literal["decision", "feedback", "erasure", "client", "document", "switch"]
 
 
 class LogRow(NamedTuple):

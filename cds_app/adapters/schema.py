@@ -45,7 +45,7 @@ log = Table(
     metadata,
     Column("number", COUNT, primary_key=True, autoincrement=False),
     Column("patient", Text, ForeignKey("patients.pseudonym"), nullable=False),
-    Column("kind", Text, nullable=False),  # decision, feedback, erasure, client
+    Column("kind", Text, nullable=False),  # decision, feedback, erasure, client, document, switch
     Column("id", Text, nullable=False, unique=True),  # the decision's uuid, or the digest of a feedback
     Column("service", Text, nullable=False),
     Column("topic", Text, nullable=False),

@@ -50,6 +50,11 @@ def client_note(change: str, name: str, at: datetime, record: bytes = b"") -> No
     return Note(kind="client", id=f"client-{uuid.uuid4()}", at=stamp(at), topic=change, outcome=name, plain=record)
 
 
+def document_note(change: str, kind: str, name: str, at: datetime) -> Note:
+    """The log row that says that a document was ``written`` or ``removed``: which one, and nothing of its content."""
+    return Note(kind="document", id=f"document-{uuid.uuid4()}", at=stamp(at), service=kind, topic=change, outcome=name)
+
+
 def seal_segment(cipher: Cipher, patient: str, number: int, learned: str, plain: bytes) -> SegmentRow:
     """Seal encoded facts as this patient's segment of this number."""
     sealed = cipher.seal(plain, "segment", patient, number, learned)
@@ -82,7 +87,7 @@ def open_entry(ciphers: Mapping[str, Cipher | None], row: LogRow) -> Entry:
     """
     cipher = ciphers.get(row.patient)
     patient = "" if row.patient in NOBODY else row.patient
-    if row.kind in ("erasure", "client") or cipher is None:
+    if row.kind in ("erasure", "client", "document") or cipher is None:
         return Entry(number=row.number, patient=patient)
     plain = cipher.open(row.payload, row.kind, row.patient, row.number, row.id)
     if row.kind == "decision":

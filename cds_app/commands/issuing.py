@@ -19,7 +19,7 @@ from cds_app.bootstrap import granting_of
 from cds_app.commands.stores import with_store
 from cds_app.deps import Ehrs, cabinet_of, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
-from cds_app.errors import SettingsError
+from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.backend import Finding, examine
 from cds_app.services.issuers import Issuers, client_of, new_issuer
 from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
@@ -109,9 +109,10 @@ def add(  # noqa: PLR0913 - one for each option
 @click.option("--json", "as_json", is_flag=True, help="For machines. Secrets are left out.")
 @with_store
 def list_issuers(*, as_json: bool, **flags: Any) -> None:
-    """Show all issuers."""
+    """Show all issuers; status 4 if one of them is not what the log says."""
     with opened(flags, make=False) as (_, cabinet):
         found = Issuers(cabinet).all(SystemClock().now())
+        _check_told(cabinet, "issuer", [one.name for one in found])
     if as_json:
         click.echo(json.dumps([_shown(one) for one in found], indent=2))
         return
@@ -159,6 +160,23 @@ def _mending(finding: Finding) -> str:
     return f"\n       to mend it: {finding.mend}" if finding.mend else ""
 
 
+@issuers.command()
+@with_store
+def history(**flags: Any) -> None:
+    """Which issuers were written and removed, and when; `twinline audit verify` tells whether anybody touched it."""
+    with opened(flags, make=False) as (_, cabinet):
+        found = cabinet.history("issuer")
+    for one in found:
+        click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
+
+
+def _check_told(cabinet: SqlCabinet, kind: str, names: list[str]) -> None:
+    """Whether the last that the log says of each of these is that it was written. Raises IntegrityError."""
+    standing = {one.name: one.what for one in cabinet.history(kind)}
+    if put_back := [name for name in names if standing.get(name) != "written"]:
+        raise IntegrityError(f"not registered according to the log: {', '.join(put_back)}")
+
+
 @click.group()
 def keys() -> None:
     """Make and rotate the keys with which Twinline proves to an EHR who it is; served at /.well-known/jwks.json."""
@@ -189,13 +207,14 @@ def rotate(**flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The key set as it is served.")
 @with_store
 def list_keys(*, as_json: bool, **flags: Any) -> None:
-    """Show the keys that are published. Private halves are never shown."""
+    """Show the keys that are published, never their private halves; status 4 if one is not what the log says."""
     now = SystemClock().now()
     with opened(flags, make=False) as (_, cabinet):
         own = SigningKeys(cabinet)
         if as_json:
             click.echo(own.published(now).decode())
             return
+        _check_told(cabinet, "signing-key", [one.kid for one in own.all(now)])
         for one in own.all(now):
             click.echo(_line(one))
 

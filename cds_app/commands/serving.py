@@ -246,7 +246,7 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
         iss=f"{ehr}/fhir",
         client_id="twinline",
         client=name,
-        scopes=(*DEFAULT_SCOPES, "online_access"),
+        scopes=DEFAULT_SCOPES,
         frames=[ehr],
     )
     with cabinet_of(settings) as cabinet:
@@ -270,5 +270,5 @@ def demo(once: bool, port: int, seed: int) -> None:
         equip_demo(home, signer.issuer, signer.public_keys(), f"http://127.0.0.1:{port}")
         flags = ("--simulated-time", "--sidebar-links")
         with running_service(home, *flags, environ=unconfigured(), authenticated=True) as service:
-            status = run_once_demo(service, seed, signer) if once else run_demo(service, port, seed, signer)
+            status = run_once_demo(service, seed, signer, port) if once else run_demo(service, port, seed, signer)
     raise SystemExit(status)

@@ -27,7 +27,7 @@ from cds_app.services.drawers import Drawer, Kept, content, is_secret, new_secre
 from cds_app.services.grants import Grant, Granting
 from cds_app.services.id_tokens import Expected, Identity, IdTokenRefused, IdTokens
 from cds_app.services.issuers import Issuers, client_of
-from cds_app.services.turnstile import Turnstile
+from cds_app.services.turnstile import Pace, Turnstile
 from cds_app.services.visits import Held, Visits
 
 KIND: Final = "launch"
@@ -112,6 +112,8 @@ class Launching:
     visits : Visits
     turnstile : Turnstile
         For what waits for an EHR. Who does not get in has used up nothing, and can simply try again.
+    pace : Pace
+        Of launches that are begun: everybody may, and each is written down.
     base_url : str
         Under which browsers know this service, without a trailing slash. From the settings, never from a request.
     """
@@ -122,6 +124,7 @@ class Launching:
     id_tokens: IdTokens
     visits: Visits
     turnstile: Turnstile
+    pace: Pace
     base_url: str
 
     def frames(self, now: datetime) -> Sequence[str]:
@@ -144,6 +147,7 @@ class Launching:
         DependencyDown
         """
         iss, launch = _only(parameters, "iss", required=True), _only(parameters, "launch")
+        self.pace.step()
         issuer = self._issuer(iss, now)
         with self.turnstile:
             endpoints = self._endpoints(issuer)

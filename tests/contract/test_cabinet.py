@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from cds_app.adapters.cabinet import SWEEP_EVERY, DocumentRow, MemoryCabinet, SqlCabinet
 from cds_app.adapters.schema import documents
+from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault
 from cds_app.errors import Conflict, DependencyDown, IntegrityError
 from cds_app.ports import Cabinet, Document
@@ -40,11 +41,12 @@ def test_what_is_written_is_read(cabinet: Cabinet) -> None:
     assert cabinet.read("launch", "a", NOW) is None
 
 
-def test_only_the_first_of_two_who_make_it_makes_it(cabinet: Cabinet) -> None:
-    cabinet.write(document(), NOW)
+@pytest.mark.parametrize("kind", ["visit", "issuer"])
+def test_only_the_first_of_two_who_make_it_makes_it(cabinet: Cabinet, kind: str) -> None:
+    cabinet.write(document(kind=kind), NOW)
     with pytest.raises(Conflict):
-        cabinet.write(document(content=b"two"), NOW)
-    found = cabinet.read("visit", "a", NOW)
+        cabinet.write(document(content=b"two", kind=kind), NOW)
+    found = cabinet.read(kind, "a", NOW)
     assert found is not None
     assert found.content == b"one"
 
@@ -61,12 +63,13 @@ def test_only_who_knows_the_last_version_writes_the_next(cabinet: Cabinet) -> No
     assert cabinet.read("visit", "a", NOW) == second
 
 
-def test_of_many_at_once_one_writes_each_version(cabinet: Cabinet) -> None:
-    cabinet.write(document(), NOW)
+@pytest.mark.parametrize("kind", ["visit", "issuer"])
+def test_of_many_at_once_one_writes_each_version(cabinet: Cabinet, kind: str) -> None:
+    cabinet.write(document(kind=kind), NOW)
 
     def write(version: int) -> bool:
         try:
-            cabinet.write(Document(kind="visit", name="a", version=version, content=b"x"), NOW)
+            cabinet.write(Document(kind=kind, name="a", version=version, content=b"x"), NOW)
         except Conflict:
             return False
         return True
@@ -84,13 +87,14 @@ def test_all_of_a_kind_come_by_name(cabinet: Cabinet) -> None:
     assert cabinet.all("issuer", NOW) == ()
 
 
-def test_it_is_taken_once(cabinet: Cabinet) -> None:
-    cabinet.write(document(), NOW)
+@pytest.mark.parametrize("kind", ["visit", "issuer"])
+def test_it_is_taken_once(cabinet: Cabinet, kind: str) -> None:
+    cabinet.write(document(kind=kind), NOW)
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: cabinet.take("visit", "a", NOW), range(32)))
+        taken = list(pool.map(lambda _: cabinet.take(kind, "a", NOW), range(32)))
     assert [one.content for one in taken if one] == [b"one"]
-    assert cabinet.read("visit", "a", NOW) is None
-    assert cabinet.take("visit", "never there", NOW) is None
+    assert cabinet.read(kind, "a", NOW) is None
+    assert cabinet.take(kind, "never there", NOW) is None
 
 
 def test_what_is_over_is_not_there(cabinet: Cabinet) -> None:
@@ -202,3 +206,25 @@ def test_a_database_that_cannot_be_used_is_a_dependency_down(opener: Opener) -> 
         cabinet.read("visit", "a", NOW)
     with pytest.raises(DependencyDown):
         cabinet.write(document(), NOW)
+
+
+@SQL
+def test_what_decides_whom_we_trust_is_told_in_the_log_and_nothing_else_is(opener: Opener) -> None:
+    database = opener()
+    cabinet = SqlCabinet(database, vault())
+    first = cabinet.write(document("north", b"a secret", kind="issuer"), NOW)
+    cabinet.write(Document(kind="issuer", name="north", version=first.version, content=b"two"), NOW)
+    with pytest.raises(Conflict):
+        cabinet.write(document("north", kind="issuer"), NOW)
+    cabinet.write(document("k1", kind="signing-key"), NOW)
+    cabinet.write(document("v1", kind="visit"), NOW)
+    cabinet.take("issuer", "north", NOW)
+    cabinet.take("issuer", "north", NOW)
+    told = [(one.number, one.what, one.name) for one in cabinet.history("issuer")]
+    assert told == [(1, "written", "north"), (2, "written", "north"), (4, "removed", "north")]
+    assert [(one.number, one.name) for one in cabinet.history("signing-key")] == [(3, "k1")]
+    assert cabinet.history("visit") == ()
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    assert (store.verify().entries, store.verify().broken_at) == (4, None)
+    assert [one.patient for one in store.journal()] == [""] * 4
+    store.close()

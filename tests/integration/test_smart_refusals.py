@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from joserfc.jwk import RSAKey
 
+from cds_app.errors import DependencyDown
 from cds_app.services.issuers import Issuers
+from cds_app.services.turnstile import Pace
 from tests.authorisation import (
     BASE_URL,
     CLIENT_ID,
@@ -322,3 +326,12 @@ def test_a_slow_ehr_does_not_take_all_threads_and_who_has_to_wait_loses_nothing(
     assert (busy.status_code, busy.headers["Refresh"], busy.headers["Retry-After"]) == (503, "1", "1")
     assert "at the moment" in busy.text
     assert launcher.finish(browsers[2], answers[2]).status_code == 303
+
+
+def test_a_flood_of_launches_writes_down_no_more_than_the_pace_allows(launcher: Launcher) -> None:
+    """Everybody may begin one; each is kept for ten minutes."""
+    launching = replace(launcher.smart.launching, pace=Pace(0.0, 3))
+    for number in range(10):
+        with nullcontext() if number < 3 else pytest.raises(DependencyDown):
+            launching.begin("", {"iss": [launcher.ehr.base]}, launcher.clock.at)
+    assert len(launcher.cabinet.all("launch", launcher.clock.at)) == 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cds_app.bootstrap import app_of, smart_of
 from cds_app.deps import Deps, Ehrs
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable, SessionExpired
+from cds_app.ports import Document
 from cds_app.services.issuers import Issuers
 from cds_app.services.signing import SigningKeys
 from cds_app.services.visits import Visits
@@ -203,6 +206,27 @@ def test_of_many_threads_one_refreshes(launcher: Launcher, late_s: int) -> None:
     assert (found == new) == (late_s > 600)  # over: who came later waited
 
 
+def test_of_two_who_see_the_same_at_the_same_moment_one_refreshes(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find that nobody has begun to; what the cabinet lets only one of them write decides."""
+    browser, visit = began(launcher)
+    launcher.clock.forward(minutes=12)
+    meeting, reads, read = threading.Barrier(2), itertools.count(), launcher.cabinet.read
+
+    def read_together(kind: str, name: str, now: datetime) -> Document | None:
+        found = read(kind, name, now)
+        if next(reads) < 2:
+            meeting.wait(10)
+        return found
+
+    monkeypatch.setattr(launcher.cabinet, "read", read_together)
+    with ThreadPoolExecutor(2) as pool:
+        found = set(pool.map(lambda _: token(launcher, browser, visit), range(2)))
+    assert launcher.ehr.requests_for("refresh_token") == 1
+    assert len(found) == 1
+
+
 def test_of_two_processes_one_refreshes(
     deps: Deps, ehr: FakeEhr, keyed: Any, clock: FrozenClock, tmp_path: Path
 ) -> None:
@@ -224,7 +248,7 @@ def test_of_two_processes_one_refreshes(
         ehrs=Ehrs(cabinet=cabinets[0]),
     )
     one = Launcher(
-        app=app_of(whole), cabinet=cabinets[0], ehr=ehr, clock=clock, clients=whole.trust.clients, visits=both[0]
+        app=app_of(whole), cabinet=cabinets[0], ehr=ehr, clock=clock, clients=whole.trust.clients, smart=smart_of(whole)
     )
     browser, visit = began(one)
     clock.forward(minutes=12)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from cds_app.deps import cabinet_of
+from cds_app.commands.governing import audit
 from cds_app.commands.issuing import VARIABLE, issuers, keys
 from cds_app.commands.trusting import clients
-from cds_app.errors import NotFound, SettingsError
+from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.settings import Settings
 from tests.trust import ec_key, key_set
 
 BASE = ("--iss", "https://ehr.example/fhir/", "--client-id", "twinline-north")
@@ -102,3 +108,28 @@ def test_keys_are_made_shown_and_rotated() -> None:
     document = json.loads(run("keys", "list", "--json").output)
     assert len(document["keys"]) == 4
     assert "d" not in {name for key in document["keys"] for name in key}
+
+
+def test_every_change_is_in_the_log() -> None:
+    assert run("issuers", "add", "north", *BASE).exit_code == 0
+    assert run("issuers", "remove", "north").exit_code == 0
+    assert run("keys", "new").exit_code == 0
+    told = [line.split()[2:] for line in run("issuers", "history").output.splitlines()]
+    assert told == [["written", "north"], ["removed", "north"]]
+    verified = CliRunner().invoke(audit, ["verify", "--data-dir", "home"])
+    assert verified.output == "4 entries, unbroken\n"
+
+
+@pytest.mark.parametrize("group", ["issuers", "keys"])
+def test_what_was_removed_and_put_back_by_hand_is_found(group: str) -> None:
+    assert run("issuers", "add", "north", *BASE).exit_code == 0
+    assert run("keys", "new").exit_code == 0
+    with cabinet_of(Settings(data_dir=Path("home"))) as cabinet:
+        now = datetime.now(UTC)
+        kind = "issuer" if group == "issuers" else "signing-key"
+        with closing(sqlite3.connect("home/twinline.sqlite", isolation_level=None)) as other:
+            other.execute("CREATE TABLE kept AS SELECT * FROM documents")
+            for one in cabinet.all(kind, now):
+                assert cabinet.take(kind, one.name, now)
+            other.execute("INSERT OR IGNORE INTO documents SELECT * FROM kept")
+    assert isinstance(run(group, "list").exception, IntegrityError)
