@@ -13,7 +13,7 @@ predictions in individuals.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -338,8 +338,3 @@ class _Heart:
         self.highest[ended], self.lowest[ended], self.fullest[ended] = -np.inf, np.inf, 0.0
         self.phase[ended] = 0.0
         self._begin(ended)
-
-
-def opened(conditions: Conditions) -> Conditions:
-    """The same without reflex."""
-    return replace(conditions, reflex_gain=np.zeros_like(conditions.reflex_gain))
