@@ -11,11 +11,18 @@ from cds_app.content import latest
 from cds_app.simulate.circulation import Conditions, Floats, pulsate, reference
 from cds_app.simulate.circulation_model import mechanics, surface
 from cds_app.simulate.circulation_surface import INPUTS, OUTPUTS, Surface, errors, fitted, hypercube, settled
-from cds_app.simulate.haemodynamics import Bodies, Ceilings, Influence, Loop
+from cds_app.simulate.haemodynamics import Bodies, Ceilings, Circulation, Influence, Loop, settling
 
 ARTEFACT = latest("circulation")
 CONSTANTS, REFLEX = mechanics(ARTEFACT)
 SURFACE = surface(ARTEFACT)
+PARTS = Circulation(
+    surface=SURFACE,
+    constants=CONSTANTS,
+    reflex=REFLEX,
+    ceilings=Ceilings(lv_systolic=0.1, rv_systolic=0.5),
+    settling=settling(ARTEFACT),
+)
 MOST_ERROR = 0.03  # of mean pressure: what the surface may differ from the beating model
 
 # stressed volume mL, resistance, heart rate, left, right, arterial compliance; MAP, L/min, EF of the open-loop goldens
@@ -40,8 +47,7 @@ def reference_adult(draws: int, **changed: float) -> Bodies:
 
 
 def loop(bodies: Bodies, step_s: float = 2.0) -> Loop:
-    ceilings = Ceilings(lv_systolic=0.1, rv_systolic=0.5)
-    return Loop(surface=SURFACE, constants=CONSTANTS, reflex=REFLEX, ceilings=ceilings, bodies=bodies, step_s=step_s)
+    return Loop(PARTS, bodies, step_s)
 
 
 @pytest.mark.parametrize(("inputs", "expected"), GOLDEN)
