@@ -4,6 +4,7 @@ CVSim-6: left and right ventricle, systemic arteries and veins, pulmonary arteri
 Heldt, J Appl Physiol 2002;92:1239; Heldt, Open Pacing Electrophysiol Ther J 2010;3:45). Ventricles are time-varying
 elastances, valves are diodes, and volumes are integrated, so that blood is neither made nor lost. The arterial
 baroreflex acts on heart period, peripheral resistance, contractility and venous tone, each through a first-order lag.
+The source's gain of the heart period is for a resting rate of 70/min; for others it goes with the resting period.
 
 Units throughout: mmHg, mL, s, mL/mmHg, mmHg s/mL. Everything is an array over draws. There are no atria, no gas
 exchange, no autoregulation and no cardiopulmonary reflex: it describes a circulation, it is not validated for
@@ -13,7 +14,7 @@ predictions in individuals.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -129,6 +130,8 @@ class Conditions:
         Multiplies the baroreflex; 0 opens the loop.
     set_point : array of float
         Of the baroreflex, mmHg.
+    resistance_factor, compliance_factor : array of float
+        What drugs multiply resistance and the systolic compliances with, after the reflex.
     """
 
     blood_volume: Floats
@@ -140,6 +143,8 @@ class Conditions:
     arterial_compliance: Floats
     reflex_gain: Floats
     set_point: Floats
+    resistance_factor: Floats
+    compliance_factor: Floats
 
 
 Course = Callable[[float, Conditions], Conditions]
@@ -158,6 +163,8 @@ def reference(constants: Constants, reflex: Baroreflex, **changed: float | Float
         "arterial_compliance": constants.arterial_compliance,
         "reflex_gain": 0.0,
         "set_point": reflex.set_point_mmhg,
+        "resistance_factor": 1.0,
+        "compliance_factor": 1.0,
         **changed,
     }
     filled = np.broadcast_arrays(*(np.atleast_1d(np.asarray(one, dtype=float)) for one in values.values()))
@@ -258,7 +265,9 @@ class _Heart:
         """Start the next beat of some draws: its length and timing come from the reflex of now."""
         now, reflex = self.now, self.reflex
         nerves = reflex.period_beta_gain * self.lagged[1] + reflex.period_parasympathetic_gain * self.lagged[0]
-        period = 60.0 / now.heart_rate + now.reflex_gain * nerves
+        rested = 60.0 / now.heart_rate
+        share = rested / (60.0 / self.constants.heart_rate_per_min)
+        period = rested + now.reflex_gain * share * nerves
         root = np.sqrt(period)
         if first:
             self.period, self.onset = period, self.constants.pr_interval_s * root
@@ -280,9 +289,9 @@ class _Heart:
     def _pressures(self) -> Floats:
         c, now, gain = self.constants, self.now, self.now.reflex_gain
         beta = gain * self.lagged[1] * self.reflex.lv_systolic_gain
-        lv = np.maximum(now.lv_systolic + beta, self.reflex.lv_systolic_floor)
+        lv = np.maximum(now.lv_systolic + beta, self.reflex.lv_systolic_floor) * now.compliance_factor
         beta = gain * self.lagged[1] * self.reflex.rv_systolic_gain
-        rv = np.maximum(now.rv_systolic + beta, self.reflex.rv_systolic_floor)
+        rv = np.maximum(now.rv_systolic + beta, self.reflex.rv_systolic_floor) * now.compliance_factor
         active = self._activation()
         stretch = self.volumes - c.zero_volumes[:, None]
         stretch[VEIN] -= now.vein_shift + gain * self.reflex.vein_zero_volume_gain * self.lagged[3]
@@ -301,7 +310,8 @@ class _Heart:
         """One Euler step of volumes, reflex and phase."""
         c, now = self.constants, self.now
         p = self._pressures()
-        resistance = now.resistance - now.reflex_gain * self.reflex.resistance_gain * self.lagged[2]
+        toned = now.resistance - now.reflex_gain * self.reflex.resistance_gain * self.lagged[2]
+        resistance = toned * now.resistance_factor
         out = np.empty_like(p)
         out[LV] = np.maximum(p[LV] - p[ARTERY], 0.0) / c.aortic_resistance
         out[ARTERY] = (p[ARTERY] - p[VEIN]) / resistance
@@ -338,8 +348,3 @@ class _Heart:
         self.highest[ended], self.lowest[ended], self.fullest[ended] = -np.inf, np.inf, 0.0
         self.phase[ended] = 0.0
         self._begin(ended)
-
-
-def opened(conditions: Conditions) -> Conditions:
-    """The same without reflex."""
-    return replace(conditions, reflex_gain=np.zeros_like(conditions.reflex_gain))

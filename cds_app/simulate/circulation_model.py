@@ -11,7 +11,7 @@ from cds_app.simulate.circulation_surface import Surface, surface_of
 if TYPE_CHECKING:
     from cds_app.content import Artefact
 
-_FILE = "circulation.json"
+FILE = "circulation.json"
 _SURFACE = "surface.json"
 _TAGS = frozenset({"V", "2x", "G", "M"})
 
@@ -24,12 +24,12 @@ def mechanics(artefact: Artefact) -> tuple[Constants, Baroreflex]:
     ContentError
         If the artefact lacks a number or has one too many.
     """
-    groups = artefact.read_json(_FILE)
+    groups = artefact.read_json(FILE)
     try:
         reflex = {**values(groups, "baroreflex"), **values(groups, "pressure_sensing")}
         return Constants(**values(groups, "constants")), Baroreflex(**reflex)
     except TypeError as error:
-        raise ContentError(f"{_FILE} does not hold what the circulation needs", field=_FILE) from error
+        raise ContentError(f"{FILE} does not hold what the circulation needs", field=FILE) from error
 
 
 def surface(artefact: Artefact) -> Surface:

@@ -1,23 +1,28 @@
 """One patient's circulation over time, for many draws at once: the fitted surface inside the baroreflex.
 
 Each step takes what drugs, bleeding and fluids do at that moment, adds what the reflex does (the same gains and lags
-as the beating model), and reads the steady state off the surface. That the circulation itself has settled within a
-step is what makes it fast: the tests hold whole courses of it to the beating model within 3 % of mean pressure.
+as the beating model), and reads the steady state off the surface. What the circulation itself needs to get there is two
+lags (`Settling`): blood that is lost, given or pooled finds its place, and arteries empty, within seconds. The tests
+hold whole courses to the beating model within 3 % of mean pressure.
 
-Two things are added to the source's reflex, which was written for a resting rate of 70/min: the change of the heart
-period goes with the resting period, and rate and contractility have a ceiling (`Ceilings`).
+One thing is added to the beating model's reflex: rate and contractility have a ceiling (`Ceilings`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.errors import ContentError
 from cds_app.simulate.circulation import Baroreflex, Constants, Floats
+from cds_app.simulate.circulation_model import FILE, values
 from cds_app.simulate.circulation_surface import States, Surface
+
+if TYPE_CHECKING:
+    from cds_app.content import Artefact
 
 ML_PER_S_TO_L_PER_MIN: Final = 0.06
 
@@ -71,6 +76,33 @@ class Ceilings:
     rv_systolic: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """Time constants, s, with which stressed volume and resistance take effect."""
+
+    volume_lag_s: float
+    resistance_lag_s: float
+
+
+def settling(artefact: Artefact) -> Settling:
+    """Read the lags; ContentError if one is missing."""
+    try:
+        return Settling(**values(artefact.read_json(FILE), "settling"))
+    except TypeError as error:
+        raise ContentError(f"{FILE} does not hold how the circulation settles", field=FILE) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circulation:
+    """The parts of the fast model."""
+
+    surface: Surface
+    constants: Constants
+    reflex: Baroreflex
+    ceilings: Ceilings
+    settling: Settling
+
+
 @dataclass(slots=True, kw_only=True)
 class Influence:
     """What acts from outside at a moment, by draw, in the reference adult's size.
@@ -97,32 +129,23 @@ class Loop:
 
     Parameters
     ----------
-    surface : Surface
-    constants, reflex : Constants, Baroreflex
-        Of the beating model.
-    ceilings : Ceilings
+    parts : Circulation
     bodies : Bodies
     step_s : float
         Length of a step.
     """
 
-    def __init__(
-        self,
-        *,
-        surface: Surface,
-        constants: Constants,
-        reflex: Baroreflex,
-        ceilings: Ceilings,
-        bodies: Bodies,
-        step_s: float,
-    ) -> None:
-        self.surface, self.reflex, self.ceilings, self.bodies = surface, reflex, ceilings, bodies
-        self._kept = np.exp(-step_s / reflex.lags_s)[:, None]
-        self._sensed_kept = float(np.exp(-step_s / reflex.pressure_lag_s))
+    def __init__(self, parts: Circulation, bodies: Bodies, step_s: float) -> None:
+        self.surface, self.reflex, self.bodies = parts.surface, parts.reflex, bodies
+        self._kept = np.exp(-step_s / parts.reflex.lags_s)[:, None]
+        self._sensed_kept = float(np.exp(-step_s / parts.reflex.pressure_lag_s))
+        self._volume_kept = float(np.exp(-step_s / parts.settling.volume_lag_s))
+        self._resistance_kept = float(np.exp(-step_s / parts.settling.resistance_lag_s))
         self._period = 60.0 / bodies.heart_rate
-        self._period_share = self._period / (60.0 / constants.heart_rate_per_min)
-        self._strongest = np.minimum(ceilings.lv_systolic, bodies.lv_systolic)
-        self._strongest_right = np.minimum(ceilings.rv_systolic, bodies.rv_systolic)
+        self._period_share = self._period / (60.0 / parts.constants.heart_rate_per_min)
+        self._strongest = np.minimum(parts.ceilings.lv_systolic, bodies.lv_systolic)
+        self._strongest_right = np.minimum(parts.ceilings.rv_systolic, bodies.rv_systolic)
+        self._volume, self._resistance = bodies.stressed_volume, bodies.resistance
         self.sensed = bodies.set_point.copy()
         self.lagged = np.zeros((4, bodies.size.size))
 
@@ -137,6 +160,7 @@ class Loop:
         return states, inputs[2]
 
     def _inputs(self, influence: Influence) -> Floats:
+        """What the surface is asked, after one step of the lags of volume and resistance."""
         bodies, reflex = self.bodies, self.reflex
         vagal, beta, artery, vein = self.lagged * bodies.reflex_gain
         beta = beta * bodies.beta_gain
@@ -146,13 +170,9 @@ class Loop:
         left = np.maximum(bodies.lv_systolic + reflex.lv_systolic_gain * beta, self._strongest)
         right = np.maximum(bodies.rv_systolic + reflex.rv_systolic_gain * beta, self._strongest_right)
         pooled = influence.vein_shift + reflex.vein_zero_volume_gain * vein
-        return np.array(
-            [
-                bodies.stressed_volume + influence.volume - pooled,
-                (bodies.resistance - reflex.resistance_gain * artery) * influence.resistance,
-                60.0 / period,
-                left * influence.contractility,
-                right * influence.contractility,
-                bodies.arterial_compliance,
-            ]
-        )
+        volume = bodies.stressed_volume + influence.volume - pooled
+        resistance = (bodies.resistance - reflex.resistance_gain * artery) * influence.resistance
+        self._volume = volume + (self._volume - volume) * self._volume_kept
+        self._resistance = resistance + (self._resistance - resistance) * self._resistance_kept
+        hearts = [left * influence.contractility, right * influence.contractility]
+        return np.array([self._volume, self._resistance, 60.0 / period, *hearts, bodies.arterial_compliance])

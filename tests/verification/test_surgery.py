@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from cds_app.simulate.circulation import Floats
+from cds_app.simulate.circulation import Conditions, Floats, pulsate, reference
 from cds_app.simulate.haemodynamics import Bodies, Influence, Loop
+from cds_app.simulate.haemodynamics_fit import Fit, fit
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Person
+from cds_app.simulate.haemodynamics_patient import Known, known
 from cds_app.simulate.surgery import compare_plans
 from cds_app.simulate.surgery_plan import BloodLoss, Fluid, Plan, Propofol, PropofolInfusion
 from cds_app.simulate.surgery_run import Chances, Subject, run
-from tests.surgery_patients import SURGERY, compared, outcome, patient
+from tests.surgery_patients import SURGERY, compared, outcome, patient, seen
 
-MODEL, DRUGS = SURGERY.model, SURGERY.model.drugs
+MODEL, DRUGS = SURGERY.model.circulation, SURGERY.model.drugs
 CALIBRATED_UG_PER_ML = 3.0
 
 
@@ -37,14 +39,7 @@ def reference_adult(draws: int = 1) -> Bodies:
 
 def at_rest(acting: Influence) -> tuple[float, float, float]:
     """Mean pressure, output in L/min and heart rate of the reference adult once the reflex has settled."""
-    loop = Loop(
-        surface=MODEL.surface,
-        constants=MODEL.constants,
-        reflex=MODEL.reflex,
-        ceilings=MODEL.ceilings,
-        bodies=reference_adult(),
-        step_s=2.0,
-    )
+    loop = Loop(MODEL, reference_adult(), 2.0)
     states, rate = [loop.step(acting) for _ in range(300)][-1]
     return float(states.mean_pressure[0]), float(states.output[0]) * 0.06, float(rate[0])
 
@@ -141,7 +136,7 @@ def typical(draws: int = 1) -> Subject:
 
 
 def lowest(*actions: Propofol | PropofolInfusion | BloodLoss | Fluid) -> float:
-    course = run(MODEL, typical(), [Plan(name="it", actions=actions)], minutes=30.0, low=SURGERY.limits)
+    course = run(SURGERY.model, typical(), [Plan(name="it", actions=actions)], minutes=30.0, low=SURGERY.limits)
     return float(course.lowest[0, 0])
 
 
@@ -158,7 +153,7 @@ def test_more_propofol_and_more_bleeding_lower_pressure_more_and_fluid_less() ->
 
 def test_a_steady_loss_of_a_litre_ends_where_the_golden_haemorrhage_does() -> None:
     loss = Plan(name="loss", actions=(BloodLoss(loss_ml=1000.0, at_min=0.0, over_min=10.0),))
-    course = run(MODEL, typical(), [loss], minutes=30.0, low=SURGERY.limits)
+    course = run(SURGERY.model, typical(), [loss], minutes=30.0, low=SURGERY.limits)
     end = (course.mean_pressure[-1, 0, 0], course.output[-1, 0, 0], course.heart_rate[-1, 0, 0])
     assert end == pytest.approx((77.5, 3.97, 97.9), rel=0.03)
 
@@ -184,11 +179,62 @@ def test_half_an_hour_of_two_hundred_draws_takes_at_most_two_seconds_of_processo
     assert time.process_time() - start <= 2.0
 
 
+def ramp(time_s: float, start_s: float, end_s: float) -> float:
+    return min(max((time_s - start_s) / (end_s - start_s), 0.0), 1.0)
+
+
+def acting_at(time_s: float, draws: int) -> Influence:
+    """Propofol in full within a minute, 500 mL lost in another, norepinephrine as fast as its kinetics let it."""
+    both = under(ramp(time_s, 30, 90), 0.4 * (1.0 - np.exp(-max(time_s - 150.0, 0.0) / 60.0)))
+    spread = {name: np.repeat(getattr(both, name), draws) for name in ("vein_shift", "resistance", "contractility")}
+    bled = np.full(draws, -500.0 * ramp(time_s, 90, 150))
+    return Influence(volume=bled, set_point=np.repeat(both.set_point, draws), **spread)
+
+
+@pytest.mark.slow
+def test_a_fitted_patient_under_drugs_and_bleeding_goes_as_the_beating_model_does() -> None:
+    about = known(patient(heart_rate=seen(80.0), map=seen(92.0)), SURGERY.bounds)
+    assert isinstance(about, Known)
+    draws, parts = 24, (MODEL.surface, MODEL.constants, SURGERY.priors)
+    found = fit(about, *parts, np.random.default_rng(3), draws=draws)
+    assert isinstance(found, Fit)
+    bodies = found.bodies
+    start = reference(
+        MODEL.constants,
+        MODEL.reflex,
+        blood_volume=bodies.stressed_volume + MODEL.constants.unstressed_volume_ml,
+        reflex_gain=bodies.reflex_gain,
+        **{name: getattr(bodies, name) for name in ("resistance", "lv_systolic", "rv_systolic", "heart_rate")},
+        **{name: getattr(bodies, name) for name in ("arterial_compliance", "set_point")},
+    )
+
+    def course(time_s: float, rest: Conditions) -> Conditions:
+        acting = acting_at(time_s, draws)
+        return replace(
+            rest,
+            blood_volume=rest.blood_volume + acting.volume,
+            vein_shift=acting.vein_shift,
+            resistance_factor=acting.resistance,
+            compliance_factor=acting.contractility,
+            set_point=rest.set_point + acting.set_point,
+        )
+
+    beats = pulsate(MODEL.constants, MODEL.reflex, start, 290.0, course=course)
+    loop = Loop(MODEL, bodies, 2.0)
+    states = [loop.step(acting_at(float(second), draws))[0] for second in range(0, 290, 2)]
+    assert not np.any([one.outside for one in states])
+    fast = np.array([one.mean_pressure for one in states])[13:]
+    off = np.abs(fast / beats.mean_pressure[::2][13:] - 1.0)
+    assert off.max() < 0.03
+    assert np.sqrt((off**2).mean()) < 0.01
+    assert fast.min() < 70.0  # far enough from rest to be a test
+
+
 def test_halving_every_volume_and_doubling_resistance_halves_the_flow_at_the_same_pressure() -> None:
     small = replace(typical().bodies, size=np.array([0.5]))
     loss = [Plan(name="loss", actions=(BloodLoss(loss_ml=500.0, at_min=1.0, over_min=10.0),))]
     twice = [Plan(name="loss", actions=(BloodLoss(loss_ml=1000.0, at_min=1.0, over_min=10.0),))]
-    of_small = run(MODEL, replace(typical(), bodies=small), loss, minutes=20.0, low=SURGERY.limits)
-    of_whole = run(MODEL, typical(), twice, minutes=20.0, low=SURGERY.limits)
+    of_small = run(SURGERY.model, replace(typical(), bodies=small), loss, minutes=20.0, low=SURGERY.limits)
+    of_whole = run(SURGERY.model, typical(), twice, minutes=20.0, low=SURGERY.limits)
     assert of_small.mean_pressure == pytest.approx(of_whole.mean_pressure, rel=1e-9)
     assert of_small.output == pytest.approx(0.5 * of_whole.output, rel=1e-9)

@@ -16,7 +16,7 @@ from tests.surgery_patients import SURGERY, patient, refused, seen
 def fitted(draws: int = 400, seed: int = 1, **changed: Any) -> Fit | Abstained:
     about = known(patient(**changed), SURGERY.bounds)
     assert isinstance(about, Known), about
-    parts, rng = SURGERY.model, np.random.default_rng(seed)
+    parts, rng = SURGERY.model.circulation, np.random.default_rng(seed)
     return fit(about, parts.surface, parts.constants, SURGERY.priors, rng, draws=draws)
 
 
@@ -38,7 +38,7 @@ def test_the_draws_have_the_rate_and_pulse_pressure_that_were_measured() -> None
     bodies = found.bodies
     inputs = np.array([bodies.stressed_volume, bodies.resistance, bodies.heart_rate])
     rest = np.array([bodies.lv_systolic, bodies.rv_systolic, bodies.arterial_compliance])
-    states = SURGERY.model.surface.states(np.vstack([inputs, rest]))
+    states = SURGERY.model.circulation.surface.states(np.vstack([inputs, rest]))
     assert np.median(bodies.heart_rate) == pytest.approx(95.0, abs=2.0)
     assert np.median(states.pulse_pressure) == pytest.approx(40.0, abs=SURGERY.priors.measurement["pulse_pressure_sd"])
     assert not states.outside.any()
@@ -96,7 +96,7 @@ def test_the_draws_are_what_simulation_based_calibration_expects() -> None:
     # Truths from the prior, readings from the truths: the ranks of truths among the draws are then uniform.
     rng = np.random.default_rng(11)
     ranks: list[float] = []
-    surface, error = SURGERY.model.surface, SURGERY.priors.measurement
+    surface, error = SURGERY.model.circulation.surface, SURGERY.priors.measurement
     spread = SURGERY.priors.spread
     while len(ranks) < 60:
         size = 78.0 * 70.0 / 5150.0 * np.sqrt(22.0 / (78.0 / 1.75**2)) * np.exp(0.1 * rng.standard_normal())

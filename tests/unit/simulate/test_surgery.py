@@ -125,8 +125,8 @@ def test_a_collapse_is_an_answer_and_stays_low() -> None:
     found = outcome(compared(bled))
     assert found.low_probability.value == 1.0
     assert found.collapsed.value > 0.9
-    assert found.mean_pressure_mmhg.median[-1] == SURGERY.model.surface.least_mmhg
-    assert found.lowest_mmhg.median == SURGERY.model.surface.least_mmhg
+    assert found.mean_pressure_mmhg.median[-1] == SURGERY.model.circulation.surface.least_mmhg
+    assert found.lowest_mmhg.median == SURGERY.model.circulation.surface.least_mmhg
     assert b"NaN" not in compared(bled).to_json()
 
 
