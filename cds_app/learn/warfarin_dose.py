@@ -98,7 +98,7 @@ def _write(out: Path, fitted: Fitted, found: Held, report: dict[str, Any]) -> Ar
     manifest = _manifest(report)
     artefact = write_manifest(out, manifest)
     DoseModel.from_artefact(artefact).self_check()
-    (out / CARD).write_text(dose_card(artefact.manifest, report), encoding="utf-8")
+    (out / CARD).write_text(dose_card(artefact.manifest, artefact.read_json("training.json")), encoding="utf-8")
     return artefact
 
 

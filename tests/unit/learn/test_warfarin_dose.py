@@ -168,9 +168,10 @@ def test_everybody_is_in_one_group_of_each_kind(tmp_path: Path) -> None:
         assert sum(one["people"] for one in groups.values()) == len(PEOPLE)
 
 
-def test_the_shipped_card_says_what_manifest_and_report_say() -> None:
-    shipped = latest(NAME)
-    text = (shipped.root / CARD).read_text("utf-8")
-    assert text == dose_card(shipped.manifest, shipped.read_json("training.json"))
-    assert shipped.manifest["credit"] in text
+@pytest.mark.parametrize("shipped", [False, True])
+def test_the_card_says_what_manifest_and_report_say(shipped: bool, made: Artefact) -> None:
+    model = latest(NAME) if shipped else made
+    text = (model.root / CARD).read_text("utf-8")
+    assert text == dose_card(model.manifest, model.read_json("training.json"))
+    assert model.manifest["credit"] in text
     assert "Not a cleared medical device" in text
