@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from cds_app.content import content_root
+from cds_app.content import content_root, latest
+from cds_app.domain.ontology_files import load_ontology
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.bench import HOURS, PEOPLE, bench_simulation, population
 
@@ -25,7 +26,7 @@ _CLOCKS: Final[dict[str, Callable[[], float]]] = {"wall": time.perf_counter, "cp
 def simulate_bench(clock: str) -> None:
     """Measure the simulation of drugs on this machine, one core."""
     clock_s = _CLOCKS[clock]
-    speed = bench_simulation(load_pharmacy(content_root())["vancomycin"], clock_s)
+    speed = bench_simulation(load_pharmacy(content_root(), load_ontology(latest("ontology")))["vancomycin"], clock_s)
     begun = clock_s()
     for person in range(_SOLVED):
         solve_person({name: float(one[person]) for name, one in population(_SOLVED, seed=1).items()})

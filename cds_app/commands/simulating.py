@@ -77,7 +77,7 @@ class PlanFile(_Said):
     plans: tuple[_Plan, ...] = ()
     compare_offers: bool = False
     current: str | None = None
-    goal: str = "usual"
+    goal: str | None = None
     draws: int = 2000
     seed: int = 0
     horizon_h: float | None = None
@@ -97,7 +97,7 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
     """
     quiet_logs()
     asked, knowledge = plan_file(plan), knowledge_of(Settings())
-    drug = load_pharmacy(content_root()).get(asked.drug)
+    drug = load_pharmacy(content_root(), knowledge.ontology).get(asked.drug)
     if drug is None:
         raise DataError("names a drug that cannot be simulated", field="drug")
     patient, entries = _only_patient(record)
@@ -164,7 +164,7 @@ def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused
     offers = [one for one in offered(drug) if one.name not in named] if asked.compare_offers else []
     question = Question(
         plans=(*plans, *offers),
-        goal=asked.goal if asked.goal in drug.file.goals or asked.goal != "usual" else next(iter(drug.file.goals)),
+        goal=asked.goal,
         draws=asked.draws,
         seed=asked.seed,
         horizon_h=asked.horizon_h,
@@ -238,7 +238,9 @@ def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
     yield f"{found.drug}: {found.target_says}. Simulation, not an order."
     yield f"{found.draws} virtual patients, seed {found.seed}, {found.doses} doses and {found.levels} levels used"
     for one in found.models:
-        yield f"  model {one.name} {one.version}, weight {one.weight:.2f}, worth {one.effective_draws:.0f} draws"
+        review = ", needs review" if one.needs_review else ""
+        worth = f"worth {one.effective_draws:.0f} draws"
+        yield f"  model {one.name} {one.version}{review}, weight {one.weight:.2f}, {worth}"
         yield from (f"    {said}" for said in one.applied)
     yield from (f"  not used: {name} ({reasons[0].field}: {reasons[0].limit})" for name, reasons in found.left_out)
     for plan in found.plans:

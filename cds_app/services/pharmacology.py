@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cds_app.content import artefact, latest
+from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
-from cds_app.simulate.drugs import FILE, Drug, load_drug, named_models
+from cds_app.simulate.drugs import FILE, Drug, check_names, load_drug, named_models
 
 _GROUP = "pkpd"
 
 
-def load_pharmacy(root: Path) -> Mapping[str, Drug]:
+def load_pharmacy(root: Path, ontology: Ontology) -> Mapping[str, Drug]:
     """Every drug below a content root, by name.
 
     Raises
@@ -24,7 +25,10 @@ def load_pharmacy(root: Path) -> Mapping[str, Drug]:
     names = sorted(file.parts[-3] for file in folder.glob(f"*/*/{FILE}"))
     if not names:
         raise ContentError("models/pkpd holds no drug", field=_GROUP)
-    return {drug.name: drug for drug in (_load(name, root) for name in dict.fromkeys(names))}
+    found = {drug.name: drug for drug in (_load(name, root) for name in dict.fromkeys(names))}
+    for drug in found.values():
+        check_names(drug, ontology)
+    return found
 
 
 def _load(name: str, root: Path) -> Drug:

@@ -58,6 +58,7 @@ def inr_course(
 
 def inhibition(concentration: Floats, ec50: Floats, hill: float) -> Floats:
     """Share of the synthesis that is inhibited."""
-    with np.errstate(divide="ignore"):
-        ratio = np.power(np.maximum(concentration, 0.0) / ec50, hill)
+    ratio = np.maximum(concentration, 0.0)
+    ratio /= ec50
+    np.power(ratio, hill, out=ratio)
     return np.asarray(ratio / (1.0 + ratio))

@@ -14,7 +14,7 @@ from cds_app.domain.facts import Measurement, Medication
 from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
 from cds_app.score.situation import Situation
 from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.drugs import Drug
+from cds_app.simulate.drugs import SAME_UNIT, Drug
 from cds_app.simulate.individual import diplotype
 from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen, Route
@@ -29,7 +29,6 @@ _BASELINE_INR_H: Final = 30.0 * 24.0
 _DIALYSIS_H: Final = 48.0
 _CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
 _PUSH_H: Final = 0.1  # pumps and charts record a push, or only the start of an infusion, as a minute or two
-_SAME_UNIT: Final = {"ug/mL": "mg/L", "mg/L": "mg/L", "ng/mL": "ng/mL", "ug/L": "ng/mL", "{INR}": "{INR}"}
 _KINDS: Final = {
     "body_weight": "weight_kg",
     "body_height": "height_cm",
@@ -201,7 +200,7 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
                 remarks.append("Levels from before the first dose of the course were left out.")
             elif one.bound != "=":
                 remarks.append("Levels known only as a bound were left out.")
-            elif _SAME_UNIT.get(unit) != drug.file.levels.unit:
+            elif SAME_UNIT.get(unit) != drug.file.levels.unit:
                 remarks.append("Levels in another unit than the model's were left out.")
             else:
                 yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref

@@ -224,6 +224,9 @@ class _Step:
         if self._chain is None:
             self._chain = self._through_chain()
         stays, arrives = self._chain
+        if len(chain) == 1:
+            modes += arrives[0] * chain[0]
+            return modes, [chain[0] * stays[0]]
         after = [sum((chain[k] * stays[j - k] for k in range(j + 1)), start=0.0 * chain[j]) for j in range(len(chain))]
         for k, amount in enumerate(chain):
             modes = modes + arrives[len(chain) - 1 - k] * amount

@@ -9,11 +9,21 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
 
 from cds_app.content import Artefact
+from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
 from cds_app.simulate.models import Content, Model, Tag, Text, load_model
 from cds_app.simulate.plans import Route
 
 FILE: Final = "drug.json"
+SAME_UNIT: Final[Mapping[str, str]] = {
+    "ug/mL": "mg/L",
+    "mg/L": "mg/L",
+    "ng/mL": "ng/mL",
+    "ug/L": "ng/mL",
+    "{INR}": "{INR}",
+}
+"""Units of the ontology, and the models' own of the same size."""
+
 Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above"]
 
 
@@ -120,6 +130,7 @@ class DrugFile(Content):
     horizon_h: PositiveFloat
     step_h: PositiveFloat
     goals: Annotated[Mapping[str, Goal], Field(min_length=1)]
+    notes: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,6 +184,24 @@ def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:
         if model.file.drug != file.drug:
             raise ContentError(f"models/pkpd/{artefact.name}: {model.name} is of another drug", field=FILE)
     return Drug(file=file, version=artefact.version, sha256=artefact.sha256, models=found)
+
+
+def check_names(drug: Drug, ontology: Ontology) -> None:
+    """Resolve the names that a drug's content takes from the ontology.
+
+    Raises
+    ------
+    ContentError
+        If the concept is no drug, or a level no quantity in a unit that is the model's own.
+    """
+    concept = ontology.concepts.get(drug.file.concept)
+    if concept is None or concept.kind != "drug":
+        raise ContentError(f"models/pkpd/{drug.name}: the ontology knows no drug of its concept's name", field=FILE)
+    for quantity in drug.file.levels.quantities:
+        if not ontology.measuring(quantity):
+            raise ContentError(f"models/pkpd/{drug.name}: no variable measures {quantity}", field=FILE)
+        if SAME_UNIT.get(ontology.quantity(quantity).unit) != drug.file.levels.unit:
+            raise ContentError(f"models/pkpd/{drug.name}: {quantity} is in another unit", field=FILE)
 
 
 def named_models(artefact: Artefact) -> Mapping[str, str]:

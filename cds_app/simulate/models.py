@@ -175,18 +175,29 @@ def load_model(artefact: Artefact) -> Model:
         found = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(step) for step in found["loc"])
         raise ContentError(f"models/pkpd/{artefact.name}: {place}: {found['msg']}", field=FILE) from error
-    formulas = _formulas(artefact.name, file)
+    return model_of(file, name=artefact.name, version=artefact.version, sha256=artefact.sha256)
+
+
+def model_of(file: ModelFile, *, name: str, version: str, sha256: str) -> Model:
+    """A model from what its file says, every name in it checked.
+
+    Raises
+    ------
+    ContentError
+        As for `load_model`.
+    """
+    formulas = _formulas(name, file)
     for problem in _problems(file, formulas):
-        raise ContentError(f"models/pkpd/{artefact.name}: {problem}", field=FILE)
+        raise ContentError(f"models/pkpd/{name}: {problem}", field=FILE)
     varying = tuple(one.name for one in file.parameters if one.omega2 > 0.0)
     return Model(
-        name=artefact.name,
-        version=artefact.version,
-        sha256=artefact.sha256,
+        name=name,
+        version=version,
+        sha256=sha256,
         file=file,
         formulas=formulas,
         varying=varying,
-        covariance=_covariance(artefact.name, file, varying),
+        covariance=_covariance(name, file, varying),
     )
 
 

@@ -24,6 +24,7 @@ MOST_TIMES: Final = 1000
 MOST_POINTS: Final = 20_000_000
 """Draws times instants times plans: what one question may cost, some seconds."""
 
+USUAL: Final = "usual"
 _ABSURD_TIMES: Final = 10.0
 
 
@@ -35,8 +36,8 @@ class Question:
     ----------
     plans : tuple of Regimen or Plan
         Each with a name of its own.
-    goal : str
-        One of the drug's: ``usual``.
+    goal : str or None
+        One of the drug's; None: its usual one, or its only one.
     draws : int
         Virtual copies of the patient.
     seed : int
@@ -48,11 +49,19 @@ class Question:
     """
 
     plans: tuple[Regimen | Plan, ...]
-    goal: str = "usual"
+    goal: str | None = None
     draws: int = 2000
     seed: int = 0
     horizon_h: float | None = None
     current: str | None = None
+
+
+def goal_of(drug: Drug, question: Question) -> str | None:
+    """The name of the goal that is meant; None where there is no such, or several and none is usual."""
+    goals = drug.file.goals
+    if question.goal is not None:
+        return question.goal if question.goal in goals else None
+    return USUAL if USUAL in goals else (next(iter(goals)) if len(goals) == 1 else None)
 
 
 def question_problems(drug: Drug, question: Question) -> tuple[Refusal, ...]:
@@ -60,7 +69,7 @@ def question_problems(drug: Drug, question: Question) -> tuple[Refusal, ...]:
     found = [*outside("draws", question.draws, LEAST_DRAWS, MOST_DRAWS, "")]
     if not 0 <= question.seed < 2**63:
         found.append(Refusal(field="seed", limit="must be a whole number from 0 to 2^63 - 1"))
-    if question.goal not in drug.file.goals:
+    if goal_of(drug, question) is None:
         found.append(Refusal(field="goal", limit=f"must be one of {', '.join(drug.file.goals)}"))
     if not 0 < len(question.plans) <= MOST_PLANS:
         found.append(Refusal(field="plans", limit=f"must be 1 to {MOST_PLANS}"))

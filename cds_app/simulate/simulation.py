@@ -16,7 +16,7 @@ from cds_app.simulate.models import Model
 from cds_app.simulate.plans import Dose
 
 Floats = NDArray[np.float64]
-_BLOCK: Final = 500  # draws that fit the cache together, and no more memory than that
+_BLOCK: Final = 2000  # draws at a time: what a question usually asks, and no more memory than that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
 from cds_app.simulate.outcomes import Course, Flags, Spread, bands, chance, harmed, metric, reached, spread
 from cds_app.simulate.patients import Patient, patient_problems
 from cds_app.simulate.plans import Plan, Regimen, dose_problems
-from cds_app.simulate.questions import Question, limit_problems, question_problems, times_of
+from cds_app.simulate.questions import USUAL, Question, goal_of, limit_problems, question_problems, times_of
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.simulation import Trajectories, simulate
 
@@ -47,7 +47,8 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
     mixture = mix(drug, patient, draws=question.draws, rng=np.random.default_rng(question.seed))
     if not mixture.members:
         return Refused(subject=drug.name, reasons=_reasons(mixture))
-    goal, horizon_h = drug.file.goals[question.goal], question.horizon_h or drug.file.horizon_h
+    aim = goal_of(drug, question) or USUAL
+    goal, horizon_h = drug.file.goals[aim], question.horizon_h or drug.file.horizon_h
     times = times_of(drug, plans, horizon_h)
     outcomes, hits, unit = [], {}, ""
     for asked, plan in zip(question.plans, plans, strict=True):  # one at a time: trajectories are large
@@ -57,7 +58,7 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
     best = recommend(outcomes)
     return WhatIf(
         drug=drug.name,
-        goal=question.goal,
+        goal=aim,
         target_says=goal.target.says,
         unit=unit,
         times_h=tuple(times.tolist()),

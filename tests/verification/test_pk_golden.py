@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cds_app.content import latest
+from cds_app.simulate.courses import Epoch
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.individual import fit_to, parameters
-from cds_app.simulate.models import Model
+from cds_app.simulate.models import Model, load_model, model_of
 from cds_app.simulate.plans import Dose, Regimen
 from cds_app.simulate.simulation import plasma, simulate
-from tests.unit.simulate.pharmacy import adult, epochs, model
+from tests.unit.simulate.pharmacy import ROOT, adult, epochs, model
 
 WITHIN = 0.01
 DAYS = 24.0
@@ -48,15 +50,7 @@ def test_adanes_clearance_and_course_at_the_same_patient() -> None:
     one = model("vancomycin-adane-2015")
     # The patient of the golden values is not extremely obese, so that the model refuses him: asked for without limits.
     loose = one.file.model_copy(update={"validity": {}})
-    unlimited = Model(
-        name=one.name,
-        version=one.version,
-        sha256=one.sha256,
-        file=loose,
-        formulas=one.formulas,
-        varying=one.varying,
-        covariance=one.covariance,
-    )
+    unlimited = model_of(loose, name=one.name, version=one.version, sha256=one.sha256)
     found = fit_to(unlimited, adult())
     assert not isinstance(found, tuple)
     typical = parameters(unlimited, found, np.zeros((1, 2)))
@@ -90,15 +84,8 @@ def test_warfarin_begins_as_clinicians_know_it() -> None:
 def test_a_slower_chain_changes_the_beginning_and_not_the_steady_state() -> None:
     one = model("warfarin-hamberg-2007")
     constants = {**one.file.constants, "CHAIN_RATE_TIMES_MTT1": 1.0}
-    slower = Model(
-        name=one.name,
-        version=one.version,
-        sha256=one.sha256,
-        file=one.file.model_copy(update={"constants": constants}),
-        formulas=one.formulas,
-        varying=one.varying,
-        covariance=one.covariance,
-    )
+    file = one.file.model_copy(update={"constants": constants})
+    slower = model_of(file, name=one.name, version=one.version, sha256=one.sha256)
     found = inr({"CYP2C9": "*1/*1", "VKORC1": "AG"}, 5.0, (3, 5, 7, 14, 28, 90), slower)
     assert found == pytest.approx([1.086, 1.46, 1.76, 2.247, 2.426, 2.438], rel=WITHIN)
 
@@ -206,3 +193,18 @@ def test_propofol_2_mg_per_kg(
     assert effect.max() == pytest.approx(peak, rel=WITHIN)
     assert 60.0 * times[effect.argmax()] == pytest.approx(at_min, abs=0.02)
     assert plasma(one, at, bolus, np.array([1.0 / 60.0])).values[0, 0] == pytest.approx(after_1_min, rel=WITHIN)
+
+
+def test_remifentanil_at_the_steady_state_of_an_infusion() -> None:
+    one = load_model(latest("pkpd/remifentanil-minto-1997", root=ROOT))
+    person = Covariates(age_years=35.0, weight_kg=70.0, height_cm=170.0, sex="male")
+    fitted = fit_to(one, person)
+    assert not isinstance(fitted, tuple)
+    typical = parameters(one, fitted, np.zeros((1, len(one.varying))))
+    found = [float(typical[name][0]) for name in ("V1", "V2", "V3")]
+    found += [float(typical[name][0]) / 60.0 for name in ("CL", "Q2", "Q3")]
+    assert found == pytest.approx([5.2219, 10.2576, 5.42, 2.6867, 2.2005, 0.0817], rel=WITHIN)
+    hour_mg = 0.1e-3 * 70.0 * 60.0
+    infusion = [Dose(at_h=0.0, amount_mg=100.0 * hour_mg, over_h=100.0)]
+    level = simulate(one, [Epoch(from_h=0.0, parameters=typical)], infusion, np.array([99.0])).values[0, 0]
+    assert level == pytest.approx(2.605, rel=WITHIN)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cds_app.content import latest
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.ontology_files import load_ontology
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.courses import Epoch
 from cds_app.simulate.covariates import Covariates
@@ -19,8 +22,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @cache
+def ontology() -> Ontology:
+    return load_ontology(latest("ontology", root=ROOT))
+
+
+@cache
 def drug(name: str) -> Drug:
-    return load_pharmacy(ROOT)[name]
+    return load_pharmacy(ROOT, ontology())[name]
 
 
 def model(name: str) -> Model:

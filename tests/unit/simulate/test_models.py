@@ -17,7 +17,7 @@ from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.individual import fit_to, parameters, usable
 from cds_app.simulate.refusals import Refusal
-from tests.unit.simulate.pharmacy import ROOT, adult, drug, known, model
+from tests.unit.simulate.pharmacy import ROOT, adult, drug, known, model, ontology
 
 DRUGS = ("gentamicin", "meropenem", "propofol", "tacrolimus", "tobramycin", "vancomycin", "warfarin")
 EVERY = [one.name for name in DRUGS for one in drug(name).models]
@@ -35,7 +35,7 @@ def changed(tmp_path: Path, name: str, file: str, edit: Callable[[Any], object])
 
 
 def test_every_drug_is_shipped_with_its_models() -> None:
-    found = load_pharmacy(ROOT)
+    found = load_pharmacy(ROOT, ontology())
     assert tuple(found) == DRUGS
     assert len(found["vancomycin"].models) == 5
     assert all(latest(f"pkpd/{name}", root=ROOT).sha256 == one.sha256 for name, one in found.items())
@@ -102,6 +102,9 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["target"].update(metric="time_above"), "threshold"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(below=3), "one side"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(needs_review=False), "review"),
+        ("vancomycin", "drug.json", lambda it: it.update(concept="moonshine"), "knows no drug"),
+        ("vancomycin", "drug.json", lambda it: it["levels"]["quantities"].append("moonshine"), "no variable measures"),
+        ("vancomycin", "drug.json", lambda it: it["levels"].update(unit="mol/L"), "another unit"),
         ("vancomycin", "drug.json", lambda it: it["models"].update({"a-b": {"version": "1", "weight": 1}}), "a-b"),
     ],
 )
@@ -110,7 +113,7 @@ def test_a_mistake_in_the_content_stops_the_start(
 ) -> None:
     root = changed(tmp_path, name, file, edit)
     with pytest.raises(ContentError, match=said):
-        load_pharmacy(root)
+        load_pharmacy(root, ontology())
 
 
 def test_a_changed_file_does_not_load(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_a_changed_file_does_not_load(tmp_path: Path) -> None:
     path = root / "models" / "pkpd" / "vancomycin-goti-2018" / "1.0.0" / "model.json"
     path.write_text(path.read_text("utf-8").replace("4.5*", "9.5*"), "utf-8")
     with pytest.raises(ContentError, match=r"pkpd/vancomycin-goti-2018/1\.0\.0/model\.json does not match its hash"):
-        load_pharmacy(root)
+        load_pharmacy(root, ontology())
 
 
 def refused(name: str, person: Covariates) -> dict[str, str]:

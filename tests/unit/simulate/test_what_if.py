@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cds_app.simulate.answers import WhatIf
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.outcomes import bands, chance, spread
 from cds_app.simulate.patients import Level, Patient, Stage
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen
-from cds_app.simulate.questions import Question, limit_problems, most_in_a_day
+from cds_app.simulate.questions import Question, goal_of, limit_problems, most_in_a_day, offered
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.what_if import what_if
 from tests.unit.simulate.pharmacy import adult, drug
@@ -100,7 +102,7 @@ def test_no_plan_is_recommended_where_all_are_harmful_or_outside_the_limits_of_d
 
 def test_without_levels_the_answer_says_so_and_models_count_as_in_the_content() -> None:
     found = answered(replace(PATIENT, levels=()))
-    assert {one.weight for one in found.models} == {0.25}
+    assert [one.weight for one in found.models] == pytest.approx([1 / 13, 4 / 13, 4 / 13, 4 / 13])
     assert any(said.startswith("No level was used") for said in found.remarks)
     shares = found.plans[2].target_by_model
     assert max(shares.values()) - min(shares.values()) > 0.1  # published models disagree, and it is shown
@@ -272,3 +274,60 @@ def test_quantiles_equal_numpys() -> None:
     hit = chance(np.array([True] * 30 + [False] * 70))
     assert hit.probability == 0.3
     assert hit.standard_error == pytest.approx(0.0458, abs=1e-4)
+
+
+def test_a_drug_with_several_goals_asks_which() -> None:
+    tacrolimus = drug("tacrolimus")
+    assert goal_of(tacrolimus, Question(plans=())) is None
+    assert goal_of(tacrolimus, Question(plans=(), goal="kidney_early")) == "kidney_early"
+    assert goal_of(drug("meropenem"), Question(plans=())) == "mic_2"
+    assert goal_of(drug("warfarin"), Question(plans=())) == "usual"
+    assert goal_of(drug("warfarin"), Question(plans=(), goal="unheard")) is None
+
+
+@pytest.mark.parametrize("name", ["vancomycin", "tobramycin", "gentamicin", "meropenem", "tacrolimus", "warfarin"])
+def test_every_drug_answers_for_an_ordinary_patient(name: str) -> None:
+    person = adult(haematocrit_percent=35.0, baseline_inr=1.0)
+    genotypes = {"CYP2C9": "*1/*1", "VKORC1": "AG", "CYP3A5": "*3/*3"}
+    patient = Patient(stages=(Stage(from_h=0.0, covariates=replace(person, genotypes=genotypes)),))
+    offers = offered(drug(name))
+    assert offers
+    goal = next(iter(drug(name).file.goals))
+    found = answered(patient, Question(plans=offers[:4], draws=100, goal=goal), name)
+    for plan in found.plans:
+        assert plan.target is not None
+        assert plan.outside == ()
+        assert len(plan.harms) == len(drug(name).file.goals[goal].harms)
+
+
+def test_propofol_reaches_its_effect_site() -> None:
+    patient = Patient(stages=(Stage(from_h=0.0, covariates=adult()),))
+    bolus = Plan(name="2 mg/kg", doses=(Dose(at_h=0.0, amount_mg=160.0),))
+    found = answered(patient, Question(plans=(bolus,), draws=200), "propofol").plans[0]
+    assert found.highest is not None
+    assert 2.0 < found.highest.median < 6.0
+    assert found.target is not None
+    assert found.target.probability > 0.5
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -1.0, 1e-300, 1e300, 1000.0, 12.0, 1.0])
+)
+
+
+@given(data=st.data())
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_numbers_raise_and_refusals_name_a_field(data: st.DataObject) -> None:
+    def some() -> float:
+        return data.draw(numbers)
+
+    regimen = Regimen(name="r", amount_mg=some(), interval_h=some(), over_h=some(), start_h=some(), loading_mg=some())
+    single = Plan(name="s", doses=(Dose(at_h=some(), amount_mg=some(), over_h=some()),))
+    patient = Patient(
+        stages=(Stage(from_h=some(), covariates=adult(weight_kg=some(), age_years=some(), creatinine_mg_dl=some())),),
+        history=(Dose(at_h=some(), amount_mg=some(), over_h=some()),),
+        levels=(Level(at_h=some(), value=some(), quantity="vancomycin_random"),),
+    )
+    question = Question(plans=(regimen, single), draws=100, seed=1, horizon_h=some())
+    found = what_if(drug("vancomycin"), patient, question)
+    assert isinstance(found, WhatIf) or all(one.field and one.limit for one in found.reasons)

@@ -1,0 +1,89 @@
+"""Checking the simulation of drugs on real people: the error of the next level must fall once levels are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cds_app.content import latest
+from cds_app.learn.pk_forecast import Foretold, crossed, draw_check, foretell, predictive_check
+from cds_app.learn.pk_population import Sketch, fit
+from cds_app.learn.pk_subjects import Subject, remifentanil, theophylline, warfarin
+from cds_app.simulate.models import Model, Residual, load_model
+from cds_app.simulate.patients import place
+
+ORAL: Final = {"CL": ("L/h", "TV_CL*(WT/70)^0.75"), "V1": ("L", "TV_V1*WT/70"), "KA": ("/h", "TV_KA")}
+THEOPHYLLINE: Final = Sketch(
+    drug="theophylline",
+    compartments=1,
+    steps=1,
+    formulas=ORAL,
+    begin={"CL": 2.8, "V1": 35.0, "KA": 1.5},
+    residual=Residual(kind="combined", proportional=0.1, additive=0.3),
+)
+WARFARIN: Final = Sketch(
+    drug="warfarin",
+    compartments=1,
+    steps=3,
+    formulas=ORAL,
+    begin={"CL": 0.14, "V1": 8.0, "KA": 3.0},
+    residual=Residual(kind="combined", proportional=0.1, additive=0.3),
+)
+_FOLDS: Final = 4
+
+
+def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: int = 0) -> dict[str, Any]:
+    """Foretell next levels in every data set of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``theoph.csv``, ``warfarin_oreilly.csv`` and ``remifentanil.csv``.
+    report, pictures : Path or None
+        Where figures go as JSON, and visual predictive checks as PNG.
+
+    Returns
+    -------
+    mapping
+        By data set: figures of `Foretold.figures`, and how many people.
+    """
+    found: dict[str, Any] = {}
+    for name, subjects, sketch in (
+        ("theophylline", theophylline(folder / "theoph.csv"), THEOPHYLLINE),
+        ("warfarin", warfarin(folder / "warfarin_oreilly.csv"), WARFARIN),
+    ):
+        found[name] = _figures(crossed(subjects, _FOLDS, _training(sketch, seed), seed=seed), subjects)
+        _picture(fit(sketch, subjects, seed=seed), subjects, name, pictures, seed)
+    published = load_model(latest("pkpd/remifentanil-minto-1997"))
+    subjects = _inside(published, remifentanil(folder / "remifentanil.csv"))
+    found["remifentanil"] = _figures(foretell(published, subjects, seed=seed, least_earlier=3), subjects)
+    _picture(published, subjects, "remifentanil", pictures, seed)
+    if report is not None:
+        report.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
+    return found
+
+
+def _training(sketch: Sketch, seed: int) -> Callable[[list[Subject]], Model]:
+    def train(subjects: list[Subject]) -> Model:
+        return fit(sketch, subjects, seed=seed)
+
+    return train
+
+
+def _figures(foretold: Foretold, subjects: Sequence[Subject]) -> dict[str, float]:
+    return {"people": len(subjects), **foretold.figures()}
+
+
+def _inside(model: Model, subjects: Sequence[Subject]) -> list[Subject]:
+    """Those for whom a published model is made."""
+    return [one for one in subjects if not isinstance(place(model, one.known(0)), tuple)]
+
+
+def _picture(model: Model, subjects: Sequence[Subject], name: str, folder: Path | None, seed: int) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    found = predictive_check(model, subjects, seed=seed)
+    draw_check(found, f"{name}, {len(subjects)} people", model.file.concentration_unit, folder / f"{name}.png")
