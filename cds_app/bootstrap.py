@@ -125,7 +125,7 @@ def trials_of(frame: Frame) -> Trials:
     """The pages that simulate, with their models."""
     root = content_root()
     surgery = SurgeryModel.from_artefact(latest(CIRCULATION, root=root))
-    return Trials(frame, pharmacy=load_pharmacy(root), surgery=surgery)
+    return Trials(frame, pharmacy=load_pharmacy(root, frame.opening.knowledge.ontology), surgery=surgery)
 
 
 def static_files() -> Path:

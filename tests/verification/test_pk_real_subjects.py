@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cds_app.bootstrap import knowledge_of
+from cds_app.deps import knowledge_of
 from cds_app.commands.record_files import contents_of
 from cds_app.commands.simulating import situation_of
 from cds_app.learn.pk import evaluate

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.deps import cabinet_of
 from cds_app.commands.governing import audit
 from cds_app.commands.issuing import VARIABLE, issuers, keys
 from cds_app.commands.trusting import clients
+from cds_app.deps import cabinet_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.settings import Settings
 from tests.trust import ec_key, key_set

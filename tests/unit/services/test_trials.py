@@ -1,4 +1,4 @@
-"""Simulations on the pages: of what the chart says, with the same chance for the same facts, and refused where they must."""
+"""Simulations on the pages: of what the chart says, with the same chance for the same facts, and refused by field."""
 
 from __future__ import annotations
 
