@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 WIDTHS = (320, 360, 480, 1280)
-PAGES = ("now", "trend", "why", "why?risk=sepsis&change=1", "options", "history", "about", "now?back=6")
+PAGES = (
+    *("now", "now?back=6", "trend", "why", "why?risk=sepsis&change=1"),
+    *("what-if", "what-if?drug=warfarin", "operation", "options", "history", "about"),
+)
 CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
   const outer = text.ownerSVGElement.getBoundingClientRect(), inner = text.getBoundingClientRect();
   return inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5
@@ -163,3 +166,22 @@ def test_first_paint_is_quick_and_pages_are_small(sidebar: tuple[Watched, str]) 
     page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0")
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     assert paint <= 5_000  # a page that hangs; how quick it is in truth is measured by `twinline bench`
+
+
+def test_a_dose_is_changed_by_buttons_slider_and_keys_and_told_anew(sidebar: tuple[Watched, str]) -> None:
+    from playwright.sync_api import expect
+
+    watched, root = sidebar
+    page = watched.page
+    page.set_default_timeout(30_000)
+    page.goto(f"{root}/what-if?drug=meropenem")
+    before = page.inner_text("#simulated")
+    page.click("button[aria-label='Dose more']")
+    expect(page.locator("#simulated")).not_to_have_text(before, timeout=30_000)
+    page.focus("input[aria-label='Dose, slider']")
+    page.keyboard.press("Home")
+    least = page.locator("#dose").get_attribute("min") or ""
+    expect(page.locator("#dose")).to_have_value(f"{float(least):g}")
+    page.select_option("#drug", "gentamicin")
+    page.wait_for_url("**/what-if?drug=gentamicin")
+    watched.assert_clean()

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cds_app.deps import knowledge_of
 from cds_app.commands.record_files import contents_of
 from cds_app.commands.simulating import situation_of
+from cds_app.deps import knowledge_of
 from cds_app.learn.pk import evaluate
 from cds_app.score.situation import Situation
 from cds_app.settings import Settings
