@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 from flask import Flask
@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
             self._say(200, ehr.configuration())
         elif place == "/.well-known/openid-configuration" and ehr.openid is not None:
             self._say(200, ehr.openid)
+        elif self.path.startswith("/authorize?"):
+            self._say(303, b"", self._agreed())
         elif self.path == "/jwks":
             self._say(200, ehr.jwks)
         elif place == "/metadata":
@@ -89,14 +91,19 @@ class Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, _Server)
         return self.server.ehr
 
-    def _say(self, status: int, value: object) -> None:
+    def _agreed(self) -> str:
+        """Where a browser goes whose user agrees."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        return f"{asked['redirect_uri']}?{urlencode(self._ehr().authorise(self.path))}"
+
+    def _say(self, status: int, value: object, location: str = "") -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         # SMART's documents are JSON whatever a server calls them; FHIR's are not.
         self.send_header("Content-Type", "application/fhir+json" if self.path.endswith("metadata") else "text/html")
         self.send_header("Content-Length", str(len(body)))
         if 300 <= status < 400:
-            self.send_header("Location", f"{self._ehr().root}/elsewhere")
+            self.send_header("Location", location or f"{self._ehr().root}/elsewhere")
         self.end_headers()
         self.wfile.write(body)
 

@@ -253,7 +253,11 @@ class Visits:
             expected = Expected(
                 endpoints=endpoints, client_id=issuer.client_id, base=issuer.iss, nonce=None, subject=held.subject
             )
-            self._id_tokens.check(grant.id_token, expected, now.timestamp())
+            try:
+                self._id_tokens.check(grant.id_token, expected, now.timestamp())
+            except DataUnavailable as error:
+                # The refresh token is used up, and the answer came from the token endpoint itself: go on with it.
+                _LOG.warning("id-token-unchecked", code=error.code, field=error.field or "")
 
     def _keep(self, drawer: Drawer, held: Held, now: datetime, change: Callable[[Held], Held]) -> None:
         """Write down what became of our claim; others may have looked at the visit meanwhile."""

@@ -280,6 +280,37 @@ def test_an_id_token_without_a_key_name_is_not_tried_with_every_key(launcher: La
     refused(launcher, browser, launcher.launch(browser), 403, "who you are")
 
 
+@pytest.mark.parametrize(
+    ("config", "jwks", "status", "words"),
+    [
+        ({"issuer": ..., "jwks_uri": ...}, None, 403, "who you are"),
+        ({}, b"ZQX", 502, "cannot be used"),
+        ({}, {"keys": []}, 403, "who you are"),
+        ({"jwks_uri": "http://127.0.0.1:9/keys"}, None, 502, "cannot be used"),
+    ],
+)
+def test_an_id_token_that_cannot_be_checked_makes_no_visit(
+    launcher: Launcher, *, config: dict[str, Any], jwks: Any, status: int, words: str
+) -> None:
+    launcher.ehr.config = config
+    launcher.ehr.jwks = jwks if jwks is not None else launcher.ehr.jwks
+    browser = launcher.browser()
+    refused(launcher, browser, launcher.launch(browser), status, words)
+
+
+def test_a_store_that_is_down_is_said_plainly_and_embedded_by_nobody(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object) -> None:
+        raise DependencyDown("ZQX")
+
+    monkeypatch.setattr(launcher.cabinet, "all", down)
+    response = launcher.begin(launcher.browser())
+    assert (response.status_code, response.headers["Refresh"]) == (503, "1")
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert HIDDEN not in response.text
+
+
 def test_without_keys_of_our_own_nothing_is_launched(launcher: Launcher) -> None:
     for one in launcher.cabinet.all("signing-key", FROZEN):
         launcher.cabinet.take("signing-key", one.name, FROZEN)

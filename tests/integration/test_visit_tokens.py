@@ -167,6 +167,20 @@ def test_an_authorisation_server_that_is_down_ends_nothing(launcher: Launcher) -
     assert token(launcher, browser, visit) in launcher.ehr.access
 
 
+def test_a_refresh_is_not_lost_because_the_issuers_keys_cannot_be_had(
+    deps: Deps, launcher: Launcher, clock: FrozenClock
+) -> None:
+    browser, visit = began(launcher)
+    launcher.ehr.jwks = b"ZQX"
+    launcher.clock.forward(minutes=10)
+    restarted = visits_of(deps, launcher.cabinet, clock)  # it has not read the keys yet
+    with capture_logs() as lines:
+        assert restarted.token(browser, visit, clock.at) in launcher.ehr.access
+    assert [line["event"] for line in lines] == ["id-token-unchecked"]
+    assert restarted.token(browser, visit, clock.at) in launcher.ehr.access
+    assert launcher.ehr.requests_for("refresh_token") == 1
+
+
 def test_an_issuer_that_was_removed_gives_no_more_tokens(launcher: Launcher) -> None:
     browser, visit = began(launcher)
     Issuers(launcher.cabinet).remove("north", launcher.clock.at)
