@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cds_app.bootstrap import knowledge_of
 from cds_app.commands.record_files import contents_of
 from cds_app.commands.simulating import situation_of
+from cds_app.domain.units import UnitConverter
 from cds_app.learn.pk import evaluate
 from cds_app.score.situation import Situation
-from cds_app.settings import Settings
 from cds_app.simulate.averaging import mix
 from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.patients import Patient, patient_problems
 from cds_app.simulate.simulation import simulate
-from tests.unit.simulate.pharmacy import ROOT, drug
+from tests.unit.simulate.pharmacy import ROOT, drug, ontology
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -48,15 +47,15 @@ def test_volunteers_levels_are_foretold_better_with_their_own(tmp_path: Path) ->
 
 
 def test_patients_vancomycin_is_foretold_better_with_their_own_levels() -> None:
-    knowledge, vancomycin = knowledge_of(Settings()), drug("vancomycin")
+    vancomycin, units = drug("vancomycin"), UnitConverter(ontology())
     errors: list[tuple[float, float]] = []
     for file in sorted(folder("mimic_fhir").glob("*.json.gz")):
         for name, entries in contents_of(file).patients:
-            whole = situation_of(name, entries, None, knowledge)
+            whole = situation_of(name, entries, None, ontology(), units)
             levels = [one for key in vancomycin.file.levels.quantities for one in whole.series(key)]
             for level in levels:
                 now = level.when - JUST_BEFORE
-                then = Situation(ontology=knowledge.ontology, facts=whole.facts, now=now, measured=whole.measured)
+                then = Situation(ontology=ontology(), facts=whole.facts, now=now, measured=whole.measured)
                 charted = patient_of(then, vancomycin)
                 if isinstance(charted, Charted) and charted.patient.levels:
                     errors.extend(both(charted.patient, level.value))
