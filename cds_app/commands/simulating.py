@@ -269,3 +269,4 @@ def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
         within = "within" if harm.within else "over"
         yield f"    {100 * harm.chance.probability:.0f} % {harm.says} ({within} {100 * harm.at_most:.0f} %)"
     yield from (f"    outside limits: {one.field} {one.limit}" for one in plan.outside)
+    yield from (f"    not known by then: {said}" for said in plan.unchecked)

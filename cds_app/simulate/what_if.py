@@ -124,17 +124,19 @@ def _part(member: Member, patient: Patient, plan: Plan, times: Floats) -> Course
 
 def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, course: Course) -> PlanOutcome:
     hits = reached(goal.target, course)
+    harms = [(harm, _harm(harm, course)) for harm in goal.harms]
     return PlanOutcome(
         name=asked.name,
         bands=tuple(tuple(row) for row in bands(course.trajectories.values).tolist()),
         target=None if hits is None else chance(hits),
         target_by_model={} if hits is None else _by_model(mixture, hits),
-        harms=tuple(one for harm in goal.harms if (one := _harm(harm, course)) is not None),
+        harms=tuple(one for _, one in harms if one is not None),
         auc24_steady=_spread(course, "auc24_steady"),
         auc24_last=_spread(course, "auc24_last"),
         trough=_spread(course, "trough"),
         highest=_spread(course, "highest"),
         outside=limit_problems(drug, asked),
+        unchecked=tuple(harm.says for harm, one in harms if one is None),
     )
 
 
