@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,6 @@ from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
 from cds_app.services.grants import Granting
 from cds_app.services.id_tokens import IdTokens
-from cds_app.services.issuers import Issuers
 from cds_app.services.keys import Keys
 from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
@@ -102,11 +100,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         answering.turns,
         simulated=deps.settings.simulated_time,
     )
-    issuers, frame = Issuers(deps.ehrs.cabinet), Frame(opening, content_root() / "templates" / "sidebar")
-
-    def frames(iss: str) -> Sequence[str]:
-        found = issuers.at(iss, deps.clock.now())
-        return found.frames if found is not None else ()
+    frame = Frame(opening, content_root() / "templates" / "sidebar")
 
     return Bedside(
         visits=smart.visits,
@@ -116,7 +110,6 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         trials=trials_of(frame),
         deciding=Deciding(opening, listening, deps.drafts, deps.meter),
         clock=deps.clock,
-        frames=frames,
         own_origin=smart.origin,
     )
 

@@ -14,17 +14,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.record_files import Entries, contents_of
-from cds_app.content import content_root
-from cds_app.deps import knowledge_of
+from cds_app.content import content_root, latest
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
+from cds_app.domain.units import UnitConverter
 from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.reading import read
 from cds_app.score.situation import Situation
 from cds_app.services.chronicle import tell
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.settings import Settings
 from cds_app.simulate.answers import PlanOutcome, WhatIf
 from cds_app.simulate.chart import Charted, Extra, mass_mg, patient_of
 from cds_app.simulate.drugs import Drug
@@ -96,12 +96,13 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
     Exit status 0: answered; 1: refused, with every reason; 2: the files are not what they should be.
     """
     quiet_logs()
-    asked, knowledge = plan_file(plan), knowledge_of(Settings())
-    drug = load_pharmacy(content_root(), knowledge.ontology).get(asked.drug)
+    asked, ontology = plan_file(plan), load_ontology(latest("ontology"))
+    drug = load_pharmacy(content_root(), ontology).get(asked.drug)
     if drug is None:
         raise DataError("names a drug that cannot be simulated", field="drug")
     patient, entries = _only_patient(record)
-    charted = patient_of(situation_of(patient, entries, asked.at, knowledge), drug, _extra(asked))
+    situation = situation_of(patient, entries, asked.at, ontology, UnitConverter(ontology))
+    charted = patient_of(situation, drug, _extra(asked))
     found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked)
     if as_json:
         click.echo(json.dumps(_whole(found, charted), sort_keys=True, ensure_ascii=False))
@@ -141,14 +142,16 @@ def _only_patient(file: Path) -> tuple[str, Entries]:
     return patients[0]
 
 
-def situation_of(patient: str, entries: Entries, at: datetime | None, knowledge: Knowledge) -> Situation:
+def situation_of(
+    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter
+) -> Situation:
     """The patient at an instant, with what was known by then; else at the newest time that the record tells."""
     told = [one.at for one in tell(entries) if one.at is not None]
     now = at.astimezone(UTC) if at is not None else max(told, default=datetime.now(UTC))
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
-    reading = read([bundle], patient=patient, ontology=knowledge.ontology, units=knowledge.units, learned=now, now=now)
+    reading = read([bundle], patient=patient, ontology=ontology, units=units, learned=now, now=now)
     timeline = Timeline.of(reading.facts)
-    return Situation(ontology=knowledge.ontology, facts=timeline.facts, now=now, measured=timeline.measured)
+    return Situation(ontology=ontology, facts=timeline.facts, now=now, measured=timeline.measured)
 
 
 def _extra(asked: PlanFile) -> Extra:
@@ -266,3 +269,4 @@ def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
         within = "within" if harm.within else "over"
         yield f"    {100 * harm.chance.probability:.0f} % {harm.says} ({within} {100 * harm.at_most:.0f} %)"
     yield from (f"    outside limits: {one.field} {one.limit}" for one in plan.outside)
+    yield from (f"    not known by then: {said}" for said in plan.unchecked)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cds_app.content import latest
 from cds_app.learn.pk_forecast import Foretold, crossed, draw_check, foretell, predictive_check
 from cds_app.learn.pk_population import Sketch, fit
-from cds_app.learn.pk_subjects import Subject, remifentanil, theophylline, warfarin
+from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.simulate.models import Model, Residual, load_model
 from cds_app.simulate.patients import place
 
@@ -31,6 +31,16 @@ WARFARIN: Final = Sketch(
     begin={"CL": 0.14, "V1": 8.0, "KA": 3.0},
     residual=Residual(kind="combined", proportional=0.1, additive=0.3),
 )
+QUINIDINE: Final = Sketch(
+    drug="quinidine",
+    compartments=1,
+    steps=1,
+    formulas={"CL": ("L/h", "TV_CL*(WT/70)^0.75"), "V1": ("L", "TV_V1*WT/70")},
+    begin={"CL": 12.0, "V1": 220.0},
+    residual=Residual(kind="combined", proportional=0.2, additive=0.3),
+    fixed={"KA": ("/h", "1.0")},
+    iterations=10,
+)
 _FOLDS: Final = 4
 
 
@@ -40,7 +50,7 @@ def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: 
     Parameters
     ----------
     folder : Path
-        With ``theoph.csv``, ``warfarin_oreilly.csv`` and ``remifentanil.csv``.
+        With ``theoph.csv``, ``warfarin_oreilly.csv``, ``quinidine.csv`` and ``remifentanil.csv``.
     report, pictures : Path or None
         Where figures go as JSON, and visual predictive checks as PNG.
 
@@ -53,6 +63,7 @@ def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: 
     for name, subjects, sketch in (
         ("theophylline", theophylline(folder / "theoph.csv"), THEOPHYLLINE),
         ("warfarin", warfarin(folder / "warfarin_oreilly.csv"), WARFARIN),
+        ("quinidine", quinidine(folder / "quinidine.csv"), QUINIDINE),
     ):
         found[name] = _figures(crossed(subjects, _FOLDS, _training(sketch, seed), seed=seed), subjects)
         _picture(fit(sketch, subjects, seed=seed), subjects, name, pictures, seed)

@@ -7,7 +7,7 @@ is ``TV * size * exp(eta)``, so that the next typical value is the mean of what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,6 @@ from cds_app.simulate.posterior import Posterior, log_error, sample_posterior
 from cds_app.simulate.simulation import plasma
 
 Floats = NDArray[np.float64]
-ITERATIONS: Final = 30
 _DRAWS: Final = 200
 _LEAST_OMEGA2: Final = 1e-3
 
@@ -40,6 +39,10 @@ class Sketch:
         Typical values to begin with.
     residual : Residual
         To begin with; ``combined``.
+    fixed : mapping of str to (unit, formula)
+        Parameters that the data say too little of: the same in everybody.
+    iterations : int
+        After so many nothing moves any more but by chance.
     """
 
     drug: str
@@ -48,9 +51,11 @@ class Sketch:
     formulas: Mapping[str, tuple[str, str]]
     begin: Mapping[str, float]
     residual: Residual
+    fixed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    iterations: int = 30
 
 
-def fit(sketch: Sketch, subjects: Sequence[Subject], *, seed: int, iterations: int = ITERATIONS) -> Model:
+def fit(sketch: Sketch, subjects: Sequence[Subject], *, seed: int) -> Model:
     """Estimate typical values, covariance and residual error.
 
     Parameters
@@ -61,7 +66,7 @@ def fit(sketch: Sketch, subjects: Sequence[Subject], *, seed: int, iterations: i
     typical, residual = dict(sketch.begin), sketch.residual
     covariance = np.diag(np.full(len(sketch.formulas), 0.2))
     rng = np.random.default_rng(seed)
-    for _ in range(iterations):
+    for _ in range(sketch.iterations):
         model = written(sketch, typical, covariance, residual)
         found = [_posterior(model, one, rng) for one in subjects]
         etas = np.stack([one.etas for _, one in found])  # (subjects, draws, parameters)
@@ -87,7 +92,8 @@ def written(sketch: Sketch, typical: Mapping[str, float], covariance: Floats, re
         "parameters": [
             {"name": name, "unit": unit, "value": text, "omega2": float(variances[n])}
             for n, (name, (unit, text)) in enumerate(sketch.formulas.items())
-        ],
+        ]
+        + [{"name": name, "unit": unit, "value": text} for name, (unit, text) in sketch.fixed.items()],
         "covariances": [
             {"of": [names[i], names[j]], "value": float(covariance[i, j])} for i in range(len(names)) for j in range(i)
         ],

@@ -1,7 +1,8 @@
 """Real people whose drug levels were published, read into what the simulation takes.
 
 Theophylline (Boeckmann, Sheiner and Beal 1994, NONMEM users guide), warfarin (O'Reilly, Circulation 1968;38:169, as in
-Holford, Clin Pharmacokinet 1986;11:483) and remifentanil (Minto, Anesthesiology 1997;86:10): published teaching sets.
+Holford, Clin Pharmacokinet 1986;11:483), quinidine (Verme, Ther Drug Monit 1992, as in Pinheiro and Bates 2000) and
+remifentanil (Minto, Anesthesiology 1997;86:10): published teaching sets.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cds_app.simulate.patients import Level, Patient, Stage
 from cds_app.simulate.plans import Dose
 
 _LEVEL = "level"
+_STEADY_DOSES = 12  # after so many at one interval nothing changes any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,39 @@ def warfarin(file: Path) -> list[Subject]:
         if doses:
             found.append(_subject(f"warfarin {name}", person, doses, seen["TIME"], seen["value"]))
     return [one for one in found if one.levels]
+
+
+def quinidine(file: Path) -> list[Subject]:
+    """136 patients on oral quinidine, mg/L, 1 to 11 levels each, over days to months.
+
+    Notes
+    -----
+    Where a row gives an interval, the dose had been taken so for long: as many doses before it are put in, back to the
+    one recorded last.
+    """
+    rows = _table(file, ("Subject", "time", "conc", "dose", "interval", "Age", "Weight"))
+    found = []
+    for name, some in rows.groupby("Subject"):
+        person = Covariates(age_years=float(some["Age"].iloc[0]), weight_kg=float(some["Weight"].iloc[0]))
+        given, seen = some[some["dose"].notna()], some[some["conc"].notna()]
+        table = given[["time", "dose", "interval"]].to_numpy(np.float64)
+        if len(table) and len(seen):
+            found.append(_subject(f"quinidine {name}", person, _steady(table), seen["time"], seen["conc"]))
+    return [one for one in found if one.levels]
+
+
+def _steady(table: np.ndarray) -> tuple[Dose, ...]:
+    """Doses from rows (time h, mg, interval h or NaN)."""
+    found: dict[float, float] = {}
+    last = -np.inf
+    for at, amount, interval in table:
+        before = int(_STEADY_DOSES) if interval > 0.0 else 0
+        for n in range(before, -1, -1):
+            earlier = float(at - n * interval) if n else float(at)
+            if earlier > last:
+                found[earlier] = float(amount)
+        last = float(at)
+    return tuple(Dose(at_h=at, amount_mg=amount, route="oral") for at, amount in sorted(found.items()))
 
 
 def remifentanil(file: Path) -> list[Subject]:

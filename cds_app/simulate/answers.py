@@ -52,6 +52,8 @@ class PlanOutcome:
     auc24_steady, auc24_last, trough, highest : Spread or None
     outside : tuple of Refusal
         Limits of doses that the plan breaks: it was simulated, and cannot be recommended.
+    unchecked : tuple of str
+        Harms of which the plan has no figure by the horizon: it cannot be recommended either.
     """
 
     name: str
@@ -64,11 +66,13 @@ class PlanOutcome:
     trough: Spread | None
     highest: Spread | None
     outside: tuple[Refusal, ...]
+    unchecked: tuple[str, ...] = ()
 
     @property
     def within_limits(self) -> bool:
         """Whether it may be recommended."""
-        return not self.outside and self.target is not None and all(one.within for one in self.harms)
+        known = self.target is not None and not self.unchecked
+        return known and not self.outside and all(one.within for one in self.harms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.averaging import Member, Mixture, mix
+from cds_app.simulate.comparing import Comparison
 from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
 from cds_app.simulate.outcomes import Course, Flags, Spread, bands, chance, harmed, metric, reached, spread
 from cds_app.simulate.patients import Patient, patient_problems
 from cds_app.simulate.plans import Plan, Regimen, dose_problems
 from cds_app.simulate.questions import USUAL, Question, goal_of, limit_problems, question_problems, times_of
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.simulation import Trajectories, simulate
 
 Floats = NDArray[np.float64]
 _NORMAL_90: Final = 1.6448536269514722
@@ -50,9 +50,10 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
     aim = goal_of(drug, question) or USUAL
     goal, horizon_h = drug.file.goals[aim], question.horizon_h or drug.file.horizon_h
     times = times_of(drug, plans, horizon_h)
+    comparison = Comparison(mixture, patient, times)
     outcomes, hits, unit = [], {}, ""
     for asked, plan in zip(question.plans, plans, strict=True):  # one at a time: trajectories are large
-        course = _course(mixture, patient, plan, times)
+        course = comparison.course(plan)
         unit, hits[plan.name] = course.trajectories.unit, reached(goal.target, course)
         outcomes.append(_outcome(drug, goal, mixture, asked, course))
     best = recommend(outcomes)
@@ -90,51 +91,21 @@ def _laid_out(asked: Regimen | Plan, horizon_h: float) -> Plan:
     return asked.until(horizon_h) if isinstance(asked, Regimen) else asked
 
 
-def _course(mixture: Mixture, patient: Patient, plan: Plan, times: Floats) -> Course:
-    """A plan given to every virtual patient of every model, in one stack."""
-    parts = [_part(one, patient, plan, times) for one in mixture.members if len(one.etas)]
-    first = parts[0].trajectories
-    areas = [one.trajectories.area for one in parts]
-    steady = [one.steady_area for one in parts]
-    return Course(
-        plan=plan,
-        trajectories=Trajectories(
-            times_h=times,
-            values=np.vstack([one.trajectories.values for one in parts]),
-            unit=first.unit,
-            area=None if any(one is None for one in areas) else np.vstack([one for one in areas if one is not None]),
-        ),
-        steady_area=None
-        if any(one is None for one in steady)
-        else np.concatenate([one for one in steady if one is not None]),
-    )
-
-
-def _part(member: Member, patient: Patient, plan: Plan, times: Floats) -> Course:
-    model = member.placed.model
-    epochs, _ = member.placed.epochs(member.etas)
-    plain = model.file.response == "none"
-    found = simulate(model, epochs, (*patient.history, *plan.doses), times, area=plain)
-    daily_mg = plan.daily_mg
-    steady = None
-    if plain and daily_mg is not None:
-        steady = daily_mg * model.file.dose_fraction * model.file.concentration_per_mg_l / epochs[-1].parameters["CL"]
-    return Course(plan=plan, trajectories=found, steady_area=steady)
-
-
 def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, course: Course) -> PlanOutcome:
     hits = reached(goal.target, course)
+    harms = [(harm, _harm(harm, course)) for harm in goal.harms]
     return PlanOutcome(
         name=asked.name,
         bands=tuple(tuple(row) for row in bands(course.trajectories.values).tolist()),
         target=None if hits is None else chance(hits),
         target_by_model={} if hits is None else _by_model(mixture, hits),
-        harms=tuple(one for harm in goal.harms if (one := _harm(harm, course)) is not None),
+        harms=tuple(one for _, one in harms if one is not None),
         auc24_steady=_spread(course, "auc24_steady"),
         auc24_last=_spread(course, "auc24_last"),
         trough=_spread(course, "trough"),
         highest=_spread(course, "highest"),
         outside=limit_problems(drug, asked),
+        unchecked=tuple(harm.says for harm, one in harms if one is None),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,8 +36,6 @@ class Bedside:
 
     Parameters
     ----------
-    frames : callable
-        Origins that may show the pages of visits from an issuer in a frame.
     own_origin : str
         Of this service, as browsers say it.
     """
@@ -49,7 +47,6 @@ class Bedside:
     trials: Trials
     deciding: Deciding
     clock: Clock
-    frames: Callable[[str], Sequence[str]]
     own_origin: str
 
 
@@ -186,7 +183,7 @@ def _here(desk: Bedside, visit_id: str, *, used: bool = True) -> _Here:
     """The visit of this request. A page that asks by itself does not keep the visit alive."""
     browser = browser_of(request)
     visit = desk.visits.open(browser, visit_id, desk.clock.now(), used=used)
-    g.frames = desk.frames(visit.issuer)
+    g.frames = visit.frames
     return _Here(visit=visit, browser=browser, desk=desk)
 
 

@@ -12,7 +12,7 @@ from cds_app.errors import DataError
 from cds_app.learn.pk import THEOPHYLLINE
 from cds_app.learn.pk_forecast import draw_check, foretell, predictive_check
 from cds_app.learn.pk_population import fit, written
-from cds_app.learn.pk_subjects import Subject, remifentanil, theophylline, warfarin
+from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.models import Model, Residual
 from cds_app.simulate.patients import Level, Placed, place
@@ -49,7 +49,7 @@ def people(count: int, seed: int) -> list[Subject]:
 
 @pytest.mark.slow
 def test_known_parameters_come_back() -> None:
-    found = fit(THEOPHYLLINE, people(25, seed=1), seed=2, iterations=12)
+    found = fit(replace(THEOPHYLLINE, iterations=12), people(25, seed=1), seed=2)
     for name, value in TRUTH.items():
         # spread between people over the root of 25: 4 to 8 %
         assert found.file.constants[f"TV_{name}"] == pytest.approx(value, rel=0.15)
@@ -93,6 +93,19 @@ def test_published_tables_are_read(tmp_path: Path) -> None:
     assert len(one.doses) == 1
     assert one.doses[0].amount_mg == pytest.approx(70.0 * 20.0 / 1000.0)
     assert one.doses[0].over_h == pytest.approx(20.0 / 60.0)
+
+
+def test_doses_taken_at_an_interval_before_a_row_are_put_in(tmp_path: Path) -> None:
+    path = tmp_path / "quinidine.csv"
+    path.write_text(
+        "Subject,time,conc,dose,interval,Age,Weight\n"
+        "1,0,,200,,60,80\n1,20,,200,6,60,80\n1,24,1.5,,,60,80\n2,100,,300,8,60,80\n2,108,2.5,,,60,80\n3,1,,200,,60,80\n",
+        "utf-8",
+    )
+    one, two = quinidine(path)
+    assert [dose.at_h for dose in one.doses] == [0.0, 2.0, 8.0, 14.0, 20.0]
+    assert [(level.at_h, level.value) for level in one.levels] == [(24.0, 1.5)]
+    assert [dose.at_h for dose in two.doses] == [100.0 - 8.0 * n for n in range(12, -1, -1)]
 
 
 def test_a_table_that_lacks_a_column_is_named(tmp_path: Path) -> None:

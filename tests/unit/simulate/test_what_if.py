@@ -331,3 +331,10 @@ def test_no_numbers_raise_and_refusals_name_a_field(data: st.DataObject) -> None
     question = Question(plans=(regimen, single), draws=100, seed=1, horizon_h=some())
     found = what_if(drug("vancomycin"), patient, question)
     assert isinstance(found, WhatIf) or all(one.field and one.limit for one in found.reasons)
+
+
+def test_a_plan_whose_harm_cannot_be_seen_by_the_horizon_is_not_recommended() -> None:
+    late = every_12_h(1000.0, name="late", interval_h=24.0, start_h=1.0)
+    found = answered(question=replace(QUESTION, plans=(late,), current=None, horizon_h=24.0))
+    assert found.plans[0].unchecked == ("trough above 20 mg/L: kidney injury becomes likelier",)
+    assert found.recommended is None

@@ -55,6 +55,7 @@ class Page:
             patient=patient,
             user="Practitioner/7",
             scopes=frozenset({"patient/*.cruds"}),
+            frames=(EHR,),
             began=self.deps.clock.now(),
         )
         smart = smart_of(self.deps)
