@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import FileSystemLoader
 
 from cds_app.errors import DependencyDown, Forbidden, LaunchRefused, TwinlineError
+from cds_app.pages.rendering import html_environment, page
 from cds_app.ports import Clock
 from cds_app.services.grants import JWKS_PATH
 from cds_app.services.launching import CALLBACK_PATH, Launching
 from cds_app.services.signing import MAX_AGE_S, SigningKeys
 from cds_app.services.visits import Visits
 from cds_app.web.browser import browser_of, check_form, set_browser
+from cds_app.web.pages import as_page
 
 LAUNCH_PATH: Final = "/smart/launch"
 LOGOUT_PATH: Final = "/smart/logout"
@@ -87,7 +89,7 @@ def blueprint(smart: Smart) -> Blueprint:
         browser, visit = browser_of(request), request.form.get("visit", "")
         check_form(request, browser, visit, smart.origin)
         smart.visits.close(browser, visit)
-        return pages.page("logged_out.html", 200)
+        return pages.page("logged_out", 200)
 
     @routes.get(JWKS_PATH)
     def jwks() -> ResponseReturnValue:
@@ -108,44 +110,35 @@ class _Pages:
 
     def __init__(self, smart: Smart) -> None:
         self._smart = smart
-        self._templates = Environment(
-            loader=FileSystemLoader(smart.templates / "sidebar"),
-            undefined=StrictUndefined,
-            autoescape=select_autoescape(("html",)),
-        )
+        self._templates = html_environment(FileSystemLoader(smart.templates / "sidebar"))
 
     def page(self, name: str, status: int, **words: object) -> Response:
         """A page that holds nothing of the request."""
-        response = Response(self._templates.get_template(name).render(**words), status=status, mimetype="text/html")
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
-            f"frame-ancestors {self._ancestors()}"
-        )
-        _guard(response)
-        return response
+        html = page(self._templates, name, words)
+        return as_page(Response(html, status=status, mimetype="text/html"), self._ancestors())
 
     def refused(self, error: LaunchRefused) -> Response:
         """A launch that leads nowhere."""
         _LOG.warning("launch-refused", reason=error.reason, status=error.status)
-        return self.page("launch_failed.html", error.status, message=error.message)
+        return self.page("launch_failed", error.status, message=error.message)
 
     def failed(self, error: TwinlineError) -> Response:
         """Anything else that is ours to say."""
         _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
         message = "Twinline cannot do this at the moment." if error.status == 503 else "This form cannot be used."
-        response = self.page("launch_failed.html", error.status, message=message)
+        response = self.page("launch_failed", error.status, message=message)
         if error.status == 503:
             response.headers["Retry-After"] = str(error.retry_after_s)
         if error.status == 503 and request.method == "GET":
             response.headers["Refresh"] = str(error.retry_after_s)  # nothing is used up: the browser tries again itself
         return response
 
-    def _ancestors(self) -> str:
+    def _ancestors(self) -> Sequence[str]:
         """Who may embed the page: EHRs that are registered, so that their users see it. It has nothing to click on."""
         try:
-            return " ".join(self._smart.launching.frames(self._smart.clock.now())) or "'none'"
+            return self._smart.launching.frames(self._smart.clock.now())
         except TwinlineError:
-            return "'none'"
+            return ()
 
 
 class _Published:
