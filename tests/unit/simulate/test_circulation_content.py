@@ -69,6 +69,7 @@ def without(*path: str) -> Callable[[dict[str, Any]], object]:
         ("circulation.json", ("constants",)),
         ("circulation.json", ("constants", "values", "venous_compliance")),
         ("circulation.json", ("baroreflex", "source")),
+        ("circulation.json", ("settling", "values", "volume_lag_s")),
         ("surface.json", ("coefficients", "output")),
         ("surface.json", ("range", "resistance")),
         ("drugs.json", ("propofol_kinetics", "values", "v1_l")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_what_no_circulation_has_together_is_refused() -> None:
     assert refused(fitted(**together)) == {"model": "unsuitable"}
     torn: dict[str, Any] = {"map": seen(130.0), "cardiac_output": seen(2.0), "pulse_pressure": seen(100.0)}
     assert refused(fitted(**torn)) == {"model": "unsuitable"}
+
+
+def test_a_rate_that_no_candidate_can_have_is_refused() -> None:
+    about = known(patient(), SURGERY.bounds)
+    assert isinstance(about, Known)
+    parts, rng = SURGERY.model.circulation, np.random.default_rng(1)
+    found = fit(replace(about, heart_rate=900.0), parts.surface, parts.constants, SURGERY.priors, rng, draws=50)
+    assert refused(found) == {"model": "unsuitable"}
 
 
 def test_enough_candidates_are_effective_in_ordinary_patients() -> None:
