@@ -28,6 +28,9 @@ FREEDOM: Final = 5.0
 LEAST_EFFECTIVE: Final = 100.0
 LEAST_SHARE: Final = 0.05
 LEAST_PROPOSED: Final = 1000
+FARTHEST_SD: Final = 6.0
+"""Nobody is farther from the typical person in any parameter: one in a thousand million would be."""
+
 _PRIOR_SHARE: Final = 0.1
 _WIDER: Final = 1.3
 _STEP: Final = 0.02
@@ -90,7 +93,10 @@ def sample_posterior(
         return _prior(root, draws, rng)
 
     def density(z: Floats) -> Floats:
-        return np.asarray(-0.5 * np.sum(z * z, axis=1) + log_likelihood(placed, patient, z @ root.T))
+        near = np.abs(z).max(axis=1) <= FARTHEST_SD
+        kept = np.where(near[:, None], z, 0.0)
+        found = -0.5 * np.sum(kept * kept, axis=1) + log_likelihood(placed, patient, kept @ root.T)
+        return np.asarray(np.where(near, found, -np.inf))
 
     mode, curvature = find_mode(density, len(root), rng)
     around = np.asarray(np.linalg.inv(curvature), np.float64)
