@@ -172,9 +172,11 @@ def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | N
     """As the administration or its order says, else the drug's usual; None for any that is neither iv nor oral."""
     said = [one.dosing.route for one in (given, order) if one is not None and one.dosing is not None]
     known = next((one for one in said if one), "")
-    if known == "iv" or known == "oral":  # noqa: PLR1714 - narrows the type
-        return known
-    return drug.file.routes[0] if known == "" else None
+    if known == "iv":
+        return "iv"
+    if known == "oral":
+        return "oral"
+    return drug.file.routes[0] if not known else None
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:
