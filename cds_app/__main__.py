@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
     "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
     "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
+    "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),
     "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),

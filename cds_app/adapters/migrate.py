@@ -50,3 +50,24 @@ def _upgrade(connection: Connection) -> None:
     if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
         raise SettingsError("database_url: the database was made by a newer Twinline; upgrade, or restore a backup")
     command.upgrade(config, "head")
+
+
+def is_current(url: str) -> bool:
+    """Whether the tables are those of this Twinline. Nothing is changed.
+
+    Raises
+    ------
+    DependencyDown
+        If the database cannot be reached.
+    """
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    try:
+        with database.reading.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+    except SQLAlchemyError as error:
+        raise DependencyDown("the database cannot be reached") from error
+    finally:
+        database.close()
+    return set(found) == set(ScriptDirectory.from_config(config).get_heads())

@@ -1,0 +1,187 @@
+"""``twinline doctor``: what is wrong with this installation, and how to mend it. Nothing is made or changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import requests
+
+from cds_app.adapters.cabinet import SqlCabinet
+from cds_app.adapters.client_register import SqlClients
+from cds_app.adapters.database import Database
+from cds_app.adapters.migrate import is_current
+from cds_app.bootstrap import quiet_logs
+from cds_app.commands.stores import open_store, with_store
+from cds_app.deps import knowledge_of, vault_of
+from cds_app.errors import TwinlineError
+from cds_app.services.backend import Finding
+from cds_app.services.issuers import Issuers
+from cds_app.services.signing import SigningKeys
+from cds_app.settings import Settings, load_settings
+
+_LEAST_FREE: Final = 2 * 1024**3
+_WRONG: Final = 1
+_ASK_S: Final = 2.0
+
+
+@click.command()
+@with_store
+@click.option("--log", is_flag=True, help="Check every entry of the decision log too: a minute for some millions.")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON array.")
+def doctor(*, log: bool, as_json: bool, **flags: Any) -> None:
+    """Say what is wrong with this installation, and how to mend it.
+
+    Looks at settings, content and models, folder, key, database, clients, EHRs that launch, and the port. Exit status
+    0: nothing is wrong; 1: something is.
+    """
+    quiet_logs()
+    found = []
+    for one in findings(flags, whole_log=log):
+        found.append(one)
+        if not as_json:
+            click.echo("\n".join(_lines(one)))
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False))
+    if not all(one.fine for one in found):
+        raise SystemExit(_WRONG)
+
+
+def findings(flags: Mapping[str, Any], *, whole_log: bool) -> Iterator[Finding]:
+    """Look at everything, in the order in which things rest on each other; each finding comes when it is known."""
+    try:
+        settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    except TwinlineError as error:
+        yield Finding(
+            what=f"settings: {error.message}", fine=False, mend="correct the flag, TWINLINE_* or twinline.toml"
+        )
+        return
+    yield Finding(what=f"settings, for {settings.base_url}", fine=True)
+    yield from _content(settings)
+    yield from _folder(settings)
+    if not settings.database_url and not settings.database_file.exists():
+        yield Finding(what="database: none yet, the first `twinline serve` or `clients add` makes it", fine=True)
+    else:
+        yield from _database(settings, flags, whole_log=whole_log)
+    yield _port(settings)
+
+
+def _content(settings: Settings) -> Iterator[Finding]:
+    try:
+        knowledge = knowledge_of(settings)
+    except TwinlineError as error:
+        mend = "put the files back as they were released, or see `twinline content check`"
+        yield Finding(what=f"content: {error.message}", fine=False, mend=mend)
+        return
+    yield Finding(what=f"content: {len(knowledge.services)} services", fine=True)
+    for name in sorted(knowledge.learned.failed):
+        mend = f"put models/{name} back as it was released: until then this risk is not estimated"
+        yield Finding(what=f"model {name}: failed its check", fine=False, mend=mend)
+    yield Finding(what=f"models: {', '.join(sorted(knowledge.learned.models))}", fine=True)
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    if not folder.exists():
+        able = os.access(folder.absolute().parent, os.W_OK)
+        yield Finding(what=f"folder {folder}: will be made", fine=able, mend="make it")
+        return
+    yield Finding(
+        what=f"folder {folder}: {'can' if os.access(folder, os.W_OK) else 'cannot'} be written",
+        fine=os.access(folder, os.W_OK),
+        mend=f"let the service's user own it: chown USER {folder}",
+    )
+    private = not folder.stat().st_mode & 0o077
+    state = "closed" if private else "open"
+    yield Finding(what=f"folder {folder}: {state} to others", fine=private, mend=f"chmod 700 {folder}")
+    free, mend = shutil.disk_usage(folder).free, "make room: a full disk stops all writing"
+    yield Finding(what=f"disk: {free / 1024**3:.0f} GiB free", fine=free >= _LEAST_FREE, mend=mend)
+
+
+def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) -> Iterator[Finding]:
+    try:
+        current = is_current(settings.store_url)
+        vault_of(settings)
+    except TwinlineError as error:
+        mend = "check TWINLINE_DATABASE_URL, and that the server runs" if settings.database_url else "restore a backup"
+        yield Finding(what=f"database: {error.message}", fine=False, mend=mend)
+        return
+    state = "as this version has it" if current else "of another version"
+    mend = "the next `twinline serve` brings it up to date: back it up before"
+    yield Finding(what=f"database: tables {state}", fine=current, mend=mend)
+    if current:
+        yield from _registers(settings)
+    if current and whole_log:
+        yield from _log(flags)
+
+
+def _registers(settings: Settings) -> Iterator[Finding]:
+    database, now = Database(settings.store_url), datetime.now(UTC)
+    try:
+        cabinet = SqlCabinet(database, vault_of(settings))
+        clients = SqlClients(database, vault_of(settings)).clients()
+        issuers, keys = Issuers(cabinet).all(now), SigningKeys(cabinet).all(now)
+    except TwinlineError as error:
+        mend = "the key and the database do not belong together: restore both from one backup"
+        yield Finding(what=f"registers: {error.message}", fine=False, mend=mend)
+        return
+    finally:
+        database.close()
+    open_ = settings.open_to_this_machine
+    said = f"{len(clients)} may call" if clients else ("open to this machine" if open_ else "nobody may call")
+    mend = "twinline clients add NAME --iss URL --jku URL"
+    yield Finding(what=f"clients: {said}", fine=bool(clients) or open_, mend=mend)
+    yield Finding(what=f"EHRs that may launch the sidebar: {len(issuers)}", fine=True)
+    if issuers:
+        yield Finding(what=f"keys to sign with: {len(keys)}", fine=bool(keys), mend="twinline keys new")
+
+
+def _log(flags: Mapping[str, Any]) -> Iterator[Finding]:
+    try:
+        with open_store(flags) as (_, store):
+            verdict = store.verify()
+    except TwinlineError as error:
+        yield Finding(what=f"decision log: {error.message}", fine=False, mend="restore a backup")
+        return
+    fine = verdict.broken_at is None
+    said = f"{verdict.entries} entries" if fine else f"broken at entry {verdict.broken_at}: {verdict.problem}"
+    mend = "somebody changed the database: keep it for those who investigate, and restore a backup"
+    yield Finding(what=f"decision log: {said}", fine=fine, mend=mend)
+
+
+def _port(settings: Settings) -> Finding:
+    """Free, or a Twinline that answers there."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            return _taken(settings)
+    return Finding(what=f"port {settings.port}: free, no service runs here", fine=True)
+
+
+def _taken(settings: Settings, get: Callable[..., requests.Response] = requests.get) -> Finding:
+    try:
+        answer = get(f"http://{settings.host}:{settings.port}/readyz", timeout=_ASK_S)
+        body = answer.json()
+    except (requests.RequestException, ValueError):
+        mend = "end the other program, or choose another --port"
+        return Finding(what=f"port {settings.port}: taken by another program", fine=False, mend=mend)
+    parts = [f"{name} {state}" for name, state in body.get("parts", {}).items() if state not in ("ok", "not-run")]
+    said = f"port {settings.port}: a service runs here, {body.get('status', 'unknown')}"
+    mend = "see deploy/docs/watch.md for what each part means"
+    return Finding(what=", ".join((said, *parts)), fine=answer.ok, mend=mend)
+
+
+def _lines(one: Finding) -> Iterator[str]:
+    yield f"{'fine ' if one.fine else 'WRONG'}  {one.what}"
+    if not one.fine and one.mend:
+        yield f"       mend: {one.mend}"

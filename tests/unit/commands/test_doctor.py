@@ -1,0 +1,103 @@
+"""``twinline doctor``: finds what is wrong, says how to mend it, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cds_app.commands.doctoring import doctor
+from cds_app.commands.serving import free_port
+from cds_app.commands.trusting import clients
+from tests.trust import ec_key, key_set
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [one for one in os.environ if one.startswith("TWINLINE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TWINLINE_PORT", str(free_port()))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(doctor, [*arguments])
+
+
+def registered(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text(key_set(ec_key("one")))
+    made = CliRunner().invoke(
+        clients, ["add", "ehr", "--iss", "https://ehr.example/r4", "--jwks", "keys.json", "--data-dir", "data"]
+    )
+    assert made.exit_code == 0, made.output
+
+
+def test_a_new_machine_is_told_what_comes_and_nothing_is_made(tmp_path: Path) -> None:
+    result = run("--data-dir", "data")
+    assert result.exit_code == 0, result.output
+    assert "database: none yet" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_installation_that_is_well_is_said_to_be(tmp_path: Path) -> None:
+    registered(tmp_path)
+    result = run("--data-dir", "data", "--log")
+    assert result.exit_code == 0, result.output
+    assert "clients: 1 may call" in result.output
+    assert "decision log: 1 entries" in result.output
+    assert "WRONG" not in result.output
+
+
+def test_each_thing_that_is_wrong_comes_with_a_way_to_mend_it(tmp_path: Path) -> None:
+    registered(tmp_path)
+    assert CliRunner().invoke(clients, ["remove", "ehr", "--data-dir", "data"]).exit_code == 0
+    (tmp_path / "data").chmod(0o755)
+    result = run("--data-dir", "data", "--json")
+    assert result.exit_code == 1
+    wrong = {one["what"]: one["mend"] for one in json.loads(result.output) if not one["fine"]}
+    assert "chmod 700 data" in wrong.values()
+    assert any(what == "clients: nobody may call" for what in wrong)
+    assert all(wrong.values())
+
+
+def test_another_key_than_the_databases_is_noticed(tmp_path: Path) -> None:
+    registered(tmp_path)
+    key = tmp_path / "data" / "master.key"
+    key.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    key.write_text("ab" * 32)
+    result = run("--data-dir", "data")
+    assert result.exit_code == 1
+    assert "registers:" in result.output
+    assert "mend: the key and the database do not belong together" in result.output
+
+
+def test_settings_that_cannot_be_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINLINE_TIMEZONE", "Mars/Olympus")
+    result = run()
+    assert result.exit_code == 1
+    assert "timezone" in result.output
+    assert "Mars" not in result.output
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_port_that_another_program_has_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_app.commands.doctoring._ASK_S", 0.2)
+    with listening() as port:
+        monkeypatch.setenv("TWINLINE_PORT", str(port))
+        result = run("--data-dir", "data")
+    assert result.exit_code == 1
+    assert "taken by another program" in result.output
