@@ -22,6 +22,7 @@ import numpy as np
 from cds_app.adapters.store_bench import bench_store
 from cds_app.bootstrap import door_through
 from cds_app.commands.loading import send_from_elsewhere
+from cds_app.commands.page_bench import bench_pages
 from cds_app.commands.serving import running_service, unconfigured
 from cds_app.content import artefact
 from cds_app.deps import Trust, knowledge_of, register_of, trust_of
@@ -256,13 +257,14 @@ def _machine() -> dict[str, Any]:
 
 
 def _parts() -> dict[str, Any]:
-    """The twin, the attributions and the store on their own."""
+    """The twin, the attributions, the store and the pages on their own."""
     knowledge = knowledge_of(Settings())
     with tempfile.TemporaryDirectory(prefix="twinline-bench-") as folder:
         store = bench_store(f"sqlite:///{folder}/store.sqlite")
     twin = asdict(bench_twin(knowledge.twin, knowledge.ontology, time.perf_counter))
     parts = {"ingest_and_twin": _ingest(knowledge), "twin": twin}
     parts |= {"attributions": _attributions(knowledge), "store_sqlite": store}
+    parts |= {"sidebar": bench_pages(knowledge, bodies(1, seed=4)[0])}
     return {**parts, "jwt_check": _jwt_check()}
 
 
