@@ -25,8 +25,11 @@ _BASE: Final = "https://bench.example/r4"
 _TIMES: Final = 15
 _FEW: Final = 5
 _DOSE: Final = Wish(drug="vancomycin")
-_BODY: Final = (("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0))
-"""Weight and height, which simulations need and the calls of the other benchmarks lack."""
+_BODY: Final = (
+    *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0)),
+    *(("8480-6", "mm[Hg]", 118.0), ("8462-4", "mm[Hg]", 66.0), ("8478-0", "mm[Hg]", 83.0), ("8867-4", "/min", 88.0)),
+)
+"""Weight, height and a circulation of now, which simulations need and the calls of the other benchmarks lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class _Asked:
 
 def _asking(knowledge: Knowledge, call: Mapping[str, Any]) -> _Asked:
     now, patient = datetime.now(UTC), call["context"]["patientId"]
-    chart = _Chart({**call["prefetch"], "body": _body(patient, now - timedelta(hours=6))})
+    chart = _Chart({**call["prefetch"], "body": _body(patient, now - timedelta(minutes=5))})
     deps = replace(memory_deps(knowledge, Settings(open_to_this_machine=True)), fhir=chart)
     app_of(deps)  # as it is served: everything is loaded
     answering = answering_of(deps)
