@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from threading import BoundedSemaphore, Lock
+from typing import Any, Final
 
 from cds_app.cards.grounds import score_text
-from cds_app.errors import BadRequest
+from cds_app.errors import BadRequest, DependencyDown
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
 from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
@@ -20,6 +22,9 @@ from cds_app.simulate.drugs import Drug
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.surgery import Comparison, SurgeryModel
+
+INSIDE: Final = 2
+"""So many of a worker's threads may simulate, or wait to."""
 
 
 class Trials:
@@ -35,7 +40,8 @@ class Trials:
 
     def __init__(self, frame: Frame, *, pharmacy: Mapping[str, Drug], surgery: SurgeryModel) -> None:
         self._frame = frame
-        self._computing = frame.opening.gatherer.computing  # one at a time: what is simulated fills memory
+        self._inside = BoundedSemaphore(INSIDE)
+        self._turn = Lock()  # of their own: a simulation of a second must not hold up a hook
         self._pharmacy = pharmacy
         self._surgery = surgery
 
@@ -82,7 +88,7 @@ class Trials:
         """
         subject = self._frame.subject(asking)
         situation = subject.material.situation
-        with self._computing:
+        with self._alone():
             found = try_operation(self._surgery, situation, planned, asking.opened.record.digest)
         view = operation_view(found) if isinstance(found, Comparison) else None
         index = rcri(situation)
@@ -95,11 +101,28 @@ class Trials:
         }
         return self._frame.page("operation", asking, subject, values, tab="what-if")
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One simulation at a time, as each fills memory; few may wait, so that threads are left for everything else.
+
+        Raises
+        ------
+        DependencyDown
+            If enough wait already.
+        """
+        if not self._inside.acquire(blocking=False):
+            raise DependencyDown("other simulations are running: try again in a moment")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._inside.release()
+
     def _tried(self, subject: Subject, asking: Asking, wish: Wish) -> Tried:
         drug = self._pharmacy.get(wish.drug)
         if drug is None or not can_be_tried({wish.drug: drug}):
             raise BadRequest("this drug cannot be simulated", field="drug")
-        with self._computing:
+        with self._alone():
             return try_dose(drug, subject.material.situation, wish, asking.opened.record.digest)
 
 

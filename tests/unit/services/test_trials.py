@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cds_app.deps import Deps
-from cds_app.errors import BadRequest
+from cds_app.errors import BadRequest, DependencyDown
 from cds_app.services.operating import PLANNED, Planned, operation_fields
 from cds_app.services.simulating import Wish, number_of
 from tests.bedside import Bed, bed_of
@@ -147,3 +149,17 @@ def test_forms_are_read_as_numbers_or_refused() -> None:
     planned = Planned.of(given)
     assert (planned.propofol_mg_per_kg, planned.loss_ml, planned.fluid_ml) == (1.5, 0.0, 250.0)
     assert [one.name for one in operation_fields(planned)] == list(PLANNED)
+
+
+def test_few_wait_for_a_simulation_and_others_are_told_to_come_again(bed: Bed) -> None:
+    """Hooks need threads too."""
+    asking = bed.asking()
+    with bed.trials._alone(), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(bed.trials.what_if_changes, asking, Wish(drug="meropenem"))
+        while bed.trials._inside._value:  # until it waits in line
+            time.sleep(0.01)
+        with pytest.raises(DependencyDown):
+            bed.trials.what_if(asking, Wish(drug="meropenem"))
+        bed.trials._turn.release()
+        assert waiting.result(timeout=60)["texts"]
+        bed.trials._turn.acquire()
