@@ -143,7 +143,9 @@ def check(name: str, *, as_json: bool, **flags: Any) -> None:
     with opened(flags, make=False) as (settings, cabinet):
         issuer = Issuers(cabinet).named(name, now)
         granting = granting_of(Ehrs(cabinet=cabinet), settings)
-        reader = RequestsFhirReader(settings.fhir_servers, loopback_http=True)
+        reader = RequestsFhirReader(
+            settings.fhir_servers, loopback_http=True, registered=lambda base: base == issuer.iss
+        )
         found = []
         for one in examine(issuer, granting, reader, now):
             found.append(one)

@@ -85,7 +85,6 @@ def examine(issuer: Issuer, granting: Granting, fhir: FhirReader, now: datetime)
         return
     yield Finding(what="discovery", fine=True)
     yield from _launching(issuer, endpoints)
-    yield _reading(issuer, fhir)
     if issuer.system_scopes:
         yield from _backend(issuer, granting, fhir, now)
 
@@ -125,15 +124,6 @@ def _launching(issuer: Issuer, endpoints: Endpoints) -> Iterator[Finding]:
         what=f"client authentication by {issuer.method.value}",
         fine=accepted,
         mend="" if accepted else f"the EHR accepts {', '.join(sorted(endpoints.methods))}: register it with --method",
-    )
-
-
-def _reading(issuer: Issuer, fhir: FhirReader) -> Finding:
-    allowed = fhir.allowed(issuer.iss)
-    return Finding(
-        what="its FHIR server may be read from here",
-        fine=allowed,
-        mend="" if allowed else "add the FHIR base to the setting fhir_servers",
     )
 
 

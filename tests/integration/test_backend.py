@@ -150,14 +150,6 @@ def test_who_the_user_is_must_be_checkable_if_it_is_asked_for(
     assert wrong(looked(ehr, granting, fhir, scopes=["patient/*.rs"])) == []
 
 
-def test_a_server_that_may_not_be_read_is_named(ehr: FakeEhr, granting: Granting) -> None:
-    nothing = RequestsFhirReader([])
-    ((what, mend), *_) = wrong(looked(ehr, granting, nothing))
-    assert "may be read" in what
-    assert "fhir_servers" in mend
-    nothing.close()
-
-
 @pytest.mark.parametrize("fine", [True, False])
 def test_the_command_says_it_and_its_status_does(
     ehr: FakeEhr, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, fine: bool
@@ -168,12 +160,12 @@ def test_the_command_says_it_and_its_status_does(
     words = ["add", "north", "--iss", ehr.base, "--client-id", CLIENT_ID, *method, *home]
     secret = {"TWINLINE_ISSUER_SECRET": SECRET}
     assert CliRunner().invoke(issuers, words, env=secret).exit_code == 0
-    environ = {"TWINLINE_FHIR_SERVERS": ehr.base if fine else ""}
-    result = CliRunner().invoke(issuers, ["check", "north", *home], env=environ)
+    ehr.config = {} if fine else {"code_challenge_methods_supported": ["plain"]}
+    result = CliRunner().invoke(issuers, ["check", "north", *home])
     assert result.exit_code == (0 if fine else 1), result.output
     assert ("WRONG" in result.output) == (not fine)
-    assert ("to mend it: add the FHIR base" in result.output) == (not fine)
-    document = json.loads(CliRunner().invoke(issuers, ["check", "north", "--json", *home], env=environ).output)
+    assert ("to mend it: the EHR must list S256" in result.output) == (not fine)
+    document = json.loads(CliRunner().invoke(issuers, ["check", "north", "--json", *home]).output)
     assert all(one["fine"] for one in document) == fine
     assert SECRET not in result.output + json.dumps(document)
     assert CliRunner().invoke(keys, ["list", *home]).output == ""
