@@ -125,17 +125,26 @@ def _doses(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[tup
     orders = [one for one in situation.facts.medications if _is_order(one, drug, situation.now)]
     for n, one in enumerate(given):
         order = _order_of(one, orders)
-        amount_mg = mass_mg(one.dose_value, one.dose_unit)
-        if amount_mg is None and order is not None:
-            amount_mg = mass_mg(order.dose_value, order.dose_unit)
-            remarks.append("The amount of some doses was taken from the order, as the administration names none.")
-        if amount_mg is None:
-            yield Refusal(field=f"history.{n}.amount_mg", limit="needs an amount in mg, g or ug, here or in its order")
-            continue
         route = _route(drug, one, order)
-        over_h = _length(drug, one, order, remarks) if route == "iv" else 0.0
-        at_h = _hours(situation.now, one.when)
-        yield Dose(at_h=at_h, amount_mg=amount_mg, over_h=over_h, route=route), one.ref
+        if route in drug.file.unabsorbed:
+            remarks.append("Doses by a route from which the drug is not absorbed were left out.")
+            continue
+        found = _amount_mg(one, order, remarks)
+        if found is None:
+            yield Refusal(field=f"history.{n}.amount_mg", limit="needs an amount in mg, g or ug, here or in its order")
+        elif route is None:
+            yield Refusal(field=f"history.{n}.route", limit=f"must be {' or '.join(drug.file.routes)}")
+        else:
+            over_h = _length(drug, one, order, remarks) if route == "iv" else 0.0
+            yield Dose(at_h=_hours(situation.now, one.when), amount_mg=found, over_h=over_h, route=route), one.ref
+
+
+def _amount_mg(given: Medication, order: Medication | None, remarks: list[str]) -> float | None:
+    own = mass_mg(given.dose_value, given.dose_unit)
+    if own is not None or order is None:
+        return own
+    remarks.append("The amount of some doses was taken from the order, as the administration names none.")
+    return mass_mg(order.dose_value, order.dose_unit)
 
 
 def _is_order(one: Medication, drug: Drug, now: datetime) -> bool:
@@ -159,12 +168,13 @@ def mass_mg(value: float | None, unit: str) -> float | None:
     return None if value is None or factor is None else value * factor
 
 
-def _route(drug: Drug, given: Medication, order: Medication | None) -> Route:
-    for one in (given, order):
-        said = one.dosing.route if one is not None and one.dosing is not None else ""
-        if said in {"iv", "oral"}:
-            return "iv" if said == "iv" else "oral"
-    return drug.file.routes[0]
+def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | None:
+    """As the administration or its order says, else the drug's usual; None for any that is neither iv nor oral."""
+    said = [one.dosing.route for one in (given, order) if one is not None and one.dosing is not None]
+    known = next((one for one in said if one), None)
+    if known is None:
+        return drug.file.routes[0]
+    return None if known == "other" else known
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:

@@ -12,7 +12,7 @@ from cds_app.simulate.chart import Charted, Extra, next_due_h, patient_of, regim
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.questions import MOST_PLANS, Question, offered
-from cds_app.simulate.refusals import Refused
+from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.what_if import what_if
 
 DRAFT: Final = "this order"
@@ -63,6 +63,8 @@ def judge(
     Judged or Refused
         Refused also where the order has no amount, no regular interval or another route.
     """
+    if drug.file.concept not in order.concepts:
+        return Refused(subject=drug.name, reasons=(Refusal(field="order.medication", limit="is another drug"),))
     charted = patient_of(situation, drug, extra)
     if isinstance(charted, Refused):
         return charted

@@ -114,11 +114,16 @@ class Goal(Content):
 
 
 class DrugFile(Content):
-    """One drug. ``usual_infusion_h`` is assumed, and said to be, where the length of an infusion was not recorded."""
+    """One drug.
+
+    ``usual_infusion_h`` is assumed, and said to be, where the length of an infusion was not recorded. Doses by a route
+    of ``unabsorbed`` (vancomycin by mouth) do not reach the blood, and do not count.
+    """
 
     drug: Text
     concept: Text
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
+    unabsorbed: tuple[Route, ...] = ()
     models: Annotated[Mapping[str, UsedModel], Field(min_length=1)]
     levels: Levels
     dose_mg: Limits

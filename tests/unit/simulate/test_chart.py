@@ -83,6 +83,14 @@ def test_a_dose_without_an_amount_is_refused(value: float | None, unit: str) -> 
     assert "mg, g or ug" in refused(dose(12.0, value, unit))["history.0.amount_mg"]
 
 
+def test_vancomycin_by_mouth_does_not_count_and_other_routes_are_refused() -> None:
+    by_mouth = dose(10.0, 125.0, dosing=Dosing(route="oral"))
+    found = charted(dose(24.0, end_hours=23.0), by_mouth)
+    assert [one.amount_mg for one in found.patient.history] == [1000.0]
+    assert "not absorbed" in found.remarks[0]
+    assert refused(dose(10.0, dosing=Dosing(route="other"))) == {"history.0.route": "must be iv"}
+
+
 def test_masses_are_converted_and_nothing_else_is_a_mass() -> None:
     assert [mass_mg(2.0, unit) for unit in ("mg", "g", "ug", "mcg", " MG ")] == [2.0, 2000.0, 0.002, 0.002, 2.0]
     assert [mass_mg(2.0, unit) for unit in ("", "mg/kg", "mL", "units", "mmol")] == [None] * 5

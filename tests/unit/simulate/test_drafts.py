@@ -60,6 +60,13 @@ def test_the_draft_begins_when_its_next_dose_is_due() -> None:
     assert len({(one.amount_mg, one.interval_h) for one in found.plans}) == len(found.plans)
 
 
+def test_an_order_of_another_drug_is_refused() -> None:
+    other = replace(order(), concepts=("meropenem",))
+    found = judge(other, situation(*chart()), drug("vancomycin"), QUESTION)
+    assert isinstance(found, Refused)
+    assert found.reasons[0].field == "order.medication"
+
+
 def test_an_order_that_leaves_something_open_is_refused() -> None:
     for made, field in ((order(value=None), "order.dose"), (order(interval_h=None), "order.timing")):
         found = judge(made, situation(*chart()), drug("vancomycin"), QUESTION)
