@@ -102,8 +102,9 @@ def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, co
         harms=tuple(one for _, one in harms if one is not None),
         auc24_steady=_spread(course, "auc24_steady"),
         auc24_last=_spread(course, "auc24_last"),
-        trough=_spread(course, "trough"),
-        highest=_spread(course, "highest"),
+        trough=None if course.trajectories.area is None else _spread(course, "trough"),
+        highest=spread(course.trajectories.values.max(axis=1)),
+        end=spread(course.trajectories.values[:, -1]),
         outside=limit_problems(drug, asked),
         unchecked=tuple(harm.says for harm, one in harms if one is None),
     )
