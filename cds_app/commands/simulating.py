@@ -248,6 +248,8 @@ def _refusal(found: Refused) -> Iterator[str]:
 
 def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
     yield f"{found.drug}: {found.target_says}. Simulation, not an order."
+    if found.needs_review:
+        yield "targets, harms and limits of doses: not reviewed by a clinician"
     yield f"{found.draws} virtual patients, seed {found.seed}, {found.doses} doses and {found.levels} levels used"
     for one in found.models:
         review = ", needs review" if one.needs_review else ""

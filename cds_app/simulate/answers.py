@@ -116,6 +116,8 @@ class WhatIf:
         How many were used.
     remarks : tuple of str
         What would change the answer, in plain English.
+    needs_review : bool
+        Whether targets, harms or limits were not reviewed by a clinician; each model says so for itself.
     draws, seed, version, sha256 :
         What makes it again, byte for byte, with the same patient.
     """
@@ -133,6 +135,7 @@ class WhatIf:
     levels: int
     doses: int
     remarks: tuple[str, ...]
+    needs_review: bool
     draws: int
     seed: int
     version: str

@@ -71,6 +71,7 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
         levels=len(patient.levels),
         doses=len(patient.history),
         remarks=tuple(_remarks(mixture, patient)),
+        needs_review=drug.file.needs_review,
         draws=question.draws,
         seed=question.seed,
         version=drug.version,
