@@ -163,8 +163,7 @@ def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused
     plans, problems = _plans(asked.plans)
     if problems:
         return Refused(subject=drug.name, reasons=tuple(problems))
-    named = {one.name for one in plans}
-    offers = [one for one in offered(drug) if one.name not in named] if asked.compare_offers else []
+    offers = _offers(drug, plans) if asked.compare_offers else []
     question = Question(
         plans=(*plans, *offers),
         goal=asked.goal,
@@ -174,6 +173,16 @@ def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused
         current=asked.current,
     )
     return what_if(drug, charted.patient, question)
+
+
+def _offers(drug: Drug, plans: Sequence[Regimen | Plan]) -> list[Regimen]:
+    """Plans of the content that are not among those asked for, from when the first of these begins."""
+    regular = [one for one in plans if isinstance(one, Regimen)]
+    known = {(one.amount_mg, one.interval_h) for one in regular}
+    names = {one.name for one in plans}
+    start_h = min((one.start_h for one in regular), default=0.0)
+    found = offered(drug, start_h=start_h)
+    return [one for one in found if (one.amount_mg, one.interval_h) not in known and one.name not in names]
 
 
 def _plans(asked: Sequence[_Plan]) -> tuple[list[Regimen | Plan], list[Refusal]]:
@@ -239,6 +248,8 @@ def _refusal(found: Refused) -> Iterator[str]:
 
 def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
     yield f"{found.drug}: {found.target_says}. Simulation, not an order."
+    if found.needs_review:
+        yield "targets, harms and limits of doses: not reviewed by a clinician"
     yield f"{found.draws} virtual patients, seed {found.seed}, {found.doses} doses and {found.levels} levels used"
     for one in found.models:
         review = ", needs review" if one.needs_review else ""
@@ -262,7 +273,8 @@ def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
 def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
     target = "no such figure" if plan.target is None else f"{100 * plan.target.probability:.0f} %"
     yield f"{plan.name}: target {target}"
-    for name, one, per in (("AUC24 steady", plan.auc24_steady, f"{unit}.h"), ("trough", plan.trough, unit)):
+    figures = (("AUC24 steady", plan.auc24_steady, f"{unit}.h"), ("trough", plan.trough, unit), ("end", plan.end, unit))
+    for name, one, per in figures:
         if one is not None:
             yield f"    {name} {one.median:.4g} {per} (90 %: {one.low90:.4g} to {one.high90:.4g})"
     for harm in plan.harms:

@@ -49,7 +49,10 @@ class PlanOutcome:
     target_by_model : mapping of str to float
         The same by each model on its own: how far they disagree.
     harms : tuple of HarmChance
-    auc24_steady, auc24_last, trough, highest : Spread or None
+    auc24_steady, auc24_last, trough : Spread or None
+        Of a concentration; None of an effect.
+    highest, end : Spread
+        Highest value up to the horizon, and the value there.
     outside : tuple of Refusal
         Limits of doses that the plan breaks: it was simulated, and cannot be recommended.
     unchecked : tuple of str
@@ -64,7 +67,8 @@ class PlanOutcome:
     auc24_steady: Spread | None
     auc24_last: Spread | None
     trough: Spread | None
-    highest: Spread | None
+    highest: Spread
+    end: Spread
     outside: tuple[Refusal, ...]
     unchecked: tuple[str, ...] = ()
 
@@ -112,6 +116,8 @@ class WhatIf:
         How many were used.
     remarks : tuple of str
         What would change the answer, in plain English.
+    needs_review : bool
+        Whether targets, harms or limits were not reviewed by a clinician; each model says so for itself.
     draws, seed, version, sha256 :
         What makes it again, byte for byte, with the same patient.
     """
@@ -129,6 +135,7 @@ class WhatIf:
     levels: int
     doses: int
     remarks: tuple[str, ...]
+    needs_review: bool
     draws: int
     seed: int
     version: str

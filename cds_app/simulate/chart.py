@@ -171,12 +171,10 @@ def mass_mg(value: float | None, unit: str) -> float | None:
 def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | None:
     """As the administration or its order says, else the drug's usual; None for any that is neither iv nor oral."""
     said = [one.dosing.route for one in (given, order) if one is not None and one.dosing is not None]
-    known = next((one for one in said if one), "")
-    if known == "iv":
-        return "iv"
-    if known == "oral":
-        return "oral"
-    return drug.file.routes[0] if not known else None
+    known = next((one for one in said if one), None)
+    if known is None:
+        return drug.file.routes[0]
+    return None if known == "other" else known
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:

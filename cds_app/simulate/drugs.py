@@ -135,7 +135,17 @@ class DrugFile(Content):
     horizon_h: PositiveFloat
     step_h: PositiveFloat
     goals: Annotated[Mapping[str, Goal], Field(min_length=1)]
+    limits_source: Text
+    needs_review: bool
     notes: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> DrugFile:
+        tags = [self.dose_mg.tag, self.daily_mg.tag, self.infusion_h.tag, self.interval_h.tag]
+        tags += [wish.tag for goal in self.goals.values() for wish in (goal.target, *goal.harms)]
+        if "M" in tags and not self.needs_review:
+            raise ValueError("a drug with anything from memory needs review")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,6 +23,8 @@ MOST_PLANS: Final = 24
 MOST_TIMES: Final = 1000
 MOST_POINTS: Final = 20_000_000
 """Draws times instants times plans: what one question may cost, some seconds."""
+MOST_AT_ONCE: Final = 4_000_000
+"""Draws times instants: what one plan may take, some 300 MB."""
 
 USUAL: Final = "usual"
 _ABSURD_TIMES: Final = 10.0
@@ -81,10 +83,10 @@ def question_problems(drug: Drug, question: Question) -> tuple[Refusal, ...]:
     horizon_h = drug.file.horizon_h if question.horizon_h is None else question.horizon_h
     if not (isfinite(horizon_h) and 0.0 < horizon_h <= MAX_HORIZON_H):
         return (*found, Refusal(field="horizon_h", limit=f"must be above 0 and at most {MAX_HORIZON_H:g} h"))
-    points = min(MOST_TIMES, horizon_h / drug.file.step_h) * len(names)
-    if not found and question.draws * points > MOST_POINTS:
-        limit = f"must be at most {int(MOST_POINTS / points)} for so many plans and hours"
-        found.append(Refusal(field="draws", limit=limit))
+    times = min(MOST_TIMES, horizon_h / drug.file.step_h)
+    most = int(min(MOST_AT_ONCE / times, MOST_POINTS / (times * max(1, len(names)))))
+    if not found and question.draws > most:
+        found.append(Refusal(field="draws", limit=f"must be at most {most} for so many plans and hours"))
     for n, one in enumerate(question.plans):
         found.extend(_plan_problems(drug, one, f"plans.{n}", horizon_h))
     return tuple(found)

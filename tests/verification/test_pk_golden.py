@@ -55,6 +55,13 @@ def test_adanes_clearance_and_course_at_the_same_patient() -> None:
     assert not isinstance(found, tuple)
     typical = parameters(unlimited, found, np.zeros((1, 2)))
     assert typical["CL"][0] == pytest.approx(4.1132, rel=WITHIN)
+    late = 60 * DAYS
+    plan = Regimen(name="x", amount_mg=1000.0, interval_h=12.0, over_h=1.0).until(late + DAYS)
+    times = np.array([1.0, 12.0, late, late + 1.0, late + 24.0])
+    course = simulate(unlimited, [Epoch(from_h=0.0, parameters=typical)], plan.doses, times, area=True)
+    assert course.values[0] == pytest.approx([23.31, 7.69, 10.96, 33.22, 10.96], rel=WITHIN)
+    assert course.area is not None
+    assert course.area[0, -1] - course.area[0, 2] == pytest.approx(486.2, rel=WITHIN)
     assert found.known["BSA"] == pytest.approx(1.956, rel=1e-3)
     assert found.known["CRCL"] == pytest.approx(88.89, rel=1e-4)
 

@@ -102,6 +102,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["target"].update(metric="time_above"), "threshold"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(below=3), "one side"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(needs_review=False), "review"),
+        ("vancomycin", "drug.json", lambda it: it.update(needs_review=False), "needs review"),
         ("vancomycin", "drug.json", lambda it: it.update(concept="moonshine"), "knows no drug"),
         ("vancomycin", "drug.json", lambda it: it["levels"]["quantities"].append("moonshine"), "no variable measures"),
         ("vancomycin", "drug.json", lambda it: it["levels"].update(unit="mol/L"), "another unit"),
