@@ -13,13 +13,14 @@ from cds_app.content import content_root, latest
 HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 HEADS = (*HOURLY_HEADS, "mortality")
 DOSE = "warfarin-dose"
+PK = "pk"
 _FIRST_VERSION = "1.0.0"
 _FIRST_SEED = 0
 _DATA = click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="Parquet in; CSV of a dose.",
+    help="Parquet in; CSV of a dose; folder of pk.",
 )
 _OUTCOMES = click.option(
     "--outcomes",
@@ -36,6 +37,7 @@ _OUTCOMES = click.option(
 @click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
 def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
+    _check_kind(model, data)
     folder = out or content_root() / "models" / _folder_of(model) / _FIRST_VERSION
     chosen = _seed_of(model) if seed is None else seed
     if model == "twin":
@@ -59,6 +61,11 @@ def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: 
         grow(HOURLY[model], data, folder, chosen)
 
 
+def _check_kind(model: str, data: Path) -> None:
+    if data.is_dir() != (model == PK):
+        raise click.UsageError(f"--data of {model} must be a {'folder' if model == PK else 'file'}")
+
+
 def _seed_of(model: str) -> int:
     """That of the shipped model; a model that is trained for the first time has none yet."""
     name = _folder_of(model)
@@ -71,18 +78,30 @@ def _folder_of(model: str) -> str:
 
 
 @click.command()
-@click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE]))
+@click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE, PK]))
 @_DATA
 @_OUTCOMES
-@click.option("--predictions", type=click.Path(path_type=Path), required=True, help="Parquet out; CSV of a dose.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet out; CSV of a dose; folder of pictures of pk.",
+)
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Report out; of a dose it may be left out.")
 def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path | None) -> None:
     """Measure MODEL on data it has not seen.
 
     A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold. The forecast: error
     against the last value carried forward, and coverage, at 1, 4 and 8 hours. The dose of warfarin: error and coverage,
-    beside a fixed dose and the published algorithms.
+    beside a fixed dose and the published algorithms. The simulation of drugs (pk): error of the next level of real
+    people, before and after their own levels are used, with visual predictive checks.
     """
+    _check_kind(model, data)
+    if model == PK:
+        from cds_app.learn import pk
+
+        _tell(pk.evaluate(data, report, predictions))
+        return
     if model == DOSE:
         from cds_app.learn import warfarin_dose
 
