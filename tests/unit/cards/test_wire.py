@@ -94,3 +94,12 @@ def test_bytes_depend_on_the_content_alone() -> None:
 def test_a_number_that_is_none_never_leaves() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical_json({"risk": float("nan")})
+
+
+def test_a_link_launches_the_sidebar_with_the_cards_id_and_nothing_of_the_patient(service: ServiceDefinition) -> None:
+    linked = to_card(DRAFT, service, CARD, launch_url="https://twinline.example/smart/launch")
+    assert violations({"cards": [linked]}) == []
+    (link,) = linked["links"]
+    assert (link["type"], link["url"]) == ("smart", "https://twinline.example/smart/launch")
+    assert link["appContext"] == CARD
+    assert "links" not in to_card(DRAFT, service, CARD)

@@ -158,3 +158,16 @@ def test_an_input_of_a_model_that_nobody_can_call_by_name_is_named(root: Path, n
 def test_an_unknown_service_is_unknown(knowledge: Knowledge) -> None:
     with pytest.raises(UnknownService):
         knowledge.service("nobody")
+
+
+def test_where_cards_link_to_is_pinned_so_that_a_replay_tells_when_it_changed(root: Path) -> None:
+    linked = load_knowledge(root, timezone="UTC", launch_url="https://twinline.example/smart/launch")
+    assert linked.pins["launch"] == linked.launch_url
+    assert "launch" not in load_knowledge(root, timezone="UTC").pins
+
+
+def test_the_sidebar_is_a_service_that_no_client_can_call(root: Path) -> None:
+    knowledge = load_knowledge(root, timezone="UTC")
+    assert not knowledge.service("twinline-sidebar").offered
+    with pytest.raises(UnknownService):
+        knowledge.offered("twinline-sidebar")
