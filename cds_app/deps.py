@@ -108,27 +108,29 @@ def anchor_of(settings: Settings) -> Path:
 
 
 @contextmanager
-def register_of(settings: Settings) -> Iterator[SqlClients]:
-    """The trust records of the database that the settings name, to be changed: migrated, open, closed at the end."""
+def _database_of(settings: Settings) -> Iterator[Database]:
+    """The database that the settings name: migrated, open, closed at the end."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(settings.store_url)
     database = Database(settings.store_url)
     try:
-        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
+        yield database
     finally:
         database.close()
 
 
 @contextmanager
+def register_of(settings: Settings) -> Iterator[SqlClients]:
+    """The trust records of the database that the settings name, to be changed."""
+    with _database_of(settings) as database:
+        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
+
+
+@contextmanager
 def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
-    """The small documents of the database that the settings name: migrated, open, closed at the end."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(settings.store_url)
-    database = Database(settings.store_url)
-    try:
+    """The small documents of the database that the settings name, to be changed."""
+    with _database_of(settings) as database:
         yield SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings))
-    finally:
-        database.close()
 
 
 def trust_of(settings: Settings) -> Trust:
