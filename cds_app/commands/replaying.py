@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 import uuid
 from collections import Counter
@@ -92,7 +93,7 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
     totals, begun, bad = Totals(), time.monotonic(), 0
     with ExitStack() as stack:
         sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-        for file in files_of(paths):
+        for file in told(list(files_of(paths)), "Replaying"):
             try:
                 replay_file(file, every, ask, knowledge, totals, sink)
             except BadRequest as error:
@@ -102,6 +103,12 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
         click.echo(line)
     if bad:
         raise SystemExit(1)
+
+
+def told(files: Sequence[Path], doing: str) -> Iterator[Path]:
+    """Files one after the other, with a bar on the terminal for who waits; nothing where nobody looks."""
+    with click.progressbar(files, label=doing, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield from bar
 
 
 def replay_file(
