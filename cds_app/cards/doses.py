@@ -1,17 +1,11 @@
-"""Cards about drafted doses: what the simulation says of the draft, and a plan that does better, as another draft.
-
-The better plan is a `create`, and removing the first draft a suggestion of its own. CDS Hooks would allow one `update`
-of the draft, or both actions in one suggestion; but the largest EHR takes one action per suggestion, creates
-MedicationRequests and updates none, shows nothing but the action's description, and may set the site's default dose in
-what it creates. So the description says the dose in words, and that the first draft is to be removed.
-"""
+"""Cards about drafted doses: what the simulation says of the draft, and a plan that does better, as another draft."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment
 
@@ -19,6 +13,7 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.dose_numbers import dose_numbers, excess_numbers
 from cds_app.cards.drafts import Due
+from cds_app.cards.redrafts import plan_text, redrafted, with_length
 from cds_app.cards.text import Trusted, hundred, plain, points, render
 from cds_app.cards.views import SeenView, Setting, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -28,13 +23,10 @@ from cds_app.score.situation import Situation
 from cds_app.simulate.answers import HarmChance, PlanOutcome
 from cds_app.simulate.covariates import DERIVED
 from cds_app.simulate.drugs import Target
-from cds_app.simulate.plans import Regimen
 
 TIER: Final = 2
 _TITLE: Final = "dose"
 _REASONS: Final = 2
-_UCUM: Final = "http://unitsofmeasure.org"
-_MINUTES: Final = 60
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0
 _TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
@@ -174,7 +166,7 @@ def _excess_due(one: Undosed, material: DoseMaterial) -> Due:
 
 def _excess(one: Undosed, material: DoseMaterial) -> Draft:
     label, limit = material.situation.ontology.concepts[one.drug.file.concept].label, one.drug.file.dose_mg
-    dose = plain(f"{one.order.dose_value:g} {one.order.dose_unit}", limit=30)
+    dose = plain(f"{one.order.dose_value:.12g} {one.order.dose_unit}", limit=30)
     values = {"drug": Trusted(label), "dose": Trusted(dose), "limit": Trusted(f"{limit.high:g}")}
     order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": dose}
     why = undosed_text(one, material.labels, material.templates)
@@ -199,17 +191,6 @@ def _line(templates: Environment, name: str, values: Mapping[str, object]) -> Tr
 
 
 # --- words
-
-
-def plan_text(plan: Regimen) -> Trusted:
-    """``1250 mg every 12 h``."""
-    return Trusted(f"{plan.amount_mg:g} mg every {plan.interval_h:g} h")
-
-
-def _with_length(plan: Regimen, *, said: bool) -> Trusted:
-    """The same with the length of the infusion, where the draft said one."""
-    minutes = round(plan.over_h * _MINUTES)
-    return Trusted(f"{plan_text(plan)}, each over {minutes} min") if said and minutes else plan_text(plan)
 
 
 def _chance(outcome: PlanOutcome) -> Trusted:
@@ -261,7 +242,7 @@ def _harm_view(harm: HarmChance) -> dict[str, object]:
 
 
 def _reasons(one: Dosed, templates: Environment) -> Lines:
-    plan = _with_length(one.plans[DRAFT], said=one.says_length)
+    plan = with_length(one.plans[DRAFT], said=one.says_length)
     order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": plan}
     shares = one.draft.target_by_model.values()
     ends = dict.fromkeys(hundred(each) for each in (min(shares), max(shares))) if shares else {}
@@ -329,7 +310,7 @@ def _plan_view(one: Dosed, outcome: PlanOutcome) -> dict[str, object]:
     stands = outcome.name == STANDING
     return {
         "kind": Trusted("Standing order " if stands else ""),
-        "plan": _with_length(one.plans[outcome.name], said=one.says_length and not stands),
+        "plan": with_length(one.plans[outcome.name], said=one.says_length and not stands),
         "chance": _chance(outcome),
         "gain": Trusted("") if gain is None else points(100.0 * gain.probability),
         "harms": [] if stands else [_harm_view(harm) for harm in outcome.harms],
@@ -387,53 +368,17 @@ def _proposals(one: Dosed, label: str, material: DoseMaterial) -> Iterator[Propo
             "plan": plan_text(one.plans[DRAFT]),
             "chance": _chance(one.draft),
             "better": {
-                "plan": _with_length(one.plans[better.name], said=one.says_length),
+                "plan": with_length(one.plans[better.name], said=one.says_length),
                 "chance": _chance(better),
             },
         }
         text = _line(material.templates, "dose.proposal.j2", values)
-        yield Proposal(text=text, resource=redrafted(one, one.plans[better.name], material))
+        yield Proposal(
+            text=text, resource=redrafted(one, one.plans[better.name], material.patient, material.situation.now)
+        )
     yield from _removal(one.order.ref, f"{label} {plan_text(one.plans[DRAFT])}")
 
 
 def _removal(ref: str, what: str) -> Iterator[Proposal]:
     if "~" not in ref:
         yield Proposal(text=f"Remove this draft: {what}", removes=ref)
-
-
-def redrafted(one: Dosed, plan: Regimen, material: DoseMaterial) -> dict[str, Any]:
-    """The draft with another dose: FHIR R4 MedicationRequest, what the draft said of drug, reason and course kept."""
-    resource: dict[str, Any] = _clean(one.written.resource)
-    instruction: dict[str, Any] = next(iter(resource.get("dosageInstruction", [])), {})
-    repeat = {
-        **instruction.get("timing", {}).get("repeat", {}),
-        "frequency": 1,
-        "period": plan.interval_h,
-        "periodUnit": "h",
-    }
-    if one.says_length:
-        repeat |= {"duration": round(plan.over_h * _MINUTES), "durationUnit": "min"}
-    dose = {"value": plan.amount_mg, "unit": "mg", "system": _UCUM, "code": "mg"}
-    return {
-        **resource,
-        "subject": {"reference": f"Patient/{material.patient}"},
-        "authoredOn": material.situation.now.isoformat(timespec="seconds"),
-        "dosageInstruction": [
-            {
-                **instruction,
-                "text": str(_with_length(plan, said=one.says_length)),
-                "timing": {"repeat": repeat},
-                "doseAndRate": [{"doseQuantity": dose}],
-            }
-        ],
-    }
-
-
-def _clean(value: Any) -> Any:
-    """The same with every text for people on one line and without links, as nobody else reads it before it is shown."""
-    if isinstance(value, Mapping):
-        return {
-            key: plain(inner) if key in ("text", "display") and isinstance(inner, str) else _clean(inner)
-            for key, inner in value.items()
-        }
-    return [_clean(inner) for inner in value] if isinstance(value, list) else value

@@ -29,6 +29,7 @@ from cds_app.simulate.what_if import problems_of, ranked, sampled, what_if
 
 DRAFT: Final = "draft"
 STANDING: Final = "standing"
+_NORMAL_90: Final = 1.6448536269514722
 _PARTS_OF_AN_HOUR: Final = 12  # an infusion's length is suggested in steps of 5 min
 
 
@@ -126,8 +127,8 @@ class Dosed:
 
     @property
     def over(self) -> tuple[HarmChance, ...]:
-        """Harms of the draft that are over their limits, the one that exceeds its own most first."""
-        found = (one for one in self.draft.harms if not one.within)
+        """Harms of the draft over their limits by more than chance, the one that exceeds its own most first."""
+        found = (one for one in self.draft.harms if one.chance.probability - one.at_most > _surely(one))
         return tuple(sorted(found, key=lambda one: one.at_most - one.chance.probability))
 
     @property
@@ -148,6 +149,11 @@ class Dosed:
     def speaks(self) -> bool:
         """Whether there is something to say: a harm over its limit, or a low chance that another plan betters."""
         return bool(self.over) or (self.low and self.better is not None)
+
+
+def _surely(harm: HarmChance) -> float:
+    """How far the draws alone may move a probability: another seed must not tell what this one did not."""
+    return _NORMAL_90 * harm.chance.standard_error
 
 
 def simulate_drafts(
@@ -211,6 +217,9 @@ def simulate_draft(
     order: Medication, written: Written, drug: Drug, rule: DoseRule, situation: Situation, *, seed: int
 ) -> Dosed | Undosed:
     """Simulate one draft; other plans only where it leaves something to wish for."""
+    if situation.pregnant:
+        expecting = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
+        return Undosed(order=order, drug=drug, reasons=(expecting,))
     charted = patient_of(situation, drug)
     if isinstance(charted, Refused):
         return Undosed(order=order, drug=drug, reasons=charted.reasons)

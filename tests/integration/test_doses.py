@@ -110,7 +110,8 @@ def test_a_harm_over_its_limit_leads(client: FlaskClient) -> None:
 
 
 def test_a_dose_as_good_as_any_interrupts_nobody(client: FlaskClient, deps: Deps) -> None:
-    assert cards(client, dosing(drafted(1000, 12))) == []
+    chart = (*CHART[:2], creatinine(0.7))
+    assert cards(client, dosing(drafted(1000, 12), chart=chart)) == []
     assert not [one for one in deps.store.journal() if one.decision]
 
 
@@ -164,6 +165,11 @@ def test_a_simulated_decision_replays_byte_for_byte_and_pins_its_models(
         (drafted(500, 12, dosageInstruction=dosage(500, 12, route=None)), CHART, "the drafted route must be said"),
         (
             drafted(500, 12, dosageInstruction=dosage(500, 12, asNeededBoolean=True)),
+            CHART,
+            "timing needs a regular interval",
+        ),
+        (
+            drafted(500, 12, dosageInstruction=dosage(500, 12, timing={"code": {"text": "with dialysis"}})),
             CHART,
             "timing needs a regular interval",
         ),
