@@ -226,10 +226,14 @@ def _aim(target: Target, level_unit: str) -> dict[str, object]:
 def _better_view(one: Dosed, better: PlanOutcome, lead: HarmChance | None) -> dict[str, object]:
     same = next((harm for harm in better.harms if lead is not None and harm.says == lead.says), None)
     return {
-        "plan": plan_text(one.plans[better.name]),
+        "plan": Trusted(f"{_whose(better)}{plan_text(one.plans[better.name])}"),
         "chance": _chance(better),
         "harm": hundred(same.chance.probability) if same is not None else Trusted("?"),
     }
+
+
+def _whose(outcome: PlanOutcome) -> str:
+    return "standing order " if outcome.name == STANDING else ""
 
 
 def _harm_view(harm: HarmChance) -> dict[str, object]:
@@ -309,7 +313,7 @@ def _plan_view(one: Dosed, outcome: PlanOutcome) -> dict[str, object]:
     gain = one.answer.gain if outcome.name == one.answer.recommended else None
     stands = outcome.name == STANDING
     return {
-        "kind": Trusted("Standing order " if stands else ""),
+        "kind": Trusted(_whose(outcome).capitalize()),
         "plan": with_length(one.plans[outcome.name], said=one.says_length and not stands),
         "chance": _chance(outcome),
         "gain": Trusted("") if gain is None else points(100.0 * gain.probability),

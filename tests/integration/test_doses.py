@@ -278,3 +278,48 @@ def test_a_draft_in_a_bundle_with_its_medication_is_written_again_in_words(clien
 def test_height_is_used_where_it_is_known(client: FlaskClient) -> None:
     (card,) = cards(client, dosing(drafted(500, 12), chart=(weight(120.0), height(160.0), creatinine(0.8))))
     assert "vancomycin-adane-2015" in {one["name"] for one in numbers(card)["models"]}
+
+
+def test_the_standing_order_may_be_the_better_one_and_is_not_ordered_again(client: FlaskClient) -> None:
+    chart = (weight(80.0), height(175.0), creatinine(0.7), standing(1125, 12))
+    (card,) = about_dose(cards(client, dosing(drafted(500, 12), chart=chart)))
+    assert numbers(card)["recommended"] == "standing"
+    assert "; standing order 1125 mg every 12 h " in card["summary"]
+    assert "- Standing order 1125 mg every 12 h: " in card["detail"]
+    assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
+
+
+def test_a_draft_without_an_id_or_a_length_gets_a_suggestion_without_them(client: FlaskClient) -> None:
+    draft = drafted(500, 12, dosageInstruction=dosage(500, 12, over_h=None))
+    del draft["id"]
+    (card,) = cards(client, dosing(draft))
+    (suggestion,) = card["suggestions"]
+    (action,) = suggestion["actions"]
+    assert action["type"] == "create"
+    assert "each over" not in action["description"] + card["detail"]
+    assert "duration" not in action["resource"]["dosageInstruction"][0]["timing"]["repeat"]
+
+
+def test_where_no_plan_is_within_limits_the_harm_is_told_alone(client: FlaskClient) -> None:
+    chart = (weight(50.0), height(160.0), creatinine(4.5))
+    (card, *_) = about_dose(cards(client, dosing(drafted(2000, 8), chart=chart)))
+    if "recommended" not in numbers(card):
+        assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
+    assert "AUC24 above 700" in card["summary"]
+
+
+def test_levels_are_used_and_sharpen_the_answer(client: FlaskClient) -> None:
+    level = {
+        **creatinine(9.0),
+        "id": "level-1",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "4092-3"}]},
+        "valueQuantity": {"value": 9.0, "unit": "mg/L", "system": "http://unitsofmeasure.org", "code": "mg/L"},
+    }
+    before = (*CHART, given(1000, 26), given(1000, 14))
+    (without,) = about_dose(cards(client, dosing(drafted(500, 12), chart=before)))
+    body = dosing(drafted(250, 24), chart=(*before, level))
+    (card,) = about_dose(cards(client, body))
+    assert (numbers(without)["levels"], numbers(card)["levels"]) == (0, 1)
+    assert len({one["weight"] for one in numbers(card)["models"]}) > 1
+    assert "Observation/level-1" in numbers(card)["grounds"]
+    assert "Another level would make it surer." in card["detail"]

@@ -122,7 +122,8 @@ def test_more_offers_than_one_question_takes_are_looked_at_in_parts() -> None:
 
 
 def standing(amount: float, *, ref: str = "old", **more: Any) -> Medication:
-    return order(amount, ref=ref, **{"status": "active", "when": ago(30.0)} | more)
+    usual: dict[str, Any] = {"status": "active", "when": ago(30.0)}
+    return order(amount, ref=ref, **usual | more)
 
 
 def test_the_standing_order_is_compared_where_there_is_one_and_it_can_be() -> None:
