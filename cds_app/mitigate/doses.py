@@ -248,7 +248,8 @@ def _compared(dosed: Dosed, question: Question, mixture: Mixture) -> Dosed:
     if not offers:
         return dosed
     coarse = replace(question, plans=offers, current=None, step_h=dosed.rule.coarse_step_h)
-    batches = [offers[at : at + MOST_PLANS] for at in range(0, len(offers), MOST_PLANS)]
+    alike = [replace(one, over_h=dosed.plans[DRAFT].over_h) for one in offers]  # of one length: one simulation
+    batches = [tuple(alike[at : at + MOST_PLANS]) for at in range(0, len(alike), MOST_PLANS)]
     looked = [what_if(drug, patient, replace(coarse, plans=one), mixture) for one in batches]
     outcomes = [one for found in looked if isinstance(found, WhatIf) for one in found.plans]
     best = ranked(outcomes)[: dosed.rule.compared]

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.averaging import Member, Mixture, mix
 from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
+from cds_app.simulate.layers import Layers
 from cds_app.simulate.outcomes import Course, Flags, Spread, bands, chance, harmed, metric, reached, spread
 from cds_app.simulate.patients import Patient, patient_problems
 from cds_app.simulate.plans import Plan, Regimen, dose_problems
 from cds_app.simulate.questions import Question, limit_problems, question_problems, times_of
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.simulation import Trajectories, simulate
 
 Floats = NDArray[np.float64]
 _NORMAL_90: Final = 1.6448536269514722
@@ -51,9 +51,10 @@ def what_if(drug: Drug, patient: Patient, question: Question, mixture: Mixture |
     if not mixture.members:
         return Refused(subject=drug.name, reasons=_reasons(mixture))
     times = times_of(drug, plans, horizon_h, question.step_h)
+    layers = Layers(mixture, patient, times)
     outcomes, hits, unit = [], {}, ""
     for asked, plan in zip(question.plans, plans, strict=True):  # one at a time: trajectories are large
-        course = _course(mixture, patient, plan, times)
+        course = layers.course(plan)
         unit, hits[plan.name] = course.trajectories.unit, reached(goal.target, course)
         outcomes.append(_outcome(drug, goal, mixture, asked, course))
     best = recommend(outcomes)
@@ -104,38 +105,6 @@ def _clashes(drug: Drug, patient: Patient, plans: Sequence[Plan]) -> tuple[Refus
 
 def _laid_out(asked: Regimen | Plan, horizon_h: float) -> Plan:
     return asked.until(horizon_h) if isinstance(asked, Regimen) else asked
-
-
-def _course(mixture: Mixture, patient: Patient, plan: Plan, times: Floats) -> Course:
-    """A plan given to every virtual patient of every model, in one stack."""
-    parts = [_part(one, patient, plan, times) for one in mixture.members if len(one.etas)]
-    first = parts[0].trajectories
-    areas = [one.trajectories.area for one in parts]
-    steady = [one.steady_area for one in parts]
-    return Course(
-        plan=plan,
-        trajectories=Trajectories(
-            times_h=times,
-            values=np.vstack([one.trajectories.values for one in parts]),
-            unit=first.unit,
-            area=None if any(one is None for one in areas) else np.vstack([one for one in areas if one is not None]),
-        ),
-        steady_area=None
-        if any(one is None for one in steady)
-        else np.concatenate([one for one in steady if one is not None]),
-    )
-
-
-def _part(member: Member, patient: Patient, plan: Plan, times: Floats) -> Course:
-    model = member.placed.model
-    epochs, _ = member.placed.epochs(member.etas)
-    plain = model.file.response == "none"
-    found = simulate(model, epochs, (*patient.history, *plan.doses), times, area=plain)
-    daily_mg = plan.daily_mg
-    steady = None
-    if plain and daily_mg is not None:
-        steady = daily_mg * model.file.dose_fraction * model.file.concentration_per_mg_l / epochs[-1].parameters["CL"]
-    return Course(plan=plan, trajectories=found, steady_area=steady)
 
 
 def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, course: Course) -> PlanOutcome:
