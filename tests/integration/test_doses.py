@@ -130,11 +130,12 @@ def test_the_standing_order_is_compared_and_doses_given_count(client: FlaskClien
 def test_orders_picked_are_simulated_too_and_not_told_twice_unless_made_worse(
     client: FlaskClient, clock: FrozenClock
 ) -> None:
-    body = dosing(drafted(750, 12), hook="order-select", selections=["MedicationRequest/draft-1"])
+    chart = (*CHART[:2], creatinine(0.7))
+    body = dosing(drafted(750, 12), chart=chart, hook="order-select", selections=["MedicationRequest/draft-1"])
     assert len(cards(client, body, SELECT)) == 1
     for dose, told in (((750, 12), 0), ((250, 24), 1), ((2000, 8), 1)):  # the same, worse, and too much of it
         clock.forward(minutes=2)
-        assert len(cards(client, dosing(drafted(*dose)))) == told, dose
+        assert len(cards(client, dosing(drafted(*dose), chart=chart))) == told, dose
 
 
 def test_a_simulated_decision_replays_byte_for_byte_and_pins_its_models(
@@ -281,11 +282,11 @@ def test_height_is_used_where_it_is_known(client: FlaskClient) -> None:
 
 
 def test_the_standing_order_may_be_the_better_one_and_is_not_ordered_again(client: FlaskClient) -> None:
-    chart = (weight(80.0), height(175.0), creatinine(0.7), standing(1125, 12))
+    chart = (weight(80.0), height(175.0), creatinine(0.76), standing(1000, 12))
     (card,) = about_dose(cards(client, dosing(drafted(500, 12), chart=chart)))
     assert numbers(card)["recommended"] == "standing"
-    assert "; standing order 1125 mg every 12 h " in card["summary"]
-    assert "- Standing order 1125 mg every 12 h: " in card["detail"]
+    assert "; standing order 1000 mg every 12 h " in card["summary"]
+    assert "- Standing order 1000 mg every 12 h: " in card["detail"]
     assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
 
 
