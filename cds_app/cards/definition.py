@@ -112,6 +112,44 @@ class Policy(_Content):
         return self
 
 
+class SimulatedDrug(_Content):
+    """A drug whose drafted dose is simulated, and when a card speaks of it.
+
+    Attributes
+    ----------
+    version : of ``models/pkpd/<drug>``.
+    goal : one of the drug's.
+    low_points : a better plan is looked for where fewer than so many in 100 reach the target.
+    gain_points : and is worth an interruption from so many in 100 more on.
+    """
+
+    version: str
+    goal: str
+    low_points: float = Field(gt=0, le=100)
+    gain_points: float = Field(gt=0, le=100)
+    source: str = Field(min_length=1)
+    needs_review: bool
+
+
+class Simulates(_Content):
+    """Which drafted doses are simulated, and with how much effort.
+
+    Attributes
+    ----------
+    draws : virtual copies of the patient.
+    coarse_step_h : hours between instants when all plans that the content offers are looked at.
+    compared : of these so many, the best, are simulated as closely as the draft.
+    most_drafts : in one call.
+    drugs : by their names in ``models/pkpd``.
+    """
+
+    draws: int = Field(ge=100, le=20_000)
+    coarse_step_h: float = Field(gt=0, le=24)
+    compared: int = Field(ge=1, le=5)
+    most_drafts: int = Field(ge=1, le=5)
+    drugs: Mapping[str, SimulatedDrug] = Field(min_length=1)
+
+
 class ServiceDefinition(_Content):
     """One CDS service: discovery, data it asks for, models it may use, alert policy, who answers for it.
 
@@ -124,6 +162,7 @@ class ServiceDefinition(_Content):
     offered : whether clients can call it; discovery lists it then.
     proposed : the field of the hook's context that holds drafts.
     checks : kinds of order checks that are made.
+    simulates : drugs whose drafted dose is simulated; None: no dose is looked at.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
@@ -141,6 +180,7 @@ class ServiceDefinition(_Content):
     offered: bool = True
     proposed: ProposedField = ""
     checks: tuple[str, ...] = ()
+    simulates: Simulates | None = None
     override_reasons: tuple[OverrideReason, ...] = Field(min_length=1, max_length=12)
     default_snooze_h: float = Field(ge=0, le=168)
     understood_reasons: tuple[OverrideReason, ...] = ()
@@ -153,6 +193,8 @@ class ServiceDefinition(_Content):
         checking = self.pipeline in {"orders", "recorded"}
         if checking is not bool(self.proposed and self.checks) or bool(self.proposed) is not bool(self.checks):
             raise ValueError("pipeline: orders and recorded, and no other, have proposed and checks")
+        if self.simulates is not None and self.pipeline != "orders":
+            raise ValueError("simulates: only the pipeline orders simulates drafts")
         return self
 
     def discovery(self) -> dict[str, Any]:

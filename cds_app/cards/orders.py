@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, Final
@@ -39,6 +39,8 @@ class OrderMaterial:
         Resources and drafts of this call that were dropped, by issue code.
     unknown : int
         Drafts of drugs that the ontology does not know.
+    undosed : mapping of str to Trusted
+        By reference of a draft, why its dose was not simulated.
     """
 
     service: ServiceDefinition
@@ -49,6 +51,7 @@ class OrderMaterial:
     checked: tuple[Checked, ...]
     unused: Mapping[str, int]
     unknown: int = 0
+    undosed: Mapping[str, Trusted] = field(default_factory=dict)
 
     @property
     def setting(self) -> Setting:
@@ -221,6 +224,7 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
     newest = max((one.when for one in latest if one is not None), default=None)
     return {
         "unchecked": [{"title": one.check.asks, "lacking": one.lacking} for one in _each(checked.unchecked)],
+        "undosed": material.undosed.get(checked.order.ref),
         "unknown": material.unknown,
         "unused": sum(material.unused.values()),
         "data_to": material.setting.clock(newest) if newest else Trusted("(no measurements)"),

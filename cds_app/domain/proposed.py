@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from cds_app.domain.facts import Allergy, Condition, Medication
 from cds_app.errors import BadRequest, IntegrityError
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """How a draft of a drug that can be simulated was written.
+
+    Parameters
+    ----------
+    instructions : int
+        Dosage instructions in it: a dose that stands in one of several is not the whole of what is drafted.
+    resource : mapping
+        What another draft in its place takes over, as a FHIR R4 MedicationRequest without a dose; empty where the drug
+        or the length of the course cannot be said again in words of that release.
+    """
+
+    instructions: int
+    resource: Mapping[str, Any] = {}
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,12 +38,15 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
         References of those that are to be judged; None: all. The others count for what orders do to each other.
     allergies, conditions : tuple
         What is about to be recorded.
+    written : mapping of str to Written
+        By reference, of draft orders whose dose may be simulated: a suggestion is made from that.
     """
 
     orders: tuple[Medication, ...] = ()
     selected: tuple[str, ...] | None = None
     allergies: tuple[Allergy, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    written: Mapping[str, Written] = {}
 
     @property
     def judged(self) -> tuple[Medication, ...]:

@@ -1,6 +1,6 @@
 """Route, interval and length of infusion of a dosage, where they are said in a form that can be computed with.
 
-Nothing is guessed: a dosage in words only, on demand or at mealtimes has no interval.
+Nothing is guessed: a dosage in words only, on demand, at mealtimes or on some days of the week has no interval.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def _as_needed(instruction: Object) -> bool:
 
 
 def _interval_h(instruction: Object, repeat: Object) -> float | None:
+    if repeat.get("dayOfWeek"):
+        return None
     frequency, period = number(repeat.get("frequency")), number(repeat.get("period"))
     unit = _HOURS.get(word(repeat.get("periodUnit")) or word(repeat.get("periodUnits")))
     if frequency and period and unit and frequency > 0.0 and period > 0.0:

@@ -6,7 +6,7 @@ as a reference to a sibling entry, to a contained resource or below a server's a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,11 +14,12 @@ from typing import Final
 from cds_app.domain.facts import Medication
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
-from cds_app.domain.proposed import Proposed
+from cds_app.domain.proposed import Proposed, Written
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.lexicon import Units
 from cds_app.fabric.reading import Reading, read
-from cds_app.fabric.references import Item, hashed_reference, local_reference, typed
+from cds_app.fabric.redrafting import written_of
+from cds_app.fabric.references import Item, References, hashed_reference, local_reference, typed
 from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
 
 _SUBJECT: Final = {
@@ -44,11 +45,14 @@ class Draft:
         Bare FHIR id.
     beside : sequence of Item
         Resources of the call that drafts may refer to.
+    simulated : set of str
+        Concepts of drugs whose doses are simulated: of these it is kept how the draft was written.
     """
 
     field: str
     patient: str
     beside: Sequence[Item] = ()
+    simulated: Set[str] = frozenset()
 
 
 def read_proposed(
@@ -75,13 +79,27 @@ def read_proposed(
     items = [Item(_completed(one.resource, draft.patient, now), one.at, one.full_url) for one in found]
     medications = [one for one in draft.beside if _kind(one.resource) == "Medication"]
     reading = read([*items, *medications], patient=draft.patient, ontology=ontology, units=units, learned=now, now=now)
+    orders = tuple(_once(reading.facts.medications))
     proposed = Proposed(
-        orders=tuple(_once(reading.facts.medications)),
+        orders=orders,
         selected=_selected(context.get("selections"), items, reading),
         allergies=tuple(one for one in reading.facts.allergies if not one.void),
         conditions=tuple(one for one in reading.facts.conditions if not one.void),
+        written=dict(_written(orders, draft.simulated, items, [*items, *medications])),
     )
     return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
+
+
+def _written(
+    orders: Sequence[Medication], simulated: Set[str], items: Sequence[Item], beside: Sequence[Item]
+) -> Iterator[tuple[str, Written]]:
+    asked = {one.ref for one in orders if not simulated.isdisjoint(one.concepts)}
+    references = References(beside)
+    for item in items if asked else ():
+        found = as_object(item.resource)
+        if found is not None and (ref := _reference(found)) in asked:
+            asked.discard(ref)
+            yield ref, written_of(found, references)
 
 
 def _unwrapped(value: object) -> object:

@@ -102,7 +102,12 @@ class Gatherer:
             return reading
         proposed, issues = read_proposed(
             call.context,
-            Draft(field=service.proposed, patient=call.event.patient, beside=items),
+            Draft(
+                field=service.proposed,
+                patient=call.event.patient,
+                beside=items,
+                simulated=frozenset(one.file.concept for one in self.knowledge.drugs_of(service).values()),
+            ),
             ontology=self.knowledge.ontology,
             units=self.knowledge.units,
             now=call.event.received,

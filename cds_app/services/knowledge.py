@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import DictLoader, Environment, TemplateError
 
 from cds_app.cards.definition import ServiceDefinition, parse_reasons, parse_service
+from cds_app.cards.doses import dose_topics
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import environment
@@ -32,6 +33,8 @@ from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
 from cds_app.score.risk import RiskModel
 from cds_app.services.learned import Learned, load_learned
+from cds_app.services.pharmacology import load_drugs, pins_of
+from cds_app.simulate.drugs import Drug
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
@@ -51,6 +54,8 @@ class Knowledge:
         The learned risk that a topic of the catalogue is about.
     launch_url : str
         Where cards link to, to launch the sidebar; "" for cards without a link.
+    drugs : mapping of str to Drug
+        Those of which a service simulates drafts, by name.
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
     """
@@ -67,6 +72,7 @@ class Knowledge:
     labels: Mapping[str, str]
     zone: ZoneInfo
     pins: Mapping[str, str]
+    drugs: Mapping[str, Drug]
     launch_url: str = ""
 
     @property
@@ -77,12 +83,24 @@ class Knowledge:
     @property
     def topics(self) -> frozenset[str]:
         """Everything that a card can be about."""
-        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION})
+        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION, *chain(*map(dose_topics, self.drugs))})
 
     @property
     def background(self) -> Mapping[str, RiskModel]:
         """Models of whole stays, whose answer is context beside a card."""
         return self.learned.only(BACKGROUND)
+
+    def drugs_of(self, service: ServiceDefinition) -> Mapping[str, Drug]:
+        """Drugs of which a service simulates drafts, by name."""
+        named = service.simulates.drugs if service.simulates is not None else {}
+        return {name: self.drugs[name] for name in named}
+
+    def pins_of(self, service: ServiceDefinition) -> dict[str, str]:
+        """What a decision of a service rests on: `pins`, and the drugs and models that it simulates."""
+        found = dict(self.pins)
+        for drug in self.drugs_of(service).values():
+            found |= pins_of(drug)
+        return found
 
     def silenced(self) -> dict[str, RiskEstimate]:
         """What is said of hourly risks that failed their check; a failed background model is no reason for a card."""
@@ -143,6 +161,8 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowle
     quantities = {one.quantity for one in ontology.variables.values()}
     _check_names(services, quantities, catalogue)
     _check_labels(labels, quantities, learned.models)
+    drugs = load_drugs(_drug_versions(services), root)
+    _check_drugs(services, drugs, ontology)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
@@ -158,6 +178,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowle
         pins=_pins(found, services, templates_hash)
         | {"timezone": timezone}
         | ({"launch": launch_url} if launch_url else {}),
+        drugs=drugs,
         launch_url=launch_url,
     )
 
@@ -225,6 +246,30 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
     if missing:
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions
+
+
+def _drug_versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
+    """Each simulated drug in the one version that all services agree on."""
+    versions: dict[str, str] = {}
+    for service in services.values():
+        for name, one in (service.simulates.drugs if service.simulates is not None else {}).items():
+            if versions.setdefault(name, one.version) != one.version:
+                raise ContentError(f"services disagree on the version of models/pkpd/{name}", field=f"simulates.{name}")
+    return versions
+
+
+def _check_drugs(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, Drug], ontology: Ontology) -> None:
+    """Every goal is one of its drug's, and every drug and level is one that the chart can name."""
+    for service in services.values():
+        for name, one in (service.simulates.drugs if service.simulates is not None else {}).items():
+            where = f"hooks/{service.id}/service.json: simulates.drugs.{name}"
+            if one.goal not in drugs[name].file.goals:
+                raise ContentError(f"{where}: unknown goal {one.goal}", field=f"simulates.drugs.{name}")
+    for drug in drugs.values():
+        if drug.file.concept not in ontology.concepts:
+            raise ContentError(f"models/pkpd/{drug.name}: no drug of the ontology", field="concept")
+        if unmeasured := [one for one in drug.file.levels.quantities if not ontology.measuring(one)]:
+            raise ContentError(f"models/pkpd/{drug.name}: unknown level {unmeasured[0]}", field="levels")
 
 
 def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:

@@ -2,46 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+import uuid
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
+from typing import Final
 
+import msgspec
+
+from cds_app.cards.definition import HIGHEST_TIER, Simulates
+from cds_app.cards.doses import DoseMaterial, dose_cards, undosed_text
 from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.order_checks import OrderChecks
-from cds_app.mitigate.orders import Checked, check_orders, check_recorded
+from cds_app.mitigate.doses import Dosed, DoseRule, Undosed, simulate_drafts
+from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
+from cds_app.mitigate.orders import Checked, Finding, check_orders, check_recorded
 from cds_app.score.clinical import clinical_scores
+from cds_app.score.situation import Situation
 from cds_app.services.inputs import Inputs, situation_of
 from cds_app.services.knowledge import Knowledge
 
 _Checking = Callable[[OrderChecks, View, Proposed, Set[str]], tuple[Checked, ...]]
+_SEEDS: Final = 2**32
 
 
 def draft_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
-    """Cards about drafts that do not make sense for this patient now."""
-    return _dues(knowledge, inputs, check_orders)
+    """Cards about drafts that do not make sense for this patient now, and about doses that another plan betters."""
+    situation = situation_of(knowledge, inputs)
+    material = _material(knowledge, inputs, situation, check_orders)
+    if material is None:
+        return ()
+    doses = _doses(knowledge, inputs, situation, material.checked)
+    reasons = {
+        one.order.ref: undosed_text(one, knowledge.labels, knowledge.templates)
+        for one in doses
+        if isinstance(one, Undosed)
+    }
+    found = (*order_cards(replace(material, undosed=reasons)), *_dose_dues(knowledge, inputs, situation, doses))
+    return tuple(sorted(found, key=lambda one: -one.tier))
 
 
 def recorded_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
     """Cards about drugs that are taken and do not go with an allergy or a problem that is being recorded."""
-    return _dues(knowledge, inputs, check_recorded)
+    material = _material(knowledge, inputs, situation_of(knowledge, inputs), check_recorded)
+    return () if material is None else order_cards(material)
 
 
-def _dues(knowledge: Knowledge, inputs: Inputs, checking: _Checking) -> tuple[Due, ...]:
-    situation, proposed = situation_of(knowledge, inputs), inputs.proposed
+def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checking: _Checking) -> OrderMaterial | None:
+    proposed = inputs.proposed
     if not (proposed.judged or proposed.allergies or proposed.conditions):
-        return ()
+        return None
     view = View(situation=situation, scores=clinical_scores(situation))
-    checked = checking(knowledge.order_checks, view, proposed, frozenset(inputs.service.checks))
-    return order_cards(
-        OrderMaterial(
+    return OrderMaterial(
+        service=inputs.service,
+        templates=knowledge.templates,
+        zone=knowledge.zone,
+        labels=knowledge.labels,
+        situation=situation,
+        checked=checking(knowledge.order_checks, view, proposed, frozenset(inputs.service.checks)),
+        unused=inputs.unused,
+        unknown=sum(not one.concepts for one in proposed.judged),
+    )
+
+
+# --- doses
+
+
+def _doses(
+    knowledge: Knowledge, inputs: Inputs, situation: Situation, checked: Sequence[Checked]
+) -> tuple[Dosed | Undosed, ...]:
+    """Doses of what may be given at all: of a drug that is dangerous here no dose is the better one."""
+    asked = inputs.service.simulates
+    if asked is None or situation.deceased:
+        return ()
+    barred = {one.order.ref for one in checked if any(map(_bars, one.findings))}
+    judged = tuple(one.ref for one in inputs.proposed.judged if one.ref not in barred)
+    return simulate_drafts(
+        knowledge.drugs_of(inputs.service),
+        _rules(asked),
+        situation,
+        msgspec.structs.replace(inputs.proposed, selected=judged),
+        most=asked.most_drafts,
+        seed=seed_of(inputs.seed),
+    )
+
+
+def _bars(finding: Finding) -> bool:
+    return finding.tier >= HIGHEST_TIER or isinstance(finding.check, AllergyCheck)
+
+
+def _rules(asked: Simulates) -> dict[str, DoseRule]:
+    return {
+        name: DoseRule(
+            goal=one.goal,
+            low=one.low_points / 100.0,
+            gain=one.gain_points / 100.0,
+            draws=asked.draws,
+            coarse_step_h=asked.coarse_step_h,
+            compared=asked.compared,
+            needs_review=one.needs_review,
+        )
+        for name, one in asked.drugs.items()
+    }
+
+
+def seed_of(text: str) -> int:
+    """The root of all chance of an answer, from the uuid that its ids follow from: a replay draws the same."""
+    return uuid.uuid5(uuid.UUID(text), "simulation").int % _SEEDS
+
+
+def _dose_dues(
+    knowledge: Knowledge, inputs: Inputs, situation: Situation, doses: Sequence[Dosed | Undosed]
+) -> tuple[Due, ...]:
+    return dose_cards(
+        DoseMaterial(
             service=inputs.service,
             templates=knowledge.templates,
             zone=knowledge.zone,
             labels=knowledge.labels,
             situation=situation,
-            checked=checked,
+            patient=inputs.event.patient,
+            dosed=tuple(one for one in doses if isinstance(one, Dosed)),
+            undosed=tuple(one for one in doses if isinstance(one, Undosed)),
             unused=inputs.unused,
-            unknown=sum(not one.concepts for one in proposed.judged),
         )
     )

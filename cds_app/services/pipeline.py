@@ -188,7 +188,7 @@ def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
     event, record = inputs.event, inputs.record
     shadow = inputs.shadow.stated()
     return {
-        **knowledge.pins,
+        **knowledge.pins_of(inputs.service),
         **({"shadow": canonical_json(shadow).decode()} if shadow else {}),
         "seed": inputs.seed,
         "segments": str(inputs.segments),

@@ -48,6 +48,8 @@ class Question:
         Hours from now; None: the drug's own.
     current : str or None
         Name of the plan that the others are compared with.
+    step_h : float or None
+        Hours between two instants that are looked at; None: the drug's own. Troughs are looked at in any case.
     """
 
     plans: tuple[Regimen | Plan, ...]
@@ -56,6 +58,7 @@ class Question:
     seed: int = 0
     horizon_h: float | None = None
     current: str | None = None
+    step_h: float | None = None
 
 
 def goal_of(drug: Drug, question: Question) -> str | None:
@@ -83,7 +86,10 @@ def question_problems(drug: Drug, question: Question) -> tuple[Refusal, ...]:
     horizon_h = drug.file.horizon_h if question.horizon_h is None else question.horizon_h
     if not (isfinite(horizon_h) and 0.0 < horizon_h <= MAX_HORIZON_H):
         return (*found, Refusal(field="horizon_h", limit=f"must be above 0 and at most {MAX_HORIZON_H:g} h"))
-    times = min(MOST_TIMES, horizon_h / drug.file.step_h)
+    step_h = drug.file.step_h if question.step_h is None else question.step_h
+    if not (isfinite(step_h) and step_h > 0.0):
+        return (*found, Refusal(field="step_h", limit="must be a number above 0"))
+    times = min(MOST_TIMES, horizon_h / step_h)
     most = int(min(MOST_AT_ONCE / times, MOST_POINTS / (times * max(1, len(names)))))
     if not found and question.draws > most:
         found.append(Refusal(field="draws", limit=f"must be at most {most} for so many plans and hours"))
@@ -159,9 +165,9 @@ def most_in_a_day(doses: Sequence[Dose]) -> float:
     return float(max(sums[int(end)] - sums[n] for n, end in enumerate(ends)))
 
 
-def times_of(drug: Drug, plans: Sequence[Plan], horizon_h: float) -> Floats:
+def times_of(drug: Drug, plans: Sequence[Plan], horizon_h: float, step_h: float | None = None) -> Floats:
     """A regular grid to the horizon, at most `MOST_TIMES` long, with the troughs of the plans in it."""
-    step_h = max(drug.file.step_h, horizon_h / (MOST_TIMES - MOST_PLANS - 1))
+    step_h = max(step_h or drug.file.step_h, horizon_h / (MOST_TIMES - MOST_PLANS - 1))
     grid = np.minimum(step_h * np.arange(ceil(horizon_h / step_h - 1e-9) + 1), horizon_h)
     troughs = [at for at in (trough_h(one, horizon_h) for one in plans) if at is not None]
     return np.unique(np.round(np.concatenate([grid, troughs]), 9).astype(np.float64))

@@ -28,8 +28,13 @@ _STRANGE_SD: Final = 3.0
 _CHANGED_SHARE: Final = 0.3
 
 
-def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refused:
+def what_if(drug: Drug, patient: Patient, question: Question, mixture: Mixture | None = None) -> WhatIf | Refused:
     """Simulate plans for a patient.
+
+    Parameters
+    ----------
+    mixture : Mixture, optional
+        What `sampled` gave for the same drug, patient, draws and seed: several questions then pay for it once.
 
     Returns
     -------
@@ -38,18 +43,15 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
         chance. Refused with every reason where the question, the history or the patient is outside what the models
         are made for.
     """
-    problems = (*question_problems(drug, question), *patient_problems(drug, patient))
-    if problems:
+    if problems := problems_of(drug, patient, question):
         return Refused(subject=drug.name, reasons=problems)
-    plans = [_laid_out(one, question.horizon_h or drug.file.horizon_h) for one in question.plans]
-    if clashes := _clashes(drug, patient, plans):
-        return Refused(subject=drug.name, reasons=clashes)
-    mixture = mix(drug, patient, draws=question.draws, rng=np.random.default_rng(question.seed))
-    if not mixture.members:
-        return Refused(subject=drug.name, reasons=_reasons(mixture))
     aim = goal_of(drug, question) or USUAL
     goal, horizon_h = drug.file.goals[aim], question.horizon_h or drug.file.horizon_h
-    times = times_of(drug, plans, horizon_h)
+    plans = [_laid_out(one, horizon_h) for one in question.plans]
+    mixture = mixture or sampled(drug, patient, question)
+    if not mixture.members:
+        return Refused(subject=drug.name, reasons=_reasons(mixture))
+    times = times_of(drug, plans, horizon_h, question.step_h)
     comparison = Comparison(mixture, patient, times)
     outcomes, hits, unit = [], {}, ""
     for asked, plan in zip(question.plans, plans, strict=True):  # one at a time: trajectories are large
@@ -77,6 +79,21 @@ def what_if(drug: Drug, patient: Patient, question: Question) -> WhatIf | Refuse
         version=drug.version,
         sha256=drug.sha256,
     )
+
+
+def problems_of(drug: Drug, patient: Patient, question: Question) -> tuple[Refusal, ...]:
+    """Everything wrong with a question about a patient, before any chance is drawn."""
+    problems = (*question_problems(drug, question), *patient_problems(drug, patient))
+    if problems:
+        return problems
+    return _clashes(
+        drug, patient, [_laid_out(one, question.horizon_h or drug.file.horizon_h) for one in question.plans]
+    )
+
+
+def sampled(drug: Drug, patient: Patient, question: Question) -> Mixture:
+    """The virtual copies of a patient that a question without problems is put to."""
+    return mix(drug, patient, draws=question.draws, rng=np.random.default_rng(question.seed))
 
 
 def _clashes(drug: Drug, patient: Patient, plans: Sequence[Plan]) -> tuple[Refusal, ...]:
@@ -141,13 +158,18 @@ def _by_model(mixture: Mixture, hits: Flags) -> dict[str, float]:
 
 def recommend(outcomes: Sequence[PlanOutcome]) -> str | None:
     """The plan within limits under which the target is most probable; of equals, the one with least harm."""
-    allowed = [one for one in outcomes if one.within_limits]
+    best = ranked(outcomes)
+    return best[0].name if best else None
+
+
+def ranked(outcomes: Sequence[PlanOutcome]) -> list[PlanOutcome]:
+    """Plans within limits, the one to recommend first."""
 
     def rank(one: PlanOutcome) -> tuple[float, float]:
         worst = max((harm.chance.probability for harm in one.harms), default=0.0)
-        return (one.target.probability if one.target else 0.0, -worst)
+        return (-one.target.probability if one.target else 0.0, worst)
 
-    return max(allowed, key=rank).name if allowed else None
+    return sorted((one for one in outcomes if one.within_limits), key=rank)
 
 
 def _gain(current: str | None, best: str | None, hits: Mapping[str, Flags | None]) -> Gain | None:

@@ -64,7 +64,9 @@ def test_a_chosen_drug_fires_order_select_with_the_draft_selected(ehr: str, stub
     assert call["context"]["encounterId"]
     assert (drafts[0]["status"], drafts[0]["intent"]) == ("draft", "order")
     assert drafts[0]["medicationCodeableConcept"]["coding"][0]["code"] == "723"
-    assert drafts[0]["dosageInstruction"] == [{"text": "1 g by mouth every 8 hours"}]
+    (dosage,) = drafts[0]["dosageInstruction"]
+    assert dosage["text"] == "1 g by mouth every 8 hours"
+    assert dosage["timing"] == {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}}
     assert drafts[0]["subject"] == {"reference": f"Patient/{SICK}"}
     assert drafts[0]["authoredOn"] == INSTANT
     assert "Draft order: does not suit" in text_of(page)

@@ -58,6 +58,7 @@ def test_an_interval_is_read(timing: dict[str, Any], hours: float) -> None:
 @pytest.mark.parametrize(
     "timing",
     [
+        {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]}},
         {"code": {"text": "PRN"}},
         {"code": {"text": "TITRATE TO RASS"}},
         {"code": {"text": "Q0H"}},

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from cds_app.content import content_root
+from cds_app.content import content_root, write_manifest
 from cds_app.errors import ContentError, UnknownService
 from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge, load_knowledge
 
+SIGN = "hooks/twinline-order-sign/service.json"
+SELECT = "hooks/twinline-order-select/service.json"
 VIEW = "hooks/twinline-patient-view/service.json"
 START = "hooks/twinline-encounter-start/service.json"
 SIDEBAR = "hooks/twinline-sidebar/service.json"
@@ -171,3 +173,68 @@ def test_the_sidebar_is_a_service_that_no_client_can_call(root: Path) -> None:
     assert not knowledge.service("twinline-sidebar").offered
     with pytest.raises(UnknownService):
         knowledge.offered("twinline-sidebar")
+
+
+# --- drugs whose doses are simulated
+
+
+def drugs_in(it: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = it["simulates"]["drugs"]
+    return found
+
+
+def test_only_what_a_service_simulates_is_loaded_and_pinned(knowledge: Knowledge) -> None:
+    sign, view = knowledge.service("twinline-order-sign"), knowledge.service("twinline-patient-view")
+    assert set(knowledge.drugs) == {"vancomycin", "gentamicin", "tobramycin", "meropenem", "warfarin"}
+    assert knowledge.drugs_of(view) == {}
+    assert knowledge.pins_of(view) == knowledge.pins
+    extra = knowledge.pins_of(sign).keys() - knowledge.pins.keys()
+    assert {"models/pkpd/vancomycin", "models/pkpd/vancomycin-colin-2019", "models/pkpd/meropenem-li-2006"} <= extra
+    assert not any("propofol" in name or "insulin" in name for name in extra)
+    assert {"dose_vancomycin", "dose_harm_vancomycin"} <= knowledge.topics
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda it: drugs_in(it)["vancomycin"].update(goal="luck"), "simulates.drugs.vancomycin: unknown goal luck"),
+        (lambda it: drugs_in(it)["vancomycin"].update(gain_points=0), "simulates.drugs.vancomycin.gain_points"),
+        (lambda it: drugs_in(it).clear(), "simulates.drugs"),
+        (lambda it: it["simulates"].update(draws=10**9), "simulates.draws"),
+        (lambda it: it["simulates"].update(colour="red"), "simulates.colour"),
+        (lambda it: it.update(pipeline="recorded"), "only the pipeline orders"),
+    ],
+)
+def test_a_service_that_cannot_simulate_what_it_says_is_named(root: Path, change: Change, said: str) -> None:
+    edit(root, SIGN, change)
+    message = refusal(root)
+    assert message.startswith(f"{SIGN}: ")
+    assert said in message
+
+
+def test_a_drug_that_is_not_there_is_named(root: Path) -> None:
+    for file in (SIGN, SELECT):
+        edit(root, file, lambda it: drugs_in(it).update(aspirin=drugs_in(it)["vancomycin"]))
+    assert "models/pkpd/aspirin/1.0.0" in refusal(root)
+
+
+def test_services_must_agree_on_the_version_of_a_drug(root: Path) -> None:
+    edit(root, SIGN, lambda it: drugs_in(it)["vancomycin"].update(version="2.0.0"))
+    assert "disagree on the version of models/pkpd/vancomycin" in refusal(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda it: it.update(concept="unobtainium"), "no drug of the ontology"),
+        (lambda it: it["levels"].update(quantities=["unobtainium_trough"]), "unknown level unobtainium_trough"),
+        (lambda it: it.update(drug="teicoplanin"), "another drug"),
+    ],
+)
+def test_a_drug_that_does_not_fit_the_ontology_is_named(root: Path, change: Change, said: str) -> None:
+    folder = root / "models" / "pkpd" / "vancomycin" / "1.0.0"
+    edit(root, "models/pkpd/vancomycin/1.0.0/drug.json", change)
+    write_manifest(folder, json.loads((folder / "manifest.json").read_text("utf-8")))
+    message = refusal(root)
+    assert message.startswith("models/pkpd/vancomycin")
+    assert said in message

@@ -17,7 +17,7 @@ from cds_app.simulate.patients import Level, Patient, Stage
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen
 from cds_app.simulate.questions import Question, goal_of, limit_problems, most_in_a_day, offered
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.what_if import problems_of, ranked, sampled, what_if
 from tests.unit.simulate.pharmacy import adult, drug
 
 HISTORY = tuple(Dose(at_h=-36.0 + 12.0 * n, amount_mg=1000.0, over_h=1.0) for n in range(3))
@@ -338,3 +338,30 @@ def test_a_plan_whose_harm_cannot_be_seen_by_the_horizon_is_not_recommended() ->
     found = answered(question=replace(QUESTION, plans=(late,), current=None, horizon_h=24.0))
     assert found.plans[0].unchecked == ("trough above 20 mg/L: kidney injury becomes likelier",)
     assert found.recommended is None
+
+
+def test_a_sample_may_be_drawn_once_for_several_questions() -> None:
+    sample = sampled(drug("vancomycin"), PATIENT, QUESTION)
+    assert what_if(drug("vancomycin"), PATIENT, QUESTION, sample) == answered()
+
+
+def test_a_coarse_look_says_the_same_of_exposure_and_troughs() -> None:
+    coarse = answered(question=replace(QUESTION, step_h=8.0))
+    assert len(coarse.times_h) < 20
+    for fine, rough in zip(answered().plans, coarse.plans, strict=True):
+        assert (rough.target, rough.auc24_steady) == (fine.target, fine.auc24_steady)
+        assert rough.trough is not None
+        assert fine.trough is not None
+        assert rough.trough.median == pytest.approx(fine.trough.median)
+
+
+@pytest.mark.parametrize("step_h", [0.0, -1.0, float("nan")])
+def test_a_step_that_is_none_is_refused(step_h: float) -> None:
+    assert refused(question=replace(QUESTION, step_h=step_h)) == {"step_h": "must be a number above 0"}
+    assert problems_of(drug("vancomycin"), PATIENT, replace(QUESTION, step_h=step_h))
+
+
+def test_plans_are_ranked_by_target_and_only_within_limits() -> None:
+    found = ranked(answered(question=replace(QUESTION, plans=(*PLANS, every_12_h(50.0)), current=None)).plans)
+    assert found[0].name == answered().recommended
+    assert "50" not in [one.name for one in found]

@@ -1,0 +1,388 @@
+"""Cards about drafted doses: what the simulation says of the draft, and a plan that does better, as another draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from jinja2 import Environment
+
+from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.detail import Blocks, Lines, say, write
+from cds_app.cards.dose_numbers import dose_numbers, excess_numbers
+from cds_app.cards.drafts import Due
+from cds_app.cards.redrafts import plan_text, redrafted, with_length
+from cds_app.cards.text import Trusted, hundred, plain, points, render
+from cds_app.cards.views import SeenView, Setting, seen
+from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
+from cds_app.domain.facts import Measurement
+from cds_app.mitigate.doses import DRAFT, STANDING, Dosed, Undosed
+from cds_app.score.situation import Situation
+from cds_app.simulate.answers import HarmChance, PlanOutcome
+from cds_app.simulate.covariates import DERIVED
+from cds_app.simulate.drugs import Target
+
+TIER: Final = 2
+_TITLE: Final = "dose"
+_REASONS: Final = 2
+_DECIMALS: Final = 4
+_WHOLE: Final = 100.0
+_TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
+_FOLLOWS: Final = frozenset(name.lower() for name in DERIVED)
+_COVARIATES: Final[Mapping[str, str]] = {"body_weight": "weight_kg", "creatinine": "creatinine_mg_dl"}
+
+
+def dose_topics(drug: str) -> tuple[str, str]:
+    """What cards about a drug's dose are about: that the target is improbable; that a harm is over its limit.
+
+    One is no reason for silence about the other: who raised a dose that was too low may have raised it too far.
+    """
+    return f"dose_{drug}", f"dose_harm_{drug}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseMaterial:
+    """What cards about drafted doses are made of.
+
+    Parameters
+    ----------
+    patient : str
+        Bare FHIR id, for the drafts.
+    dosed : tuple of Dosed
+    undosed : tuple of Undosed
+        Of these only a dose above every limit has a card of its own.
+    unused : mapping of str to int
+        Resources and drafts of this call that were dropped, by issue code.
+    """
+
+    service: ServiceDefinition
+    templates: Environment
+    zone: tzinfo
+    labels: Mapping[str, str]
+    situation: Situation
+    patient: str
+    dosed: tuple[Dosed, ...]
+    undosed: tuple[Undosed, ...]
+    unused: Mapping[str, int]
+
+    @property
+    def setting(self) -> Setting:
+        """For whom and when the texts are written."""
+        one = self.situation
+        return Setting(ontology=one.ontology, zone=self.zone, now=one.now, sex=one.sex, groups=self.labels)
+
+
+def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
+    """A card for each draft of which there is something to say, those above every limit first."""
+    excessive = (_excess_due(one, material) for one in material.undosed if one.excessive)
+    return (*excessive, *(_due(one, material) for one in material.dosed if one.speaks))
+
+
+def undosed_text(undosed: Undosed, labels: Mapping[str, str], templates: Environment) -> Trusted:
+    """Why a draft was not simulated, in a few words: the field and its limit, what was measured before what follows."""
+    rows = sorted(undosed.reasons, key=lambda one: one.field.rpartition(".")[2] in _FOLLOWS)
+    reasons = dict.fromkeys((_field(one.field, labels), Trusted(one.limit)) for one in rows)
+    views = [{"field": field, "limit": limit} for field, limit in list(reasons)[:_REASONS]]
+    return Trusted(render(templates, "dose.undosed.j2", {"reasons": views}))
+
+
+def _field(path: str, labels: Mapping[str, str]) -> Trusted:
+    name = path.rpartition(".")[2]
+    return Trusted(labels.get(f"dose:{name}", name.replace("_", " ")))
+
+
+def _topic(one: Dosed) -> str:
+    low, harm = dose_topics(one.drug.name)
+    return harm if one.over else low
+
+
+def _due(one: Dosed, material: DoseMaterial) -> Due:
+    """Its points are the chance of the worst harm, or of missing the target: a draft made worse is told again.
+
+    Among its grounds stands the dose: another one is news, though it stands in the same draft.
+    """
+    measured = _measured(one, material.situation)
+    missed = 1.0 - one.draft.target.probability if one.draft.target is not None else 0.0
+    worst = max((harm.chance.probability for harm in one.over), default=missed)
+    plan = one.plans[DRAFT]
+    order = f"{one.order.ref}#{plan.amount_mg:g}mg-{plan.interval_h:g}h"
+    return Due(
+        topic=_topic(one),
+        tier=TIER,
+        points=round(100.0 * worst, _DECIMALS),
+        grounds=tuple(dict.fromkeys([order, *one.charted.facts, *(fact.ref for fact in measured)])),
+        measured=frozenset(material.situation.ontology.variables[fact.variable].quantity for fact in measured),
+        write=lambda _: _card(one, measured, material),
+    )
+
+
+def _measured(one: Dosed, situation: Situation) -> tuple[Measurement, ...]:
+    """Weight and creatinine that the simulation went by last."""
+    stage = one.charted.patient.stages[-1].covariates
+    found = (
+        (situation.latest(quantity), getattr(stage, field))
+        for quantity, field in _COVARIATES.items()
+        if situation.ontology.measuring(quantity)
+    )
+    return tuple(fact for fact, used in found if fact is not None and used is not None and fact.value == used)
+
+
+def _card(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -> Draft:
+    label = material.situation.ontology.concepts[one.drug.file.concept].label
+    blocks = Blocks(
+        reasons=_reasons(one, material.templates),
+        evidence=_limits(one, material),
+        remarks=say(material.templates, "dose_exposure", filter(None, [_exposures(one)])),
+        options=tuple(_options(one, material.templates)),
+        sure=_line(material.templates, "dose.sure.j2", _sure(one, measured, material)),
+        unseen=_line(material.templates, "dose.unseen.j2", _unseen(one, material)),
+    )
+    return Draft(
+        topic=_topic(one),
+        title=f"{label}: {_TITLE}",
+        tier=TIER,
+        summary=_summary(one, label, material.templates),
+        detail=write(blocks, material.templates)[0],
+        proposals=tuple(_proposals(one, label, material)),
+        explanation=dose_numbers(one),
+    )
+
+
+# --- a dose above every limit, that was not simulated
+
+
+def _excess_due(one: Undosed, material: DoseMaterial) -> Due:
+    return Due(
+        topic=dose_topics(one.drug.name)[1],
+        tier=TIER,
+        points=None,
+        grounds=(f"{one.order.ref}#{one.order.dose_value}{one.order.dose_unit}",),
+        measured=frozenset(),
+        write=lambda _: _excess(one, material),
+    )
+
+
+def _excess(one: Undosed, material: DoseMaterial) -> Draft:
+    label, limit = material.situation.ontology.concepts[one.drug.file.concept].label, one.drug.file.dose_mg
+    dose = plain(f"{one.order.dose_value:.12g} {one.order.dose_unit}", limit=30)
+    values = {"drug": Trusted(label), "dose": Trusted(dose), "limit": Trusted(f"{limit.high:g}")}
+    order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": dose}
+    why = undosed_text(one, material.labels, material.templates)
+    blocks = Blocks(
+        reasons=say(material.templates, "dose_draft", [order]),
+        sure=_line(material.templates, "dose.excess.sure.j2", {"review": limit.tag == "M"}),
+        unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
+    )
+    return Draft(
+        topic=dose_topics(one.drug.name)[1],
+        title=f"{label}: {_TITLE}",
+        tier=TIER,
+        summary=render(material.templates, "dose.excess.j2", values),
+        detail=write(blocks, material.templates)[0],
+        proposals=tuple(_removal(one.order.ref, f"{label} {dose}")),
+        explanation=excess_numbers(one),
+    )
+
+
+def _line(templates: Environment, name: str, values: Mapping[str, object]) -> Trusted:
+    return Trusted(" ".join(render(templates, name, values).split()))
+
+
+# --- words
+
+
+def _chance(outcome: PlanOutcome) -> Trusted:
+    return Trusted("?") if outcome.target is None else hundred(outcome.target.probability)
+
+
+def _summary(one: Dosed, label: str, templates: Environment) -> str:
+    lead, better = next(iter(one.over), None), one.better
+    values: dict[str, object] = {
+        "drug": Trusted(label),
+        "plan": plan_text(one.plans[DRAFT]),
+        "chance": _chance(one.draft),
+        "aim": say(templates, "dose_aim", [_aim(one.target, one.drug.file.levels.unit)])[0],
+        "harm": _harm_view(lead) if lead else None,
+        "better": _better_view(one, better, lead) if better else None,
+    }
+    texts = (render(templates, "dose.summary.j2", {**values, "most": most}) for most in (1, 0))
+    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), f"{label}: {_TITLE}")
+
+
+def _aim(target: Target, level_unit: str) -> dict[str, object]:
+    return {
+        "metric": target.metric,
+        "low": Trusted(f"{target.low:g}"),
+        "high": Trusted(f"{target.high:g}"),
+        "unit": Trusted(target.unit),
+        "least": Trusted(f"{100.0 * target.low:.0f}"),
+        "threshold": Trusted("" if target.threshold is None else f"{target.threshold:.3g}"),
+        "level_unit": Trusted(level_unit),
+    }
+
+
+def _better_view(one: Dosed, better: PlanOutcome, lead: HarmChance | None) -> dict[str, object]:
+    same = next((harm for harm in better.harms if lead is not None and harm.says == lead.says), None)
+    return {
+        "plan": Trusted(f"{_whose(better)}{plan_text(one.plans[better.name])}"),
+        "chance": _chance(better),
+        "harm": hundred(same.chance.probability) if same is not None else Trusted("?"),
+    }
+
+
+def _whose(outcome: PlanOutcome) -> str:
+    return "standing order " if outcome.name == STANDING else ""
+
+
+def _harm_view(harm: HarmChance) -> dict[str, object]:
+    return {
+        "chance": hundred(harm.chance.probability),
+        "limit": Trusted(f"{100.0 * harm.at_most:.0f}"),
+        "says": Trusted(harm.says),
+        "short": Trusted(harm.says.partition(":")[0]),
+    }
+
+
+def _reasons(one: Dosed, templates: Environment) -> Lines:
+    plan = with_length(one.plans[DRAFT], said=one.says_length)
+    order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": plan}
+    shares = one.draft.target_by_model.values()
+    ends = dict.fromkeys(hundred(each) for each in (min(shares), max(shares))) if shares else {}
+    target = {
+        "chance": _chance(one.draft),
+        "spread": Trusted(" to ".join(ends) if len(ends) > 1 else ""),
+        "says": Trusted(one.target.says),
+    }
+    harms = (_harm_view(harm) for harm in one.over[:1])
+    return (
+        *say(templates, "dose_draft", [order]),
+        *say(templates, "dose_target", [target]),
+        *say(templates, "dose_harm", harms),
+    )
+
+
+def _exposures(one: Dosed) -> list[dict[str, Trusted]]:
+    draft, unit = one.draft, one.answer.unit
+    rows = (("AUC24", draft.auc24_steady, f"{unit.partition('/')[0]}.h/{unit.partition('/')[2]}"),
+            ("trough", draft.trough, unit))  # fmt: skip
+    return [
+        {
+            "name": Trusted(name),
+            "median": _figure(spread.median),
+            "low": _figure(spread.low90),
+            "high": _figure(spread.high90),
+            "unit": Trusted(of),
+        }
+        for name, spread, of in rows
+        if spread is not None
+    ]
+
+
+def _figure(value: float) -> Trusted:
+    """Two digits below 100, whole above."""
+    return Trusted(f"{value:.0f}" if value >= _WHOLE else f"{value:.2g}")
+
+
+def _limits(one: Dosed, material: DoseMaterial) -> Lines:
+    """Other harms over their limits, limits of doses that the draft breaks, what was supposed and what is strange."""
+    harms = [{**view, "says": view["short"]} for view in map(_harm_view, one.over[1:])]
+    broken = [
+        {"field": _field(each.field, material.labels), "limit": Trusted(each.limit)} for each in one.draft.outside
+    ]
+    said = (*one.answer.remarks, *one.charted.remarks)
+    told = tuple(Trusted(each.rstrip(".")) for each in said if not each.startswith(_TOLD_ELSEWHERE))
+    return (
+        *say(material.templates, "dose_harm", harms),
+        *say(material.templates, "dose_outside", broken),
+        *told,
+    )
+
+
+def _options(one: Dosed, templates: Environment) -> Iterator[Trusted]:
+    """The plan to recommend, then the standing order."""
+    better = one.better
+    if better is not None:
+        yield from say(templates, "dose_plan", [_plan_view(one, better)])
+    if STANDING in one.plans and (better is None or better.name != STANDING):
+        yield from say(templates, "dose_plan", [_plan_view(one, one.outcome(STANDING))])
+
+
+def _plan_view(one: Dosed, outcome: PlanOutcome) -> dict[str, object]:
+    gain = one.answer.gain if outcome.name == one.answer.recommended else None
+    stands = outcome.name == STANDING
+    return {
+        "kind": Trusted(_whose(outcome).capitalize()),
+        "plan": with_length(one.plans[outcome.name], said=one.says_length and not stands),
+        "chance": _chance(outcome),
+        "gain": Trusted("") if gain is None else points(100.0 * gain.probability),
+        "harms": [] if stands else [_harm_view(harm) for harm in outcome.harms],
+    }
+
+
+def _sure(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -> dict[str, object]:
+    found, goal = one.answer, one.drug.file.goals[one.rule.goal]
+    models = sorted(found.models, key=lambda each: (-each.weight, each.name))
+    marks = {
+        "target": goal.target.needs_review,
+        "limits": any(each.needs_review for each in goal.harms) or one.rule.needs_review,
+        "models": any(each.needs_review for each in models),
+    }
+    views: list[SeenView] = [seen(fact, None, material.setting) for fact in measured]
+    weights = [Trusted(f"{each.weight:.2f}") for each in models]
+    named = zip(models, weights, strict=True)
+    return {
+        "draws": found.draws,
+        "seed": found.seed,
+        "offers": one.offers,
+        "models": [{"name": _model(each.name, one), "weight": weight} for each, weight in named],
+        "each": weights[0] if len(weights) > 1 and len(set(weights)) == 1 else None,
+        "review": [Trusted(name) for name, marked in marks.items() if marked],
+        "standing": STANDING in one.plans,
+        "doses": found.doses,
+        "levels": found.levels,
+        "seen": views,
+    }
+
+
+def _model(name: str, one: Dosed) -> Trusted:
+    """``Goti 2018``."""
+    return Trusted(name.removeprefix(f"{one.drug.name}-").replace("-", " ").capitalize())
+
+
+def _unseen(one: Dosed, material: DoseMaterial) -> dict[str, object]:
+    return {
+        "levels": one.answer.levels,
+        "left_out": [_model(name, one) for name, _ in one.answer.left_out],
+        "unused": sum(material.unused.values()),
+        "zone": Trusted(str(material.zone)),
+    }
+
+
+# --- what may be accepted
+
+
+def _proposals(one: Dosed, label: str, material: DoseMaterial) -> Iterator[Proposal]:
+    """Another draft with the better plan, and removing the first one; never what stands already."""
+    better = one.better
+    if better is not None and better.name != STANDING and one.written.resource:
+        values = {
+            "drug": Trusted(label),
+            "plan": plan_text(one.plans[DRAFT]),
+            "chance": _chance(one.draft),
+            "better": {
+                "plan": with_length(one.plans[better.name], said=one.says_length),
+                "chance": _chance(better),
+            },
+        }
+        text = _line(material.templates, "dose.proposal.j2", values)
+        yield Proposal(
+            text=text, resource=redrafted(one, one.plans[better.name], material.patient, material.situation.now)
+        )
+    yield from _removal(one.order.ref, f"{label} {plan_text(one.plans[DRAFT])}")
+
+
+def _removal(ref: str, what: str) -> Iterator[Proposal]:
+    if "~" not in ref:
+        yield Proposal(text=f"Remove this draft: {what}", removes=ref)
