@@ -15,7 +15,7 @@ from tests.conformance.rules import violations
 from tests.conftest import FROZEN, FrozenClock
 from tests.doses import CHART, IV, creatinine, dosage, dosing, drafted, given, height, standing, weight
 from tests.orders import SIGN, drafts, medication
-from tests.patients import patient
+from tests.patients import bundle, patient
 
 SELECT = "/cds-services/twinline-order-select"
 EXPLANATION = "com.twinline.explanation"
@@ -314,3 +314,10 @@ def test_levels_are_used_and_tell_the_models_apart(client: FlaskClient) -> None:
     assert len({one["weight"] for one in numbers(card)["models"]}) > 1
     assert "Observation/level-1" in numbers(card)["grounds"]
     assert "Another level would make it surer." in card["detail"]
+
+
+def test_a_weight_that_hourly_vital_signs_have_pushed_out_is_asked_for_by_its_code(client: FlaskClient) -> None:
+    body = dosing(drafted(500, 12), chart=CHART[2:])
+    body["prefetch"]["dosing"] = bundle(*CHART[:2])
+    (card,) = cards(client, body)
+    assert "Weight 80.0 kg" in card["detail"]

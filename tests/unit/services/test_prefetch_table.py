@@ -11,7 +11,7 @@ from cds_app.services.prefetch_table import prefetch_page
 
 PAGE = Path(__file__).parents[3] / "deploy" / "docs" / "prefetch.md"
 SEARCH = re.compile(
-    r"[A-Z][A-Za-z]+\?patient=\{\{context\.patientId\}\}(&category=[a-z-]+|&status=active|&_sort=-[a-z-]+|&_count=\d+)*"
+    r"[A-Z][A-Za-z]+\?patient=\{\{context\.patientId\}\}(&category=[a-z-]+|&code=[\d,-]+|&status=active|&_sort=-[a-z-]+|&_count=\d+)*"
 )
 
 
