@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,8 @@ import requests
 _HERE = Path(__file__).parent
 _PACKAGES = ("package.json", "package-lock.json")
 _PROGRAMS = ("websocket.mjs", "server.mjs", "client.mjs")
-_NPM_CI = ("npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")
+_NPM_CI = ("npm", "ci", "--prefer-offline", "--fetch-retries=1", "--no-audit", "--no-fund", "--ignore-scripts")
+_OURS = frozenset({"EUSAGE", "EINTEGRITY", "EJSONPARSE"})  # package.json and its lock file are to blame, and no network
 _OLDEST_NODE = 20
 _NPM_S = 180
 _START_S = 90
@@ -65,7 +67,9 @@ def _fetch(folder: Path) -> None:
     except subprocess.TimeoutExpired:
         pytest.skip("npm ci did not come to an end: is its registry within reach?")
     if done.returncode:
-        pytest.skip("npm ci failed: is its registry within reach?")
+        code = next(iter(re.findall(r"^npm \S+ code (\w+)$", done.stderr, re.MULTILINE)), "no code")
+        assert code not in _OURS, code
+        pytest.skip(f"npm ci failed ({code}): is its registry within reach?")
     (folder / "complete").touch()
 
 

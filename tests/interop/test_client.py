@@ -19,6 +19,8 @@ from tests.interop.charts import SERVICE, resources
 from tests.interop.medplum import call, seed
 from tests.service import SIMULATED, at, post, shown
 
+pytestmark = pytest.mark.slow
+
 SEPTIC = 4
 OURS = "http://127.0.0.1:9/fhir"  # nothing listens there, and nothing is fetched: all keys are sent
 

@@ -29,6 +29,8 @@ from tests.conftest import FrozenClock
 from tests.interop.charts import BUDGET_S, reader_of, resources
 from tests.interop.medplum import found, seed
 
+pytestmark = pytest.mark.slow
+
 SEPTIC = 4
 TOPIC = "sepsis"
 KINDS = ("ServiceRequest", "MedicationRequest")

@@ -20,6 +20,8 @@ from cds_app.services.knowledge import Knowledge
 from tests.interop.charts import BUDGET_S, SERVICE, reader_of, reading_of, resources, sandbox_of
 from tests.interop.medplum import seed
 
+pytestmark = pytest.mark.slow
+
 SEVERAL = 9
 BUSY = ((0, 1), (6, 1))  # patients and openings with treatments, procedures and another encounter
 FILLED = 6
