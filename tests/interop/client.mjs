@@ -5,7 +5,8 @@ import { buildCdsRequest, MedplumClient } from "@medplum/core";
 import { readFileSync } from "node:fs";
 
 const wish = JSON.parse(readFileSync(0, "utf8"));
-const medplum = new MedplumClient({ baseUrl: wish.fhir, fhirUrlPath: "", cdsServicesUrl: `${wish.service}/cds-services` });
+const places = { baseUrl: wish.fhir, fhirUrlPath: "", cdsServicesUrl: `${wish.service}/cds-services` };
+const medplum = new MedplumClient(places);
 const { services } = await medplum.getCdsServices();
 const user = await medplum.readReference({ reference: wish.user });
 const service = services.find((one) => one.hook === wish.hook);

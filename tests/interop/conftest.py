@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.sandbox.demo import START
 from cds_app.sandbox.patients import SyntheticPatient, cohort
 from tests.interop.medplum import installed, serving
-
-Reader = RequestsFhirReader
 
 
 @pytest.fixture(scope="session")
