@@ -22,7 +22,7 @@ class CheckedRepository extends MemoryRepository {
   }
 }
 
-// What the router leaves to whoever serves it: the pages of a search (FHIR R4 "Search", 3.1.1.5.5; RFC 5988 relations).
+// What the router leaves to whoever serves it: the pages of a search (FHIR R4 "RESTful API", Paging).
 function withLinks(bundle, root, type, query) {
   const end = Number(query.get("_offset") ?? 0) + Number(query.get("_count"));
   const link = [{ relation: "self", url: `${root}/${type}?${query}` }];
