@@ -96,6 +96,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         deps.store,
         answering.records,
         gatherer,
+        answering.switchboard,
         deps.clock,
         answering.turns,
         simulated=deps.settings.simulated_time,

@@ -20,6 +20,7 @@ from cds_app.services.opening import Opening
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.records import Records, Twinner
 from cds_app.services.sidebar import Sidebar
+from cds_app.services.switchboard import Switchboard
 from cds_app.services.trials import Trials
 from tests.patients import bundle
 
@@ -92,7 +93,7 @@ def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: A
     chart = Chart(resources)
     records = Records(deps.store, Twinner(deps.knowledge.twin, deps.knowledge.ontology), capacity=100_000)
     gatherer = Gatherer(knowledge=deps.knowledge, fhir=chart, budget_s=2.0, max_entries=10_000)
-    opening = Opening(deps.knowledge, deps.store, records, gatherer, deps.clock)
+    opening = Opening(deps.knowledge, deps.store, records, gatherer, Switchboard(deps.store), deps.clock)
     meter = PrometheusMeter()
     listening = Listening(deps.store, records, deps.knowledge.templates, meter)
     scopes = frozenset({"user/*.cruds"})

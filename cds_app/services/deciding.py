@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cds_app.cards.definition import OverrideReason
-from cds_app.cards.drafts import Due, due
+from cds_app.cards.drafts import due
 from cds_app.cards.material import Advice
 from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.facts import Facts
@@ -24,7 +24,7 @@ from cds_app.pages.options import advices
 from cds_app.ports import Commit, FhirWriter, Meter
 from cds_app.services.feedback import Effect, Listening
 from cds_app.services.opening import Opened, Opening
-from cds_app.services.pipeline import conclude
+from cds_app.services.pipeline import conclude, find
 
 _SYSTEM: Final = "urn:ietf:rfc:3986"
 _COMMENT: Final = 500
@@ -111,10 +111,10 @@ class Deciding:
         DataUnavailable
             If the EHR did not take the draft: nothing was decided.
         """
-        opened, advised, dues = self._again(visit, token, wanted)
+        opened, advised = self._again(visit, token, wanted)
         option = _offered(advised, wanted)
         seed = _seed(visit, wanted, opened)
-        decision = self._decision(opened, dues, wanted.topic, seed)
+        decision = self._decision(opened, wanted.topic, seed)
         written, unwritten = self._drafted(visit, token, option, decision)
         answer = self._answer(decision, visit, "accepted", opened.at, suggestions=(option.id,))
         return self._kept(opened, decision, answer, written, unwritten)
@@ -129,8 +129,8 @@ class Deciding:
         DataChanged, NotFound
         """
         reason = self._reason(wanted)
-        opened, _, dues = self._again(visit, token, wanted)
-        decision = self._decision(opened, dues, wanted.topic, _seed(visit, wanted, opened))
+        opened, _ = self._again(visit, token, wanted)
+        decision = self._decision(opened, wanted.topic, _seed(visit, wanted, opened))
         answer = self._answer(
             decision,
             visit,
@@ -167,9 +167,7 @@ class Deciding:
             raise BadRequest("choose one of the reasons", field="reason")
         return offered[wanted.reason]
 
-    def _again(
-        self, visit: Visit, token: Callable[[], str], wanted: Wanted
-    ) -> tuple[Opened, tuple[Advice, ...], tuple[Due, ...]]:
+    def _again(self, visit: Visit, token: Callable[[], str], wanted: Wanted) -> tuple[Opened, tuple[Advice, ...]]:
         """The twin as it is now, if that is what the page showed."""
         opened = self.opening.refresh(visit, token, anew=True)
         if opened.unreached:
@@ -180,12 +178,12 @@ class Deciding:
         dues = due(material)
         if wanted.topic not in {one.topic for one in dues}:
             raise NotFound(f"this does not concern the patient any more. {_UNDECIDED}", field="topic")
-        return opened, advices(material, [one.topic for one in dues]), dues
+        return opened, advices(material, [one.topic for one in dues])
 
-    def _decision(self, opened: Opened, dues: tuple[Due, ...], topic: str, seed: str) -> Decision:
+    def _decision(self, opened: Opened, topic: str, seed: str) -> Decision:
         """The card that the sidebar stands for: written and kept only now that somebody answers it."""
         inputs = self.opening.inputs(opened, opened.record, opened.at, seed)
-        made = conclude(self.opening.knowledge, inputs, dues)
+        made = conclude(self.opening.knowledge, inputs, find(self.opening.knowledge, inputs).dues)
         return next(one for one in made if one.topic == topic)
 
     def _drafted(

@@ -15,13 +15,16 @@ from typing import Final
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.drafts import DEVIATION
+from cds_app.cards.material import Material
 from cds_app.cards.policy import ABSTENTION
+from cds_app.cards.shadow import Shadow
 from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import gather
 from cds_app.domain.issues import IssueCode
+from cds_app.domain.switches import Mode
 from cds_app.domain.time import parse_fhir_time
 from cds_app.domain.visits import Visit
-from cds_app.errors import BadRequest, DataUnavailable
+from cds_app.errors import BadRequest, DataUnavailable, ServiceOff
 from cds_app.fabric.reading import Reading
 from cds_app.pages.subject import Subject
 from cds_app.ports import Clock, Commit, TwinStore
@@ -32,6 +35,7 @@ from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
 from cds_app.services.records import Record, Records, Twinner
+from cds_app.services.switchboard import Switchboard
 from cds_app.services.turns import Turns
 
 SERVICE: Final = "twinline-sidebar"
@@ -95,6 +99,8 @@ class Opening:
     records : Records
     gatherer : Gatherer
         With the time that a page may take.
+    switchboard : Switchboard
+        Whether the sidebar may speak, and of what.
     clock : Clock
     turns : Turns
     simulated : bool
@@ -105,6 +111,7 @@ class Opening:
     store: TwinStore
     records: Records
     gatherer: Gatherer
+    switchboard: Switchboard
     clock: Clock
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
@@ -133,8 +140,11 @@ class Opening:
 
         Raises
         ------
+        ServiceOff
+            If those who answer for the sidebar switched it off, or let it run unseen.
         PatientErased, IntegrityError, DependencyDown
         """
+        self.shadow()
         at = self._now(visit, token)
         lately = self._lately.since(visit.id)
         patient = self.store.pseudonym(visit.realm, visit.patient)
@@ -146,6 +156,13 @@ class Opening:
         if not unreached:
             self._lately.note(visit.id, at, failed)
         return Opened(visit=visit, at=at, record=record, failed=failed, unreached=unreached)
+
+    def shadow(self) -> Shadow:
+        """Of what the sidebar does not speak. Raises ServiceOff where it speaks of nothing."""
+        found = self.switchboard.shadow(SERVICE)
+        if found.service is Mode.SHADOW:
+            raise ServiceOff("it runs unseen until those who answer for it turn it on", field="id")
+        return found
 
     def subject(self, opened: Opened, *, back_h: float = 0.0) -> Subject:
         """The twin at a moment, taken apart.
@@ -223,8 +240,9 @@ class Opening:
 
     def _apart(self, opened: Opened, inputs: Inputs, back_h: float, hindsight: bool) -> Subject:
         knowledge, state = self.knowledge, inputs.record.state
+        shadow = self.shadow()
         with self.gatherer.computing:
-            material = gather_material(knowledge, inputs)
+            material = _seen(gather_material(knowledge, inputs), shadow)
             found = deviations(knowledge.twin, knowledge.ontology, state, inputs.event.received)
             return Subject(
                 patient=opened.visit.patient,
@@ -238,6 +256,11 @@ class Opening:
                 failed=opened.failed,
                 unreached=opened.unreached,
             )
+
+
+def _seen(material: Material, shadow: Shadow) -> Material:
+    """Without the topics that lie in shadow."""
+    return replace(material, concerns=tuple(one for one in material.concerns if not shadow.covers(one.topic, one.tier)))
 
 
 def _event(visit: Visit, at: datetime) -> HookEvent:

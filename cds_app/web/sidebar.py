@@ -230,6 +230,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "request-invalid": "This cannot be asked like that",
     "dependency-down": "Twinline cannot write now",
     "version-conflict": "Somebody else was faster",
+    "service-off": "Twinline is switched off",
 }
 _TEXTS: Final[Mapping[str, str]] = {
     "session-expired": "Launch Twinline again from the EHR. Nothing that you decided is lost.",

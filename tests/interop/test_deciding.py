@@ -23,6 +23,7 @@ from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.opening import Opened, Opening
 from cds_app.services.records import Records, Twinner
+from cds_app.services.switchboard import Switchboard
 from cds_app.settings import Settings
 from tests.bedside import token
 from tests.conftest import FrozenClock
@@ -87,7 +88,7 @@ def made(deps: Deps, clock: FrozenClock, reader: RequestsFhirReader, writer: Req
     knowledge = deps.knowledge
     records = Records(deps.store, Twinner(knowledge.twin, knowledge.ontology), capacity=100_000)
     gatherer = Gatherer(knowledge=knowledge, fhir=reader, budget_s=BUDGET_S, max_entries=10_000)
-    opening = Opening(knowledge, deps.store, records, gatherer, clock)
+    opening = Opening(knowledge, deps.store, records, gatherer, Switchboard(deps.store), clock)
     meter = PrometheusMeter()
     listening = Listening(deps.store, records, knowledge.templates, meter)
     return Bed(base=visit.issuer, opening=opening, deciding=Deciding(opening, listening, writer, meter), visit=visit)

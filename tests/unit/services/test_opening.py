@@ -7,6 +7,9 @@ from datetime import timedelta
 import pytest
 
 from cds_app.deps import Deps
+from cds_app.domain.switches import Mode, Switch
+from cds_app.errors import NotFound, ServiceOff
+from cds_app.services.deciding import Wanted
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, septic
@@ -68,3 +71,31 @@ def test_before_the_first_meeting_the_page_says_that_it_looks_with_hindsight(bed
     latest = then.material.situation.latest("heart_rate")
     assert latest is not None
     assert latest.when <= FROZEN - timedelta(hours=5)
+
+
+def turned(bed: Bed, topic: str, to: Mode) -> None:
+    switch = Switch(
+        service="twinline-sidebar", topic=topic, before=Mode.ON, mode=to, at=FROZEN, by="governance", reason="test"
+    )
+    bed.opening.switchboard.turn(switch)
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.SHADOW])
+def test_a_sidebar_that_is_off_or_in_shadow_shows_nothing(bed: Bed, mode: Mode) -> None:
+    opened = bed.opening.refresh(bed.visit, token)
+    turned(bed, "", mode)
+    with pytest.raises(ServiceOff):
+        bed.opening.refresh(bed.visit, token)
+    with pytest.raises(ServiceOff):
+        bed.opening.subject(opened)
+
+
+def test_a_topic_in_shadow_is_shown_nowhere_and_cannot_be_decided(bed: Bed) -> None:
+    opened = bed.opening.refresh(bed.visit, token)
+    assert "sepsis" in {one.topic for one in bed.opening.subject(opened).material.concerns}
+    turned(bed, "sepsis", Mode.SHADOW)
+    assert "sepsis" not in {one.topic for one in bed.opening.subject(opened).material.concerns}
+    with pytest.raises(NotFound):
+        bed.deciding.override(
+            bed.visit, token, Wanted(topic="sepsis", digest=opened.record.digest, reason="need-more-info")
+        )
