@@ -115,6 +115,8 @@ class Deciding:
         option = _offered(advised, wanted)
         seed = _seed(visit, wanted, opened)
         decision = self._decision(opened, wanted.topic, seed)
+        if (known := _accepted(opened, decision, option)) is not None:
+            return Done(decision=decision.id, effect=self._effect(decision, known).text)
         written, unwritten = self._drafted(visit, token, option, decision)
         answer = self._answer(decision, visit, "accepted", opened.at, suggestions=(option.id,))
         return self._kept(opened, decision, answer, written, unwritten)
@@ -248,8 +250,18 @@ class Deciding:
 
         opening.turns.take(patient, attempt)
         self.meter.heard((answer,))
-        effect: Effect = self.listening.effect(decision, answer, opening.knowledge.service(decision.service))
-        return Done(decision=decision.id, written=written, unwritten=unwritten, effect=effect.text)
+        said = self._effect(decision, answer).text
+        return Done(decision=decision.id, written=written, unwritten=unwritten, effect=said)
+
+    def _effect(self, decision: Decision, answer: Feedback) -> Effect:
+        return self.listening.effect(decision, answer, self.opening.knowledge.service(decision.service))
+
+
+def _accepted(opened: Opened, decision: Decision, option: Option) -> Feedback | None:
+    """The answer, if this very decision was accepted before and not taken back: a form that was sent twice."""
+    answers = [one for one in opened.record.past if isinstance(one, Feedback) and one.card == decision.id]
+    last = answers[-1] if answers else None
+    return last if last is not None and last.outcome == "accepted" and option.id in last.suggestions else None
 
 
 def _is(one: Decision | Feedback, decision_id: str) -> bool:
