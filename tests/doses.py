@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from tests.conftest import FROZEN
 from tests.orders import medication, signing
@@ -79,3 +83,9 @@ CHART: tuple[Mapping[str, Any], ...] = (weight(80.0), height(175.0), creatinine(
 def dosing(*drafts: Mapping[str, Any], chart: tuple[Mapping[str, Any], ...] = CHART, **more: Any) -> dict[str, Any]:
     """An order-sign call for a patient of whom weight, height and creatinine are known."""
     return signing(*drafts, chart=chart, **more)
+
+
+def numbered_seeds(patch: pytest.MonkeyPatch, first: int = 1) -> None:
+    """The same chance in every run: each call's seed follows from how many there were."""
+    numbers = count(first)
+    patch.setattr("cds_app.services.answer.uuid.uuid4", lambda: UUID(int=next(numbers), version=4))

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from flask.testing import FlaskClient
 
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN
-from tests.doses import creatinine, dosage, dosing, drafted, given, height, standing, weight
+from tests.doses import creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
 from tests.orders import SIGN
 
 CALLS = 24
@@ -24,6 +25,11 @@ _DOSES = {
     "meropenem": ((250, 3000), (6, 8, 12)),
 }
 _LONGEST = 1100  # what must be said of a dose does not always fit what cards of concerns are held to
+
+
+@pytest.fixture(autouse=True)
+def the_same_chance_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered_seeds(monkeypatch)
 
 
 def calls() -> Iterator[dict[str, Any]]:

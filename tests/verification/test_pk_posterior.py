@@ -182,6 +182,7 @@ def test_levels_that_no_patient_could_have_are_refused_or_said_to_be_strange() -
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_intervals_from_inrs_hold_what_they_promise() -> None:
     history = tuple(Dose(at_h=-168.0 + 24.0 * n, amount_mg=5.0, route="oral") for n in range(7))
     person = adult(age_years=71.0, baseline_inr=1.0, genotypes={"CYP2C9": "*1/*1", "VKORC1": "AG"})

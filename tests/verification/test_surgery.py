@@ -192,6 +192,7 @@ def acting_at(time_s: float, draws: int) -> Influence:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_fitted_patient_under_drugs_and_bleeding_goes_as_the_beating_model_does() -> None:
     about = known(patient(heart_rate=seen(80.0), map=seen(92.0)), SURGERY.bounds)
     assert isinstance(about, Known)
