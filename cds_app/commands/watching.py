@@ -108,6 +108,7 @@ def _stated(one: Firing) -> dict[str, object]:
         "shown": one.shown,
         "accepted": _share(one.accepted, one.shown),
         "overridden": _share(one.overridden, one.shown),
+        "taken_back": _share(one.undone, one.shown),
         "share_of_cards": round(one.share, 4),
         "is_abstention": one.is_abstention,
     }
@@ -119,7 +120,7 @@ def _share(part: int, whole: int) -> float | None:
 
 def _told(one: Firing) -> str:
     expected = f"{one.baseline.per_day:.1f} expected" if one.baseline else "too few days to expect anything"
-    answered = f"{one.accepted} accepted, {one.overridden} overridden of {one.shown}"
+    answered = f"{one.accepted} accepted, {one.overridden} overridden, {one.undone} taken back of {one.shown}"
     cusum = f"CUSUM +{one.cusum.high:.1f} -{one.cusum.low:.1f}"
     alarms = ", ".join(one.alarms) or "no alarm"
     share = f", {100 * one.share:.0f} % of all cards" if one.is_abstention else ""

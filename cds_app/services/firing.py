@@ -57,8 +57,9 @@ class Firing:
         Count of the last 60 minutes.
     alarms : tuple of str
         ``rising``, ``falling``, ``jump``, ``silent``, ``storm``.
-    shown, accepted, overridden : int
-        In the last four weeks: cards, and what clinicians answered.
+    shown, accepted, overridden, undone : int
+        In the last four weeks: cards, what clinicians answered, and how many answers they took back. Which answer was
+        taken back is sealed: it stays counted as given.
     share : float
         Part of all cards of the service in the last four weeks.
     """
@@ -73,6 +74,7 @@ class Firing:
     shown: int
     accepted: int
     overridden: int
+    undone: int
     share: float
 
     @property
@@ -287,6 +289,7 @@ def _firing(topic: Topic, verdict: _Verdict, answers: Mapping[Topic, Counter[str
         shown=own["shown"],
         accepted=own["accepted"],
         overridden=own["overridden"],
+        undone=own["undone"],
         share=own["shown"] / every["shown"] if every["shown"] else 0.0,
     )
 

@@ -87,10 +87,10 @@ def test_answers_are_counted_against_what_was_shown(deps: Deps) -> None:
     made = steadily(FROZEN, days=1, per_day=4)
     keep(deps.store, made)
     said = [replace(feedback(one.id), topic="aki", at=FROZEN - timedelta(minutes=2)) for one in made[:2]]
-    answers = (said[0], replace(said[1], outcome="accepted"))
+    answers = (said[0], replace(said[1], outcome="accepted"), replace(said[0], outcome="undone"))
     append(deps.store, deps.store.pseudonym("local", "p1"), feedback=answers)
     one = only(firings(deps.store, UTC_ZONE, FROZEN))
-    assert (one.shown, one.accepted, one.overridden, one.share) == (4, 1, 1, 1.0)
+    assert (one.shown, one.accepted, one.overridden, one.undone, one.share) == (4, 1, 1, 1, 1.0)
 
 
 # --- the storm breaker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -97,6 +98,20 @@ def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) 
     first = bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))
     assert first == bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))
     assert first != bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=1500.0))
+
+
+def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
+    columns = re.findall(r'<th scope="col">([^<]*)</th>', html)
+    assert columns[:2] == ["Plan", "Target, in 100"]
+    harms = [one for one in columns[2:] if one.endswith(", in 100")]
+    assert harms
+    plans = re.findall(r'<tr(?: class="asked")?><th scope="row">.*?</tr>', html, re.DOTALL)
+    assert len(plans) > 1
+    for plan in plans:
+        chances = re.findall(r"<td[^>]*>(.*?)</td>", plan)[1 : 1 + len(harms)]
+        assert all(re.match(r"(?:&lt;|<|&gt;|>)? ?\d", one) for one in chances), chances
+    assert "90 in 100" in html  # how wide: the band of the copies
 
 
 def test_what_is_lacking_is_named_and_gives_no_number(bed: Bed) -> None:
