@@ -122,8 +122,8 @@ class Regimen:
 
 
 def _count(span_h: float, interval_h: float) -> int:
-    """Doses that start within a span."""
-    whole = int(span_h / interval_h)
+    """Doses that start within a span; one too many stands for however many more."""
+    whole = int(min(span_h / interval_h, MAX_DOSES + 1))
     return whole + (span_h - whole * interval_h > _TOUCHING_H)
 
 

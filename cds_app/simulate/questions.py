@@ -89,7 +89,7 @@ def question_problems(drug: Drug, question: Question) -> tuple[Refusal, ...]:
     step_h = drug.file.step_h if question.step_h is None else question.step_h
     if not (isfinite(step_h) and step_h > 0.0):
         return (*found, Refusal(field="step_h", limit="must be a number above 0"))
-    times = min(MOST_TIMES, horizon_h / step_h)
+    times = min(MOST_TIMES, max(1.0, horizon_h / step_h))
     most = int(min(MOST_AT_ONCE / times, MOST_POINTS / (times * max(1, len(names)))))
     if not found and question.draws > most:
         found.append(Refusal(field="draws", limit=f"must be at most {most} for so many plans and hours"))

@@ -14,7 +14,7 @@ from cds_app.simulate.answers import WhatIf
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.outcomes import bands, chance, spread
 from cds_app.simulate.patients import Level, Patient, Stage
-from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen
+from cds_app.simulate.plans import MAX_DOSES, MAX_HORIZON_H, Dose, Plan, Regimen
 from cds_app.simulate.questions import Question, goal_of, limit_problems, most_in_a_day, offered
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.what_if import problems_of, ranked, sampled, what_if
@@ -331,6 +331,17 @@ def test_no_numbers_raise_and_refusals_name_a_field(data: st.DataObject) -> None
     question = Question(plans=(regimen, single), draws=100, seed=1, horizon_h=some())
     found = what_if(drug("vancomycin"), patient, question)
     assert isinstance(found, WhatIf) or all(one.field and one.limit for one in found.reasons)
+
+
+@pytest.mark.parametrize(("horizon_h", "step_h"), [(5e-324, None), (24.0, 5e-324), (5e-324, 1e308), (24.0, 1e308)])
+def test_the_smallest_and_greatest_spans_are_answered_or_refused(horizon_h: float, step_h: float | None) -> None:
+    found = what_if(drug("vancomycin"), PATIENT, replace(QUESTION, horizon_h=horizon_h, step_h=step_h))
+    assert isinstance(found, WhatIf) or all(one.field and one.limit for one in found.reasons)
+
+
+def test_an_interval_too_short_to_count_is_refused() -> None:
+    found = refused(question=replace(QUESTION, plans=(every_12_h(1000.0, interval_h=5e-324),), current=None))
+    assert found == {"plans.0.interval_h": f"must make at most {MAX_DOSES} doses"}
 
 
 def test_a_plan_whose_harm_cannot_be_seen_by_the_horizon_is_not_recommended() -> None:
