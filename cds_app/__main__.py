@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
     "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
     "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),
+    "fabric": ("cds_app.commands.fabric", "Say how much of what sources send is understood; check a site's codes."),
     "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
     "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
     "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),

@@ -23,6 +23,10 @@ from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
 from cds_app.content import content_root
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.site_mapping import SiteMapping, parse_mapping
+from cds_app.domain.units import UnitConverter
+from cds_app.errors import ContentError
 from cds_app.ports import (
     Cabinet,
     ClientRegister,
@@ -35,7 +39,7 @@ from cds_app.ports import (
     TwinStore,
 )
 from cds_app.services.issuers import Issuers
-from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.knowledge import Knowledge, load_knowledge, load_vocabulary
 from cds_app.settings import Settings
 from cds_app.web.smart import LAUNCH_PATH
 
@@ -92,7 +96,27 @@ class Deps:
 def knowledge_of(settings: Settings) -> Knowledge:
     """The content of this installation, checked."""
     launch_url = f"{settings.base_url}{LAUNCH_PATH}" if settings.sidebar_links else ""
-    return load_knowledge(content_root(), timezone=settings.timezone, launch_url=launch_url)
+    return load_knowledge(
+        content_root(), timezone=settings.timezone, launch_url=launch_url, mapping=_mapping_of(settings)
+    )
+
+
+def vocabulary_of(settings: Settings) -> tuple[Ontology, UnitConverter]:
+    """What this installation knows by name, and its units, without any model."""
+    return load_vocabulary(content_root(), _mapping_of(settings))
+
+
+def _mapping_of(settings: Settings) -> SiteMapping | None:
+    return mapping_in(settings.site_mapping) if settings.site_mapping is not None else None
+
+
+def mapping_in(file: Path) -> SiteMapping:
+    """What a site's mapping file says, in shape. Raises ContentError."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        raise ContentError("the site mapping cannot be read", field="site_mapping") from None
+    return parse_mapping(content)
 
 
 def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     fetch_budget_s : time for everything that prefetch left out, seconds.
     page_budget_s : time for the record that a page of the sidebar asks for, seconds.
     timezone : IANA name of the zone in which times are shown on cards.
+    site_mapping : file with the codes and unit texts of this site (`twinline fabric check`); none when empty.
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.
     metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
@@ -72,6 +73,7 @@ class Settings(BaseModel):
     fetch_budget_s: float = Field(default=0.8, gt=0, le=10)
     page_budget_s: float = Field(default=5.0, gt=0, le=30)
     timezone: str = "UTC"
+    site_mapping: Path | None = None
     simulated_time: bool = False
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     max_entries: int = Field(default=25_000, ge=1)

@@ -45,6 +45,7 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
     default=None,
     help="Without clients: answer every program on this machine. Never on a ward.",
 )
+@click.option("--site-mapping", type=click.Path(path_type=Path), help="Codes and units of this site, as a JSON file.")
 @click.option("--sidebar-links", is_flag=True, default=None, help="Cards link to the sidebar, by SMART App Launch.")
 @click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
 def serve(**flags: Any) -> None:

@@ -130,6 +130,7 @@ def read(  # noqa: PLR0913 - all by name
     learned: datetime,
     now: datetime,
     seen: Set[bytes] = frozenset(),
+    beside: Sequence[Item] = (),
 ) -> Reading:
     """Read resources of one patient.
 
@@ -148,6 +149,8 @@ def read(  # noqa: PLR0913 - all by name
     seen : set of bytes
         Fingerprints (`Reading.clean`) of resources whose facts are known: they are counted as used and passed over.
         EHRs send the same hundreds of results at every call.
+    beside : sequence of Item
+        What references may point to, and is not read here: the drugs that a hospital shares among its patients.
 
     Returns
     -------
@@ -162,7 +165,7 @@ def read(  # noqa: PLR0913 - all by name
         learned=learned,
         earliest=_earliest(items, patient, now),
         latest=now + CLOCK_MARGIN,
-        references=References(items),
+        references=References((*items, *beside)),
         issues=issues,
     )
     facts: list[Fact] = []

@@ -23,6 +23,7 @@ from cds_app.cards.text import environment
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.site_mapping import SiteMapping, mapped
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
 from cds_app.explain.estimates import RiskEstimate
@@ -131,7 +132,7 @@ class Knowledge:
         return found
 
 
-def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowledge:
+def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: SiteMapping | None = None) -> Knowledge:
     """Load all content below a root and check that it fits together.
 
     Parameters
@@ -140,11 +141,13 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowle
         IANA name of the zone in which times are shown.
     launch_url : str
         As `Knowledge` has it.
+    mapping : SiteMapping, optional
+        Codes and units of this site.
 
     Raises
     ------
     ContentError
-        Naming the file and what does not resolve.
+        Naming the file and what does not resolve, in the site's mapping too.
     """
     services = _services(root / "hooks")
     versions = _versions(services)
@@ -155,7 +158,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowle
         if name not in (*RISKS, *BACKGROUND)
     }
     found = {**plain, **learned.artefacts}
-    ontology = load_ontology(found["ontology"])
+    ontology = _ontology(found["ontology"], mapping)
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
     catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
     quantities = {one.quantity for one in ontology.variables.values()}
@@ -177,10 +180,22 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "") -> Knowle
         zone=ZoneInfo(timezone),
         pins=_pins(found, services, templates_hash)
         | {"timezone": timezone}
-        | ({"launch": launch_url} if launch_url else {}),
+        | ({"launch": launch_url} if launch_url else {})
+        | ({"site_mapping": mapping.sha256} if mapping is not None else {}),
         drugs=drugs,
         launch_url=launch_url,
     )
+
+
+def load_vocabulary(root: Path, mapping: SiteMapping | None = None) -> tuple[Ontology, UnitConverter]:
+    """What everything is called, and in which units, and nothing else of the content. Raises ContentError."""
+    ontology = _ontology(artefact("ontology", _versions(_services(root / "hooks"))["ontology"], root=root), mapping)
+    return ontology, UnitConverter(ontology)
+
+
+def _ontology(content: Artefact, mapping: SiteMapping | None) -> Ontology:
+    ontology = load_ontology(content)
+    return ontology if mapping is None else mapped(ontology, mapping)
 
 
 def _services(folder: Path) -> dict[str, ServiceDefinition]:

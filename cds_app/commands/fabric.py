@@ -1,0 +1,173 @@
+"""``twinline fabric``: how much of what sources send is understood, and a site's own mapping."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final, cast
+
+import click
+import msgspec
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.commands.record_files import files_of
+from cds_app.deps import mapping_in, vocabulary_of
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.site_mapping import problems
+from cds_app.domain.strict_json import loads
+from cds_app.domain.time import parse_fhir_time
+from cds_app.domain.units import UnitConverter
+from cds_app.errors import BadRequest, DataError, TooLarge
+from cds_app.fabric.bundles import unpack
+from cds_app.fabric.coverage import Coverage, CoverageReport
+from cds_app.fabric.lexicon import lexicon_of
+from cds_app.fabric.ndjson import read_lines
+from cds_app.fabric.parting import by_patient
+from cds_app.fabric.reading import read
+from cds_app.fabric.references import Item
+from cds_app.settings import load_settings
+
+_BATCH: Final = 5_000
+_PIECE: Final = 1 << 18
+_MAX_DOCUMENT: Final = 1 << 30
+_SHOWN: Final = 15
+
+
+@click.group()
+def fabric() -> None:
+    """Say how much of what sources send is understood, and check a site's own codes and units."""
+
+
+@fabric.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--site-mapping", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Codes of the site.")
+@click.option("--as-of", help="Now, for files from another time; what lies later counts as future.")
+@click.option("--json", "as_json", is_flag=True, help="For machines, and everything.")
+def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str | None, as_json: bool) -> None:
+    """Count what the ontology knows of FHIR records in PATHS: Bundles, resources, NDJSON; gzipped or not."""
+    settings = load_settings({"site_mapping": site_mapping}, os.environ, Path("twinline.toml"))
+    known = vocabulary_of(settings)
+    now = parse_fhir_time(as_of, field="as-of").end if as_of else SystemClock().now()
+    counted = Coverage(lexicon_of(*known), known[0].variables)
+    for file in files_of(paths):
+        _count(file, counted, known, now)
+    report = counted.report()
+    click.echo(msgspec.json.format(msgspec.json.encode(report)).decode() if as_json else "\n".join(lines_of(report)))
+
+
+@fabric.command()
+@click.argument("mapping", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check(mapping: Path) -> None:
+    """Check a site's MAPPING against the ontology; status 1 if anything in it does not hold."""
+    found = mapping_in(mapping)
+    ontology, _ = vocabulary_of(load_settings({}, {}, None))
+    wrong = problems(found, ontology)
+    for one in wrong:
+        click.echo(f"WRONG  {one.where}: {one.what}")
+    if wrong:
+        raise SystemExit(1)
+    click.echo(f"ok     {len(found.rows)} codes and {len(found.units)} unit texts of {found.site}")
+
+
+def _count(file: Path, counted: Coverage, known: tuple[Ontology, UnitConverter], now: datetime) -> None:
+    """Count one file, a batch of its resources at a time."""
+    items, (ontology, units) = _items(file, counted), known
+    while batch := list(islice(items, _BATCH)) if ".ndjson" in file.name else list(items):
+        parted = by_patient(batch)
+        counted.missed("of-nobody", len(parted.strays))
+        for patient, own in (*parted.patients.items(), ("", parted.shared)):
+            reading = read(
+                own,
+                patient=patient,
+                ontology=ontology,
+                units=units,
+                learned=now,
+                now=now,
+                beside=() if own is parted.shared else parted.shared,
+            )
+            counted.add(patient, own, reading)
+
+
+def _items(file: Path, counted: Coverage) -> Iterator[Item]:
+    for at, document in _documents(file, counted):
+        items, issues = unpack(document, at=at)
+        for issue in issues:
+            counted.missed(issue.code.value)
+        yield from items
+
+
+def _documents(file: Path, counted: Coverage) -> Iterator[tuple[str, object]]:
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            stream = cast("IO[bytes]", opened)
+            if ".ndjson" not in file.name:
+                yield file.name, loads(stream.read(_MAX_DOCUMENT), max_bytes=_MAX_DOCUMENT)
+                return
+            for line in read_lines(iter(lambda: stream.read(_PIECE), b"")):
+                if line.problem:
+                    counted.missed(line.problem)
+                else:
+                    yield f"{file.name}:{line.number}", line.value
+    except (BadRequest, TooLarge) as error:
+        raise DataError(f"{file.name} cannot be read as JSON: {error.message}", field="paths") from None
+    except (OSError, EOFError, zlib.error):
+        raise DataError(f"{file.name} cannot be read", field="paths") from None
+
+
+def lines_of(report: CoverageReport) -> Iterator[str]:
+    """A report for people: what is worth the next entry of a mapping first."""
+    yield f"patients {report.patients}"
+    yield from _table(
+        ("type", "used", "unknown", "left out"),
+        [(kind, *map(str, tally.values())) for kind, tally in report.resources.items()],
+    )
+    yield from _table(
+        ("observations", "count", "unmapped", "without a standard code"),
+        [
+            (one.category, str(one.count), _share(one.unmapped, one.count), _share(one.local_only, one.count))
+            for one in report.categories
+        ],
+    )
+    yield from _table(
+        ("mapped to", "count", "implausible", "stale when reported"),
+        [
+            (one.variable, str(one.count), str(one.implausible), f"{one.stale} of {one.dated}")
+            for one in report.mapped[:_SHOWN]
+        ],
+        of=len(report.mapped),
+    )
+    yield from _table(
+        ("unmapped", "count", "unit", "code"),
+        [
+            (f"{one.kind} {one.display}", str(one.count), one.unit, " ".join("|".join(code) for code in one.codes))
+            for one in report.unmapped[:_SHOWN]
+        ],
+        of=len(report.unmapped),
+    )
+    yield from _table(
+        ("refused unit of", "reason", "unit", "count"),
+        [(one.variable, one.reason, one.unit, str(one.count)) for one in report.refused[:_SHOWN]],
+        of=len(report.refused),
+    )
+    yield from _table(("left out because", "count"), [(code, str(n)) for code, n in report.left_out.items()])
+    yield f"the same resource again {report.again}; the same result under another id {report.repeated}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], of: int = 0) -> Iterator[str]:
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    if of > len(rows):
+        yield f"and {of - len(rows)} more (--json)"
+    yield ""
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.1f} %)" if whole else "0"
