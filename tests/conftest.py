@@ -16,7 +16,6 @@ from cds_app.deps import Deps, knowledge_of, memory_deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
 
-
 # A commit passes or fails by itself: `make test` draws the same examples every time, `make fuzz` draws new ones.
 settings.register_profile("tests", derandomize=not os.environ.get("TWINLINE_TEST_FUZZ"), database=None, deadline=None)
 settings.load_profile("tests")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any, Final
 
 from jinja2 import Environment
@@ -47,7 +46,7 @@ class DischargeMaterial:
 
     service: ServiceDefinition
     templates: Environment
-    zone: tzinfo
+    setting: Setting
     labels: Mapping[str, str]
     situation: Situation
     concerns: tuple[Concern, ...]
@@ -55,12 +54,6 @@ class DischargeMaterial:
     without_value: int
     readmission: Score | None
     unused: Mapping[str, int]
-
-    @property
-    def setting(self) -> Setting:
-        """For whom and when the texts are written."""
-        one = self.situation
-        return Setting(ontology=one.ontology, zone=self.zone, now=one.now, sex=one.sex, groups=self.labels)
 
     @property
     def unresolved(self) -> tuple[Concern, ...]:
@@ -202,7 +195,7 @@ def _detail(material: DischargeMaterial, *, reasons: Lines, sure: str, unknown: 
     values = {
         "unknown": [one if isinstance(one, Trusted) else _label(one, material) for one in dict.fromkeys(unknown)][:6],
         "unused": sum(material.unused.values()),
-        "zone": Trusted(str(material.zone)),
+        "zone": Trusted(str(material.setting.zone)),
     }
     unseen = " ".join(render(material.templates, "discharge.unseen.j2", values).split())
     blocks = Blocks(evidence=reasons, sure=Trusted(" ".join(sure.split())), unseen=Trusted(unseen))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Final
 
 from jinja2 import Environment
@@ -59,19 +58,13 @@ class DoseMaterial:
 
     service: ServiceDefinition
     templates: Environment
-    zone: tzinfo
+    setting: Setting
     labels: Mapping[str, str]
     situation: Situation
     patient: str
     dosed: tuple[Dosed, ...]
     undosed: tuple[Undosed, ...]
     unused: Mapping[str, int]
-
-    @property
-    def setting(self) -> Setting:
-        """For whom and when the texts are written."""
-        one = self.situation
-        return Setting(ontology=one.ontology, zone=self.zone, now=one.now, sex=one.sex, groups=self.labels)
 
 
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
@@ -356,7 +349,7 @@ def _unseen(one: Dosed, material: DoseMaterial) -> dict[str, object]:
         "levels": one.answer.levels,
         "left_out": [_model(name, one) for name, _ in one.answer.left_out],
         "unused": sum(material.unused.values()),
-        "zone": Trusted(str(material.zone)),
+        "zone": Trusted(str(material.setting.zone)),
     }
 
 

@@ -105,7 +105,7 @@ def _risk(estimate: RiskEstimate | None) -> Risk | None:
 
 
 def _concern(advice: Advice, material: Material) -> Draft:
-    concern, setting = advice.concern, setting_of(material)
+    concern, setting = advice.concern, material.setting
     estimate = material.risks.get(advice.risk or "")
     risk = _risk(estimate)
     detail, told = _detail(advice, estimate, risk, setting, material)
@@ -122,18 +122,6 @@ def _concern(advice: Advice, material: Material) -> Draft:
         proposals=tuple(_proposals(advice.offered[:told])),
         explanation=explanation_of(advice, estimate, risk, material.background()),
         options=advice.offered[:told],
-    )
-
-
-def setting_of(material: Material) -> Setting:
-    """For whom and when the texts of this material are written."""
-    situation = material.situation
-    return Setting(
-        ontology=situation.ontology,
-        zone=material.zone,
-        now=situation.now,
-        sex=situation.sex,
-        groups=material.labels,
     )
 
 
@@ -316,7 +304,7 @@ def _deviation_due(material: Material) -> Iterator[Due]:
 
 
 def _deviation(found: JointDeviation, percentile: float, material: Material) -> Draft:
-    setting = setting_of(material)
+    setting = material.setting
     leads = [name for name, _ in found.contributions[:_LEADS]]
     said = number(min(percentile, 99.9), 0 if percentile < 99 else 1)
     texts = (_deviation_summary(said, leads[:most], setting, material) for most in range(len(leads), 0, -1))
@@ -366,7 +354,7 @@ def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material:
 
 
 def _abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Draft:
-    setting, templates = setting_of(material), material.templates
+    setting, templates = material.setting, material.templates
     named = [(", ".join(map(setting.label, names)), _words(lacks, material)) for lacks, names in missing.items()]
     title = named[0][0] if len(named) == 1 and "," not in named[0][0] else setting.label("risks")
     values = {"title": title, "why": named[0][1]}

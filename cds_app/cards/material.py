@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 from jinja2 import Environment
 
 from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.views import Setting
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
@@ -61,7 +62,7 @@ class Material:
 
     service: ServiceDefinition
     templates: Environment
-    zone: tzinfo
+    setting: Setting
     labels: Mapping[str, str]
     situation: Situation
     scores: Mapping[str, Score | Abstained]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -45,19 +45,13 @@ class OrderMaterial:
 
     service: ServiceDefinition
     templates: Environment
-    zone: tzinfo
+    setting: Setting
     labels: Mapping[str, str]
     situation: Situation
     checked: tuple[Checked, ...]
     unused: Mapping[str, int]
     unknown: int = 0
     undosed: Mapping[str, Trusted] = field(default_factory=dict)
-
-    @property
-    def setting(self) -> Setting:
-        """For whom and when the texts are written."""
-        one = self.situation
-        return Setting(ontology=one.ontology, zone=self.zone, now=one.now, sex=one.sex, groups=self.labels)
 
 
 def order_cards(material: OrderMaterial) -> tuple[Due, ...]:
@@ -228,7 +222,7 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
         "unknown": material.unknown,
         "unused": sum(material.unused.values()),
         "data_to": material.setting.clock(newest) if newest else Trusted("(no measurements)"),
-        "zone": Trusted(str(material.zone)),
+        "zone": Trusted(str(material.setting.zone)),
     }
 
 

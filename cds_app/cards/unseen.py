@@ -39,7 +39,7 @@ def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with
         "unfetched": unfetched,
         "unused": sum(material.unused.values()) - unfetched,
         "data_to": _data_to(situation, setting),
-        "zone": Trusted(str(material.zone)),
+        "zone": Trusted(str(material.setting.zone)),
     }
     return " ".join(render(material.templates, "unseen.j2", values).split())
 

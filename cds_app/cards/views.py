@@ -12,6 +12,7 @@ from cds_app.cards.text import Trusted, ago, clock_time, number, points
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
+from cds_app.twin.state import TwinState
 
 NO_UNIT = Trusted("")
 
@@ -24,6 +25,8 @@ class Setting:
     ----------
     groups : mapping of str to str
         Labels of model inputs that are no quantity (``time_in_unit``).
+    state : TwinState
+        Which measurements the twin set aside.
     """
 
     ontology: Ontology
@@ -31,6 +34,7 @@ class Setting:
     now: datetime
     sex: str | None
     groups: Mapping[str, str]
+    state: TwinState
 
     def label(self, quantity: str) -> Trusted:
         """What a clinician calls it."""
@@ -42,9 +46,13 @@ class Setting:
         """An instant as it is shown."""
         return clock_time(at, self.now, self.zone)
 
+    def aside(self, one: Measurement) -> bool:
+        """Whether the twin set a measurement aside as a possible artefact."""
+        return self.state.set_aside(self.ontology.variables[one.variable].quantity, one.ref)
+
 
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement as text; ``change`` says the direction against ``earlier``."""
+    """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong."""
 
     label: Trusted
     value: Trusted
@@ -54,6 +62,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     before: Trusted | None = None
     change: Trusted | None = None
     range: Trusted | None = None
+    aside: bool = False
 
 
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +90,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         before=ago(earlier.when, one.when) if earlier else None,
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
+        aside=setting.aside(one),
     )
 
 

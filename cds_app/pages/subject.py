@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cds_app.cards.drafts import setting_of
 from cds_app.cards.material import Material
 from cds_app.cards.text import ago, clock_time, plain
 from cds_app.cards.views import Setting
@@ -58,7 +57,7 @@ class Subject:
     @property
     def setting(self) -> Setting:
         """For whom and when words are written."""
-        return setting_of(self.material)
+        return self.material.setting
 
     @property
     def now(self) -> datetime:
@@ -99,7 +98,7 @@ class Identity:
 
 def identity(subject: Subject) -> Identity:
     """Who it is, as far as the record says."""
-    situation, zone = subject.material.situation, subject.material.zone
+    situation, zone = subject.material.situation, subject.setting.zone
     who, newest = situation.demographics, _newest(subject)
     born = who.birth_start.date() if who is not None and who.birth_start is not None else None
     whole = who is not None and _is_one_day(who.birth_start, who.birth_end)

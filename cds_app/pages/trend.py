@@ -238,8 +238,7 @@ def _mark(one: Measurement, canvas: _Canvas) -> Mark:
 
 
 def _set_aside(one: Measurement, canvas: _Canvas) -> bool:
-    track = canvas.track
-    return any(ref == one.ref and track.weight[at] == 0.0 for at, ref in enumerate(track.refs))
+    return canvas.state.set_aside(canvas.asked.quantity, one.ref)
 
 
 def _runs(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[list[Measurement]]:

@@ -14,7 +14,7 @@ from cds_app.score.clinical import clinical_scores
 from cds_app.score.hospital import hospital
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
-from cds_app.services.inputs import Inputs, situation_of
+from cds_app.services.inputs import Inputs, setting_of, situation_of
 from cds_app.services.knowledge import Knowledge
 
 _NOT_FINAL: Final = frozenset({"preliminary", "partial"})
@@ -30,7 +30,7 @@ def discharge_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
         DischargeMaterial(
             service=inputs.service,
             templates=knowledge.templates,
-            zone=knowledge.zone,
+            setting=setting_of(knowledge, inputs, situation),
             labels=knowledge.labels,
             situation=situation,
             concerns=assess(knowledge.catalogue, situation, clinical_scores(situation), {}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.shadow import NO_SHADOW, Shadow
+from cds_app.cards.views import Setting
 from cds_app.domain.events import HookEvent
 from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.score.situation import Situation
@@ -44,6 +45,18 @@ class Inputs:
     seed: str
     shadow: Shadow = NO_SHADOW
     proposed: Proposed = NOTHING
+
+
+def setting_of(knowledge: Knowledge, inputs: Inputs, situation: Situation) -> Setting:
+    """For whom and when the texts of a call are written."""
+    return Setting(
+        ontology=knowledge.ontology,
+        zone=knowledge.zone,
+        now=situation.now,
+        sex=situation.sex,
+        groups=knowledge.labels,
+        state=inputs.record.state,
+    )
 
 
 def situation_of(knowledge: Knowledge, inputs: Inputs) -> Situation:

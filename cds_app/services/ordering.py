@@ -20,7 +20,7 @@ from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import Checked, Finding, check_orders, check_recorded
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.situation import Situation
-from cds_app.services.inputs import Inputs, situation_of
+from cds_app.services.inputs import Inputs, setting_of, situation_of
 from cds_app.services.knowledge import Knowledge
 
 _Checking = Callable[[OrderChecks, View, Proposed, Set[str]], tuple[Checked, ...]]
@@ -57,7 +57,7 @@ def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checki
     return OrderMaterial(
         service=inputs.service,
         templates=knowledge.templates,
-        zone=knowledge.zone,
+        setting=setting_of(knowledge, inputs, situation),
         labels=knowledge.labels,
         situation=situation,
         checked=checking(knowledge.order_checks, view, proposed, frozenset(inputs.service.checks)),
@@ -119,7 +119,7 @@ def _dose_dues(
         DoseMaterial(
             service=inputs.service,
             templates=knowledge.templates,
-            zone=knowledge.zone,
+            setting=setting_of(knowledge, inputs, situation),
             labels=knowledge.labels,
             situation=situation,
             patient=inputs.event.patient,

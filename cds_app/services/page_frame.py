@@ -92,7 +92,7 @@ class Frame:
             "digest": asking.opened.record.digest,
             "form": {"token": asking.token, "digest": asking.opened.record.digest},
             "idle_min": IDLE_MIN,
-            "moment": clock_time(subject.now, asking.opened.at, subject.material.zone),
+            "moment": clock_time(subject.now, asking.opened.at, subject.setting.zone),
         }
         return page(self._templates, name, {**common, **values})
 

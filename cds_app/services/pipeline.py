@@ -27,7 +27,7 @@ from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
 from cds_app.services.departing import discharge_dues
-from cds_app.services.inputs import Inputs, situation_of
+from cds_app.services.inputs import Inputs, setting_of, situation_of
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.ordering import draft_dues, recorded_dues
 
@@ -121,7 +121,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     return Material(
         service=inputs.service,
         templates=knowledge.templates,
-        zone=knowledge.zone,
+        setting=setting_of(knowledge, inputs, situation),
         labels=knowledge.labels,
         situation=situation,
         scores=scores,

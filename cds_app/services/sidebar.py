@@ -96,7 +96,7 @@ class Sidebar:
             raise BadRequest("the twin does not follow this", field="q")
         if window_h not in WINDOWS_H:
             raise BadRequest("choose one of the windows", field="h")
-        zone = subject.material.zone
+        zone = subject.setting.zone
         view = trend(
             subject.twin, subject.state, subject.material.situation,
             Asked(quantity=quantity, window_h=float(window_h), zone=zone),
@@ -192,7 +192,7 @@ class Sidebar:
                 for name, one in sorted(self._knowledge.learned.artefacts.items())
             ],
             "pins": sorted((name, text) for name, text in self._knowledge.pins.items() if _is_version(name)),
-            "began": clock_time(visit.began, asking.opened.at, subject.material.zone),
+            "began": clock_time(visit.began, asking.opened.at, subject.setting.zone),
             "user": plain(visit.user, limit=60),
         }
         return self._frame.page("about", asking, subject, values)

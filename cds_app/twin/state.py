@@ -99,6 +99,11 @@ class TwinState:
         """How many samples all tracks hold."""
         return sum(map(len, self.tracks.values()))
 
+    def set_aside(self, quantity: str, ref: str) -> bool:
+        """Whether a measurement was set aside as a possible artefact."""
+        track = self.tracks.get(quantity)
+        return track is not None and ref in track.refs and track.weight[track.refs.index(ref)] == 0.0
+
     def to_bytes(self) -> bytes:
         """Canonical bytes: equal states have equal bytes."""
         head = {

@@ -75,6 +75,20 @@ def test_without_an_estimate_the_most_urgent_comes_first(ask: Ask) -> None:
     assert ranks == sorted(ranks, reverse=True)
 
 
+def test_a_value_that_may_be_an_artefact_is_told_as_one_to_be_confirmed(ask: Ask) -> None:
+    steady = [(6, 97.0), (5, 98.0), (4, 97.0), (3, 97.0), (2, 98.0), (1, 97.0)]
+
+    def told(latest: float) -> str:
+        body = call(patient(), stay(FROZEN - timedelta(hours=8)))
+        seen = [*((60 * hours, value) for hours, value in steady), (5, latest)]
+        body["prefetch"]["vitals"] = bundle(
+            *(observation("spo2", value, FROZEN - timedelta(minutes=minutes)) for minutes, value in seen)
+        )
+        return " ".join(one["detail"] for one in ask(body))
+
+    assert "unlike the values before, confirm it" in told(45.0)
+
+
 def test_a_risk_is_compared_with_what_it_was(ask: Ask) -> None:
     def between(share: float) -> dict[str, float]:
         return {name: QUIET[name] + share * (SEPTIC[name] - QUIET[name]) for name in QUIET}

@@ -13,9 +13,11 @@ from cds_app.domain.facts import Fact
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Gate, Refusal
 from cds_app.score.result import Part, Score
+from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
 
-SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={})
+NOTHING_SEEN = TwinState(model_sha256="", tracks={})
+SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={}, state=NOTHING_SEEN)
 
 
 def said(*facts: Fact) -> list[tuple[str, str]]:

@@ -13,13 +13,19 @@ from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
 from cds_app.explain.reasons import Reason
 from cds_app.services.knowledge import Knowledge
+from cds_app.twin.state import TwinState
 from tests.chart import NOW, ago, measured
 
 
 @pytest.fixture
 def setting(knowledge: Knowledge) -> Setting:
     return Setting(
-        ontology=knowledge.ontology, zone=knowledge.zone, now=NOW, sex="female", groups={"age": "Age", "sirs": "Signs"}
+        ontology=knowledge.ontology,
+        zone=knowledge.zone,
+        now=NOW,
+        sex="female",
+        groups={"age": "Age", "sirs": "Signs"},
+        state=TwinState(model_sha256="", tracks={}),
     )
 
 
