@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
     "issuers": ("cds_app.commands.issuing", "Say which EHRs may launch the sidebar."),
     "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
+    "ingest": ("cds_app.commands.ingesting", "Take in what other sources send: one process for each."),
     "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
     "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
     "audit": ("cds_app.commands.governing", "Check the decision log."),

@@ -27,6 +27,8 @@ from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
 from cds_app.services.grants import Granting
 from cds_app.services.id_tokens import IdTokens
+from cds_app.services.identities import Identities
+from cds_app.services.intake import Intake, Source
 from cds_app.services.keys import Keys
 from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
@@ -98,6 +100,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         gatherer,
         answering.switchboard,
         deps.clock,
+        answering.identities,
         answering.turns,
         simulated=deps.settings.simulated_time,
     )
@@ -127,9 +130,21 @@ def static_files() -> Path:
     return content_root() / "templates" / "static"
 
 
+def identities_of(deps: Deps) -> Identities:
+    """Ties between identifiers and patients."""
+    systems = frozenset(deps.settings.identifier_systems)
+    return Identities(deps.ehrs.cabinet, deps.store.pseudonym, deps.clock, systems)
+
+
+def intake_of(deps: Deps, source: Source) -> Intake:
+    """The way in for a source."""
+    return Intake(source, deps.knowledge, deps.store, identities_of(deps), deps.meter, deps.clock)
+
+
 def answering_of(deps: Deps) -> Answering:
     """The use case behind every hook."""
     twinner = Twinner(deps.knowledge.twin, deps.knowledge.ontology)
+    identities = identities_of(deps)
     gatherer = Gatherer(
         knowledge=deps.knowledge,
         fhir=deps.fhir,
@@ -139,10 +154,11 @@ def answering_of(deps: Deps) -> Answering:
     return Answering(
         knowledge=deps.knowledge,
         store=deps.store,
-        records=Records(deps.store, twinner, capacity=deps.settings.cached_facts),
+        records=Records(deps.store, twinner, capacity=deps.settings.cached_facts, tied=identities.tied),
         gatherer=gatherer,
         switchboard=Switchboard(deps.store),
         meter=deps.meter,
+        identities=identities,
         computing=gatherer.computing,
     )
 

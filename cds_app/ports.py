@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.clients import Client
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.domain.facts import Facts
-from cds_app.domain.issuers import Method
+from cds_app.domain.issuers import TokenRequest
 from cds_app.domain.switches import Switch
 
 
@@ -128,6 +129,26 @@ class TwinStore(Protocol):
         """
         ...
 
+    def take_in(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt]:
+        """Write what came from sources durably, all in one transaction; a receipt for each, in order.
+
+        It rests on nothing that was known, so it never conflicts. What was refused is written down without content.
+
+        Raises
+        ------
+        DependencyDown, IntegrityError
+            Nothing was written.
+        """
+        ...
+
+    def arrived(self) -> Sequence[Tally]:
+        """Arrivals of `ARRIVALS_KEPT`, counted by source and by why they were refused."""
+        ...
+
+    def aliases(self) -> Sequence[tuple[str, str]]:
+        """Source and pseudonym of every identifier under which something arrived in that time."""
+        ...
+
     def find(self, decision: str) -> Entry | None:
         """The log entry of a decision by its uuid."""
         ...
@@ -185,6 +206,10 @@ class Meter(Protocol):
 
     def heard(self, feedback: Sequence[Feedback]) -> None:
         """Feedback was stored."""
+        ...
+
+    def took_in(self, source: str, ends: Mapping[str, int]) -> None:
+        """Messages of a source, by receipt, or by why they were refused."""
         ...
 
     def stands(self, gauge: str, values: Mapping[str, float]) -> None:
@@ -334,30 +359,6 @@ class Cabinet(Protocol):
     def take(self, kind: str, name: str, now: datetime) -> Document | None:
         """Remove a document and give it to exactly one of those who ask; None to everybody else."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
-    """What is asked of a token endpoint, and how we prove who we are.
-
-    Parameters
-    ----------
-    url : str
-    form : mapping
-        ``grant_type`` and what belongs to it.
-    method : Method
-    client_id, client_secret : str
-        For the two methods with a secret.
-    assertion : str
-        For ``private_key_jwt``.
-    """
-
-    url: str
-    form: Mapping[str, str] = field(repr=False)
-    method: Method
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    assertion: str = field(default="", repr=False)
 
 
 class TokenEndpoint(Protocol):

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cds_app.errors import SettingsError
 
 PREFIX = "TWINLINE_"
-_LISTS: Final = frozenset({"fhir_servers", "cors_origins"})
+_LISTS: Final = frozenset({"fhir_servers", "cors_origins", "identifier_systems"})
 _BASE_URL: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
@@ -41,6 +41,8 @@ class Settings(BaseModel):
     database_url : SQLAlchemy URL; SQLite in ``data_dir`` when empty.
     master_key : 64 hexadecimal digits; when empty the key file ``data_dir/master.key`` is used (made if missing).
     fhir_servers : FHIR base URLs that may be called back with the token of the call.
+    identifier_systems : systems of the Patient identifiers (``Patient.identifier.system``) by which other sources name
+        people: what those tell is then the patient's whose Patient carries the identifier.
     fetch_budget_s : time for everything that prefetch left out, seconds.
     page_budget_s : time for the record that a page of the sidebar asks for, seconds.
     timezone : IANA name of the zone in which times are shown on cards.
@@ -70,6 +72,7 @@ class Settings(BaseModel):
     database_url: str = ""
     master_key: str = Field(default="", repr=False)
     fhir_servers: tuple[str, ...] = ()
+    identifier_systems: tuple[str, ...] = ()
     fetch_budget_s: float = Field(default=0.8, gt=0, le=10)
     page_budget_s: float = Field(default=5.0, gt=0, le=30)
     timezone: str = "UTC"

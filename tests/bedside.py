@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.bootstrap import trials_of
+from cds_app.bootstrap import identities_of, trials_of
 from cds_app.content import content_root
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
@@ -91,9 +91,12 @@ def token() -> str:
 def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: Any) -> Bed:
     """A sidebar for patient p1."""
     chart = Chart(resources)
-    records = Records(deps.store, Twinner(deps.knowledge.twin, deps.knowledge.ontology), capacity=100_000)
+    twinner = Twinner(deps.knowledge.twin, deps.knowledge.ontology)
+    records = Records(deps.store, twinner, capacity=100_000, tied=identities_of(deps).tied)
     gatherer = Gatherer(knowledge=deps.knowledge, fhir=chart, budget_s=2.0, max_entries=10_000)
-    opening = Opening(deps.knowledge, deps.store, records, gatherer, Switchboard(deps.store), deps.clock)
+    opening = Opening(
+        deps.knowledge, deps.store, records, gatherer, Switchboard(deps.store), deps.clock, identities_of(deps)
+    )
     meter = PrometheusMeter()
     listening = Listening(deps.store, records, deps.knowledge.templates, meter)
     scopes = frozenset({"user/*.cruds"})

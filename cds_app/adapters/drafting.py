@@ -23,6 +23,7 @@ from cds_app.adapters.sealing import (
     switch_note,
 )
 from cds_app.adapters.vault import Vault
+from cds_app.domain.arrivals import Arrival
 from cds_app.domain.codec import encode
 from cds_app.domain.switches import Switch
 from cds_app.errors import Conflict, IntegrityError, NotFound, PatientErased
@@ -37,6 +38,8 @@ class Job:
     ----------
     facts : bytes
         Encoded facts; empty if the commit brings none.
+    rests_on_nothing : bool
+        Whether it was computed from nothing that the store holds, and so fits on whatever is there.
     """
 
     patient: str
@@ -45,6 +48,7 @@ class Job:
     learned: str
     facts: bytes
     notes: tuple[Note, ...]
+    rests_on_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,25 @@ def prepare(commit: Commit) -> Job:
         learned=stamp(commit.learned),
         facts=encode(commit.facts) if len(commit.facts) else b"",
         notes=notes_of(commit),
+    )
+
+
+def prepare_arrival(arrival: Arrival) -> Job:
+    """Encode the facts of an arrival.
+
+    Raises
+    ------
+    BadRequest
+        If they cannot be encoded.
+    """
+    return Job(
+        patient=arrival.patient,
+        segments_known=0,
+        entries_known=0,
+        learned=stamp(arrival.received),
+        facts=encode(arrival.facts) if len(arrival.facts) else b"",
+        notes=(),
+        rests_on_nothing=True,
     )
 
 
@@ -204,7 +227,7 @@ class Draft:
 def _check_versions(job: Job, standing: Standing | None) -> None:
     if standing is not None and not standing.wrapped_key:
         raise PatientErased("the patient was erased")
-    if job.patient in NOBODY:  # nothing is computed for nobody
+    if job.rests_on_nothing or job.patient in NOBODY:  # nothing is computed for nobody
         return
     found = (standing.segments, standing.entries) if standing else (0, 0)
     if found != (job.segments_known, job.entries_known):

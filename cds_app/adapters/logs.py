@@ -21,6 +21,7 @@ ALLOWED = frozenset(
         "kind",
         "where",
         "service",
+        "source",
         "hook",
         "cards",
         "shown",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from threading import Lock
 
+from cds_app.adapters.arriving import ArrivalRow, Key, arrival_rows, draft_arrivals, tally_of
 from cds_app.adapters.drafting import Draft, Standing, prepare, prepare_turn
 from cds_app.adapters.ledger import EMPTY, LogRow, check_chain, stamp
 from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, stored_name
 from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
+from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.switches import Switch
 from cds_app.errors import DependencyDown, PatientErased
 from cds_app.ports import Commit, Count, Entry, Segment, Verdict
@@ -34,6 +37,7 @@ class MemoryStore:
         self._keys: dict[str, bytes] = {}  # empty once erased
         self._segments: dict[str, list[SegmentRow]] = defaultdict(list)
         self._log: list[LogRow] = []
+        self._arrivals: dict[Key, ArrivalRow] = {}
         self._numbers: dict[str, int] = {}  # of entries, by id
 
     def pseudonym(self, tenant: str, patient: str) -> str:
@@ -59,6 +63,30 @@ class MemoryStore:
             segments = draft.commit(job)
             self._apply(draft)
         return segments
+
+    def take_in(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt]:
+        rows = arrival_rows(self._vault, arrivals)
+        with self._lock:
+            draft = self._draft([one.patient for one in arrivals])
+            receipts = draft_arrivals(draft, arrivals, rows, self._arrivals.keys())
+            self._apply(draft)
+            told = zip(rows, receipts, strict=True)
+            self._arrivals |= {row.key: row for row, receipt in told if receipt in ("stored", "refused")}
+        return receipts
+
+    def arrived(self) -> Sequence[Tally]:
+        with self._lock:
+            rows = sorted(self._arrivals.values(), key=lambda row: (row.source, row.refused))
+        found = []
+        for (source, refused), group in groupby(rows, key=lambda row: (row.source, row.refused)):
+            same = list(group)
+            times = sorted(row.received for row in same)
+            found.append(tally_of(source, refused, len(same), sum(row.facts for row in same), times[0], times[-1]))
+        return tuple(found)
+
+    def aliases(self) -> Sequence[tuple[str, str]]:
+        with self._lock:
+            return sorted({(row.source, row.patient) for row in self._arrivals.values() if row.alias and row.patient})
 
     def find(self, decision: str) -> Entry | None:
         with self._lock:

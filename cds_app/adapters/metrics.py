@@ -69,6 +69,11 @@ class PrometheusMeter:
             self._lost.labels(service, code).inc(number)
 
     @_harmless
+    def took_in(self, source: str, ends: Mapping[str, int]) -> None:
+        for end, number in ends.items():
+            self._arrivals.labels(source, end).inc(number)
+
+    @_harmless
     def heard(self, feedback: Sequence[Feedback]) -> None:
         for one in feedback:
             self._feedback.labels(one.service, one.topic, one.outcome).inc()
@@ -109,6 +114,7 @@ class PrometheusMeter:
         )
         self._feedback = self._counter("feedback", "What clinicians did", "service", "topic", "outcome")
         self._abstained = self._counter("abstentions", "Risks that were not estimated, and why", "risk", "reason")
+        self._arrivals = self._counter("arrivals", "Messages of sources, by what became of them", "source", "end")
         self._unknown = self._counter("unknown_codes", "Resources whose codes nobody knows here", "service")
         self._lost = self._counter("lost_resources", "Resources not used, and parts not fetched", "service", "code")
 

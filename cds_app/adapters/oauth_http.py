@@ -13,10 +13,9 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
 from cds_app.adapters.watch import Watch, WatchedAdapter
-from cds_app.domain.issuers import Method
+from cds_app.domain.issuers import Method, TokenRequest
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataUnavailable, GrantRefused, TooLarge
-from cds_app.ports import TokenRequest
 
 MAX_BYTES: Final = 256 * 1024
 DEADLINE_S: Final = 5.0

@@ -101,6 +101,20 @@ seen_tokens = Table(
 )
 Index(None, seen_tokens.c.until)
 
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("message", LargeBinary, primary_key=True),  # under our key: a source's name for it may name a person
+    Column("patient", Text, nullable=False),  # "" if it was refused
+    Column("alias", Integer, nullable=False),  # 1 if that is the pseudonym of an identifier
+    Column("received", Text, nullable=False),
+    Column("refused", Text, nullable=False),
+    Column("facts", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, arrivals.c.received)
+
 documents = Table(
     "documents",
     metadata,

@@ -12,6 +12,7 @@ from sqlalchemy import Select
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.anchor import Anchor
+from cds_app.adapters.arriving import tally_of
 from cds_app.adapters.checking import check
 from cds_app.adapters.database import PATIENCE_S, Database, copy_sqlite
 from cds_app.adapters.drafting import prepare, prepare_turn
@@ -21,6 +22,7 @@ from cds_app.adapters.sql_writing import Transactions
 from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.adapters.writer import ROOM, Writer
+from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.switches import Switch
 from cds_app.errors import IntegrityError, PatientErased, SettingsError
 from cds_app.ports import Commit, Count, Entry, Segment, Verdict
@@ -91,6 +93,15 @@ class SqlStore:
 
     def commit(self, commit: Commit) -> int:
         return self._writer.submit(prepare(commit))
+
+    def take_in(self, arrivals: Sequence[Arrival]) -> Sequence[Receipt]:
+        return self._writer.alone(partial(self._transactions.take_in, arrivals)) if arrivals else ()
+
+    def arrived(self) -> Sequence[Tally]:
+        return tuple(tally_of(*row) for row in self._rows(sql.COUNT_ARRIVALS))
+
+    def aliases(self) -> Sequence[tuple[str, str]]:
+        return tuple((source, patient) for source, patient in self._rows(sql.ALIASES))
 
     def find(self, decision: str) -> Entry | None:
         return next(self._opened(self._rows(sql.DECISION, id=decision)), None)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.anchor import Anchor
+from cds_app.adapters.arriving import (
+    SWEEP_EVERY,
+    arrival_rows,
+    draft_arrivals,
+    known_messages,
+    write_arrivals,
+)
 from cds_app.adapters.database import Database, empty_wal
 from cds_app.adapters.drafting import Draft, Job, Standing, of_nobody
 from cds_app.adapters.ledger import Head, Note, stamp
@@ -15,6 +23,7 @@ from cds_app.adapters.sealing import GOVERNANCE
 from cds_app.adapters.session import Session
 from cds_app.adapters.vault import Vault
 from cds_app.adapters.writer import Outcome
+from cds_app.domain.arrivals import Arrival, Receipt
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, TwinlineError
 
 
@@ -32,6 +41,7 @@ class Transactions:
         self._vault = vault
         self._anchor = anchor
         self._wal_holds_keys = False
+        self._batches = count(1)
 
     def write(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One transaction for the group; if the database refuses a row, one for each job, to find whose it was.
@@ -60,6 +70,25 @@ class Transactions:
             _insert(session, draft)
         self._keep(draft.head)
         self._scrub()
+
+    def take_in(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Write what came from sources; a message that is there already is passed over.
+
+        Raises
+        ------
+        DependencyDown, IntegrityError, BadRequest
+            Nothing was written.
+        """
+        rows = arrival_rows(self._vault, arrivals)
+        try:
+            with self._transaction() as session:
+                draft = self._draft(session, {one.patient for one in arrivals if one.patient})
+                receipts = draft_arrivals(draft, arrivals, rows, known_messages(session, rows))
+                _insert(session, draft)
+                write_arrivals(session, rows, receipts, sweep=next(self._batches) % SWEEP_EVERY == 0)
+        except self._database.refusals as error:
+            raise self._refusal(error) from error
+        return receipts
 
     def tell(self, note: Note, along: Callable[[Session], None]) -> None:
         """Write what belongs to no patient, and the log entry that says so: both or nothing.

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from cds_app.adapters.drafting import PatientRow
-from cds_app.adapters.schema import log, log_head, patients, segments
+from cds_app.adapters.schema import arrivals, log, log_head, patients, segments
 
 _LENGTHS: Final = 64  # for so many lengths of a list the statement is kept
 _PATIENT: BindParameter[str] = bindparam("patient")
@@ -71,6 +71,27 @@ COUNTS = (
     .order_by(text("1"), *_SAME)
 )
 
+ADD_ARRIVALS = insert(arrivals)
+COUNT_ARRIVALS = (
+    select(
+        arrivals.c.source,
+        arrivals.c.refused,
+        func.count(),
+        func.sum(arrivals.c.facts),
+        func.min(arrivals.c.received),
+        func.max(arrivals.c.received),
+    )
+    .group_by(arrivals.c.source, arrivals.c.refused)
+    .order_by(arrivals.c.source, arrivals.c.refused)
+)
+ALIASES = (
+    select(arrivals.c.source, arrivals.c.patient)
+    .where(arrivals.c.alias == literal_column("1"), arrivals.c.patient != literal_column("''"))
+    .distinct()
+    .order_by(arrivals.c.source, arrivals.c.patient)
+)
+SWEEP_ARRIVALS = delete(arrivals).where(arrivals.c.received < bindparam("before"))
+
 WHOLE_LOG = select(log).order_by(log.c.number)
 # Each patient of the log: the key, the first entry, and how often the log says that the key was destroyed.
 KEYS_OF_LOG = (
@@ -116,10 +137,16 @@ def known_ids(count: int) -> Select[Any]:
     return select(log.c.id).where(_among(log.c.id, count))
 
 
-def listed(values: Sequence[str]) -> dict[str, object]:
+@lru_cache(_LENGTHS)
+def known_arrivals(count: int) -> Select[Any]:
+    """Which of so many messages of a source, named by `listed`, are there."""
+    return select(arrivals.c.message).where(arrivals.c.source == bindparam("source"), _among(arrivals.c.message, count))
+
+
+def listed(values: Sequence[object]) -> dict[str, object]:
     """Values of a list by the names that they have in `standings` and `known_ids`."""
     return {f"value_{position}": value for position, value in enumerate(values)}
 
 
-def _among(column: ColumnElement[str], count: int) -> ColumnElement[bool]:
+def _among(column: ColumnElement[Any], count: int) -> ColumnElement[bool]:
     return column.in_([bindparam(f"value_{position}") for position in range(count)])

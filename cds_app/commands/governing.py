@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from cds_app.adapters.restoring import restore
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import anchor_of, knowledge_of, register_of, vault_of
+from cds_app.deps import anchor_of, cabinet_of, knowledge_of, register_of, vault_of
 from cds_app.domain.decisions import Feedback
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.explain.counterfactual import Need, Telling
-from cds_app.ports import Entry
+from cds_app.ports import Entry, TwinStore
+from cds_app.services.identities import Identities
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import Replayed, replay_decision
 from cds_app.services.why import Why, why
@@ -169,9 +171,25 @@ def verify(**flags: Any) -> None:
 @click.confirmation_option(prompt="Destroy this patient's key? Nothing of theirs can be read afterwards.")
 def erase(tenant: str, patient: str, **flags: Any) -> None:
     """Destroy one patient's key: everything sealed under it is gone for good."""
-    with open_store(flags) as (_, store):
-        store.erase(store.pseudonym(tenant, patient), SystemClock().now())
+    clock = SystemClock()
+    with open_store(flags) as (settings, store), cabinet_of(settings) as cabinet:
+        name = store.pseudonym(tenant, patient)
+        erase_all(store, Identities(cabinet, store.pseudonym, clock), name, clock.now())
     click.echo("erased")
+
+
+def erase_all(store: TwinStore, identities: Identities, patient: str, at: datetime) -> None:
+    """Erase a patient, and what sources told of them under their identifiers. Raises NotFound if there is neither."""
+    missing: NotFound | None = None
+    erased = 0
+    for name in (*identities.tied(patient), patient):
+        try:
+            store.erase(name, at)
+            erased += 1
+        except NotFound as error:
+            missing = error
+    if missing is not None and not erased:
+        raise missing
 
 
 @click.group()

@@ -20,8 +20,32 @@ Bound = Literal["=", "<", "<=", ">", ">="]
 Code = tuple[str, str]  # (system, code)
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What all facts share.
+class Provenance(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Where a fact came from, if not from the EHR's FHIR record.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source that brought it (``lab-hl7``).
+    device : str
+        What measured, as the source names it.
+    method : {"", "charted", "device", "arterial", "cuff"}
+        How it was measured: recorded by a person or a laboratory, or by a device without anybody's confirmation.
+    samples : int
+        How many samples a summary rests on; 0 for what is no summary.
+    flags : tuple of str
+        What was conspicuous about those samples.
+    """
+
+    source: str
+    device: str = ""
+    method: Literal["", "charted", "device", "arterial", "cuff"] = ""
+    samples: int = 0
+    flags: tuple[str, ...] = ()
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What all facts share. What says nothing is not written, so a field that is added later changes no older bytes.
 
     Parameters
     ----------
@@ -35,6 +59,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         When Twinline came to know the fact, UTC.
     void : bool
         Whether this version says that the resource was entered in error.
+    provenance : Provenance or None
+        None for what stands in the EHR's FHIR record.
     """
 
     ref: str
@@ -42,9 +68,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     when: datetime
     learned: datetime
     void: bool = False
+    provenance: Provenance | None = None
 
 
-class Measurement(Fact, frozen=True, kw_only=True, gc=False):
+class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A number of a known variable in its canonical unit.
 
     Parameters
@@ -71,7 +98,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False):
     encounter: str | None = None
 
 
-class CodedFinding(Fact, frozen=True, kw_only=True, gc=False):
+class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An observation of a known variable whose value is a code or text (consciousness, a culture)."""
 
     variable: str
@@ -81,14 +108,14 @@ class CodedFinding(Fact, frozen=True, kw_only=True, gc=False):
     encounter: str | None = None
 
 
-class UnknownFinding(Fact, frozen=True, kw_only=True, gc=False):
+class UnknownFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An observation whose codes the ontology does not know: counted and shown, never guessed."""
 
     codes: tuple[Code, ...]
     text: str = ""
 
 
-class Demographics(Fact, frozen=True, kw_only=True, gc=False):
+class Demographics(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Who the patient is. ``birth_start`` and ``birth_end`` bound a partial birth date."""
 
     birth_start: datetime | None
@@ -98,7 +125,7 @@ class Demographics(Fact, frozen=True, kw_only=True, gc=False):
     name: str = ""
 
 
-class Stay(Fact, frozen=True, kw_only=True, gc=False):
+class Stay(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An Encounter. ``when`` is its start."""
 
     status: str
@@ -107,7 +134,7 @@ class Stay(Fact, frozen=True, kw_only=True, gc=False):
     text: str = ""
 
 
-class Condition(Fact, frozen=True, kw_only=True, gc=False):
+class Condition(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A problem or diagnosis. ``when`` is its onset or else when it was recorded."""
 
     concepts: tuple[str, ...]
@@ -118,7 +145,7 @@ class Condition(Fact, frozen=True, kw_only=True, gc=False):
     abated: datetime | None = None
 
 
-class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """How a drug is to be given, as far as the resource says so in a form that can be computed with.
 
     Parameters
@@ -142,7 +169,7 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     as_needed: bool = False
 
 
-class Medication(Fact, frozen=True, kw_only=True, gc=False):
+class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A drug that was ordered, given or reported.
 
     Parameters
@@ -172,7 +199,7 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False):
     dosing: Dosing | None = None
 
 
-class Procedure(Fact, frozen=True, kw_only=True, gc=False):
+class Procedure(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Something that was done, or ordered to be done (``source`` request: a ServiceRequest)."""
 
     source: Literal["procedure", "request"]
@@ -183,7 +210,7 @@ class Procedure(Fact, frozen=True, kw_only=True, gc=False):
     end: datetime | None = None
 
 
-class Allergy(Fact, frozen=True, kw_only=True, gc=False):
+class Allergy(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An allergy or intolerance to a drug, a class or something else."""
 
     concepts: tuple[str, ...]
@@ -194,7 +221,7 @@ class Allergy(Fact, frozen=True, kw_only=True, gc=False):
     criticality: str = ""
 
 
-class Report(Fact, frozen=True, kw_only=True, gc=False):
+class Report(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A DiagnosticReport: which results belong together and that the study was done."""
 
     status: str
@@ -204,7 +231,7 @@ class Report(Fact, frozen=True, kw_only=True, gc=False):
     results: tuple[str, ...] = ()
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Facts by kind: what one reading brought, or all that is known of a patient."""
 
     measurements: tuple[Measurement, ...] = ()

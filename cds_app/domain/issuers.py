@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
@@ -80,3 +81,27 @@ class Issuer:
 def _is_system(scope: str) -> bool:
     found = resource_scope(scope)
     return found is not None and found.level == "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What is asked of a token endpoint, and how we prove who we are.
+
+    Parameters
+    ----------
+    url : str
+    form : mapping
+        ``grant_type`` and what belongs to it.
+    method : Method
+    client_id, client_secret : str
+        For the two methods with a secret.
+    assertion : str
+        For ``private_key_jwt``.
+    """
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+    method: Method
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    assertion: str = field(default="", repr=False)

@@ -27,6 +27,7 @@ from cds_app.fabric.clinical import (
 )
 from cds_app.fabric.codes import status_of
 from cds_app.fabric.context import Context, Head, version_of
+from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
 from cds_app.fabric.observations import component_refs, read_observation
@@ -112,6 +113,8 @@ class Reading:
         Fingerprints of resources that were used without any issue, those passed over included.
     proposed : Proposed
         Drafts of the call, where it has any: no facts, and not among those.
+    identifiers : tuple of (system, value)
+        What else the patient is called.
     """
 
     facts: Facts
@@ -119,6 +122,7 @@ class Reading:
     tally: Mapping[str, Tally]
     clean: frozenset[bytes] = frozenset()
     proposed: Proposed = NOTHING
+    identifiers: tuple[Identifier, ...] = ()
 
 
 def read(  # noqa: PLR0913 - all by name
@@ -179,7 +183,13 @@ def read(  # noqa: PLR0913 - all by name
         facts.extend(found)
         if mark and outcome == "used" and len(issues) == before:
             clean.add(mark)
-    return Reading(facts=gather(facts), issues=tuple(issues), tally=_tally(counts), clean=frozenset(clean))
+    return Reading(
+        facts=gather(facts),
+        issues=tuple(issues),
+        tally=_tally(counts),
+        clean=frozenset(clean),
+        identifiers=identifiers_of(items, patient),
+    )
 
 
 def fingerprint(resource: object) -> bytes:

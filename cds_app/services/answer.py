@@ -26,6 +26,7 @@ from cds_app.ports import Commit, Meter, TwinStore
 from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer
+from cds_app.services.identities import Identities
 from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import conclude, find
@@ -56,6 +57,8 @@ class Answering:
     switchboard : Switchboard
         How far each service may speak.
     meter : Meter
+    identities : Identities
+        Ties what other sources tell of to the patient.
     turns : Turns
     computing : Lock
         Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
@@ -70,6 +73,7 @@ class Answering:
     gatherer: Gatherer
     switchboard: Switchboard
     meter: Meter
+    identities: Identities
     turns: Turns = field(default_factory=Turns)
     computing: Lock = field(default_factory=Lock)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
@@ -93,6 +97,7 @@ class Answering:
         shadow = self.switchboard.shadow(service.id)
         patient = self.store.pseudonym(call.event.tenant, call.event.patient)
         reading = self.gatherer.gather(call, service, self.records.seen(patient))
+        self.identities.learn(call.event.tenant, patient, reading.identifiers)
         made, tries = self.turns.take(patient, lambda: self._once(call, shadow, patient, reading))
         self._log(service, reading, made, tries)
         return made.decisions

@@ -174,7 +174,7 @@ class Deciding:
         opened = self.opening.refresh(visit, token, anew=True)
         if opened.unreached:
             raise DataUnavailable(f"the EHR could not be asked whether this still holds. {_UNDECIDED}", field="record")
-        if opened.record.digest != wanted.digest:
+        if opened.record.basis != wanted.digest:
             raise DataChanged(f"the record has changed since the page was made. {_UNDECIDED}", field="digest")
         material = self.opening.subject(opened).material
         dues = due(material)
@@ -270,7 +270,7 @@ def _is(one: Decision | Feedback, decision_id: str) -> bool:
 
 def _seed(visit: Visit, wanted: Wanted, opened: Opened) -> str:
     """The same for the same wish on the same facts: a form that is sent twice decides once."""
-    told = "\n".join((visit.id, wanted.topic, wanted.option, wanted.reason, opened.record.digest))
+    told = "\n".join((visit.id, wanted.topic, wanted.option, wanted.reason, opened.record.basis))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, told))
 
 

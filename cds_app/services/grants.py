@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cds_app.domain.issuers import Issuer, Method
+from cds_app.domain.issuers import Issuer, Method, TokenRequest
 from cds_app.domain.scopes import read_scopes
 from cds_app.errors import DataUnavailable
-from cds_app.ports import TokenEndpoint, TokenRequest
+from cds_app.ports import TokenEndpoint
 from cds_app.services.discovery import Discovery
 from cds_app.services.signing import SigningKeys, assertion
 

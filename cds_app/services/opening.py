@@ -31,6 +31,7 @@ from cds_app.ports import Clock, Commit, TwinStore
 from cds_app.score.deviation import deviations, joint
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer
+from cds_app.services.identities import Identities
 from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
@@ -102,6 +103,8 @@ class Opening:
     switchboard : Switchboard
         Whether the sidebar may speak, and of what.
     clock : Clock
+    identities : Identities
+        Ties what other sources tell of to the patient.
     turns : Turns
     simulated : bool
         Whether the EHR's own clock stands for ours, as its CapabilityStatement says it.
@@ -113,6 +116,7 @@ class Opening:
     gatherer: Gatherer
     switchboard: Switchboard
     clock: Clock
+    identities: Identities
     turns: Turns = field(default_factory=Turns)
     simulated: bool = False
     _lately: _Lately = field(default_factory=_Lately)
@@ -151,6 +155,8 @@ class Opening:
         if lately is not None and not anew and timedelta(0) <= at - lately[0] < FRESH:
             return Opened(visit=visit, at=at, record=self.records.load(patient), failed=lately[1])
         reading, unreached = self._read(visit, token, at, self.records.seen(patient))
+        if reading is not None:
+            self.identities.learn(visit.realm, patient, reading.identifiers)
         record, _ = self.turns.take(patient, lambda: self._stored(patient, reading, at))
         failed = _failed(reading)
         if not unreached:

@@ -89,8 +89,8 @@ class Frame:
             "here": f"{asking.root}/{name}{query}",
             "keep_back": keep,
             "and_back": keep.replace("?", "&"),
-            "digest": asking.opened.record.digest,
-            "form": {"token": asking.token, "digest": asking.opened.record.digest},
+            "digest": asking.opened.record.basis,
+            "form": {"token": asking.token, "digest": asking.opened.record.basis},
             "idle_min": IDLE_MIN,
             "moment": clock_time(subject.now, asking.opened.at, subject.setting.zone),
         }

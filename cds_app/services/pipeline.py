@@ -187,13 +187,15 @@ def _decision(
 def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
     event, record = inputs.event, inputs.record
     shadow = inputs.shadow.stated()
+    streams = {alias: one.number for alias, one in sorted(record.streams.items()) if one.number}
     return {
         **knowledge.pins_of(inputs.service),
         **({"shadow": canonical_json(shadow).decode()} if shadow else {}),
         "seed": inputs.seed,
         "segments": str(inputs.segments),
         "entries": str(record.entries_known),
-        "facts": record.digest,
+        "facts": record.basis,
+        **({"streams": canonical_json(streams).decode()} if streams else {}),
         "unused": canonical_json(dict(inputs.unused)).decode(),
         "event": canonical_json(
             {

@@ -9,19 +9,37 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cds_app.domain.codec import encode
 from cds_app.domain.decisions import Decision, Feedback, Suppression
-from cds_app.domain.facts import Fact, gather
+from cds_app.domain.facts import Fact, Facts, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
-from cds_app.errors import TwinlineError
-from cds_app.ports import Entry, TwinStore
+from cds_app.errors import PatientErased, TwinlineError
+from cds_app.ports import Entry, Segment, TwinStore
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState, rebuild, update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """How far an identifier's segments are in.
+
+    Parameters
+    ----------
+    number : int
+        Of its newest segment.
+    digest : str
+        Hash over the facts of its segments in their order; summaries of devices, of which there is another one every
+        minute, do not count.
+    """
+
+    number: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +56,9 @@ class Record:
         What the alert policy remembers, oldest first: cards that were shown, or would have been but for shadow mode,
         and the answers to them.
     digest : str
-        Hash over all facts in the order of their segments.
+        Hash over all facts of the patient's own segments in their order.
+    streams : mapping of str to Stream
+        What is in of each identifier of the patient (`cds_app.services.identities`).
     seen : frozenset of bytes
         Fingerprints of resources whose facts are in: they need not be read again. Not stored, only remembered.
     """
@@ -49,7 +69,16 @@ class Record:
     state: TwinState
     past: tuple[Decision | Feedback, ...]
     digest: str = ""
+    streams: Mapping[str, Stream] = field(default_factory=dict)
     seen: frozenset[bytes] = frozenset()
+
+    @property
+    def basis(self) -> str:
+        """Hash over everything that is in, summaries of devices left out: what a decision is pinned to."""
+        told = {alias: one.digest for alias, one in sorted(self.streams.items()) if one.digest}
+        if not told:
+            return self.digest
+        return hashlib.sha256("\n".join((self.digest, *told, *told.values())).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +95,35 @@ class Twinner:
         return Record(segments_known=0, entries_known=0, timeline=timeline, state=state, past=())
 
     def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
-        """The record with facts added, and what changed."""
+        """The record with facts added, and what changed: the new facts are those of its next segment."""
+        after, change = self._with(record, facts)
+        if not change.novel:
+            return record, change
+        return replace(after, digest=_chained(record.digest, gather(change.novel))), change
+
+    def folded(self, record: Record, segments: Iterable[Segment]) -> Record:
+        """The record with segments of its own added."""
+        for segment in segments:
+            after, _ = self._with(record, segment.facts)
+            digest = _chained(record.digest, segment.facts)
+            record = replace(after, segments_known=segment.number, digest=digest)
+        return record
+
+    def joined(self, record: Record, streams: Mapping[str, Sequence[Segment]]) -> Record:
+        """The record with segments of its identifiers added."""
+        held = dict(record.streams)
+        for alias, segments in streams.items():
+            held[alias] = _further(held.get(alias, Stream()), segments)
+        facts = [fact for segments in streams.values() for segment in segments for fact in segment.facts]
+        after, _ = self._with(record, facts)
+        return replace(after, streams=held)
+
+    def _with(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
         timeline, change = record.timeline.extended(facts)
         if not change.novel:
             return record, change
         state = update(self.model, self.ontology, record.state, timeline, change)
-        digest = hashlib.sha256(record.digest.encode() + encode(gather(change.novel))).hexdigest()
-        return replace(record, timeline=timeline, state=state, digest=digest), change
+        return replace(record, timeline=timeline, state=state), change
 
     def as_of(self, record: Record, learned: datetime) -> Record:
         """The record as it was known at an instant."""
@@ -81,9 +132,23 @@ class Twinner:
 
 
 class Records:
-    """The most recently used records, bounded by what they hold together: facts, log entries, and one for itself."""
+    """The most recently used records, bounded by what they hold together: facts, log entries, and one for itself.
 
-    def __init__(self, store: TwinStore, twinner: Twinner, *, capacity: int) -> None:
+    Parameters
+    ----------
+    tied : callable
+        Pseudonyms of a patient's identifiers, under which sources tell of them.
+    """
+
+    def __init__(
+        self,
+        store: TwinStore,
+        twinner: Twinner,
+        *,
+        capacity: int,
+        tied: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        self._tied = tied
         self._store = store
         self._twinner = twinner
         self._capacity = capacity
@@ -140,12 +205,24 @@ class Records:
             self._size -= _size(held) if held else 0
 
     def _caught_up(self, patient: str, record: Record) -> Record:
-        segments = self._store.segments(patient, after=record.segments_known)
-        for segment in segments:
-            record, _ = self._twinner.extended(record, segment.facts)
-            record = replace(record, segments_known=segment.number)
+        streams = self._told(patient, record)
+        if not streams.keys() >= record.streams.keys():  # something is not the patient's any more
+            self.forget(patient)
+            record = self._twinner.empty()
+            streams = self._told(patient, record)
+        record = self._twinner.folded(record, self._store.segments(patient, after=record.segments_known))
+        if any(streams.values()):
+            record = self._twinner.joined(record, streams)
         entries = self._store.entries(patient, after=record.entries_known)
         return with_entries(record, entries) if entries else record
+
+    def _told(self, patient: str, record: Record) -> dict[str, Sequence[Segment]]:
+        """What sources have told of the patient since, by identifier; one that was erased is the patient's no more."""
+        found = {}
+        for alias in self._tied(patient):
+            with suppress(PatientErased):
+                found[alias] = self._store.segments(alias, after=record.streams.get(alias, Stream()).number)
+        return found
 
 
 def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
@@ -153,6 +230,18 @@ def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
     found = (one.decision or one.feedback for one in entries)
     past = tuple(one for one in found if one is not None and _is_remembered(one))
     return replace(record, entries_known=entries[-1].number, past=record.past + past)
+
+
+def _further(stream: Stream, segments: Sequence[Segment]) -> Stream:
+    for segment in segments:
+        said = [one for one in segment.facts if one.provenance is None or not one.provenance.samples]
+        digest = _chained(stream.digest, gather(said)) if said else stream.digest
+        stream = Stream(number=segment.number, digest=digest)
+    return stream
+
+
+def _chained(digest: str, facts: Facts) -> str:
+    return hashlib.sha256(digest.encode() + encode(facts)).hexdigest()
 
 
 def _is_remembered(one: Decision | Feedback) -> bool:
@@ -163,5 +252,5 @@ def _size(record: Record) -> int:
     return len(record.timeline) + len(record.past) + len(record.seen) + 1
 
 
-def _age(record: Record) -> tuple[int, int]:
-    return record.segments_known, record.entries_known
+def _age(record: Record) -> tuple[int, int, int]:
+    return record.segments_known, record.entries_known, sum(one.number for one in record.streams.values())

@@ -85,10 +85,11 @@ def inputs_then(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tup
 def _record_then(knowledge: Knowledge, store: TwinStore, patient: str, pins: Mapping[str, str]) -> Record:
     twinner = Twinner(knowledge.twin, knowledge.ontology)
     segments, entries = int(pins["segments"]), int(pins["entries"])
-    record = twinner.empty()
-    for segment in store.segments(patient):
-        if segment.number <= segments:
-            record, _ = twinner.extended(record, segment.facts)
+    own = [one for one in store.segments(patient) if one.number <= segments]
+    record = twinner.folded(twinner.empty(), own)
+    streams: Mapping[str, int] = json.loads(pins.get("streams", "{}"))
+    told = {alias: [one for one in store.segments(alias) if one.number <= number] for alias, number in streams.items()}
+    record = twinner.joined(record, told)
     past = [one for one in store.entries(patient) if one.number <= entries]
     return replace(with_entries(record, past) if past else record, entries_known=entries)
 

@@ -89,7 +89,7 @@ class Trials:
         subject = self._frame.subject(asking)
         situation = subject.material.situation
         with self._alone():
-            found = try_operation(self._surgery, situation, planned, asking.opened.record.digest)
+            found = try_operation(self._surgery, situation, planned, asking.opened.record.basis)
         view = operation_view(found) if isinstance(found, Comparison) else None
         index = rcri(situation)
         values = {
@@ -123,7 +123,7 @@ class Trials:
         if drug is None or not can_be_tried({wish.drug: drug}):
             raise BadRequest("this drug cannot be simulated", field="drug")
         with self._alone():
-            return try_dose(drug, subject.material.situation, wish, asking.opened.record.digest)
+            return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis)
 
 
 def _why_not(found: Comparison | Abstained) -> str:

@@ -137,7 +137,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/state")
     def state(visit_id: str) -> ResponseReturnValue:
         opened = _here(desk, visit_id, used=False).asking().opened
-        return Response(canonical_json({"digest": opened.record.digest}), mimetype="application/json")
+        return Response(canonical_json({"digest": opened.record.basis}), mimetype="application/json")
 
 
 def _acts(routes: Blueprint, desk: Bedside) -> None:

@@ -14,9 +14,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from cds_app.adapters.oauth_http import ASSERTION_TYPE, AuthlibTokenEndpoint
-from cds_app.domain.issuers import Method
+from cds_app.domain.issuers import Method, TokenRequest
 from cds_app.errors import DataUnavailable, GrantRefused
-from cds_app.ports import TokenRequest
 
 TOKENS = {"access_token": "a", "token_type": "Bearer"}
 Behaviour = Callable[["Handler"], None]

@@ -10,6 +10,7 @@ import pytest
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.adapters.metrics import PrometheusMeter
+from cds_app.bootstrap import identities_of
 from cds_app.cards.drafts import due
 from cds_app.deps import Deps, memory_deps
 from cds_app.domain.visits import Visit
@@ -87,9 +88,11 @@ def bed(base: str, knowledge: Knowledge, patients: tuple[SyntheticPatient, ...])
 
 def made(deps: Deps, clock: FrozenClock, reader: RequestsFhirReader, writer: RequestsFhirWriter, visit: Visit) -> Bed:
     knowledge = deps.knowledge
-    records = Records(deps.store, Twinner(knowledge.twin, knowledge.ontology), capacity=100_000)
+    identities = identities_of(deps)
+    twinner = Twinner(knowledge.twin, knowledge.ontology)
+    records = Records(deps.store, twinner, capacity=100_000, tied=identities.tied)
     gatherer = Gatherer(knowledge=knowledge, fhir=reader, budget_s=BUDGET_S, max_entries=10_000)
-    opening = Opening(knowledge, deps.store, records, gatherer, Switchboard(deps.store), clock)
+    opening = Opening(knowledge, deps.store, records, gatherer, Switchboard(deps.store), clock, identities)
     meter = PrometheusMeter()
     listening = Listening(deps.store, records, knowledge.templates, meter)
     return Bed(base=visit.issuer, opening=opening, deciding=Deciding(opening, listening, writer, meter), visit=visit)

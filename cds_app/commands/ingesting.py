@@ -1,0 +1,166 @@
+"""``twinline ingest``: one process per source, as many as are needed; the store is where they meet.
+
+A source is one module with one click command, named in the table below. It turns messages into
+`cds_app.services.intake.Delivery` and acknowledges them when `Intake.accept` has returned.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.bootstrap import identities_of, intake_of
+from cds_app.commands.record_files import contents_of, files_of
+from cds_app.commands.stores import with_store
+from cds_app.content import canonical_json
+from cds_app.deps import Deps, deps_of
+from cds_app.errors import BadRequest, SettingsError
+from cds_app.services.identities import Tie
+from cds_app.services.intake import Delivery, Intake, Source
+from cds_app.settings import load_settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SOURCES: Final[Mapping[str, tuple[str, str]]] = {}
+"""Commands of the sources, by name: module, and what they take in. The function is called like the source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """What a source's command stands on."""
+
+    deps: Deps
+    intake: Intake
+
+
+class _Sources(click.Group):
+    """Loads a source's module only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Sources, then what is said about all of them."""
+        return [*_SOURCES, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in _SOURCES:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(importlib.import_module(_SOURCES[cmd_name][0]), cmd_name.replace("-", "_"))
+        return found
+
+
+@click.group(cls=_Sources)
+def ingest() -> None:
+    """Take in what sources send, and say whose it is."""
+
+
+def with_source(name: str) -> Callable[[_Command], _Command]:
+    """Options of every source: what it is called, whose patients it speaks of, and where the store is."""
+
+    def decorated(command: _Command) -> _Command:
+        command = with_store(command)
+        command = click.option(
+            "--tenant", default="local", show_default=True, help="Whose patients: FHIR base URL of the EHR, or local."
+        )(command)
+        return click.option("--name", default=name, show_default=True, help="Of the source, in metrics.")(command)
+
+    return decorated
+
+
+@contextmanager
+def entrance(flags: Mapping[str, Any]) -> Iterator[Entrance]:
+    """The way in for a source; flags are those of `with_source`. Only what is there is opened."""
+    source = Source(name=flags["name"], tenant=flags["tenant"])
+    with opened({key: flags[key] for key in ("data_dir", "database_url")}) as deps:
+        yield Entrance(deps=deps, intake=intake_of(deps, source))
+
+
+@contextmanager
+def opened(flags: Mapping[str, Any]) -> Iterator[Deps]:
+    """Everything that the settings name. A mistyped folder must not become a new database."""
+    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    if not settings.database_url and not settings.database_file.exists():
+        raise SettingsError("there is no database in this folder", field="data_dir")
+    deps = deps_of(settings)
+    try:
+        yield deps
+    finally:
+        deps.store.close()
+        deps.trust.close()
+        deps.ehrs.close()
+
+
+@ingest.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@with_source("files")
+def files(paths: tuple[Path, ...], **flags: Any) -> None:
+    """Take in FHIR records of PATHS (Bundles, resources, NDJSON; gzipped or not) under the ids that they have."""
+    with entrance(flags) as way:
+        for file in files_of(paths):
+            held = contents_of(file)
+            deliveries = [
+                Delivery(
+                    message=f"{file.name}/{patient}",
+                    received=way.deps.clock.now(),
+                    fhir_id=patient,
+                    resources=[resource for _, resource in entries],
+                )
+                for patient, entries in held.patients
+            ]
+            receipts = way.intake.accept(deliveries)
+            click.echo(f"{file.name}: {receipts.count('stored')} patients, {receipts.count('known')} known already")
+
+
+@ingest.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@with_store
+def status(*, as_json: bool, **flags: Any) -> None:
+    """Say what came from each source in the last weeks, what was refused, and how many identifiers wait."""
+    with opened(flags) as deps:
+        tallies, aliases = deps.store.arrived(), deps.store.aliases()
+        waiting = identities_of(deps).waiting(aliases)
+    found: dict[str, dict[str, Any]] = {}
+    for one in tallies:
+        said = found.setdefault(one.source, {"messages": 0, "facts": 0, "refused": {}, "last": ""})
+        if one.refused:
+            said["refused"][one.refused] = one.number
+        else:
+            said |= {"messages": one.number, "facts": one.facts}
+        said["last"] = max(said["last"], one.last.isoformat(timespec="seconds"))
+    for name, said in found.items():
+        said["identifiers"] = sum(source == name for source, _ in aliases)
+        said["waiting"] = sum(source == name for source, _ in waiting)
+    click.echo(canonical_json(found).decode() if as_json else "\n".join(_lines(found)) or "nothing has arrived")
+
+
+def _lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, said in found.items():
+        yield f"{name}: {said['messages']} messages, {said['facts']} facts, last at {said['last']}"
+        yield f"  {said['identifiers']} identifiers, of which {said['waiting']} wait for a patient"
+        for reason, number in said["refused"].items():
+            yield f"  refused, {reason}: {number}"
+
+
+@ingest.command()
+@click.argument("system")
+@click.argument("value")
+@click.option("--patient", default="", help="FHIR id of the patient whose it is; without, it is nobody's.")
+@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
+@with_store
+def tie(system: str, value: str, *, patient: str, tenant: str, **flags: Any) -> None:
+    """Say whose the identifier VALUE of SYSTEM is, where the EHR's record does not, or says it of two patients."""
+    with opened(flags) as deps:
+        identities = identities_of(deps)
+        to = deps.store.pseudonym(tenant, patient) if patient else ""
+        wish = Tie(to=to, by="operator", at=SystemClock().now())
+        told = identities.tie(identities.alias(tenant, (system, value)), wish)
+    if told in ("circular", "older", "too-many"):
+        raise BadRequest(f"the tie is {told}: nothing was changed", field="value")
+    click.echo("tied" if patient else "untied")

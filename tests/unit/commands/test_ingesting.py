@@ -1,0 +1,58 @@
+"""The command line of sources: take in, say what came, say whose it is, erase all of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cds_app.__main__ import twinline
+from cds_app.deps import store_of
+from cds_app.errors import SettingsError
+from cds_app.settings import Settings
+from tests.conftest import FROZEN
+from tests.patients import bundle, observation, patient
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    store_of(Settings(data_dir=tmp_path)).close()
+    return tmp_path
+
+
+def run(home: Path, *words: str) -> Result:
+    return CliRunner().invoke(twinline, [*words, "--data-dir", str(home)], catch_exceptions=False)
+
+
+def status(home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(home, "ingest", "status", "--json").output)
+    return found
+
+
+def test_records_in_files_are_taken_in_once(home: Path) -> None:
+    file = home / "one.json"
+    file.write_text(json.dumps(bundle(patient(), observation("potassium", 4.5, FROZEN))))
+    assert run(home, "ingest", "files", str(file)).output == "one.json: 1 patients, 0 known already\n"
+    assert run(home, "ingest", "files", str(file)).output == "one.json: 0 patients, 1 known already\n"
+    said = status(home)["files"]
+    assert (said["messages"], said["facts"], said["waiting"], said["refused"]) == (1, 2, 0, {})
+    assert "files: 1 messages, 2 facts" in run(home, "ingest", "status").output
+    run(home, "erase", "--patient", "p1", "--yes")
+    assert run(home, "ingest", "files", str(file)).output == "one.json: 0 patients, 1 known already\n"
+
+
+def test_an_identifier_is_tied_and_untied_by_hand(home: Path) -> None:
+    assert run(home, "ingest", "tie", "urn:oid:1.2", "4711", "--patient", "p1").output == "tied\n"
+    assert run(home, "ingest", "tie", "urn:oid:1.2", "4711").output == "untied\n"
+
+
+def test_a_mistyped_folder_is_no_new_database(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no database"):
+        run(tmp_path / "elsewhere", "ingest", "status")
+
+
+def test_nothing_has_arrived_where_nothing_has(home: Path) -> None:
+    assert run(home, "ingest", "status").output == "nothing has arrived\n"

@@ -1,0 +1,210 @@
+"""What sources deliver reaches the twin under the same rules as FHIR, once, and only the person whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds_app.bootstrap import answering_of, identities_of, intake_of
+from cds_app.commands.governing import erase_all
+from cds_app.deps import Deps, memory_deps
+from cds_app.domain.events import HookEvent
+from cds_app.domain.facts import Provenance
+from cds_app.errors import DependencyDown, PatientErased, SettingsError
+from cds_app.services.answer import Answering
+from cds_app.services.calls import HookCall
+from cds_app.services.identities import Tie
+from cds_app.services.intake import PERSON, Delivery, Intake, Source
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.replay import replay_decision
+from cds_app.settings import Settings
+from tests.conftest import FROZEN, FrozenClock
+from tests.patients import QUIET, call, course, observation, patient, stay
+from tests.service import SERVICE
+
+MRN = "urn:oid:1.2.36.146.595.217.0.1"
+
+
+@pytest.fixture
+def deps(knowledge: Knowledge) -> Deps:
+    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
+    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
+
+
+@pytest.fixture
+def intake(deps: Deps) -> Intake:
+    return intake_of(deps, Source(name="lab", tenant="local"))
+
+
+def taken(name: str, value: float, minutes: float, *, key: str = "") -> dict[str, Any]:
+    return observation(name, value, FROZEN - timedelta(minutes=minutes), PERSON, key=key)
+
+
+def told(mrn: str, message: str, *resources: dict[str, Any], **more: Any) -> Delivery:
+    return Delivery(message=message, received=FROZEN, identifier=(MRN, mrn), resources=resources, **more)
+
+
+def opened(deps: Deps, *identifiers: str, at: datetime = FROZEN) -> tuple[Answering, HookCall]:
+    """The hook for a patient whose record carries these identifiers."""
+    who = patient(identifier=[{"system": MRN, "value": value} for value in identifiers])
+    body = call(who, stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET))
+    context = body["context"]
+    event = HookEvent(
+        service=SERVICE,
+        hook="patient-view",
+        instance="3f1dde72-162b-11ec-82a8-0242ac130003",
+        tenant="local",
+        patient="p1",
+        user="Practitioner/1",
+        encounter=None,
+        received=at,
+    )
+    return answering_of(deps), HookCall(event=event, prefetch=body["prefetch"], context=context)
+
+
+def potassium(deps: Deps, answering: Answering) -> list[float]:
+    record = answering.records.load(deps.store.pseudonym("local", "p1"))
+    return [one.value for one in record.timeline.measured.get("potassium", ())]
+
+
+def test_a_result_of_another_source_makes_the_card_and_the_card_replays(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    assert list(intake.accept([told("4711", "m1", taken("potassium", 6.9, 20))])) == ["stored"]
+    (shown,) = (one for one in answering.decide(event) if one.topic == "hyperkalaemia")
+    assert b"6.9" in shown.card
+    replayed = replay_decision(deps.knowledge, deps.store, shown.id)
+    assert replayed.same
+    intake.accept([told("4711", "m2", taken("potassium", 4.1, 1))])
+    assert replay_decision(deps.knowledge, deps.store, shown.id).same
+
+
+def test_a_fact_says_who_brought_it(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    monitor = Provenance(source="lab", device="mon-3", method="device", samples=60)
+    one, two = taken("potassium", 4.4, 20, key="k1"), taken("potassium", 4.5, 10, key="k2")
+    intake.accept([told("4711", "m1", one, two, particular={"Observation/k2": monitor})])
+    answering.answer(event)
+    record = answering.records.load(deps.store.pseudonym("local", "p1"))
+    found = {fact.ref: fact.provenance for fact in record.timeline.measured["potassium"]}
+    assert found == {"Observation/k1": Provenance(source="lab"), "Observation/k2": monitor}
+    assert record.timeline.measured["heart_rate"][0].provenance is None
+
+
+def test_what_is_told_of_an_identifier_that_no_record_carries_waits(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps)
+    intake.accept([told("4711", "m1", taken("potassium", 6.9, 20))])
+    answering.answer(event)
+    assert potassium(deps, answering) == []
+    assert len(intake.identities.waiting(deps.store.aliases())) == 1
+    answering, event = opened(deps, "4711", at=FROZEN + timedelta(minutes=1))
+    answering.answer(event)
+    assert potassium(deps, answering) == [6.9]
+    assert intake.identities.waiting(deps.store.aliases()) == ()
+
+
+def test_the_same_message_twice_is_one_result(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    same = told("4711", "m1", taken("potassium", 5.0, 20))
+    assert list(intake.accept([same, same])) == ["stored", "known"]
+    assert list(intake.accept([same])) == ["known"]
+    answering.answer(event)
+    assert potassium(deps, answering) == [5.0]
+
+
+def test_an_unmerged_number_takes_its_results_along(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "new")
+    intake.accept([told("old", "m1", taken("potassium", 5.9, 20)), told("new", "m2", taken("potassium", 4.0, 10))])
+    answering.answer(event)
+    old, new = (intake.identities.alias("local", (MRN, value)) for value in ("old", "new"))
+    intake.identities.tie(old, Tie(to=new, by="merge", at=FROZEN))
+    assert potassium(deps, answering) == [5.9, 4.0]
+    intake.identities.tie(old, Tie(to="", by="merge", at=FROZEN + timedelta(minutes=1)))
+    assert potassium(deps, answering) == [4.0]
+
+
+def test_a_delivery_may_merge_numbers_and_may_not_merge_them_in_a_circle(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "new")
+    intake.accept([told("old", "m1", taken("potassium", 5.9, 20))])
+    answering.answer(event)
+    old, new = (MRN, "old"), (MRN, "new")
+    assert list(intake.accept([told("new", "m2", ties=[(old, new, FROZEN)])])) == ["stored"]
+    assert potassium(deps, answering) == [5.9]
+    circle = told("new", "m3", ties=[(new, old, FROZEN)])
+    assert list(intake.accept([circle])) == ["refused"]
+    assert [(one.refused, one.number) for one in deps.store.arrived() if one.refused] == [("impossible-merge", 1)]
+
+
+def test_who_is_called_by_two_identifiers_is_found_by_either(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "national")
+    answering.answer(event)
+    intake.accept([told("ward", "m1", taken("potassium", 5.9, 20), also=[(MRN, "national")])])
+    assert potassium(deps, answering) == [5.9]
+
+
+def test_an_erased_patient_is_erased_under_every_identifier(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    intake.accept([told("4711", "m1", taken("potassium", 5.0, 20))])
+    answering.answer(event)
+    name = deps.store.pseudonym("local", "p1")
+    erase_all(deps.store, identities_of(deps), name, FROZEN)
+    with pytest.raises(PatientErased):
+        answering.records.load(name)
+    assert list(intake.accept([told("4711", "m2", taken("potassium", 5.1, 10))])) == ["erased"]
+
+
+def test_what_changes_every_minute_does_not_change_what_a_page_was_made_from(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    answering.answer(event)
+    name = deps.store.pseudonym("local", "p1")
+    before = answering.records.load(name)
+    summary = Provenance(source="lab", method="device", samples=60)
+    intake.accept([told("4711", "m1", taken("heart_rate", 80.0, 1), provenance=summary)])
+    minute = answering.records.load(name)
+    assert len(minute.timeline) == len(before.timeline) + 1
+    assert minute.basis == before.basis
+    intake.accept([told("4711", "m2", taken("potassium", 5.0, 20))])
+    assert answering.records.load(name).basis != before.basis
+
+
+def test_a_record_is_the_same_however_it_was_brought_up_to_date(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711", "4712")
+    answering.answer(event)
+    for number, mrn in enumerate(("4711", "4712", "4711")):
+        intake.accept([told(mrn, f"m{number}", taken("potassium", 4.0 + number, 30 - number))])
+        potassium(deps, answering)
+    name = deps.store.pseudonym("local", "p1")
+    step_by_step, at_once = answering.records.load(name), answering_of(deps).records.load(name)
+    assert step_by_step.timeline == at_once.timeline
+    assert step_by_step.state.to_bytes() == at_once.state.to_bytes()
+    assert (step_by_step.basis, step_by_step.streams) == (at_once.basis, at_once.streams)
+
+
+def test_nothing_is_taken_in_that_names_nobody(deps: Deps, intake: Intake) -> None:
+    with pytest.raises(ValueError, match="names its person"):
+        intake.accept([Delivery(message="m1", received=FROZEN)])
+    with pytest.raises(ValueError, match="closed list"):
+        intake.accept([Delivery(message="m1", received=FROZEN, refused="some words of the message")])
+    assert list(intake.accept([Delivery(message="m1", received=FROZEN, refused="garbled")])) == ["refused"]
+
+
+def test_arrivals_are_counted_by_source_and_end(deps: Deps, intake: Intake) -> None:
+    wrong = taken("potassium", 5.0, 20) | {"valueQuantity": {"value": 5.0, "code": "furlong"}}
+    intake.accept([told("4711", "m1", wrong), Delivery(message="m2", received=FROZEN, refused="oversize")])
+    page = deps.meter.page().decode()
+    assert 'twinline_arrivals_total{end="stored",source="lab"} 1.0' in page
+    assert 'twinline_arrivals_total{end="oversize",source="lab"} 1.0' in page
+    assert 'twinline_lost_resources_total{code="unknown-unit",service="lab"} 1.0' in page
+
+
+def test_nothing_is_acknowledged_while_the_store_is_down(deps: Deps, intake: Intake) -> None:
+    deps.store.close()
+    with pytest.raises(DependencyDown):
+        intake.accept([told("4711", "m1", taken("potassium", 5.0, 20))])
+
+
+def test_a_source_has_a_name_that_may_stand_in_metrics() -> None:
+    with pytest.raises(SettingsError, match="lower-case"):
+        Source(name="Lab 1", tenant="local")
