@@ -36,6 +36,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
     "simulate": ("cds_app.commands.simulating", "Ask what plans of a drug would do to a patient."),
     "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
+    "bulk-bench": ("cds_app.commands.bulk_bench", "Measure taking in a bulk export on this machine."),
     "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
 }
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4

@@ -186,6 +186,36 @@ class DataUnavailable(TwinlineError):
     issue_type = "incomplete"
 
 
+class TryLater(DataUnavailable):
+    """The FHIR server may give it later: too many asked, it failed itself, or the connection broke.
+
+    Parameters
+    ----------
+    after_s : float
+        How long it wants to be left alone, seconds; 0 if it did not say.
+    """
+
+    code = "try-later"
+    status = 503
+    issue_type = "transient"
+
+    def __init__(self, message: str, *, after_s: float = 0.0, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.after_s = after_s
+
+
+class Gone(DataUnavailable):
+    """What the FHIR server had prepared is not there any more."""
+
+    code = "data-gone"
+
+
+class TokenRefused(DataUnavailable):
+    """The FHIR server does not accept the access token (any more)."""
+
+    code = "token-refused"
+
+
 class DataChanged(TwinlineError):
     """The record is not what the page was made from: nothing was done, look again."""
 

@@ -149,6 +149,10 @@ class TwinStore(Protocol):
         """Source and pseudonym of every identifier under which something arrived in that time."""
         ...
 
+    def patients(self) -> Iterator[str]:
+        """Pseudonyms of all patients and identifiers of whom something is kept, in order; erased ones are left out."""
+        ...
+
     def find(self, decision: str) -> Entry | None:
         """The log entry of a decision by its uuid."""
         ...

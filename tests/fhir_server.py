@@ -29,6 +29,9 @@ class Handler(BaseHTTPRequestHandler):
         server.seen.append((self.path, dict(self.headers)))
         server.behave(self, len(server.seen))
 
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         return
 

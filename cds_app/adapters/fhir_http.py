@@ -273,10 +273,17 @@ def _headers(token: str | None, budget: _Budget) -> Mapping[str, str]:
 
 
 def _below(root: str, path: str, budget: _Budget) -> str:
+    found = below(root, path)
+    if found is None:
+        raise budget.failure("not a path below the FHIR base")
+    return found
+
+
+def below(root: str, path: str) -> str | None:
     """The URL of a path below the base, if it really stays below."""
     place, mark, query = path.partition("?")
     if (place and _PATH.fullmatch(place) is None) or _climbs(place) or _QUERY.fullmatch(query) is None:
-        raise budget.failure("not a path below the FHIR base")
+        return None
     return f"{root}/{place}{mark}{query}" if place else f"{root}{mark}{query}"
 
 
@@ -296,7 +303,7 @@ def _following(root: str, link: str, budget: _Budget) -> str:
 def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
     budget.left_s()  # headers that were cut off at the deadline look complete
     if response.status_code in _PASSING:
-        raise _Passing(_retry_after(response.headers.get("Retry-After")))
+        raise _Passing(retry_after(response.headers.get("Retry-After")))
     if response.status_code >= 500:
         raise budget.down("the FHIR server failed")
     budget.heard.append(True)
@@ -334,18 +341,18 @@ def _resource(body: bytes, budget: _Budget) -> dict[str, Any]:
     return dict(value)
 
 
-def _retry_after(text: str | None) -> float:
-    """Seconds to wait: ``Retry-After`` in either of its forms (RFC 9110, 10.2.3), else a short pause."""
+def retry_after(text: str | None, *, otherwise: float = PAUSE_S) -> float:
+    """Seconds to wait: ``Retry-After`` in either of its forms (RFC 9110, 10.2.3), else what is said here."""
     if text is None:
-        return PAUSE_S
+        return otherwise
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
     except ValueError:
-        return PAUSE_S
+        return otherwise
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(PAUSE_S, (at - datetime.now(UTC)).total_seconds())
+    return max(otherwise, (at - datetime.now(UTC)).total_seconds())
 
 
 def _entries(bundle: Mapping[str, Any]) -> list[Any]:

@@ -88,6 +88,10 @@ class MemoryStore:
         with self._lock:
             return sorted({(row.source, row.patient) for row in self._arrivals.values() if row.alias and row.patient})
 
+    def patients(self) -> Iterator[str]:
+        with self._lock:
+            return iter(sorted(name for name, rows in self._segments.items() if rows and self._keys.get(name)))
+
     def find(self, decision: str) -> Entry | None:
         with self._lock:
             number = self._numbers.get(decision)

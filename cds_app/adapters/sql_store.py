@@ -103,6 +103,12 @@ class SqlStore:
     def aliases(self) -> Sequence[tuple[str, str]]:
         return tuple((source, patient) for source, patient in self._rows(sql.ALIASES))
 
+    def patients(self) -> Iterator[str]:
+        last = ""
+        while rows := self._rows(sql.PATIENTS_AFTER, after=last, many=_PAGE):
+            yield from (name for (name,) in rows)
+            last = rows[-1][0]
+
     def find(self, decision: str) -> Entry | None:
         return next(self._opened(self._rows(sql.DECISION, id=decision)), None)
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -41,6 +42,16 @@ ENTRIES_AFTER = (
     .outerjoin_from(patients, log, and_(log.c.patient == patients.c.pseudonym, log.c.number > _AFTER))
     .where(patients.c.pseudonym == _PATIENT)
     .order_by(log.c.number)
+)
+PATIENTS_AFTER = (
+    select(patients.c.pseudonym)
+    .where(
+        patients.c.pseudonym > bindparam("after"),
+        patients.c.wrapped_key.is_not(None),
+        exists().where(segments.c.patient == patients.c.pseudonym),
+    )
+    .order_by(patients.c.pseudonym)
+    .limit(bindparam("many"))
 )
 DECISION = (
     select(patients.c.wrapped_key, *log.c)

@@ -12,8 +12,9 @@ from cds_app.errors import BadRequest, TooLarge
 
 MAX_LINE: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_UNREAD: Final = frozenset({"unreadable", "encoding"})
 
-Problem = Literal["", "unreadable", "too-long", "truncated"]
+Problem = Literal["", "unreadable", "encoding", "too-long", "truncated"]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -27,8 +28,8 @@ class Line(msgspec.Struct, frozen=True):
         Bytes from the beginning up to its end, the newline included: where to go on after it.
     value : object
         What it says; None with a problem.
-    problem : {"", "unreadable", "too-long", "truncated"}
-        ``truncated``: the last one, without a newline, and no JSON.
+    problem : {"", "unreadable", "encoding", "too-long", "truncated"}
+        ``encoding``: no UTF-8, or bytes of another encoding; ``truncated``: the last one, without a newline, no JSON.
     """
 
     number: int
@@ -68,7 +69,7 @@ def read_lines(pieces: Iterable[bytes], *, number: int = 0, start: int = 0, max_
     if held or lost:
         line = _line(bytes(held), number + 1, start + lost + len(held), too_long=bool(lost))
         if line is not None:
-            yield Line(line.number, line.end, None, "truncated") if line.problem == "unreadable" else line
+            yield Line(line.number, line.end, None, "truncated") if line.problem in _UNREAD else line
 
 
 def _line(content: bytes, number: int, end: int, *, too_long: bool) -> Line | None:
@@ -81,4 +82,11 @@ def _line(content: bytes, number: int, end: int, *, too_long: bool) -> Line | No
     try:
         return Line(number, end, loads(text, max_bytes=MAX_LINE, field="line"))
     except (BadRequest, TooLarge):
-        return Line(number, end, None, "unreadable")
+        return Line(number, end, None, "unreadable" if _is_text(text) else "encoding")
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False

@@ -76,7 +76,7 @@ class Delivery:
     resources : sequence
         FHIR R4 resources, their subject ``Patient/person`` (`PERSON`), or the FHIR id where that names the person.
     provenance : Provenance or None
-        Of all its facts; None for the source alone.
+        Of all its facts; None for the source alone, or, where a FHIR id names the person, for the EHR's own record.
     particular : mapping of str to Provenance
         Of the facts with this ``ref``, where it differs.
     also : sequence of identifier
@@ -178,7 +178,11 @@ class Intake:
         return self.store.pseudonym(self.source.tenant, delivery.fhir_id)
 
     def _facts(self, delivery: Delivery, reading: Reading) -> Facts:
-        general = delivery.provenance or Provenance(source=self.source.name)
+        general = delivery.provenance
+        if general is None and delivery.identifier is not None:
+            general = Provenance(source=self.source.name)
+        if general is None and not delivery.particular:
+            return reading.facts
 
         def sourced(fact: Fact) -> Fact:
             return struct_replace(fact, provenance=delivery.particular.get(fact.ref, general))

@@ -81,3 +81,11 @@ def test_counts_say_when_the_first_and_the_last_came(store: TwinStore, patient: 
     (one,) = store.arrived()
     assert (one.number, one.first, one.last) == (2, NOW, later)
     assert timedelta(days=30) < ARRIVALS_KEPT
+
+
+def test_everybody_of_whom_something_is_kept_is_listed_once_and_the_erased_are_not(store: TwinStore) -> None:
+    names = [store.pseudonym("north", f"pat-{i}") for i in range(4)]
+    store.take_in([arrival(names[0]), arrival(names[1], "m2"), arrival(names[0], "m3"), arrival(names[2], "m4")])
+    store.take_in([arrival(names[3], "m5", facts=Facts())])
+    store.erase(names[2], NOW)
+    assert list(store.patients()) == sorted(names[:2])

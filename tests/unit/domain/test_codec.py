@@ -20,12 +20,10 @@ from cds_app.domain.facts import (
     Condition,
     Demographics,
     Facts,
-    GeneResult,
     Measurement,
     Medication,
     Procedure,
     Report,
-    Site,
     Stay,
     UnknownFinding,
 )
@@ -99,17 +97,6 @@ FACTS = Facts(
     reports=(
         Report(
             ref="i", version="", when=WHEN, learned=WHEN, status="", concepts=(), codes=(), text="", results=("a", "b")
-        ),
-    ),
-    genes=(
-        GeneResult(
-            ref="j",
-            version="",
-            when=WHEN,
-            learned=WHEN,
-            gene="CYP2C9",
-            source="vcf",
-            sites=(Site(place="chr10:94942290", ref="C", alleles=("C", "T"), phase="|"),),
         ),
     ),
 )

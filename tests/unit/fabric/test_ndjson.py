@@ -56,5 +56,6 @@ def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it() -> None:
     assert [one.value for one in read_lines([b"\xef\xbb\xbf1\n\xef\xbb\xbf2\n"])] == [1, None]
 
 
-def test_another_encoding_is_unreadable_line_by_line() -> None:
-    assert [one.problem for one in read_lines(['{"a":"é"}\n'.encode("latin-1"), b"1\n"])] == ["unreadable", ""]
+def test_another_encoding_is_told_line_by_line() -> None:
+    assert [one.problem for one in read_lines(['{"a":"é"}\n'.encode("latin-1"), b"1\n"])] == ["encoding", ""]
+    assert {one.problem for one in read_lines(['{"a":1}\n{"a":2}\n'.encode("utf-16-le")])} <= {"encoding", "truncated"}

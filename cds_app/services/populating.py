@@ -1,0 +1,144 @@
+"""What an export holds, brought to the patients whom it is about."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from cds_app.domain.arrivals import Arrival
+from cds_app.domain.facts import Demographics, Fact, UnknownFinding, gather
+from cds_app.domain.time import time_in
+from cds_app.fabric.ndjson import Line
+from cds_app.fabric.parting import by_patient
+from cds_app.fabric.references import Item, local_reference, reference_text, typed
+from cds_app.fabric.shapes import as_object
+from cds_app.fabric.times import UNDATED
+from cds_app.services.intake import Delivery, Intake
+from cds_app.services.merging import follow
+
+MOST_DRUGS: Final = 50_000
+"""Drugs that orders point to and that are held; a hospital's formulary has some thousands."""
+_PATIENT: Final = "Patient/"
+_DRUG: Final = "Medication/"
+_REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": "oversize"}
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class Populating:
+    """`cds_app.services.exporting.Taker` that ends in the store.
+
+    Parameters
+    ----------
+    intake : Intake
+        Of the source.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._drugs: dict[str, object] = {}
+
+    def begin(self) -> None:
+        self._drugs.clear()
+
+    def shared(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            resource = as_object(line.value)
+            if resource is not None and resource.get("resourceType") == "Medication" and len(self._drugs) < MOST_DRUGS:
+                kept = {name: resource[name] for name in ("resourceType", "id", "code") if name in resource}
+                self._drugs[local_reference(resource)] = kept
+
+    def take(self, lines: list[Line], at: str) -> Mapping[str, int]:
+        now = self._intake.clock.now()
+        refused = [
+            Delivery(message=_name("line", at, line.number), received=now, refused=_REFUSED[line.problem])
+            for line in lines
+            if line.problem
+        ]
+        items = [Item(line.value, f"[{line.number}]") for line in lines if not line.problem]
+        parted = by_patient(items)
+        deliveries = [self._delivery(patient, own, now) for patient, own in parted.patients.items()]
+        receipts = self._intake.accept([*refused, *deliveries])
+        counts = Counter(f"messages-{receipt}" for receipt in receipts)
+        counts.update(follow(self._intake.identities, self._intake.source.tenant, items, now))
+        counts["resources"] += len(items)
+        counts["of-nobody"] += len(parted.strays)
+        return +counts
+
+    def withdraw(self, references: frozenset[str], since: str) -> Mapping[str, int]:
+        """See `Taker`. One pass over all patients: nobody says whose a deleted resource was."""
+        now = self._intake.clock.now()
+        counts: Counter[str] = Counter()
+        for patient in self._intake.store.patients():
+            facts = [fact for segment in self._intake.store.segments(patient) for fact in segment.facts]
+            gone = list(_voids(facts, references, since, now))
+            if gone and self._is_ours(patient, facts):
+                arrival = Arrival(
+                    source=self._intake.source.name,
+                    message=_name("deleted", patient, *(f"{one.ref} {one.version}" for one in gone)),
+                    patient=patient,
+                    alias=False,
+                    received=now,
+                    facts=gather(gone),
+                )
+                counts[f"deletions-{self._intake.store.take_in([arrival])[0]}"] += len(gone)
+        return counts
+
+    def _is_ours(self, patient: str, facts: Iterable[Fact]) -> bool:
+        """Whether the patient is of this server: another one's resources may have the same ids."""
+        keys = {fact.ref.removeprefix(_PATIENT) for fact in facts if isinstance(fact, Demographics)}
+        return any(self._intake.store.pseudonym(self._intake.source.tenant, key) == patient for key in keys)
+
+    def _delivery(self, patient: str, own: Sequence[Item], now: datetime) -> Delivery:
+        resources = [item.resource for item in own]
+        return Delivery(
+            message=_name("patient", patient, *map(_mark, resources)),
+            received=now,
+            fhir_id=patient,
+            resources=[*resources, *self._drugs_of(resources)],
+        )
+
+    def _drugs_of(self, resources: Iterable[object]) -> Iterator[object]:
+        """The drugs that orders point to."""
+        if not self._drugs:
+            return
+        asked = (typed(reference_text((as_object(one) or {}).get("medicationReference"))) for one in resources)
+        for name in dict.fromkeys(one for one in asked if one.startswith(_DRUG)):
+            if name in self._drugs:
+                yield self._drugs[name]
+
+
+def _voids(facts: Iterable[Fact], references: frozenset[str], since: str, now: datetime) -> Iterator[UnknownFinding]:
+    """What takes facts back: for each, a version after its newest."""
+    newest: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.ref.partition("#")[0] in references:
+            known = newest.get(fact.ref)
+            newest[fact.ref] = fact if known is None or fact.version >= known.version else known
+    at = time_in(since)
+    stamp = at.end.isoformat(timespec="microseconds") if at is not None else ""
+    for ref, fact in newest.items():
+        version = f"{fact.version.partition('/')[0]}/{stamp}" if fact.version else ""
+        if not fact.void and version >= fact.version:
+            yield UnknownFinding(ref=ref, version=version, when=UNDATED, learned=now, void=True, codes=())
+
+
+def _mark(resource: Any) -> bytes:
+    try:
+        return _ENCODER.encode(resource)
+    except OverflowError:  # an integer of more than 64 bits
+        return json.dumps(resource, sort_keys=True).encode()
+
+
+def _name(*parts: object) -> str:
+    """A message's name: the same for the same content, wherever in an export it stands."""
+    digest = blake2b(digest_size=20)
+    for part in parts:
+        held = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(held).to_bytes(8, "big") + held)
+    return digest.hexdigest()

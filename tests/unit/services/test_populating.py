@@ -1,0 +1,149 @@
+"""What an export holds comes to the patients whom it is about, once, and goes again when the EHR deletes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cds_app.bootstrap import answering_of, identities_of, intake_of
+from cds_app.deps import Deps, memory_deps
+from cds_app.fabric.ndjson import Line
+from cds_app.services.intake import Source
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.populating import Populating
+from cds_app.services.records import Record
+from cds_app.settings import Settings
+from tests.conftest import FROZEN, FrozenClock
+from tests.patients import observation, patient
+
+EHR = "https://ehr.example/fhir"
+MRN = "urn:oid:1.2.36.146.595.217.0.1"
+STAMP = "2026-02-01T00:00:00Z"
+
+
+@pytest.fixture
+def deps(knowledge: Knowledge) -> Deps:
+    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
+    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
+
+
+@pytest.fixture
+def taker(deps: Deps) -> Populating:
+    return populating(deps)
+
+
+def populating(deps: Deps, tenant: str = EHR) -> Populating:
+    return Populating(intake_of(deps, Source(name="bulk", tenant=tenant)))
+
+
+def lines(*resources: object) -> list[Line]:
+    return [Line(i, i, one) for i, one in enumerate(resources, 1)]
+
+
+def record(deps: Deps, key: str = "p1", tenant: str = EHR) -> Record:
+    return answering_of(deps).records.load(deps.store.pseudonym(tenant, key))
+
+
+def potassium(deps: Deps, key: str = "p1", tenant: str = EHR) -> list[float]:
+    return [one.value for one in record(deps, key, tenant).timeline.measured.get("potassium", ())]
+
+
+def result(value: float, key: str, who: str = "p1", **meta: str) -> dict[str, Any]:
+    return observation("potassium", value, FROZEN - timedelta(hours=1), who, key=key, meta=meta)
+
+
+def test_each_patient_gets_their_own_and_the_same_again_changes_nothing(deps: Deps, taker: Populating) -> None:
+    batch = lines(patient(), result(4.0, "a"), result(5.0, "b", "p2"), {"resourceType": "Practitioner", "id": "d"})
+    assert taker.take(batch, "f") == {"messages-stored": 2, "resources": 4}
+    assert (potassium(deps), potassium(deps, "p2")) == ([4.0], [5.0])
+    assert taker.take(batch, "another file") == {"messages-known": 2, "resources": 4}
+    assert record(deps).segments_known == 1
+
+
+def test_what_an_export_says_is_what_a_call_says(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(result(4.0, "a", versionId="1")), "f")
+    (fact,) = record(deps).timeline.measured["potassium"]
+    assert fact.provenance is None
+    assert fact.learned == FROZEN
+
+
+def test_orders_find_the_drugs_that_a_hospital_shares(deps: Deps, taker: Populating) -> None:
+    code = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
+    taker.shared(lines({"resourceType": "Medication", "id": "m", "code": code, "batch": {"lotNumber": "1"}}, 7))
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "o",
+        "status": "active",
+        "intent": "order",
+        "medicationReference": {"reference": "Medication/m"},
+        "subject": {"reference": "Patient/p1"},
+        "authoredOn": "2026-02-27",
+    }
+    taker.take(lines(order), "f")
+    (found,) = record(deps).timeline.facts.medications
+    assert "lisinopril" in found.concepts
+
+
+def test_lines_that_cannot_be_read_are_counted_by_name(deps: Deps, taker: Populating) -> None:
+    bad = [Line(1, 1, None, "unreadable"), Line(2, 2, None, "encoding"), Line(3, 3, None, "too-long")]
+    assert taker.take([*bad, *lines(result(4.0, "a"), {"resourceType": "Observation", "subject": {}})], "f") == {
+        "messages-stored": 1,
+        "messages-refused": 3,
+        "resources": 2,
+        "of-nobody": 1,
+    }
+    assert {(one.refused, one.number) for one in deps.store.arrived() if one.refused} == {
+        ("garbled", 1),
+        ("encoding", 1),
+        ("oversize", 1),
+    }
+
+
+def test_an_integer_of_a_hundred_digits_harms_nobody(deps: Deps, taker: Populating) -> None:
+    strange = result(4.0, "b") | {"extension": [{"url": "x", "valueInteger": 10**99}]}
+    assert taker.take(lines(result(4.5, "a", "p2"), strange), "f")["messages-stored"] == 2
+    assert potassium(deps, "p2") == [4.5]
+
+
+def test_what_the_ehr_deleted_counts_no_more_and_nobody_elses_goes_with_it(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(patient(), result(4.0, "a", versionId="2", lastUpdated=STAMP), result(5.0, "b")), "f")
+    other = populating(deps, "https://other.example/fhir")
+    other.take(lines(patient(), result(6.0, "a", versionId="1")), "f")
+    gone = frozenset({"Observation/a", "Observation/none"})
+    assert taker.withdraw(gone, "2026-03-01T00:00:00Z") == {"deletions-stored": 1}
+    assert potassium(deps) == [5.0]
+    assert potassium(deps, tenant="https://other.example/fhir") == [6.0]
+    assert taker.withdraw(gone, "2026-03-01T00:00:00Z") == {}
+    taker.take(lines(result(4.2, "a", versionId="4", lastUpdated="2026-03-02T00:00:00Z")), "f")
+    assert sorted(potassium(deps)) == [4.2, 5.0], "a resource may be made again"
+
+
+def test_merged_patients_are_one_until_they_are_taken_apart(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(patient("p1"), patient("p2"), result(4.0, "a", "p1"), result(5.0, "b", "p2")), "f")
+    link = [{"type": "replaced-by", "other": {"reference": "Patient/p1"}}]
+    merged = patient("p2", meta={"lastUpdated": "2026-02-02T00:00:00Z"}, link=link)
+    assert taker.take(lines(merged), "f")["merge-tied"] == 1
+    assert potassium(deps) == [4.0, 5.0]
+    older = patient("p2", meta={"lastUpdated": STAMP})
+    assert taker.take(lines(older), "f")["unmerge-older"] == 1
+    assert potassium(deps) == [4.0, 5.0]
+    apart = patient("p2", meta={"lastUpdated": "2026-02-03T00:00:00Z"})
+    assert taker.take(lines(apart), "f")["unmerge-tied"] == 1
+    assert (potassium(deps), potassium(deps, "p2")) == ([4.0], [5.0])
+
+
+def test_the_one_that_goes_on_may_say_it_too_and_two_successors_are_none(deps: Deps, taker: Populating) -> None:
+    replaces = [{"type": "replaces", "other": {"reference": f"{EHR}/Patient/p2"}}]
+    both = [{"type": "replaced-by", "other": {"reference": f"Patient/{one}"}} for one in ("p1", "p4")]
+    others = [{"type": "seealso", "other": {"reference": "Patient/p1"}}, {"type": "refer", "other": {}}, "x"]
+    counts = taker.take(lines(patient("p1", link=replaces), patient("p3", link=both), patient("p5", link=others)), "f")
+    assert {name: one for name, one in counts.items() if "merge" in name} == {"merge-tied": 1, "merge-contested": 1}
+
+
+def test_identifiers_of_a_record_tie_what_other_systems_told(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(patient(identifier=[{"system": MRN, "value": "4711"}])), "f")
+    identities = identities_of(deps)
+    assert identities.owner(identities.alias(EHR, (MRN, "4711"))) == deps.store.pseudonym(EHR, "p1")
