@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from sqlalchemy import Connection
+from collections.abc import Iterable, Iterator, Set
+from typing import Any
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.database import Database
@@ -12,8 +11,6 @@ from cds_app.adapters.ledger import Head, LogRow, check_chain
 from cds_app.adapters.vault import Vault
 from cds_app.errors import DependencyDown, IntegrityError
 from cds_app.ports import Verdict
-
-_STREAMED: Final = {"yield_per": 1000}  # rows held at once
 
 
 def check(database: Database, vault: Vault, anchor: Head) -> Verdict:
@@ -31,16 +28,27 @@ def _check(database: Database, vault: Vault, anchor: Head, *, broken_texts: bool
     with database.snapshot(broken_texts=broken_texts) as connection:
         head = connection.execute(sql.HEAD).one_or_none()
         end = None if head is None else Head(number=head[0], mac=head[1], seal=head[2])
-        with connection.execute(sql.WHOLE_LOG, execution_options=_STREAMED) as rows:
-            verdict = check_chain(vault, map(LogRow._make, rows), end, anchor)
-        return verdict if verdict.problem else _check_keys(connection, vault, verdict)
+        erased: set[str] = set()
+        with database.streamed(connection, sql.WHOLE_LOG) as rows:
+            verdict = check_chain(vault, _noting(erased, map(LogRow._make, rows)), end, anchor)
+        if verdict.problem:
+            return verdict
+        with database.streamed(connection, sql.KEYS_OF_LOG) as keys:
+            return _check_keys(vault, keys, erased, verdict)
 
 
-def _check_keys(connection: Connection, vault: Vault, verdict: Verdict) -> Verdict:
-    with connection.execute(sql.KEYS_OF_LOG, execution_options=_STREAMED) as rows:
-        for patient, wrapped, first, erasures in rows:
-            if problem := _key_problem(vault, patient, wrapped, erased=bool(erasures)):
-                return Verdict(entries=verdict.entries, broken_at=first, problem=problem)
+def _noting(erased: set[str], rows: Iterable[LogRow]) -> Iterator[LogRow]:
+    """The rows; on the way, whose erasure they tell."""
+    for row in rows:
+        if row.kind == "erasure":
+            erased.add(row.patient)
+        yield row
+
+
+def _check_keys(vault: Vault, keys: Iterable[tuple[Any, ...]], erased: Set[str], verdict: Verdict) -> Verdict:
+    for patient, wrapped, first in keys:
+        if problem := _key_problem(vault, patient, wrapped, erased=patient in erased):
+            return Verdict(entries=verdict.entries, broken_at=first, problem=problem)
     return verdict
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +15,14 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.sql import ClauseElement
 
 from cds_app.adapters.session import Session, Wording
 from cds_app.errors import DependencyDown, SettingsError
 
 PATIENCE_S: Final = 5.0
 _READERS: Final = 8
+_STREAMED: Final = 1000  # rows held at once
 _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 
 
@@ -113,6 +116,18 @@ class Database:
                 yield connection
             finally:
                 driver.text_factory = usual
+
+    @contextmanager
+    def streamed(self, connection: Connection, statement: ClauseElement) -> Iterator[Iterator[tuple[Any, ...]]]:
+        """Rows of a `snapshot` as the driver has them: what SQLAlchemy makes of each costs as much again.
+
+        However many there are, few are held at once: a server keeps the others, SQLite looks for them when asked.
+        """
+        text = self._wording.of(statement)
+        named = {} if self.is_sqlite else {"name": "streamed"}
+        with closing(connection.connection.cursor(**named)) as cursor:
+            cursor.execute(text.sql, text.values)
+            yield chain.from_iterable(iter(partial(cursor.fetchmany, _STREAMED), []))
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -104,16 +104,10 @@ ALIASES = (
 SWEEP_ARRIVALS = delete(arrivals).where(arrivals.c.received < bindparam("before"))
 
 WHOLE_LOG = select(log).order_by(log.c.number)
-# Each patient of the log: the key, the first entry, and how often the log says that the key was destroyed.
-KEYS_OF_LOG = (
-    select(
-        log.c.patient,
-        patients.c.wrapped_key,
-        func.min(log.c.number),
-        func.count().filter(log.c.kind == "erasure"),
-    )
-    .outerjoin_from(log, patients, log.c.patient == patients.c.pseudonym)
-    .group_by(log.c.patient, patients.c.wrapped_key)
+# Each patient of the log: the key, and the first entry, from the index alone: the rows hold whole cards.
+_FIRST = select(log.c.patient, func.min(log.c.number).label("number")).group_by(log.c.patient).subquery()
+KEYS_OF_LOG = select(_FIRST.c.patient, patients.c.wrapped_key, _FIRST.c.number).outerjoin_from(
+    _FIRST, patients, _FIRST.c.patient == patients.c.pseudonym
 )
 HEAD = select(log_head.c.number, log_head.c.mac, log_head.c.seal).where(log_head.c.id == 1)
 LAST_LINK = select(log.c.number, log.c.mac).order_by(log.c.number.desc()).limit(1)

@@ -21,6 +21,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cds_app.errors import IntegrityError, SettingsError
@@ -78,7 +79,7 @@ class Vault:
             raise SettingsError("master_key: must be 32 bytes", field="master_key")
         self._naming = _derive(master, b"twinline/pseudonym/1")
         self._wrapping = Cipher(_derive(master, b"twinline/patient-keys/1"))
-        self._chain = hmac.new(_derive(master, b"twinline/decision-log/1"), digestmod="sha256")
+        self._chain = HMAC(_derive(master, b"twinline/decision-log/1"), SHA256())
         self.documents = Cipher(_derive(master, b"twinline/documents/1"))
 
     def pseudonym(self, tenant: str, patient: str) -> str:
@@ -99,7 +100,7 @@ class Vault:
         """HMAC-SHA256 under the key of the decision log."""
         begun = self._chain.copy()  # half of the work of a short message is to begin with the key
         begun.update(message)
-        return begun.digest()
+        return begun.finalize()
 
 
 def read_master_key(text: str) -> bytes:
