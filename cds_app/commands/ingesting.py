@@ -30,6 +30,7 @@ from cds_app.settings import load_settings
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _SOURCES: Final[Mapping[str, tuple[str, str]]] = {
+    "wearables": ("cds_app.commands.wearables", "Data points of Open mHealth, and Observations of wearables."),
     "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
 }
 """Commands of the sources, by name: module, and what they take in. The function is called like the source."""
