@@ -11,9 +11,9 @@ import msgspec
 
 from cds_app.domain.facts import Provenance
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.open_mhealth import SUBJECT, DataPoint, read_point
 from cds_app.fabric.shapes import MAX_TEXT, Object, as_object, word
-from cds_app.services.identities import Identifier
 from cds_app.services.intake import Delivery
 
 _TYPES: Final = frozenset({"Observation"})
