@@ -49,7 +49,7 @@ class Chart:
         if self.down or kind in self.refused:
             raise DataUnavailable("the FHIR server is not available", field=kind)
         found = [one for one in self.resources if one["resourceType"] == kind]
-        if "/" not in path:
+        if "/" not in path.partition("?")[0]:
             return bundle(*found)
         return found[0]
 

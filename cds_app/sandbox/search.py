@@ -52,6 +52,7 @@ _DATES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "Provenance": {"recorded": ("recorded",)},
     "Practitioner": {},
 }
+_REFERENCES: Final = {"encounter": ("encounter", "context"), "owner": ("owner",), "requester": ("requester",)}
 _PATIENTLESS: Final = frozenset({"Patient", "Practitioner", "Provenance"})
 _CONTROLS: Final = frozenset({"_sort", "_count", "_offset", "_format"})
 _PREFIXED: Final = re.compile(r"(eq|lt|le|gt|ge)?(\d{4}.*)")
@@ -115,8 +116,8 @@ def _test(kind: str, name: str, value: str) -> Test:
         return _of_patient(name, _split(value))
     if name == "_id":
         return lambda one: one["id"] in _split(value)
-    if name == "encounter":
-        return lambda one: _referred(one.get("encounter") or one.get("context")) in _split(value)
+    if name in _REFERENCES and (name == "encounter" or kind == "Task"):
+        return lambda one: any(_referred(one.get(field)) in _names(_split(value)) for field in _REFERENCES[name])
     if name in _TOKENS[kind]:
         return _coded(_TOKENS[kind][name], _split(value))
     if name in _DATES[kind] or name == "_lastUpdated":

@@ -26,10 +26,11 @@ DEFAULT_SCOPES: Final = (
     *("openid", "fhirUser", "online_access"),
     *(f"patient/{one}.rs" for one in _READ),
     *(f"patient/{one}.c" for one in _WRITTEN),
-    "patient/Task.rs",
+    *("patient/Task.rs", "user/Task.rs"),
 )
-"""Type by type, because some EHRs have no wildcards: what the prefetch of the hooks holds, accepted drafts, and what
-became of them. A visit outlasts its first token where the EHR knows ``online_access``."""
+"""Type by type, because some EHRs have no wildcards: what the prefetch of the hooks holds, accepted drafts, what became
+of them, and how many of the user's wait at other patients. A visit outlasts its first token where the EHR knows
+``online_access``."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9\-]{0,62}")
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")

@@ -12,8 +12,7 @@ from cds_app.cards.unseen import unseen
 from cds_app.domain.decisions import Decision
 from cds_app.domain.scopes import allows
 from cds_app.domain.strict_json import loads
-from cds_app.domain.visits import Visit
-from cds_app.errors import BadRequest, DataUnavailable, NotFound
+from cds_app.errors import BadRequest, NotFound
 from cds_app.explain.estimates import risk_before
 from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
@@ -25,6 +24,7 @@ from cds_app.pages.trend import WINDOWS_H, Asked, trend
 from cds_app.pages.why import MOST_BARS, need_lines, reason_lines, telling_lines, waterfall
 from cds_app.score.risk import Risk
 from cds_app.services.deciding import Done
+from cds_app.services.inbox import inbox_of
 from cds_app.services.opening import Opened
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.replay import replay_decision
@@ -32,7 +32,6 @@ from cds_app.services.why import taken_apart
 from cds_app.twin.outlook import own_range
 
 _DRAFTS: Final = ("MedicationRequest", "ServiceRequest")
-_TASKS_S: Final = 2.0
 _LEADS: Final = 3
 _FIRST: Final = "heart_rate"
 
@@ -163,7 +162,7 @@ class Sidebar:
         values = {
             "lines": lines,
             "waiting": open_lines(lines, asking.visit.user),
-            "tasks": self._tasks(asking.visit, token, subject),
+            "inbox": inbox_of(self._opening.gatherer.fhir, asking.visit, token, asking.opened.at),
         }
         return self._frame.page("history", asking, subject, values)
 
@@ -270,25 +269,6 @@ class Sidebar:
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
         moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)
         return history_lines(opened.record.past, self._opening.titles, moment)
-
-    def _tasks(self, visit: Visit, token: Callable[[], str], subject: Subject) -> list[dict[str, str]] | None:
-        """Tasks that still wait in the EHR; None where they cannot be read."""
-        if not allows(visit.scopes, "search", "Task"):
-            return None
-        path = f"Task?patient={visit.patient}&status=requested&_count=50"
-        try:
-            found = self._opening.gatherer.fhir.read(visit.issuer, path, token=token(), budget_s=_TASKS_S)
-        except DataUnavailable:
-            return None
-        entries = found.get("entry")
-        tasks = [one.get("resource") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-        return [_task(one) for one in tasks if isinstance(one, dict) and one.get("resourceType") == "Task"]
-
-
-def _task(task: Mapping[str, Any]) -> dict[str, str]:
-    names = ("description", "status", "authoredOn")
-    text, status, time = (plain(task.get(name, ""), limit=160) for name in names)
-    return {"text": text, "status": status, "time": time.replace("T", " ")[:16]}
 
 
 def _joint_text(subject: Subject) -> str:
