@@ -88,7 +88,7 @@ class State(StrEnum):
     NULL = "null"  # it looked, and there is nothing
     ABSENT = "absent"  # it did not say, or said something that is no FHIR
     OUTCOME = "outcome"  # it tried and failed
-    PAGED = "paged"  # the first page of more
+    PAGED = "paged"  # part of more: the first page, or fewer entries than the search says it found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +161,14 @@ def _values(given: Object, templates: Mapping[str, str]) -> Iterator[tuple[str, 
         yield (f"prefetch.{key}" if key in templates else "prefetch.(other)"), value
 
 
-def state_of(value: object) -> State:
-    """What a JSON value that stands for the answer to one template says."""
+def state_of(value: object, held: int = 0) -> State:
+    """What a JSON value that stands for the answer to one template says.
+
+    Parameters
+    ----------
+    held : int
+        How many resources of earlier pages are there already.
+    """
     if value is None:
         return State.NULL
     if is_outcome(value):
@@ -174,7 +180,7 @@ def state_of(value: object) -> State:
         return State.GIVEN
     if _failed(found):
         return State.OUTCOME
-    return State.PAGED if _next_link(found) else State.GIVEN
+    return State.PAGED if _next_link(found) or _is_cut(found, held) else State.GIVEN
 
 
 def _failed(bundle: Object) -> bool:
@@ -185,6 +191,16 @@ def _failed(bundle: Object) -> bool:
         return bool(outcomes)
     told = bundle.get("type") == "searchset" or any(_is_search_outcome(entry) for entry in entries)
     return len(outcomes) == len(entries) and not told
+
+
+def _is_cut(bundle: Object, held: int) -> bool:
+    """Whether a search set says that it found more than it and the pages before it hold."""
+    total = bundle.get("total")
+    if bundle.get("type") != "searchset" or not isinstance(total, int) or isinstance(total, bool):
+        return False
+    modes = (as_object(entry.get("search")) for entry in objects(bundle.get("entry")))
+    matches = [mode for mode in modes if mode is None or mode.get("mode", "match") == "match"]
+    return total > held + len(matches)
 
 
 def _is_search_outcome(entry: Object) -> bool:

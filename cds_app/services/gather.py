@@ -124,13 +124,14 @@ class Gatherer:
         paths = {key: _path(key, call, service, resolved) for key in keys}
         pool = ThreadPoolExecutor(max_workers=min(len(keys), _SIDE_BY_SIDE))
         try:
-            asked = {key: pool.submit(self._fetch_one, call, key, paths[key], until) for key in keys}
+            held = {key: _held(key, resolved) for key in keys}
+            asked = {key: pool.submit(self._fetch_one, call, key, paths[key], held[key], until) for key in keys}
             wait(asked.values(), timeout=self.budget_s + _GRACE_S)
             return [one.result() if one.done() else _failed(key) for key, one in asked.items()]
         finally:  # who is still looking up a name that nobody knows is waited for by nobody
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch_one(self, call: HookCall, key: str, path: str, until: float) -> Fetched:
+    def _fetch_one(self, call: HookCall, key: str, path: str, held: int, until: float) -> Fetched:
         left = until - time.monotonic()
         try:
             if left <= 0:
@@ -139,7 +140,7 @@ class Gatherer:
         except DataUnavailable:
             return _failed(key)
         items, issues = unpack(document, at=f"prefetch.{key}")
-        state = state_of(document)
+        state = state_of(document, held)
         if state is State.PAGED:
             issues = (*issues, Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False))
         return Fetched(key=key, items=items, issues=issues, failed=state in (State.OUTCOME, State.ABSENT))
@@ -154,6 +155,13 @@ def _unfetched(key: str, resolved: Resolved) -> Fetched:
     paged = resolved.states[key] is State.PAGED
     code = IssueCode.TRUNCATED if paged else IssueCode.FETCH_FAILED
     return Fetched(key=key, issues=(Issue(code=code, ref=f"prefetch.{key}", dropped=False),), failed=not paged)
+
+
+def _held(key: str, resolved: Resolved) -> int:
+    """How many resources came in the page that what is fetched goes on from."""
+    if key not in resolved.following:
+        return 0
+    return sum(one.at.startswith((f"prefetch.{key}.", f"prefetch.{key}[")) for one in resolved.items)
 
 
 def _path(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> str:

@@ -85,6 +85,10 @@ def test_a_template_that_nobody_could_fill_is_refused(text: str) -> None:
         (_bundle(observation(), _outcome("fatal")), State.OUTCOME),
         (_bundle(observation(), link=[{"relation": "next", "url": "https://x?page=2"}]), State.PAGED),
         (_bundle(observation(), link=[{"relation": "self", "url": "https://x"}, 3]), State.GIVEN),
+        (_bundle(observation(), type="searchset", total=1), State.GIVEN),
+        (_bundle(observation(), type="searchset", total=2), State.PAGED),
+        (_bundle(observation(), total=2), State.GIVEN),
+        (_bundle(observation(), type="searchset", total="2"), State.GIVEN),
     ],
 )
 def test_every_state_of_a_key_is_told(value: object, state: State) -> None:

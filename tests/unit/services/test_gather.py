@@ -285,3 +285,20 @@ def test_more_resources_than_allowed_are_refused_from_either_side(
     with pytest.raises(TooLarge):
         gather(knowledge, fhir, call(complete(service, **change)), max_entries=10)
     assert len(gather(knowledge, fhir, call(complete(service, **change)), max_entries=11).facts) == 11
+
+
+def test_a_search_that_found_more_than_it_holds_is_said_to_be_cut_short(
+    knowledge: Knowledge, service: ServiceDefinition
+) -> None:
+    found = bundle(POTASSIUM) | {"total": 2}
+    reading = gather(knowledge, FakeFhir({"Observation": found}), call(complete(service, labs=...)))
+    assert (IssueCode.TRUNCATED, "prefetch.labs") in issues(reading)
+
+
+def test_the_last_page_counts_with_those_before_it(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    link = f"{BASE}/Observation?page=2"
+    first = bundle(PULSE) | {"total": 2, "link": [{"relation": "next", "url": link}]}
+    fhir = FakeFhir({"Observation?page=2": bundle(POTASSIUM) | {"total": 2}})
+    reading = gather(knowledge, fhir, call(complete(service, labs=first)))
+    assert variables(reading) == {"heart_rate", "potassium"}
+    assert issues(reading) == []
