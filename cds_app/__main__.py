@@ -10,35 +10,44 @@ import click
 from cds_app import __version__
 from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
-_COMMANDS: Mapping[str, tuple[str, str]] = {
-    "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls."),
-    "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
-    "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
-    "issuers": ("cds_app.commands.issuing", "Say which EHRs may launch the sidebar."),
-    "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
-    "ingest": ("cds_app.commands.ingesting", "Take in what other sources send: one process for each."),
-    "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
-    "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
-    "audit": ("cds_app.commands.governing", "Check the decision log."),
-    "switch": ("cds_app.commands.watching", "Turn a service off, into shadow, or on again; seen within seconds."),
-    "canary": ("cds_app.commands.watching", "Ask for the canary patients now and compare with what must come out."),
-    "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
-    "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
-    "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
-    "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),
-    "fabric": ("cds_app.commands.fabric", "Say how much of what sources send is understood; check a site's codes."),
-    "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
-    "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
-    "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
-    "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
-    "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
-    "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
-    "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
-    "simulate": ("cds_app.commands.simulating", "Ask what plans of a drug would do to a patient."),
-    "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
-    "bulk-bench": ("cds_app.commands.bulk_bench", "Measure taking in a bulk export on this machine."),
-    "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
+_SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "See it": {
+        "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
+        "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
+        "simulate": ("cds_app.commands.simulating", "Ask what plans of a drug would do to a patient."),
+    },
+    "Run it, hospital IT": {
+        "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls."),
+        "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
+        "issuers": ("cds_app.commands.issuing", "Say which EHRs may launch the sidebar."),
+        "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
+        "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
+        "ingest": ("cds_app.commands.ingesting", "Take in what other sources send: one process for each."),
+        "fabric": ("cds_app.commands.fabric", "Say how much of what sources send is understood; check a site's codes."),
+        "switch": ("cds_app.commands.watching", "Turn a service off, into shadow, or on again; seen within seconds."),
+        "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),
+        "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
+    },
+    "Answer for it, clinical governance": {
+        "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
+        "audit": ("cds_app.commands.governing", "Check the decision log."),
+        "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
+        "canary": ("cds_app.commands.watching", "Ask for the canary patients now and compare with what must come out."),
+        "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
+        "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
+    },
+    "Teach and measure it, data scientists": {
+        "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
+        "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
+        "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
+        "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
+        "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
+        "bulk-bench": ("cds_app.commands.bulk_bench", "Measure taking in a bulk export on this machine."),
+        "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
+        "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
+    },
 }
+_COMMANDS = {name: row for rows in _SECTIONS.values() for name, row in rows.items()}
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
 
 
@@ -58,11 +67,23 @@ class _Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        for title, rows in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
 
 
-@click.group(cls=_Lazy)
+_EPILOG = """Begin with `twinline demo`; `twinline COMMAND --help` shows examples.
+
+\b
+Exit status:
+  0  done
+  1  refused, or something was found that somebody should look at
+  2  it cannot be asked like that: an option, a setting or the data
+  3  something that Twinline needs does not answer, or does not hold
+  4  something was changed that nobody may change: the log, a model, content"""
+
+
+@click.group(cls=_Lazy, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="twinline")
 def twinline() -> None:
     """Explainable decision support on patient digital twins, inside the EHR."""

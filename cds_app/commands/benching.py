@@ -21,6 +21,7 @@ import numpy as np
 
 from cds_app.adapters.store_bench import bench_store
 from cds_app.bootstrap import door_through
+from cds_app.commands.examples import examples
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.page_bench import bench_pages
 from cds_app.commands.serving import running_service, unconfigured
@@ -79,7 +80,7 @@ class Load:
     worker_peak_mib: float
 
 
-@click.command()
+@click.command(epilog=examples("twinline bench", "twinline bench --requests 1000 --connections 16 --json bench.json"))
 @click.option("--requests", "count", type=int, default=2000, show_default=True, help="Requests in each of three runs.")
 @click.option("--connections", type=int, default=4, show_default=True)
 @click.option("--workers", type=int, default=2, show_default=True)

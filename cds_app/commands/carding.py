@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from cds_app.commands.examples import examples
 from cds_app.content import content_root
 from cds_app.errors import IntegrityError
 from cds_app.services.model_cards import Shelf
 
 
-@click.command()
+@click.command(epilog=examples("twinline card sepsis", "twinline card sepsis --check"))
 @click.argument("head")
 @click.option("--check", is_flag=True, help="Write nothing; status 4 if card.md is not what would be written.")
 def card(head: str, check: bool) -> None:

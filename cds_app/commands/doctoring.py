@@ -20,6 +20,7 @@ from cds_app.adapters.client_register import SqlClients
 from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import is_current
 from cds_app.bootstrap import quiet_logs
+from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of, vault_of
 from cds_app.errors import TwinlineError
@@ -33,7 +34,7 @@ _WRONG: Final = 1
 _ASK_S: Final = 2.0
 
 
-@click.command()
+@click.command(epilog=examples("twinline doctor", "twinline doctor --log --json"))
 @with_store
 @click.option("--log", is_flag=True, help="Check every entry of the decision log too: a minute for some millions.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON array.")

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from cds_app.adapters.clock import SystemClock
+from cds_app.commands.examples import examples
 from cds_app.commands.record_files import files_of
 from cds_app.deps import mapping_in, vocabulary_of
 from cds_app.domain.ontology import Ontology
@@ -43,7 +44,11 @@ def fabric() -> None:
     """Say how much of what sources send is understood, and check a site's own codes and units."""
 
 
-@fabric.command()
+@fabric.command(
+    epilog=examples(
+        "twinline fabric coverage records/", "twinline fabric coverage export.ndjson --site-mapping site.json --json"
+    )
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--site-mapping", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Codes of the site.")
 @click.option("--as-of", help="Now, for files from another time; what lies later counts as future.")
@@ -60,7 +65,7 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
     click.echo(msgspec.json.format(msgspec.json.encode(report)).decode() if as_json else "\n".join(lines_of(report)))
 
 
-@fabric.command()
+@fabric.command(epilog=examples("twinline fabric check site.json"))
 @click.argument("mapping", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(mapping: Path) -> None:
     """Check a site's MAPPING against the ontology; status 1 if anything in it does not hold."""

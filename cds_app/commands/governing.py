@@ -15,6 +15,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.restoring import restore
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
+from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import anchor_of, cabinet_of, knowledge_of, register_of, vault_of
 from cds_app.domain.decisions import Feedback
@@ -91,7 +92,10 @@ def replay(uuid: str, **flags: Any) -> None:
     click.echo("identical, byte for byte", err=True)
 
 
-@decision.command("why")
+@decision.command(
+    "why",
+    epilog=examples("twinline decision list --limit 5", "twinline decision why 6f1c2a34-8a5e-4f0e-9d0b-0f4a1f0e7c11"),
+)
 @with_store
 @click.argument("uuid")
 def why_decision(uuid: str, **flags: Any) -> None:
@@ -197,7 +201,7 @@ def db() -> None:
     """Back the SQLite database up, or restore it; PostgreSQL has tools of its own."""
 
 
-@db.command()
+@db.command(epilog=examples("twinline db backup /backup/twinline.db"))
 @with_store
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path, **flags: Any) -> None:

@@ -16,6 +16,7 @@ from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.bootstrap import granting_of
+from cds_app.commands.examples import examples
 from cds_app.commands.stores import with_store
 from cds_app.deps import Ehrs, cabinet_of, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
@@ -45,7 +46,12 @@ def issuers() -> None:
     """Say which EHRs may launch the sidebar. Running services take a change up at the next launch."""
 
 
-@issuers.command()
+@issuers.command(
+    epilog=examples(
+        "twinline issuers add ward --iss https://fhir.ehr.example/r4 --client-id twinline --frame https://ehr.example",
+        "twinline issuers check ward",
+    )
+)
 @click.argument("name")
 @click.option("--iss", required=True, help="FHIR base URL, as the EHR sends it when it launches.")
 @click.option("--client-id", required=True, help="What the EHR calls Twinline.")

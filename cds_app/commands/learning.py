@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from cds_app.commands.examples import examples
+from cds_app.commands.progress import working
 from cds_app.content import content_root, latest
 
 HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
@@ -29,12 +31,18 @@ _OUTCOMES = click.option(
 )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "twinline train sepsis --data sepsis.parquet --out models/sepsis/1.1.0",
+        "twinline train mortality --data stays.parquet --outcomes outcomes.parquet",
+    )
+)
 @click.argument("model", type=click.Choice([*HEADS, "twin", DOSE]))
 @_DATA
 @_OUTCOMES
 @click.option("--seed", type=int, help="Default: the shipped model's, which makes the same again; 0 if none is.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION (default: the shipped model's).")
+@working("Training")
 def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
     _check_kind(model, data)
@@ -77,7 +85,12 @@ def _folder_of(model: str) -> str:
     return model.replace("-", "_")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "twinline evaluate aki --data stays.parquet --predictions out.parquet --json out.json",
+        "twinline evaluate pk --data pkpd/ --predictions pictures/",
+    )
+)
 @click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE, PK]))
 @_DATA
 @_OUTCOMES
@@ -88,6 +101,7 @@ def _folder_of(model: str) -> str:
     help="Parquet out; CSV of a dose; folder of pictures of pk.",
 )
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Report out; of a dose it may be left out.")
+@working("Measuring")
 def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path | None) -> None:
     """Measure MODEL on data it has not seen.
 
@@ -129,7 +143,9 @@ def policy() -> None:
     """When a risk may interrupt."""
 
 
-@policy.command()
+@policy.command(
+    epilog=examples("twinline policy tune sepsis --data sepsis.parquet --budget 10 --json tuned.json --svg tuned.svg")
+)
 @click.argument("head", type=click.Choice(HOURLY_HEADS))
 @_DATA
 @click.option(
@@ -137,6 +153,7 @@ def policy() -> None:
 )
 @click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
 @click.option("--svg", "drawing", type=click.Path(path_type=Path), help="Drawing out.")
+@working("Trying policies")
 def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | None) -> None:
     """Find the alert policy that finds most patients of HEAD within a budget of alerts.
 

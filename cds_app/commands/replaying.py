@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 import uuid
 from collections import Counter
@@ -19,6 +18,8 @@ import click
 import requests
 
 from cds_app.bootstrap import answering_of, quiet_logs
+from cds_app.commands.examples import examples
+from cds_app.commands.progress import track
 from cds_app.commands.record_files import Entries, contents_of, files_of
 from cds_app.deps import knowledge_of, memory_deps
 from cds_app.domain.events import HookEvent
@@ -76,7 +77,12 @@ class Totals:
     held: Counter[str] = field(default_factory=Counter)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "twinline replay records/ --step 1h --out cards.ndjson",
+        "twinline replay stay.ndjson --service http://127.0.0.1:8717",
+    )
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--service", help="URL of a running service started with --simulated-time; in process without.")
 @click.option("--step", default="1h", show_default=True, help="How often the chart is opened: 30m, 1h, 1d.")
@@ -93,7 +99,7 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
     totals, begun, bad = Totals(), time.monotonic(), 0
     with ExitStack() as stack:
         sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-        for file in told(list(files_of(paths)), "Replaying"):
+        for file in track(list(files_of(paths)), "Replaying"):
             try:
                 replay_file(file, every, ask, knowledge, totals, sink)
             except BadRequest as error:
@@ -103,12 +109,6 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
         click.echo(line)
     if bad:
         raise SystemExit(1)
-
-
-def told(files: Sequence[Path], doing: str) -> Iterator[Path]:
-    """Files one after the other, with a bar on the terminal for who waits; nothing where nobody looks."""
-    with click.progressbar(files, label=doing, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield from bar
 
 
 def replay_file(

@@ -21,6 +21,7 @@ import requests
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
+from cds_app.commands.examples import examples
 from cds_app.commands.worker import worker_of
 from cds_app.errors import DependencyDown, TwinlineError
 from cds_app.settings import PREFIX, Settings, load_settings
@@ -31,7 +32,12 @@ _COUNTED = "twinline-metrics-"
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "twinline serve --open-to-this-machine",
+        "twinline serve --host 0.0.0.0 --public-url https://twinline.hospital.example --sidebar-links",
+    )
+)
 @click.option("--host", help="Address to bind (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to bind (default 8717).")
 @click.option("--workers", type=int, help="Worker processes (default 2).")
@@ -147,7 +153,8 @@ def _sweep(memory: Path) -> None:
 def environment_of(settings: Settings) -> dict[str, str]:
     """Settings as the environment of a worker; one thread each for numeric libraries."""
     stated = settings.model_dump()  # defaults too: a flag may have put one back that twinline.toml changes
-    texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in stated.items()}
+    said = {key: value for key, value in stated.items() if value is not None}
+    texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in said.items()}
     return {f"TWINLINE_{key.upper()}": text for key, text in texts.items()} | {"OMP_NUM_THREADS": "1"}
 
 
@@ -255,7 +262,7 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
         SigningKeys(cabinet).make(now)
 
 
-@click.command()
+@click.command(epilog=examples("twinline demo", "twinline demo --once"))
 @click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
 @click.option("--port", type=int, default=8718, show_default=True, help="Port of the EHR's pages.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")

@@ -13,6 +13,7 @@ import click
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cds_app.bootstrap import quiet_logs
+from cds_app.commands.examples import examples
 from cds_app.commands.record_files import Entries, contents_of
 from cds_app.content import content_root, latest
 from cds_app.domain.ontology import Ontology
@@ -86,7 +87,7 @@ class PlanFile(_Said):
     baseline_inr: float | None = None
 
 
-@click.command()
+@click.command(epilog=examples("twinline simulate plan.json --patient record.json"))
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--patient", "record", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON object.")

@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from cds_app.commands.benching import bodies, workers_of
+from cds_app.commands.examples import examples
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import running_service, unconfigured
 from cds_app.errors import DependencyDown
@@ -38,7 +39,7 @@ class Minute:
     files: int
 
 
-@click.command()
+@click.command(epilog=examples("twinline soak --minutes 30 --rate 50 --json soak.json"))
 @click.option("--minutes", type=click.IntRange(_FIFTHS), default=30, show_default=True, help="After two to warm up.")
 @click.option("--rate", type=click.IntRange(1), default=50, show_default=True, help="Requests a second.")
 @click.option("--workers", type=int, default=2, show_default=True)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cds_app.adapters.client_register import SqlClients
+from cds_app.commands.examples import examples
 from cds_app.commands.stores import with_store
 from cds_app.deps import register_of
 from cds_app.domain.clients import ALGS, Client
@@ -35,7 +36,12 @@ def clients() -> None:
     """Say which EHRs may call. Running services take a change up within seconds."""
 
 
-@clients.command()
+@clients.command(
+    epilog=examples(
+        "twinline clients add ward --iss https://ehr.example/cds --jku https://ehr.example/jwks.json",
+        "twinline clients add lab --iss https://lab.example --jwks keys.json --tenant https://fhir.lab.example/r4",
+    )
+)
 @click.argument("name")
 @click.option("--iss", required=True, help="Issuer of its tokens, character by character.")
 @click.option("--jku", default="", help="https URL at which it publishes its keys.")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from cds_app.adapters.clock import SystemClock
+from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.content import MANIFEST, canonical_json, content_root, latest, write_manifest
 from cds_app.deps import knowledge_of
@@ -23,7 +24,13 @@ from cds_app.services.switchboard import turn_to
 from cds_app.settings import load_settings
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        'twinline switch twinline-order-sign shadow --reason "many overrides" --by "Dr Lee"',
+        "twinline switch twinline-patient-view off --topic sepsis",
+        "twinline switch --list",
+    )
+)
 @with_store
 @click.argument("service", required=False)
 @click.argument("mode", required=False, type=click.Choice([Mode.OFF.value, Mode.SHADOW.value, Mode.ON.value]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -116,6 +119,26 @@ def test_help_lists_every_command_and_imports_none_of_them() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
     assert done.stdout.endswith("[]\n")
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        assert found is not None
+        yield from commands(found, f"{path} {name}") if isinstance(found, click.Group) else [(f"{path} {name}", found)]
+
+
+def test_every_example_can_be_asked_like_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click.Path, "convert", lambda kind, value, param, ctx: Path(value))
+    known = dict(commands(__main__.twinline))
+    lines = [line.strip() for one in known.values() for line in (one.epilog or "").splitlines()[2:]]
+    assert len(lines) > 20
+    for line in lines:
+        program, *words = shlex.split(line)
+        depth = next(n for n in (2, 1) if "".join(f" {one}" for one in words[:n]) in known)
+        path = "".join(f" {one}" for one in words[:depth])
+        assert program == "twinline"
+        known[path].make_context(path, words[depth:])
 
 
 def test_the_version_is_the_packages(shell: Shell) -> None:
