@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -94,7 +95,7 @@ class UnitConverter:
     def __init__(self, ontology: Ontology) -> None:
         self._synonyms = ontology.unit_synonyms
         self._lines: dict[tuple[str, str], Line | Reason] = {}
-        self._ucum = _Ucum()
+        self._ucum = _ucum()
 
     def convert(self, value: float, unit: str, variable: Variable) -> float:
         """A value in the variable's canonical unit.
@@ -201,7 +202,7 @@ def _bridge(given: _Meaning, wanted: _Meaning, variable: Variable) -> float | No
 
 
 class _Ucum:
-    """UCUM units as meanings, by pint with ucumvert's definitions."""
+    """UCUM units as meanings, by pint with ucumvert's definitions: the same for every ontology."""
 
     def __init__(self) -> None:
         self._registry: Any = None
@@ -274,3 +275,9 @@ class _Ucum:
         above = (name for name, power in quantity.units._units.items() if power > 0)
         dimensions = (self._registry.get_dimensionality(name) for name in above)
         return next((_RATIOS[one] for dimension in dimensions for one in dimension if one in _RATIOS), "")
+
+
+@cache
+def _ucum() -> _Ucum:
+    """The one of this process: what a unit says depends on nothing else, and half a second goes into the registry."""
+    return _Ucum()

@@ -62,12 +62,14 @@ class Tree:
             node = self.left[node] if goes_left else self.right[node]
         return self.threshold[node]
 
-    def below(self, node: int = _ROOT, depth: int = 0) -> Iterator[tuple[int, int]]:
+    def below(self, node: int = _ROOT) -> Iterator[tuple[int, int]]:
         """Every node from one on, with its depth, parents first."""
-        yield node, depth
-        if not self.is_leaf(node):
-            yield from self.below(self.left[node], depth + 1)
-            yield from self.below(self.right[node], depth + 1)
+        waiting = [(node, 0)]
+        while waiting:
+            node, depth = waiting.pop()
+            yield node, depth
+            if not self.is_leaf(node):
+                waiting += (self.right[node], depth + 1), (self.left[node], depth + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FEATURES_OF: Mapping[str, tuple[Feature, ...]] = {"hour": FEATURES, "stay": STAY_FEATURES}
 """What a model looks at, as its manifest names it: a patient at an hour, or the first days of a stay."""
+_MODELS = 16  # of which the trees are remembered: their tables take longer to make than all else that is loaded
 _MARGIN_TOLERANCE = 1e-5  # training added some hundred leaves in float32
 _BASE_TOLERANCE = 1e-4  # and some hundred means of trees
 
@@ -293,8 +295,9 @@ def _population(artefact: Artefact) -> Reference | None:
     return Reference.from_json(artefact.read_json(POPULATION))
 
 
+@lru_cache(maxsize=_MODELS)
 def load_trees(content: bytes) -> TreeShap | Boosted:
-    """The trees of a model in UBJSON: read by our own engine, or else by xgboost."""
+    """The trees of a model in UBJSON: read by our own engine, or else by xgboost; once in a process."""
     try:
         return TreeShap.of(read_forest(content))
     except TreesUnsupported:

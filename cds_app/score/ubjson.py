@@ -5,11 +5,15 @@ Numbers are big-endian; an array of one numeric type comes as one block and is r
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
 import numpy as np
 
-_NUMBERS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
+_BLOCKS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
+_NUMBERS = {
+    marker: Struct(kind) for marker, kind in zip(_BLOCKS, (">b", ">B", ">h", ">i", ">q", ">f", ">d"), strict=True)
+}
 _WORDS = {b"Z": None, b"T": True, b"F": False}
 
 
@@ -54,9 +58,8 @@ class _Cursor:
 
     def value(self, marker: bytes) -> Any:
         """The value that a marker announces."""
-        if marker in _NUMBERS:
-            kind = np.dtype(_NUMBERS[marker])
-            return np.frombuffer(self.take(kind.itemsize), kind)[0].item()
+        if (number := _NUMBERS.get(marker)) is not None:
+            return number.unpack(self.take(number.size))[0]
         if marker in _WORDS:
             return _WORDS[marker]
         if marker == b"S":
@@ -79,7 +82,7 @@ class _Cursor:
     def _array(self) -> Any:
         marker = self.take(1)
         if marker == b"$":
-            return self._block(np.dtype(_NUMBERS[self.take(1)]))
+            return self._block(np.dtype(_BLOCKS[self.take(1)]))
         if marker == b"#":
             return [self.value(self.take(1)) for _ in range(self._length())]
         found = []
