@@ -42,6 +42,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
         "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
         "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
+        "ingest-bench": ("cds_app.commands.ingest_bench", "Measure how fast sources are taken in."),
         "bulk-bench": ("cds_app.commands.bulk_bench", "Measure taking in a bulk export on this machine."),
         "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
         "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import Final, Literal, ParamSpec
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_app.domain.decisions import Decision, Feedback
@@ -83,6 +83,10 @@ class PrometheusMeter:
         held = self._gauges[gauge]
         for name, value in values.items():
             held.labels(name).set(value)
+
+    def listen(self, port: int) -> None:
+        """Serve the page to this machine, for a process that serves nothing else."""
+        start_http_server(port, addr="127.0.0.1", registry=self._registry)
 
     def page(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -32,6 +32,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "wearables": ("cds_app.commands.wearables", "Data points of Open mHealth, and Observations of wearables."),
     "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
+    "hl7v2": ("cds_app.commands.ingest_hl7v2", "HL7 v2 messages over MLLP."),
 }
 """Commands of the sources, by name: module, and what they take in. The function is called like the source."""
 

@@ -1,0 +1,178 @@
+"""``twinline ingest-bench``: how fast sources are taken in, from the socket to the disk."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cds_app.adapters.mllp import END, START, MllpServer
+from cds_app.bootstrap import intake_of, quiet_logs
+from cds_app.commands.ingest_hl7v2 import desk_of
+from cds_app.commands.ingesting import Entrance
+from cds_app.deps import Deps, deps_of
+from cds_app.errors import DependencyDown
+from cds_app.services.intake import Source
+from cds_app.settings import Settings
+
+_SYSTEM: Final = "urn:oid:2.16.840.1.113883.19.5"
+_RESULTS: Final = (
+    *(("2823-3", "mmol/L", 4.1), ("2951-2", "mmol/L", 140.0), ("2160-0", "mg/dL", 1.1), ("718-7", "g/dL", 13.2)),
+    *(("6690-2", "10*3/uL", 8.4), ("777-3", "10*3/uL", 220.0), ("1975-2", "mg/dL", 0.7), ("2345-7", "mg/dL", 104.0)),
+)
+_PATIENCE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What was taken in: how many a second of the clock, and a second of this process's CPU."""
+
+    what: str
+    number: int
+    per_s: float
+    per_cpu_s: float
+    target_per_cpu_s: float
+
+    @property
+    def met(self) -> bool:
+        """Whether one core is fast enough."""
+        return self.per_cpu_s >= self.target_per_cpu_s
+
+
+@click.command()
+@click.option("--messages", type=click.IntRange(1), default=4000, show_default=True, help="HL7 v2, eight results each.")
+@click.option("--peers", type=click.IntRange(1), default=8, show_default=True, help="That send side by side.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Also write the figures here.")
+@click.option("--check", is_flag=True, help="Status 3 if a target is missed.")
+def ingest_bench(messages: int, peers: int, report: Path | None, *, check: bool) -> None:
+    """Measure messages and samples taken in durably, on a SQLite database on this machine's disk."""
+    quiet_logs()
+    rates = [bench_hl7(messages, peers)]
+    for one in rates:
+        click.echo(
+            f"{one.what}: {one.number} in all, {one.per_s:.0f} a second, {one.per_cpu_s:.0f} a second of CPU"
+            f" (target {one.target_per_cpu_s:.0f})"
+        )
+    if report is not None:
+        report.write_text(json.dumps([asdict(one) for one in rates], indent=2) + "\n", "utf-8")
+    if check and not all(one.met for one in rates):
+        raise DependencyDown("a target was missed")
+
+
+def bench_hl7(messages: int, peers: int) -> Rate:
+    """ORU^R01 over MLLP, acknowledged after the commit: the whole way, sockets and disk included."""
+    with _way("hl7v2") as way, _listening(way) as port, _elsewhere() as pool:
+        send = pool.submit(_send_all, port, peers, max(1, messages // 20))  # so that pools and caches are filled
+        send.result()
+        cpu, clock = time.process_time(), time.perf_counter()
+        accepted = pool.submit(_send_all, port, peers, messages, 1).result()
+        took, worked = time.perf_counter() - clock, time.process_time() - cpu
+    if accepted != messages:
+        raise DependencyDown("not every message was acknowledged")
+    return Rate(
+        what="HL7 v2 messages acknowledged after commit",
+        number=messages,
+        per_s=messages / took,
+        per_cpu_s=messages / worked,
+        target_per_cpu_s=500.0,
+    )
+
+
+@contextmanager
+def _way(source: str) -> Iterator[Entrance]:
+    with tempfile.TemporaryDirectory(prefix="twinline-ingest-") as folder:
+        deps: Deps = deps_of(Settings(data_dir=Path(folder)))
+        yield Entrance(deps=deps, intake=intake_of(deps, Source(name=source, tenant="local")))
+        deps.store.close()
+        deps.trust.close()
+        deps.ehrs.close()
+
+
+@contextmanager
+def _listening(way: Entrance) -> Iterator[int]:
+    desk = desk_of(way, {"HOSP": _SYSTEM}, "", "utf-8")
+    ports: list[int] = []
+    ready, stop = threading.Event(), threading.Event()
+
+    def told(port: int) -> None:
+        ports.append(port)
+        ready.set()
+
+    def answer(frames: Sequence[bytes]) -> Sequence[bytes]:
+        return desk.answer(frames, way.deps.clock.now())
+
+    server = MllpServer(answer, lambda reason, start: desk.refuse(reason, start, way.deps.clock.now()))
+    thread = threading.Thread(target=server.run, args=("127.0.0.1", 0, stop, told))
+    thread.start()
+    ready.wait(_PATIENCE_S)
+    try:
+        yield ports[0]
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _elsewhere() -> Iterator[ProcessPoolExecutor]:
+    """Another process, which shares no interpreter with what is measured."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def _send_all(port: int, peers: int, messages: int, run: int = 0) -> int:
+    """How many messages were accepted."""
+    shares = [range(peer, messages, peers) for peer in range(peers)]
+    with ThreadPoolExecutor(peers) as pool:
+        return sum(pool.map(lambda share: _send(port, share, lambda number: hl7_message(run, number)), shares))
+
+
+def _send(port: int, numbers: Sequence[int], made: Callable[[int], bytes]) -> int:
+    """Send a window of messages ahead of their answers, as interface engines do."""
+    accepted, held, pending = 0, b"", 0
+    window = 32
+    with socket.create_connection(("127.0.0.1", port), _PATIENCE_S) as connection:
+        for number in numbers:
+            connection.sendall(START + made(number) + END)
+            pending += 1
+            while pending >= window:
+                held, heard, fine = _heard(connection, held)
+                pending, accepted = pending - heard, accepted + fine
+        while pending:
+            held, heard, fine = _heard(connection, held)
+            pending, accepted = pending - heard, accepted + fine
+    return accepted
+
+
+def _heard(connection: socket.socket, held: bytes) -> tuple[bytes, int, int]:
+    piece = connection.recv(65536)
+    if not piece:
+        raise DependencyDown("the service hung up")
+    *whole, rest = (held + piece).split(END)
+    return rest, len(whole), sum(b"MSA|AA|" in one for one in whole)
+
+
+def hl7_message(run: int, number: int) -> bytes:
+    """One of many: eight results for one of 500 people."""
+    rows = [
+        f"OBX|{at}|NM|{code}^^LN||{value + (number % 7) / 10:.1f}|{unit}|||||F"
+        for at, (code, unit, value) in enumerate(_RESULTS, start=1)
+    ]
+    minute = f"202603{1 + number // 1440 % 28:02}{number // 60 % 24:02}{number % 60:02}"
+    segments = [
+        f"MSH|^~\\&|LAB|HOSP|TWIN|HOSP|{minute}||ORU^R01^ORU_R01|{run}-{number}|P|2.5.1||||||UNICODE UTF-8",
+        f"PID|1||{number % 500}^^^HOSP^MR||Test^Person",
+        f"OBR|1|P{run}-{number}|F{run}-{number}|24323-8^CMP^LN|||{minute}",
+        *rows,
+    ]
+    return ("\r".join(segments) + "\r").encode()
