@@ -231,6 +231,60 @@ class Report(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     results: tuple[str, ...] = ()
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What was seen at one place of the genome, on both copies.
+
+    Parameters
+    ----------
+    place : str
+        ``chr10:94942290`` (GRCh38), ``NC_000010.11:94942290`` as reported, or a dbSNP id.
+    ref : str
+        The bases of the reference there, as said.
+    alleles : tuple of str
+        The bases of the two copies; `UNNAMED` for a change that has no name; none where it could not be called.
+    phase : str
+        Copies of sites of one phase stand in the same order; "" where nothing is known of that.
+    """
+
+    place: str
+    ref: str
+    alleles: tuple[str, ...] = ()
+    phase: str = ""
+
+
+UNNAMED = "?"
+"""An allele that is neither the reference nor a variant with a name."""
+
+
+class GeneResult(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What a laboratory or a sequence says of one gene. Interpreted when it is used, never when it is stored.
+
+    Parameters
+    ----------
+    gene : str
+        Symbol, or an identifier (``HGNC:2623``).
+    source : {"vcf", "variant", "haplotype", "genotype", "phenotype"}
+    sites : tuple of Site
+        Of a VCF or a variant.
+    alleles : tuple of str
+        As reported: one of a haplotype, two (or one text) of a genotype.
+    phenotype : str
+        As reported.
+    structural : bool
+        Whether copies are lost, gained or rearranged: sites alone do not tell alleles then.
+    text : str
+        Who says so, in words: the report's or file's name.
+    """
+
+    gene: str
+    source: Literal["vcf", "variant", "haplotype", "genotype", "phenotype"]
+    sites: tuple[Site, ...] = ()
+    alleles: tuple[str, ...] = ()
+    phenotype: str = ""
+    structural: bool = False
+    text: str = ""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Facts by kind: what one reading brought, or all that is known of a patient."""
 
@@ -244,6 +298,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     procedures: tuple[Procedure, ...] = ()
     allergies: tuple[Allergy, ...] = ()
     reports: tuple[Report, ...] = ()
+    genes: tuple[GeneResult, ...] = ()
 
     def __iter__(self) -> Iterator[Fact]:
         """Every fact, kind by kind."""
@@ -268,6 +323,7 @@ _KIND_OF: dict[type[Fact], str] = {
     Procedure: "procedures",
     Allergy: "allergies",
     Report: "reports",
+    GeneResult: "genes",
 }
 
 

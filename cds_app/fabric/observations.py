@@ -14,6 +14,7 @@ from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
 from cds_app.fabric.codes import LOINC, codes_of, text_of
 from cds_app.fabric.context import Context, Head
+from cds_app.fabric.genomics import KINDS, read_genomic
 from cds_app.fabric.quantities import (
     Amount,
     Refusal,
@@ -65,6 +66,9 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
     when = find_time(resource, _TIME, head, context)
     if when is None:
         return []
+    codes = codes_of(resource.get("code"))
+    if not KINDS.isdisjoint(codes):
+        return _genomic(resource, codes, _Frame(head, when, preliminary, None), context)
     encounter = context.references.name(resource["encounter"]) if "encounter" in resource else ""
     frame = _Frame(head, when, preliminary, encounter or None)
     components = resource.get("component")
@@ -72,6 +76,13 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
         found = _finding(resource, head.ref, frame, context)
         return [] if found is None else [found]
     return list(_panel(resource, components, frame, context))
+
+
+def _genomic(resource: Object, codes: tuple[Code, ...], frame: _Frame, context: Context) -> list[Fact]:
+    if frame.preliminary:
+        context.note(IssueCode.NOT_FINAL, frame.head.ref, "status")
+        return []
+    return list(read_genomic(resource, codes, frame.head, frame.when, context))
 
 
 def component_refs(resource: Object, ref: str) -> Iterator[tuple[Object, str]]:

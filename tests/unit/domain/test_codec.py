@@ -20,10 +20,12 @@ from cds_app.domain.facts import (
     Condition,
     Demographics,
     Facts,
+    GeneResult,
     Measurement,
     Medication,
     Procedure,
     Report,
+    Site,
     Stay,
     UnknownFinding,
 )
@@ -97,6 +99,17 @@ FACTS = Facts(
     reports=(
         Report(
             ref="i", version="", when=WHEN, learned=WHEN, status="", concepts=(), codes=(), text="", results=("a", "b")
+        ),
+    ),
+    genes=(
+        GeneResult(
+            ref="j",
+            version="",
+            when=WHEN,
+            learned=WHEN,
+            gene="CYP2C9",
+            source="vcf",
+            sites=(Site(place="chr10:94942290", ref="C", alleles=("C", "T"), phase="|"),),
         ),
     ),
 )
