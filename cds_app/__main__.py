@@ -23,6 +23,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
         "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
         "ingest": ("cds_app.commands.ingesting", "Take in what other sources send: one process for each."),
+        "subscribe": ("cds_app.commands.subscribing", "Have EHRs tell of changes, by FHIR Subscription."),
         "fabric": ("cds_app.commands.fabric", "Say how much of what sources send is understood; check a site's codes."),
         "switch": ("cds_app.commands.watching", "Turn a service off, into shadow, or on again; seen within seconds."),
         "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,12 +36,14 @@ from cds_app.services.model_cards import Shelf
 from cds_app.services.opening import Opening
 from cds_app.services.page_frame import Frame
 from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.populating import Populating
 from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
 from cds_app.services.registration import check_callers
 from cds_app.services.rounds import Duty, Rounds
 from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
+from cds_app.services.subscriptions import Notified, Subscription, Subscriptions
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trials import Trials
 from cds_app.services.trust import Directory, Door
@@ -141,6 +144,20 @@ def intake_of(deps: Deps, source: Source) -> Intake:
     return Intake(source, deps.knowledge, deps.store, identities_of(deps), deps.meter, deps.clock)
 
 
+def notified_of(deps: Deps) -> Notified:
+    """What hears FHIR subscriptions."""
+
+    def take(name: str, subscription: Subscription, resources: Sequence[object]) -> None:
+        populating_of(deps, name, subscription).bring(resources)
+
+    return Notified(Subscriptions(deps.ehrs.cabinet, deps.clock), take, deps.clock)
+
+
+def populating_of(deps: Deps, name: str, subscription: Subscription) -> Populating:
+    """The way in for a subscription's EHR."""
+    return Populating(intake_of(deps, Source(name=name, tenant=subscription.realm)))
+
+
 def answering_of(deps: Deps) -> Answering:
     """The use case behind every hook."""
     twinner = Twinner(deps.knowledge.twin, deps.knowledge.ontology)
@@ -232,7 +249,8 @@ def built(deps: Deps, answering: Answering, watching: Watching) -> Flask:
     desk = Desk(settings=deps.settings, clock=deps.clock, answering=answering, listening=listening, door=door)
     dials = Dials(readiness=watching.readiness, meter=deps.meter, page=deps.meter.page)
     faces = Faces(smart=smart, bedside=bedside_of(deps, answering, listening, smart), static=static_files())
-    return build(desk, Shelf(content_root(), deps.knowledge.learned.artefacts), dials, faces)
+    shelf = Shelf(content_root(), deps.knowledge.learned.artefacts)
+    return build(desk, shelf, dials, faces, notified_of(deps))
 
 
 def quiet_logs() -> None:

@@ -31,6 +31,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "wearables": ("cds_app.commands.wearables", "Data points of Open mHealth, and Observations of wearables."),
+    "subscriptions": ("cds_app.commands.subscribing", "What FHIR subscriptions missed."),
     "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
     "hl7v2": ("cds_app.commands.ingest_hl7v2", "HL7 v2 messages over MLLP."),
 }

@@ -70,6 +70,12 @@ class Populating:
         counts["of-nobody"] += len(parted.strays)
         return +counts
 
+    def bring(self, resources: Sequence[object]) -> Mapping[str, int]:
+        """Take some resources in that came together, with the drugs among them."""
+        lines = [Line(i, i, resource) for i, resource in enumerate(resources, 1)]
+        self.shared(lines)
+        return self.take(lines, "")
+
     def withdraw(self, references: frozenset[str], since: str) -> Mapping[str, int]:
         """See `Taker`. One pass over all patients: nobody says whose a deleted resource was."""
         now = self._intake.clock.now()

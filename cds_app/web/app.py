@@ -11,7 +11,8 @@ from flask import Flask
 from cds_app.ports import Meter
 from cds_app.services.model_cards import Shelf
 from cds_app.services.readiness import Readiness
-from cds_app.web import cds_hooks, health, metering, model_cards, pages, problems, sidebar, smart
+from cds_app.services.subscriptions import Notified
+from cds_app.web import cds_hooks, health, metering, model_cards, notifications, pages, problems, sidebar, smart
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside
 from cds_app.web.smart import Smart
@@ -43,14 +44,15 @@ class Faces:
     static: Path
 
 
-def build(desk: Desk, shelf: Shelf, dials: Dials, faces: Faces) -> Flask:
-    """A Flask app that serves CDS Hooks, launches, the sidebar, model cards, health and metrics."""
+def build(desk: Desk, shelf: Shelf, dials: Dials, faces: Faces, notified: Notified) -> Flask:
+    """A Flask app that serves CDS Hooks, launches, the sidebar, notifications, model cards, health and metrics."""
     app = Flask("twinline", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = desk.settings.max_body_bytes
     app.extensions["meter"] = dials.meter  # for who serves the app, and refuses calls before they get here
     problems.register(app)
     metering.register(app, dials.meter, desk.answering.knowledge.services.keys())
     app.register_blueprint(cds_hooks.blueprint(desk))
+    app.register_blueprint(notifications.blueprint(notified, desk.settings.max_body_bytes))
     app.register_blueprint(smart.blueprint(faces.smart))
     app.register_blueprint(sidebar.blueprint(faces.bedside))
     app.register_blueprint(pages.static(faces.static))

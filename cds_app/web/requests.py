@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -25,15 +25,15 @@ _LOCAL = "local"
 _BEARER = "Bearer"
 
 
-def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
-    """The body as a JSON object.
+def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("application/json",)) -> dict[str, Any]:
+    """The body as a JSON object, sent as one of some media types.
 
     Raises
     ------
     UnsupportedMedia, TooLarge, BadRequest
     """
-    if request.mimetype != "application/json":
-        raise UnsupportedMedia("send application/json", field="Content-Type")
+    if request.mimetype not in kinds:
+        raise UnsupportedMedia(f"send {' or '.join(kinds)}", field="Content-Type")
     try:
         content = request.get_data(cache=False)
     except OSError:  # the caller hung up, or took too long: nobody may be there to read this

@@ -1,0 +1,170 @@
+"""What subscriptions missed, got afterwards: events by number, resources by reference, else everything since then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from cds_app.errors import BadRequest, DataUnavailable
+from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.ports import Clock, FhirReader
+from cds_app.services.subscriptions import EVERYTHING, Gap, Heard, Subscription, Subscriptions, filled, is_of, told
+
+BUDGET_S: Final = 30.0
+SILENT: Final = 2.5
+"""Heartbeats that may be missing before we ask."""
+OVERLAP: Final = timedelta(minutes=5)
+"""Clocks differ: what is read anew begins so much earlier."""
+
+Take = Callable[[str, Subscription, Sequence[object]], object]
+Withdraw = Callable[[str, Subscription, frozenset[str]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatchingUp:
+    """Looks after all subscriptions.
+
+    Parameters
+    ----------
+    subscriptions : Subscriptions
+    fhir : FhirReader
+    token : callable
+        Access token of the server itself for the EHR of this name.
+    take, withdraw : callable
+        Take resources in, and back, durably.
+    clock : Clock
+    """
+
+    subscriptions: Subscriptions
+    fhir: FhirReader
+    token: Callable[[str], str]
+    take: Take
+    withdraw: Withdraw
+    clock: Clock
+
+    def look(self) -> Mapping[str, int]:
+        """Catch up with everything once; says what was done. One EHR that fails keeps nobody else waiting."""
+        counts: Counter[str] = Counter()
+        for name, subscription, heard in self.subscriptions.all():
+            try:
+                counts.update(self._one(name, subscription, heard))
+            except DataUnavailable:
+                counts["unavailable"] += 1
+        return counts
+
+    def _one(self, name: str, subscription: Subscription, heard: Heard) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        if subscription.reference and self._is_silent(subscription, heard):
+            heard = self._ask(name, subscription)
+            counts["asked"] += 1
+        for gap in heard.gaps:
+            counts.update(self._fill(name, subscription, gap))
+        for reference in heard.wanted:
+            counts.update(self._fetch(name, subscription, reference))
+        if heard.gone:
+            self.withdraw(name, subscription, frozenset(heard.gone))
+            done = frozenset(heard.gone)
+            self._change(name, lambda now: replace(now, gone=tuple(one for one in now.gone if one not in done)))
+            counts["withdrawn"] += len(done)
+        return counts
+
+    def _is_silent(self, subscription: Subscription, heard: Heard) -> bool:
+        patience = timedelta(seconds=SILENT * subscription.heartbeat_s)
+        return subscription.heartbeat_s > 0 and (heard.at is None or self.clock.now() - heard.at > patience)
+
+    def _ask(self, name: str, subscription: Subscription) -> Heard:
+        """How many events there are, from the EHR itself."""
+        found = self._notification(subscription, f"{subscription.reference}/$status")
+        at = self.clock.now()
+        return self._change(name, lambda heard: told(heard, found, at))
+
+    def _fill(self, name: str, subscription: Subscription, gap: Gap) -> Counter[str]:
+        if gap != EVERYTHING:
+            left = self._by_number(name, subscription, gap)
+            if not left:
+                return Counter({"events": gap[1] - gap[0] + 1})
+            gap = (left[0][0], left[-1][1])
+        self._anew(name, subscription)
+        self._close(name, [gap])
+        return Counter({"read-anew": 1})
+
+    def _by_number(self, name: str, subscription: Subscription, gap: Gap) -> Sequence[Gap]:
+        """Ask for the events themselves; what is left of the gap."""
+        asked = f"eventsSinceNumber={gap[0]}&eventsUntilNumber={gap[1]}&content=full-resource"
+        try:
+            found = self._notification(subscription, f"{subscription.reference}/$events?{asked}")
+        except DataUnavailable:
+            return (gap,)
+        if found.resources:
+            self.take(name, subscription, found.resources)
+        events = [one for one in found.events if gap[0] <= one <= gap[1]]
+        closed = [(one, one) for one in events]
+
+        def after(heard: Heard) -> Heard:
+            wanted = tuple(dict.fromkeys((*heard.wanted, *found.focus)))
+            gone = tuple(dict.fromkeys((*heard.gone, *found.gone)))
+            return self._closed(replace(heard, wanted=wanted, gone=gone), closed)
+
+        self._change(name, after)
+        return filled((gap,), events)
+
+    def _anew(self, name: str, subscription: Subscription) -> None:
+        """Everything of the subscription's types that changed since nothing was missing."""
+        whole = self.subscriptions.heard(name).whole
+        since = (whole - OVERLAP).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if whole is not None else ""
+        for kind in subscription.types:
+            path = f"{kind}?_lastUpdated=ge{since}&_count=500" if since else f"{kind}?_count=500"
+            bundle = self._read(subscription, path)
+            links = bundle.get("link")
+            if any(isinstance(one, dict) and one.get("relation") == "next" for one in links or ()):
+                raise DataUnavailable("more was missed than can be read: run `twinline ingest bulk`", field=kind)
+            entries = [one for one in bundle.get("entry") or () if isinstance(one, dict)]
+            if resources := [one["resource"] for one in entries if one.get("resource") is not None]:
+                self.take(name, subscription, resources)
+
+    def _fetch(self, name: str, subscription: Subscription, reference: str) -> Counter[str]:
+        """One resource that was told of by reference; one that cannot be had stays wanted."""
+        try:
+            resource = self._read(subscription, reference)
+        except DataUnavailable:
+            return Counter({"unavailable": 1})
+        self.take(name, subscription, [resource])
+        self._change(name, lambda now: replace(now, wanted=tuple(one for one in now.wanted if one != reference)))
+        return Counter({"resources": 1})
+
+    def _notification(self, subscription: Subscription, path: str) -> Notification:
+        try:
+            found = read_notification(self._read(subscription, path))
+        except BadRequest:
+            raise DataUnavailable("the EHR answers with something else than a notification", field=path[:12]) from None
+        if not is_of(found, subscription):
+            raise DataUnavailable("the EHR answers for another subscription", field="Subscription")
+        return found
+
+    def _read(self, subscription: Subscription, path: str) -> Mapping[str, Any]:
+        return self.fhir.read(subscription.iss, path, token=self.token(subscription.issuer), budget_s=BUDGET_S)
+
+    def _close(self, name: str, gaps: Sequence[Gap]) -> None:
+        self._change(name, lambda heard: self._closed(heard, gaps))
+
+    def _closed(self, heard: Heard, gaps: Sequence[Gap]) -> Heard:
+        open_gaps = [one for one in heard.gaps if one not in gaps]
+        for first, last in gaps:
+            open_gaps = [part for gap in open_gaps for part in _outside(gap, first, last)]
+        left = tuple(open_gaps)
+        return replace(heard, gaps=left, whole=heard.whole if left else heard.at)
+
+    def _change(self, name: str, change: Callable[[Heard], Heard]) -> Heard:
+        return self.subscriptions.change(name, change)
+
+
+def _outside(gap: Gap, first: int, last: int) -> tuple[Gap, ...]:
+    """What of a gap lies before and after a closed range."""
+    if gap == EVERYTHING or last < gap[0] or first > gap[1]:
+        return (gap,)
+    return tuple(part for part in ((gap[0], first - 1), (last + 1, gap[1])) if part[0] <= part[1])

@@ -1,0 +1,325 @@
+"""A twin is kept warm by who may do it; nothing that was told of, or that should have been, is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.subscription import Subscription as R4BSubscription
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cds_app.bootstrap import answering_of, app_of
+from cds_app.commands.subscribing import catching_up_of, resource_of
+from cds_app.deps import Deps, memory_deps
+from cds_app.errors import DataUnavailable, NotFound, SettingsError
+from cds_app.fabric.notifications import read_notification
+from cds_app.services.catching_up import CatchingUp
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.subscriptions import (
+    EVERYTHING,
+    MOST_GAPS,
+    MOST_WANTED,
+    Heard,
+    Subscription,
+    Subscriptions,
+    digest,
+    filled,
+    told,
+)
+from cds_app.settings import Settings
+from tests.conftest import FROZEN, FrozenClock
+from tests.notifications import BASE, bundle, status
+from tests.patients import observation, patient
+
+SECRET = "known-to-the-ehr-and-to-us"
+URL = "/fhir-notifications/results"
+
+
+@dataclass
+class MemoryFhir:
+    """`cds_app.ports.FhirReader`: answers by path, and what was asked."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
+        assert (base, token) == (BASE, "t")
+        self.asked.append(path)
+        found = self.answers.get(path.partition("?")[0])
+        if not isinstance(found, dict):
+            raise DataUnavailable("the FHIR server refused", field="x")
+        return found
+
+    def allowed(self, base: str) -> bool:
+        return True
+
+    def breakers(self) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.fixture
+def fhir() -> MemoryFhir:
+    return MemoryFhir()
+
+
+@pytest.fixture
+def deps(knowledge: Knowledge, fhir: MemoryFhir) -> Deps:
+    made = memory_deps(knowledge, Settings(open_to_this_machine=True))
+    return replace(made, clock=FrozenClock(at=FROZEN), fhir=fhir)
+
+
+@pytest.fixture
+def register(deps: Deps) -> Subscriptions:
+    made = Subscriptions(deps.ehrs.cabinet, deps.clock)
+    made.add("results", subscription())
+    return made
+
+
+@pytest.fixture
+def client(deps: Deps, register: Subscriptions) -> Iterator[FlaskClient]:
+    with app_of(deps).test_client() as made:
+        yield made
+
+
+def subscription(**change: Any) -> Subscription:
+    usual: dict[str, Any] = {
+        "issuer": "north",
+        "iss": BASE,
+        "realm": BASE,
+        "reference": "Subscription/12",
+        "topic": "https://ehr.example/topics/results",
+        "secret_sha256": digest(SECRET),
+        "heartbeat_s": 60,
+        "types": ("Observation",),
+    }
+    return Subscription(**{**usual, **change})
+
+
+def send(client: FlaskClient, body: object, *, secret: str = SECRET, url: str = URL, **more: Any) -> int:
+    headers = {"Authorization": f"Bearer {secret}"}
+    given: dict[str, Any] = {"content_type": "application/fhir+json", "headers": headers, **more}
+    return client.post(url, json=body, **given).status_code
+
+
+def result(value: float, key: str) -> dict[str, Any]:
+    return observation("potassium", value, FROZEN - timedelta(hours=1), key=key)
+
+
+def potassium(deps: Deps) -> list[float]:
+    record = answering_of(deps).records.load(deps.store.pseudonym(BASE, "p1"))
+    return sorted(one.value for one in record.timeline.measured.get("potassium", ()))
+
+
+def looking(deps: Deps) -> CatchingUp:
+    return replace(catching_up_of(deps), token=lambda issuer: "t")
+
+
+# --- the endpoint
+
+
+def test_a_handshake_a_heartbeat_and_an_event_keep_a_twin_warm(
+    deps: Deps, client: FlaskClient, register: Subscriptions
+) -> None:
+    assert send(client, bundle(status("handshake", "0"))) == 200
+    assert send(client, bundle(status("event-notification", "1", 1), result(4.4, "a"))) == 200
+    assert send(client, bundle(status("heartbeat", "1"))) == 200
+    assert potassium(deps) == [4.4]
+    heard = register.heard("results")
+    assert (heard.number, heard.gaps, heard.shaken, heard.status, heard.whole) == (1, (), True, "active", FROZEN)
+    assert send(client, bundle(status("event-notification", "1", 1), result(4.4, "a"))) == 200
+    assert potassium(deps) == [4.4]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"secret": "guessed"},
+        {"secret": ""},
+        {"headers": {}},
+        {"headers": {"Authorization": SECRET}},
+        {"headers": {"Authorization": f"Basic {SECRET}"}},
+        {"url": "/fhir-notifications/unknown"},
+        {"url": "/fhir-notifications/unknown", "secret": ""},
+        {"named": {"reference": f"{BASE}/Subscription/13"}},
+        {"named": {"reference": "https://other.example/fhir/Subscription/12"}},
+        {"named": None},
+    ],
+)
+def test_who_is_not_the_subscription_is_refused_and_nothing_is_kept(
+    deps: Deps, client: FlaskClient, register: Subscriptions, more: dict[str, Any]
+) -> None:
+    changed = {"subscription": more["named"]} if "named" in more else {}
+    shown = {name: one for name, one in more.items() if name != "named"}
+    assert send(client, bundle(status("event-notification", "1", 1, **changed), result(4.4, "a")), **shown) == 401
+    assert potassium(deps) == []
+    assert register.heard("results") == Heard()
+
+
+def test_what_is_no_notification_is_refused(client: FlaskClient) -> None:
+    assert send(client, {"resourceType": "Observation"}) == 400
+    assert send(client, [1]) == 400
+    assert send(client, bundle(status()), content_type="text/plain") == 415
+    assert client.get(URL).status_code == 405
+
+
+def test_until_the_ehr_has_named_it_any_subscription_of_that_ehr_may_shake_hands(
+    deps: Deps, client: FlaskClient, register: Subscriptions
+) -> None:
+    register.add("fresh", subscription(reference=""))
+    assert send(client, bundle(status("handshake", 0)), url="/fhir-notifications/fresh") == 200
+    foreign = status("handshake", 0, subscription={"reference": "https://other.example/fhir/Subscription/12"})
+    assert send(client, bundle(foreign), url="/fhir-notifications/fresh") == 401
+    register.called("fresh", "Subscription/77")
+    assert send(client, bundle(status("heartbeat", 0)), url="/fhir-notifications/fresh") == 401
+
+
+# --- gaps
+
+
+def test_numbers_that_are_left_out_are_gaps_until_they_come() -> None:
+    def after(heard: Heard, *what: Any) -> Heard:
+        return told(heard, read_notification(bundle(status(*what))), FROZEN)
+
+    heard = after(Heard(), "event-notification", 3, 3)
+    assert (heard.number, heard.gaps, heard.whole) == (3, ((1, 2),), None)
+    heard = after(heard, "heartbeat", 6)
+    assert heard.gaps == ((1, 2), (4, 6))
+    heard = after(heard, "event-notification", 6, 2, 5)
+    assert heard.gaps == ((1, 1), (4, 4), (6, 6))
+    heard = after(heard, "event-notification", 6, 1, 4, 6)
+    assert (heard.gaps, heard.whole) == ((), FROZEN)
+    assert after(heard, "event-notification", 2, 2) == heard, "late, and known"
+    assert after(heard, "heartbeat", 1).gaps == (EVERYTHING,), "it counts from the beginning again"
+
+
+def test_what_is_kept_of_gaps_and_references_is_bounded() -> None:
+    events = range(2, 10 * MOST_GAPS, 2)
+    heard = told(Heard(), read_notification(bundle(status("event-notification", 10 * MOST_GAPS, *events))), FROZEN)
+    assert heard.gaps == ((1, 10 * MOST_GAPS),)
+    focus = [{"eventNumber": i, "focus": {"reference": f"Observation/{i}"}} for i in range(1, MOST_WANTED + 9)]
+    heard = told(Heard(), read_notification(bundle(status("event-notification", len(focus), *focus))), FROZEN)
+    assert (len(heard.wanted), heard.gaps) == (MOST_WANTED, (EVERYTHING,))
+
+
+@settings(max_examples=40)
+@given(st.sets(st.integers(1, 30)), st.sets(st.integers(1, 30)))
+def test_gaps_are_what_did_not_come(first: set[int], then: set[int]) -> None:
+    left = filled(filled([(1, 30)], first), then)
+    assert {n for a, b in left for n in range(a, b + 1)} == set(range(1, 31)) - first - then
+    assert all(a <= b for a, b in left)
+
+
+# --- catching up
+
+
+def test_missed_events_are_asked_for_by_number(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 3, 3), result(4.3, "c")))
+    events = bundle(status("query-event", 3, 1, 2), result(4.1, "a"), result(4.2, "b"))
+    fhir.answers["Subscription/12/$events"] = events
+    assert looking(deps).look() == {"events": 2}
+    assert potassium(deps) == [4.1, 4.2, 4.3]
+    assert fhir.asked == ["Subscription/12/$events?eventsSinceNumber=1&eventsUntilNumber=2&content=full-resource"]
+    assert not register.heard("results").behind
+    assert looking(deps).look() == {}
+
+
+def test_what_cannot_be_had_by_number_is_read_anew_from_when_nothing_was_missing(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("handshake", 0)))
+    send(client, bundle(status("heartbeat", 2)))
+    assert looking(deps).look() == {"unavailable": 1}
+    assert register.heard("results").gaps == ((1, 2),)
+    fhir.answers["Observation"] = bundle(result(4.1, "a"), result(4.2, "b"))
+    assert looking(deps).look() == {"read-anew": 1}
+    assert fhir.asked[-1] == f"Observation?_lastUpdated=ge{FROZEN - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}&_count=500"
+    assert potassium(deps) == [4.1, 4.2]
+    assert not register.heard("results").behind
+
+
+def test_more_than_can_be_read_stays_missing(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("heartbeat", 2)))
+    fhir.answers["Observation"] = {**bundle(result(4.1, "a")), "link": [{"relation": "next", "url": "x"}]}
+    assert looking(deps).look() == {"unavailable": 1}
+    assert register.heard("results").gaps == ((1, 2),)
+
+
+def test_half_an_answer_leaves_the_other_half(deps: Deps, client: FlaskClient, fhir: MemoryFhir) -> None:
+    send(client, bundle(status("heartbeat", 2)))
+    fhir.answers["Subscription/12/$events"] = bundle(status("query-event", 2, 1), result(4.1, "a"))
+    fhir.answers["Observation"] = bundle(result(4.2, "b"))
+    assert looking(deps).look() == {"read-anew": 1}
+    assert potassium(deps) == [4.1, 4.2]
+    foreign = status("query-event", 4, 3, 4, subscription={"reference": "Subscription/13"})
+    fhir.answers["Subscription/12/$events"] = bundle(foreign, result(9.9, "z"))
+    send(client, bundle(status("heartbeat", 4)))
+    looking(deps).look()
+    assert 9.9 not in potassium(deps)
+
+
+def test_references_are_read_and_deletions_taken_back(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 1, 1), patient(), result(4.1, "a")))
+    event = {"eventNumber": 2, "focus": {"reference": f"{BASE}/Observation/b"}}
+    send(client, bundle(status("event-notification", 2, event)))
+    assert looking(deps).look() == {"unavailable": 1}
+    fhir.answers["Observation/b"] = result(4.2, "b")
+    assert looking(deps).look() == {"resources": 1}
+    assert potassium(deps) == [4.1, 4.2]
+    send(client, bundle(status("event-notification", 3, 3), deleted=("Observation/a",)))
+    assert looking(deps).look() == {"withdrawn": 1}
+    assert potassium(deps) == [4.2]
+    assert not register.heard("results").behind
+
+
+def test_an_ehr_that_fell_silent_is_asked(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 1, 1), result(4.1, "a")))
+    late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(minutes=3)))
+    assert looking(late).look() == {"unavailable": 1}
+    fhir.answers["Subscription/12/$status"] = bundle(status("query-status", 2, status="error"))
+    fhir.answers["Subscription/12/$events"] = bundle(status("query-event", 2, 2), result(4.2, "b"))
+    assert looking(late).look() == {"asked": 1, "events": 1}
+    assert potassium(deps) == [4.1, 4.2]
+    assert register.heard("results").status == "error"
+
+
+# --- the register
+
+
+def test_names_are_taken_once_and_gone_when_removed(register: Subscriptions) -> None:
+    with pytest.raises(SettingsError):
+        register.add("results", subscription())
+    register.remove("results")
+    assert register.all() == ()
+    for act in (register.remove, lambda name: register.called(name, "Subscription/1")):
+        with pytest.raises(NotFound):
+            act("results")
+
+
+def test_the_resource_is_the_backports() -> None:
+    made = resource_of(subscription(), "https://t.example/x", SECRET, criteria=["Encounter?a=b"], content="id-only")
+    channel = made["channel"]
+    assert (channel["type"], channel["endpoint"], channel["header"]) == (
+        "rest-hook",
+        "https://t.example/x",
+        [f"Authorization: Bearer {SECRET}"],
+    )
+    assert channel["_payload"]["extension"][0]["valueCode"] == "id-only"
+    assert channel["extension"][0]["valueUnsignedInt"] == 60
+    assert made["_criteria"]["extension"][0]["valueString"] == "Encounter?a=b"
+    assert R4BSubscription.model_validate(made).channel.type == "rest-hook"
+    plain = resource_of(subscription(heartbeat_s=0), "u", SECRET, criteria=(), content="full-resource")
+    assert "_criteria" not in plain
+    assert "extension" not in plain["channel"]
