@@ -5,25 +5,29 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 import click
 import msgspec
 
 from cds_app.adapters.clock import SystemClock
+from cds_app.bootstrap import identities_of
 from cds_app.commands.examples import examples
+from cds_app.commands.ingesting import opened
 from cds_app.commands.record_files import files_of
+from cds_app.commands.stores import with_store
+from cds_app.content import canonical_json
 from cds_app.deps import mapping_in, vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import problems
 from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import BadRequest, DataError, TooLarge
+from cds_app.errors import BadRequest, DataError, PatientErased, TooLarge
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.coverage import Coverage, CoverageReport
 from cds_app.fabric.lexicon import lexicon_of
@@ -31,12 +35,14 @@ from cds_app.fabric.ndjson import read_lines
 from cds_app.fabric.parting import by_patient
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item
+from cds_app.ports import TwinStore
 from cds_app.settings import load_settings
 
 _BATCH: Final = 5_000
 _PIECE: Final = 1 << 18
 _MAX_DOCUMENT: Final = 1 << 30
 _SHOWN: Final = 15
+_SHORT: Final = 16  # of a pseudonym, for people
 
 
 @click.group()
@@ -77,6 +83,49 @@ def check(mapping: Path) -> None:
     if wrong:
         raise SystemExit(1)
     click.echo(f"ok     {len(found.rows)} codes and {len(found.units)} unit texts of {found.site}")
+
+
+@fabric.command(epilog=examples("twinline fabric identity 4711 --tenant https://ehr.north.example/fhir"))
+@click.argument("patient")
+@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@with_store
+def identity(patient: str, *, tenant: str, as_json: bool, **flags: Any) -> None:
+    """Say what is read as one with PATIENT (FHIR id): identifiers and merged records, who said so, and when.
+
+    They are named by their pseudonyms: an identifier is not kept as it was sent.
+    """
+    with opened(flags) as deps:
+        identities, own = identities_of(deps), deps.store.pseudonym(tenant, patient)
+        rows = [
+            {
+                "pseudonym": name[:_SHORT],
+                "by": tie.by,
+                "since": tie.at.isoformat(timespec="seconds"),
+                "contested": tie.contested,
+                "segments": _segments(deps.store, name),
+            }
+            for name, tie in identities.ties(own)
+        ]
+        found = {"goes_on_as": identities.owner(own)[:_SHORT], "tied": rows}
+    click.echo(canonical_json(found).decode() if as_json else "\n".join(_identity_lines(found)))
+
+
+def _segments(store: TwinStore, name: str) -> int:
+    try:
+        return len(store.segments(name))
+    except PatientErased:
+        return 0
+
+
+def _identity_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["goes_on_as"]:
+        yield f"merged into {found['goes_on_as']}: its record is read there"
+    for row in found["tied"]:
+        contested = ", contested: read with nobody" if row["contested"] else ""
+        yield f"{row['pseudonym']}: {row['segments']} segments, by {row['by']} since {row['since']}{contested}"
+    if not found["tied"] and not found["goes_on_as"]:
+        yield "nothing is tied to this patient"
 
 
 def _count(file: Path, counted: Coverage, known: tuple[Ontology, UnitConverter], now: datetime) -> None:

@@ -145,6 +145,11 @@ class Identities:
             seen.add(name)
         return name if name != alias and self._tie(name)[1] is None else ""
 
+    def ties(self, name: str) -> tuple[tuple[str, Tie], ...]:
+        """Everything that is tied to a patient, through all merges, with who said so and when."""
+        found = ((one, self._tie(one)[1]) for one in self.tied(name))
+        return tuple((one, tie) for one, tie in found if tie is not None)
+
     def waiting(self, aliases: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
         """Those (source, identifier) whose facts no patient has yet."""
         return tuple((source, alias) for source, alias in aliases if not self.owner(alias))
