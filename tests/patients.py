@@ -32,7 +32,7 @@ SEPTIC = {
 
 _KEYS = (
     *("encounters", "labs", "conditions", "medications", "administrations"),
-    *("statements", "allergies", "procedures", "orders", "dosing"),
+    *("statements", "allergies", "procedures", "orders", "dosing", "genes"),
 )
 
 

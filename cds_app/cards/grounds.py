@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cds_app.cards.text import Trusted, plain
 from cds_app.cards.views import Setting
-from cds_app.domain.facts import CodedFinding, Condition, Fact, Medication, Procedure, Report
+from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Medication, Procedure, Report
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Refusal
@@ -54,9 +54,16 @@ def named_of(fact: Fact, setting: Setting) -> Named | None:
 def _named(fact: Fact) -> tuple[str, str] | None:
     if isinstance(fact, Medication):
         return _HOW_TAKEN[fact.source], fact.text
+    if isinstance(fact, GeneResult):
+        return ("sequenced" if fact.source == "vcf" else "reported"), _gene_text(fact)
     if isinstance(fact, Condition | Procedure | Report | CodedFinding):
         return _HOW_KNOWN[type(fact)], fact.text
     return None
+
+
+def _gene_text(fact: GeneResult) -> str:
+    said = " ".join((*fact.alleles, fact.phenotype)).strip()
+    return said if said.startswith(fact.gene) else f"{fact.gene} {said}".strip()
 
 
 def score_text(score: Score, label: str) -> Trusted:

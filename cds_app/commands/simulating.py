@@ -18,6 +18,7 @@ from cds_app.commands.record_files import Entries, contents_of
 from cds_app.content import content_root, latest
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.pharmacogenes import load_pharmacogenes
 from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
 from cds_app.domain.units import UnitConverter
@@ -152,7 +153,8 @@ def situation_of(
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
     reading = read([bundle], patient=patient, ontology=ontology, units=units, learned=now, now=now)
     timeline = Timeline.of(reading.facts)
-    return Situation(ontology=ontology, facts=timeline.facts, now=now, measured=timeline.measured)
+    genes = load_pharmacogenes(latest("pharmacogenomics"))
+    return Situation(ontology=ontology, facts=timeline.facts, now=now, measured=timeline.measured, genes=genes)
 
 
 def _extra(asked: PlanFile) -> Extra:

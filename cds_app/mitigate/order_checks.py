@@ -11,6 +11,7 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from cds_app.content import Artefact
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.pharmacogenes import Pair, Pharmacogenes, Score
 from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Guideline, Key, Names, Tag, Text, leaf_problems
 from cds_app.mitigate.rules import Content, Rule, leaves
@@ -18,7 +19,7 @@ from cds_app.mitigate.rules import Content, Rule, leaves
 FILE = "checks.json"
 Tier = Annotated[int, Field(ge=1, le=3)]
 Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
-CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem"]
+CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem", "genes"]
 
 
 class Level(Content):
@@ -139,8 +140,37 @@ class StateCheck(Check):
         return self
 
 
+class GeneLevel(Content):
+    """Phenotypes of the gene, or an allele that is carried, how urgent that is, and the sentence that says so."""
+
+    tier: Tier
+    phenotypes: tuple[Text, ...] = ()
+    carries: str = ""
+    why: Text
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> GeneLevel:
+        if bool(self.phenotypes) is bool(self.carries):
+            raise ValueError("a level names phenotypes or an allele")
+        return self
+
+
+class GenesCheck(Check):
+    """The drug works otherwise, or harms, with what is known of a gene.
+
+    ``untested``: whether a card says that the gene was never tested, or only the line of another card does.
+    """
+
+    kind: Literal["genes"]
+    drugs: Drugs
+    gene: Text
+    levels: Annotated[tuple[GeneLevel, ...], Field(min_length=1)]
+    untested: Literal["say", "note"] = "note"
+
+
 AnyCheck = Annotated[
-    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck, Field(discriminator="kind")
+    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck,
+    Field(discriminator="kind"),
 ]
 
 
@@ -154,18 +184,20 @@ class ChecksFile(Content):
 class OrderChecks:
     """The checks in the order of the file, and which artefact they come from."""
 
-    checks: tuple[AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck, ...]
+    checks: tuple[AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck, ...]
     version: str
     sha256: str
 
 
-def load_order_checks(artefact: Artefact, ontology: Ontology, *, scores: Collection[str]) -> OrderChecks:
+def load_order_checks(
+    artefact: Artefact, ontology: Ontology, genes: Pharmacogenes, *, scores: Collection[str]
+) -> OrderChecks:
     """Read the checks and resolve every name in them.
 
     Raises
     ------
     ContentError
-        On anything malformed and on any quantity, unit, concept or score that does not resolve, with its place.
+        On anything malformed and on any quantity, unit, concept, gene or score that does not resolve, with its place.
     """
     try:
         file = ChecksFile.model_validate(artefact.read_json(FILE))
@@ -176,7 +208,7 @@ def load_order_checks(artefact: Artefact, ontology: Ontology, *, scores: Collect
         raise ContentError(f"models/order_checks: the id {twice[0]} is used twice", field=FILE)
     names = Names(ontology=ontology, scores=frozenset(scores), risks=frozenset())
     for check in file.checks:
-        for problem in _problems(check, names):
+        for problem in (*_problems(check, names), *_gene_problems(check, genes)):
             raise ContentError(f"models/order_checks: {check.id} {problem}", field=check.id)
     return OrderChecks(checks=file.checks, version=artefact.version, sha256=artefact.sha256)
 
@@ -198,9 +230,25 @@ def _problems(check: Check, names: Names) -> Iterator[str]:
             yield from leaf_problems(leaf, names)
 
 
+def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
+    if not isinstance(check, GenesCheck):
+        return
+    gene = genes.genes.get(check.gene)
+    if gene is None:
+        yield f"names a gene that is not known: {check.gene}"
+        return
+    rules: tuple[Pair | Score, ...] = (*gene.pairs, *gene.scores)
+    known = {one.is_ for one in rules}
+    for level in check.levels:
+        if strange := sorted(set(level.phenotypes) - known):
+            yield f"names a phenotype that {check.gene} has not: {strange[0]}"
+        if level.carries and level.carries not in gene.carriers:
+            yield f"names an allele that is not looked for: {level.carries}"
+
+
 def _concepts(check: Check) -> Iterator[str]:
     yield from check.spare
-    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck):
+    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck):
         yield from check.drugs
     if isinstance(check, InteractionCheck):
         yield from check.partners

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
+from cds_app.domain.pharmacogenes import INDETERMINATE
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.mitigate.filtration import Unfiltered, filtration_of
@@ -19,12 +20,15 @@ from cds_app.mitigate.order_checks import (
     AllergyCheck,
     Check,
     DuplicateCheck,
+    GeneLevel,
+    GenesCheck,
     InteractionCheck,
     KidneyCheck,
     OrderChecks,
     StateCheck,
 )
 from cds_app.score.allergies import AllergyMatch, most_specific
+from cds_app.score.genes import GeneCall, described
 from cds_app.score.situation import Situation
 
 UNCHECKED_TIER: Final = 1
@@ -150,7 +154,7 @@ def check_recorded(checks: OrderChecks, view: View, proposed: Proposed, kinds: S
     new = {one.ref for one in (*proposed.allergies, *proposed.conditions)}
     known = [one for one in situation.facts if one.ref not in new]
     facts: Facts = gather([*known, *proposed.allergies, *proposed.conditions])
-    later = replace(view, situation=Situation(ontology=situation.ontology, facts=facts, now=situation.now))
+    later = replace(view, situation=replace(situation, facts=facts, measured=None))
     asked = [one for one in checks.checks if one.kind in kinds]
     found = (_checked(_case(one, later, ()), asked, draft=False) for one in _each_drug(situation))
     return tuple(told for one in found if (told := _changed_by(new, one)).findings)
@@ -297,6 +301,46 @@ def _state(check: StateCheck, case: _Case) -> _Outcome:
         yield Unchecked(check=check, lacking=said, said=check.unknown == "say")
 
 
+# --- genes
+
+
+def _genes(check: GenesCheck, case: _Case) -> _Outcome:
+    """What is known in part counts where everything that it can still be is as bad."""
+    if not case.is_one_of(check.drugs):
+        return
+    genome = case.situation.genome
+    call = genome.call(check.gene)
+    if call is None:
+        yield Unchecked(check=check, lacking=f"{check.gene} not tested", said=check.untested == "say")
+        return
+    for level in check.levels:
+        if (found := _level_found(level, call, case)) is not None:
+            yield Finding(check=check, tier=level.tier, why=f"{level.why} {found}.", evidence=call.evidence[:1])
+            return
+    if (lacking := _undecided(check, call, case)) is not None:
+        yield Unchecked(check=check, lacking=lacking, said=True)
+
+
+def _level_found(level: GeneLevel, call: GeneCall, case: _Case) -> str | None:
+    """What was found in words; None where the level does not hold."""
+    if level.carries:
+        return (
+            f"{call.gene}{level.carries} carried" if case.situation.genome.carries(call.gene, level.carries) else None
+        )
+    return described(call) if call.phenotypes and set(call.phenotypes) <= set(level.phenotypes) else None
+
+
+def _undecided(check: GenesCheck, call: GeneCall, case: _Case) -> str | None:
+    """Why the results that are there do not answer; None where they do."""
+    alleles = [level.carries for level in check.levels if level.carries]
+    if alleles:
+        unknown = [one for one in alleles if case.situation.genome.carries(call.gene, one) is None]
+        return f"{call.gene}{unknown[0]} not told, or told both ways" if unknown else None
+    if call.phenotype == INDETERMINATE:
+        return f"{call.gene} {call.lacking or 'not of one known effect'}"
+    return None
+
+
 def _telling(evidence: Sequence[Fact]) -> tuple[Fact, ...]:
     """The newest measurement first: what is known of now, then what it is compared with."""
     measured = sorted((one for one in evidence if isinstance(one, Measurement)), key=lambda one: one.when, reverse=True)
@@ -313,4 +357,5 @@ _MAKE: Final[Mapping[type, Callable[[Any, _Case], _Outcome]]] = {
     KidneyCheck: _kidney,
     InteractionCheck: _interaction,
     StateCheck: _state,
+    GenesCheck: _genes,
 }

@@ -119,6 +119,8 @@ def refusal_lines(refused: Refused) -> tuple[str, ...]:
 def words(field: str, limit: str) -> str:
     """A refusal as a sentence: ``Weight: must be recorded``."""
     last = field.rpartition(".")[2]
+    if ".genotypes." in field:
+        return f"Genotype of {last}: {limit}"
     name = _FIELDS.get(last, _FIELDS.get(field.partition(".")[2].partition(".")[0], last.replace("_", " ")))
     return f"{name[:1].upper()}{name[1:]}: {limit}"
 

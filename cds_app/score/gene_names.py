@@ -45,12 +45,13 @@ def couple_of(gene: Gene, symbol: str, texts: tuple[str, ...]) -> tuple[tuple[Al
 
 
 def _bare(text: str, symbol: str) -> str:
-    return re.sub(rf"\b{re.escape(symbol)}\b[:\s]*|(?<=/)\s*{re.escape(symbol)}\s*", "", text.strip()).strip("[]() ")
+    bare = re.sub(rf"\b{re.escape(symbol)}\b[:\s]*|(?<=/)\s*{re.escape(symbol)}\s*", "", text.strip()).strip("[] ")
+    return bare[1:-1] if bare.startswith("(") and bare.endswith(")") else bare
 
 
 def _named(gene: Gene, text: str) -> Iterator[Allele]:
     """The allele, with its copies counted; several where their number is not said."""
-    text = text.strip("[]() ")
+    text = text.strip("[] ")
     known = _single(gene, text)
     if known is not None:
         yield known

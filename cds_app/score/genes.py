@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from cds_app.domain.facts import GeneResult, Site
@@ -68,6 +69,46 @@ class _Heard:
     phenotype: str = ""
 
 
+@dataclass(frozen=True)
+class Genome:
+    """The genes of one patient at one instant.
+
+    Parameters
+    ----------
+    content : Pharmacogenes or None
+        Without, nothing is known.
+    results : sequence of GeneResult
+    now : datetime
+    """
+
+    content: Pharmacogenes | None
+    results: Sequence[GeneResult]
+    now: datetime
+
+    @cached_property
+    def _calls(self) -> dict[str, GeneCall | None]:
+        return {}
+
+    def call(self, symbol: str) -> GeneCall | None:
+        """A gene; None where nothing was ever reported of it."""
+        if self.content is None or not self.results:
+            return None
+        if symbol not in self._calls:
+            self._calls[symbol] = call_gene(self.content, self.results, symbol, self.now)
+        return self._calls[symbol]
+
+    def carries(self, symbol: str, allele: str) -> bool | None:
+        """Whether an allele that is only looked for was found; None where it is not known."""
+        return None if self.content is None else carries(self.content, self.results, symbol, allele, self.now)
+
+    def of(self, symbol: str) -> tuple[GeneResult, ...]:
+        """Results of a gene, newest first."""
+        if self.content is None:
+            return ()
+        rows = [one for one in self.results if one.when <= self.now and self.content.symbol(one.gene) == symbol]
+        return tuple(sorted(rows, key=lambda one: (one.when, one.ref), reverse=True))
+
+
 def call_gene(genes: Pharmacogenes, results: Iterable[GeneResult], symbol: str, now: datetime) -> GeneCall | None:
     """What is known of one gene; None where nothing was ever reported."""
     gene = genes.genes[symbol]
@@ -100,6 +141,14 @@ def _carried(result: GeneResult, allele: str) -> bool | None:
         texts = [text.casefold() for text in (*result.alleles, result.phenotype)]
         return not any(word in text for text in texts for word in _NEGATIVE)
     return False if len(typed) == 2 and result.source == "genotype" else None
+
+
+def described(call: GeneCall) -> str:
+    """In our own words, never a report's: ``CYP2C19 *2/*2, Poor Metabolizer``."""
+    pair = " or ".join(call.diplotypes)
+    can_be = " or ".join(one for one in call.phenotypes if one != INDETERMINATE)
+    spoken = [one for one in (f"{call.gene} {pair}".rstrip(), can_be if pair != can_be else "") if one]
+    return ", ".join(spoken)
 
 
 # --- what laboratories reported

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -27,8 +27,10 @@ from cds_app.domain.facts import (
     Stay,
 )
 from cds_app.domain.ontology import Ontology, Sex
+from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
 from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, years
+from cds_app.score.genes import Genome
 
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
@@ -59,12 +61,20 @@ class Situation:
         Aware, UTC. Facts later than this are not seen.
     measured : mapping of str to sequence of Measurement, optional
         ``facts.measurements`` by variable, where somebody has sorted them already.
+    genes : Pharmacogenes, optional
+        Without, nothing is known of genes.
     """
 
     ontology: Ontology
     facts: Facts
     now: datetime
     measured: Mapping[str, Sequence[Measurement]] | None = None
+    genes: Pharmacogenes | None = None
+
+    @cached_property
+    def genome(self) -> Genome:
+        """What is known of the patient's genes."""
+        return Genome(self.genes, self.facts.genes, self.now)
 
     # --- who
 
@@ -192,15 +202,6 @@ class Situation:
         """The newest plausible value if the ontology still calls it current."""
         course = self._course(quantity)
         return course.newest if course.age_h <= course.fresh_h else None
-
-    def stale(self, quantities: Iterable[str]) -> tuple[Measurement, ...]:
-        """Newest values of those quantities whose newest value is no longer current."""
-        newest = (self.latest(quantity) for quantity in quantities)
-        return tuple(
-            one
-            for one in newest
-            if one is not None and self.age_h(one) > self.fresh_h(self.ontology.variables[one.variable].quantity)
-        )
 
     def history(self, quantity: str, hours: float, *, until: datetime | None = None) -> tuple[Measurement, ...]:
         """Values of the ``hours`` up to now (or ``until``), both ends included, oldest first."""

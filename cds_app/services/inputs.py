@@ -63,5 +63,9 @@ def situation_of(knowledge: Knowledge, inputs: Inputs) -> Situation:
     """The patient at the event's time."""
     timeline = inputs.record.timeline
     return Situation(
-        ontology=knowledge.ontology, facts=timeline.facts, now=inputs.event.received, measured=timeline.measured
+        ontology=knowledge.ontology,
+        facts=timeline.facts,
+        now=inputs.event.received,
+        measured=timeline.measured,
+        genes=knowledge.genes,
     )

@@ -23,6 +23,7 @@ from cds_app.cards.text import environment
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
 from cds_app.domain.site_mapping import SiteMapping, mapped
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
@@ -40,6 +41,7 @@ from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 BACKGROUND = ("mortality",)  # asked of whole stays; no topic of the catalogue may raise a card on one
+OTHERS = ("ontology", "twin", "mitigations", "order_checks", "pharmacogenomics")
 _LABELS = "labels.json"
 
 
@@ -57,6 +59,7 @@ class Knowledge:
         Where cards link to, to launch the sidebar; "" for cards without a link.
     drugs : mapping of str to Drug
         Those of which a service simulates drafts, by name.
+    genes : Pharmacogenes
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
     """
@@ -74,6 +77,7 @@ class Knowledge:
     zone: ZoneInfo
     pins: Mapping[str, str]
     drugs: Mapping[str, Drug]
+    genes: Pharmacogenes
     launch_url: str = ""
 
     @property
@@ -159,6 +163,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     }
     found = {**plain, **learned.artefacts}
     ontology = _ontology(found["ontology"], mapping)
+    genes = load_pharmacogenes(found["pharmacogenomics"])
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
     catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
     quantities = {one.quantity for one in ontology.variables.values()}
@@ -172,7 +177,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         twin=TwinModel.from_artefact(found["twin"], ontology),
         learned=learned,
         catalogue=catalogue,
-        order_checks=load_order_checks(found["order_checks"], ontology, scores=NAMES),
+        order_checks=load_order_checks(found["order_checks"], ontology, genes, scores=NAMES),
         risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
         services=services,
         templates=templates,
@@ -183,6 +188,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         | ({"launch": launch_url} if launch_url else {})
         | ({"site_mapping": mapping.sha256} if mapping is not None else {}),
         drugs=drugs,
+        genes=genes,
         launch_url=launch_url,
     )
 
@@ -257,7 +263,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
         for name, version in service.models.items():
             if versions.setdefault(name, version) != version:
                 raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
-    missing = {"ontology", "twin", "mitigations", "order_checks", *RISKS, *BACKGROUND} - versions.keys()
+    missing = {*OTHERS, *RISKS, *BACKGROUND} - versions.keys()
     if missing:
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions

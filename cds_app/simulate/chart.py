@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
+from cds_app.score.genes import CONTRADICTION, GeneCall
 from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
 from cds_app.score.situation import Situation
 from cds_app.simulate.covariates import Covariates
@@ -89,9 +90,16 @@ def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> 
     """
     given_extra = extra or Extra()
     remarks: list[str] = []
-    called = genotypes_of(given_extra.genotypes)
+    genes = tuple(_genes(situation, drug, remarks))
+    called = genotypes_of((*given_extra.genotypes, *((one.gene, one.diplotype) for one in genes if one.diplotype)))
     doses = list(_doses(situation, drug, remarks))
+    named = {gene for gene, _ in given_extra.genotypes}
     problems = [*(called if isinstance(called, tuple) else ()), *(one for one in doses if isinstance(one, Refusal))]
+    problems += [
+        Refusal(field=f"covariates.genotypes.{one.gene}", limit=one.lacking or "is not known unambiguously")
+        for one in genes
+        if one.diplotype is None and (one.gene not in named or one.lacking == CONTRADICTION)
+    ]
     if problems or isinstance(called, tuple):
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
@@ -102,7 +110,7 @@ def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> 
         history=tuple(dose for dose, _ in course),
         levels=tuple(level for level, _ in levels),
     )
-    refs = (*(ref for _, ref in course), *(ref for _, ref in levels))
+    refs = (*(ref for _, ref in course), *(ref for _, ref in levels), *(one.evidence[0].ref for one in genes))
     return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)))
 
 
@@ -114,6 +122,20 @@ def genotypes_of(calls: Sequence[tuple[str, str]]) -> dict[str, str] | tuple[Ref
         if diplotype(found.setdefault(gene, call)) != diplotype(call):
             problems.append(Refusal(field=f"covariates.genotypes.{gene}", limit="calls contradict each other"))
     return tuple(dict.fromkeys(problems)) if problems else found
+
+
+def _genes(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[GeneCall]:
+    """What is known of the genes that the drug's models ask for, and where that comes from."""
+    wanted = sorted({gene for model in drug.models for gene in model.file.genotypes})
+    calls = [call for gene in wanted if (call := situation.genome.call(gene)) is not None]
+    told: dict[str, list[str]] = {}
+    for call in calls:
+        if call.diplotype is not None:
+            newest = call.evidence[0]
+            how = "sequenced" if newest.source == "vcf" else "reported"
+            told.setdefault(f"{how} {newest.when:%Y-%m-%d}", []).append(f"{call.gene} {call.diplotype}")
+        yield call
+    remarks.extend(f"{', '.join(found)}, {how}." for how, found in told.items())
 
 
 # --- doses

@@ -77,8 +77,9 @@ def _genotype_problems(model: Model, covariates: Covariates) -> Iterator[Refusal
 
 
 def diplotype(text: str) -> str:
-    """One spelling for a pair of alleles: ``*3/*1`` is ``*1/*3`` and ``GA`` is ``AG``."""
-    return "/".join(sorted(text.split("/"))) if "/" in text else "".join(sorted(text))
+    """One spelling for a pair of alleles: ``*3/*1`` is ``*1/*3``, and ``GA`` and ``G/A`` are ``AG``."""
+    pair = sorted(text.split("/")) if "/" in text else sorted(text)
+    return ("" if all(len(one) == 1 for one in pair) else "/").join(pair)
 
 
 def _known(model: Model, covariates: Covariates) -> tuple[dict[str, float], tuple[str, ...]]:

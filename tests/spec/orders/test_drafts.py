@@ -24,10 +24,11 @@ from cds_app.mitigate.orders import Checked, check_orders, check_recorded
 from cds_app.score.clinical import NAMES, clinical_scores
 from cds_app.score.situation import Situation
 from tests.chart import NOW, ago, measured, person, procedure, stay
+from tests.genomes import pharmacogenes
 
 ROOT = Path(__file__).parents[3]
 REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
-CHECKS = load_order_checks(artefact("order_checks", "1.0.0", root=ROOT), REAL, scores=NAMES)
+CHECKS = load_order_checks(artefact("order_checks", "1.0.0", root=ROOT), REAL, pharmacogenes(), scores=NAMES)
 ALL = frozenset({"allergy", "duplicate", "kidney", "interaction", "state", "problem"})
 Coded = Allergy | Condition | Medication
 
@@ -360,5 +361,5 @@ def test_a_new_problem_is_held_against_what_is_taken() -> None:
 
 def test_what_is_from_memory_needs_review_and_the_checks_are_counted() -> None:
     tags = [one.evidence for one in CHECKS.checks]
-    assert (len(tags), tags.count("V")) == (67, 5)
+    assert (len(tags), tags.count("V")) == (84, 17)
     assert all(one.needs_review for one in CHECKS.checks if one.evidence == "M")

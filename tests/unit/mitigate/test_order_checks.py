@@ -24,7 +24,9 @@ def loaded(folder: Path, document: object, knowledge: Knowledge) -> OrderChecks:
     place.mkdir(parents=True)
     (place / FILE).write_text(json.dumps(document), "utf-8")
     write_manifest(place, {})
-    return load_order_checks(artefact("order_checks", "1.0.0", root=folder), knowledge.ontology, scores=NAMES)
+    return load_order_checks(
+        artefact("order_checks", "1.0.0", root=folder), knowledge.ontology, knowledge.genes, scores=NAMES
+    )
 
 
 def one(document: Any, kind: str) -> Any:

@@ -112,7 +112,6 @@ def test_freshness_is_the_ontologys() -> None:
     assert chart.fresh("heart_rate") is None
     assert chart.fresh("potassium") is not None
     assert chart.fresh("sodium") is None
-    assert [one.variable for one in chart.stale(("heart_rate", "potassium", "sodium"))] == ["heart_rate"]
     assert chart.fresh_h("heart_rate") == 12.0
 
 

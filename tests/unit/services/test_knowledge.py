@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.content import content_root, write_manifest
 from cds_app.errors import ContentError, UnknownService
-from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge, load_knowledge
+from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge
 
 SIGN = "hooks/twinline-order-sign/service.json"
 SELECT = "hooks/twinline-order-select/service.json"
@@ -46,7 +46,7 @@ def refusal(root: Path) -> str:
 def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge: Knowledge) -> None:
     loaded = load_knowledge(root, timezone="UTC")
     assert loaded.pins == knowledge.pins
-    models = {f"models/{name}" for name in ("ontology", "twin", "mitigations", "order_checks", *RISKS, *BACKGROUND)}
+    models = {f"models/{name}" for name in (*OTHERS, *RISKS, *BACKGROUND)}
     assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
 
 
@@ -185,7 +185,7 @@ def drugs_in(it: dict[str, Any]) -> dict[str, Any]:
 
 def test_only_what_a_service_simulates_is_loaded_and_pinned(knowledge: Knowledge) -> None:
     sign, view = knowledge.service("twinline-order-sign"), knowledge.service("twinline-patient-view")
-    assert set(knowledge.drugs) == {"vancomycin", "gentamicin", "tobramycin", "meropenem", "warfarin"}
+    assert set(knowledge.drugs) == {"vancomycin", "gentamicin", "tobramycin", "meropenem", "warfarin", "tacrolimus"}
     assert knowledge.drugs_of(view) == {}
     assert knowledge.pins_of(view) == knowledge.pins
     extra = knowledge.pins_of(sign).keys() - knowledge.pins.keys()

@@ -1,0 +1,84 @@
+"""Genes over HTTP: what a laboratory reported changes what is simulated and what is said of a draft."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_app.deps import Deps
+from cds_app.services.replay import replay_decision
+from tests.conftest import FROZEN
+from tests.doses import dosing, height, numbered_seeds, weight
+from tests.genomes import genotype
+from tests.integration.test_doses import about_dose, cards
+from tests.orders import medication, signing
+from tests.patients import observation
+
+BY_MOUTH = {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]}
+
+
+@pytest.fixture(autouse=True)
+def the_same_chance_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered_seeds(monkeypatch)
+
+
+def draft(drug: str, mg: float, every_h: float) -> dict[str, Any]:
+    timing = {"repeat": {"frequency": 1, "period": every_h, "periodUnit": "h"}}
+    dose = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    instruction = {"route": BY_MOUTH, "timing": timing, "doseAndRate": [{"doseQuantity": dose}]}
+    return medication("draft-1", drug, status="draft", dosageInstruction=[instruction])
+
+
+def inr(value: float) -> dict[str, Any]:
+    return {
+        **observation("creatinine", value, FROZEN - timedelta(hours=20), key="inr-1"),
+        "code": {"coding": [{"system": "http://loinc.org", "code": "6301-6"}]},
+        "valueQuantity": {"value": value, "unit": "{INR}", "system": "http://unitsofmeasure.org", "code": "{INR}"},
+    }
+
+
+def warfarin(client: FlaskClient, *genes: dict[str, Any], mg: float = 10.0) -> list[dict[str, Any]]:
+    chart = (weight(70.0), height(165.0), inr(1.0), *genes)
+    return cards(client, dosing(draft("warfarin 10 mg oral tablet", mg, 24), chart=chart))
+
+
+def test_a_dose_of_warfarin_is_simulated_for_the_genotype_that_was_reported(client: FlaskClient) -> None:
+    (card,) = about_dose(warfarin(client, genotype("CYP2C9", "*1/*3"), genotype("VKORC1", "A/A")))
+    assert "CYP2C9 *1/*3, VKORC1 A/A, reported 2026-01-29" in card["detail"]
+    assert card["source"]["topic"]["code"] == "doseHarmWarfarin"
+
+
+def test_without_a_genotype_no_dose_of_warfarin_is_simulated(client: FlaskClient) -> None:
+    assert about_dose(warfarin(client)) == []
+    assert about_dose(warfarin(client, genotype("CYP2C9", "*1/*3"))) == []
+    contradicted = (genotype("CYP2C9", "*1/*3"), genotype("CYP2C9", "*1/*1", key="other"), genotype("VKORC1", "A/A"))
+    found = warfarin(client, *contradicted)
+    assert about_dose(found) == []
+    assert any("CYP2C9 results contradict each other" in card["detail"] for card in found)
+
+
+def test_a_drug_that_a_gene_makes_dangerous_is_told_before_it_is_signed(client: FlaskClient, deps: Deps) -> None:
+    codeine = medication("draft-1", "codeine 30 mg oral tablet", status="draft")
+    (card,) = cards(client, signing(codeine, chart=(genotype("CYP2D6", "*1/*2x3"),)))
+    assert card["indicator"] == "critical"
+    assert "CYP2D6 *1/*2x3, Ultrarapid Metabolizer." in card["detail"]
+    assert "CPIC" in card["detail"]
+    entry = deps.store.find(card["uuid"])
+    assert entry is not None
+    assert replay_decision(deps.knowledge, deps.store, card["uuid"]).same
+
+
+def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(client: FlaskClient) -> None:
+    haematocrit = {
+        **observation("creatinine", 35.0, FROZEN - timedelta(hours=20), key="hct-1"),
+        "code": {"coding": [{"system": "http://loinc.org", "code": "4544-3"}]},
+        "valueQuantity": {"value": 35.0, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
+    }
+    chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"))
+    found = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
+    (dose,) = about_dose(found)
+    assert "CYP3A5 *1/*1, reported 2026-01-29" in dose["detail"]
+    assert any("CYP3A5 *1/*1, Normal Metabolizer." in card["detail"] for card in found)
