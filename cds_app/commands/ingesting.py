@@ -33,6 +33,7 @@ _SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "wearables": ("cds_app.commands.wearables", "Data points of Open mHealth, and Observations of wearables."),
     "subscriptions": ("cds_app.commands.subscribing", "What FHIR subscriptions missed."),
     "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
+    "genomics": ("cds_app.commands.ingest_genomics", "The pharmacogenes of one sample of a VCF on GRCh38."),
     "hl7v2": ("cds_app.commands.ingest_hl7v2", "HL7 v2 messages over MLLP."),
 }
 """Commands of the sources, by name: module, and what they take in. The function is called like the source."""

@@ -75,6 +75,8 @@ class Delivery:
         Bare FHIR id of the patient, where that is what the source knows.
     resources : sequence
         FHIR R4 resources, their subject ``Patient/person`` (`PERSON`), or the FHIR id where that names the person.
+    facts : sequence of Fact
+        What the adapter read itself, where what it takes in is no FHIR: the sites of a VCF.
     provenance : Provenance or None
         Of all its facts; None for the source alone, or, where a FHIR id names the person, for the EHR's own record.
     particular : mapping of str to Provenance
@@ -92,6 +94,7 @@ class Delivery:
     identifier: Identifier | None = None
     fhir_id: str = ""
     resources: Sequence[object] = ()
+    facts: Sequence[Fact] = ()
     provenance: Provenance | None = None
     particular: Mapping[str, Provenance] = field(default_factory=dict)
     also: Sequence[Identifier] = ()
@@ -148,9 +151,9 @@ class Intake:
         return delivery
 
     def _read(self, delivery: Delivery) -> Reading | None:
-        if delivery.refused or not delivery.resources:
+        if delivery.refused or not (delivery.resources or delivery.facts):
             return None
-        return read(
+        found = read(
             delivery.resources,
             patient=delivery.fhir_id or PERSON,
             ontology=self.knowledge.ontology,
@@ -158,6 +161,7 @@ class Intake:
             learned=delivery.received,
             now=delivery.received,
         )
+        return replace(found, facts=gather([*found.facts, *delivery.facts])) if delivery.facts else found
 
     def _arrival(self, delivery: Delivery, reading: Reading | None) -> Arrival:
         return Arrival(

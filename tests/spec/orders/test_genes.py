@@ -90,7 +90,11 @@ def test_what_is_ambiguous_counts_where_every_way_is_as_bad() -> None:
     [
         ("abacavir", [], "HLA-B not tested"), ("fluorouracil", [], "DPYD not tested"),
         ("abacavir", [reported("HLA-B", "*57:03")], "HLA-B*57:01 not told, or told both ways"),
-        ("clopidogrel", [reported("CYP2C19", "*1/*2"), reported("CYP2C19", "*1/*1")], "CYP2C19 results contradict each other"),
+        (
+            "clopidogrel",
+            [reported("CYP2C19", "*1/*2"), reported("CYP2C19", "*1/*1")],
+            "CYP2C19 results contradict each other",
+        ),
         ("clopidogrel", [reported("CYP2C19", "*1/*12")], "CYP2C19 not of one known effect"),
         ("codeine", [reported("CYP2D6", "*1/*99999")], "CYP2D6 the reported genotype is not known by name"),
         ("clopidogrel", sequenced(genome(without=[94781859])), "CYP2C19 1 of 35 positions unknown (rs4244285)"),

@@ -117,7 +117,7 @@ def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
 def test_what_is_lacking_is_named_and_gives_no_number(bed: Bed) -> None:
     html = bed.trials.what_if(bed.asking(), Wish(drug="warfarin"))
     assert "Not simulated" in html
-    assert "Genotype: is needed by this model; what was not called is not taken as reference" in html
+    assert "Genotype of CYP2C9: is needed by this model; what was not called is not taken as reference" in html
     assert "in 100 virtual copies" not in html
 
 
