@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 from cds_app.adapters.export_http import RequestsExportServer
 from cds_app.bootstrap import intake_of, quiet_logs
+from cds_app.commands.examples import examples
 from cds_app.deps import deps_of
 from cds_app.services.exporting import Exporting
 from cds_app.services.intake import Source
@@ -29,21 +30,33 @@ _TESTS: Final = (
     *(("8867-4", "/min", 84.0), ("8310-5", "Cel", 36.9), ("9279-1", "/min", 16.0), ("59408-5", "%", 96.0)),
 )
 _START: Final = datetime(2025, 1, 1, tzinfo=UTC)
-_EACH: Final = 40  # results of a patient that follow each other
 _MEGABYTE: Final = 1_000_000
 
 
-@click.command(name="bulk-bench")
+class _Size(NamedTuple):
+    megabytes: int
+    patients: int
+    each: int
+
+
+@click.command(
+    name="bulk-bench", epilog=examples("twinline bulk-bench", "twinline bulk-bench --megabytes 2048 --each 1")
+)
 @click.option("--megabytes", type=click.IntRange(1), default=50, show_default=True, help="Size of the file.")
 @click.option("--patients", type=click.IntRange(1), default=1_000, show_default=True)
-def bulk_bench(megabytes: int, patients: int) -> None:
+@click.option(
+    "--each", type=click.IntRange(1), default=40, show_default=True, help="Results of one that follow in a row."
+)
+def bulk_bench(megabytes: int, patients: int, each: int) -> None:
     """Measure taking in a bulk export on this machine, from the socket of an EHR beside it to the SQLite file.
 
     The EHR is another process, which makes the file up as it sends it. The time is this process's own, of all threads.
     """
     quiet_logs()
     ours, theirs = multiprocessing.Pipe()
-    ehr = multiprocessing.get_context("spawn").Process(target=_ehr, args=(theirs, megabytes, patients), daemon=True)
+    ehr = multiprocessing.get_context("spawn").Process(
+        target=_ehr, args=(theirs, _Size(megabytes, patients, each)), daemon=True
+    )
     ehr.start()
     try:
         click.echo(json.dumps(_measured(f"http://127.0.0.1:{ours.recv()}/fhir"), indent=2))
@@ -84,11 +97,11 @@ def _measured(base: str) -> dict[str, Any]:
     }
 
 
-def _lines(megabytes: int, patients: int) -> Iterator[bytes]:
+def _lines(size: _Size) -> Iterator[bytes]:
     """Results of patients who come again and again, until there are so many megabytes."""
     made = number = 0
-    while made < megabytes * _MEGABYTE:
-        patient = number // _EACH % patients
+    while made < size.megabytes * _MEGABYTE:
+        patient = number // size.each % size.patients
         code, unit, value = _TESTS[number % len(_TESTS)]
         at = (_START + timedelta(minutes=number)).isoformat()
         line = json.dumps(_result(number, patient, at, code, unit, round(value * (1 + number % 7 / 100), 2)))
@@ -129,7 +142,7 @@ class _Export(BaseHTTPRequestHandler):
             manifest = {"transactionTime": _START.isoformat(), "requiresAccessToken": True, "output": output}
             self._say("application/json", iter([json.dumps(manifest).encode()]))
         else:
-            self._say("application/fhir+ndjson", _lines(self.server.megabytes, self.server.patients))
+            self._say("application/fhir+ndjson", _lines(self.server.size))
 
     def do_DELETE(self) -> None:
         self.send_response(202)
@@ -147,13 +160,12 @@ class _Export(BaseHTTPRequestHandler):
 
 
 class _Ehr(ThreadingHTTPServer):
-    megabytes: int
-    patients: int
+    size: _Size
 
 
-def _ehr(pipe: Connection, megabytes: int, patients: int) -> None:
+def _ehr(pipe: Connection, size: _Size) -> None:
     """An EHR that has one file to export."""
     server = _Ehr(("127.0.0.1", 0), _Export)
-    server.megabytes, server.patients = megabytes, patients
+    server.size = size
     pipe.send(server.server_port)
     server.serve_forever()

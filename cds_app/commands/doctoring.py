@@ -17,6 +17,7 @@ import requests
 
 from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.client_register import SqlClients
+from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import is_current
 from cds_app.bootstrap import quiet_logs
@@ -27,6 +28,7 @@ from cds_app.errors import TwinlineError
 from cds_app.services.backend import Finding
 from cds_app.services.issuers import Issuers
 from cds_app.services.signing import SigningKeys
+from cds_app.services.subscriptions import Heard, Subscriptions
 from cds_app.settings import Settings, load_settings
 
 _LEAST_FREE: Final = 2 * 1024**3
@@ -130,6 +132,7 @@ def _registers(settings: Settings) -> Iterator[Finding]:
         cabinet = SqlCabinet(database, vault_of(settings))
         clients = SqlClients(database, vault_of(settings)).clients()
         issuers, keys = Issuers(cabinet).all(now), SigningKeys(cabinet).all(now)
+        subscriptions = Subscriptions(cabinet, SystemClock()).all()
     except TwinlineError as error:
         mend = "the key and the database do not belong together: restore both from one backup"
         yield Finding(what=f"registers: {error.message}", fine=False, mend=mend)
@@ -143,6 +146,18 @@ def _registers(settings: Settings) -> Iterator[Finding]:
     yield Finding(what=f"EHRs that may launch the sidebar: {len(issuers)}", fine=True)
     if issuers:
         yield Finding(what=f"keys to sign with: {len(keys)}", fine=bool(keys), mend="twinline keys new")
+    for name, _, heard in subscriptions:
+        yield standing_of(name, heard)
+
+
+def standing_of(name: str, heard: Heard) -> Finding:
+    """Whether an EHR's notifications come, and come whole."""
+    if not heard.shaken:
+        mend = "the EHR must reach POST /fhir-notifications: look at `twinline subscribe list`, and into the EHR's log"
+        return Finding(what=f"subscription {name}: no handshake yet", fine=False, mend=mend)
+    mend = "keep `twinline ingest subscriptions` running; if it cannot get them, `twinline ingest bulk`"
+    said = "something is missing" if heard.behind else "nothing is missing"
+    return Finding(what=f"subscription {name}: {said}", fine=not heard.behind, mend=mend)
 
 
 def _log(flags: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.doctoring import doctor
+from cds_app.commands.doctoring import doctor, standing_of
 from cds_app.commands.serving import free_port
 from cds_app.commands.trusting import clients
+from cds_app.services.subscriptions import Heard
 from tests.trust import ec_key, key_set
 
 
@@ -101,3 +102,10 @@ def test_a_port_that_another_program_has_is_noticed(monkeypatch: pytest.MonkeyPa
         result = run("--data-dir", "data")
     assert result.exit_code == 1
     assert "taken by another program" in result.output
+
+
+def test_a_subscription_is_well_when_it_has_shaken_hands_and_misses_nothing() -> None:
+    silent, whole, behind = Heard(), Heard(shaken=True), Heard(shaken=True, number=3, gaps=((2, 3),))
+    assert [standing_of("results", one).fine for one in (silent, whole, behind)] == [False, True, False]
+    assert "handshake" in standing_of("results", silent).what
+    assert "ingest subscriptions" in standing_of("results", behind).mend
