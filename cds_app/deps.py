@@ -26,7 +26,7 @@ from cds_app.content import content_root
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import SiteMapping, parse_mapping
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import ContentError
+from cds_app.errors import ContentError, SettingsError
 from cds_app.ports import (
     Cabinet,
     ClientRegister,
@@ -121,9 +121,16 @@ def mapping_in(file: Path) -> SiteMapping:
 
 def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
     """The store that the settings name, migrated and open; ``opened`` as `Database` has it."""
+    vault = _made_ready(settings)
+    return SqlStore(settings.store_url, vault, anchor=anchor_of(settings), opened=opened)
+
+
+def _made_ready(settings: Settings) -> Vault:
+    """The folder, the keys, then the tables: a database that has no key beside it has lost it."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vault = vault_of(settings)
     migrate(settings.store_url)
-    return SqlStore(settings.store_url, vault_of(settings), anchor=anchor_of(settings), opened=opened)
+    return vault
 
 
 def anchor_of(settings: Settings) -> Path:
@@ -132,13 +139,12 @@ def anchor_of(settings: Settings) -> Path:
 
 
 @contextmanager
-def _database_of(settings: Settings) -> Iterator[Database]:
-    """The database that the settings name: migrated, open, closed at the end."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(settings.store_url)
+def _database_of(settings: Settings) -> Iterator[tuple[Database, Vault]]:
+    """The database that the settings name, and its keys: migrated, open, closed at the end."""
+    vault = _made_ready(settings)
     database = Database(settings.store_url)
     try:
-        yield database
+        yield database, vault
     finally:
         database.close()
 
@@ -146,15 +152,15 @@ def _database_of(settings: Settings) -> Iterator[Database]:
 @contextmanager
 def register_of(settings: Settings) -> Iterator[SqlClients]:
     """The trust records of the database that the settings name, to be changed."""
-    with _database_of(settings) as database:
-        yield SqlClients(database, vault_of(settings), anchor=anchor_of(settings))
+    with _database_of(settings) as (database, vault):
+        yield SqlClients(database, vault, anchor=anchor_of(settings))
 
 
 @contextmanager
 def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
     """The small documents of the database that the settings name, to be changed."""
-    with _database_of(settings) as database:
-        yield SqlCabinet(database, vault_of(settings), anchor=anchor_of(settings))
+    with _database_of(settings) as (database, vault):
+        yield SqlCabinet(database, vault, anchor=anchor_of(settings))
 
 
 def trust_of(settings: Settings) -> Trust:
@@ -175,10 +181,19 @@ def _readers(settings: Settings) -> int:
 
 
 def vault_of(settings: Settings) -> Vault:
-    """The keys: from the setting, or from the key file beside the database."""
+    """The keys: from the setting, or from the key file beside the database, which is made before a database is.
+
+    Raises
+    ------
+    SettingsError
+        If there is a database and no key: a new one would open nothing of it.
+    """
     if settings.master_key:
         return Vault(read_master_key(settings.master_key))
-    return Vault(key_file(settings.data_dir / "master.key"))
+    known, file = settings.database_file.exists(), settings.data_dir / "master.key"
+    if known and not file.exists():
+        raise SettingsError("master_key: the database is there and its key file is not", field="master_key")
+    return Vault(key_file(file))
 
 
 def deps_of(settings: Settings) -> Deps:

@@ -208,5 +208,5 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    lines = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
-    return "; ".join(lines)
+    said = ((".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors())
+    return "; ".join(f"{where}: {text}" if where else text for where, text in said)

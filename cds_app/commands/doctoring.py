@@ -24,7 +24,7 @@ from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of, vault_of
-from cds_app.errors import TwinlineError
+from cds_app.errors import SettingsError, TwinlineError
 from cds_app.services.backend import Finding
 from cds_app.services.issuers import Issuers
 from cds_app.services.signing import SigningKeys
@@ -81,7 +81,9 @@ def _content(settings: Settings) -> Iterator[Finding]:
     try:
         knowledge = knowledge_of(settings)
     except TwinlineError as error:
-        mend = "put the files back as they were released, or see `twinline content check`"
+        own = (error.field or "").startswith("site_mapping")
+        released = "put the files back as they were released, or see `twinline content check`"
+        mend = f"twinline fabric check {settings.site_mapping}" if own else released
         yield Finding(what=f"content: {error.message}", fine=False, mend=mend)
         return
     yield Finding(what=f"content: {len(knowledge.services)} services", fine=True)
@@ -111,8 +113,12 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) -> Iterator[Finding]:
     try:
-        current = is_current(settings.store_url)
         vault_of(settings)
+        current = is_current(settings.store_url)
+    except SettingsError as error:
+        mend = f"put {settings.data_dir}/master.key back from a backup, of its owner only (chmod 600)"
+        yield Finding(what=f"key: {error.message}", fine=False, mend=mend)
+        return
     except TwinlineError as error:
         mend = "check TWINLINE_DATABASE_URL, and that the server runs" if settings.database_url else "restore a backup"
         yield Finding(what=f"database: {error.message}", fine=False, mend=mend)

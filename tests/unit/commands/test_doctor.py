@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from cds_app.commands.doctoring import doctor, standing_of
 from cds_app.commands.serving import free_port
 from cds_app.commands.trusting import clients
+from cds_app.errors import SettingsError
 from cds_app.services.subscriptions import Heard
 from tests.trust import ec_key, key_set
 
@@ -77,6 +78,43 @@ def test_another_key_than_the_databases_is_noticed(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "registers:" in result.output
     assert "mend: the key and the database do not belong together" in result.output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda key: key.unlink(), "key: master_key: the database is there and its key file is not"),
+        (lambda key: key.write_text("ab"), "key: master_key: must be 64 hexadecimal digits"),
+        (lambda key: key.chmod(0o644), "key: master_key: the key file must not be open to others"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_from_a_database_that_cannot(
+    tmp_path: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    registered(tmp_path)
+    key = tmp_path / "data" / "master.key"
+    spoil(key)
+    before = key.exists()
+    result = run("--data-dir", "data")
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "mend: put data/master.key back" in result.output
+    assert key.exists() == before
+
+
+def test_no_new_key_is_made_for_a_database_that_has_lost_its_own(tmp_path: Path) -> None:
+    registered(tmp_path)
+    (tmp_path / "data" / "master.key").unlink()
+    again = CliRunner().invoke(clients, ["list", "--data-dir", "data"])
+    assert isinstance(again.exception, SettingsError)
+    assert not (tmp_path / "data" / "master.key").exists()
+
+
+def test_a_broken_site_mapping_is_mended_at_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINLINE_SITE_MAPPING", "site.json")
+    result = run("--data-dir", "data")
+    assert result.exit_code == 1
+    assert "mend: twinline fabric check site.json" in result.output
 
 
 def test_settings_that_cannot_be_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
