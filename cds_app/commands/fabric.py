@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 import click
 import msgspec
@@ -18,20 +18,19 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import identities_of
 from cds_app.commands.examples import examples
 from cds_app.commands.ingesting import opened
-from cds_app.commands.record_files import files_of
+from cds_app.commands.record_files import files_of, streamed
 from cds_app.commands.stores import with_store
 from cds_app.content import canonical_json
 from cds_app.deps import mapping_in, vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import problems
-from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import BadRequest, DataError, PatientErased, TooLarge
+from cds_app.errors import PatientErased
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.coverage import Coverage, CoverageReport
 from cds_app.fabric.lexicon import lexicon_of
-from cds_app.fabric.ndjson import read_lines
+from cds_app.fabric.open_mhealth import DataPoint, read_point
 from cds_app.fabric.parting import by_patient
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item
@@ -39,8 +38,6 @@ from cds_app.ports import TwinStore
 from cds_app.settings import load_settings
 
 _BATCH: Final = 5_000
-_PIECE: Final = 1 << 18
-_MAX_DOCUMENT: Final = 1 << 30
 _SHOWN: Final = 15
 _SHORT: Final = 16  # of a pseudonym, for people
 
@@ -60,15 +57,27 @@ def fabric() -> None:
 @click.option("--as-of", help="Now, for files from another time; what lies later counts as future.")
 @click.option("--json", "as_json", is_flag=True, help="For machines, and everything.")
 def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str | None, as_json: bool) -> None:
-    """Count what the ontology knows of FHIR records in PATHS: Bundles, resources, NDJSON; gzipped or not."""
+    """Count what the ontology knows of what stands in PATHS; each folder, or the files of one, is a source.
+
+    FHIR Bundles and resources, data points of Open mHealth; JSON or NDJSON, gzipped or not.
+    """
     settings = load_settings({"site_mapping": site_mapping}, os.environ, Path("twinline.toml"))
     known = vocabulary_of(settings)
     now = parse_fhir_time(as_of, field="as-of").end if as_of else SystemClock().now()
-    counted = Coverage(lexicon_of(*known), known[0].variables)
-    for file in files_of(paths):
-        _count(file, counted, known, now)
-    report = counted.report()
-    click.echo(msgspec.json.format(msgspec.json.encode(report)).decode() if as_json else "\n".join(lines_of(report)))
+    sources: dict[Path, Coverage] = {}
+    for path in paths:
+        folder = path if path.is_dir() else path.absolute().parent
+        counted = sources.setdefault(folder, Coverage(lexicon_of(*known), known[0].variables))
+        for file in files_of([path]):
+            _count(file, counted, known, now)
+    alike = Counter(folder.name for folder in sources)
+    reports = {
+        folder.name if alike[folder.name] == 1 else str(folder): counted.report() for folder, counted in sources.items()
+    }
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(reports)).decode())
+    for name, report in () if as_json else reports.items():
+        click.echo("\n".join((f"source {name}", *lines_of(report), "")))
 
 
 @fabric.command(epilog=examples("twinline fabric check site.json"))
@@ -148,29 +157,36 @@ def _count(file: Path, counted: Coverage, known: tuple[Ontology, UnitConverter],
 
 
 def _items(file: Path, counted: Coverage) -> Iterator[Item]:
-    for at, document in _documents(file, counted):
-        items, issues = unpack(document, at=at)
-        for issue in issues:
-            counted.missed(issue.code.value)
-        yield from items
+    for told in streamed(file):
+        values = told.value if isinstance(told.value, list) else [told.value]
+        for value in () if told.problem else values:
+            yield from (
+                _of_point(value, told.where, counted) if _is_point(value) else _of_fhir(value, told.where, counted)
+            )
+        if told.problem:
+            counted.missed(told.problem)
 
 
-def _documents(file: Path, counted: Coverage) -> Iterator[tuple[str, object]]:
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-            stream = cast("IO[bytes]", opened)
-            if ".ndjson" not in file.name:
-                yield file.name, loads(stream.read(_MAX_DOCUMENT), max_bytes=_MAX_DOCUMENT)
-                return
-            for line in read_lines(iter(lambda: stream.read(_PIECE), b"")):
-                if line.problem:
-                    counted.missed(line.problem)
-                else:
-                    yield f"{file.name}:{line.number}", line.value
-    except (BadRequest, TooLarge) as error:
-        raise DataError(f"{file.name} cannot be read as JSON: {error.message}", field="paths") from None
-    except (OSError, EOFError, zlib.error):
-        raise DataError(f"{file.name} cannot be read", field="paths") from None
+def _of_fhir(value: object, where: str, counted: Coverage) -> Iterator[Item]:
+    items, issues = unpack(value, at=where)
+    for issue in issues:
+        counted.missed(issue.code.value)
+    yield from items
+
+
+def _is_point(value: object) -> bool:
+    return isinstance(value, dict) and "header" in value and "resourceType" not in value
+
+
+def _of_point(value: object, where: str, counted: Coverage) -> Iterator[Item]:
+    """A data point of Open mHealth as the Observations that it becomes."""
+    point = read_point(value)
+    if not isinstance(point, DataPoint):
+        counted.missed(point)
+        return
+    who = f"Patient/{blake2b(point.user.encode(), digest_size=8).hexdigest()}"
+    for resource in point.resources:
+        yield Item({**resource, "subject": {"reference": who}}, where)
 
 
 def lines_of(report: CoverageReport) -> Iterator[str]:

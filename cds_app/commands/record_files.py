@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple, cast
 
 from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, TooLarge
+from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.ndjson import read_lines
 
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 _MAX_BYTES = 1 << 30
+_PIECE = 1 << 18
 _SUBJECTS = ("subject", "patient", "beneficiary")
 STRANGER = "of-nobody-in-the-file"
 UNREADABLE = "unreadable"
@@ -76,6 +78,36 @@ def contents_of(file: Path) -> Contents:
     left_out[STRANGER] += sum(all(not _speaks_of(one, *who) for who in names.items()) for _, one in entries)
     patients = tuple((who, [(at, one) for at, one in entries if _speaks_of(one, who, names[who])]) for who in people)
     return Contents(patients=patients, left_out=+left_out)
+
+
+class Told(NamedTuple):
+    """One JSON value of a file: where it stood, what it says, and what is wrong with it (`fabric.ndjson`)."""
+
+    where: str
+    value: object
+    problem: str = ""
+
+
+def streamed(file: Path) -> Iterator[Told]:
+    """Values of a JSON file, or of an NDJSON file line by line in constant memory; gzipped or not.
+
+    Raises
+    ------
+    DataError
+        In one line: the file cannot be read, or is no JSON as a whole.
+    """
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
+            stream = cast("IO[bytes]", raw)
+            if ".ndjson" not in file.name:
+                yield Told(file.name, loads(stream.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES))
+                return
+            for line in read_lines(iter(lambda: stream.read(_PIECE), b"")):
+                yield Told(f"{file.name}:{line.number}", line.value, line.problem)
+    except (BadRequest, TooLarge) as error:
+        raise DataError(f"{file.name} cannot be read as JSON: {error.message}", field="paths") from None
+    except (OSError, EOFError, zlib.error):
+        raise DataError(f"{file.name} cannot be read", field="paths") from None
 
 
 def _is_patient(resource: Mapping[str, Any]) -> bool:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 import click
 
 from cds_app.commands.ingesting import entrance, with_source
-from cds_app.commands.record_files import files_of
+from cds_app.commands.record_files import files_of, streamed
 from cds_app.content import canonical_json
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataError, TooLarge
-from cds_app.fabric.ndjson import read_lines
 from cds_app.services.intake import Delivery
 from cds_app.services.wearables import deliveries_of
 
 _BATCH: Final = 500
-_PIECE: Final = 1 << 18
-_MOST: Final = 256 * 1024 * 1024
 _REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": "oversize", "truncated": "garbled"}
 
 
@@ -47,24 +40,8 @@ def wearables(paths: tuple[Path, ...], *, system: str, **flags: Any) -> None:
 
 
 def _deliveries(file: Path, source: str, system: str, now: Any) -> Iterator[Delivery]:
-    for where, value, problem in _values(file):
-        if problem:
-            yield Delivery(message=where, received=now(), refused=_REFUSED[problem])
+    for told in streamed(file):
+        if told.problem:
+            yield Delivery(message=told.where, received=now(), refused=_REFUSED[told.problem])
         else:
-            yield from deliveries_of(value, source=source, system=system, received=now())
-
-
-def _values(file: Path) -> Iterator[tuple[str, object, str]]:
-    """Where it stood, what it says, and what is wrong with it."""
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-            stream = cast("IO[bytes]", opened)
-            if ".ndjson" not in file.name:
-                yield file.name, loads(stream.read(_MOST + 1), max_bytes=_MOST), ""
-                return
-            for line in read_lines(iter(lambda: stream.read(_PIECE), b"")):
-                yield f"{file.name}:{line.number}", line.value, line.problem
-    except (BadRequest, TooLarge) as error:
-        raise DataError(f"{file.name} cannot be read as JSON: {error.message}", field="paths") from None
-    except (OSError, EOFError, zlib.error):
-        raise DataError(f"{file.name} cannot be read", field="paths") from None
+            yield from deliveries_of(told.value, source=source, system=system, received=now())

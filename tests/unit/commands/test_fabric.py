@@ -22,6 +22,7 @@ from cds_app.services.identities import Tie
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
 from tests.unit.domain.test_site_mapping import content, number
+from tests.unit.fabric.test_open_mhealth import amount, point
 
 _LOINC = "http://loinc.org"
 
@@ -55,7 +56,9 @@ def run(*words: object) -> Result:
 
 
 def report(*words: object) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run("coverage", "--json", *words).output)
+    """The report of one source."""
+    (found,) = json.loads(run("coverage", "--json", *words).output).values()
+    assert isinstance(found, dict)
     return found
 
 
@@ -112,6 +115,18 @@ def test_bundles_drugs_beside_and_gzip_are_read(tmp_path: Path) -> None:
     text = run("coverage", file).output
     assert "1 of 1" in text
     assert "patients 1" in text
+
+
+def test_each_folder_is_a_source_and_data_points_are_counted_as_what_they_become(ndjson: Path, tmp_path: Path) -> None:
+    bands = tmp_path / "bands"
+    bands.mkdir()
+    rate, weight = (point(name, {"heart_rate": amount(70, "beats/min")}) for name in ("heart-rate", "body-weight"))
+    (bands / "a.json").write_text(json.dumps([rate, weight]))
+    found = json.loads(run("coverage", "--json", ndjson, bands).output)
+    assert list(found) == [tmp_path.name, "bands"]
+    assert [(one["variable"], one["count"]) for one in found["bands"]["mapped"]] == [("heart_rate", 1)]
+    assert found["bands"]["left_out"] == {"unsupported-type": 1}
+    assert found["bands"]["patients"] == 1
 
 
 def test_what_lies_later_than_now_is_the_future(ndjson: Path) -> None:
