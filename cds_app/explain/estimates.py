@@ -125,7 +125,7 @@ def explained(model: RiskModel, situation: Situation, row: NDArray[np.float32]) 
     @cache
     def why() -> tuple[Reason, ...]:
         points = group_points(
-            model.features,
+            model.quantities,
             contributions,
             margin=risk.margin,
             base_margin=base_margin,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -19,15 +18,6 @@ from cds_app.score.situation import Situation
 
 _PER_HUNDRED = 100.0
 _LOOK_BACK_H = 48.0
-
-
-class Attributed(Protocol):
-    """A feature as far as grouping needs it."""
-
-    @property
-    def quantity(self) -> str:
-        """The clinical measurement it belongs to."""
-        ...
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +42,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def group_points(
-    features: Sequence[Attributed],
+    quantities: Sequence[str],
     contributions: Sequence[float],
     *,
     margin: float,
@@ -64,8 +54,8 @@ def group_points(
 
     Parameters
     ----------
-    features, contributions : sequences of equal length
-        Contributions in log-odds.
+    quantities, contributions : sequences of equal length
+        Of each feature, the clinical measurement it belongs to, and what it contributes in log-odds.
     margin, base_margin : float
         Log-odds of this patient and the average of the training population.
     probability, base : float
@@ -82,8 +72,8 @@ def group_points(
     Aumann-Shapley value along the straight path. Signs and order of the contributions are kept.
     """
     grouped: defaultdict[str, float] = defaultdict(float)
-    for feature, contribution in zip(features, map(float, contributions), strict=True):
-        grouped[feature.quantity] += contribution
+    for quantity, contribution in zip(quantities, contributions, strict=True):
+        grouped[quantity] += contribution
     total = sum(grouped.values())
     span = margin - base_margin
     if abs(total) < 1e-9 or abs(span) < 1e-9:

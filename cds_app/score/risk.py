@@ -139,10 +139,11 @@ class Calibration:
         """Calibrated probability of one or many margins."""
         return _expit(np.interp(margin, self.margin, self.log_odds))
 
-    def interval(self, margin: float) -> tuple[float, float]:
-        """90 % interval of the calibrated probability."""
-        low, high = (np.interp(margin, self.margin, curve) for curve in (self.low, self.high))
-        return float(_expit(low)), float(_expit(high))
+    def read(self, margin: float) -> tuple[float, float, float]:
+        """Calibrated probability of one margin, and the ends of its 90 % interval."""
+        found = [np.interp(margin, self.margin, curve) for curve in (self.log_odds, self.low, self.high)]
+        probability, low, high = _expit(np.array(found)).tolist()
+        return probability, low, high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -153,8 +154,12 @@ class RiskModel:
     ----------
     features : tuple of Feature
         What the trees read, in order: a selection of an entry of `FEATURES_OF`.
+    quantities : tuple of str
+        Of each feature, the clinical measurement it belongs to.
     columns : ndarray of int64
         Where these are in a row of that entry.
+    base : float
+        Calibrated probability where nothing is known of the patient.
     limits : Limits
         For whom the model may be asked.
     population : Reference or None
@@ -167,9 +172,11 @@ class RiskModel:
     version: str
     sha256: str
     features: tuple[Feature, ...]
+    quantities: tuple[str, ...]
     columns: NDArray[np.int64]
     trees: TreeShap | Boosted
     calibration: Calibration
+    base: float
     limits: Limits
     threshold: float
     tiers: tuple[Tier, ...]
@@ -200,19 +207,25 @@ class RiskModel:
         trees = load_trees(artefact.read_bytes("model.ubj"))
         if trees.features != len(features):
             raise ContentError("the trees read another number of features", field="features")
+        calibration, golden = (
+            Calibration.from_json(artefact.read_json("calibration.json")),
+            artefact.read_json("golden.json"),
+        )
         return cls(
             name=artefact.name,
             version=artefact.version,
             sha256=artefact.sha256,
             features=features,
+            quantities=tuple(one.quantity for one in features),
             columns=columns,
             trees=trees,
-            calibration=Calibration.from_json(artefact.read_json("calibration.json")),
+            calibration=calibration,
+            base=calibration.read(golden["base_margin"])[0],
             limits=Limits.from_json(about["eligibility"]),
             threshold=float(about["threshold"]),
             tiers=tuple(Tier(**one) for one in about["tiers"]),
             horizon_h=float(about["horizon_h"]),
-            golden=artefact.read_json("golden.json"),
+            golden=golden,
             modifiable=frozenset(about.get("about", {}).get("modifiable", ())),
             population=_population(artefact),
         )
@@ -233,15 +246,14 @@ class RiskModel:
         return self._risk(float(moved.sum()) + base_margin), moved.tolist(), base_margin
 
     def _risk(self, margin: float) -> Risk:
-        probability = float(self.calibration.probability(margin))
-        low, high = self.calibration.interval(margin)
+        probability, low, high = self.calibration.read(margin)
         reached = [tier.name for tier in self.tiers if probability >= tier.lowest]
         return Risk(
             probability=probability,
             low=low,
             high=high,
             margin=margin,
-            base=float(self.calibration.probability(self.golden["base_margin"])),
+            base=self.base,
             threshold=self.threshold,
             tier=reached[-1] if reached else None,
             tiers=self.tiers,

@@ -82,9 +82,9 @@ def test_the_closed_loop_on_the_surface_meets_the_golden_scenarios(
 
 @pytest.mark.slow
 def test_steady_states_that_were_never_fitted_are_met_within_three_percent_of_mean_pressure() -> None:
-    inputs = hypercube(SURFACE.low, SURFACE.high, 400, np.random.default_rng(7))
+    inputs = hypercube(SURFACE.low, SURFACE.high, 200, np.random.default_rng(7))
     found = errors(SURFACE, inputs, settled(CONSTANTS, REFLEX, inputs))
-    assert found["range"]["points"] > 250
+    assert found["range"]["points"] > 125
     assert found["mean_pressure"]["max"] <= MOST_ERROR
     assert found["output"]["max"] <= MOST_ERROR
     assert found["pulse_pressure"]["p99"] <= 0.05  # it serves the fit only, where a reading is believed to 7 mmHg
@@ -110,22 +110,22 @@ DILATED = np.array([0.0, 0.11, 0.05])
 def beating_course(time_s: float, start: Conditions) -> Conditions:
     return replace(
         start,
-        blood_volume=start.blood_volume - BLED_ML * ramp(time_s, 60, 180),
-        vein_shift=POOLED_ML * ramp(time_s, 60, 120),
-        resistance=start.resistance * (1.0 - DILATED * ramp(time_s, 60, 120)),
+        blood_volume=start.blood_volume - BLED_ML * ramp(time_s, 50, 130),
+        vein_shift=POOLED_ML * ramp(time_s, 50, 90),
+        resistance=start.resistance * (1.0 - DILATED * ramp(time_s, 50, 90)),
     )
 
 
 @pytest.mark.slow
 def test_whole_courses_with_reflex_stay_within_three_percent_of_the_beating_model() -> None:
     start = reference(CONSTANTS, REFLEX, reflex_gain=np.ones(3))
-    beats = pulsate(CONSTANTS, REFLEX, start, 240.0, course=beating_course)
+    beats = pulsate(CONSTANTS, REFLEX, start, 150.0, course=beating_course)
     running, courses = loop(reference_adult(3)), []
-    for second in range(0, 240, 2):
+    for second in range(0, 150, 2):
         acting = Influence.none(3)
-        acting.volume = -BLED_ML * ramp(second, 60, 180)
-        acting.vein_shift = POOLED_ML * ramp(second, 60, 120)
-        acting.resistance = 1.0 - DILATED * ramp(second, 60, 120)
+        acting.volume = -BLED_ML * ramp(second, 50, 130)
+        acting.vein_shift = POOLED_ML * ramp(second, 50, 90)
+        acting.resistance = 1.0 - DILATED * ramp(second, 50, 90)
         states, rate = running.step(acting)
         courses.append((states.mean_pressure, states.output, rate))
     settled_from = 25  # both begin at rest, on different paths to it

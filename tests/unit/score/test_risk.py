@@ -198,7 +198,7 @@ def test_calibration_is_monotone_and_flat_beyond_its_grid(build: Callable[..., A
 )
 def test_calibration_that_is_none_is_refused(change: dict[str, Any]) -> None:
     good = {"margin": [0.0, 1.0, 2.0], "log_odds": [0.0, 1.0, 2.0], "low": [0.0, 1.0, 2.0], "high": [0.0, 1.0, 2.0]}
-    assert Calibration.from_json(good).interval(1.0) == pytest.approx((0.7310586, 0.7310586))
+    assert Calibration.from_json(good).read(1.0)[1:] == pytest.approx((0.7310586, 0.7310586))
     with pytest.raises(ContentError, match="calibration"):
         Calibration.from_json({name: curve for name, curve in (good | change).items() if curve is not None})
 
