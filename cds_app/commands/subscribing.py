@@ -141,7 +141,7 @@ def subscriptions(*, every: int, once: bool, **flags: Any) -> None:
         while True:
             counts = catching.look()
             if counts or once:
-                click.echo(canonical_json(dict(sorted(counts.items()))).decode())
+                click.echo(json.dumps(counts, sort_keys=True))
             if once:
                 return
             time.sleep(every)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
-from cds_app.errors import DataUnavailable, Gone, IntegrityError, TokenRefused, TryLater
+from cds_app.errors import DataUnavailable, Gone, GrantRefused, IntegrityError, TokenRefused, TryLater
 from cds_app.fabric.exports import ExportFile, Manifest, deletions_of, problems_of, read_manifest
 from cds_app.fabric.ndjson import Line, read_lines
 from cds_app.ports import Cabinet, Clock, Document
@@ -201,7 +201,7 @@ class Exporting:
     def _all(self, job: Job) -> Place:
         manifest = job.manifest
         if manifest is None:
-            manifest = self._awaited(job)
+            manifest = self._manifest(job)
             self._write(JOB, replace(job, manifest=manifest))
         self.taker.begin()
         place = self._read(PLACE, Place) or Place()
@@ -211,6 +211,16 @@ class Exporting:
         for i in range(place.file, len(manifest.files)):
             place = self._file(manifest, i, place)
         return place
+
+    def _manifest(self, job: Job) -> Manifest:
+        """What the server made of it. An export that failed there is none to go on with."""
+        try:
+            return self._awaited(job)
+        except Gone:
+            raise
+        except DataUnavailable:
+            self._drop(job)
+            raise
 
     def _awaited(self, job: Job) -> Manifest:
         wait_s = _FIRST_LOOK_S
@@ -280,15 +290,15 @@ class Exporting:
 
     def _finish(self, job: Job, place: Place) -> None:
         held = self._read(JOB, Job) or job
+        if not place.broken and held.manifest is not None:
+            self._write(DONE, Done(path=job.path, since=held.manifest.transaction_time))
         self._drop(job)
         if place.broken:
             raise DataUnavailable("; ".join(place.broken[:5]), field="export")
-        if held.manifest is not None:
-            self._write(DONE, Done(path=job.path, since=held.manifest.transaction_time))
 
     def _drop(self, job: Job) -> None:
         """Forget an export, here and there. A server that does not delete it lets it expire."""
-        with suppress(DataUnavailable):
+        with suppress(DataUnavailable, GrantRefused):
             self.server.forget(job.status_url, token=self.token(False))
         now = self.clock.now()
         self.cabinet.take(JOB, self.name, now)

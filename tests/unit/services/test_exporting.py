@@ -139,6 +139,16 @@ def test_waiting_is_longer_each_time_and_ends() -> None:
     assert night.pauses == [MOST_SAID_S, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 
 
+@pytest.mark.parametrize("failure", [TryLater("500"), DataUnavailable("403")])
+def test_an_export_that_failed_at_the_server_is_none_to_go_on_with(failure: DataUnavailable) -> None:
+    night = Night(MemoryExports(files={"a": [rows(1)]}, looks=[failure] * TRIES))
+    with pytest.raises(DataUnavailable):
+        night.run()
+    night.server.looks.clear()
+    assert night.run().counts == {"resources": 1}
+    assert (night.server.begun, night.server.forgotten) == ([PATH, PATH], ["status/1", "status/2"])
+
+
 def test_a_token_that_ran_out_is_replaced_once() -> None:
     night = Night(MemoryExports(files={"a": [rows(1)]}, valid="token-2"))
     night.run()
