@@ -24,6 +24,7 @@ _TOP: Final = 26.0
 _STEP: Final = 24.0
 _BAR: Final = 14.0
 _NAME: Final = 20
+_SLIGHT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class ReasonLine:
     ----------
     ref : str
         ``Observation/...``; "" for a circumstance, or where nothing was measured.
+    slight : bool
+        Whether it rounds to no points at all.
     link : str
         Anchor of the observation's row; "" where there is none.
     followed : bool
@@ -44,6 +47,7 @@ class ReasonLine:
     label: str
     points: str
     raises: bool
+    slight: bool
     value: str
     unit: str
     earlier: str
@@ -109,6 +113,7 @@ def _line(one: Reason, index: int, subject: Subject) -> ReasonLine:
         label=view.label,
         points=view.points,
         raises=one.points > 0.0,
+        slight=abs(one.points) < _SLIGHT,
         value=view.value or Trusted(""),
         unit=view.unit or NO_UNIT,
         earlier=view.earlier or Trusted(""),

@@ -27,7 +27,7 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_WATCH = """
+WATCH = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));
 """
@@ -99,5 +99,5 @@ def watched(context: BrowserContext) -> Watched:
     page.on("pageerror", lambda error: made.problems.append(str(error)))
     page.on("requestfailed", lambda failed: made.problems.append(f"failed {failed.url}"))
     page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
-    page.add_init_script(_WATCH)
+    page.add_init_script(WATCH)
     return made

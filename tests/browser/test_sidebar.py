@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cds_app.services.knowledge import Knowledge
 from tests.browser.conftest import Watched
-from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
+from tests.browser.looking import assert_usable, violations, watched_page
 from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of
 
 if TYPE_CHECKING:
@@ -19,17 +17,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (320, 360, 480, 1280)
 PAGES = (
     *("now", "now?back=6", "trend", "why", "why?risk=sepsis&change=1"),
     *("what-if", "what-if?drug=warfarin", "operation", "options", "history", "about"),
 )
-CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
-  const outer = text.ownerSVGElement.getBoundingClientRect(), inner = text.getBoundingClientRect();
-  return inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5
-    || inner.top < outer.top - 1.5 || inner.bottom > outer.bottom + 1.5;
-}).map((text) => text.textContent)"""
-OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
 @pytest.fixture(scope="module")
@@ -60,31 +51,8 @@ def sidebar(
 ) -> Iterator[tuple[Watched, str]]:
     """A page in the browser of a patient (the sick one by default), watched."""
     context, root = visits[getattr(request, "param", SICK)]
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    made = Watched(page=page)
-    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: made.problems.append(str(error)))
-    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
-    page.add_init_script(
-        "window.violations = []; addEventListener('securitypolicyviolation',"
-        " (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI));"
-    )
-    yield made, root
-    page.close()
-
-
-def violations(watched: Watched) -> Any:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(watched.page, options=RULES)
-    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
-
-
-def keep_picture(watched: Watched, name: str) -> None:
-    """Keep a screenshot where somebody asked for it."""
-    if folder := os.environ.get("TWINLINE_TEST_PICTURES"):
-        watched.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+    with watched_page(context) as made:
+        yield made, root
 
 
 @pytest.mark.parametrize("sidebar", [SICK, WELL, SPARSE], indirect=True)
@@ -92,16 +60,7 @@ def keep_picture(watched: Watched, name: str) -> None:
 def test_every_page_is_accessible_and_fits_at_every_width(sidebar: tuple[Watched, str], path: str) -> None:
     watched, root = sidebar
     watched.page.goto(f"{root}/{path}")
-    watched.page.evaluate(OPEN)
-    for width in WIDTHS:
-        watched.page.set_viewport_size({"width": width, "height": 800})
-        assert watched.page.evaluate(FITS), f"{path} scrolls sideways at {width}"
-        assert watched.page.evaluate(CLIPPED) == [], f"{path} at {width}"
-    for width in (320, 1280):
-        watched.page.set_viewport_size({"width": width, "height": 800})
-        assert violations(watched) == [], f"{path} at {width}"
-        keep_picture(watched, f"sidebar-{path.partition('?')[0]}-{width}")
-    assert watched.page.evaluate(SMALL_TARGETS) == 0
+    assert_usable(watched, f"sidebar-{path.partition('?')[0]}")
     watched.assert_clean()
 
 

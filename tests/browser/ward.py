@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
@@ -12,6 +13,8 @@ from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.bootstrap import app_of
 from cds_app.commands.serving import free_port
 from cds_app.deps import memory_deps
+from cds_app.errors import DataUnavailable
+from cds_app.ports import FhirReader
 from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.demo import START
 from cds_app.sandbox.desk import Desk
@@ -22,17 +25,42 @@ from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.signing import SigningKeys
 from cds_app.settings import Settings
+from tests.patients import bundle
 
 SICK, WELL, SPARSE = "synthetic-001", "synthetic-007", "synthetic-009"
 
 
+@dataclass(slots=True)
+class Line:
+    """The service's way to the EHR's record: cut, or without resources, for some types or for all (``*``)."""
+
+    reader: FhirReader
+    cut: set[str] = field(default_factory=set)
+    blank: set[str] = field(default_factory=set)
+
+    def read(self, base: str, path: str, *, token: str | None, budget_s: float) -> Mapping[str, Any]:
+        kind = path.partition("?")[0].partition("/")[0]
+        if self.cut & {"*", kind}:
+            raise DataUnavailable("the FHIR server is not available", field="line")
+        if kind in self.blank:
+            return bundle()
+        return self.reader.read(base, path, token=token, budget_s=budget_s)
+
+    def allowed(self, base: str) -> bool:
+        return self.reader.allowed(base)
+
+    def breakers(self) -> Sequence[str]:
+        return self.reader.breakers()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ward:
-    """Where service and EHR are, and the EHR's desk."""
+    """Where service and EHR are, the EHR's desk, and the line between them."""
 
     service: str
     ehr: str
     desk: Desk
+    line: Line
 
     def launch(self, patient: str, *, framed: bool = False) -> str:
         """Where the EHR sends the browser to open the sidebar for a patient."""
@@ -57,14 +85,15 @@ def ward_of(knowledge: Knowledge, *, host: str = "127.0.0.1", frames: tuple[str,
     desk = Desk(service, new_store(patients, now=patients[0].opens[-1]), smart=SmartServer([twinline(service)]))
     with running(create_sandbox(service, patients, desk=desk)) as ehr:
         base, now = f"{ehr}/fhir", SystemClock().now()
+        line = Line(RequestsFhirReader([base], loopback_http=True))
         settings = Settings(open_to_this_machine=True, port=port, public_url=service, simulated_time=True)
         deps = replace(
             memory_deps(knowledge, settings),
-            fhir=RequestsFhirReader([base], loopback_http=True),
+            fhir=line,
             drafts=RequestsFhirWriter([base], loopback_http=True),
         )
         issuer = new_issuer(name="ehr", iss=base, client_id="twinline", scopes=DEFAULT_SCOPES, frames=[ehr, *frames])
         Issuers(deps.ehrs.cabinet).add(issuer, now)
         SigningKeys(deps.ehrs.cabinet).make(now)
         with running(app_of(deps), port):
-            yield Ward(service=service, ehr=ehr, desk=desk)
+            yield Ward(service=service, ehr=ehr, desk=desk, line=line)

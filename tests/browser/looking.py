@@ -1,0 +1,64 @@
+"""What every page of the sidebar has to hold, at every width."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.conftest import WATCH, Watched
+from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+WIDTHS = (320, 360, 480, 1280)
+CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
+  const outer = text.ownerSVGElement.getBoundingClientRect(), inner = text.getBoundingClientRect();
+  return inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5
+    || inner.top < outer.top - 1.5 || inner.bottom > outer.bottom + 1.5;
+}).map((text) => text.textContent)"""
+OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+@contextmanager
+def watched_page(context: BrowserContext) -> Iterator[Watched]:
+    """A new page that notes what went wrong on it. An answer of 4xx is what some states are: it is no problem."""
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    made = Watched(page=page)
+    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: made.problems.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
+    page.add_init_script(WATCH)
+    yield made
+    page.close()
+
+
+def assert_usable(watched: Watched, name: str) -> None:
+    """Accessible, nothing beyond the edge, nothing clipped or too small to hit. Pictures are kept if asked for."""
+    watched.page.evaluate(OPEN)
+    for width in WIDTHS:
+        watched.page.set_viewport_size({"width": width, "height": 800})
+        assert watched.page.evaluate(FITS), f"{name} scrolls sideways at {width}"
+        assert watched.page.evaluate(CLIPPED) == [], f"{name} at {width}"
+    for width in (320, 1280):
+        watched.page.set_viewport_size({"width": width, "height": 800})
+        assert violations(watched) == [], f"{name} at {width}"
+        keep_picture(watched, f"{name}-{width}")
+    assert watched.page.evaluate(SMALL_TARGETS) == 0
+
+
+def violations(watched: Watched) -> Any:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(watched.page, options=RULES)
+    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
+
+
+def keep_picture(watched: Watched, name: str) -> None:
+    """Keep a screenshot where somebody asked for it."""
+    if folder := os.environ.get("TWINLINE_TEST_PICTURES"):
+        watched.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
