@@ -51,6 +51,7 @@ from cds_app.services.turnstile import Pace, Turnstile
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
+from cds_app.simulate.glucose import load_people
 from cds_app.simulate.haemodynamics_patient import NAME as CIRCULATION
 from cds_app.simulate.surgery import SurgeryModel
 from cds_app.web.app import Dials, Faces, build
@@ -59,6 +60,7 @@ from cds_app.web.sidebar import Bedside
 from cds_app.web.smart import Smart
 
 GAUGES_EVERY_S: Final = 5.0
+_INSULIN: Final = "pkpd/insulin-uvapadova-2008"
 LAUNCHES_PER_S: Final = 20.0
 LAUNCHES_AT_ONCE: Final = 60
 """For each worker: a hospital's thousands open their charts at a few a second."""
@@ -125,7 +127,9 @@ def trials_of(frame: Frame) -> Trials:
     """The pages that simulate, with their models."""
     root = content_root()
     surgery = SurgeryModel.from_artefact(latest(CIRCULATION, root=root))
-    return Trials(frame, pharmacy=load_pharmacy(root, frame.opening.knowledge.ontology), surgery=surgery)
+    people = load_people(latest(_INSULIN, root=root))
+    pharmacy = load_pharmacy(root, frame.opening.knowledge.ontology)
+    return Trials(frame, pharmacy=pharmacy, surgery=surgery, people=people)
 
 
 def static_files() -> Path:

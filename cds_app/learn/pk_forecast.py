@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cds_app.learn.pk_subjects import Subject
+from cds_app.simulate.courses import Epoch
 from cds_app.simulate.models import Model, Residual
 from cds_app.simulate.patients import Patient, Placed, place
+from cds_app.simulate.plans import Dose
 from cds_app.simulate.posterior import sample_posterior
-from cds_app.simulate.simulation import plasma
+from cds_app.simulate.simulation import plasma, simulate
 
 Floats = NDArray[np.float64]
 DRAWS: Final = 400
@@ -33,8 +35,10 @@ class Foretold:
     observed : ndarray
     population, individual : ndarray
         Median forecast from covariates alone, and with all earlier levels.
-    low, high : ndarray
-        The middle 90 % of the individual forecast, error of measurement included.
+    low, high, low50, high50 : ndarray
+        The middle 90 and 50 % of the individual forecast, error of measurement included.
+    effective : ndarray
+        Draws that the individual forecast is worth.
     earlier : ndarray
         How many levels were used.
     """
@@ -44,17 +48,22 @@ class Foretold:
     individual: Floats
     low: Floats
     high: Floats
+    low50: Floats
+    high50: Floats
+    effective: Floats
     earlier: Floats
 
     def figures(self) -> dict[str, float]:
-        """Median relative error and mean absolute error of both, and how many levels lie within the 90 %."""
+        """Median relative error and mean absolute error of both, how many levels lie within the bands, least worth."""
         return {
             "levels": len(self.observed),
             "population_median_relative_error": float(np.median(np.abs(self.population / self.observed - 1.0))),
             "individual_median_relative_error": float(np.median(np.abs(self.individual / self.observed - 1.0))),
             "population_mae": float(np.abs(self.population - self.observed).mean()),
             "individual_mae": float(np.abs(self.individual - self.observed).mean()),
+            "within_50": float(((self.observed >= self.low50) & (self.observed <= self.high50)).mean()),
             "within_90": float(((self.observed >= self.low) & (self.observed <= self.high)).mean()),
+            "effective_draws_least": float(self.effective.min()),
         }
 
 
@@ -78,18 +87,29 @@ def foretell(model: Model, subjects: Sequence[Subject], *, seed: int, least_earl
 def _next(model: Model, subject: Subject, count: int, rng: np.random.Generator) -> tuple[float, ...]:
     """In the order of the fields of `Foretold`."""
     level = subject.levels[count]
-    plain = _forecast(model, subject, subject.known(0), level.at_h, rng)
-    own = _forecast(model, subject, subject.known(count), level.at_h, rng)
-    low, high = np.quantile(_measured(own, model.file.residual, rng), (0.05, 0.95))
-    return level.value, float(np.median(plain)), float(np.median(own)), float(low), float(high), float(count)
+    plain, _ = _forecast(model, subject, subject.known(0), level.at_h, rng)
+    own, effective = _forecast(model, subject, subject.known(count), level.at_h, rng)
+    bands = np.quantile(measured(own, model.file.residual, rng), (0.05, 0.95, 0.25, 0.75))
+    middles = (float(np.median(plain)), float(np.median(own)))
+    return (level.value, *middles, *map(float, bands), effective, float(count))
 
 
-def _forecast(model: Model, subject: Subject, known: Patient, at_h: float, rng: np.random.Generator) -> Floats:
+def _forecast(
+    model: Model, subject: Subject, known: Patient, at_h: float, rng: np.random.Generator
+) -> tuple[Floats, float]:
+    """Draws of a level, and how many they are worth."""
     placed = _placed(model, subject, known)
     found = sample_posterior(placed, known, draws=DRAWS, rng=rng)
     if isinstance(found, tuple):
         raise ValueError(f"{subject.name}: {found[0].limit}")
-    return plasma(model, placed.epochs(found.etas)[0], subject.doses, np.array([at_h])).values[:, 0]
+    values = exact(model, placed.epochs(found.etas)[0], subject.doses, np.array([at_h]))
+    return values[:, 0], found.effective
+
+
+def exact(model: Model, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats) -> Floats:
+    """What is measured, without the error of measurement, (draws, times): a level, or the INR."""
+    of = simulate if model.file.response == "hamberg-inr" else plasma
+    return of(model, epochs, doses, times_h).values
 
 
 def _placed(model: Model, subject: Subject, known: Patient) -> Placed:
@@ -99,11 +119,12 @@ def _placed(model: Model, subject: Subject, known: Patient) -> Placed:
     return placed
 
 
-def _measured(exact: Floats, residual: Residual, rng: np.random.Generator) -> Floats:
-    noise = rng.standard_normal(exact.shape)
+def measured(values: Floats, residual: Residual, rng: np.random.Generator) -> Floats:
+    """Values with an error of measurement."""
+    noise = rng.standard_normal(values.shape)
     if residual.kind == "log":
-        return np.asarray(exact * np.exp(residual.proportional * noise))
-    return np.asarray(exact + noise * np.sqrt(residual.additive**2 + (residual.proportional * exact) ** 2))
+        return np.asarray(values * np.exp(residual.proportional * noise))
+    return np.asarray(values + noise * np.sqrt(residual.additive**2 + (residual.proportional * values) ** 2))
 
 
 def crossed(subjects: Sequence[Subject], folds: int, train: Callable[[list[Subject]], Model], *, seed: int) -> Foretold:
@@ -134,8 +155,8 @@ def predictive_check(model: Model, subjects: Sequence[Subject], *, seed: int, co
         assert not isinstance(found, tuple)  # noqa: S101 - without levels there is nothing to refuse
         at = np.array([one.at_h for one in subject.levels])
         unique, back = np.unique(at, return_inverse=True)
-        exact = plasma(model, placed.epochs(found.etas)[0], subject.doses, unique).values[:, back]
-        drawn.append(_measured(exact, model.file.residual, rng))
+        levels = exact(model, placed.epochs(found.etas)[0], subject.doses, unique)[:, back]
+        drawn.append(measured(levels, model.file.residual, rng))
         times.append(at)
         observed.append(np.array([one.value for one in subject.levels]))
     return _by_time(np.concatenate(times), np.concatenate(observed), np.concatenate(drawn, axis=1))

@@ -8,7 +8,7 @@ from typing import Final
 
 from cds_app.cards.text import hundred
 from cds_app.pages.fan import Drawn, Fan, fan
-from cds_app.simulate.answers import PlanOutcome, WhatIf
+from cds_app.simulate.answers import ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.outcomes import Spread
 from cds_app.simulate.refusals import Refused
 
@@ -101,7 +101,7 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None, most: int = 
         figures=tuple(name for name, _ in _figures(plan, found.unit)),
         harms=tuple(one.says.partition(":")[0] for one in plan.harms),
         rows=tuple(_row(one, found, asked, current) for one in _worth_telling(found, asked, current, most)),
-        models=tuple((one.name, f"{100 * one.weight:.0f} %", one.applied) for one in found.models),
+        models=tuple((one.name, _weight(one), one.applied) for one in found.models),
         left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
         used=_used(found),
         remarks=found.remarks,
@@ -188,6 +188,10 @@ def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
 def _used(found: WhatIf) -> str:
     doses, levels = _count(found.doses, "dose"), _count(found.levels, "level")
     return f"{doses} given and {levels} measured were used"
+
+
+def _weight(one: ModelUse) -> str:
+    return f"{100 * one.weight:.0f} %, worth {one.effective_draws:.0f} independent draws"
 
 
 def _count(number: int, word: str) -> str:

@@ -1,4 +1,4 @@
-"""The pages that simulate: a dose, an operation."""
+"""The pages that simulate: a dose, insulin, an operation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import Any, Final
 
 from cds_app.cards.grounds import score_text
 from cds_app.errors import BadRequest, DependencyDown
+from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
 from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
 from cds_app.score.rcri import rcri
 from cds_app.score.result import Abstained, Score
+from cds_app.services.injecting import NONE, PLANNED, Injected, daily_insulin, injected_fields, try_insulin
 from cds_app.services.operating import GENTLER, Field, Planned, operation_fields, try_operation
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.simulating import Tried, Wish, can_be_tried, drugs_of, try_dose
 from cds_app.simulate.drugs import Drug
+from cds_app.simulate.glucose import People
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.surgery import Comparison, SurgeryModel
@@ -36,14 +39,17 @@ class Trials:
     pharmacy : mapping of str to Drug
         What doses can be simulated of.
     surgery : SurgeryModel
+    people : People
+        Virtual people with diabetes.
     """
 
-    def __init__(self, frame: Frame, *, pharmacy: Mapping[str, Drug], surgery: SurgeryModel) -> None:
+    def __init__(self, frame: Frame, *, pharmacy: Mapping[str, Drug], surgery: SurgeryModel, people: People) -> None:
         self._frame = frame
         self._inside = BoundedSemaphore(INSIDE)
         self._turn = Lock()  # of their own: a simulation of a second must not hold up a hook
         self._pharmacy = pharmacy
         self._surgery = surgery
+        self._people = people
 
     def what_if(self, asking: Asking, wish: Wish) -> str:
         """What a dose would do.
@@ -100,6 +106,20 @@ class Trials:
             "rcri": score_text(index, "RCRI") if isinstance(index, Score) else "",
         }
         return self._frame.page("operation", asking, subject, values, tab="what-if")
+
+    def insulin(self, asking: Asking, wish: Injected) -> str:
+        """What insulin would do to glucose."""
+        subject = self._frame.subject(asking)
+        situation = subject.material.situation
+        with self._alone():
+            found = try_insulin(self._people, situation, wish)
+        values = {
+            "fields": injected_fields(self._people, wish, daily_insulin(situation, wish)),
+            "view": None if isinstance(found, Refused) else insulin_view(found, asked=PLANNED, none=NONE),
+            "refused": refusal_lines(found) if isinstance(found, Refused) else (),
+            "other": NONE,
+        }
+        return self._frame.page("insulin", asking, subject, values, tab="what-if")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

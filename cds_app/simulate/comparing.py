@@ -77,8 +77,8 @@ class _Linear:
         return Course(plan=plan, trajectories=found, steady_area=steady)
 
     def _added(self, plan: Plan) -> Trajectories:
-        """What is left of the history, and the plan's dose times what one mg of it adds."""
-        amount_mg = plan.doses[0].amount_mg
+        """What is left of the history, and the plan's largest dose times what one mg of it adds."""
+        amount_mg = max(one.amount_mg for one in plan.doses)
         before, unit = self._of(self._patient.history), self._of(_per_mg(plan.doses, amount_mg))
         area = None
         if before.area is not None and unit.area is not None:

@@ -24,6 +24,7 @@ SAME_UNIT: Final[Mapping[str, str]] = {
 }
 """Units of the ontology, and the models' own of the same size."""
 
+_ABSURD_TIMES: Final = 10.0
 Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above"]
 
 
@@ -174,6 +175,11 @@ class Drug:
     def weight(self, model: Model) -> float:
         """How much a model counts before any level."""
         return self.file.models[model.name].weight
+
+
+def absurd_mg(drug: Drug) -> float:
+    """A dose above this is a slip of the pen or of the unit."""
+    return _ABSURD_TIMES * drug.file.dose_mg.high
 
 
 def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:

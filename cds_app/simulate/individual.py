@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,15 @@ from cds_app.simulate.refusals import Refusal, outside
 Floats = NDArray[np.float64]
 
 _WHERE = "covariates"
+_POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
+    "AGE": (0.001, 130.0),
+    "WT": (0.2, 1000.0),
+    "HT": (20.0, 300.0),
+    "SCR": (0.01, 100.0),
+    "HCT": (1.0, 100.0),
+    "INR0": (0.1, 50.0),
+}
+"""No person is outside of these: there formulas have no meaning, whatever the model."""
 _UNITS = {"AGE": "years", "WT": "kg", "HT": "cm", "SCR": "mg/dL", "HCT": "%", "CRCL": "mL/min", "BMI": "kg/m2"}
 
 
@@ -42,7 +52,8 @@ def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]
     Fitted or tuple of Refusal
         Nothing is clamped; only rules that the publication itself states change a covariate, and each is reported.
     """
-    problems = [*_unsuitable(covariates), *_unmeasured(model, covariates), *_genotype_problems(model, covariates)]
+    problems = [*_unsuitable(covariates), *_impossible(covariates), *_unmeasured(model, covariates)]
+    problems += _genotype_problems(model, covariates)
     if problems:
         return tuple(problems)
     known, applied = _known(model, covariates)
@@ -57,6 +68,13 @@ def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]
 def _unsuitable(covariates: Covariates) -> Iterator[Refusal]:
     if covariates.dialysis:
         yield Refusal(field=f"{_WHERE}.dialysis", limit="clearance by dialysis is not simulated")
+
+
+def _impossible(covariates: Covariates) -> Iterator[Refusal]:
+    for name, (low, high) in _POSSIBLE.items():
+        value = refer(covariates, name)
+        if value is not None:
+            yield from outside(f"{_WHERE}.{MEASURED[name]}", value, low, high, _UNITS.get(name, ""))
 
 
 def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:

@@ -110,6 +110,8 @@ def _last_day(course: Course, _: Wish | None) -> Floats | None:
     if area is None or times[-1] - times[0] < DAY_H - _NEAR_H:
         return None
     start = int(np.searchsorted(times, times[-1] - DAY_H - _NEAR_H))
+    if start == len(times) - 1:  # nobody looked in that day
+        return None
     return np.asarray((area[:, -1] - area[:, start]) * DAY_H / (times[-1] - times[start]))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.drugs import Drug
+from cds_app.simulate.drugs import Drug, absurd_mg
 from cds_app.simulate.outcomes import DAY_H, trough_h
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen, dose_problems
 from cds_app.simulate.refusals import Refusal, outside
@@ -27,7 +27,6 @@ MOST_AT_ONCE: Final = 4_000_000
 """Draws times instants: what one plan may take, some 300 MB."""
 
 USUAL: Final = "usual"
-_ABSURD_TIMES: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
 
 def _absurd(drug: Drug, doses: Sequence[Dose], where: str) -> Iterator[Refusal]:
     """A dose ten times over the limit is a slip of the pen or of the unit: it is not simulated at all."""
-    most = _ABSURD_TIMES * drug.file.dose_mg.high
+    most = absurd_mg(drug)
     if any(one.amount_mg > most for one in doses):
         yield Refusal(field=f"{where}.doses", limit=f"a dose must be at most {most:g} mg to be simulated")
 

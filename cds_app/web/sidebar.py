@@ -15,6 +15,7 @@ from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, TwinlineError
 from cds_app.ports import Clock
 from cds_app.services.deciding import Deciding, Done, Wanted
+from cds_app.services.injecting import INJECTED, Injected
 from cds_app.services.opening import Opening
 from cds_app.services.operating import PLANNED, Planned
 from cds_app.services.page_frame import Asking, Frame, back_hours
@@ -116,6 +117,11 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     def operation(visit_id: str) -> ResponseReturnValue:
         planned = {name: number_of(request.args.get(name, ""), name) for name in PLANNED}
         return desk.trials.operation(_here(desk, visit_id).asking(), Planned.of(planned))
+
+    @routes.get("/insulin")
+    def insulin(visit_id: str) -> ResponseReturnValue:
+        wish = {name: number_of(request.args.get(name, ""), name) for name in INJECTED}
+        return desk.trials.insulin(_here(desk, visit_id).asking(), Injected.of(wish))
 
     @routes.get("/options")
     def options(visit_id: str) -> ResponseReturnValue:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     *("now", "now?back=6", "trend", "why", "why?risk=sepsis&change=1"),
-    *("what-if", "what-if?drug=warfarin", "operation", "options", "history", "about"),
+    *("what-if", "what-if?drug=warfarin", "insulin", "operation", "options", "history", "about"),
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 from cds_app.errors import DataError
 from cds_app.learn.pk import THEOPHYLLINE
 from cds_app.learn.pk_forecast import draw_check, foretell, predictive_check
+from cds_app.learn.pk_invented import simulated
 from cds_app.learn.pk_population import fit, written
 from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.simulate.covariates import Covariates
@@ -18,6 +19,7 @@ from cds_app.simulate.models import Model, Residual
 from cds_app.simulate.patients import Level, Placed, place
 from cds_app.simulate.plans import Dose
 from cds_app.simulate.simulation import plasma
+from tests.unit.simulate.pharmacy import drug
 
 TRUTH = {"CL": 2.5, "V1": 30.0, "KA": 1.2}
 TIMES = (0.3, 0.8, 1.5, 3.0, 6.0, 10.0, 16.0, 24.0)
@@ -113,3 +115,14 @@ def test_a_table_that_lacks_a_column_is_named(tmp_path: Path) -> None:
     path.write_text("Subject,Wt\n1,80\n", "utf-8")
     with pytest.raises(DataError, match="lacks the column Dose"):
         theophylline(path)
+
+
+def test_the_bands_hold_for_people_drawn_from_a_shipped_model() -> None:
+    warfarin_, meropenem = drug("warfarin"), drug("meropenem")
+    found = simulated({"meropenem": meropenem}, people=4, seed=3)
+    assert found == {}  # no level of it is used
+    figures = simulated({"warfarin": warfarin_}, people=5, seed=3)["warfarin-hamberg-2007"]
+    assert figures["levels"] == 15 - 3 * figures["refused"]
+    assert 0.5 <= figures["within_90"] <= 1.0
+    assert figures["within_50"] < figures["within_90"]
+    assert figures["effective_draws_least"] > 50

@@ -14,6 +14,7 @@ from cds_app.deps import Deps
 from cds_app.errors import BadRequest, DependencyDown
 from cds_app.services.operating import PLANNED, Planned, operation_fields
 from cds_app.services.simulating import Wish, number_of
+from cds_app.services.trials import INSIDE
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, course, observation, patient, stay
@@ -178,3 +179,22 @@ def test_few_wait_for_a_simulation_and_others_are_told_to_come_again(bed: Bed) -
         bed.trials._turn.release()
         assert waiting.result(timeout=60)["texts"]
         bed.trials._turn.acquire()
+
+
+def test_a_hundred_at_once_are_answered_or_told_to_come_again(bed: Bed) -> None:
+    """Time and memory are those of a few; nobody waits in vain, and nothing else fails."""
+    asking = bed.asking()
+
+    def tried(_: int) -> str | int:
+        try:
+            return str(bed.trials.what_if_changes(asking, Wish(drug="meropenem"))["texts"])
+        except DependencyDown as error:
+            return error.retry_after_s
+
+    with ThreadPoolExecutor(100) as pool:
+        found = list(pool.map(tried, range(100)))
+    answers = [one for one in found if isinstance(one, str)]
+    assert answers
+    assert len(set(answers)) == 1
+    assert all(one > 0 for one in found if isinstance(one, int))
+    assert bed.trials._inside._value == INSIDE

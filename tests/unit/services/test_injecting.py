@@ -1,0 +1,92 @@
+"""Insulin on the page: from what the chart says, beside none, and refused by field where anything is lacking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cds_app.deps import Deps
+from cds_app.services.injecting import INJECTED, Injected
+from tests.bedside import bed_of
+from tests.conftest import FROZEN
+from tests.patients import patient
+from tests.unit.services.test_trials import measured
+
+TYPE_1 = {
+    "resourceType": "Condition",
+    "id": "t1",
+    "subject": {"reference": "Patient/p1"},
+    "clinicalStatus": {"coding": [{"code": "active"}]},
+    "verificationStatus": {"coding": [{"code": "confirmed"}]},
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "E10"}], "text": "Type 1 diabetes"},
+}
+
+
+def insulin(hours: float, units: float, unit: str = "U") -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": f"i{hours}",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {"text": "insulin glargine"},
+        "effectiveDateTime": (FROZEN - timedelta(hours=hours)).isoformat(),
+        "dosage": {"dose": {"value": units, "unit": unit}},
+    }
+
+
+def chart(*more: dict[str, Any], glucose: float = 220.0) -> list[dict[str, Any]]:
+    return [
+        patient(),
+        TYPE_1,
+        measured("2339-0", "mg/dL", glucose, 0.5, "glucose"),
+        measured("29463-7", "kg", 75.0, 30, "weight"),
+        *more,
+    ]
+
+
+def page(deps: Deps, resources: list[dict[str, Any]], wish: Injected) -> str:
+    bed = bed_of(deps, resources, FROZEN)
+    return bed.trials.insulin(bed.asking(), wish)
+
+
+def test_a_dose_is_tried_beside_none_one_less_and_one_more(deps: Deps) -> None:
+    html = page(deps, chart(insulin(20.0, 24.0), insulin(3.0, 16.0)), Injected())
+    assert "As entered:" in html
+    for plan in ("No extra insulin", "3 U", "5 U"):
+        assert f'<th scope="row">{plan}' in html
+    assert "Simulation, not an order" in html
+    assert 'value="40"' in html  # what was given in 24 h
+    assert "A virtual person is not the patient" in html
+    assert len(html.encode()) <= 60_000
+
+
+@pytest.mark.parametrize(
+    ("resources", "wish", "said"),
+    [
+        (chart(), Injected(), "must be entered: no insulin of the last 24 h is recorded in units"),
+        (chart(insulin(3.0, 16.0, "mL")), Injected(), "must be entered"),
+        (chart()[:1] + chart()[2:], Injected(daily_u=40.0), "only type 1 diabetes is simulated"),
+        ([*chart()[:2], chart()[3]], Injected(daily_u=40.0), "a current glucose is needed"),
+        (chart(glucose=900.0), Injected(daily_u=40.0), "must be"),
+        (chart(), Injected(daily_u=40.0, bolus_u=1000.0), "must be above 0 and at most"),
+        (chart(), Injected(daily_u=40.0, bolus_u=-1.0), "must be above 0 and at most"),
+        (chart(), Injected(daily_u=40.0, carbohydrate_g=1e300), "must be above 0 and at most"),
+        (chart(), Injected(daily_u=5e-324), "must be"),
+    ],
+)
+def test_what_is_lacking_or_impossible_is_named_and_gives_no_number(
+    deps: Deps, resources: list[dict[str, Any]], wish: Injected, said: str
+) -> None:
+    html = page(deps, resources, wish)
+    assert "Not simulated" in html
+    assert said in html
+    assert "virtual people fall" not in html
+
+
+def test_a_form_is_read_by_its_names() -> None:
+    assert Injected.of(dict.fromkeys(INJECTED)) == Injected()
+    assert Injected.of({"bolus": 2.0, "carbohydrate": 0.0, "daily": 30.0}) == Injected(
+        bolus_u=2.0, carbohydrate_g=0.0, daily_u=30.0
+    )
