@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cds_app.adapters.migrate import migrate
 from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.commands.ingesting import ingest
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps, memory_deps, store_of
 from cds_app.domain.facts import Measurement
 from cds_app.services.intake import Source
 from cds_app.services.knowledge import Knowledge
@@ -140,8 +139,7 @@ def test_files_are_taken_in_line_by_line_and_bad_lines_are_counted(
     (tmp_path / "a.ndjson").write_bytes(b"\n".join(lines))
     (tmp_path / "b.json").write_text(json.dumps([rate]))
     data = tmp_path / "data"
-    data.mkdir()
-    migrate(f"sqlite:///{data / 'twinline.sqlite'}")
+    store_of(Settings(data_dir=data)).close()
     monkeypatch.setattr("cds_app.deps.knowledge_of", lambda settings: deps.knowledge)
     words = [
         "wearables",
