@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from cds_app.commands.ingesting import opened
 from cds_app.commands.stores import with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
-from cds_app.errors import DataUnavailable, SettingsError
+from cds_app.errors import DataUnavailable, DependencyDown, SettingsError
 from cds_app.services.catching_up import CatchingUp
 from cds_app.services.issuers import Issuers, client_of
 from cds_app.services.subscriptions import Heard, Subscription, Subscriptions, digest, new_secret
@@ -139,12 +139,22 @@ def subscriptions(*, every: int, once: bool, **flags: Any) -> None:
     with opened(flags) as deps:
         catching = catching_up_of(deps)
         while True:
-            counts = catching.look()
+            counts = _looked(catching, once=once)
             if counts or once:
                 click.echo(json.dumps(counts, sort_keys=True))
             if once:
                 return
             time.sleep(every)
+
+
+def _looked(catching: CatchingUp, *, once: bool) -> Mapping[str, int]:
+    """What was done. A store that is away for a while is waited for."""
+    try:
+        return catching.look()
+    except DependencyDown:
+        if once:
+            raise
+        return {"store-down": 1}
 
 
 def catching_up_of(deps: Deps) -> CatchingUp:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
-from cds_app.errors import DataUnavailable, Gone, GrantRefused, IntegrityError, TokenRefused, TryLater
+from cds_app.errors import DataUnavailable, DependencyDown, Gone, GrantRefused, IntegrityError, TokenRefused, TryLater
 from cds_app.fabric.exports import ExportFile, Manifest, deletions_of, problems_of, read_manifest
 from cds_app.fabric.ndjson import Line, read_lines
 from cds_app.ports import Cabinet, Clock, Document
@@ -232,7 +232,7 @@ class Exporting:
             wait_s = min(2 * wait_s, _LONGEST_LOOK_S)
 
     def _file(self, manifest: Manifest, i: int, place: Place, *, remember: bool = False) -> Place:
-        """Take one file in, however often the connection breaks; each time from where it is in."""
+        """Take one file in, however often the connection or the store breaks; each time from where it is in."""
         at, tries = place, 0
         broken = ""
         while not broken:
@@ -244,7 +244,7 @@ class Exporting:
                 break
             except _Broken as error:
                 broken = error.message
-            except (TryLater, TokenRefused) as error:
+            except (TryLater, TokenRefused, DependencyDown) as error:
                 tries += 1
                 if tries < TRIES:
                     self._wait(error, tries)
@@ -312,7 +312,7 @@ class Exporting:
                 self._wait(error, tried)
         return act(self.token(False))
 
-    def _wait(self, error: DataUnavailable, tried: int) -> None:
+    def _wait(self, error: DataUnavailable | DependencyDown, tried: int) -> None:
         """Wait as long as the server said, or twice as long each time; for a new token, not at all, and only once."""
         if isinstance(error, TokenRefused):
             if tried > 1:

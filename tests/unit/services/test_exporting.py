@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cds_app.adapters.cabinet import MemoryCabinet
-from cds_app.errors import DataUnavailable, Gone, TryLater
+from cds_app.errors import DataUnavailable, DependencyDown, Gone, TryLater
 from cds_app.fabric.ndjson import Line
 from cds_app.services import exporting
 from cds_app.services.exporting import BATCH, MOST_BAD, MOST_SAID_S, TRIES, Exporting
@@ -27,6 +27,7 @@ class Heap:
     drugs: list[Any] = field(default_factory=list)
     withdrawn: list[frozenset[str]] = field(default_factory=list)
     dies_after: int = 10**9
+    down: int = 0
 
     def begin(self) -> None:
         self.drugs.clear()
@@ -37,6 +38,9 @@ class Heap:
     def take(self, lines: list[Line], at: str) -> Mapping[str, int]:
         if len(self.taken) >= self.dies_after:
             raise KeyboardInterrupt
+        if self.down and self.taken:
+            self.down -= 1
+            raise DependencyDown("the database does not answer")
         self.taken += [line.value for line in lines]
         return {"resources": len(lines)}
 
@@ -106,6 +110,17 @@ def test_a_file_goes_on_where_the_connection_broke(broken: TryLater) -> None:
     assert night.heap.taken == list(range(2 * BATCH + 3))
     assert night.pauses == [max(1.0, broken.after_s)]
     assert night.server.streamed["a"] == 2
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for() -> None:
+    night = Night(MemoryExports(files={"a": [rows(2 * BATCH)]}))
+    night.heap.down = 4
+    night.run()
+    assert night.heap.taken == list(range(2 * BATCH))
+    assert night.pauses == [1.0, 2.0, 4.0, 8.0]
+    night.heap.down = TRIES
+    with pytest.raises(DependencyDown):
+        night.run()
 
 
 def test_a_process_that_died_is_followed_by_one_that_goes_on() -> None:
