@@ -72,10 +72,12 @@ class Policy(_Content):
     ----------
     max_cards : cards in one response.
     lockout_h : how long a shown topic stays quiet unless it gets worse.
-    lockouts_h : the same for single topics below the highest tier: what is measured once a day changes once a day.
+    lockouts_h : the same for single topics below the highest tier: what is measured once a day changes once a day. Of a
+        topic that a learned risk may raise the model's manifest says it, and the next but one.
     gives_way : topics that sum up, each with the more specific ones it gives way to when they hold, are as urgent, rest
         on the same quantity, and are shown or were; each stands after those in ``precedence``.
     rise_points : a rise of risk, in points of 100, that counts as worse.
+    rises_points : the same for single topics.
     min_tier : lower tiers are recorded and not shown.
     indicators : CDS Hooks indicator per tier, from tier 0 up.
     deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
@@ -101,7 +103,16 @@ class Policy(_Content):
     asked_first: tuple[str, ...] = ()
     precedence: tuple[str, ...] = ()
     lockouts_h: Mapping[str, Annotated[float, Field(gt=0, le=168)]] = {}
+    rises_points: Mapping[str, Annotated[float, Field(gt=0, le=100)]] = {}
     gives_way: Mapping[str, tuple[str, ...]] = {}
+
+    def lockout_of(self, topic: str) -> float:
+        """Hours for which a topic stays quiet, below the highest tier."""
+        return self.lockouts_h.get(topic, self.lockout_h)
+
+    def rise_of(self, topic: str) -> float:
+        """The rise, in points of 100, that breaks the quiet of a topic."""
+        return self.rises_points.get(topic, self.rise_points)
 
     @model_validator(mode="after")
     def _gives_way_to_what_comes_first(self) -> Policy:

@@ -267,11 +267,11 @@ def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
 
 def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
     alone = advice.concern.estimated
-    tier = next((one for one in risk.tiers if one.name == risk.tier), None) if risk and alone else None
+    policy = risk.policy if risk and alone else None
     values: dict[str, object] = {
-        "of_100": tier.of_100 if tier else None,
-        "right": hundred(tier.ppv) if tier else None,
-        "outcome": Trusted(material.labels[f"outcome:{advice.risk}"] if tier else ""),
+        "of_100": hundred(policy.ppv) if policy else None,
+        "found": hundred(policy.sensitivity) if policy else None,
+        "outcome": Trusted(material.labels[f"outcome:{advice.risk}"] if policy else ""),
         "horizon": number(risk.horizon_h, 0) if risk else Trusted(""),
         "risk": hundred(risk.probability) if risk else None,
         "low": hundred(risk.low) if risk else Trusted(""),

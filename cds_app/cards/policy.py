@@ -159,14 +159,14 @@ def _worse(candidate: Candidate, told: Sequence[Decision], policy: Policy, now: 
     lately = [one.points for one in told if one.points is not None and (one is told[-1] or now - one.at < _DAY)]
     if candidate.points is None or not lately:
         return False
-    return candidate.points - max(lately) >= policy.rise_points
+    return candidate.points - max(lately) >= policy.rise_of(candidate.topic)
 
 
 def _lockout_h(candidate: Candidate, shown: Decision, policy: Policy) -> float:
     """Hours of quiet. Something that got better is no news for a day; for the highest tier the least time holds."""
     if candidate.topic == ABSTENTION:
         return policy.abstention_lockout_h
-    own = policy.lockouts_h.get(candidate.topic, policy.lockout_h)
+    own = policy.lockout_of(candidate.topic)
     if candidate.tier < shown.tier:
         return max(own, _DAY / timedelta(hours=1))
     return policy.lockout_h if candidate.tier == HIGHEST_TIER else own
@@ -185,7 +185,7 @@ def _repeats(told: Sequence[Decision], policy: Policy) -> int:
     """
     count = 0
     for before, one in pairwise(told):
-        own_h = policy.lockouts_h.get(one.topic, policy.lockout_h)
+        own_h = policy.lockout_of(one.topic)
         begun_anew = one.at - before.at > timedelta(hours=own_h * (2**count + 1)) and one.topic != ABSTENTION
         count = 0 if begun_anew or one.tier > before.tier else min(count + 1, _DOUBLINGS)
     return count

@@ -153,18 +153,21 @@ def policy() -> None:
 )
 @click.option("--json", "report", type=click.Path(path_type=Path), required=True, help="Report out.")
 @click.option("--svg", "drawing", type=click.Path(path_type=Path), help="Drawing out.")
+@click.option("--keep", is_flag=True, help="Put it in force: into the model's manifest and card.")
 @working("Trying policies")
-def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | None) -> None:
+def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | None, keep: bool) -> None:
     """Find the alert policy that finds most patients of HEAD within a budget of alerts.
 
     Threshold, lockout and rise are swept over whole stays. The choice is made on the calibration patients of the file
     and measured on its test patients: it is printed beside the policy in force.
     """
-    from cds_app.learn import evaluating
+    from cds_app.learn import evaluating, risk_artefact
     from cds_app.learn.heads import HOURLY
 
     found = evaluating.tune(HOURLY[head], data, report, budget, drawing=drawing)
-    _tell({name: found[name] for name in ("budget", "chosen", "live")})
+    if keep:
+        risk_artefact.with_policy(latest(head), found)
+    _tell({name: found[name] for name in ("budget", "chosen", "live") if name in found})
 
 
 def _tell(report: Mapping[str, object]) -> None:

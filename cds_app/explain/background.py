@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cds_app.explain.estimates import RiskEstimate, explained
+from cds_app.explain.estimates import RiskEstimate, estimated
 from cds_app.score.eligibility import MEASUREMENTS, Circumstances, Times, eligible
 from cds_app.score.first_days import first_days
 from cds_app.score.risk import RiskModel
@@ -37,7 +37,7 @@ def estimate_stay(model: RiskModel, situation: Situation) -> RiskEstimate | None
     refused = eligible(model.name, model.limits, who, tracks, WINDOW_H, MEASUREMENTS)
     if refused is not None:
         return RiskEstimate(outcome=refused)
-    return explained(model, seen.then, stay_features(seen.series, seen.stayer)[0])
+    return estimated(model, seen.then, stay_features(seen.series, seen.stayer)[0])
 
 
 def background(models: Mapping[str, RiskModel], situation: Situation) -> dict[str, RiskEstimate]:

@@ -82,7 +82,7 @@ def estimate_risks(
         rows = features(twin, state.tracks, statics_of(situation, admission), hours)
         for name, model in asked.items():
             before = partial(_before, model, situation, state, admission, (instants[1], rows[1]))
-            found[name] = replace(_estimate(model, situation, rows[0]), assumed_stay=admission.assumed, before=before)
+            found[name] = replace(estimated(model, situation, rows[0]), assumed_stay=admission.assumed, before=before)
     return found
 
 
@@ -113,7 +113,8 @@ def _monitored_since(situation: Situation) -> datetime:
     return start
 
 
-def _estimate(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
+def estimated(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> RiskEstimate:
+    """The risk of a row of model input, or that the patient is unlike those that the model was trained on."""
     strange = _strange(model, situation, row)
     return explained(model, situation, row) if strange is None else RiskEstimate(outcome=strange)
 

@@ -166,9 +166,9 @@ def _policy(policy: Figures | None) -> Table | None:
         ("Sensitivity, patients", _share(policy["sensitivity"])),
     ]
     return Table(
-        title="Alert policy that finds most within the budget",
-        note="Simulated over whole stays; chosen on calibration patients, measured on test patients. A proposal for "
-        "governance: what is in force stands in the service definition.",
+        title="Alert policy in force",
+        note="What finds most within the budget, simulated over whole stays: chosen on calibration patients, measured "
+        "on test patients. Cards that rest on this estimate follow it and quote its figures.",
         heads=("", ""),
         rows=tuple(rows),
     )

@@ -91,23 +91,23 @@ def shown(candidates: Candidates, policy: Policy, topic: str) -> Flags:
     first, last = int(hours[0]), int(hours[-1])
     edges = np.searchsorted(hours, np.arange(first, last + 2))
     told = _Told(int(candidates.patient.max()) + 1)
-    own_h = policy.lockouts_h.get(topic, policy.lockout_h)
+    own_h = policy.lockout_of(topic)
     for hour in range(first, last + 1):
         told.forget(hour)
         rows = ready[edges[hour - first] : edges[hour - first + 1]]
-        rows = rows[_news(told, candidates, rows, policy, own_h)]
+        rows = rows[_news(told, candidates, rows, policy, topic)]
         out[rows] = True
         told.tell(candidates.patient[rows], hour, candidates.tier[rows], candidates.points[rows], own_h)
     return out
 
 
-def _news(told: _Told, candidates: Candidates, rows: Ints, policy: Policy, own_h: float) -> Flags:
+def _news(told: _Told, candidates: Candidates, rows: Ints, policy: Policy, topic: str) -> Flags:
     """Whether each row of an hour is to be told: never before, worse, or after the quiet."""
     who, tier = candidates.patient[rows], candidates.tier[rows]
     never = told.tier[who] == NO_CANDIDATE
     worse = tier > told.tier[who]
-    risen = candidates.points[rows] - told.highest(who) >= policy.rise_points
-    over = candidates.hour[rows] - told.at_h[who] >= _quiet_h(told, who, tier, policy, own_h)
+    risen = candidates.points[rows] - told.highest(who) >= policy.rise_of(topic)
+    over = candidates.hour[rows] - told.at_h[who] >= _quiet_h(told, who, tier, policy, policy.lockout_of(topic))
     return np.asarray(never | worse | risen | over)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cds_app.errors import ContentError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
+from cds_app.learn.suspected_units import misplaced, suspected
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, Series, Stayers
 
 DATA_SET = DataSet(
@@ -99,6 +100,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("MechVent", "ventilation", 1, 1),
 )
 _PLACE = {one.name: i for i, one in enumerate(PARAMETERS)}
+_OF_ITS_OWN = frozenset({"fio2", "ventilation"})  # a fraction or percents; a mark
+_PRESSURES = (("SysABP", "MAP"), ("MAP", "DiasABP"), ("NISysABP", "NIMAP"), ("NIMAP", "NIDiasABP"))
 _COLUMNS = ("RecordID", "Time", "Parameter", "Value")
 _WHO = ("Age", "Gender", "Height", "ICUType")
 _OLDEST = 120.0
@@ -158,13 +161,15 @@ def load(path: Path) -> Stays:
     ------
     ContentError
         Naming the column, and the row counted from 0, when one is missing or cannot be read, or when a patient is
-        described twice and differently.
+        described twice and differently; naming the parameter, when its values seem to be in another unit or to be
+        of another measurement.
     """
     frame = _read(path, _COLUMNS)
     record = _numbers(frame, "RecordID", whole=True).astype(np.int64)
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
+    _refuse_units(table)
     who = {name: _described(table, name, len(known)) for name in _WHO}
     return Stays(record=known, stayers=_stayers(who), series=_series(table))
 
@@ -234,6 +239,22 @@ def _hours(frame: pd.DataFrame) -> Floats:
 def _refuse(wrong: NDArray[np.bool_], name: str, what: str) -> None:
     if wrong.any():
         raise ContentError(f"{name} {what} in row {int(np.argmax(wrong))}", field=name)
+
+
+def _refuse_units(table: pd.DataFrame) -> None:
+    """Values that stand alone in Fahrenheit are this data's own and are converted; a parameter in it is refused."""
+    known = table[np.isfinite(table["value"]) & table["name"].isin(_PLACE)]
+    for name, mine in known.groupby("name"):
+        one = PARAMETERS[_PLACE[str(name)]]
+        if one.quantity in _OF_ITS_OWN:
+            continue
+        value = mine["value"].to_numpy(np.float64)
+        if (what := suspected(one.quantity, value, mine["stay"].nunique, (one.low, one.high))) is not None:
+            raise ContentError(f"{name} {what}", field=one.name)
+    for pair in _PRESSURES:
+        higher, lower = (known.loc[known["name"] == name, "value"].to_numpy(np.float64) for name in pair)
+        if misplaced(higher, lower, known.loc[known["name"].isin(pair), "stay"].nunique):
+            raise ContentError(f"{pair[0]} and {pair[1]} seem to be in each other's place", field=pair[0])
 
 
 def _described(table: pd.DataFrame, name: str, stays: int) -> Floats:

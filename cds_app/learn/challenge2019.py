@@ -97,6 +97,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
+_PRESSURES = (("SBP", "MAP"), ("MAP", "DBP"))
 _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 
 NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
@@ -134,7 +135,8 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
         intake.refuse_labels(frame["SepsisLabel"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
-    intake.refuse_units(frame, {one.column: (one.low, one.high) for one in COLUMNS})
+    intake.refuse_units(frame, ((one.column, one.quantity, (one.low, one.high)) for one in COLUMNS))
+    intake.refuse_misplaced(frame, _PRESSURES)
     return _without_artefacts(intake.in_order(frame))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from cds_app.learn.shipped import Shipped
 from cds_app.learn.tradeoff import drawn
 from cds_app.learn.tuning import Stays
 from cds_app.score.population import Reference
-from cds_app.score.risk import Calibration, Tier
+from cds_app.score.risk import AlertPolicy, Calibration
 
 NEEDED = (*KEYS, *VITAL_COLUMNS)
 
@@ -136,7 +135,7 @@ def tune(
     found = {
         **shipped.about(data),
         "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
-        **tuned_of(head, (stays[0], stays[1]), model.tiers, budget),
+        **tuned_of(head, (stays[0], stays[1]), model.policy, budget),
     }
     report.write_bytes(canonical_json(found))
     if drawing is not None:
@@ -157,10 +156,10 @@ def stays_of(head: Head, cohort: Cohort, risk: Floats, reference: Reference | No
     return Stays(course=cohort.course(head.horizon_h), risk=np.where(given, said, np.nan))
 
 
-def tuned_of(head: Head, stays: tuple[Stays, Stays], tiers: Sequence[Tier], budget: float) -> dict[str, Any]:
-    """Sweep of the shipped service's policy: chosen on the first stays, measured on the second."""
-    policy = tuning.shipped_policy()
-    return tuning.tuned(*stays, policy, head.name, tuning.live(tiers, policy, head.name), budget)
+def tuned_of(head: Head, stays: tuple[Stays, Stays], live: AlertPolicy | None, budget: float) -> dict[str, Any]:
+    """Sweep of the alert policy within the shipped service's: chosen on the first stays, measured on the second."""
+    now = None if live is None else tuning.Setting.of(live)
+    return tuning.tuned(*stays, tuning.shipped_policy(), head.name, now, budget)
 
 
 def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np.object_]) -> pd.DataFrame:

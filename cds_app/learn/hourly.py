@@ -140,12 +140,14 @@ def _finished(bench: _Bench, model: Trained, data_sha256: str) -> risk_artefact.
     known = population.fitted(bench.twin, bench.fit.design, bench.held.design)
     reference = Reference.from_json(known)
     tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
-    policy = tuned_of(head, _stays(bench, model, reference), tiers, tuning.BUDGET)
+    policy = tuned_of(head, _stays(bench, model, reference), None, tuning.BUDGET)
     report = {
         **_how(bench, model, data_sha256),
         **_found(bench, model, silenced(head.limits, test.design, risk, reference), plain),
-        "policy": {name: one for name, one in policy.items() if name != "settings"},
-        "population": population.reported(reference, test, np.random.default_rng(bench.recipe.seed)),
+        "policy": {name: policy[name] for name in risk_artefact.POLICY},
+        "population": population.reported(
+            reference, population.Tried.of(test), np.random.default_rng(bench.recipe.seed)
+        ),
     }
     return risk_artefact.Finished(
         twin=bench.twin,

@@ -5,7 +5,7 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import Range, suspected
+from cds_app.learn.suspected_units import Range, misplaced, suspected
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
@@ -100,14 +100,29 @@ def refuse_labels(label: pd.Series[float]) -> None:
     _refuse(~label.isin((0, 1)), "neither 0 nor 1", field=str(label.name))
 
 
-def refuse_units(frame: pd.DataFrame, plausible: Mapping[str, Range]) -> None:
-    """Raise `DataError` for the first column that seems to be in another unit, naming both."""
-    for name, limits in plausible.items():
+def refuse_units(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]]) -> None:
+    """Raise `DataError` for the first column that seems to be in another unit, or to hold something else.
+
+    Parameters
+    ----------
+    columns : iterable of (str, str, tuple of float)
+        Name, the quantity that it should hold, and plausible limits of a value.
+    """
+    for name, quantity, limits in columns:
         if name in frame.columns:
             rows = _some(frame[name])
             values, persons = frame[name].to_numpy()[rows].astype(np.float64), partial(_persons, frame, rows)
-            if (unit := suspected(name, values, persons, limits)) is not None:
-                raise DataError(f"seems to be in {unit}; convert it before, nothing is converted here", field=name)
+            if (what := suspected(quantity, values, persons, limits)) is not None:
+                raise DataError(f"{what}; nothing is converted here", field=name)
+
+
+def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> None:
+    """Raise `DataError` for the first two columns, the higher named first, that seem to be in each other's place."""
+    for higher, lower in pairs:
+        if {higher, lower} <= set(frame.columns):
+            one, other = (frame[name].to_numpy(np.float64, na_value=np.nan) for name in (higher, lower))
+            if misplaced(one, other, frame["pid"].nunique):
+                raise DataError("seem to be in each other's place", field=f"{higher}, {lower}")
 
 
 def _some(column: pd.Series[float]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from cds_app.content import Artefact, canonical_json
-from cds_app.learn import stay_artefact
+from cds_app.learn import population, stay_artefact
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.challenge2012 import DATA_SET, Stays, load, load_outcomes
 from cds_app.learn.challenge2019 import file_sha256
@@ -25,10 +25,13 @@ from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
 from cds_app.learn.measure import groups
 from cds_app.learn.plots import Seen
+from cds_app.learn.rows import shipped_twin
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, Cohort, chosen, refusals, who
 from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
+from cds_app.score.eligibility import stranger
+from cds_app.score.population import Reference
 from cds_app.score.result import Abstained
 from cds_app.score.stay_features import FEATURES, stay_features
 
@@ -58,6 +61,7 @@ class _Made:
     recipe: Recipe
     held: Held
     fitted: Fitted
+    population: tuple[dict[str, Any], dict[str, Any]]
 
     @property
     def risk(self) -> Floats:
@@ -90,9 +94,27 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     cohort = Cohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
     found = held(cohort, grown)
     fitted = found.fitted(cohort.who.iloc[found.stay].reset_index(drop=True), seed)
-    made = _Made(stays=stays, cohort=cohort, recipe=grown, held=found, fitted=fitted)
+    population = known_population(cohort, np.random.default_rng(seed))
+    made = _Made(stays=stays, cohort=cohort, recipe=grown, held=found, fitted=fitted, population=population)
     files = {"sha256": file_sha256(data), "outcomes_sha256": file_sha256(outcomes)}
     return stay_artefact.write(out, _finished(made, files))
+
+
+def known_population(cohort: Cohort, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Whom the measurements of a stay must be like, and whom that refuses.
+
+    Scales, limits and the trial come from disjoint stays: three fifths, one, and one.
+    """
+    part = rng.choice(3, len(cohort.who), p=(0.6, 0.2, 0.2))
+    fit, held, test = (np.flatnonzero(part == k) for k in range(3))
+    known = population.fitted(shipped_twin(), cohort.rows[fit], cohort.rows[held], population.STAY)
+    tried = population.Tried(
+        rows=cohort.rows[test],
+        who=cohort.who.iloc[test].reset_index(drop=True),
+        patient=np.arange(len(test)),
+        label=cohort.truth.died[test],
+    )
+    return known, population.reported(Reference.from_json(known, FEATURES), tried, rng)
 
 
 def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
@@ -103,6 +125,7 @@ def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
         columns=columns,
         calibration=made.fitted.calibration,
         limits=LIMITS,
+        population=made.population[0],
         report=_report(made, files),
         seen=Seen(
             label=made.held.label,
@@ -133,6 +156,7 @@ def _report(made: _Made, files: dict[str, str]) -> dict[str, Any]:
         "tested": f"stays that neither trees nor calibration had seen, in {FOLDS}-fold cross-validation, {REPEATS} "
         "times over: counts are of all repeats together",
         **cross_tested(made.held, cohort.who, made.recipe.seed),
+        "population": made.population[1],
         "test_of_severity_signs": {"auroc": float(roc_auc_score(cohort.truth.died, signs))},
     }
 
@@ -162,9 +186,10 @@ def evaluate(
     shipped = Shipped.of(NAME, artefact)
     model = shipped.model
     stays = load(data)
-    refused = refusals(stays, model.limits)
+    rows = stay_features(stays.series, stays.stayers)
+    refused = _with_strangers(refusals(stays, model.limits), rows, model.population)
     asked = np.array([one is None for one in refused])
-    margin = shipped.margins(stay_features(stays.series, stays.stayers))
+    margin = shipped.margins(rows)
     risk = np.where(asked, model.calibration.probability(margin), np.nan)
     alert = risk >= model.threshold
     _answers(stays, refused, risk, alert).to_parquet(predictions, index=False)
@@ -183,6 +208,19 @@ def evaluate(
         found["interval"] = coverage(told, groups(theirs))
     report.write_bytes(canonical_json(found))
     return found
+
+
+def _with_strangers(
+    refused: Sequence[Abstained | None], rows: NDArray[np.float32], known: Reference | None
+) -> list[Abstained | None]:
+    """And those whose measurements are jointly unlike the ones of training."""
+    if known is None:
+        return list(refused)
+    outside = known.outsiders(rows)
+    return [
+        stranger(NAME, known.leads(row)) if one is None and far else one
+        for one, row, far in zip(refused, rows, outside, strict=True)
+    ]
 
 
 def _answers(stays: Stays, refused: Sequence[Abstained | None], risk: Floats, alert: Flags) -> pd.DataFrame:

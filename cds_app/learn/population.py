@@ -5,9 +5,12 @@ No label is looked at but to report how many of those with the outcome are refus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.learn import joint, shifts
@@ -15,8 +18,9 @@ from cds_app.learn.cohort import Cohort
 from cds_app.learn.head import Flags, Floats, Ints
 from cds_app.learn.measure import groups
 from cds_app.learn.panel import to_scale
-from cds_app.score.features import NAMES, VITALS
+from cds_app.score.features import FEATURES, VITALS, Feature
 from cds_app.score.population import PARTS, Reference
+from cds_app.score.stay_features import FEATURES as STAY_FEATURES
 from cds_app.twin.model import Dynamics, TwinModel
 
 Rows = NDArray[np.float32]
@@ -37,7 +41,59 @@ _INDEPENDENCE = 0.5  # else pressures that contradict each other a little outwei
 _DECIMALS = 5
 
 
-def fitted(twin: TwinModel, fit: Rows, calibrate: Rows) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What of a model's input is compared.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        What a row holds.
+    shown : str
+        Which feature of a quantity: the part of its name behind that of the quantity.
+    vital_signs, labs : tuple of str
+        Quantities.
+    """
+
+    features: Sequence[Feature]
+    shown: str
+    vital_signs: tuple[str, ...]
+    labs: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the features."""
+        return [one.name for one in self.features]
+
+
+HOUR = Compared(features=FEATURES, shown="last", vital_signs=VITALS, labs=LABS)
+STAY = Compared(
+    features=STAY_FEATURES,
+    shown="mean_stay",
+    vital_signs=("heart_rate", "resp_rate", "body_temp", "sbp", "dbp", "map"),
+    labs=(
+        *("urea_nitrogen", "creatinine", "glucose", "sodium", "potassium", "bicarbonate", "magnesium"),
+        *("hematocrit", "wbc", "platelets", "ph", "pco2", "gcs_total"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Rows of patients that neither a reference nor its limits come from: (rows, features), a frame, twice (rows,)."""
+
+    rows: Rows
+    who: pd.DataFrame
+    patient: Ints
+    label: Ints
+
+    @classmethod
+    def of(cls, test: Cohort) -> Tried:
+        """All of a cohort."""
+        return cls(rows=test.design, who=test.frame, patient=test.truth.patient, label=test.truth.label)
+
+
+def fitted(twin: TwinModel, fit: Rows, calibrate: Rows, compared: Compared = HOUR) -> dict[str, Any]:
     """What ``population.json`` holds.
 
     Parameters
@@ -46,15 +102,21 @@ def fitted(twin: TwinModel, fit: Rows, calibrate: Rows) -> dict[str, Any]:
         Says which quantities are logarithmic.
     fit, calibrate : ndarray of float32, shape (rows, len(FEATURES))
         Of different patients: scales and correlation come from the first, limits from the second.
+    compared : Compared
+        What of a row is compared.
     """
-    found = (*(_feature(twin, quantity, fit) for quantity in (*VITALS, *LABS)), _entry("age_years", None, fit))
+    measured = (*compared.vital_signs, *compared.labs)
+    found = (
+        *(_feature(twin, compared, one, fit) for one in measured),
+        _entry("age_years", None, _column(compared, "age_years", fit)),
+    )
     features = [one for one in found if one is not None]
     apart = np.eye(len(features))
     alone = {"features": features, "correlation": apart.tolist(), "limits": dict.fromkeys(PARTS, ())}
-    correlation, _ = joint.correlation(Reference.from_json(alone).standardised(fit))
+    correlation, _ = joint.correlation(Reference.from_json(alone, compared.features).standardised(fit))
     shrunk = (1.0 - _INDEPENDENCE) * correlation + _INDEPENDENCE * apart
     content = {**alone, "correlation": np.round(shrunk, _DECIMALS).tolist()}
-    reference = Reference.from_json(content)
+    reference = Reference.from_json(content, compared.features)
     distances, known = reference.distances(calibrate), reference.known(calibrate)
     members = (reference.vital_signs, len(features))
     found_limits = {part: limits(distances[:, i], known[:, i], members[i]) for i, part in enumerate(PARTS)}
@@ -93,30 +155,29 @@ def _usual(known: Ints) -> tuple[Floats, Floats]:
     return 1.0 - variance, np.sqrt(variance)
 
 
-def reported(reference: Reference, test: Cohort, rng: np.random.Generator) -> dict[str, Any]:
+def reported(reference: Reference, test: Tried, rng: np.random.Generator) -> dict[str, Any]:
     """Share of test patients' rows refused, by group, and of rows that were made to be none of theirs.
 
     Parameters
     ----------
     reference : Reference
-    test : Cohort
-        Patients that neither the reference nor its limits come from.
+    test : Tried
     rng : Generator
         Draws the rows that are shifted.
     """
-    refused = reference.outsiders(test.design)
+    refused = reference.outsiders(test.rows)
     everybody = np.ones(len(refused), bool)
-    by_group = groups(test.frame)
+    by_group = groups(test.who)
     return {
         "refused_of_own": REFUSED_OF_OWN,
         "quantities": list(reference.quantities),
         "overall": _share(refused, everybody),
-        "patients_ever": _share(np.bincount(test.truth.patient, refused) > 0, _there(test.truth.patient)),
-        "with_outcome": _share(refused, test.truth.label > 0),
+        "patients_ever": _share(np.bincount(test.patient, refused) > 0, _there(test.patient)),
+        "with_outcome": _share(refused, test.label > 0),
         **{f"by_{kind}": {name: _share(refused, mine) for name, mine in by_group[kind].items()} for kind in by_group},
         "shifted": {
             name: _share(reference.outsiders(rows), np.ones(len(rows), bool))
-            for name, rows in shifts.shifted(reference, test.design, rng)
+            for name, rows in shifts.shifted(reference, test.rows, rng)
         },
     }
 
@@ -130,14 +191,18 @@ def _share(refused: Flags, mine: Flags) -> dict[str, Any]:
     return {"of": int(mine.sum()), "refused": float(refused[mine].mean()) if mine.any() else None}
 
 
-def _feature(twin: TwinModel, quantity: str, rows: Rows) -> dict[str, Any] | None:
-    dynamics = twin.dynamics[quantity]
-    return _entry(f"{quantity}_last", dynamics if dynamics.transform == "log" else None, rows)
+def _column(compared: Compared, feature: str, rows: Rows) -> Floats:
+    return rows[:, compared.names.index(feature)].astype(np.float64)
 
 
-def _entry(feature: str, logarithmic: Dynamics | None, rows: Rows) -> dict[str, Any] | None:
+def _feature(twin: TwinModel, compared: Compared, quantity: str, rows: Rows) -> dict[str, Any] | None:
+    name, dynamics = f"{quantity}_{compared.shown}", twin.dynamics.get(quantity)
+    logarithmic = dynamics if dynamics is not None and dynamics.transform == "log" else None
+    return _entry(name, logarithmic, _column(compared, name, rows))
+
+
+def _entry(feature: str, logarithmic: Dynamics | None, value: Floats) -> dict[str, Any] | None:
     """Scale of one feature; None where it never varies, or was never measured."""
-    value = rows[:, NAMES.index(feature)].astype(np.float64)
     scaled = value[np.isfinite(value)]
     if logarithmic is not None:
         scaled = to_scale(logarithmic, scaled)

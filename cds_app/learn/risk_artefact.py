@@ -12,6 +12,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, content_root, write_manifest
+from cds_app.learn import tuning
 from cds_app.learn.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.head import Floats, Head, Ints, Outcome
 from cds_app.learn.measure import alert_figures
@@ -26,6 +27,8 @@ from cds_app.twin.state import Track, track_of
 _GOLDEN = 6
 _HOURS = np.arange(1.0, 21.0)
 _DECIMALS = 7
+REPORT = "training.json"
+POLICY = ("budget", "chosen", "frontier")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
         "golden.json": golden(made.twin, made.booster, made.columns),
         "baseline.json": made.baseline,
         POPULATION: made.population,
-        "training.json": made.report,
+        REPORT: made.report,
     }
     manifest = _manifest(head, made, tuple(FEATURES[i] for i in made.columns))
     return save(out, made.booster, contents, manifest, made.seen)
@@ -96,6 +99,16 @@ def save(
     artefact = write_manifest(out, manifest)
     Shelf(content_root()).write(artefact)
     return artefact
+
+
+def with_policy(artefact: Artefact, found: Mapping[str, Any]) -> Artefact:
+    """Put the alert policy that `tuning.tuned` chose in force: in manifest, training report and card."""
+    report = artefact.read_json(REPORT)
+    policy = {name: found[name] for name in POLICY}
+    (artefact.root / REPORT).write_bytes(canonical_json({**report, "policy": policy}))
+    kept = write_manifest(artefact.root, {**artefact.manifest, "policy": tuning.quoted(found)})
+    Shelf(content_root()).write(kept)
+    return kept
 
 
 def curves(calibration: Calibration) -> dict[str, list[float]]:

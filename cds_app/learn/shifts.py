@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.learn.challenge2019 import COLUMNS
-from cds_app.score.features import NAMES
 from cds_app.score.population import Reference
 
 Rows = NDArray[np.float32]
@@ -22,7 +21,7 @@ _PLAUSIBLE = {one.quantity: (one.low, one.high) for one in COLUMNS}
 _ALIKE = (("heart_rate", "sbp"), ("map", "dbp"), ("hemoglobin", "wbc"), ("glucose", "platelets"))
 NEONATE: Mapping[str, float] = {"heart_rate": 150.0, "resp_rate": 50.0, "map": 40.0, "sbp": 60.0}
 ATHLETE: Mapping[str, float] = {
-    "age_years": 25.0, "heart_rate": 45.0, "resp_rate": 12.0, "spo2": 99.0, "body_temp": 36.6, "sbp": 118.0,
+    "age": 25.0, "heart_rate": 45.0, "resp_rate": 12.0, "spo2": 99.0, "body_temp": 36.6, "sbp": 118.0,
     "map": 86.0, "dbp": 70.0, "urea_nitrogen": 14.0, "creatinine": 0.9, "glucose": 88.0, "potassium": 4.2,
     "chloride": 103.0, "bicarbonate": 25.0, "calcium": 9.4, "magnesium": 2.0, "phosphate": 3.4, "hemoglobin": 15.0,
     "hematocrit": 45.0, "wbc": 6.0, "platelets": 250.0, "ph": 7.4, "pco2": 40.0,
@@ -40,37 +39,42 @@ def shifted(reference: Reference, rows: Rows, rng: np.random.Generator) -> Itera
         Of test patients.
     """
     for name, (needs, shift) in SHIFTS.items():
-        able = np.flatnonzero(np.isfinite(rows[:, [_place(one) for one in needs]]).all(axis=1))
+        needed = [_place(reference, one) for one in needs if one in reference.quantities]
+        able = np.flatnonzero(np.isfinite(rows[:, needed]).all(axis=1))
         drawn = np.sort(rng.permutation(able)[:_ROWS])
         yield name, shift(reference, rows[drawn].copy(), rng)
 
 
-def _place(quantity: str) -> int:
-    return NAMES.index(quantity if quantity == "age_years" else f"{quantity}_last")
+def _place(reference: Reference, quantity: str) -> int:
+    """Where a row holds a quantity that the reference compares."""
+    return int(reference.columns[reference.quantities.index(quantity)])
 
 
-def _other_unit(to_wrong: Mapping[str, tuple[float, float]], _: Reference, rows: Rows, __: np.random.Generator) -> Rows:
+def _other_unit(
+    to_wrong: Mapping[str, tuple[float, float]], reference: Reference, rows: Rows, _: np.random.Generator
+) -> Rows:
     """Values times and plus something, kept inside the plausible limits: outside of them they would be dropped."""
     for quantity, (factor, offset) in to_wrong.items():
-        low, high = _PLAUSIBLE[quantity]
-        rows[:, _place(quantity)] = np.clip(rows[:, _place(quantity)] * factor + offset, low, high)
+        (low, high), at = _PLAUSIBLE[quantity], _place(reference, quantity)
+        rows[:, at] = np.clip(rows[:, at] * factor + offset, low, high)
     return rows
 
 
-def _as_measured(values: Mapping[str, float], _: Reference, rows: Rows, __: np.random.Generator) -> Rows:
+def _as_measured(values: Mapping[str, float], reference: Reference, rows: Rows, _: np.random.Generator) -> Rows:
     """Someone else's vital signs, and someone else's laboratory values where any were known."""
-    for quantity, value in values.items():
-        column = rows[:, _place(quantity)]
-        column[np.isfinite(column)] = value
+    for quantity in values.keys() & set(reference.quantities):
+        column = rows[:, _place(reference, quantity)]
+        column[np.isfinite(column)] = values[quantity]
     return rows
 
 
-def _swapped(_: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
+def _swapped(reference: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
     """Two measurements in each other's place, where both are known."""
-    pair = rng.integers(len(_ALIKE), size=len(rows))
-    for i, (one, other) in enumerate(_ALIKE):
-        mine = pair == i
-        rows[np.ix_(mine, [_place(one), _place(other)])] = rows[np.ix_(mine, [_place(other), _place(one)])]
+    pairs = [one for one in _ALIKE if {*one} <= set(reference.quantities)]
+    pair = rng.integers(len(pairs), size=len(rows))
+    for i, (one, other) in enumerate(pairs):
+        mine, here = pair == i, [_place(reference, one), _place(reference, other)]
+        rows[np.ix_(mine, here)] = rows[np.ix_(mine, here[::-1])]
     return rows
 
 

@@ -17,6 +17,7 @@ from cds_app.learn.challenge2012 import DATA_SET
 from cds_app.learn.head import Words
 from cds_app.learn.plots import Seen
 from cds_app.score.eligibility import Limits
+from cds_app.score.population import FILE as POPULATION
 from cds_app.score.risk import Calibration
 from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
 
@@ -57,6 +58,8 @@ class Finished:
         The trees and which of `FEATURES` they read.
     limits : Limits
         For whom the service may ask.
+    population : mapping
+        Whom the measurements must be like (`score.population.Reference`), as JSON.
     report : mapping
         What training found.
     seen : Seen
@@ -67,6 +70,7 @@ class Finished:
     columns: Ints
     calibration: Calibration
     limits: Limits
+    population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
 
@@ -97,7 +101,8 @@ def write(out: Path, made: Finished) -> Artefact:
     contents = {
         "calibration.json": risk_artefact.curves(made.calibration),
         "golden.json": risk_artefact.golden_of(made.booster, _invented()[:, made.columns]),
-        "training.json": report,
+        POPULATION: made.population,
+        risk_artefact.REPORT: report,
     }
     return risk_artefact.save(out, made.booster, contents, manifest, made.seen)
 

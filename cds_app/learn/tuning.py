@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any
 
@@ -17,7 +17,7 @@ from cds_app.content import content_root
 from cds_app.learn.alert_policy import NO_CANDIDATE, Candidates, shown
 from cds_app.learn.burden import Course, burden
 from cds_app.learn.resampling import Resamples, interval
-from cds_app.score.risk import Tier
+from cds_app.score.risk import AlertPolicy
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -26,6 +26,7 @@ BUDGET = 20.0  # alerts per 100 patient-days
 _SERVICE = "twinline-patient-view"
 _ALERTED = np.geomspace(0.003, 0.3, 14)  # shares of hours at or above the thresholds that are tried
 _LOCKOUTS_H = (4.0, 8.0, 12.0, 24.0)
+_SHIFT_H = 8.0
 _RISES = (5.0, 10.0, 20.0, 100.0)  # points of 100; the last never
 _SEED = 2019
 _FIGURES = {
@@ -39,11 +40,16 @@ _FIGURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is swept: least risk that may interrupt, quiet after a card, rise that breaks the quiet."""
+    """What is swept: least risk that makes a card, quiet after a card, rise that breaks the quiet."""
 
     threshold: float
     lockout_h: float
     rise_points: float
+
+    @classmethod
+    def of(cls, policy: AlertPolicy) -> Setting:
+        """What is in force."""
+        return cls(**{one.name: getattr(policy, one.name) for one in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +102,9 @@ def shipped_policy() -> Policy:
     return parse_service(json.loads(file.read_text("utf-8")), folder=_SERVICE).policy
 
 
-def live(tiers: Sequence[Tier], policy: Policy, topic: str) -> Setting:
-    """What is in force: a risk interrupts from its second tier on, or from its only one."""
-    return Setting(
-        threshold=tiers[min(1, len(tiers) - 1)].lowest,
-        lockout_h=policy.lockouts_h.get(topic, policy.lockout_h),
-        rise_points=policy.rise_points,
-    )
-
-
-def tuned(calibrate: Stays, test: Stays, policy: Policy, topic: str, now: Setting, budget: float) -> dict[str, Any]:
+def tuned(
+    calibrate: Stays, test: Stays, policy: Policy, topic: str, now: Setting | None, budget: float
+) -> dict[str, Any]:
     """Sweep on calibration patients, choose within the budget, measure on test patients.
 
     Parameters
@@ -115,8 +114,8 @@ def tuned(calibrate: Stays, test: Stays, policy: Policy, topic: str, now: Settin
     policy : Policy
         Of the service; what is not swept stays as it is.
     topic : str
-    now : Setting
-        What is in force; is among those tried.
+    now : Setting or None
+        What is in force, where something is: measured beside the choice.
     budget : float
         Alerts per 100 patient-days.
 
@@ -124,9 +123,10 @@ def tuned(calibrate: Stays, test: Stays, policy: Policy, topic: str, now: Settin
     -------
     dict
         ``chosen`` (setting, ``within_budget``, figures on test patients with 95 % intervals, figures on calibration
-        patients), ``live`` on test patients, ``frontier`` and all ``settings`` on calibration patients.
+        patients), ``live`` (where something is in force) on test patients, ``frontier`` and all ``settings`` on
+        calibration patients.
     """
-    points = sweep(calibrate, policy, topic, [now, *grid(calibrate.risk)])
+    points = sweep(calibrate, policy, topic, grid(calibrate))
     best = chosen(points, budget)
     return {
         "budget": budget,
@@ -135,19 +135,21 @@ def tuned(calibrate: Stays, test: Stays, policy: Policy, topic: str, now: Settin
             "within_budget": best.figure("alerts_per_100_patient_days") <= budget,
             "on_calibration_patients": dict(best.figures),
         },
-        "live": _measured(test, now, policy, topic),
+        **({} if now is None else {"live": _measured(test, now, policy, topic)}),
         "frontier": [one.as_json() for one in frontier(points)],
         "settings": [one.as_json() for one in points],
     }
 
 
-def grid(risk: Floats) -> list[Setting]:
-    """Every combination that is tried."""
-    known = risk[np.isfinite(risk)]
+def grid(stays: Stays) -> list[Setting]:
+    """Every combination that is tried; a warning is not kept quiet for longer than it looks ahead, or a shift."""
+    known = stays.risk[np.isfinite(stays.risk)]
+    longest = max(_SHIFT_H, stays.course.horizon_h)
+    lockouts = [one for one in _LOCKOUTS_H if one <= longest]
     thresholds = np.unique(np.quantile(known, 1.0 - _ALERTED)) if len(known) else np.empty(0)
     return [
         Setting(threshold=float(threshold), lockout_h=lockout_h, rise_points=rise)
-        for threshold, lockout_h, rise in product(thresholds, _LOCKOUTS_H, _RISES)
+        for threshold, lockout_h, rise in product(thresholds, lockouts, _RISES)
     ]
 
 
@@ -205,7 +207,12 @@ def _figures(stays: Stays, setting: Setting, policy: Policy, topic: str, drawn: 
 
 def _policy_of(setting: Setting, policy: Policy) -> Policy:
     return policy.model_copy(
-        update={"lockout_h": setting.lockout_h, "lockouts_h": {}, "rise_points": setting.rise_points}
+        update={
+            "lockout_h": setting.lockout_h,
+            "rise_points": setting.rise_points,
+            "lockouts_h": {},
+            "rises_points": {},
+        }
     )
 
 

@@ -57,7 +57,7 @@ class NamedTier(Protocol):
 
 
 class TieredRisk(Protocol):
-    """A risk, as far as rules need it: the tier reached, and all tiers, lowest first."""
+    """A risk, as far as rules need it: the tier reached, all tiers, lowest first, and whether it is due."""
 
     @property
     def tier(self) -> str | None:
@@ -67,6 +67,11 @@ class TieredRisk(Protocol):
     @property
     def tiers(self) -> Sequence[NamedTier]:
         """All tiers, lowest first."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """Whether its alert policy makes a card of it."""
         ...
 
 
@@ -240,6 +245,8 @@ def _on_riskrule(rule: RiskRule, view: View) -> Verdict:
     risk = view.risks.get(rule.risk)
     if risk is None or isinstance(risk, Abstained):
         return _unknown(f"{rule.risk} risk")
+    if rule.tier_at_least == "due":
+        return Verdict(holds=risk.due)
     names = [tier.name for tier in risk.tiers]
     reached = 0 if risk.tier is None else names.index(risk.tier) + 1
     return Verdict(holds=reached >= rule.tier_at_least)

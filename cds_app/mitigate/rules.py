@@ -86,10 +86,10 @@ class ScorePart(Content):
 
 
 class RiskRule(Content):
-    """A learned risk is in a tier or above it."""
+    """A learned risk is in a tier or above it, or at or above what its alert policy makes a card of."""
 
     risk: str
-    tier_at_least: PositiveInt
+    tier_at_least: PositiveInt | Literal["due"]
 
 
 class Problem(Content):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cds_app.errors import ContentError
 from cds_app.score.deviation import decomposed
-from cds_app.score.features import FEATURES, VITALS
+from cds_app.score.features import FEATURES, VITALS, Feature
 
 FILE = "population.json"
 PARTS = ("vital_signs", "everything")
@@ -37,7 +37,7 @@ class Reference:
     quantities : tuple of str
         What is compared, vital signs first: measurements and ``age``.
     columns : ndarray of int64, shape (quantities,)
-        Where their last values are in a row of `score.features.features`.
+        Where they are in a row of the model's input: last values, or means of a whole stay.
     least : ndarray of float64, shape (quantities,)
         Values on a logarithmic scale count as at least this, in the canonical unit; NaN where the scale is the unit's.
     on_log : ndarray of int64
@@ -64,15 +64,21 @@ class Reference:
     limits: Floats
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Reference:
+    def from_json(cls, content: Mapping[str, Any], known: Sequence[Feature] = FEATURES) -> Reference:
         """Read what training wrote.
+
+        Parameters
+        ----------
+        content : mapping
+        known : sequence of Feature
+            What a row of the model's input holds.
 
         Raises
         ------
         ContentError
             If a part is missing, a feature unknown, or the correlation not that of these features.
         """
-        place = {one.name: i for i, one in enumerate(FEATURES)}
+        place = {one.name: i for i, one in enumerate(known)}
         try:
             entries = content["features"]
             columns = np.array([place[one["feature"]] for one in entries], np.int64)
@@ -84,7 +90,7 @@ class Reference:
             np.linalg.cholesky(correlation)
         except (KeyError, TypeError, ValueError, np.linalg.LinAlgError) as error:
             raise ContentError("the population is incomplete", field=FILE) from error
-        quantities = tuple(FEATURES[i].quantity for i in columns)
+        quantities = tuple(known[i].quantity for i in columns)
         return cls(
             quantities=quantities,
             columns=columns,
@@ -99,7 +105,7 @@ class Reference:
         )
 
     def standardised(self, rows: NDArray[np.float32]) -> Floats:
-        """Last values of one or many rows in standard deviations from the mean; NaN where not known."""
+        """Values of one or many rows in standard deviations from the mean; NaN where not known."""
         apart = rows[..., self.columns].astype(np.float64)
         on_log = self.on_log
         apart[..., on_log] = np.log(np.maximum(apart[..., on_log], self.least[on_log]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,34 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy:
+    """When a risk may make a card by itself: chosen within a budget of alerts, measured on test patients.
+
+    Parameters
+    ----------
+    threshold : float
+        Least probability.
+    lockout_h : float
+        Quiet after a card.
+    rise_points : float
+        A rise, in points of 100, that breaks the quiet.
+    ppv, sensitivity : float
+        Of patients: part of those alerted who had the outcome, and of those with it who were alerted before.
+    """
+
+    threshold: float
+    lockout_h: float
+    rise_points: float
+    ppv: float
+    sensitivity: float
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> AlertPolicy:
+        """From a manifest, which says more of it."""
+        return cls(**{one.name: float(content[one.name]) for one in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
     """What the model says of one instant.
 
@@ -78,6 +106,8 @@ class Risk:
         All tiers, lowest first.
     horizon_h : float
         0 where it is the rest of the stay.
+    policy : AlertPolicy or None
+        None where no card may rest on it alone.
     model_name, model_version, model_sha256 : str
     """
 
@@ -93,11 +123,17 @@ class Risk:
     model_name: str
     model_version: str
     model_sha256: str
+    policy: AlertPolicy | None = None
 
     @property
     def alert(self) -> bool:
         """Whether the probability reaches the threshold."""
         return self.probability >= self.threshold
+
+    @property
+    def due(self) -> bool:
+        """Whether the alert policy makes a card of it."""
+        return self.policy is not None and self.probability >= self.policy.threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +199,11 @@ class RiskModel:
     limits : Limits
         For whom the model may be asked.
     population : Reference or None
-        Whom its measurements must be like; None of a model of whole stays.
+        Whom its measurements must be like; None of a model that was made in a test.
     modifiable : frozenset of str
         Quantities that treatment can move within hours.
+    policy : AlertPolicy or None
+        None of a model that may raise no card.
     """
 
     name: str
@@ -184,6 +222,7 @@ class RiskModel:
     golden: Mapping[str, Any]
     population: Reference | None = None
     modifiable: frozenset[str] = frozenset()
+    policy: AlertPolicy | None = None
 
     @classmethod
     def from_artefact(cls, artefact: Artefact) -> RiskModel:
@@ -228,6 +267,7 @@ class RiskModel:
             golden=golden,
             modifiable=frozenset(about.get("about", {}).get("modifiable", ())),
             population=_population(artefact),
+            policy=AlertPolicy.from_json(about["policy"]) if "policy" in about else None,
         )
 
     def predict(self, row: NDArray[np.float32]) -> Risk:
@@ -261,6 +301,7 @@ class RiskModel:
             model_name=self.name,
             model_version=self.version,
             model_sha256=self.sha256,
+            policy=self.policy,
         )
 
     def contributions(self, row: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
@@ -300,11 +341,11 @@ class RiskModel:
                 raise ContentError("contributions do not add up to the margin", field="golden.rows")
 
 
-def _population(artefact: Artefact) -> Reference | None:
-    """Whom the measurements must be like; models of whole stays have no such reference yet."""
-    if artefact.manifest.get("features_of") == "stay":
-        return None
-    return Reference.from_json(artefact.read_json(POPULATION))
+def _population(artefact: Artefact) -> Reference:
+    """Whom the measurements must be like."""
+    return Reference.from_json(
+        artefact.read_json(POPULATION), FEATURES_OF[artefact.manifest.get("features_of", "hour")]
+    )
 
 
 @lru_cache(maxsize=_MODELS)

@@ -135,7 +135,7 @@ class Listening:
         """What an answer to a card changes."""
         until = quiet_until(shown, answer, service.policy, service.snooze_h)
         hours = None if until is None else (until - answer.received) / timedelta(hours=1)
-        rise = None if shown.points is None else service.policy.rise_points
+        rise = None if shown.points is None else service.policy.rise_of(shown.topic)
         said = {"hours": None if hours is None else number(hours, 0), "rise": None if rise is None else number(rise, 0)}
         return Effect(
             card=shown.id,

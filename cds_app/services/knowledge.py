@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import DictLoader, Environment, TemplateError
 
-from cds_app.cards.definition import ServiceDefinition, parse_reasons, parse_service
+from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
 from cds_app.cards.doses import dose_topics
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.policy import ABSTENTION
@@ -33,7 +33,7 @@ from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
 from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk import AlertPolicy, RiskModel
 from cds_app.services.learned import Learned, load_learned
 from cds_app.services.pharmacology import load_drugs, pins_of
 from cds_app.simulate.drugs import Drug
@@ -169,6 +169,8 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     quantities = {one.quantity for one in ontology.variables.values()}
     _check_names(services, quantities, catalogue)
     _check_labels(labels, quantities, learned.models)
+    about = {name: one for name, topic in catalogue.topics.items() if (one := risk_of(topic))}
+    services = _with_alert_policies(services, about, learned)
     drugs = load_drugs(_drug_versions(services), root)
     _check_drugs(services, drugs, ontology)
     return Knowledge(
@@ -178,7 +180,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         learned=learned,
         catalogue=catalogue,
         order_checks=load_order_checks(found["order_checks"], ontology, genes, scores=NAMES),
-        risk_of={name: about for name, topic in catalogue.topics.items() if (about := risk_of(topic))},
+        risk_of=about,
         services=services,
         templates=templates,
         labels=labels,
@@ -232,11 +234,45 @@ def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str]
             ("asked_first", policy.asked_first, quantities),
             ("precedence", policy.precedence, topics),
             ("lockouts_h", tuple(policy.lockouts_h), topics),
+            ("rises_points", tuple(policy.rises_points), topics),
             ("gives_way", (*policy.gives_way, *chain(*policy.gives_way.values())), topics),
         ):
             if strangers := [name for name in names if name not in known]:
                 said = f"policy.{field}: unknown {', '.join(strangers)}"
                 raise ContentError(f"hooks/{service.id}/service.json: {said}", field=f"policy.{field}")
+
+
+def _with_alert_policies(
+    services: Mapping[str, ServiceDefinition], about: Mapping[str, str], learned: Learned
+) -> dict[str, ServiceDefinition]:
+    """Services whose topics, where a learned risk may raise them, are quiet for as long as its manifest says.
+
+    Raises
+    ------
+    ContentError
+        If a service says otherwise: what cards quote was measured with the manifest's policy.
+    """
+    own: dict[str, AlertPolicy] = {
+        topic: policy
+        for topic, name in about.items()
+        if name in learned.models and (policy := learned.models[name].policy)
+    }
+    for service in services.values():
+        if taken := sorted({*service.policy.lockouts_h, *service.policy.rises_points} & about.keys()):
+            said = f"policy: the model's manifest says how long {taken[0]} is quiet"
+            raise ContentError(f"hooks/{service.id}/service.json: {said}", field="policy.lockouts_h")
+    chosen = {
+        "lockouts_h": {topic: one.lockout_h for topic, one in own.items()},
+        "rises_points": {topic: one.rise_points for topic, one in own.items()},
+    }
+    return {
+        name: service.model_copy(update={"policy": _merged(service.policy, chosen)})
+        for name, service in services.items()
+    }
+
+
+def _merged(policy: Policy, chosen: Mapping[str, Mapping[str, float]]) -> Policy:
+    return policy.model_copy(update={name: {**getattr(policy, name), **values} for name, values in chosen.items()})
 
 
 def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mapping[str, RiskModel]) -> None:

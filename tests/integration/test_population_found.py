@@ -33,7 +33,7 @@ def report() -> dict[str, Any]:
     parts = [frame[in_part(frame["pid"], part, cuts)] for part in ("fit", "calibrate", "test")]
     fit, held, test = (Cohort.of(SEPSIS, twin, one.reset_index(drop=True)) for one in parts)
     reference = Reference.from_json(population.fitted(twin, fit.design, held.design))
-    return population.reported(reference, test, np.random.default_rng(7))
+    return population.reported(reference, population.Tried.of(test), np.random.default_rng(7))
 
 
 def test_few_of_the_models_own_patients_are_refused(report: dict[str, Any]) -> None:

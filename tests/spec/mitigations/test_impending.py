@@ -34,6 +34,11 @@ class Tiered:
     tier: str | None
     tiers: Sequence[Named] = (Named("watch"), Named("high"))
 
+    @property
+    def due(self) -> bool:
+        """The alert policy of this one begins where its tiers do."""
+        return self.tier is not None
+
 
 def vital_signs(**other: float) -> list[Fact]:
     usual = {"resp_rate": 16, "spo2": 97, "sbp": 120, "map": 85, "heart_rate": 75, "body_temp": 37.0, "o2_flow": 0}

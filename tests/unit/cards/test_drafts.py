@@ -169,20 +169,20 @@ def test_that_a_state_is_there_already_is_no_missing_estimate(ask: Ask) -> None:
 
 def test_an_impending_state_is_a_card_of_its_topic_with_what_such_alerts_were_worth(ask: Ask) -> None:
     """Pressure that was below 65 mmHg in two of three hours, and is not just now."""
-    hours = range(12, -1, -1)
-    pressure = [observation("map", 62.0 if hour % 3 else 66.0, FROZEN - timedelta(hours=hour)) for hour in hours]
-    others = {**QUIET, "sbp": 94.0, "dbp": 50.0}
+    hours = range(24, -1, -1)
+    pressure = [observation("map", 60.0 if hour % 3 else 66.0, FROZEN - timedelta(hours=hour)) for hour in hours]
+    others = {**QUIET, "sbp": 91.0, "dbp": 46.0}
     del others["map"]
-    body = call(patient(), stay(FROZEN - timedelta(hours=30)), *pressure, *course(FROZEN, others, others, 12))
+    body = call(patient(), stay(FROZEN - timedelta(hours=30)), *pressure, *course(FROZEN, others, others, 24))
     (card,) = [one for one in ask(body) if one["source"]["topic"]["code"] == "hypotension"]
     assert card["indicator"] == "info"
     assert card["summary"].startswith("Raised risk of low blood pressure: ")
     assert " in 100 in next 4 h" in card["summary"]
     assert "Consider the cause first" in card["detail"]
-    worth = artefact("hypotension", "1.0.0").manifest["tiers"][0]
-    patients, hours_right = worth["of_100"], round(100 * worth["ppv"])
-    assert f"Of 100 test patients with an alert like this, {patients} had low blood pressure" in card["detail"]
-    assert f"of 100 such hours, {hours_right} had it within 4 h" in card["detail"]
+    worth = artefact("hypotension", "1.0.0").manifest["policy"]
+    right, found = (round(100 * worth[name]) for name in ("ppv", "sensitivity"))
+    assert f"Of 100 test patients with an alert like this, {right} had low blood pressure" in card["detail"]
+    assert f"of 100 with it, {found} were alerted before" in card["detail"]
 
 
 def background_of(card: dict[str, Any]) -> list[dict[str, Any]]:

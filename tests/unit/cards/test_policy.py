@@ -213,6 +213,13 @@ def test_a_topic_may_have_a_lockout_of_its_own_short_of_the_highest_tier() -> No
     assert judged([shown(8, topic="aki", tier=3)], ready("aki", 3), policy=policy) == [Suppression.NONE]
 
 
+def test_a_topic_may_have_a_rise_of_its_own() -> None:
+    policy = POLICY.model_copy(update={"rises_points": {"aki": 20.0}})
+    told: list[Decision | Feedback] = [replace(shown(1, topic="aki"), points=30.0)]
+    for points, expected in ((49.9, Suppression.LOCKOUT), (50.0, Suppression.NONE)):
+        assert judged(told, replace(ready("aki", 2), points=points), policy=policy) == [expected]
+
+
 YIELDING = POLICY.model_copy(update={"gives_way": {"news2": ("hypoxia", "sepsis")}})
 NEWS2 = ready("news2", 3, "spo2", "resp_rate")
 HYPOXIA = ready("hypoxia", 3, "spo2")

@@ -89,5 +89,26 @@ def test_without_a_basis_the_reason_is_named(
     assert found.reasons == ()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"heart_rate": 150.0, "resp_rate": 50.0, "map": 40.0, "sbp": 60.0, "dbp": 30.0},  # a newborn's
+        {"body_temp": 45.0},  # as high as a value may be
+        {"sbp": 30.0, "map": 20.0},
+    ],
+)
+def test_no_number_for_a_stay_whose_measurements_are_jointly_unlike_those_of_training(
+    knowledge: Knowledge, wrong: dict[str, float]
+) -> None:
+    hours = range(0, 60, 4)
+    facts = [measured(name, value, float(hour)) for hour in hours for name, value in (USUAL | wrong).items()]
+    found = asked(knowledge, chart(knowledge, stay(hours=60, text=UNIT), *facts))
+    assert found is not None
+    assert isinstance(found.outcome, Abstained)
+    (reason,) = found.outcome.reasons
+    assert (reason.name, reason.why) == ("outside-population", "out-of-population")
+    assert found.reasons == ()
+
+
 def test_no_topic_can_raise_a_card_on_it(knowledge: Knowledge) -> None:
     assert not set(knowledge.background) & {*knowledge.risks, *knowledge.risk_of.values()}

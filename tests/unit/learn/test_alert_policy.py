@@ -76,7 +76,7 @@ def _stays(rng: np.random.Generator, stays: int) -> Candidates:
 )
 def test_many_stays_are_judged_as_one(lockout_h: float, own_h: float, rise_points: float, min_tier: int) -> None:
     candidates = _stays(np.random.default_rng(int(8 * lockout_h)), 12)
-    policy = _policy(lockout_h, own_h, rise_points, min_tier)
+    policy = _policy(lockout_h, own_h, 50.0, min_tier).model_copy(update={"rises_points": {"sepsis": rise_points}})
     found = shown(candidates, policy, "sepsis")
     assert found.tolist() == _one_by_one(candidates, policy)
     assert 0 < found.sum() < len(found)

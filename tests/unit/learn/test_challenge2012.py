@@ -86,6 +86,33 @@ def test_a_patient_described_twice_and_differently_is_refused(save: Save) -> Non
         load(save(frame(*stay(1), (1, "00:00", "Age", 71.0))))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("Temp", 98.6, "Temp seems to be in degrees Fahrenheit"),
+        ("SysABP", 15.7, "SysABP seems to be in kPa"),
+        ("Creatinine", 97.0, "Creatinine seems to be in umol/L"),
+        ("Albumin", 31.0, "Albumin seems to be in g/L"),
+        ("Platelets", 190_000.0, "Platelets seems to be in cells per microlitre"),
+        ("HR", 118.0, "HR seems to hold another measurement"),
+    ],
+)
+def test_a_parameter_in_another_unit_or_s_place_is_refused(save: Save, name: str, value: float, what: str) -> None:
+    rows = [(record, f"0{hour}:00", name, value) for record in range(30) for hour in range(2)]
+    with pytest.raises(ContentError, match=what) as caught:
+        load(save(frame(*rows)))
+    assert caught.value.field == name
+    assert str(value) not in caught.value.message
+
+
+def test_pressures_in_each_other_s_place_are_refused(save: Save) -> None:
+    rows = [
+        (record, "01:00", name, value) for record in range(30) for name, value in (("MAP", 63.0), ("DiasABP", 78.0))
+    ]
+    with pytest.raises(ContentError, match="MAP and DiasABP seem to be in each other's place"):
+        load(save(frame(*rows)))
+
+
 def test_neither_order_nor_repetition_of_rows_matters(save: Save) -> None:
     data = frame(*stay(2), *stay(1, hours=range(0, 48, 5)))
     once = load(save(data))
@@ -97,7 +124,6 @@ def test_neither_order_nor_repetition_of_rows_matters(save: Save) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value", "quantity", "found"),
     [
-        ("Temp", 98.6, "body_temp", [37.0]),
         ("Temp", 37.0, "body_temp", [37.0]),
         ("Temp", 0.0, "body_temp", []),
         ("FiO2", 0.4, "fio2", [40.0]),

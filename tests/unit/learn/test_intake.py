@@ -86,10 +86,30 @@ def test_a_column_in_another_unit_is_refused_with_the_unit(
 
 
 def test_few_patients_may_have_unusual_values() -> None:
-    assert suspected("BUN", np.full(90, 6.0), lambda: 3, (1, 300)) is None
-    assert suspected("BUN", np.full(90, 6.0), lambda: 30, (1, 300)) == "mmol/L"
-    assert suspected("HR", np.full(90, 900.0), lambda: 30, (10, 300)) is None
-    assert suspected("HR", np.empty(0), lambda: 0, (10, 300)) is None
+    assert suspected("urea_nitrogen", np.full(90, 6.0), lambda: 3, (1, 300)) is None
+    assert suspected("urea_nitrogen", np.full(90, 6.0), lambda: 30, (1, 300)) == "seems to be in mmol/L"
+    assert suspected("heart_rate", np.full(90, 900.0), lambda: 3, (10, 300)) is None
+    assert suspected("heart_rate", np.full(90, 900.0), lambda: 30, (10, 300)) == "seems to hold another measurement"
+    assert suspected("heart_rate", np.empty(0), lambda: 0, (10, 300)) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("HR", "SBP"), ("SBP", "DBP"), ("O2Sat", "HR"), ("Temp", "Resp"), ("Potassium", "Chloride"), ("Hgb", "Hct")],
+)
+def test_columns_in_each_other_s_place_are_refused(one: str, other: str, tmp_path: Path) -> None:
+    frame = ward().assign(Potassium=4.1, Chloride=105.0)
+    with pytest.raises(DataError, match="seems to hold another measurement") as caught:
+        load(_written(frame.rename(columns={one: other, other: one}), tmp_path))
+    assert caught.value.field in (one, other)
+
+
+def test_pressures_that_could_be_each_other_are_told_apart_by_which_is_higher(tmp_path: Path) -> None:
+    swapped = ward().assign(MAP=70.0, DBP=85.0)
+    with pytest.raises(DataError, match="seem to be in each other's place") as caught:
+        load(_written(swapped, tmp_path))
+    assert caught.value.field == "MAP, DBP"
+    assert len(load(_written(swapped[swapped["pid"] < "p020"], tmp_path)))  # a few patients are no proof
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from cds_app.content import latest, write_manifest
 from cds_app.learn.burden import Course
+from cds_app.learn.risk_artefact import with_policy
 from cds_app.learn.tradeoff import drawn
 from cds_app.learn.tuning import (
     Point,
@@ -18,13 +22,12 @@ from cds_app.learn.tuning import (
     chosen,
     frontier,
     grid,
-    live,
     quoted,
     shipped_policy,
     sweep,
     tuned,
 )
-from cds_app.score.risk import Tier
+from cds_app.score.risk import AlertPolicy, RiskModel
 
 NOW = Setting(threshold=0.3, lockout_h=8.0, rise_points=10.0)
 
@@ -71,7 +74,7 @@ def test_nothing_is_said_where_no_risk_is_given() -> None:
     cards = stays.interruptions(replace(NOW, threshold=0.0, lockout_h=0.5), shipped_policy(), "sepsis")
     assert cards.any()
     assert not cards[np.isnan(stays.risk)].any()
-    assert grid(np.full(3, np.nan)) == []
+    assert grid(replace(stays, risk=np.full(len(stays.risk), np.nan))) == []
 
 
 def test_the_choice_is_measured_on_other_patients_and_quoted() -> None:
@@ -89,14 +92,29 @@ def test_the_choice_is_measured_on_other_patients_and_quoted() -> None:
     }
 
 
-def test_what_is_in_force_is_the_second_tier_with_the_service_s_policy() -> None:
-    tiers = [
-        Tier(name=name, lowest=lowest, ppv=0.1, sensitivity=0.5, of_100=10)
-        for name, lowest in (("watch", 0.02), ("raised", 0.06))
-    ]
-    policy = shipped_policy()
-    assert live(tiers, policy, "sepsis") == Setting(threshold=0.06, lockout_h=8.0, rise_points=10.0)
-    assert live(tiers[:1], policy, "aki") == Setting(threshold=0.02, lockout_h=24.0, rise_points=10.0)
+def test_what_is_in_force_is_what_the_manifest_says_and_is_measured_beside_the_choice() -> None:
+    policy = AlertPolicy(threshold=0.3, lockout_h=8.0, rise_points=10.0, ppv=0.2, sensitivity=0.6)
+    assert Setting.of(policy) == NOW
+    assert "live" not in tuned(_stays(7, patients=30), _stays(8, patients=30), shipped_policy(), "sepsis", None, 30.0)
+
+
+def test_a_choice_that_is_kept_is_in_force_in_manifest_report_and_card(tmp_path: Path) -> None:
+    folder = shutil.copytree(latest("aki").root, tmp_path / "aki" / "9.0.0")
+    found = tuned(_stays(2), _stays(3), shipped_policy(), "aki", NOW, budget=30.0)
+    kept = with_policy(write_manifest(folder, latest("aki").manifest), found)
+    policy = RiskModel.from_artefact(kept).policy
+    assert policy == AlertPolicy.from_json(quoted(found))
+    assert kept.read_json("training.json")["policy"]["chosen"] == found["chosen"]
+    assert f"| Alert from | {100 * found['chosen']['threshold']:.1f} % |" in (folder / "card.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("horizon_h", "longest"), [(4.0, 8.0), (12.0, 12.0), (24.0, 24.0)])
+def test_a_warning_is_not_kept_quiet_for_longer_than_it_looks_ahead_or_a_shift(
+    horizon_h: float, longest: float
+) -> None:
+    stays = _stays(9, patients=30)
+    tried = grid(replace(stays, course=replace(stays.course, horizon_h=horizon_h)))
+    assert max(one.lockout_h for one in tried) == longest
 
 
 def test_three_thousand_stays_take_well_under_a_second() -> None:

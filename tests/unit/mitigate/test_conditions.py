@@ -29,6 +29,7 @@ class Tier:
 class Risk:
     tier: str | None
     tiers: tuple[Tier, ...] = (Tier("watch"), Tier("raised"), Tier("high"))
+    due: bool = False
 
 
 def asked(
@@ -163,6 +164,12 @@ def test_a_risk_is_asked_for_its_tier(risk: Risk | Abstained | None, holds: bool
     assert verdict.unknown == (("sepsis risk",) if holds is None else ())
 
 
+@pytest.mark.parametrize("due", [True, False])
+def test_a_risk_is_asked_whether_its_alert_policy_makes_a_card_of_it(due: bool) -> None:
+    verdict = asked({"risk": "aki", "tier_at_least": "due"}, risks={"aki": Risk("high", due=due)})
+    assert verdict.holds is due
+
+
 @pytest.mark.parametrize(
     ("rule", "fact"),
     [
@@ -231,6 +238,7 @@ def test_evidence_comes_from_the_parts_that_decided() -> None:
         *[{"quantity": "potassium", "op": ">", "value": 5}, {**K55, "value": float("nan")}, 7],
         {"change": "sbp", "direction": "rise", "unit": "mm[Hg]", "within_h": 6},
         {"risk": "sepsis", "tier_at_least": 0},
+        {"risk": "sepsis", "tier_at_least": "high"},
     ],
 )
 def test_a_malformed_rule_is_refused(rule: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.content import content_root, write_manifest
+from cds_app.content import content_root, latest, write_manifest
 from cds_app.errors import ContentError, UnknownService
 from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge
 
@@ -68,6 +68,18 @@ def test_every_change_of_content_changes_its_pin_and_no_other(
     assert {name for name in pins if pins[name] != knowledge.pins[name]} == {pin}
 
 
+def test_what_policy_tune_put_into_a_manifest_is_what_every_service_follows(knowledge: Knowledge) -> None:
+    assert set(knowledge.risk_of.values()) == set(RISKS)
+    for topic, name in knowledge.risk_of.items():
+        chosen = latest(name).manifest["policy"]
+        for service in knowledge.services.values():
+            assert service.policy.lockout_of(topic) == chosen["lockout_h"]
+            assert service.policy.rise_of(topic) == chosen["rise_points"]
+        least = knowledge.risks[name].policy
+        assert least is not None
+        assert least.threshold == chosen["threshold"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -79,6 +91,8 @@ def test_every_change_of_content_changes_its_pin_and_no_other(
         (lambda it: it["policy"].update(asked_first=["lactate", "unobtainium"]), "unobtainium"),
         (lambda it: it["policy"].update(precedence=["sepsis", "boredom"]), "boredom"),
         (lambda it: it["policy"].update(lockouts_h={"boredom": 1.0}), "boredom"),
+        (lambda it: it["policy"].update(rises_points={"boredom": 1.0}), "boredom"),
+        (lambda it: it["policy"].update(lockouts_h={"aki": 1.0}), "the model's manifest says how long aki is quiet"),
         (lambda it: it.update(needs=["patient", "x-rays"]), "x-rays"),
         (lambda it: it.update(prefetch={}, needs=[]), "prefetch"),
         (lambda it: it["prefetch"].update(labs="Observation?patient={{context.patient.id}}"), "prefetch.labs"),

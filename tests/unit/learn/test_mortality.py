@@ -1,0 +1,83 @@
+"""What `twinline evaluate mortality` answers of stays that are not what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cds_app.learn import mortality
+
+USUAL = {
+    **{"HR": 88.0, "SysABP": 118.0, "DiasABP": 60.0, "MAP": 79.0, "RespRate": 18.0, "Temp": 37.1, "GCS": 14.0},
+    **{"Urine": 70.0, "Na": 139.0, "K": 4.1, "BUN": 20.0, "Creatinine": 1.0, "Glucose": 127.0, "WBC": 11.0},
+}
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def stays(count: int = 3) -> pd.DataFrame:
+    """Invented stays, alike but for the age."""
+    rows = []
+    for record in range(1, count + 1):
+        rows += [(record, "00:00", name, value) for name, value in (("Age", 50.0 + record), ("Gender", 1.0))]
+        rows += [(record, f"{hour:02d}:00", name, value) for hour in (1, 13, 25, 47) for name, value in USUAL.items()]
+    return pd.DataFrame(rows, columns=["RecordID", "Time", "Parameter", "Value"])
+
+
+def answers(tmp_path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    frame.to_parquet(tmp_path / "stays.parquet", index=False)
+    mortality.evaluate(tmp_path / "stays.parquet", None, tmp_path / "out.parquet", tmp_path / "out.json")
+    return pd.read_parquet(tmp_path / "out.parquet").set_index("RecordID")
+
+
+def _of_the_second(**values: float | None) -> Change:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        mine = frame["RecordID"] == 2
+        return frame.assign(
+            Value=[
+                values.get(name, value) if here else value
+                for here, name, value in zip(mine, frame["Parameter"], frame["Value"], strict=True)
+            ]
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda frame: frame[(frame["RecordID"] != 2) | (frame["Parameter"] == "RecordID")], None),
+        (
+            lambda frame: frame[(frame["RecordID"] != 2) | frame["Parameter"].isin(["Age", "Gender"])],
+            "nothing-measured",
+        ),
+        (lambda frame: frame[(frame["RecordID"] != 2) | frame["Parameter"].isin(["Age", "HR"])], "few-measurements"),
+        (_of_the_second(**dict.fromkeys(USUAL)), "nothing-measured"),
+        (_of_the_second(Age=0.0), "too-young"),
+        (_of_the_second(Age=130.0), "age-unknown"),
+        (_of_the_second(HR=150.0, RespRate=50.0, MAP=40.0, SysABP=60.0, DiasABP=30.0), "outside-population"),
+        (_of_the_second(HR=37.1, Temp=45.0), "outside-population"),
+    ],
+)
+def test_one_stay_without_a_basis_gets_a_reason_and_the_others_their_number(
+    tmp_path: Path, change: Change, why: str | None
+) -> None:
+    found = answers(tmp_path, change(stays()))
+    assert found.index.tolist() == ([1, 2, 3] if why else [1, 3])
+    if why:
+        assert found.loc[2, "abstained"] == why
+        assert found.loc[2, ["risk", "alert"]].isna().all()
+    others = found.loc[[1, 3]]
+    assert others["abstained"].isna().all()
+    assert others["risk"].between(0.0, 1.0, inclusive="neither").all()
+
+
+def test_neither_order_nor_repetition_of_rows_nor_other_stays_matter(tmp_path: Path) -> None:
+    frame = stays()
+    once = answers(tmp_path, frame)
+    again = answers(tmp_path, pd.concat([frame, frame.iloc[::2]]).sample(frac=1.0, random_state=1))
+    alone = answers(tmp_path, frame[frame["RecordID"] == 2])
+    pd.testing.assert_frame_equal(once, again)
+    assert alone["risk"].tolist() == [once["risk"].loc[2]]
