@@ -6,7 +6,7 @@ import atexit
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from cds_app.deps import Deps, Ehrs, Trust, deps_of
 from cds_app.ports import (
     Clock,
 )
+from cds_app.score.warfarin_dose import NAME as DOSE
+from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
 from cds_app.services.deciding import Deciding
@@ -129,7 +131,14 @@ def trials_of(frame: Frame) -> Trials:
     surgery = SurgeryModel.from_artefact(latest(CIRCULATION, root=root))
     people = load_people(latest(_INSULIN, root=root))
     pharmacy = load_pharmacy(root, frame.opening.knowledge.ontology)
-    return Trials(frame, pharmacy=pharmacy, surgery=surgery, people=people)
+    return Trials(frame, pharmacy=pharmacy, surgery=surgery, people=people, stable=cache(partial(_stable, root)))
+
+
+def _stable(root: Path) -> DoseModel:
+    """The model of the stable dose of warfarin, checked against what it said when it was trained."""
+    model = DoseModel.from_artefact(latest(DOSE, root=root))
+    model.self_check()
+    return model
 
 
 def static_files() -> Path:

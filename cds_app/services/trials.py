@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import BoundedSemaphore, Lock
@@ -16,10 +16,12 @@ from cds_app.pages.subject import Subject
 from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
 from cds_app.score.rcri import rcri
 from cds_app.score.result import Abstained, Score
+from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.injecting import NONE, PLANNED, Injected, daily_insulin, injected_fields, try_insulin
 from cds_app.services.operating import GENTLER, Field, Planned, operation_fields, try_operation
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.simulating import Tried, Wish, can_be_tried, drugs_of, try_dose
+from cds_app.services.stable_dose import WARFARIN, stable_dose
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.glucose import People
 from cds_app.simulate.plans import Regimen
@@ -41,15 +43,26 @@ class Trials:
     surgery : SurgeryModel
     people : People
         Virtual people with diabetes.
+    stable : callable
+        The model of the stable dose of warfarin, read when it is first asked for.
     """
 
-    def __init__(self, frame: Frame, *, pharmacy: Mapping[str, Drug], surgery: SurgeryModel, people: People) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        *,
+        pharmacy: Mapping[str, Drug],
+        surgery: SurgeryModel,
+        people: People,
+        stable: Callable[[], DoseModel],
+    ) -> None:
         self._frame = frame
         self._inside = BoundedSemaphore(INSIDE)
         self._turn = Lock()  # of their own: a simulation of a second must not hold up a hook
         self._pharmacy = pharmacy
         self._surgery = surgery
         self._people = people
+        self._stable = stable
 
     def what_if(self, asking: Asking, wish: Wish) -> str:
         """What a dose would do.
@@ -70,6 +83,7 @@ class Trials:
             "fields": _dose_fields(self._pharmacy[name], tried.plan),
             "current": current,
             "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
+            "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
         }
         if not isinstance(tried.answer, Refused):
             view = what_if_view(tried.answer, asked=tried.plan.name, current=current)
