@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
 from cds_app.commands.worker import worker_of
+from cds_app.content import content_root
 from cds_app.errors import DependencyDown, TwinlineError
 from cds_app.settings import PREFIX, Settings, load_settings
 
@@ -61,6 +63,7 @@ def serve(**flags: Any) -> None:
     os.environ[METRICS] = metrics_folder()  # before the first import of what counts
     try:
         names = _checked_clients(settings)
+        _read_ahead()
     except TwinlineError:
         _forget_all(None)
         raise
@@ -78,6 +81,14 @@ def _checked_clients(settings: Settings) -> list[str]:
         return [one.name for one in register.clients()]
 
 
+def _read_ahead() -> None:
+    """Once for all workers, and for those who will take a dead one's place; in memory that they share."""
+    from cds_app.services.knowledge import read_ahead
+
+    read_ahead(content_root())
+    gc.freeze()  # collections in the workers would write to what is shared
+
+
 def _who_may_call(names: Sequence[str]) -> str:
     if names:
         return f"every call must carry the token of a client: {', '.join(names)}"
@@ -85,7 +96,7 @@ def _who_may_call(names: Sequence[str]) -> str:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    """Gunicorn with threads; the app and its models are loaded in each worker, after the fork."""
+    """Gunicorn with threads; the app is built in each worker, after the fork, from content that was read ahead."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

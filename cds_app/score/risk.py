@@ -349,10 +349,15 @@ def _population(artefact: Artefact) -> Reference:
 
 
 @lru_cache(maxsize=_MODELS)
+def own_trees(content: bytes) -> TreeShap:
+    """The trees of a model in UBJSON, for our own engine; made once in a process. Raises TreesUnsupported."""
+    return TreeShap.of(read_forest(content))
+
+
 def load_trees(content: bytes) -> TreeShap | Boosted:
-    """The trees of a model in UBJSON: read by our own engine, or else by xgboost; once in a process."""
+    """The trees of a model in UBJSON: read by our own engine, or else by xgboost."""
     try:
-        return TreeShap.of(read_forest(content))
+        return own_trees(content)
     except TreesUnsupported:
         from cds_app.score.boosted import Boosted  # noqa: PLC0415 - 30 MB that serving seldom needs
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,7 +34,7 @@ from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
 from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
-from cds_app.score.risk import AlertPolicy, RiskModel
+from cds_app.score.risk import AlertPolicy, RiskModel, own_trees
 from cds_app.services.learned import Learned, load_learned
 from cds_app.services.pharmacology import load_drugs, pins_of
 from cds_app.simulate.drugs import Drug
@@ -193,6 +194,19 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         genes=genes,
         launch_url=launch_url,
     )
+
+
+def read_ahead(root: Path) -> None:
+    """Read what takes longest and survives a fork: trees, and what units mean. `load_knowledge` is then soon done.
+
+    Nothing is checked by it and nothing missed: what is wrong with the content is left for `load_knowledge` to say.
+    """
+    with suppress(ContentError):
+        versions = _versions(_services(root / "hooks"))
+        load_ontology(artefact("ontology", versions["ontology"], root=root))
+        for name in (*RISKS, *BACKGROUND):
+            with suppress(ContentError):  # also of trees that are left to xgboost, which no fork may find loaded
+                own_trees(artefact(name, versions[name], root=root).read_bytes("model.ubj"))
 
 
 def load_vocabulary(root: Path, mapping: SiteMapping | None = None) -> tuple[Ontology, UnitConverter]:

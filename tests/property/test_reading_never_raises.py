@@ -43,7 +43,7 @@ def _check(documents: list[object]) -> None:
     assert len(again) == len(Timeline.of(found.facts))
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(mutated(), min_size=1, max_size=3))
 def test_mutated_resources_are_read_without_an_exception_and_all_accounted_for(documents: list[object]) -> None:
     _check(documents)
@@ -58,7 +58,7 @@ def _context() -> Context:
     )  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(mutated(observation(meta={"versionId": "7"}, encounter={"reference": "urn:uuid:9"}), observation("2160-0")))
 def test_the_short_way_of_a_plain_observation_ends_where_the_long_one_does(document: object) -> None:
     short, long = _context(), _context()

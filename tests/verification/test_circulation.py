@@ -45,7 +45,7 @@ def scenarios() -> Conditions:
 
 @pytest.fixture(scope="module")
 def beats() -> Beats:
-    return pulsate(*mechanics(latest("circulation")), scenarios(), 100.0)
+    return pulsate(*mechanics(latest("circulation")), scenarios(), 70.0)
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ def folder(name: str) -> Path:
     return found
 
 
+@pytest.mark.soak
 def test_volunteers_levels_are_foretold_better_with_their_own(tmp_path: Path) -> None:
     found = evaluate(folder("pkpd"), tmp_path / "report.json", tmp_path / "pictures")
     for name, people in (("theophylline", 12), ("warfarin", 31), ("quinidine", 136), ("remifentanil", 65)):

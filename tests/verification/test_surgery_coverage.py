@@ -77,7 +77,7 @@ def truths(number: int, rng: np.random.Generator) -> tuple[Bodies, Floats]:
     return bodies, np.array([mean[kept], pulse[kept], np.full(number, RATE)])
 
 
-def covered(number: int, seed: int, draws: int = 150) -> Floats:
+def covered(number: int, seed: int, draws: int = 100) -> Floats:
     """Shares of patients whose truth lies within the 50 % and 90 % bands at the end, and before the loss."""
     rng = np.random.default_rng(seed)
     bodies, readings = truths(number, rng)

@@ -115,7 +115,7 @@ def _outcome(data: bytes, read: Any) -> str:
         return repr((type(error), error.field))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(_DOCUMENTS)
 def test_the_quick_way_and_the_careful_way_agree_on_every_document(text: str) -> None:
     data = text.encode()

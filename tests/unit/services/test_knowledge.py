@@ -12,7 +12,8 @@ import pytest
 
 from cds_app.content import content_root, latest, write_manifest
 from cds_app.errors import ContentError, UnknownService
-from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge
+from cds_app.score.risk import own_trees
+from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge, read_ahead
 
 SIGN = "hooks/twinline-order-sign/service.json"
 SELECT = "hooks/twinline-order-select/service.json"
@@ -48,6 +49,23 @@ def test_the_content_loads_and_pins_everything_it_rests_on(root: Path, knowledge
     assert loaded.pins == knowledge.pins
     models = {f"models/{name}" for name in (*OTHERS, *RISKS, *BACKGROUND)}
     assert loaded.pins.keys() == models | {"hooks", "templates/cards", "timezone"}
+
+
+def test_what_was_read_ahead_is_not_read_again(root: Path) -> None:
+    read_ahead(root)
+    made = own_trees.cache_info().misses
+    load_knowledge(root, timezone="UTC")
+    assert own_trees.cache_info().misses == made
+
+
+@pytest.mark.parametrize("file", [VIEW, "models/sepsis/1.0.0/model.ubj", "models/ontology/1.0.0/units.json"])
+def test_reading_ahead_leaves_it_to_loading_to_say_what_is_wrong(root: Path, file: str) -> None:
+    (root / file).write_bytes(b"?")
+    read_ahead(root)
+    if file.endswith(".ubj"):
+        assert load_knowledge(root, timezone="UTC").learned.failed == {"sepsis"}
+    else:
+        refusal(root)
 
 
 @pytest.mark.parametrize(
