@@ -1,4 +1,4 @@
-"""The sandbox's FHIR R4 endpoint: capabilities, read, search with pages, create."""
+"""The sandbox's FHIR R4 endpoint: capabilities, read, search with pages, create, bulk export."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import Blueprint, Response, json, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound, TwinlineError, UnsupportedMedia
+from cds_app.sandbox import bulk_api
 from cds_app.sandbox.access import Guard, Visible, check_query, check_visible, visible
 from cds_app.sandbox.resources import Resource, instant
 from cds_app.sandbox.search import search
@@ -49,6 +50,7 @@ def blueprint(store: Store, guard: Guard) -> Blueprint:
         check_visible(kind, store.patient_of(found), test)
         return _versioned(found, 200)
 
+    bulk_api.route(routes, store, base_url)
     _route_writing(routes, store)
     return routes
 
