@@ -10,7 +10,7 @@ import click
 
 from cds_app.commands.examples import examples
 from cds_app.commands.progress import working
-from cds_app.content import content_root, latest
+from cds_app.content import Artefact, content_root, latest
 
 HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 HEADS = (*HOURLY_HEADS, "mortality")
@@ -46,7 +46,7 @@ _OUTCOMES = click.option(
 def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: Path | None) -> None:
     """Train MODEL from data; write it with its manifest and model card."""
     _check_kind(model, data)
-    folder = out or content_root() / "models" / _folder_of(model) / _FIRST_VERSION
+    folder = out or content_root() / "models" / _folder_of(model) / _version_of(model)
     chosen = _seed_of(model) if seed is None else seed
     if model == "twin":
         from cds_app.learn.forecast import fit
@@ -76,9 +76,18 @@ def _check_kind(model: str, data: Path) -> None:
 
 def _seed_of(model: str) -> int:
     """That of the shipped model; a model that is trained for the first time has none yet."""
+    shipped = _shipped(model)
+    return _FIRST_SEED if shipped is None else int(shipped.manifest["seed"])
+
+
+def _version_of(model: str) -> str:
+    shipped = _shipped(model)
+    return _FIRST_VERSION if shipped is None else shipped.version
+
+
+def _shipped(model: str) -> Artefact | None:
     name = _folder_of(model)
-    shipped = (content_root() / "models" / name).is_dir()
-    return int(latest(name).manifest["seed"]) if shipped else _FIRST_SEED
+    return latest(name) if (content_root() / "models" / name).is_dir() else None
 
 
 def _folder_of(model: str) -> str:

@@ -13,9 +13,9 @@ from cds_app.learn import comparators
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.comparators import Comparator
 from cds_app.learn.growing import Baseline
-from cds_app.learn.head import Flags, Floats, Head, Outcome
+from cds_app.learn.head import Flags, Floats, Head
 from cds_app.learn.measure import Scored, difference, figures, groups, served
-from cds_app.learn.resampling import DRAWS, Resamples
+from cds_app.learn.resampling import DRAWS, Resamples, interval
 
 _SEED = 2019
 
@@ -40,12 +40,12 @@ def appraised(
     scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
     drawn = Resamples.drawn(int(scored.course.patient.max()) + 1, np.random.default_rng(_SEED))
     parts = {
-        f"by_{kind}": {name: _figures(head, cohort, scored, drawn, mine) for name, mine in found.items() if mine.any()}
+        f"by_{kind}": {name: _figures(head, scored, drawn, mine) for name, mine in found.items() if mine.any()}
         for kind, found in groups(cohort.frame).items()
     }
     return {
-        "overall": _figures(head, cohort, scored, drawn, np.ones(len(risk), bool)),
-        "as_served": _as_served(head, cohort, scored),
+        "overall": _figures(head, scored, drawn, np.ones(len(risk), bool)),
+        "as_served": _as_served(head, cohort, scored, drawn),
         **parts,
         "comparators": _compared(head, cohort, scored, drawn, baseline),
         "bootstrap": {"by": "patient", "draws": DRAWS, "level": 0.95, "seed": _SEED},
@@ -56,7 +56,7 @@ def headline(head: Head, cohort: Cohort, risk: Floats, threshold: float) -> dict
     """The few figures of a variant, without intervals."""
     scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
     once = Resamples(np.ones((int(scored.course.patient.max()) + 1, 1)))
-    found = _figures(head, cohort, scored, once, np.ones(len(risk), bool))
+    found = _figures(head, scored, once, np.ones(len(risk), bool))
     return {name: found[name] for name in ("auroc", "auprc", "utility") if name in found}
 
 
@@ -75,23 +75,26 @@ def expit(margin: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-margin)))
 
 
-def _figures(head: Head, cohort: Cohort, scored: Scored, drawn: Resamples, mine: Flags) -> dict[str, Any]:
+def _figures(head: Head, scored: Scored, drawn: Resamples, mine: Flags) -> dict[str, Any]:
     """The common figures and the head's own, of some rows."""
     some = scored.of(mine)
     found = figures(some, drawn)
-    return {**found, **_merit(head, cohort.truth.of(mine), some.score, some.alert)} if "auroc" in found else found
+    if "auroc" not in found:
+        return found
+    own = head.merit(some.course, some.alert, drawn)
+    between = {name: interval(one) for name, one in own.items()}
+    return {**found, **_measured(own), "intervals": {**found["intervals"], **between}}
 
 
-def _as_served(head: Head, cohort: Cohort, scored: Scored) -> dict[str, Any]:
+def _as_served(head: Head, cohort: Cohort, scored: Scored, drawn: Resamples) -> dict[str, Any]:
     """As the service does: silent where it would abstain."""
     given = served(head.limits, cohort.design)
-    return {"rows": float(given.mean()), **_merit(head, cohort.truth, scored.score, scored.alert & given)}
+    return {"rows": float(given.mean()), **_measured(head.merit(scored.course, scored.alert & given, drawn))}
 
 
-def _merit(head: Head, truth: Outcome, risk: Floats, alert: Flags) -> dict[str, Any]:
+def _measured(own: Mapping[str, Floats]) -> dict[str, float | None]:
     """The head's own figures; None for one that is undefined on these rows."""
-    found = head.merit(truth, risk, alert).items()
-    return {name: None if isinstance(one, float) and not np.isfinite(one) else one for name, one in found}
+    return {name: float(one[0]) if np.isfinite(one[0]) else None for name, one in own.items()}
 
 
 def _compared(

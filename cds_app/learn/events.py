@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from cds_app.learn.burden import Course
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import INTENSIVE_CARE, Flags, Floats, Head, Outcome, Own, Words
 from cds_app.learn.onset import onset
+from cds_app.learn.resampling import Resamples
 from cds_app.score.endpoint import Endpoint, Fall, Rise
 from cds_app.score.kidney import BASELINE_H, RISE_MG_DL, RISE_WINDOW_H
 
@@ -52,7 +53,7 @@ def least_risk_at(ppv: float, truth: Outcome, risk: Floats) -> float:
     return float(risk[order[good[-1] if len(good) else 0]])
 
 
-def _merit(truth: Outcome, risk: Floats, alert: Flags) -> Mapping[str, Any]:
+def _merit(course: Course, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
     return {}
 
 

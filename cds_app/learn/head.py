@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.learn.burden import Course
 from cds_app.learn.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
+from cds_app.learn.resampling import Resamples
 from cds_app.score.eligibility import Limits
 
 Floats = NDArray[np.float64]
@@ -123,8 +124,8 @@ class Head:
     threshold : callable
         Chosen on calibration patients: (outcome, risk of every row) -> least risk that is worth an alert.
     merit : callable
-        Figures of its own beside the common ones: (outcome, risk, alert) -> numbers by name. Risk is NaN, and alert
-        False, where there was no basis for a number.
+        Figures of its own beside the common ones: (course, alert, resamples) -> by name, the figure in every resample,
+        as measured first. Alert is False where there was no basis for a number.
     own : Own, optional
         The quantity that defines the outcome, where it is one.
     cuts : tuple of float
@@ -143,7 +144,7 @@ class Head:
     outcome: Callable[[pd.DataFrame], Outcome | None]
     task: Callable[[Outcome, Recipe, np.random.Generator], Task]
     threshold: Callable[[Outcome, Floats], float]
-    merit: Callable[[Outcome, Floats, Flags], Mapping[str, Any]]
+    merit: Callable[[Course, Flags, Resamples], Mapping[str, Floats]]
     own: Own | None = None
     cuts: Cuts = CUTS
     folds: int = 0

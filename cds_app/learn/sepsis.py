@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.learn.burden import Course
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import INTENSIVE_CARE, Head, Outcome, Words
+from cds_app.learn.resampling import Resamples
 from cds_app.learn.rows import Rows
 from cds_app.learn.utility import best_threshold, normalised_utility, stakes
 
@@ -53,8 +54,8 @@ def _threshold(truth: Outcome, risk: Floats) -> float:
     return best_threshold(stakes(truth.patient, truth.label).gain, risk)[0]
 
 
-def _merit(truth: Outcome, risk: Floats, alert: Flags) -> Mapping[str, Any]:
-    return {"utility": normalised_utility(truth.patient, truth.label, alert)}
+def _merit(course: Course, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
+    return {"utility": normalised_utility(course.patient, course.label, alert, drawn)}
 
 
 SEPSIS = Head(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.learn.resampling import Resamples, ratio
+
 DT_EARLY = -12
 DT_OPTIMAL = -6
 DT_LATE = 3
@@ -66,8 +68,8 @@ def stakes(patient: Ints, label: Ints) -> Stakes:
     )
 
 
-def normalised_utility(patient: Ints, label: Ints, alert: Flags) -> float:
-    """Utility between that of never alerting (0) and that of the best alerts (1).
+def normalised_utility(patient: Ints, label: Ints, alert: Flags, drawn: Resamples) -> Floats:
+    """Utility between that of never alerting (0) and that of the best alerts (1), in every resample of patients.
 
     Parameters
     ----------
@@ -75,15 +77,16 @@ def normalised_utility(patient: Ints, label: Ints, alert: Flags) -> float:
         As for `stakes`.
     alert : ndarray of bool, shape (rows,)
         Whether an alert was given.
+    drawn : Resamples
+        Of the patients.
 
     Returns
     -------
-    float
-        NaN when no patient is septic.
+    ndarray of float64, shape (1 + draws,)
+        The first as measured; NaN where no patient is septic.
     """
-    worth = stakes(patient, label)
-    best = np.maximum(worth.gain, 0.0).sum()
-    return float(worth.gain[alert].sum() / best) if best > 0 else float("nan")
+    gain = stakes(patient, label).gain
+    return ratio(drawn.sums(patient, gain * alert), drawn.sums(patient, np.maximum(gain, 0.0)))
 
 
 def best_threshold(gain: Floats, score: Floats) -> tuple[float, float]:

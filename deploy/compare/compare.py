@@ -23,6 +23,7 @@ import requests
 from cds_app.commands.benching import bodies
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.serving import free_port, running_service, unconfigured
+from cds_app.content import latest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -36,7 +37,7 @@ def healthchain(python: str) -> Iterator[str]:
     """HealthChain with our job on a free loopback port, ready."""
     port = free_port()
     command = [python, "-m", "uvicorn", "healthchain_app:app", "--port", str(port), "--workers", str(WORKERS)]
-    environ = {**os.environ, "TWINLINE_SEPSIS": str(ROOT / "models" / "sepsis" / "1.0.0"), "OMP_NUM_THREADS": "1"}
+    environ = {**os.environ, "TWINLINE_SEPSIS": str(latest("sepsis").root), "OMP_NUM_THREADS": "1"}
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603 - our own application
         [*command, "--log-level", "error", "--no-access-log"], cwd=HERE, env=environ, stdout=quiet, stderr=quiet

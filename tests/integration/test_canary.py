@@ -70,7 +70,7 @@ def spoil(whole: Path) -> Iterator[Callable[[str, str, Change], Knowledge]]:
     kept: list[tuple[Path, bytes]] = []
 
     def change(artefact: str, file: str, act: Change) -> Knowledge:
-        folder = whole / "models" / artefact / "1.0.0"
+        folder = latest(artefact, root=whole).root
         for name in (file, "manifest.json"):
             kept.append((folder / name, (folder / name).read_bytes()))
         content = json.loads((folder / file).read_text("utf-8"))

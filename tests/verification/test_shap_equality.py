@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.content import artefact
+from cds_app.content import latest
 from cds_app.score.boosted import load_booster
 from cds_app.score.features import FEATURES
 from cds_app.score.risk import RiskModel
@@ -15,7 +15,7 @@ shap = pytest.importorskip("shap")
 
 @pytest.fixture(scope="module")
 def model() -> RiskModel:
-    return RiskModel.from_artefact(artefact("sepsis", "1.0.0"))
+    return RiskModel.from_artefact(latest("sepsis"))
 
 
 def _rows(model: RiskModel, count: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def _rows(model: RiskModel, count: int) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore")
 def test_contributions_equal_shap(model: RiskModel) -> None:
     rows = _rows(model, 12)
-    explainer = shap.TreeExplainer(load_booster(artefact("sepsis", "1.0.0").read_bytes("model.ubj")))
+    explainer = shap.TreeExplainer(load_booster(latest("sepsis").read_bytes("model.ubj")))
     expected = explainer.shap_values(rows)
     for row, theirs in zip(rows, expected, strict=True):
         full = np.full(len(FEATURES), np.nan, np.float32)

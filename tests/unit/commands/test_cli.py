@@ -16,6 +16,7 @@ from cds_app import __main__, __version__
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.commands import governing, learning
 from cds_app.commands.serving import environment_of, free_port
+from cds_app.content import latest
 from cds_app.errors import (
     BadRequest,
     Conflict,
@@ -308,6 +309,18 @@ def test_a_model_that_is_trained_for_the_first_time_has_a_seed(
     monkeypatch.setattr(hourly, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
     run(monkeypatch, capsys, "train", "aki", "--data", str(data))
     assert asked == [("aki", tmp_path / "models" / "aki" / "1.0.0", 0)]
+
+
+def test_a_model_is_trained_again_in_the_folder_and_with_the_seed_of_the_one_that_is_shipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[tuple[Path, int]] = []
+    data = tmp_path / "rows.parquet"
+    data.touch()
+    monkeypatch.setattr(hourly, "train", lambda _, __, out, seed: asked.append((out, seed)))
+    run(monkeypatch, capsys, "train", "sepsis", "--data", str(data))
+    shipped = latest("sepsis")
+    assert asked == [(shipped.root, shipped.manifest["seed"])]
 
 
 @pytest.mark.usefixtures("store")

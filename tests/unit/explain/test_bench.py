@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from cds_app.content import artefact
+from cds_app.content import latest
 from cds_app.explain import bench
 from cds_app.score.risk import RiskModel
 
@@ -15,7 +15,7 @@ def test_figures_follow_from_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_MANY", 64)
     monkeypatch.setattr(bench, "_FEWER", 16)
     monkeypatch.setattr(bench, "_SINGLE", 3)
-    shipped = artefact("sepsis", "1.0.0")
+    shipped = latest("sepsis")
     ticks = count(step=0.5)  # every call takes half a second
     found = bench.bench_shap(RiskModel.from_artefact(shipped), shipped.read_bytes("model.ubj"), lambda: next(ticks))
     assert found.figures() == {

@@ -10,7 +10,7 @@ import pytest
 import xgboost as xgb
 from numba.core import caching
 
-from cds_app.content import artefact
+from cds_app.content import latest
 from cds_app.explain import populations
 from cds_app.explain.populations import attribute
 from cds_app.score.boosted import Boosted
@@ -22,7 +22,7 @@ from cds_app.score.tree_shap import TreeShap
 
 @pytest.fixture(scope="module")
 def model() -> RiskModel:
-    return RiskModel.from_artefact(artefact("sepsis", "1.0.0"))
+    return RiskModel.from_artefact(latest("sepsis"))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_each_row_is_explained_as_when_serving(model: RiskModel) -> None:
 
 
 def test_where_our_engine_does_not_read_the_trees_xgboost_is_asked(model: RiskModel) -> None:
-    boosted = replace(model, trees=Boosted.of(artefact("sepsis", "1.0.0").read_bytes("model.ubj")))
+    boosted = replace(model, trees=Boosted.of(latest("sepsis").read_bytes("model.ubj")))
     ours, theirs = attribute(model, rows(5)), attribute(boosted, rows(5))
     np.testing.assert_allclose(ours.contributions, theirs.contributions, atol=1e-5)  # float32
     assert ours.base == pytest.approx(theirs.base, abs=1e-5)

@@ -106,3 +106,10 @@ def test_the_same_seed_gives_the_same_intervals(
 def test_the_headline_has_no_intervals(cohort: Cohort, baseline: dict[str, Any]) -> None:
     rival = logistic(baseline, cohort)
     assert set(headline(_HEAD, cohort, rival.score, rival.threshold)) == {"auroc", "auprc", "utility"}
+
+
+def test_the_own_figure_of_a_head_has_an_interval_too(found: dict[str, Any]) -> None:
+    overall = found["overall"]
+    low, high = overall["intervals"]["utility"]
+    assert low < overall["utility"] < high
+    assert found["as_served"]["utility"] <= overall["utility"]

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cds_app.learn.resampling import Resamples
 from cds_app.learn.utility import best_threshold, normalised_utility, stakes
+
+
+def _utility(patient: np.ndarray, label: np.ndarray, alert: np.ndarray) -> float:
+    """Of the patients as they are, none drawn twice."""
+    once = Resamples(np.ones((int(patient.max()) + 1, 1)))
+    return float(normalised_utility(patient, label, alert, once)[0])
 
 
 def _septic_stay() -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +57,7 @@ def test_normalised_utility_of_a_worked_example() -> None:
     """
     patient, label = _septic_stay()
     alert = np.arange(20) >= 10
-    found = normalised_utility(
+    found = _utility(
         np.append(patient, [1] * 4), np.append(label, [0] * 4), np.append(alert, [True, False, True, False])
     )
     assert found == pytest.approx(14.9 / 17.5, abs=1e-12)
@@ -58,12 +65,12 @@ def test_normalised_utility_of_a_worked_example() -> None:
 
 def test_silence_is_0_and_the_best_alerts_are_1() -> None:
     patient, label = _septic_stay()
-    assert normalised_utility(patient, label, np.zeros(20, bool)) == 0.0
-    assert normalised_utility(patient, label, stakes(patient, label).gain > 0) == pytest.approx(1.0)
+    assert _utility(patient, label, np.zeros(20, bool)) == 0.0
+    assert _utility(patient, label, stakes(patient, label).gain > 0) == pytest.approx(1.0)
 
 
 def test_utility_without_sepsis_is_undefined() -> None:
-    assert np.isnan(normalised_utility(np.zeros(3, np.int64), np.zeros(3, np.int64), np.ones(3, bool)))
+    assert np.isnan(_utility(np.zeros(3, np.int64), np.zeros(3, np.int64), np.ones(3, bool)))
 
 
 def test_equals_the_loop_of_the_official_script() -> None:
@@ -72,7 +79,7 @@ def test_equals_the_loop_of_the_official_script() -> None:
     patient = np.repeat(np.arange(200), lengths)
     label = np.concatenate([_label(rng, n) for n in lengths])
     alert = rng.random(len(patient)) < 0.3
-    assert normalised_utility(patient, label, alert) == pytest.approx(_official(patient, label, alert), abs=1e-12)
+    assert _utility(patient, label, alert) == pytest.approx(_official(patient, label, alert), abs=1e-12)
 
 
 def test_best_threshold_separates_gain_from_loss() -> None:
@@ -115,3 +122,10 @@ def _hour(since: int, alert: bool) -> float:
     if alert:
         return max((since + 12) / 6, -0.05) if since <= -6 else (3 - since) / 9
     return 0.0 if since <= -6 else -2 * (since + 6) / 9
+
+
+def test_a_patient_who_is_drawn_twice_counts_twice() -> None:
+    patient, label = np.repeat([0, 1], 20).astype(np.int64), np.tile(_septic_stay()[1], 2)
+    alert = (patient == 0) & (stakes(patient, label).gain > 0)
+    drawn = Resamples(np.array([[1.0, 2.0, 0.0], [1.0, 1.0, 2.0]]))
+    np.testing.assert_allclose(normalised_utility(patient, label, alert, drawn), [1 / 2, 2 / 3, 0.0])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cds_app.bootstrap import app_of
-from cds_app.content import content_root, write_manifest
+from cds_app.content import content_root, latest, write_manifest
 from cds_app.deps import memory_deps
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.learned import FAILED
@@ -21,7 +21,7 @@ from tests.conftest import FROZEN
 from tests.patients import septic
 from tests.service import SERVICE, at
 
-_SEPSIS = Path("models/sepsis/1.0.0")
+_SEPSIS = Path("models/sepsis") / latest("sepsis").version
 
 
 def _flip_a_byte(root: Path) -> None:
