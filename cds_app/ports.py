@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -358,6 +358,10 @@ class Cabinet(Protocol):
         Conflict
             If there is one already, or another, or none: nothing was written.
         """
+        ...
+
+    def merge(self, documents: Sequence[Document], join: Callable[[bytes, bytes], bytes], now: datetime) -> None:
+        """Write contents joined to what is there (b"" if nothing), all durably or none, whoever else does the same."""
         ...
 
     def take(self, kind: str, name: str, now: datetime) -> Document | None:

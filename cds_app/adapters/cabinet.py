@@ -39,6 +39,7 @@ SLACK_S: Final = 300
 TOLD: Final = frozenset({"issuer", "signing-key"})
 """Kinds of which every change is an entry of the decision log."""
 _NEW: Final = 0
+_TRIES: Final = 20
 _BINDING: Final = "document"
 _HERE: Final = (documents.c.kind == bindparam("of_kind")) & (documents.c.name == bindparam("of_name"))
 _LIVE: Final = or_(documents.c.until.is_(None), documents.c.until > bindparam("at"))
@@ -117,6 +118,28 @@ class SqlCabinet:
             _lost()
         return _next(document)
 
+    def merge(self, documents: Sequence[Document], join: Callable[[bytes, bytes], bytes], now: datetime) -> None:
+        for _ in range(_TRIES):
+            try:
+                return self._merge(documents, join, now)
+            except Conflict:
+                continue  # another process wrote one of them meanwhile, which SQLite does not let happen
+        return self._merge(documents, join, now)
+
+    def _merge(self, documents: Sequence[Document], join: Callable[[bytes, bytes], bytes], now: datetime) -> None:
+        try:
+            with self._database.write() as session:
+                for one in documents:
+                    there = next(
+                        self._opened(session.rows(_ONE, of_kind=one.kind, of_name=one.name, at=_seconds(now))), None
+                    )
+                    row = _sealed(self._cipher, _joined(one, there, join))
+                    if not self._put(session, row, now):
+                        _lost()
+                session.run(_SWEEP, before=_seconds(now) - SLACK_S)
+        except self._database.failures as error:
+            raise DependencyDown("a document cannot be written") from error
+
     def take(self, kind: str, name: str, now: datetime) -> Document | None:
         taken: list[tuple[Any, ...]] = []
 
@@ -194,6 +217,13 @@ class MemoryCabinet:
             self._kept[document.kind, document.name] = written
             return written
 
+    def merge(self, documents: Sequence[Document], join: Callable[[bytes, bytes], bytes], now: datetime) -> None:
+        with self._lock:
+            self._sweep(now)
+            for one in documents:
+                there = self._live(one.kind, one.name, now)
+                self._kept[one.kind, one.name] = _next(_joined(one, there, join))
+
     def take(self, kind: str, name: str, now: datetime) -> Document | None:
         with self._lock:
             found = self._live(kind, name, now)
@@ -222,6 +252,11 @@ def _changed(session: Session, row: DocumentRow, now: datetime) -> bool:
         bytes=row.sealed,
     )
     return bool(changed)
+
+
+def _joined(one: Document, there: Document | None, join: Callable[[bytes, bytes], bytes]) -> Document:
+    content = join(there.content if there else b"", one.content)
+    return replace(one, version=there.version if there else _NEW, content=content)
 
 
 def _lost() -> NoReturn:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +21,12 @@ import click
 from cds_app.adapters.mllp import END, START, MllpServer
 from cds_app.bootstrap import intake_of, quiet_logs
 from cds_app.commands.ingest_hl7v2 import desk_of
+from cds_app.commands.ingest_mqtt import telemetry_of
 from cds_app.commands.ingesting import Entrance
 from cds_app.deps import Deps, deps_of
 from cds_app.errors import DependencyDown
 from cds_app.services.intake import Source
+from cds_app.services.telemetry import Came
 from cds_app.settings import Settings
 
 _SYSTEM: Final = "urn:oid:2.16.840.1.113883.19.5"
@@ -32,6 +35,11 @@ _RESULTS: Final = (
     *(("6690-2", "10*3/uL", 8.4), ("777-3", "10*3/uL", 220.0), ("1975-2", "mg/dL", 0.7), ("2345-7", "mg/dL", 104.0)),
 )
 _PATIENCE_S: Final = 120.0
+_MONITORS: Final = 50
+_CHANNELS: Final = (
+    *(("MDC_ECG_HEART_RATE", 80.0), ("MDC_TTHOR_RESP_RATE", 15.0), ("MDC_PULS_OXIM_SAT_O2", 96.0)),
+    *(("MDC_PRESS_BLD_ART_ABP_SYS", 118.0), ("MDC_PRESS_BLD_ART_ABP_DIA", 64.0), ("MDC_PRESS_BLD_ART_ABP_MEAN", 82.0)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +61,13 @@ class Rate:
 @click.command()
 @click.option("--messages", type=click.IntRange(1), default=4000, show_default=True, help="HL7 v2, eight results each.")
 @click.option("--peers", type=click.IntRange(1), default=8, show_default=True, help="That send side by side.")
+@click.option("--minutes", type=click.IntRange(1), default=4, show_default=True, help="Of 50 monitors with 6 channels.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Also write the figures here.")
 @click.option("--check", is_flag=True, help="Status 3 if a target is missed.")
-def ingest_bench(messages: int, peers: int, report: Path | None, *, check: bool) -> None:
+def ingest_bench(messages: int, peers: int, minutes: int, report: Path | None, *, check: bool) -> None:
     """Measure messages and samples taken in durably, on a SQLite database on this machine's disk."""
     quiet_logs()
-    rates = [bench_hl7(messages, peers)]
+    rates = [bench_hl7(messages, peers), bench_telemetry(minutes)]
     for one in rates:
         click.echo(
             f"{one.what}: {one.number} in all, {one.per_s:.0f} a second, {one.per_cpu_s:.0f} a second of CPU"
@@ -89,10 +98,44 @@ def bench_hl7(messages: int, peers: int) -> Rate:
     )
 
 
+def bench_telemetry(minutes: int) -> Rate:
+    """Messages of monitors, as the client of the broker hands them over second by second, to summaries on the disk."""
+    start = 1_772_323_200  # a whole minute
+    with _way("mqtt") as way:
+        telemetry = telemetry_of(way)
+        cpu, clock = time.process_time(), time.perf_counter()
+        number = 0
+        for second in range(60 * minutes):
+            now = datetime.fromtimestamp(start + second + 0.5, UTC)
+            number += telemetry.take([Came(payload=packet(start + second, device)) for device in range(_MONITORS)], now)
+            if second % 5 == 0:
+                telemetry.close(now)
+        summed = telemetry.close(datetime.fromtimestamp(start + 60 * minutes + 60, UTC))
+        took, worked = time.perf_counter() - clock, time.process_time() - cpu
+        left = telemetry.waiting(datetime.fromtimestamp(start + 60 * minutes + 60, UTC))
+    if number != 60 * minutes * _MONITORS * len(_CHANNELS) or not summed or left:
+        raise DependencyDown("not every sample is in a summary")
+    return Rate(
+        what="samples of monitors in summaries on the disk",
+        number=number,
+        per_s=number / took,
+        per_cpu_s=number / worked,
+        target_per_cpu_s=5000.0,
+    )
+
+
+def packet(at: int, device: int) -> bytes:
+    """What one monitor says in one second."""
+    samples = [[at, channel, value + (at + device) % 3] for channel, value in _CHANNELS]
+    patient = {"system": _SYSTEM, "value": str(device)}
+    told = {"device": f"mon-{device}", "patient": patient, "sent": at, "relayed": at, "samples": samples}
+    return json.dumps(told).encode()
+
+
 @contextmanager
 def _way(source: str) -> Iterator[Entrance]:
     with tempfile.TemporaryDirectory(prefix="twinline-ingest-") as folder:
-        deps: Deps = deps_of(Settings(data_dir=Path(folder)))
+        deps: Deps = deps_of(Settings(data_dir=Path(folder), identifier_systems=(_SYSTEM,)))
         yield Entrance(deps=deps, intake=intake_of(deps, Source(name=source, tenant="local")))
         deps.store.close()
         deps.trust.close()

@@ -34,6 +34,7 @@ _SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "subscriptions": ("cds_app.commands.subscribing", "What FHIR subscriptions missed."),
     "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
     "genomics": ("cds_app.commands.ingest_genomics", "The pharmacogenes of one sample of a VCF on GRCh38."),
+    "mqtt": ("cds_app.commands.ingest_mqtt", "Samples of bedside monitors over MQTT 5."),
     "hl7v2": ("cds_app.commands.ingest_hl7v2", "HL7 v2 messages over MLLP."),
 }
 """Commands of the sources, by name: module, and what they take in. The function is called like the source."""

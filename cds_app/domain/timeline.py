@@ -17,6 +17,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from cds_app.domain.facts import KINDS, Fact, Facts, Measurement, gather
+from cds_app.domain.precedence import Slot, set_aside, slot_of
 
 FactT = TypeVar("FactT", bound=Fact)
 
@@ -55,6 +56,10 @@ class Timeline:
         Every version of every ``ref``, ordered by ``(version, learned)``. The last one counts.
     components : mapping of str to tuple of str
         For a resource that came in components (``Observation/1``), the refs of these (``Observation/1#8480-6``).
+    slots : mapping of Slot to frozenset of str
+        Refs by what they contend for (`cds_app.domain.precedence`); empty while there is no source but the EHR.
+    aside : mapping of str to str
+        Refs that do not count because another one, which is named, goes before them.
 
     Notes
     -----
@@ -65,6 +70,8 @@ class Timeline:
 
     versions: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    slots: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
+    aside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Timeline:
@@ -95,8 +102,11 @@ class Timeline:
             novel.append(fact)
         if not novel:
             return self, Change(novel=(), added=(), removed=(), duplicates=duplicates)
-        after = Timeline(versions, components)
-        added, removed = _difference(self, after, novel)
+        slots, touched = _slotted(self, versions, novel)
+        after = Timeline(versions, components, slots)
+        if touched:
+            after = Timeline(versions, components, slots, _decided(self.aside, after, touched))
+        added, removed = _difference(self, after, novel, touched)
         change = Change(novel=tuple(novel), added=added, removed=removed, duplicates=duplicates)
         come, gone = gather(added), gather(removed)
         after.__dict__["facts"] = _brought_up_to_date(self.facts, come, gone)  # what the cached properties would find
@@ -108,7 +118,11 @@ class Timeline:
         return Timeline.of(fact for known in self.versions.values() for fact in known if fact.learned <= learned)
 
     def current(self, ref: str) -> Fact | None:
-        """The version that counts, None if there is none or it was entered in error."""
+        """The version that counts; None if there is none, it was entered in error, or another fact goes before it."""
+        return None if ref in self.aside else self.standing(ref)
+
+    def standing(self, ref: str) -> Fact | None:
+        """The version that counts but for what goes before it."""
         known = self.versions.get(ref)
         if not known or known[-1].void:
             return None
@@ -132,6 +146,13 @@ class Timeline:
     def measured(self) -> Mapping[str, tuple[Measurement, ...]]:
         """The measurements that count, by variable."""
         return _by_variable(self.facts.measurements)
+
+    @cached_property
+    def contested(self) -> tuple[tuple[Measurement, Measurement], ...]:
+        """Measurements that do not count, each with the one that goes before it, by time."""
+        found = ((self.standing(ref), self.standing(before)) for ref, before in self.aside.items())
+        pairs = [(a, b) for a, b in found if isinstance(a, Measurement) and isinstance(b, Measurement)]
+        return tuple(sorted(pairs, key=lambda pair: _ORDER(pair[0])))
 
     def __iter__(self) -> Iterator[Fact]:
         """Every version of every fact, in order of identity."""
@@ -210,9 +231,41 @@ def _root(ref: str) -> str:
     return ref.partition("#")[0]
 
 
-def _difference(before: Timeline, after: Timeline, novel: Sequence[Fact]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+def _slotted(
+    before: Timeline, versions: Mapping[str, tuple[Fact, ...]], novel: Sequence[Fact]
+) -> tuple[Mapping[Slot, frozenset[str]], frozenset[Slot]]:
+    """Who contends for what, and where something has changed. There is nothing to decide while there is one source."""
+    if not before.slots and all(fact.provenance is None for fact in novel):
+        return before.slots, frozenset()
+    looked_at = (one for fact in novel for one in versions[fact.ref])
+    whole = looked_at if before.slots else (one for known in versions.values() for one in known)
+    slots = dict(before.slots)
+    touched: set[Slot] = set()
+    for one in whole:
+        slot = slot_of(one)
+        if slot is not None:
+            touched.add(slot)
+            slots[slot] = slots.get(slot, frozenset()) | {one.ref}
+    return slots, frozenset(touched)
+
+
+def _decided(aside: Mapping[str, str], after: Timeline, touched: Iterable[Slot]) -> Mapping[str, str]:
+    found = dict(aside)
+    for slot in touched:
+        refs = after.slots[slot]
+        contending = [one for ref in refs if (one := after.standing(ref)) is not None and slot_of(one) == slot]
+        for ref in refs:
+            found.pop(ref, None)
+        found |= set_aside(contending)
+    return found
+
+
+def _difference(
+    before: Timeline, after: Timeline, novel: Sequence[Fact], touched: Iterable[Slot]
+) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     added, removed = [], []
     refs = dict.fromkeys(fact.ref for fact in novel)
+    refs |= dict.fromkeys(ref for slot in touched for ref in after.slots[slot])
     if after.components:
         refs = dict.fromkeys(one for ref in refs for one in _family(ref, after))
     for ref in refs:

@@ -13,8 +13,9 @@ from typing import Final
 
 from cds_app.cards.text import clock_time, number, plain
 from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
-from cds_app.domain.ontology import Range, Variable
+from cds_app.domain.ontology import Variable
 from cds_app.domain.time import to_hours
+from cds_app.pages.origins import aside_of, origin_of, out_of
 from cds_app.pages.scale import Axis, Tick, area, limits, line, time_ticks, value_ticks
 from cds_app.score.situation import Situation
 from cds_app.twin.model import Dynamics, TwinModel
@@ -177,7 +178,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
         y_ticks=value_ticks(canvas.y, 5),
         events=tuple(_events(canvas)),
-        rows=tuple(_row(one, canvas) for one in reversed(seen[-_MOST_ROWS:])),
+        rows=tuple(_rows(seen, canvas)),
         finding=_finding(seen, canvas),
         forecast=_forecast_text(canvas) if ahead else "",
     )
@@ -252,22 +253,23 @@ def _runs(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[list[Measure
     yield run
 
 
-def _row(one: Measurement, canvas: _Canvas) -> Row:
+def _rows(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[Row]:
+    """Newest first, with what was set aside for them."""
+    aside = aside_of(canvas.situation, canvas.asked.quantity, canvas.asked.window_h)
+    rows = sorted((*seen, *aside), key=lambda one: (one.when, one.ref), reverse=True)[:_MOST_ROWS]
+    return (_row(one, canvas, aside.get(one, "")) for one in rows)
+
+
+def _row(one: Measurement, canvas: _Canvas, aside: str) -> Row:
     span = canvas.variable.reference_for(canvas.situation.sex)
-    remarks = [_out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
-    remarks.append("preliminary" if one.preliminary else "")
+    remarks = [out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
+    remarks += ["preliminary" if one.preliminary else "", origin_of(one), aside]
     return Row(
         ref=one.ref,
         time=_clock(one, canvas),
         value=_value(one, canvas),
         remark=", ".join(filter(None, remarks)),
     )
-
-
-def _out_of(span: Range | None, value: float) -> str:
-    if span is None or span.holds(value):
-        return ""
-    return "below the usual range" if span.low is not None and value < span.low else "above the usual range"
 
 
 def _value(one: Measurement, canvas: _Canvas) -> str:
@@ -375,7 +377,7 @@ def _finding(seen: Sequence[Measurement], canvas: _Canvas) -> str:
         first = seen[0]
         way = "unchanged from" if _value(first, canvas) == _value(last, canvas) else "from"
         said += f", {way} {_value(first, canvas)} at {_clock(first, canvas)}"
-    out = _out_of(canvas.variable.reference_for(canvas.situation.sex), last.value)
+    out = out_of(canvas.variable.reference_for(canvas.situation.sex), last.value)
     return f"{said}; {out}." if out else f"{said}."
 
 

@@ -35,7 +35,6 @@ from cds_app.score.genes import Genome
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
 _EVER = datetime.min.replace(tzinfo=UTC)
-
 _NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
 _OVER = frozenset({"inactive", "remission", "resolved"})
 _NOT_AN_ORDER = frozenset({"proposal", "option"})
@@ -55,14 +54,14 @@ class Situation:
     ----------
     ontology : Ontology
         Names of quantities and concepts.
-    facts : Facts
-        From `Timeline.facts`: corrections resolved, sorted by time.
+    facts : Facts, from `Timeline.facts`: corrections resolved, sorted by time
     now : datetime
         Aware, UTC. Facts later than this are not seen.
     measured : mapping of str to sequence of Measurement, optional
         ``facts.measurements`` by variable, where somebody has sorted them already.
     genes : Pharmacogenes, optional
         Without, nothing is known of genes.
+    contested : sequence of pairs, what does not count and what goes before it
     """
 
     ontology: Ontology
@@ -70,6 +69,7 @@ class Situation:
     now: datetime
     measured: Mapping[str, Sequence[Measurement]] | None = None
     genes: Pharmacogenes | None = None
+    contested: Sequence[tuple[Measurement, Measurement]] = ()
 
     @cached_property
     def genome(self) -> Genome:

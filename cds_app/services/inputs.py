@@ -68,4 +68,5 @@ def situation_of(knowledge: Knowledge, inputs: Inputs) -> Situation:
         now=inputs.event.received,
         measured=timeline.measured,
         genes=knowledge.genes,
+        contested=timeline.contested,
     )

@@ -17,10 +17,11 @@ from typing import Final
 from msgspec.structs import replace as struct_replace
 
 from cds_app.domain.arrivals import Arrival, Receipt
-from cds_app.domain.facts import Fact, Facts, Provenance, gather
+from cds_app.domain.facts import Fact, Facts, Measurement, Provenance, gather
 from cds_app.errors import SettingsError
 from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.reading import Reading, read
+from cds_app.fabric.telemetry import UNUSABLE
 from cds_app.ports import Clock, Meter, TwinStore
 from cds_app.services.identities import Identities, Tie
 from cds_app.services.knowledge import Knowledge
@@ -189,7 +190,10 @@ class Intake:
             return reading.facts
 
         def sourced(fact: Fact) -> Fact:
-            return struct_replace(fact, provenance=delivery.particular.get(fact.ref, general))
+            found = delivery.particular.get(fact.ref, general)
+            if isinstance(fact, Measurement) and found is not None and not UNUSABLE.isdisjoint(found.flags):
+                return struct_replace(fact, provenance=found, implausible=True)
+            return struct_replace(fact, provenance=found)
 
         return gather(map(sourced, reading.facts))
 
