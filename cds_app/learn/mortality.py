@@ -27,7 +27,7 @@ from cds_app.learn.measure import groups
 from cds_app.learn.plots import Seen
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.shipped import Shipped
-from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, Cohort, chosen, refusals, who
+from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, StayCohort, chosen, refusals, who
 from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
 from cds_app.score.eligibility import stranger
@@ -57,7 +57,7 @@ class _Made:
     """What was learned, and from whom."""
 
     stays: Stays
-    cohort: Cohort
+    cohort: StayCohort
     recipe: Recipe
     held: Held
     fitted: Fitted
@@ -91,7 +91,7 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     grown = replace(recipe or RECIPE, seed=seed)
     stays = load(data)
     asked = np.flatnonzero([one is None for one in refusals(stays)])
-    cohort = Cohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
+    cohort = StayCohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
     found = held(cohort, grown)
     fitted = found.fitted(cohort.who.iloc[found.stay].reset_index(drop=True), seed)
     population = known_population(cohort, np.random.default_rng(seed))
@@ -100,7 +100,7 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     return stay_artefact.write(out, _finished(made, files))
 
 
-def known_population(cohort: Cohort, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+def known_population(cohort: StayCohort, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     """Whom the measurements of a stay must be like, and whom that refuses.
 
     Scales, limits and the trial come from disjoint stays: three fifths, one, and one.

@@ -21,7 +21,7 @@ _DECIMALS = 4  # undo the file's single precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class Readings:
     """The values of an endpoint's quantity, and how they lie to the rows of a frame.
 
     Parameters
@@ -41,7 +41,7 @@ class Course:
     reached: Flags
 
     @classmethod
-    def of(cls, endpoint: Endpoint, frame: pd.DataFrame) -> Course:
+    def of(cls, endpoint: Endpoint, frame: pd.DataFrame) -> Readings:
         """From a frame of `challenge2019.load` that has the quantity's column."""
         value = np.round(frame[_COLUMN_OF[endpoint.quantity]].to_numpy(np.float64), _DECIMALS)
         seen = np.isfinite(value)
@@ -74,7 +74,7 @@ def absent(endpoint: Endpoint, frame: pd.DataFrame) -> Flags:
     """At which rows the service would ask, as far as the state goes: nowhere if the frame lacks the quantity."""
     if _COLUMN_OF[endpoint.quantity] not in frame.columns:
         return np.zeros(len(frame), bool)
-    return Course.of(endpoint, frame).absent()
+    return Readings.of(endpoint, frame).absent()
 
 
 def onset(endpoint: Endpoint, horizon_h: float, frame: pd.DataFrame) -> Outcome | None:
@@ -91,9 +91,9 @@ def onset(endpoint: Endpoint, horizon_h: float, frame: pd.DataFrame) -> Outcome 
     """
     if _COLUMN_OF[endpoint.quantity] not in frame.columns:
         return None
-    course = Course.of(endpoint, frame)
-    label, known = course.ahead(horizon_h)
-    return Outcome(patient=course.patient, label=label.astype(np.int64), asked=course.absent() & known)
+    readings = Readings.of(endpoint, frame)
+    label, known = readings.ahead(horizon_h)
+    return Outcome(patient=readings.patient, label=label.astype(np.int64), asked=readings.absent() & known)
 
 
 def reached(endpoint: Endpoint, patient: Ints, hours: Floats, value: Floats) -> Flags:

@@ -41,7 +41,7 @@ LONG = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
+class StayCohort:
     """Stays that can be asked about.
 
     Parameters
@@ -59,7 +59,7 @@ class Cohort:
     truth: Outcomes
 
     @classmethod
-    def of(cls, stays: Stays, truth: Outcomes, asked: Ints, seed: int) -> Cohort:
+    def of(cls, stays: Stays, truth: Outcomes, asked: Ints, seed: int) -> StayCohort:
         """The stays with these numbers."""
         rows = stay_features(stays.series, stays.stayers)[asked]
         seen = unit_forgotten(rows, np.random.default_rng(seed))

@@ -16,7 +16,7 @@ from cds_app.learn.challenge2012 import Outcomes
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
 from cds_app.learn.measure import groups
-from cds_app.learn.stay_cohort import Cohort, chosen
+from cds_app.learn.stay_cohort import StayCohort, chosen
 from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ def _folds(truth: Outcomes, seed: int) -> Iterator[tuple[Ints, Ints]]:
     yield from StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(truth.died, truth.died)
 
 
-def held(cohort: Cohort, recipe: Recipe) -> Held:
+def held(cohort: StayCohort, recipe: Recipe) -> Held:
     """Grow on four of five folds, ask of the fifth, until every stay was asked of; more than once."""
     died = cohort.truth.died
     margin, fold = np.empty((REPEATS, len(died))), np.empty((REPEATS, len(died)), np.int64)
