@@ -20,6 +20,8 @@ from cds_app.simulate.what_if import what_if
 
 DRAWS: Final = 2000
 _OFFERS: Final = 5
+_OFFERS_STEPPED: Final = 3
+"""Where every plan is stepped through hour by hour and cannot be scaled from another: a page is wanted at once."""
 _ACTIVE: Final = frozenset({"active", "on-hold", "draft"})
 
 
@@ -78,13 +80,18 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str) -> Tried
     names = {one.name for one in compared}
     offers = [one for one in offered(drug, start_h=plan.start_h) if one.name not in names]
     question = Question(
-        plans=(*compared, *_nearest(offers, plan)),
+        plans=(*compared, *_nearest(offers, plan)[: _most_offers(drug)]),
         goal=next(iter(drug.file.goals)),
         draws=DRAWS,
         seed=_seed(drug, digest),
         current=current.name if current is not None else None,
     )
     return Tried(plan=plan, current=current, answer=what_if(drug, charted.patient, question), remarks=charted.remarks)
+
+
+def _most_offers(drug: Drug) -> int:
+    stepped = any(model.file.response == "hamberg-inr" for model in drug.models)
+    return _OFFERS_STEPPED if stepped else _OFFERS
 
 
 def drugs_of(situation: Situation, pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
@@ -161,9 +168,9 @@ def _named(plan: Regimen, usual_h: float, charted: Charted | Refused) -> Regimen
 
 
 def _nearest(offers: list[Regimen], plan: Regimen) -> list[Regimen]:
-    """The offers that give about as much in a day, fewest first; so many that a page is answered at once."""
+    """Offers, those first that give about as much in a day."""
     daily = plan.amount_mg / plan.interval_h if plan.interval_h else 0.0
-    return sorted(offers, key=lambda one: (abs(one.amount_mg / one.interval_h - daily), one.amount_mg))[:_OFFERS]
+    return sorted(offers, key=lambda one: (abs(one.amount_mg / one.interval_h - daily), one.amount_mg))
 
 
 def _seed(drug: Drug, digest: str) -> int:

@@ -121,8 +121,8 @@ def test_the_bands_hold_for_people_drawn_from_a_shipped_model() -> None:
     warfarin_, meropenem = drug("warfarin"), drug("meropenem")
     found = simulated({"meropenem": meropenem}, people=4, seed=3)
     assert found == {}  # no level of it is used
-    figures = simulated({"warfarin": warfarin_}, people=5, seed=3)["warfarin-hamberg-2007"]
-    assert figures["levels"] == 15 - 3 * figures["refused"]
+    figures = simulated({"warfarin": warfarin_}, people=10, seed=3)["warfarin-hamberg-2007"]
+    assert figures["levels"] == 3 * (2 - figures["refused"])
     assert 0.5 <= figures["within_90"] <= 1.0
-    assert figures["within_50"] < figures["within_90"]
+    assert figures["within_50"] <= figures["within_90"]
     assert figures["effective_draws_least"] > 50
