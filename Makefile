@@ -76,6 +76,7 @@ format: setup ## rewrite the code in the one format
 
 bench: setup ## measure the speed of what a clinician waits for
 	$(BIN)/twinline bench
+	$(BIN)/twinline ingest-bench
 
 COMPARE := .venv-compare
 compare: setup ## the same job on HealthChain, in an environment of its own, and here, in one run

@@ -14,9 +14,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from cds_app.commands.ingesting import ingest
 from cds_app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,19 @@ def test_the_compose_file_publishes_on_loopback_and_takes_rights_away() -> None:
     assert ours["ports"] == ["127.0.0.1:8717:8717"]
     assert "ports" not in services["database"]
     assert {name.removeprefix("TWINLINE_").lower() for name in ours["environment"]} <= Settings.model_fields.keys()
+
+
+def test_sources_of_the_compose_file_are_commands_that_there_are() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
+    for name in ("hl7v2", "mqtt"):
+        one = services[name]
+        found = ingest.get_command(click.Context(ingest), one["command"][1])
+        assert found is not None
+        options = {option for given in found.params for option in given.opts}
+        assert {word for word in one["command"] if word.startswith("--")} <= options
+        assert one["profiles"] == ["sources"]
+        assert all(port.startswith("127.0.0.1:") for port in one["ports"])
+        assert one["cap_drop"] == ["ALL"]
 
 
 def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
