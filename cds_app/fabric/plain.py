@@ -13,7 +13,7 @@ import msgspec
 
 from cds_app.domain.facts import Measurement
 from cds_app.fabric.codes import MAX_CODINGS, code_of
-from cds_app.fabric.context import Context, version_of
+from cds_app.fabric.context import Context
 from cds_app.fabric.quantities import Refusal, convert
 from cds_app.fabric.references import is_id
 from cds_app.fabric.times import instant_in
@@ -52,7 +52,7 @@ class _Plain(msgspec.Struct):
     encounter: _Reference | None = None
 
 
-def read_plain(resource: object, context: Context) -> Measurement | None:
+def read_plain(resource: object, version: str, context: Context) -> Measurement | None:
     """The measurement that a plain Observation holds; None for anything else, without an issue."""
     if not isinstance(resource, dict) or not _SPECIAL.isdisjoint(resource):
         return None
@@ -72,7 +72,7 @@ def read_plain(resource: object, context: Context) -> Measurement | None:
         return None
     return Measurement(
         ref=f"Observation/{found.id}",
-        version=version_of(resource),
+        version=version,
         when=when,
         learned=context.learned,
         variable=variable.key,

@@ -175,10 +175,10 @@ def read(  # noqa: PLR0913 - all by name
     facts: list[Fact] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
-    marks = [fingerprint(item.resource) for item in items]
-    for item, mark in zip(items, marks, strict=True):
-        before = len(issues)
-        kind, outcome, found = _known(item.resource) if mark in seen else _read(item, context)
+    for item in items:
+        before, version = len(issues), version_of(item.resource)
+        mark = fingerprint(item.resource, version)
+        kind, outcome, found = _known(item.resource) if mark in seen else _read(item, version, context)
         counts[kind, outcome] += 1
         facts.extend(found)
         if mark and outcome == "used" and len(issues) == before:
@@ -192,12 +192,12 @@ def read(  # noqa: PLR0913 - all by name
     )
 
 
-def fingerprint(resource: object) -> bytes:
+def fingerprint(resource: object, version: str) -> bytes:
     """The same for resources that say the same; differs, but for chance, for all others.
 
-    Empty for what has no version that sorts: what it says may be taken back and said again.
+    Empty for what has no version (`version_of`) that sorts: what it says may be taken back and said again.
     """
-    if not version_of(resource):
+    if not version:
         return b""
     try:
         return blake2b(_ENCODER.encode(resource), digest_size=16).digest()
@@ -210,12 +210,12 @@ def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
     return resource["resourceType"], "used", ()
 
 
-def _read(item: Item, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
+def _read(item: Item, version: str, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource is counted, and its facts."""
-    measurement = read_plain(item.resource, context)
+    measurement = read_plain(item.resource, version, context)
     if measurement is not None:
         return "Observation", "used", (measurement,)
-    kind, found = read_item(item, version_of(item.resource), context)
+    kind, found = read_item(item, version, context)
     return kind, _outcome(found), found or ()
 
 

@@ -121,8 +121,8 @@ def _on_all(rule: All, view: View) -> Verdict:
 
 
 def _on_any(rule: Any_, view: View) -> Verdict:
-    verdicts = [evaluate(part, view) for part in rule.any]
-    if all(one is _ABSENT for one in verdicts):
+    verdicts = [one for part in rule.any if (one := evaluate(part, view)) is not _ABSENT]
+    if not verdicts:
         return _ABSENT
     held = [one for one in verdicts if one.holds]
     if held:

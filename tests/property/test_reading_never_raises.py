@@ -62,7 +62,7 @@ def _context() -> Context:
 @given(mutated(observation(meta={"versionId": "7"}, encounter={"reference": "urn:uuid:9"}), observation("2160-0")))
 def test_the_short_way_of_a_plain_observation_ends_where_the_long_one_does(document: object) -> None:
     short, long = _context(), _context()
-    measurement = read_plain(document, short)
+    measurement = read_plain(document, version_of(document), short)
     assert not short.issues
     if measurement is not None:
         _, found = read_item(Item(document, ""), version_of(document), long)
@@ -71,7 +71,7 @@ def test_the_short_way_of_a_plain_observation_ends_where_the_long_one_does(docum
 
 def test_an_observation_as_nearly_all_come_is_plain() -> None:
     sent = observation("2160-0", 88.42, "umol/L", category=[coded("x", "laboratory")], issued="2024-03-10T10:00:00Z")
-    assert read_plain(sent, _context()) is not None
+    assert read_plain(sent, version_of(sent), _context()) is not None
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cds_app.fabric.context import version_of
 from cds_app.fabric.reading import Reading, fingerprint, read
 from tests.unit.fabric.conftest import LEARNED, NOW, ONTOLOGY, FewUnits, observation
 
@@ -48,4 +49,4 @@ def test_no_resource_and_no_json_have_no_fingerprint() -> None:
         deep = {"meta": VERSION, "inner": deep}
     unsaid: list[object] = [{"meta": VERSION, "x": 10**400}, {"meta": VERSION, "x": "\ud800"}]
     nothing: list[object] = [None, 3, [], {}, deep, *unsaid]
-    assert [fingerprint(one) for one in nothing] == [b""] * 7
+    assert [fingerprint(one, version_of(one)) for one in nothing] == [b""] * 7
