@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test soak fuzz lint format bench compare lock clean
+.PHONY: help setup browser deep demo test soak fuzz lint format bench compare lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ browser: $(STAMP)
 	else why='and apt-get could not install one ($(VENV)/chromium.log)'; fi; \
 	touch $(VENV)/.no-chromium; \
 	echo "No Chromium on PATH $$why: the browser tests will be skipped."
+
+deep: setup ## add torch, with which the networks of imputation are trained
+	$(PIP_INSTALL) --only-binary :all: "$$($(BIN)/python -c "import tomllib, pathlib; \
+		print(*tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']['optional-dependencies']['deep'])")"
 
 demo: setup ## show Twinline at work, beside a small EHR, on this machine
 	$(BIN)/twinline demo
@@ -85,11 +89,12 @@ compare: setup ## the same job on HealthChain, in an environment of its own, and
 		--require-hashes -r deploy/compare/requirements.lock
 	$(BIN)/python deploy/compare/compare.py $(COMPARE)/bin/python
 
+# torch stays out of every lock: see the extra `deep`.
 # uv resolves for every supported Python and platform at once. Pins stay unless asked: make lock LOCK_ARGS=--upgrade
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-build --no-emit-index-url --custom-compile-command 'make lock'
 lock: setup ## rewrite requirements.lock, and what the image installs, from pyproject.toml
-	$(LOCK) --all-extras $(LOCK_ARGS) --output-file requirements.lock
+	$(LOCK) --extra learn --extra image --extra dev $(LOCK_ARGS) --output-file requirements.lock
 	$(LOCK) --extra image --constraint requirements.lock --output-file deploy/requirements.lock
 	$(subst pyproject.toml,deploy/compare/requirements.in,$(LOCK)) --output-file deploy/compare/requirements.lock
 

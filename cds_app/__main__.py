@@ -40,6 +40,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Teach and measure it, data scientists": {
         "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
         "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
+        "impute": ("cds_app.commands.learning", "Complete what was not measured (extra: learn)."),
         "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
         "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
         "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),

@@ -1,10 +1,11 @@
-"""``twinline train``, ``evaluate`` and ``policy tune``: the learning extra, loaded here and nowhere in serving."""
+"""``twinline train``, ``evaluate``, ``impute`` and ``policy tune``: the learning extra, loaded nowhere in serving."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ HOURLY_HEADS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 HEADS = (*HOURLY_HEADS, "mortality")
 DOSE = "warfarin-dose"
 PK = "pk"
+IMPUTATION = "imputation"
 _FIRST_VERSION = "1.0.0"
 _FIRST_SEED = 0
 _DATA = click.option(
@@ -37,7 +39,7 @@ _OUTCOMES = click.option(
         "twinline train mortality --data stays.parquet --outcomes outcomes.parquet",
     )
 )
-@click.argument("model", type=click.Choice([*HEADS, "twin", DOSE]))
+@click.argument("model", type=click.Choice([*HEADS, "twin", DOSE, IMPUTATION]))
 @_DATA
 @_OUTCOMES
 @click.option("--seed", type=int, help="Default: the shipped model's, which makes the same again; 0 if none is.")
@@ -56,6 +58,10 @@ def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: 
         from cds_app.learn import warfarin_dose
 
         warfarin_dose.train(data, folder, chosen)
+    elif model == IMPUTATION:
+        from cds_app.learn import impute_fit
+
+        impute_fit.train(data, folder, chosen)
     elif model == "mortality":
         from cds_app.learn import mortality
 
@@ -98,28 +104,45 @@ def _folder_of(model: str) -> str:
     epilog=examples(
         "twinline evaluate aki --data stays.parquet --predictions out.parquet --json out.json",
         "twinline evaluate pk --data pkpd/ --predictions pictures/",
+        "twinline evaluate imputation --data stays.parquet --mask block --json out.json",
     )
 )
-@click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE, PK]))
+@click.argument("model", type=click.Choice([*HEADS, "forecast", DOSE, PK, IMPUTATION]))
 @_DATA
 @_OUTCOMES
 @click.option(
     "--predictions",
     type=click.Path(path_type=Path),
-    required=True,
-    help="Parquet out; CSV of a dose; folder of pictures of pk.",
+    help="Parquet out; CSV of a dose; folder of pictures of pk; none of imputation.",
 )
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Report out; of a dose it may be left out.")
+@click.option("--mask", type=click.Choice(["point", "block"]), default="point", help="What is hidden (imputation).")
+@click.option("--seed", type=int, default=_FIRST_SEED, help="Of what is hidden (imputation).")
+@click.option("--set", "part", help="Only stays of this set of the file (imputation).")
 @working("Measuring")
-def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, report: Path | None) -> None:
+def evaluate(model: str, data: Path, report: Path | None, **asked: Any) -> None:
     """Measure MODEL on data it has not seen.
 
     A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold. The forecast: error
     against the last value carried forward, and coverage, at 1, 4 and 8 hours. The dose of warfarin: error and coverage,
     beside a fixed dose and the published algorithms. The simulation of drugs (pk): error of the next level of real
-    people, before and after their own levels are used, with visual predictive checks.
+    people, before and after their own levels are used, with visual predictive checks. Imputation: error on hours that
+    were measured and are hidden from it, beside every candidate.
     """
     _check_kind(model, data)
+    if model == IMPUTATION:
+        if report is None:
+            raise click.UsageError("Missing option '--json'.")
+        from cds_app.learn import imputing
+
+        _tell(imputing.summary(imputing.evaluate(data, report, asked["mask"], asked["seed"], part=asked["part"])))
+        return
+    if asked["predictions"] is None:
+        raise click.UsageError("Missing option '--predictions'.")
+    _evaluate(model, data, report, asked["predictions"], asked["outcomes"])
+
+
+def _evaluate(model: str, data: Path, report: Path | None, predictions: Path, outcomes: Path | None) -> None:
     if model == PK:
         from cds_app.learn import pk
 
@@ -145,6 +168,19 @@ def evaluate(model: str, data: Path, outcomes: Path | None, predictions: Path, r
         from cds_app.learn.heads import HOURLY
 
         _tell(evaluating.evaluate(HOURLY[model], data, predictions, report))
+
+
+@click.command(epilog=examples("twinline impute --data stays.parquet --out complete.parquet --causal"))
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Parquet in.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Parquet out.")
+@click.option("--causal", is_flag=True, help="From the past of each hour only, as at a bedside.")
+@working("Completing")
+def impute(data: Path, out: Path, causal: bool) -> None:
+    """Complete every hour of every variable of the first 48 hours, with 90 % intervals."""
+    from cds_app.learn import imputing
+
+    patients = imputing.complete(data, out, "causal" if causal else "retrospective")
+    click.echo(f"{patients} patients completed, from {'the past of each hour' if causal else 'the whole window'}.")
 
 
 @click.group()

@@ -149,6 +149,29 @@ class Outcomes:
         return Outcomes(died=self.died[stays], days_after_discharge=self.days_after_discharge[stays])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Every plausible measurement of a file, under the file's own parameters.
+
+    Parameters
+    ----------
+    record : ndarray of int64, shape (stays,)
+        ``RecordID``, ascending.
+    stayers : Stayers
+    stay, parameter : ndarray of int64, shape (samples,)
+        Places in ``record`` and in `PARAMETERS`.
+    hours, value : ndarray of float64, shape (samples,)
+        Since admission to the unit; in the canonical unit.
+    """
+
+    record: Ints
+    stayers: Stayers
+    stay: Ints
+    parameter: Ints
+    hours: Floats
+    value: Floats
+
+
 def load(path: Path) -> Stays:
     """Stays as the model looks at them; rows that say the same twice count once, and their order does not matter.
 
@@ -164,14 +187,47 @@ def load(path: Path) -> Stays:
         described twice and differently; naming the parameter, when its values seem to be in another unit or to be
         of another measurement.
     """
-    frame = _read(path, _COLUMNS)
+    found = load_samples(path)
+    quantity = np.array([QUANTITIES.index(one.quantity) for one in PARAMETERS], np.int64)[found.parameter]
+    series = Series(stay=found.stay, quantity=quantity, hours=found.hours, value=found.value)
+    return Stays(record=found.record, stayers=found.stayers, series=series)
+
+
+def load_samples(path: Path, part: str | None = None) -> Samples:
+    """Measurements under the file's own parameters: what a cuff and what a catheter said are two.
+
+    Parameters
+    ----------
+    path : Path
+        As for `load`.
+    part : str, optional
+        Only stays of this ``set``; all by default.
+
+    Raises
+    ------
+    ContentError
+        As `load`; when no stay is of the part.
+    """
+    frame = _read(path, _COLUMNS if part is None else (*_COLUMNS, "set"))
+    if part is not None:
+        frame = frame[frame["set"] == part].reset_index(drop=True)
+        if frame.empty:
+            raise ContentError("the data hold no stay of that set", field="set")
     record = _numbers(frame, "RecordID", whole=True).astype(np.int64)
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
     _refuse_units(table)
     who = {name: _described(table, name, len(known)) for name in _WHO}
-    return Stays(record=known, stayers=_stayers(who), series=_series(table))
+    which, canonical, kept = _plausible(table)
+    return Samples(
+        record=known,
+        stayers=_stayers(who),
+        stay=table["stay"].to_numpy(np.int64)[kept],
+        parameter=which[kept],
+        hours=hours[kept],
+        value=canonical[kept],
+    )
 
 
 def load_outcomes(path: Path, record: Ints) -> Outcomes:
@@ -280,19 +336,13 @@ def _stayers(who: dict[str, Floats]) -> Stayers:
     )
 
 
-def _series(table: pd.DataFrame) -> Series:
+def _plausible(table: pd.DataFrame) -> tuple[Ints, Floats, NDArray[np.bool_]]:
+    """Each row's place in `PARAMETERS`, its value in the canonical unit, and whether it is a plausible measurement."""
     code, names = pd.factorize(table["name"])
     which = np.array([*(_PLACE.get(name, -1) for name in names), -1], np.int64)[code]
     value = _canonical(which, table["value"].to_numpy(np.float64))
     low, high = (np.array([getattr(one, end) for one in PARAMETERS])[which] for end in ("low", "high"))
-    kept = (which >= 0) & (value >= low) & (value <= high)
-    quantity = np.array([QUANTITIES.index(one.quantity) for one in PARAMETERS], np.int64)[which]
-    return Series(
-        stay=table["stay"].to_numpy(np.int64)[kept],
-        quantity=quantity[kept],
-        hours=table["hours"].to_numpy(np.float64)[kept],
-        value=value[kept],
-    )
+    return which, value, (which >= 0) & (value >= low) & (value <= high)
 
 
 def _canonical(which: Ints, value: Floats) -> Floats:

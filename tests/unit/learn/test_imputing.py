@@ -1,0 +1,209 @@
+"""Imputation as the command line does it: what is hidden, what is measured, what is refused, what is written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from cds_app.__main__ import twinline as cli
+from cds_app.content import latest
+from cds_app.errors import ContentError
+from cds_app.learn.impute_classics import fit_gaussian, fit_joint
+from cds_app.learn.impute_data import VARIABLES, Part, in_part, read, scale_of, statics
+from cds_app.learn.impute_fit import deep
+from cds_app.learn.impute_masks import BLOCK_H, MASKS, masked, training_mask
+from cds_app.learn.impute_tasks import task
+from cds_app.twin.imputation import Imputer
+from cds_app.twin.windows import HOURS, PRODUCTS, inputs, neighbours, with_guess
+
+PATIENTS = 12
+TORCH = importlib.util.find_spec("torch") is not None
+
+
+def rows(patients: int = PATIENTS, seed: int = 5) -> Iterator[tuple[int, str, str, float]]:
+    """Invented stays whose pressures go together."""
+    rng = np.random.default_rng(seed)
+    for record in range(1000, 1000 + patients):
+        yield from (
+            (record, "00:00", name, value) for name, value in (("Age", 60.0), ("Gender", 1.0), ("ICUType", 2.0))
+        )
+        level = 80.0 + 10.0 * rng.normal()
+        for hour in range(HOURS):
+            level += 0.1 * (80.0 - level) + 3.0 * rng.normal()
+            for name, value in (
+                ("MAP", level),
+                ("SysABP", 1.5 * level),
+                ("DiasABP", 0.75 * level),
+                ("HR", 170.0 - level),
+            ):
+                if rng.random() < 0.7:
+                    yield record, f"{hour:02d}:10", name, round(float(value + 0.5 * rng.normal()), 1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("impute") / "data.parquet"
+    pd.DataFrame(list(rows()), columns=["RecordID", "Time", "Parameter", "Value"]).to_parquet(path)
+    return path
+
+
+def test_an_hour_is_the_mean_of_what_was_measured_within_it(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [(1, "03:05", "HR", 80.0), (1, "03:50", "HR", 90.0), (1, "48:00", "HR", 70.0), (1, "04:00", "Height", 170.0)],
+        columns=["RecordID", "Time", "Parameter", "Value"],
+    )
+    frame.to_parquet(tmp_path / "one.parquet")
+    cohort = read(tmp_path / "one.parquet")
+    assert cohort.values[0, 3, VARIABLES.index("HR")] == 85.0
+    assert np.isfinite(cohort.values).sum() == 1
+
+
+def test_what_a_cuff_and_a_catheter_said_are_two_variables(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [(1, "00:05", "MAP", 80.0), (1, "00:50", "NIMAP", 70.0)], columns=["RecordID", "Time", "Parameter", "Value"]
+    )
+    frame.to_parquet(tmp_path / "two.parquet")
+    values = read(tmp_path / "two.parquet").values[0, 0]
+    assert (values[VARIABLES.index("MAP")], values[VARIABLES.index("NIMAP")]) == (80.0, 70.0)
+
+
+def test_parts_are_disjoint_and_hold_everybody() -> None:
+    record = np.arange(500)
+    parts = np.stack([in_part(record, part) for part in get_args(Part)])
+    assert (parts.sum(axis=0) == 1).all()
+
+
+def test_masks_hide_measured_cells_only_and_a_block_is_one_of_six_hours() -> None:
+    seen = np.random.default_rng(0).random((60, HOURS, 6)) < 0.5
+    for mask in MASKS:
+        hidden = masked(seen, mask, np.random.default_rng(1))
+        assert not (hidden & ~seen).any()
+    everything = masked(np.ones_like(seen), "block", np.random.default_rng(1))
+    hours = everything.any(axis=2)
+    assert (hours.sum(axis=1) <= BLOCK_H).all()
+    assert 0.04 < everything.mean() < 0.09
+    assert 0.08 < masked(np.ones_like(seen), "point", np.random.default_rng(1)).mean() < 0.12
+    assert 0.05 < training_mask(np.ones_like(seen), np.random.default_rng(1)).mean() < 0.25
+
+
+def test_the_joint_smoother_learns_what_goes_together(data: Path) -> None:
+    values = read(data).values
+    joint = fit_joint(values, np.zeros(len(VARIABLES), np.bool_))
+    systolic, mean = VARIABLES.index("SysABP"), VARIABLES.index("MAP")
+    whole = joint.parts.sum(axis=0)
+    assert whole[systolic, mean] / np.sqrt(whole[systolic, systolic] * whole[mean, mean]) > 0.8
+    assert all(np.linalg.eigvalsh(one).min() > -1e-4 for one in joint.parts)
+
+
+def test_a_gaussian_of_surprises_has_a_covariance(data: Path) -> None:
+    values = read(data).values
+    mean, covariance = fit_gaussian(scale_of(values).to_z(values), "retrospective", np.random.default_rng(0))
+    assert np.isfinite(mean).all()
+    assert np.linalg.eigvalsh(covariance).min() > 0.0
+    systolic, pulse = VARIABLES.index("SysABP"), VARIABLES.index("HR")
+    assert covariance[systolic, VARIABLES.index("MAP")] > 0.0 > covariance[systolic, pulse]
+
+
+def test_the_figures_show_every_candidate_and_are_the_same_for_the_same_seed(data: Path, tmp_path: Path) -> None:
+    told = [tmp_path / name for name in ("a.json", "b.json")]
+    for one in told:
+        arguments = [
+            "evaluate",
+            "imputation",
+            "--data",
+            str(data),
+            "--mask",
+            "block",
+            "--seed",
+            "4",
+            "--json",
+            str(one),
+        ]
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+    assert told[0].read_bytes() == told[1].read_bytes()
+    found = json.loads(told[0].read_text())["products"]
+    assert set(found) == set(PRODUCTS)
+    assert set(found["retrospective"]["candidates"]) == {
+        "last",
+        "linear",
+        "smoother",
+        "gaussian",
+        "joint",
+        "boosting",
+        "vae",
+        "gan",
+    }
+    assert found["retrospective"]["ratio"] < found["retrospective"]["candidates"]["linear"]["ratio"] == 1.0
+    assert set(found["causal"]["groups"]) == {"sex", "age", "unit"}
+
+
+def test_every_hour_of_every_variable_is_completed_and_what_was_measured_stands(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    result = CliRunner().invoke(cli, ["impute", "--data", str(data), "--out", str(out), "--causal"])
+    assert result.exit_code == 0, result.output
+    found = pd.read_parquet(out)
+    assert list(found.columns) == ["RecordID", "hour", "variable", "mean", "lo90", "hi90"]
+    assert len(found) == PATIENTS * HOURS * len(VARIABLES)
+    assert np.isfinite(found[["mean", "lo90", "hi90"]].to_numpy()).all()
+    measured = read(data).values.reshape(-1)
+    assert np.array_equal(found["mean"].to_numpy()[np.isfinite(measured)], measured[np.isfinite(measured)])
+    assert not out.with_name("out.parquet.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [("Time", "noon", "Time is no hh:mm in row 2"), ("Value", "high", "Value is no number in row 2")],
+)
+def test_a_bad_file_is_refused_with_the_column_and_the_row(tmp_path: Path, column: str, value: str, said: str) -> None:
+    frame = pd.DataFrame(list(rows(1)), columns=["RecordID", "Time", "Parameter", "Value"]).astype({column: "object"})
+    frame.loc[2, column] = value
+    frame[column] = frame[column].astype(str)
+    frame.to_parquet(tmp_path / "bad.parquet")
+    out = tmp_path / "out.parquet"
+    result = CliRunner().invoke(cli, ["impute", "--data", str(tmp_path / "bad.parquet"), "--out", str(out)])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, ContentError)
+    assert said in str(result.exception)
+    assert not out.exists()
+
+
+def test_a_file_without_measurements_of_the_first_two_days_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame([(1, "60:05", "HR", 80.0)], columns=["RecordID", "Time", "Parameter", "Value"])
+    frame.to_parquet(tmp_path / "late.parquet")
+    with pytest.raises(ContentError, match="no measurement of the first 48 hours"):
+        read(tmp_path / "late.parquet")
+
+
+@pytest.mark.skipif(TORCH, reason="torch is installed")
+def test_without_torch_training_says_what_is_lacking(data: Path) -> None:
+    with pytest.raises(ContentError, match="make deep"):
+        deep(Imputer.from_artefact(latest("imputation")), read(data), 0)
+
+
+@pytest.mark.skipif(not TORCH, reason="torch is not installed: make deep")
+def test_networks_begin_as_the_smoother_and_learn(data: Path) -> None:
+    from cds_app.learn import impute_deep
+
+    cohort, plain = read(data), Imputer.from_artefact(latest("imputation"))
+    hidden = training_mask(np.isfinite(cohort.values), np.random.default_rng(0))
+    asked = task(cohort.values, statics(cohort.stayers), hidden, (plain.scale, plain.joint), "retrospective")
+    near = neighbours(asked.left)
+    features = inputs(asked.left, near, asked.statics, "retrospective")
+    local = with_guess(features, asked.guess, near, "retrospective")
+    recipe = impute_deep.Recipe(width=8, wide=8, epochs=0, batch=4)
+    for kind in impute_deep.KINDS:
+        before = impute_deep.train(kind, "retrospective", asked, recipe)
+        assert not impute_deep.outputs(before, features, local, "retrospective")[0].any()
+    after = impute_deep.train("gan", "retrospective", asked, impute_deep.Recipe(width=8, wide=8, epochs=20, batch=4))
+    delta, _ = impute_deep.outputs(after, features, local, "retrospective")
+    left, right = (np.abs(one - asked.truth)[asked.hidden].mean() for one in (asked.guess, asked.guess + delta))
+    assert right < left
