@@ -20,7 +20,7 @@ from cds_app.simulate.what_if import what_if
 
 DRAWS: Final = 2000
 _OFFERS: Final = 5
-_OFFERS_STEPPED: Final = 3
+_OFFERS_STEPPED: Final = 2
 """Where every plan is stepped through hour by hour and cannot be scaled from another: a page is wanted at once."""
 _ACTIVE: Final = frozenset({"active", "on-hold", "draft"})
 
