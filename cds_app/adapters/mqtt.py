@@ -11,12 +11,13 @@ import queue
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -28,6 +29,7 @@ from cds_app.errors import DependencyDown
 _LOG = structlog.get_logger("twinline")
 _NO_RETAINED: Final = 2  # retain handling: nothing that was kept is sent when we subscribe
 _PATIENCE_S: Final = 30.0
+_AHEAD: Final = 200
 _SESSION_S: Final = 7 * 24 * 3600
 
 
@@ -163,6 +165,33 @@ class Subscriber:
 
     def _came(self, _: Client, __: Any, message: MQTTMessage) -> None:
         self._queue.put(Received(bytes(message.payload), message.retain, message.mid, self._connection))
+
+
+class Publisher:
+    """Sends messages with QoS 1, a few hundred ahead of their acknowledgements."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.max_inflight_messages_set(_AHEAD)
+        try:
+            self._client.connect(host, port)
+        except OSError:
+            raise DependencyDown("the broker cannot be reached") from None
+        self._client.loop_start()
+        self._last: deque[MQTTMessageInfo] = deque()
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send a message, when those before it were taken but for a few hundred."""
+        self._last.append(self._client.publish(topic, payload, qos=1))
+        if len(self._last) > _AHEAD:
+            self._last.popleft().wait_for_publish(_PATIENCE_S)
+
+    def close(self) -> None:
+        """Wait until everything was taken."""
+        for one in self._last:
+            one.wait_for_publish(_PATIENCE_S)
+        self._client.disconnect()
+        self._client.loop_stop()
 
 
 def take_turns(

@@ -19,6 +19,7 @@ from typing import Final
 import click
 
 from cds_app.adapters.mllp import END, START, MllpServer
+from cds_app.adapters.mqtt import Link, Publisher, Subscriber
 from cds_app.bootstrap import intake_of, quiet_logs
 from cds_app.commands.ingest_hl7v2 import desk_of
 from cds_app.commands.ingest_mqtt import telemetry_of
@@ -35,6 +36,7 @@ _RESULTS: Final = (
     *(("6690-2", "10*3/uL", 8.4), ("777-3", "10*3/uL", 220.0), ("1975-2", "mg/dL", 0.7), ("2345-7", "mg/dL", 104.0)),
 )
 _PATIENCE_S: Final = 120.0
+_TOPIC: Final = "twinline-bench"
 _MONITORS: Final = 50
 _CHANNELS: Final = (
     *(("MDC_ECG_HEART_RATE", 80.0), ("MDC_TTHOR_RESP_RATE", 15.0), ("MDC_PULS_OXIM_SAT_O2", 96.0)),
@@ -62,12 +64,15 @@ class Rate:
 @click.option("--messages", type=click.IntRange(1), default=4000, show_default=True, help="HL7 v2, eight results each.")
 @click.option("--peers", type=click.IntRange(1), default=8, show_default=True, help="That send side by side.")
 @click.option("--minutes", type=click.IntRange(1), default=4, show_default=True, help="Of 50 monitors with 6 channels.")
+@click.option("--broker", default="", help="HOST:PORT of an MQTT broker to measure through, too.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Also write the figures here.")
 @click.option("--check", is_flag=True, help="Status 3 if a target is missed.")
-def ingest_bench(messages: int, peers: int, minutes: int, report: Path | None, *, check: bool) -> None:
+def ingest_bench(messages: int, peers: int, minutes: int, *, broker: str, report: Path | None, check: bool) -> None:
     """Measure messages and samples taken in durably, on a SQLite database on this machine's disk."""
     quiet_logs()
     rates = [bench_hl7(messages, peers), bench_telemetry(minutes)]
+    if broker:
+        rates.append(bench_broker(broker, minutes))
     for one in rates:
         click.echo(
             f"{one.what}: {one.number} in all, {one.per_s:.0f} a second, {one.per_cpu_s:.0f} a second of CPU"
@@ -122,6 +127,47 @@ def bench_telemetry(minutes: int) -> Rate:
         per_cpu_s=number / worked,
         target_per_cpu_s=5000.0,
     )
+
+
+def bench_broker(broker: str, minutes: int) -> Rate:
+    """The whole way: from the broker's socket, acknowledged, to summaries on the disk."""
+    host, _, port = broker.rpartition(":")
+    start, messages = int(time.time()) // 60 * 60 - 60 * (minutes + 2), 60 * minutes * _MONITORS
+    topic = f"{_TOPIC}/{start}"
+    link = Link(host=host, port=int(port), client=f"bench-{start}", topic=topic, group="")
+    with _way("mqtt") as way, _elsewhere() as pool:
+        telemetry, subscriber = telemetry_of(way), Subscriber(link)
+        subscriber.start()
+        sent = pool.submit(_publish, host, int(port), topic, start, minutes)
+        cpu, clock = time.process_time(), time.perf_counter()
+        taken = number = 0
+        while taken < messages and time.perf_counter() - clock < _PATIENCE_S:
+            group = subscriber.group(500, 1.0)
+            number += telemetry.take([Came(payload=one.payload) for one in group], way.deps.clock.now())
+            subscriber.acknowledge(group)
+            taken += len(group)
+        telemetry.close(way.deps.clock.now())
+        took, worked = time.perf_counter() - clock, time.process_time() - cpu
+        sent.result()
+        subscriber.stop()
+        left = telemetry.waiting(way.deps.clock.now())
+    if taken < messages or left:
+        raise DependencyDown("not every sample is in a summary")
+    return Rate(
+        what="samples of monitors from a broker's socket, in summaries on the disk",
+        number=number,
+        per_s=number / took,
+        per_cpu_s=number / worked,
+        target_per_cpu_s=5000.0,
+    )
+
+
+def _publish(host: str, port: int, topic: str, start: int, minutes: int) -> None:
+    publisher = Publisher(host, port)
+    for second in range(60 * minutes):
+        for device in range(_MONITORS):
+            publisher.say(topic, packet(start + second, device))
+    publisher.close()
 
 
 def packet(at: int, device: int) -> bytes:
