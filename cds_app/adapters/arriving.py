@@ -39,11 +39,11 @@ class ArrivalRow(NamedTuple):
 
 
 def arrival_rows(vault: Vault, arrivals: Sequence[Arrival]) -> list[ArrivalRow]:
-    """A row for each arrival; the message's name goes under our key."""
+    """A row for each arrival. Its name and whose it is go under our key: sent again to the right person, it is new."""
     return [
         ArrivalRow(
             source=one.source,
-            message=bytes.fromhex(vault.pseudonym(f"message of {one.source}", one.message)),
+            message=bytes.fromhex(vault.pseudonym(f"message of {one.source}", f"{one.patient} {one.message}")),
             patient=one.patient,
             alias=int(one.alias),
             received=stamp(one.received),

@@ -10,12 +10,14 @@ import asyncio
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
+
+from cds_app.errors import DependencyDown
 
 _LOG = structlog.get_logger("twinline")
 START: Final = b"\x0b"
@@ -159,16 +161,18 @@ class MllpServer:
         worker = threading.Thread(target=self._work, name="mllp-worker", daemon=True)
         worker.start()
         try:
-            asyncio.run(self._serve(host, port, stop, listening))
+            asyncio.run(self._serve(host, port, lambda: stop.is_set() or not worker.is_alive(), listening))
         finally:
             self._queue.put(None)
             worker.join()
+        if not stop.is_set():
+            raise DependencyDown("what answers messages has ended")
 
-    async def _serve(self, host: str, port: int, stop: threading.Event, listening: Callable[[int], None]) -> None:
+    async def _serve(self, host: str, port: int, ended: Callable[[], bool], listening: Callable[[int], None]) -> None:
         server = await asyncio.start_server(self._accept, host, port, ssl=self._tls, limit=_READ)
         self.port = server.sockets[0].getsockname()[1]
         listening(self.port)
-        while not stop.is_set():
+        while not ended():
             await asyncio.sleep(0.1)
         server.close()
         for peer in self._peers:
@@ -217,20 +221,29 @@ class MllpServer:
             try:
                 for frame in frames.feed(piece):
                     found = True
-                    await self._put(_Waiting(frame, loop.create_future()), answers)
+                    if not await self._put(_Waiting(frame, loop.create_future()), answers, writing):
+                        return
             except NoFrame as error:  # where the next frame begins is anybody's guess: answer, and hang up
                 refused = loop.run_in_executor(None, self._refuse, error.reason, error.start)
-                await answers.put(asyncio.ensure_future(refused))
+                await _done_before(answers.put(asyncio.ensure_future(refused)), writing)
                 return
             if found or not frames.begun or until - loop.time() > self._limits.silent_s:
                 until = loop.time() + (self._limits.silent_s if frames.begun else self._limits.idle_s)
 
-    async def _put(self, waiting: _Waiting, answers: asyncio.Queue[asyncio.Future[bytes] | None]) -> None:
-        while self._waiting > self._limits.waiting:
+    async def _put(
+        self,
+        waiting: _Waiting,
+        answers: asyncio.Queue[asyncio.Future[bytes] | None],
+        writing: asyncio.Task[None],
+    ) -> bool:
+        """Queue a frame; false where nobody is there any more to be answered."""
+        while self._waiting > self._limits.waiting and not writing.done():
             await asyncio.sleep(_PAUSE_S)
+        if not await _done_before(answers.put(waiting.answer), writing):
+            return False
         self._waiting += len(waiting.frame)
-        await answers.put(waiting.answer)
         self._queue.put(waiting)
+        return True
 
     async def _write(self, writer: asyncio.StreamWriter, answers: asyncio.Queue[asyncio.Future[bytes] | None]) -> None:
         while (answer := await answers.get()) is not None:
@@ -255,6 +268,15 @@ class MllpServer:
             self._waiting -= len(one.frame)
             if not one.answer.done():
                 one.answer.set_result(answer)
+
+
+async def _done_before(act: Coroutine[Any, Any, None], end: asyncio.Task[None]) -> bool:
+    """Do something unless another thing ends first."""
+    doing = asyncio.ensure_future(act)
+    await asyncio.wait({doing, end}, return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+    return doing.done()
 
 
 def tls_context(certificate: str, key: str, clients: str = "") -> ssl.SSLContext:

@@ -7,10 +7,12 @@ A source is one module with one click command, named in the table below. It turn
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -111,15 +113,15 @@ def files(paths: tuple[Path, ...], **flags: Any) -> None:
     """Take in FHIR records of PATHS (Bundles, resources, NDJSON; gzipped or not) under the ids that they have."""
     with entrance(flags) as way:
         for file in files_of(paths):
-            held = contents_of(file)
+            told = [(patient, [resource for _, resource in entries]) for patient, entries in contents_of(file).patients]
             deliveries = [
                 Delivery(
-                    message=f"{file.name}/{patient}",
+                    message=sha256(json.dumps(resources, sort_keys=True).encode()).hexdigest(),
                     received=way.deps.clock.now(),
                     fhir_id=patient,
-                    resources=[resource for _, resource in entries],
+                    resources=resources,
                 )
-                for patient, entries in held.patients
+                for patient, resources in told
             ]
             receipts = way.intake.accept(deliveries)
             click.echo(f"{file.name}: {receipts.count('stored')} patients, {receipts.count('known')} known already")

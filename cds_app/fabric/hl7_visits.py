@@ -20,6 +20,10 @@ _CLASS: Final[Mapping[str, str]] = {"I": "IMP", "E": "EMER", "O": "AMB", "P": "P
 """PV1-2, HL7 table 0004, as FHIR's ActCode."""
 _BEGINS: Final = frozenset({"A01", "A04"})
 EVENTS: Final = frozenset({*_STATUS, "A31", "A37", "A40"})
+PAIRED: Final = frozenset({"A37", "A40"})
+"""Events that speak of several people."""
+_ENDED: Final = frozenset({"A02", "A08"})
+"""Events that say nothing of the end, and may come after it: the end that they carry counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,8 @@ def stay_of(message: Message, dialect: Dialect) -> dict[str, Any] | None:
     pv1 = message.first("PV1")
     if pv1 is None or not status or not reference:
         return None
+    if message.event in _ENDED and time_of(pv1.text(45), dialect.zone):
+        status = "finished"
     told = sent_at(message, dialect)
     start = time_of(pv1.text(44), dialect.zone)
     if not start and message.event in _BEGINS:
@@ -115,7 +121,10 @@ def merges_of(message: Message, registry: Registry) -> Sequence[Merge]:
         If a number that is to be merged is not there or not known here.
     """
     if message.event == "A37":
-        return [Merge(prior=_numbers(pid, 3, registry)[0], into=None) for pid in list(message.all("PID"))[1:2]]
+        parted = list(message.all("PID"))[1:2]
+        if not parted:
+            raise Unusable("no-identifier", "PID-3")
+        return [Merge(prior=_numbers(pid, 3, registry)[0], into=None) for pid in parted]
     if message.event != "A40":
         return ()
     found: list[Merge] = []

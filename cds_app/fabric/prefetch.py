@@ -198,9 +198,15 @@ def _is_cut(bundle: Object, held: int) -> bool:
     total = bundle.get("total")
     if bundle.get("type") != "searchset" or not isinstance(total, int) or isinstance(total, bool):
         return False
-    modes = (as_object(entry.get("search")) for entry in objects(bundle.get("entry")))
-    matches = [mode for mode in modes if mode is None or mode.get("mode", "match") == "match"]
-    return total > held + len(matches)
+    entries = bundle.get("entry")
+    return total > held + sum(map(_is_match, entries if isinstance(entries, list) else [entries]))
+
+
+def _is_match(entry: object) -> bool:
+    """Whether an entry is one of those that a search set counts: neither included nor an outcome."""
+    found = as_object(entry) or {}
+    search = as_object(found.get("search"))
+    return search is None or search.get("mode", "match") == "match"
 
 
 def _is_search_outcome(entry: Object) -> bool:

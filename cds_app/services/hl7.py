@@ -16,7 +16,7 @@ from cds_app.domain.facts import Provenance
 from cds_app.domain.time import time_in
 from cds_app.errors import TwinlineError
 from cds_app.fabric.hl7_results import Dialect, results_of, sent_at
-from cds_app.fabric.hl7_visits import EVENTS, Registry, encounter_of, merges_of, person_of, stay_of
+from cds_app.fabric.hl7_visits import EVENTS, PAIRED, Registry, encounter_of, merges_of, person_of, stay_of
 from cds_app.fabric.hl7v2 import Message, Unusable, read_message
 from cds_app.services.intake import PERSON, Delivery, Intake
 
@@ -27,6 +27,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "garbled": ("100", "Segment sequence error"),
     "oversize": ("100", "Segment sequence error"),
     "encoding": ("102", "Data type error"),
+    "several-patients": ("100", "Segment sequence error"),
     "no-message-id": ("101", "Required field missing"),
     "no-identifier": ("101", "Required field missing"),
     "unknown-identifier": ("204", "Unknown key identifier"),
@@ -130,6 +131,9 @@ def _check(message: Message) -> None:
     known = message.event == "R01" if message.kind == "ORU" else message.kind == "ADT" and message.event in EVENTS
     if not known:
         raise Unusable("unsupported-type", "MSH-9")
+    people = len(list(message.all("PID")))
+    if people > 1 and message.event not in PAIRED:
+        raise Unusable("several-patients", "PID")
 
 
 def _resources(message: Message, dialect: Dialect) -> tuple[list[dict[str, Any]], Mapping[str, Provenance]]:

@@ -31,7 +31,7 @@ PERSON: Final = "person"
 REFUSALS: Final = frozenset(
     {
         *("garbled", "oversize", "encoding", "malformed", "unsupported-type", "unsupported-version", "retained"),
-        *("no-message-id", "no-identifier", "unknown-identifier", "no-time", "clock"),
+        *("no-message-id", "no-identifier", "unknown-identifier", "several-patients", "no-time", "clock"),
         *("impossible-merge", "test-message", "erased"),
     }
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -25,6 +27,7 @@ from hypothesis import strategies as st
 
 from cds_app.adapters.mllp import END, START, Frames, Limits, MllpServer, NoFrame, tls_context
 from cds_app.deps import store_of
+from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
 from tests.hl7 import MRN, ack, framed, obx, oru
 from tests.service import ROOT
@@ -144,6 +147,47 @@ def test_too_many_peers_are_turned_away() -> None:
         assert one.recv(100) == framed(b"here")
         with socket.create_connection(("127.0.0.1", port), _PATIENCE_S) as other:
             assert other.recv(100) == b""
+
+
+def test_peers_that_vanish_while_their_answers_wait_give_their_places_back() -> None:
+    hold = threading.Event()
+
+    def answer(frames: Sequence[bytes]) -> Sequence[bytes]:
+        hold.wait(_PATIENCE_S)
+        return frames
+
+    with serving(answer, limits=Limits(peers=2, ahead=1, silent_s=0.3, idle_s=30.0)) as port:
+        for _ in range(2):
+            vanished = socket.create_connection(("127.0.0.1", port), _PATIENCE_S)
+            vanished.sendall(framed(b"1", b"2", b"3", b"4"))
+            vanished.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            time.sleep(0.1)
+            vanished.close()  # a reset, not an end
+        hold.set()
+        until = time.monotonic() + _PATIENCE_S
+        found = b""
+        while found != framed(b"x") and time.monotonic() < until:
+            with suppress(ConnectionError):
+                found = talk(port, framed(b"x"))
+            time.sleep(0.05)
+        assert found == framed(b"x")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_whose_worker_died_ends_and_says_so() -> None:
+    def answer(frames: Sequence[bytes]) -> Sequence[bytes]:
+        raise ZeroDivisionError
+
+    ports: list[int] = []
+    server = MllpServer(answer, lambda reason, _: reason.encode())
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.run, "127.0.0.1", 0, threading.Event(), ports.append)
+        while not ports:
+            time.sleep(0.01)
+        with suppress(OSError):
+            talk(ports[0], framed(b"x"))
+        with pytest.raises(DependencyDown):
+            running.result(_PATIENCE_S)
 
 
 def test_what_waits_is_bounded_in_bytes() -> None:

@@ -88,6 +88,8 @@ def test_a_template_that_nobody_could_fill_is_refused(text: str) -> None:
         (_bundle(observation(), type="searchset", total=1), State.GIVEN),
         (_bundle(observation(), type="searchset", total=2), State.PAGED),
         (_bundle(observation(), total=2), State.GIVEN),
+        (_bundle(*[observation()] * 600, type="searchset", total=600), State.GIVEN),
+        ({"resourceType": "Bundle", "type": "searchset", "total": 1, "entry": ["x", 3]}, State.GIVEN),
         (_bundle(observation(), type="searchset", total="2"), State.GIVEN),
     ],
 )

@@ -181,6 +181,9 @@ def test_a_device_that_nobody_answers_for_is_named(desk: Hl7Desk) -> None:
         (oru(obx()).replace(b"4711^^^HOSP^MR", b""), ("AR", "M1", "no-identifier")),
         (oru(obx()).replace(b"HOSP^MR", b"ELSE^MR"), ("AR", "M1", "unknown-identifier")),
         (oru(obx()).replace(b"\rPID", b"\rZZZ"), ("AR", "M1", "no-identifier")),
+        (oru(obx(), pid("4712"), obx(value="7.9")), ("AR", "M1", "several-patients")),
+        (adt("A08", pid("4712")), ("AR", "A1", "several-patients")),
+        (adt("A37"), ("AR", "A1", "no-identifier")),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name_and_counted(
@@ -229,6 +232,15 @@ def test_a_stay_begins_moves_and_ends(desk: Hl7Desk) -> None:
     assert (stay.status, stay.end) == ("in-progress", None)
     send(desk, adt("A11", visit(None), control="A4", at=LATER + timedelta(minutes=1)), at=LATER)
     assert timeline(desk).facts.stays == ()
+
+
+@pytest.mark.parametrize("event", ["A02", "A08"])
+def test_an_update_after_the_end_does_not_begin_a_stay_again(desk: Hl7Desk, event: str) -> None:
+    begun = FROZEN - timedelta(days=2)
+    send(desk, adt("A03", visit(begun, FROZEN)))
+    send(desk, adt(event, visit(begun, FROZEN), control="A2", at=LATER), at=LATER)
+    (stay,) = timeline(desk).facts.stays
+    assert (stay.status, stay.end) == ("finished", FROZEN)
 
 
 @pytest.mark.parametrize("event", ["A02", "A04", "A08", "A31"])
