@@ -201,7 +201,7 @@ def _detail(
             templates, "refusal", (refusal_view(one, advice.topic) for one in told_refusals(advice.refused, _REFUSALS))
         ),
         sure=Trusted(_sure(advice, None if beside else risk, material)),
-        unseen=Trusted(unseen(material, setting, advice.concern.unknown, with_model=risk is not None)),
+        unseen=Trusted(unseen(material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None)),
     )
     return write(blocks, templates)
 

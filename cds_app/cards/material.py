@@ -25,7 +25,8 @@ from cds_app.score.situation import Situation
 class Advice:
     """A concern with its options, and the learned risk that it is about, if it is about one.
 
-    ``earlier`` is that risk some hours before, and when; None where the model would have abstained.
+    ``earlier`` is that risk some hours before, and when; None where the model would have abstained. ``helps`` names
+    what is not known now and would move that risk, most first.
     """
 
     concern: Concern
@@ -34,6 +35,7 @@ class Advice:
     refused: tuple[Refusal, ...]
     risk: str | None
     earlier: tuple[Risk, datetime] | None
+    helps: tuple[str, ...] = ()
 
 
 Advise = Callable[[Concern, Sequence[Option]], Advice]

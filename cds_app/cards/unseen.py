@@ -12,15 +12,20 @@ from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
 _NAMED = 3
+_HELPING = 2
 
 
-def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with_model: bool) -> str:
+def unseen(
+    material: Material, setting: Setting, unknown: Iterable[str], helps: Iterable[str] = (), *, with_model: bool
+) -> str:
     """One line for the card.
 
     Parameters
     ----------
     unknown : iterable of str
         Inputs that a rule lacked.
+    helps : iterable of str
+        Of what was not seen, what would move the estimate, most first.
     with_model : bool
         Whether the learned model's inputs count too.
     """
@@ -35,6 +40,7 @@ def unseen(material: Material, setting: Setting, unknown: Iterable[str], *, with
         "stale": list(_dated(stale[:_NAMED], situation, setting)),
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
+        "helps": [setting.label(name) for name in helps][:_HELPING],
         "unknown": len(situation.facts.unknown),
         "unfetched": unfetched,
         "unused": sum(material.unused.values()) - unfetched,

@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.explain.reasons import group_points
 from cds_app.score.features import Statics, features
 from cds_app.score.risk import RiskModel
+from cds_app.twin.bedside import Likely
 from cds_app.twin.model import Dynamics, TwinModel
 from cds_app.twin.state import Track, track_of
 
 _TENTH = 1.2816  # of a normal distribution, in standard deviations from the mean
 _STEPS = 12
+_NOTHING_EXPECTED: Mapping[str, Likely] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +57,45 @@ class Question:
         variants = [self._with(quantity, value) for value in values] if quantity else [self.tracks]
         return np.array([self._asked(one) for one in variants])
 
+    def imagined(self, draws: Iterable[Mapping[str, float]]) -> tuple[tuple[float, Mapping[str, float]], ...]:
+        """Risk, and the part of each measurement in it, with several values at once measured now.
+
+        Draws with which the model would not be asked are left out.
+        """
+        found = []
+        for draw in draws:
+            tracks = self.tracks
+            for quantity, value in draw.items():
+                tracks = {**tracks, quantity: self._with(quantity, value)[quantity]}
+            if (row := self._row(tracks)) is not None:
+                found.append(self._explained(row))
+        return tuple(found)
+
+    def _explained(self, row: NDArray[np.float32]) -> tuple[float, Mapping[str, float]]:
+        risk, contributions, base_margin = self.model.explain(row)
+        points = group_points(
+            self.model.quantities,
+            contributions,
+            margin=risk.margin,
+            base_margin=base_margin,
+            probability=risk.probability,
+            base=risk.base,
+        )
+        return risk.probability, points
+
     def _asked(self, tracks: Mapping[str, Track]) -> float:
+        row = self._row(tracks)
+        return np.nan if row is None else self.model.predict(row).probability
+
+    def _row(self, tracks: Mapping[str, Track]) -> NDArray[np.float32] | None:
+        """What the model would look at; None where it would not be asked."""
         row = features(self.twin, tracks, self.statics, [self.at_h])[0]
         endpoint, reference = self.model.limits.endpoint, self.model.population
         if endpoint is not None and (track := tracks.get(endpoint.quantity)) is not None:
             last = track.until(self.at_h) - 1
             if last >= 0 and endpoint.reached(track.hours, track.values, last):
-                return np.nan
-        if reference is not None and reference.outside(row):
-            return np.nan
-        return self.model.predict(row).probability
+                return None
+        return None if reference is not None and reference.outside(row) else row
 
     def _with(self, quantity: str, value: float) -> Mapping[str, Track]:
         track, past = self.tracks.get(quantity), self.seen(quantity)
@@ -84,7 +117,8 @@ class Telling:
     ----------
     quantity : str
     low, high : float
-        A low and a high value among such patients (10 and 90 of 100 lie below), canonical unit.
+        A low and a high value, canonical unit: of this patient where it was imputed (5 and 95 of 100 lie below), else
+        among such patients (10 and 90).
     risk_low, risk_high : float
         The estimate if the value were that.
     """
@@ -125,13 +159,41 @@ class Need:
     change: float
 
 
-def most_telling(question: Question, candidates: Iterable[str]) -> tuple[Telling, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Where the estimate would most likely lie if what is missing or too old were measured now.
+
+    Parameters
+    ----------
+    low, high : float
+        90 of 100 imaginations lie between.
+    quantities : tuple of str
+        What they imagine.
+    points : tuple of (str, float, float)
+        Parts of measurements in it that are open most, in points of 100: 90 of 100 imaginations lie between.
+    """
+
+    low: float
+    high: float
+    quantities: tuple[str, ...]
+    points: tuple[tuple[str, float, float], ...]
+
+
+def most_telling(
+    question: Question, candidates: Iterable[str], expected: Mapping[str, Likely] = _NOTHING_EXPECTED
+) -> tuple[Telling, ...]:
     """How much a new value of each quantity would tell, most first.
 
     Left out is what the twin does not follow, and what the model would not be asked with.
+
+    Parameters
+    ----------
+    expected : mapping of str to Likely
+        What a new value of this patient most likely is, where that was imputed: its interval takes the place of that of
+        such patients.
     """
     known = [(name, question.twin.dynamics[name]) for name in candidates if name in question.twin.dynamics]
-    found = [_telling(question, name, dynamics) for name, dynamics in known]
+    found = [_telling(question, name, dynamics, expected.get(name)) for name, dynamics in known]
     asked = [one for one in found if np.isfinite(one.spread)]
     return tuple(sorted(asked, key=lambda one: (-one.spread, one.quantity)))
 
@@ -151,9 +213,11 @@ def needs(question: Question, modifiable: Iterable[str], below: float) -> tuple[
     return tuple(sorted(usable, key=lambda one: (one.needed is None, one.change, one.quantity)))
 
 
-def _telling(question: Question, quantity: str, dynamics: Dynamics) -> Telling:
+def _telling(question: Question, quantity: str, dynamics: Dynamics, expected: Likely | None) -> Telling:
     spread = _TENTH * hypot(dynamics.baseline_sd, dynamics.deviation_sd)
     low, high = (dynamics.to_unit(dynamics.baseline_mean + side) for side in (-spread, spread))
+    if expected is not None:
+        low, high = expected.low, expected.high
     risk_low, risk_high = map(float, question.risk(quantity, (low, high)))
     return Telling(quantity=quantity, low=low, high=high, risk_low=risk_low, risk_high=risk_high)
 

@@ -10,13 +10,14 @@ from typing import Final
 from cds_app.cards.text import Trusted, hundred, number, points
 from cds_app.cards.views import NO_UNIT, reason
 from cds_app.domain.ontology import Variable
-from cds_app.explain.counterfactual import Need, Telling
+from cds_app.explain.counterfactual import Need, Open, Telling
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.pages.scale import Axis, Tick, limits, value_ticks
 from cds_app.pages.subject import Subject
 from cds_app.score.risk import Risk
 
 MOST_BARS: Final = 7
+MOST_NAMED: Final = 3
 WIDTH: Final = 340.0
 _LEFT: Final = 128.0
 _RIGHT: Final = 40.0
@@ -193,6 +194,21 @@ def _told(one: Telling, subject: Subject) -> ConditionalLine:
     ends = ((one.low, one.risk_low), (one.high, one.risk_high))
     said = (f"{hundred(risk)} in 100 at {_with_unit(value, variable)}" for value, risk in ends)
     return ConditionalLine(label=variable.label, text=", ".join(said))
+
+
+def open_line(found: Open | None, subject: Subject) -> str:
+    """How far the estimate rests on what is not known, in one sentence; "" where nothing is missing."""
+    if found is None or hundred(found.low) == hundred(found.high):
+        return ""
+    ontology = subject.material.situation.ontology
+    named = ", ".join(ontology.quantity(one).label for one in found.quantities[:MOST_NAMED])
+    rest = len(found.quantities) - MOST_NAMED
+    others = f" and {rest} others" if rest > 0 else ""
+    parts = ", ".join(f"{ontology.quantity(one).label} {points(a)} to {points(b)}" for one, a, b in found.points)
+    return (
+        f"If {named}{others} were measured now, the estimate would most likely lie between {hundred(found.low)} and "
+        f"{hundred(found.high)} in 100 (points of {parts}). These values are imputed, not measured."
+    )
 
 
 def need_lines(needed: Sequence[Need], subject: Subject) -> tuple[ConditionalLine, ...]:

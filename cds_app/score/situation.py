@@ -135,7 +135,7 @@ class Situation:
     # --- measurements
 
     @cached_property
-    def _by_variable(self) -> Mapping[str, Sequence[Measurement]]:
+    def by_variable(self) -> Mapping[str, Sequence[Measurement]]:
         if self.measured is not None:
             return self.measured
         found: dict[str, list[Measurement]] = {}
@@ -161,7 +161,7 @@ class Situation:
         return {}
 
     def _usable(self, quantity: str) -> tuple[Measurement, ...]:
-        named = (self._by_variable.get(key) for key in self.ontology.measuring(quantity))
+        named = (self.by_variable.get(key) for key in self.ontology.measuring(quantity))
         many = [rows for rows in named if rows]
         if not many:
             return ()
@@ -177,7 +177,7 @@ class Situation:
     @cached_property
     def quantities(self) -> tuple[str, ...]:
         """Quantities of which anything usable was ever measured."""
-        known = (self.ontology.variables.get(key) for key in self._by_variable)
+        known = (self.ontology.variables.get(key) for key in self.by_variable)
         named = dict.fromkeys(one.quantity for one in known if one is not None)
         return tuple(name for name in named if self.series(name))
 

@@ -38,11 +38,12 @@ from cds_app.score.risk import AlertPolicy, RiskModel, own_trees
 from cds_app.services.learned import Learned, load_learned
 from cds_app.services.pharmacology import load_drugs, pins_of
 from cds_app.simulate.drugs import Drug
+from cds_app.twin.imputation import Imputer
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
 BACKGROUND = ("mortality",)  # asked of whole stays; no topic of the catalogue may raise a card on one
-OTHERS = ("ontology", "twin", "mitigations", "order_checks", "pharmacogenomics")
+OTHERS = ("ontology", "twin", "imputation", "mitigations", "order_checks", "pharmacogenomics")
 _LABELS = "labels.json"
 
 
@@ -68,6 +69,7 @@ class Knowledge:
     ontology: Ontology
     units: UnitConverter
     twin: TwinModel
+    imputer: Imputer
     learned: Learned
     catalogue: Catalogue
     order_checks: OrderChecks
@@ -178,6 +180,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         ontology=ontology,
         units=UnitConverter(ontology),
         twin=TwinModel.from_artefact(found["twin"], ontology),
+        imputer=Imputer.from_artefact(found["imputation"]),
         learned=learned,
         catalogue=catalogue,
         order_checks=load_order_checks(found["order_checks"], ontology, genes, scores=NAMES),

@@ -26,10 +26,15 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
+from cds_app.score.risk import Risk
+from cds_app.score.situation import Situation
 from cds_app.services.departing import discharge_dues
+from cds_app.services.helping import Asked, would_help
 from cds_app.services.inputs import Inputs, setting_of, situation_of
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.ordering import draft_dues, recorded_dues
+
+_TRIED = 3  # whoever waits for a card waits while the model is asked twice about each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,7 @@ def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | 
 
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     """All stages before the cards."""
-    event, record = inputs.event, inputs.record
+    record = inputs.record
     situation = situation_of(knowledge, inputs)
     scores = clinical_scores(situation)
     change_h = inputs.service.policy.change_h
@@ -130,7 +135,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         concerns=concerns,
         risk_of=knowledge.risk_of,
         background=cache(partial(background, knowledge.background, situation)),
-        advise=partial(_advise, knowledge, event.patient, view, risks),
+        advise=partial(_advise, knowledge, inputs, view, risks),
         unused=inputs.unused,
     )
 
@@ -142,7 +147,7 @@ def _deviation(knowledge: Knowledge, inputs: Inputs) -> JointDeviation:
 
 def _advise(
     knowledge: Knowledge,
-    patient: str,
+    inputs: Inputs,
     view: View,
     risks: Mapping[str, RiskEstimate],
     concern: Concern,
@@ -150,7 +155,7 @@ def _advise(
 ) -> Advice:
     risk = knowledge.risk_of.get(concern.topic)
     model = knowledge.risks.get(risk or "")
-    options, refused = options_for(concern, knowledge.catalogue, view, patient=patient, offered=offered)
+    options, refused = options_for(concern, knowledge.catalogue, view, patient=inputs.event.patient, offered=offered)
     return Advice(
         concern=concern,
         topic=knowledge.catalogue.topics[concern.topic],
@@ -158,7 +163,16 @@ def _advise(
         refused=refused,
         risk=risk,
         earlier=risk_before(model, risks[model.name]) if model else None,
+        helps=_helps(knowledge, inputs, view.situation, risks[model.name]) if model else (),
     )
+
+
+def _helps(knowledge: Knowledge, inputs: Inputs, situation: Situation, estimate: RiskEstimate) -> tuple[str, ...]:
+    """What would move an estimate, of the first few inputs that the service asks for and that are not known now."""
+    if not isinstance(estimate.outcome, Risk):
+        return ()
+    asked = Asked(situation=situation, tracks=inputs.record.state.tracks, name=estimate.outcome.model_name)
+    return tuple(one.quantity for one in would_help(knowledge, asked, inputs.service.policy.asked_first, most=_TRIED))
 
 
 def _decision(

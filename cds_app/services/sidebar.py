@@ -21,9 +21,10 @@ from cds_app.pages.scale import Axis
 from cds_app.pages.subject import Subject
 from cds_app.pages.systems import line_of, read_systems, systems
 from cds_app.pages.trend import WINDOWS_H, Asked, trend
-from cds_app.pages.why import MOST_BARS, need_lines, reason_lines, telling_lines, waterfall
+from cds_app.pages.why import MOST_BARS, need_lines, open_line, reason_lines, telling_lines, waterfall
 from cds_app.score.risk import Risk
 from cds_app.services.deciding import Done
+from cds_app.services.helping import bedside_of
 from cds_app.services.inbox import inbox_of
 from cds_app.services.opening import Opened
 from cds_app.services.page_frame import Asking, Frame
@@ -109,6 +110,7 @@ class Sidebar:
             "windows": WINDOWS_H,
             "choices": self._choices(subject, quantity),
             "own": self._own(subject, quantity),
+            "imputed": self._imputed(subject, quantity),
             "last": line_of(subject, quantity, latest, None) if latest is not None else None,
         }
         return self._frame.page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
@@ -243,6 +245,8 @@ class Sidebar:
             raise NotFound("this risk was not estimated", field="risk")
         return {
             "telling": telling_lines(why.telling, subject),
+            "helps": telling_lines(why.helps, subject),
+            "open": open_line(why.still_open, subject),
             "needed": need_lines(why.needs, subject),
             "raised": bool(why.needs),
         }
@@ -265,6 +269,15 @@ class Sidebar:
         variable = self._knowledge.ontology.quantity(quantity)
         low, high = (number(value, variable.decimals) for value in (found.low, found.high))
         return f"Usual for this patient: {low} to {high} {variable.unit_text}, learned from {found.samples} values."
+
+    def _imputed(self, subject: Subject, quantity: str) -> str:
+        """What the quantity most likely is now, where nobody measured it within the hour; "" else."""
+        found = bedside_of(self._knowledge, subject.material.situation).likely().get(quantity)
+        if found is None:
+            return ""
+        variable = self._knowledge.ontology.quantity(quantity)
+        mean, low, high = (number(value, variable.decimals) for value in (found.mean, found.low, found.high))
+        return f"Now most likely {mean} {variable.unit_text} ({low} to {high} in 90 of 100 such patients)"
 
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
         moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)

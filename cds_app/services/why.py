@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds_app.cards.material import Material
-from cds_app.domain.time import to_hours
 from cds_app.errors import IntegrityError
-from cds_app.explain.counterfactual import Need, Question, Telling, most_telling, needs
-from cds_app.explain.estimates import RiskEstimate, admission_of, statics_of
+from cds_app.explain.counterfactual import Need, Open, Telling, most_telling, needs
+from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
 from cds_app.ports import TwinStore
 from cds_app.score.risk import Risk
+from cds_app.services.helping import Asked, bedside_of, inputs_of, question_of, still_open, would_help
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
 from cds_app.services.replay import inputs_then
@@ -37,6 +37,10 @@ class Why:
     needs : tuple of Need
         What each measurement that treatment can move would have to be for the estimate to fall below ``limit``; empty
         where it is below.
+    helps : tuple of Telling
+        Of ``telling``, what is not known now.
+    still_open : Open or None
+        How far the estimate rests on what is not known now.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Why:
     limit: float
     telling: tuple[Telling, ...]
     needs: tuple[Need, ...]
+    helps: tuple[Telling, ...]
+    still_open: Open | None
 
 
 def why(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Why, ...]:
@@ -78,18 +84,13 @@ def taken_apart(knowledge: Knowledge, material: Material, tracks: Mapping[str, T
     estimate, situation = material.risks[name], material.situation
     if not isinstance(estimate.outcome, Risk):
         return None
-    question = Question(
-        model=knowledge.risks[name],
-        twin=knowledge.twin,
-        tracks=tracks,
-        statics=statics_of(situation, admission_of(situation)),
-        at_h=to_hours(situation.now),
-    )
-    return _apart(question, estimate, estimate.outcome)
+    asked = Asked(situation=situation, tracks=tracks, name=name)
+    return _apart(knowledge, asked, estimate, estimate.outcome)
 
 
-def _apart(question: Question, estimate: RiskEstimate, risk: Risk) -> Why:
-    model = question.model
+def _apart(knowledge: Knowledge, asked: Asked, estimate: RiskEstimate, risk: Risk) -> Why:
+    question, model = question_of(knowledge, asked), knowledge.risks[asked.name]
+    expected = bedside_of(knowledge, asked.situation).likely()
     limit = next((tier.lowest for tier in model.tiers if tier.name == risk.tier), risk.threshold)
     reached = risk.probability >= limit
     return Why(
@@ -97,6 +98,8 @@ def _apart(question: Question, estimate: RiskEstimate, risk: Risk) -> Why:
         risk=risk,
         reasons=estimate.reasons,
         limit=limit,
-        telling=most_telling(question, dict.fromkeys(one.quantity for one in model.features)),
+        telling=most_telling(question, dict.fromkeys(one.quantity for one in model.features), expected),
         needs=needs(question, sorted(model.modifiable), limit) if reached else (),
+        helps=would_help(knowledge, asked, inputs_of(knowledge, asked)),
+        still_open=still_open(knowledge, asked),
     )

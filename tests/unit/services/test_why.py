@@ -12,6 +12,7 @@ from cds_app.deps import Deps
 from cds_app.domain.events import HookEvent
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.services.calls import HookCall
+from cds_app.services.helping import LEAST
 from cds_app.services.why import why
 from tests.conftest import FROZEN
 from tests.patients import septic
@@ -69,3 +70,21 @@ def test_another_model_does_not_explain_what_was_decided_with_this_one(deps: Dep
     other = replace(deps.knowledge, pins={**deps.knowledge.pins, "models/sepsis": "1.0.1 abc"})
     with pytest.raises(IntegrityError, match="models/sepsis"):
         why(other, deps.store, decided)
+
+
+def test_what_would_help_is_not_known_and_moves_the_estimate(deps: Deps, decided: str) -> None:
+    found = why(deps.knowledge, deps.store, decided)
+    helps = [one for each in found for one in each.helps]
+    assert helps
+    for each in found:
+        assert {one.quantity for one in each.helps} <= {one.quantity for one in each.telling}
+        assert all(one.spread >= LEAST for one in each.helps)
+
+
+def test_how_far_an_estimate_rests_on_what_nobody_measured_is_said_the_same_way_twice(deps: Deps, decided: str) -> None:
+    once, again = (why(deps.knowledge, deps.store, decided) for _ in range(2))
+    assert [one.still_open for one in once] == [one.still_open for one in again]
+    (sepsis,) = (one for one in once if one.name == "sepsis")
+    assert sepsis.still_open is not None
+    assert 0.0 < sepsis.still_open.low < sepsis.still_open.high < 1.0
+    assert {name for name, _, _ in sepsis.still_open.points} <= set(sepsis.still_open.quantities)
