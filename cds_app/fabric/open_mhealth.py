@@ -34,6 +34,8 @@ _STAGES: Final = {
     "rem_sleep_duration": "93829-0",
     "total_sleep_time": "93832-4",
 }
+_AT_ONCE: Final = timedelta(minutes=5)
+"""The average over a longer time is no heart rate of any moment in it."""
 _CENTRAL: Final = frozenset({"", "average", "median"})
 _DAY: Final = timedelta(hours=24)
 _DAY_MARGIN: Final = timedelta(hours=1, minutes=1)  # clocks are put forward and back; a day may end at 23:59
@@ -125,6 +127,8 @@ def _heart_rate(body: Object, span: _Span) -> Iterator[_Value]:
     _check_statistic(body)
     value, unit = _quantity(body.get("heart_rate"))
     resting = word(body.get("temporal_relationship_to_physical_activity")) == "at rest"
+    if not resting and span[1] - span[0] > _AT_ONCE:
+        raise _Refused("unsupported-type")
     yield ("40443-4" if resting else "8867-4"), value, unit
 
 

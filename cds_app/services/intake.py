@@ -17,8 +17,9 @@ from typing import Final
 from msgspec.structs import replace as struct_replace
 
 from cds_app.domain.arrivals import Arrival, Receipt
-from cds_app.domain.facts import Fact, Facts, Measurement, Provenance, gather
+from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Provenance, Report, gather
 from cds_app.errors import SettingsError
+from cds_app.fabric.hl7_results import identity
 from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.telemetry import UNUSABLE
@@ -76,6 +77,7 @@ class Delivery:
         Bare FHIR id of the patient, where that is what the source knows.
     resources : sequence
         FHIR R4 resources, their subject ``Patient/person`` (`PERSON`), or the FHIR id where that names the person.
+        Where an identifier does, their ids are the source's own, and are never taken for the EHR's.
     facts : sequence of Fact
         What the adapter read itself, where what it takes in is no FHIR: the sites of a VCF.
     provenance : Provenance or None
@@ -192,10 +194,25 @@ class Intake:
         def sourced(fact: Fact) -> Fact:
             found = delivery.particular.get(fact.ref, general)
             if isinstance(fact, Measurement) and found is not None and not UNUSABLE.isdisjoint(found.flags):
-                return struct_replace(fact, provenance=found, implausible=True)
-            return struct_replace(fact, provenance=found)
+                fact = struct_replace(fact, implausible=True)
+            return struct_replace(fact if delivery.fhir_id else self._named_apart(fact), provenance=found)
 
         return gather(map(sourced, reading.facts))
+
+    def _named_apart(self, fact: Fact) -> Fact:
+        """The fact under a name that only this source gives: its ``Observation/1`` is not the EHR's."""
+
+        def apart(ref: str) -> str:
+            kind, _, key = ref.partition("/")
+            name, mark, part = key.partition("#")
+            return f"{kind}/{identity(self.source.name, name)}{mark}{part}"
+
+        named = struct_replace(fact, ref=apart(fact.ref))
+        if isinstance(named, Measurement | CodedFinding) and named.encounter:
+            return struct_replace(named, encounter=apart(named.encounter))
+        if isinstance(named, Report):
+            return struct_replace(named, results=tuple(map(apart, named.results)))
+        return named
 
     def _count(
         self, deliveries: Sequence[Delivery], readings: Sequence[Reading | None], receipts: Sequence[Receipt]

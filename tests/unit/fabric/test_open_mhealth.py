@@ -153,6 +153,8 @@ _HRV = {"heart_rate_variability": amount(40, "ms"), "algorithm": "RMSSD"}
         (point("body-weight", {"body_weight": amount(70, "kg")}), "unsupported-type"),
         (point("heart-rate", _RATE, schema_id={"namespace": "acme", "name": "heart-rate"}), "unsupported-type"),
         (point("heart-rate", {**_RATE, "descriptive_statistic": "maximum"}), "unsupported-type"),
+        (point("heart-rate", {**_RATE, "descriptive_statistic": "average"}, frame=NIGHT), "unsupported-type"),
+        (point("heart-rate", _RATE, frame=NIGHT), "unsupported-type"),
         (point("heart-rate-variability", _HRV), "unsupported-type"),
         (point("blood-glucose", {"blood_glucose": amount(9, "mg/dL"), "specimen_source": "tears"}), "unsupported-type"),
         (

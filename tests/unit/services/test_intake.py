@@ -88,8 +88,8 @@ def test_a_fact_says_who_brought_it(deps: Deps, intake: Intake) -> None:
     intake.accept([told("4711", "m1", one, two, particular={"Observation/k2": monitor})])
     answering.answer(event)
     record = answering.records.load(deps.store.pseudonym("local", "p1"))
-    found = {fact.ref: fact.provenance for fact in record.timeline.measured["potassium"]}
-    assert found == {"Observation/k1": Provenance(source="lab"), "Observation/k2": monitor}
+    found = {fact.value: fact.provenance for fact in record.timeline.measured["potassium"]}
+    assert found == {4.4: Provenance(source="lab"), 4.5: monitor}
     assert record.timeline.measured["heart_rate"][0].provenance is None
 
 

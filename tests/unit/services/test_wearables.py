@@ -15,11 +15,12 @@ from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.commands.ingesting import ingest
 from cds_app.deps import Deps, memory_deps, store_of
 from cds_app.domain.facts import Measurement
-from cds_app.services.intake import Source
+from cds_app.services.intake import Delivery, Source
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.wearables import deliveries_of
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
+from tests.patients import observation
 from tests.unit.fabric.test_open_mhealth import amount, point
 
 APP = "urn:app:users"
@@ -119,6 +120,24 @@ def test_a_wearable_says_nothing_of_who_somebody_is_nor_of_whom_it_cannot_name(d
     assert taken(deps, bundle, {"resourceType": "Bundle", "entry": 7}) == ["refused", "refused"]
     assert measured(deps) == {}
     assert {one.refused for one in deps.store.arrived()} == {"no-identifier", "malformed"}
+
+
+@pytest.mark.parametrize("status", ["final", "entered-in-error"])
+def test_a_vendors_observation_of_the_same_id_replaces_none_of_the_ehrs(deps: Deps, status: str) -> None:
+    taken_there = FROZEN - timedelta(hours=1)
+    theirs = observation("potassium", 6.9, taken_there, key="1", meta={"lastUpdated": "2026-02-28T20:00:00Z"})
+    ehr = intake_of(deps, Source(name="bulk", tenant="local"))
+    ehr.accept([Delivery(message="m", received=FROZEN, fhir_id="p1", resources=[theirs])])
+    newer = {"id": "1", "status": status, "meta": {"lastUpdated": "2026-02-28T22:00:00Z"}}
+    assert taken(deps, result("40443-4", 55, "{beats}/min", **newer)) == ["stored"]
+    assert [one.value for one in measured(deps)["potassium"]] == [6.9]
+
+
+def test_a_vendor_takes_its_own_observation_back(deps: Deps) -> None:
+    said = result("40443-4", 55, "{beats}/min", meta={"lastUpdated": "2026-02-28T20:00:00Z"})
+    wrong = {**said, "status": "entered-in-error", "meta": {"lastUpdated": "2026-02-28T22:00:00Z"}}
+    assert taken(deps, said, wrong) == ["stored", "stored"]
+    assert measured(deps) == {}
 
 
 def test_a_clock_that_is_a_day_ahead_is_not_believed_and_one_integer_of_a_hundred_digits_is_read_over(
