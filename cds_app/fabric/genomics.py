@@ -118,8 +118,8 @@ def _said(resource: Object, codes: tuple[Code, ...]) -> tuple[_Source, tuple[str
 
 def _found(resource: Object, said: str) -> str:
     """Whether an allele that was looked for is there, in one word where a code says so."""
-    codes = codes_of(resource.get("valueCodeableConcept"))
-    return next((_ANSWERS[code] for code in codes if code in _ANSWERS), said)
+    answers = {_ANSWERS[code] for code in codes_of(resource.get("valueCodeableConcept")) if code in _ANSWERS}
+    return said if not answers else answers.pop() if len(answers) == 1 else "contradictory"
 
 
 def _phenotype(source: Object) -> str:

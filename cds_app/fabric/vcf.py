@@ -16,7 +16,7 @@ from typing import Final
 from cds_app.domain.facts import GeneResult, Site
 from cds_app.domain.pharmacogenes import Gene, Pharmacogenes
 from cds_app.errors import DataError
-from cds_app.fabric.vcf_genes import Observed, Record, fold, observe
+from cds_app.fabric.vcf_genes import NOTHING_ELSE, Observed, Record, fold, observe
 
 _FIXED: Final = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 _FIRST_SAMPLE: Final = 9
@@ -28,6 +28,7 @@ _END: Final = re.compile(r"(?:^|;)END=(\d{1,10})(?:;|$)")
 _SVLEN: Final = re.compile(r"(?:^|;)SVLEN=-?(\d{1,10})(?:[;,]|$)")
 _DIGITS: Final = 10
 _PASSED: Final = frozenset({"PASS", ".", ""})
+_NO_READ: Final = re.compile(r"(?:^|;)(?:DP|MIN_DP|MinDP)=0(?:;|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +197,9 @@ def _record(line: str, column: int, least: float, near: Mapping[str, Gene], numb
     if not genes:
         return None
     alts = () if cells[4] == "." else tuple(cells[4].upper().split(","))
-    usable = _usable(cells[6], sample, least)
     copies = _copies(sample.get("GT", ""), len(alts), where)
+    block = copies == (0, 0) and NOTHING_ELSE.issuperset(alts) and (bool(alts) or last >= at + len(ref))
+    usable = _passed(cells[6], sample) and _was_read(cells[7], sample) and _is_sure(sample, least, needed=block)
     return Record(
         at=at,
         last=last,
@@ -223,13 +225,22 @@ def _last(at: int, ref: str, info: str, length: str) -> int:
     return max(at + len(ref) - 1, *ends) if ends else at + len(ref) - 1
 
 
-def _usable(filtered: str, sample: Mapping[str, str], least: float) -> bool:
-    quality = sample.get("GQ", ".")
+def _passed(filtered: str, sample: Mapping[str, str]) -> bool:
+    return filtered in _PASSED and sample.get("FT", "") in _PASSED
+
+
+def _was_read(info: str, sample: Mapping[str, str]) -> bool:
+    """False where it is told that not a single read lies there, whatever the genotype says."""
+    return "0" not in (sample.get("DP"), sample.get("MIN_DP")) and not _NO_READ.search(info)
+
+
+def _is_sure(sample: Mapping[str, str], least: float, *, needed: bool) -> bool:
+    """By the quality of the genotype, or of the reference; where neither is told, unless one is needed."""
+    told = [one for key in ("GQ", "RGQ") if (one := sample.get(key, ".")) not in (".", "")]
     try:
-        good = quality in _PASSED or float(quality) >= least
+        return float(told[0]) >= least if told else not needed
     except ValueError:
-        good = False
-    return good and filtered in _PASSED and sample.get("FT", "") in _PASSED
+        return False
 
 
 def _copies(text: str, alts: int, where: str) -> tuple[int, int] | None:

@@ -13,7 +13,8 @@ from cds_app.domain.pharmacogenes import Gene, Position
 from cds_app.errors import DataError
 from cds_app.fabric.vcf_alleles import Change, changes_of, trimmed
 
-_NOTHING_ELSE: Final = frozenset({"<NON_REF>", "<*>", "<X>"})
+NOTHING_ELSE: Final = frozenset({"<NON_REF>", "<*>", "<X>"})
+"""What an ALT is called that stands for all others."""
 _FARTHEST: Final = 100
 """Bases that a change can be moved to the left within the stretches of the content."""
 _Changes = tuple[Change, ...] | None
@@ -140,7 +141,7 @@ def _is_structural(record: Record) -> bool:
 
 
 def _is_symbol(alt: str) -> bool:
-    return alt not in _NOTHING_ELSE and alt != "*" and not alt.isalpha()
+    return alt not in NOTHING_ELSE and alt != "*" and not alt.isalpha()
 
 
 def _has_symbol(record: Record) -> bool:

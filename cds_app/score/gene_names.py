@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from cds_app.domain.facts import Site
-from cds_app.domain.pharmacogenes import Allele, Gene
+from cds_app.domain.pharmacogenes import Allele, Gene, Position
 
-_COPIES: Final = re.compile(r"(.+?)\s*[x×]\s*(\d+|N)", re.IGNORECASE)
+_COPIES: Final = re.compile(r"(.+?)\s*[x×]\s*([1-9]\d?|N)", re.IGNORECASE)
 _MOST_COPIES: Final = 13
 _SUB: Final = re.compile(r"(\*\d+)(?:\.\d{3}|[A-Z])")
 _LETTERS: Final = re.compile(r"([ACGT])\s*[/|]?\s*([ACGT])")
@@ -61,7 +61,7 @@ def _named(gene: Gene, text: str) -> Iterator[Allele]:
     if copies is None or one is None or one.value is None:
         return
     said = copies[2].upper()
-    numbers = range(2, _MOST_COPIES + 1) if said == "N" else [int(said)] if len(said) < 3 else []
+    numbers = range(2, _MOST_COPIES + 1) if said == "N" else [int(said)]
     yield from (one.model_copy(update={"name": text, "value": one.value * number}) for number in numbers)
 
 
@@ -115,20 +115,21 @@ def site_at(gene: Gene, refseq: str, site: Site) -> tuple[int, Site] | None:
         known = {position.ref, *position.alts}
         said = {one for one in (site.ref, *site.alleles) if one}
         if not site.ref and not site.alleles:
-            return position.at, replace_site(site, position.ref, ())
+            return position.at, _on_plus(site, position, ())
         mirrored = {one.translate(_COMPLEMENT)[::-1] for one in said}
         ambiguous = not placed and gene.strand == "-" and bool(known & {one.translate(_COMPLEMENT) for one in known})
         if ambiguous:
             return None
         if said <= known and site.ref in ("", position.ref):
-            return position.at, replace_site(site, position.ref, site.alleles)
+            return position.at, _on_plus(site, position, site.alleles)
         if not placed and gene.strand == "-" and mirrored <= known:
             turned = tuple(one.translate(_COMPLEMENT)[::-1] for one in site.alleles)
-            return position.at, replace_site(site, position.ref, turned)
+            return position.at, _on_plus(site, position, turned)
         return None
     return None
 
 
-def replace_site(site: Site, ref: str, alleles: tuple[str, ...]) -> Site:
-    """The site with bases of the plus strand."""
-    return Site(place=site.place, ref=ref, alleles=alleles, phase=site.phase)
+def _on_plus(site: Site, position: Position, alleles: tuple[str, ...]) -> Site:
+    """The site with bases of the plus strand; uncalled where one change of several is absent: another may be there."""
+    open_ = len(position.alts) > 1 and set(alleles) == {position.ref}
+    return Site(place=site.place, ref=position.ref, alleles=() if open_ else alleles, phase=site.phase)

@@ -21,6 +21,12 @@ CONTRADICTION: Final = "results contradict each other"
 _FEW: Final = 3
 _TYPED: Final = re.compile(r"\b\d{1,3}:\d{2,3}\b")
 _NEGATIVE: Final = ("negative", "not detected", "absent")
+_ANSWERS: Final = {
+    **dict.fromkeys(("positive", "detected", "present", "found", "yes"), True),
+    **dict.fromkeys((*_NEGATIVE, "not present", "not found", "no"), False),
+}
+_COPIES: Final = "copies of the gene are lost, gained or rearranged"
+_NOT_SURE: Final = re.compile(r"^(?:Likely|Possible) ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +144,16 @@ def carries(
 def _carried(result: GeneResult, allele: str) -> bool | None:
     typed = [found[0] for text in result.alleles for found in _TYPED.finditer(text)]
     if allele.removeprefix("*") in typed:
-        texts = [text.casefold() for text in (*result.alleles, result.phenotype)]
-        return not any(word in text for text in texts for word in _NEGATIVE)
+        if result.source == "phenotype":
+            return _answer(result.phenotype, allele)
+        return not any(word in text.casefold() for text in result.alleles for word in _NEGATIVE)
     return False if len(typed) == 2 and result.source == "genotype" else None
+
+
+def _answer(said: str, allele: str) -> bool | None:
+    """What a report says of the allele that it looked for; None for anything but a plain yes or no."""
+    named = rf"(?:\bfor )?(?:\bhla-[a-z]+)?{re.escape(allele).replace(':', ':?')}(?!:?\d)"
+    return _ANSWERS.get(re.sub(named, "", said.casefold()).strip(" .,:;"))
 
 
 def described(call: GeneCall) -> str:
@@ -195,7 +208,7 @@ def _seen(gene: Gene, refseq: str, rows: Sequence[GeneResult]) -> Iterator[_Hear
     for one in rows:
         if one.source == "vcf":
             places = {int(site.place.rpartition(":")[2]): site for site in one.sites}
-            yield _typed(gene, places, "copies of the gene are lost, gained or rearranged" if one.structural else "")
+            yield _typed(gene, places, _COPIES if one.structural else "")
     variants = [site for one in rows if one.source == "variant" for site in one.sites]
     if variants:
         yield _variants(gene, refseq, variants)
@@ -208,10 +221,8 @@ def _variants(gene: Gene, refseq: str, sites: Sequence[Site]) -> _Heard:
         placed = site_at(gene, refseq, site)
         if placed is None:
             problem = "a reported variant cannot be placed on the genome"
-        elif placed[0] in found and sorted(found[placed[0]].alleles) != sorted(placed[1].alleles):
+        elif placed[1].alleles and sorted(found.setdefault(*placed).alleles) != sorted(placed[1].alleles):
             problem = CONTRADICTION
-        else:
-            found[placed[0]] = placed[1]
     return _typed(gene, found, problem)
 
 
@@ -238,16 +249,24 @@ def _agreed(gene: Gene, symbol: str, heard: Sequence[_Heard], evidence: tuple[Ge
     told = dict.fromkeys(one.phenotype for one in heard if one.phenotype)
     lacking = next((one.lacking for one in heard if one.lacking), "")
     couples = _common([one.couples for one in (*certain, *partial)])
-    if couples is None or len(told) > 1 or (not certain and lacking == CONTRADICTION):
+    if couples is None or _contradict(gene, couples, heard):
         return GeneCall(gene=symbol, lacking=CONTRADICTION, evidence=evidence)
     if certain:
         return _called(gene, symbol, couples, "", evidence)
     if told:  # a phenotype that a laboratory gave, without the alleles
-        known = {gene.phenotype(one, other) for one, other in couples}
-        if known and not known & told.keys():
-            return GeneCall(gene=symbol, lacking=CONTRADICTION, evidence=evidence)
         return GeneCall(gene=symbol, phenotypes=tuple(told), evidence=evidence)
     return _called(gene, symbol, couples, lacking or "no result that can be used", evidence)
+
+
+def _contradict(gene: Gene, couples: Sequence[Couple], heard: Sequence[_Heard]) -> bool:
+    """Whether alleles make none of the phenotypes that are told, or are two where copies are lost or gained."""
+    told = {_NOT_SURE.sub("", one.phenotype) for one in heard if one.phenotype}
+    known = {_NOT_SURE.sub("", gene.phenotype(one, other)) for one, other in couples}
+    lacking = {one.lacking for one in heard}
+    named = any(one.couples and not one.lacking for one in heard)
+    two = named and all(allele in gene.defined for couple in couples for allele in couple)
+    unlike = bool(known and told) and INDETERMINATE not in known and known.isdisjoint(told)
+    return len(told) > 1 or unlike or CONTRADICTION in lacking or (two and _COPIES in lacking)
 
 
 def _common(sets: Sequence[tuple[Couple, ...]]) -> tuple[Couple, ...] | None:

@@ -89,7 +89,13 @@ def test_a_variant_by_its_dbsnp_id_has_the_bases_that_are_told(reading: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(coded("LA6577-6"), "negative"), (coded("10828004", "http://snomed.info/sct"), "positive")]
+    ("value", "said"),
+    [
+        (coded("LA6577-6"), "negative"),
+        (coded("10828004", "http://snomed.info/sct"), "positive"),
+        ({"coding": [*coded("LA6577-6")["coding"], *coded("LA6576-8")["coding"]], "text": "Positive"}, "contradictory"),
+        (coded("419984006", "http://snomed.info/sct") | {"text": "Inconclusive"}, "Inconclusive"),
+    ],
 )
 def test_an_allele_that_is_looked_for_is_there_or_not(reading: Any, value: dict[str, Any], said: str) -> None:
     found = only(reading(reported("hla", "50956-2", value)))

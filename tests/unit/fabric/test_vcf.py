@@ -95,7 +95,11 @@ def test_a_file_without_records_shows_nothing() -> None:
         ("T", "0/1", {}, ("C", "T")), ("T", "1/1", {}, ("T", "T")), ("T", "0/0", {}, ("C", "C")),
         (".", "0/0", {}, ("C", "C")), ("A,T", "1/2", {}, ("?", "T")), ("A,T", "0/2", {}, ("C", "T")),
         ("t", "0/1", {}, ("C", "T")), ("*", "0/1", {}, ("C", "?")), ("T,<NON_REF>", "0/1", {}, ("C", "T")),
-        ("<NON_REF>", "0/0", {}, ("C", "C")), ("<NON_REF>", "0/1", {}, ("C", "?")),
+        ("<NON_REF>", "0/0", {"GQ": "40"}, ("C", "C")), ("<NON_REF>", "0/0", {}, ()),
+        (".", "0/0", {"DP": "9", "RGQ": "30"}, ("C", "C")),
+        (".", "0/0", {"DP": "0"}, ()), (".", "0/0", {"DP": "3", "RGQ": "0"}, ()),
+        ("<NON_REF>", "0/0", {"GQ": "40", "MIN_DP": "0"}, ()), (".", "0/0", {"info": "AN=2;DP=0"}, ()),
+        (".", "0/0", {"info": f"END={STAR2 + 9}"}, ()), ("<NON_REF>", "0/1", {}, ("C", "?")),
         ("T", "./.", {}, ()), ("T", ".", {}, ()), ("T", "./1", {}, ()), ("T", "1", {}, ()), ("T", "0/1/1", {}, ()),
         ("T", "0/1", {"filter": "LowQual"}, ()), ("T", "0/1", {"FT": "q10"}, ()), ("T", "0/1", {"GQ": "12"}, ()),
         ("T", "0/1", {"GQ": "99"}, ("C", "T")), ("T", "0/1", {"GQ": "nan"}, ()), ("T", "0/1", {"GQ": "x"}, ()),
@@ -118,7 +122,7 @@ def test_phases_are_kept_with_their_sets() -> None:
 
 
 def test_a_block_of_reference_covers_the_positions_in_it() -> None:
-    block = record("chr10", STAR2 - 40, "T", "<NON_REF>", "0/0", info=f"END={STAR2 + 30}")
+    block = record("chr10", STAR2 - 40, "T", "<NON_REF>", "0/0", info=f"END={STAR2 + 30}", GQ="30")
     found = sites(block)
     assert found[f"chr10:{STAR2}"] == (("C", "C"), "")
     assert f"chr10:{STAR3}" not in found

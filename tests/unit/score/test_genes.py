@@ -140,7 +140,7 @@ def test_a_reported_genotype_is_understood_or_not_used(
     [
         ("*1/*2x2", "Ultrarapid Metabolizer"), ("*1/*2xN", "Ultrarapid Metabolizer"), ("*4/*4xN", "Poor Metabolizer"),
         ("*5/*41xN", "Indeterminate"), ("*1/*1", "Normal Metabolizer"), ("*4/*41", "Intermediate Metabolizer"),
-        ("*1x99999/*1", "Indeterminate"),
+        ("*1x99999/*1", "Indeterminate"), ("*1/*2x0", "Indeterminate"),
     ],
 )  # fmt: skip
 def test_copies_count_and_copies_that_are_not_counted_may_be_many(text: str, phenotype: str) -> None:
@@ -172,6 +172,34 @@ def test_results_that_contradict_each_other_do_not_count() -> None:
             assert (found.diplotype, found.phenotype, found.lacking) == (None, "Indeterminate", CONTRADICTION)
     partial = sequenced(genome(carrying("CYP2C9*2", genotype="1/1"), without=[94981296]))
     assert call("CYP2C9", result("CYP2C9", "*1/*3"), *partial).lacking == CONTRADICTION
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text", "phenotype"),
+    [
+        ("CYP2D6", "*1/*2", "Ultrarapid metabolizer"),
+        ("DPYD", "Reference/Reference", "Poor Metabolizer"),
+        ("CYP2C19", "*1/*1", "Likely Poor Metabolizer"),
+    ],
+)
+def test_a_phenotype_that_the_alleles_cannot_make_contradicts_them(symbol: str, text: str, phenotype: str) -> None:
+    found = call(symbol, result(symbol, text), result(symbol, source="phenotype", phenotype=phenotype))
+    assert (found.diplotype, found.phenotype, found.lacking) == (None, "Indeterminate", CONTRADICTION)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "text", "phenotype"),
+    [("CYP2C19", "*1/*9", "Intermediate metaboliser"), ("CYP2D6", "*1/*2xN", "Ultrarapid Metabolizer")],
+)
+def test_a_phenotype_that_the_alleles_can_make_leaves_them_known(symbol: str, text: str, phenotype: str) -> None:
+    alone, both = call(symbol, result(symbol, text)), result(symbol, source="phenotype", phenotype=phenotype)
+    assert call(symbol, result(symbol, text), both).phenotype == alone.phenotype != "Indeterminate"
+
+
+@pytest.mark.parametrize(("text", "lacking"), [("*1/*1", CONTRADICTION), ("*1/*37", "")])
+def test_two_alleles_are_not_all_where_copies_are_lost_or_gained(text: str, lacking: str) -> None:
+    lost = [replace(one, structural=True) for one in sequenced(genome()) if one.gene == "CYP2C19"]
+    assert call("CYP2C19", result("CYP2C19", text), *lost).lacking == lacking
 
 
 def test_a_report_fills_what_a_sequence_left_open() -> None:
@@ -225,6 +253,19 @@ def test_variants_that_contradict_each_other_do_not_count() -> None:
     assert call("VKORC1", one, other).lacking == CONTRADICTION
 
 
+@pytest.mark.parametrize(("symbol", "rsid"), [("CYP2C9", "rs7900194"), ("TPMT", "rs1142345")])
+def test_one_of_two_changes_being_absent_leaves_the_other_open(symbol: str, rsid: str) -> None:
+    gene = pharmacogenes().genes[symbol]
+    two = next(one for one in gene.positions if one.rsid == rsid)
+    single = next(one for one in gene.positions if one.substitution and len(one.alts) == 1)
+    absent, other = (
+        variant(symbol, f"{pharmacogenes().refseq(gene)}:{one.at}", one.ref, one.ref, one.ref) for one in (two, single)
+    )
+    count = len(gene.positions)
+    assert call(symbol, other, absent).lacking.startswith(f"{count - 1} of {count} positions unknown")
+    assert call(symbol, absent).lacking.startswith(f"{count} of {count} positions unknown")
+
+
 # --- alleles that are only looked for
 
 
@@ -237,8 +278,23 @@ def test_variants_that_contradict_each_other_do_not_count() -> None:
         ([result("HLA-B", "*57:01", source="phenotype", phenotype="positive")], True),
         ([result("HLA-B", "*15:02", source="phenotype", phenotype="negative")], None),
         ([result("HLA-B", "*57:01:01/*07:02")], True), ([], None),
+        ([result("HLA-B", "HLA-B*57:01 not detected")], False),
         ([result("HLA-B", "*57:01"), result("HLA-B", "*57:01", source="phenotype", phenotype="negative")], None),
     ],
 )  # fmt: skip
 def test_an_allele_is_carried_or_not_or_was_not_told(results: list[GeneResult], carried: bool | None) -> None:
     assert carries(pharmacogenes(), results, "HLA-B", "*57:01", FROZEN) is carried
+
+
+@pytest.mark.parametrize(
+    ("said", "carried"),
+    [
+        ("Positive", True), ("HLA-B*57:01 detected.", True), ("Positive for HLA-B*5701", True),
+        ("Not present", False), ("No", False), ("HLA-B*57:01: Not Detected", False), ("Indeterminate", None),
+        ("not tested", None), ("specimen rejected", None), ("Inconclusive", None), ("not positive", None),
+        ("HLA-B*57:01", None), ("HLA-B*57:03 detected", None), ("Detected: see comment", None),
+    ],
+)  # fmt: skip
+def test_an_allele_that_was_looked_for_needs_a_plain_answer(said: str, carried: bool | None) -> None:
+    told = result("HLA-B", "*57:01", source="phenotype", phenotype=said)
+    assert carries(pharmacogenes(), [told], "HLA-B", "*57:01", FROZEN) is carried
