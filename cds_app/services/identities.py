@@ -7,10 +7,8 @@ merged the two. An untied identifier's facts wait. A merge, and its undoing, cha
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeVar
 
@@ -25,7 +23,6 @@ TIED: Final = "tied"
 MOST_TIED: Final = 100
 """Identifiers that one patient may have: whoever claims more is no person."""
 _TRIES: Final = 20
-_REMEMBERED: Final = 20_000
 
 By = Literal["record", "merge", "operator"]
 Told = Literal["tied", "known", "older", "contested", "circular", "too-many"]
@@ -46,35 +43,21 @@ class Tie(msgspec.Struct, frozen=True, kw_only=True):
     at : datetime
         When they said so.
     contested : bool
-        Whether the records of two patients carry it: then it is neither's until somebody else decides.
+        Whether the records of two patients carry it: then it is neither's until somebody else decides, or the two turn
+        out to be one.
+    claims : tuple of str
+        Whose records carry it while it is contested; nobody's if they are too many to be one person ever.
     """
 
     to: str
     by: By
     at: datetime
     contested: bool = False
+    claims: tuple[str, ...] = ()
 
 
 _TIE: Final = msgspec.msgpack.Decoder(Tie)
 _NAMES: Final = msgspec.msgpack.Decoder(tuple[str, ...])
-
-
-@dataclass(slots=True)
-class _Lately:
-    """Claims of records that were made already. Bounded; the oldest go first."""
-
-    seen: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def known(self, claim: tuple[str, str]) -> bool:
-        with self.lock:
-            return claim in self.seen
-
-    def note(self, claim: tuple[str, str]) -> None:
-        with self.lock:
-            self.seen[claim] = None
-            while len(self.seen) > _REMEMBERED:
-                self.seen.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +78,6 @@ class Identities:
     pseudonym: Callable[[str, str], str]
     clock: Clock
     systems: frozenset[str] = frozenset()
-    _lately: _Lately = field(default_factory=_Lately)
 
     def alias(self, tenant: str, identifier: Identifier) -> str:
         """Pseudonym of an identifier, within which its facts are kept. Never that of a patient's FHIR id."""
@@ -105,12 +87,8 @@ class Identities:
     def learn(self, tenant: str, patient: str, identifiers: Iterable[Identifier]) -> None:
         """Tie what the EHR's Patient carries to the patient's pseudonym. Raises DependencyDown, IntegrityError."""
         for identifier in identifiers:
-            if identifier[0] not in self.systems:
-                continue
-            alias = self.alias(tenant, identifier)
-            if not self._lately.known((alias, patient)):
-                self.tie(alias, Tie(to=patient, by="record", at=self.clock.now()))
-                self._lately.note((alias, patient))
+            if identifier[0] in self.systems:
+                self.tie(self.alias(tenant, identifier), Tie(to=patient, by="record", at=self.clock.now()))
 
     def same(self, tenant: str, one: Identifier, others: Iterable[Identifier]) -> None:
         """Say that a source calls one person by several identifiers: who is tied to none goes with who is tied.
@@ -119,20 +97,26 @@ class Identities:
         ------
         DependencyDown, IntegrityError
         """
-        alias = self.alias(tenant, one)
-        for other in others:
-            claim = (alias, self.alias(tenant, other))
-            if not self._lately.known(claim) and self.owner(claim[1]) and not self.owner(alias):
-                self.tie(alias, Tie(to=claim[1], by="record", at=self.clock.now()))
-                self._lately.note(claim)
+        names = [self.alias(tenant, each) for each in (one, *others)]
+        known = next((name for name in names if self.owner(name)), "")
+        for name in names if known else ():
+            if not self.owner(name):
+                self.tie(name, Tie(to=known, by="record", at=self.clock.now()))
 
     def tied(self, name: str) -> tuple[str, ...]:
-        """All identifiers of a patient, those that were merged into them included, in a fixed order."""
+        """All identifiers of a patient, those that were merged into them included, in a fixed order.
+
+        Notes
+        -----
+        What is tied is told by the ties; the list of them only says where to look, and may lag behind.
+        """
         found: dict[str, None] = {}
         todo = [name]
         while todo and len(found) < MOST_TIED:
-            for one in self._children(todo.pop()):
-                if one not in found and one != name:
+            parent = todo.pop()
+            for one in self._children(parent):
+                tie = self._tie(one)[1] if one not in found and one != name else None
+                if tie is not None and tie.to == parent:
                     found[one] = None
                     todo.append(one)
         return tuple(sorted(found))
@@ -170,25 +154,68 @@ class Identities:
                 continue
         return self._once(alias, tie)
 
+    def refusal(self, wishes: Iterable[tuple[str, Tie]]) -> Told | None:
+        """Why not all of some statements can be followed, one after the other; None if they can. Writes nothing."""
+        said: dict[str, Tie] = {}
+        for alias, wish in wishes:
+            made = self._judged(said.get(alias) or self._tie(alias)[1], wish)
+            if not isinstance(made, Tie):
+                continue
+            refused = self._refused(alias, made.to, said)
+            if refused is not None:
+                return refused
+            said[alias] = made
+        return None
+
     def _once(self, alias: str, wish: Tie) -> Told:
         document, known = self._tie(alias)
-        made = _judged(known, wish)
+        made = self._judged(known, wish)
         if not isinstance(made, Tie):
             self._hang(alias, known.to if known else "")  # a process may have ended between the two documents
             return made
-        if made.to and (made.to == alias or alias in self._above(made.to)):
-            return "circular"
-        if made.to and alias not in self._children(made.to) and len(self._children(made.to)) >= MOST_TIED:
-            return "too-many"
+        refused = self._refused(alias, made.to, {})
+        if refused is not None:
+            return refused
         self._write(TIE, alias, document, made)
         if known is not None and known.to != made.to:
             self._unhang(alias, known.to)
         self._hang(alias, made.to)
         return "contested" if made.contested else "tied"
 
-    def _above(self, name: str) -> set[str]:
+    def _judged(self, known: Tie | None, wish: Tie) -> Tie | Told:
+        """What a statement makes of what was said before: a new tie, or why there is none."""
+        if known is None:
+            return wish
+        if wish.by == "record":
+            return self._claimed(known, wish)
+        if known.by != "record" and known.at >= wish.at:
+            return "known" if known.to == wish.to else "older"
+        return wish
+
+    def _claimed(self, known: Tie, wish: Tie) -> Tie | Told:
+        """What a patient's record makes of it: it fills a gap, contradicts another record, and overrules nobody."""
+        if known.contested and not known.claims:
+            return "contested"
+        if known.to and (known.to == wish.to or known.by != "record"):
+            return "known"
+        before = known.claims if known.contested else (known.to,) if known.to else ()
+        claims = tuple(dict.fromkeys((*before, wish.to)))
+        if len({self.owner(one) or one for one in claims}) == 1:
+            return "known" if known.to else wish
+        if claims == known.claims:
+            return "contested"
+        return Tie(to="", by="record", at=wish.at, contested=True, claims=claims if len(claims) <= MOST_TIED else ())
+
+    def _refused(self, alias: str, to: str, said: Mapping[str, Tie]) -> Told | None:
+        """Why an identifier cannot be tied to another one or a patient, if other ties are as ``said``."""
+        if to and (to == alias or alias in self._above(to, said)):
+            return "circular"
+        beside = {*self._children(to), *(one for one, tie in said.items() if tie.to == to)} if to else frozenset()
+        return "too-many" if alias not in beside and len(beside) >= MOST_TIED else None
+
+    def _above(self, name: str, said: Mapping[str, Tie]) -> set[str]:
         found: set[str] = set()
-        while (tie := self._tie(name)[1]) is not None and tie.to and tie.to not in found:
+        while (tie := said.get(name) or self._tie(name)[1]) is not None and tie.to and tie.to not in found:
             name = tie.to
             found.add(name)
         return found
@@ -215,28 +242,6 @@ class Identities:
         version = known.version if known else 0
         encoded = msgspec.msgpack.encode(content)
         self.cabinet.write(Document(kind=kind, name=name, version=version, content=encoded), self.clock.now())
-
-
-def _judged(known: Tie | None, wish: Tie) -> Tie | Told:
-    """What a statement makes of what was said before: a new tie, or why there is none."""
-    if known is None:
-        return wish
-    if wish.by == "record":
-        return _claimed(known, wish)
-    if known.by != "record" and known.at >= wish.at:
-        return "known" if known.to == wish.to else "older"
-    return wish
-
-
-def _claimed(known: Tie, wish: Tie) -> Tie | Told:
-    """What a patient's record makes of it: it fills a gap, contradicts another record, and overrules nobody."""
-    if known.contested:
-        return "contested"
-    if not known.to:
-        return wish
-    if known.to == wish.to or known.by != "record":
-        return "known"
-    return Tie(to="", by="record", at=wish.at, contested=True)
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[_Kept], document: Document) -> _Kept:

@@ -143,12 +143,16 @@ class Intake:
         return receipts
 
     def _tied(self, delivery: Delivery) -> Delivery:
-        """The delivery after what it says of identifiers was written; refused if that cannot be so."""
+        """The delivery after what it says of identifiers was written; refused, and nothing written, if it cannot be."""
         alias, tenant = self.identities.alias, self.source.tenant
-        for prior, into, at in delivery.ties:
-            wish = Tie(to=alias(tenant, into) if into else "", by="merge", at=at)
-            if self.identities.tie(alias(tenant, prior), wish) in ("circular", "too-many"):
-                return replace(delivery, refused="impossible-merge")
+        wishes = [
+            (alias(tenant, prior), Tie(to=alias(tenant, into) if into else "", by="merge", at=at))
+            for prior, into, at in delivery.ties
+        ]
+        if self.identities.refusal(wishes) is not None:
+            return replace(delivery, refused="impossible-merge")
+        for prior, wish in wishes:
+            self.identities.tie(prior, wish)
         if delivery.identifier is not None and delivery.also:
             self.identities.same(tenant, delivery.identifier, delivery.also)
         return delivery

@@ -34,8 +34,8 @@ def follow(identities: Identities, tenant: str, items: Iterable[Item], received:
             continue
         key = local_reference(resource).removeprefix(_PATIENT)
         if key:
-            identities.learn(tenant, identities.pseudonym(tenant, key), identifiers_of([item], key))
             counts.update(_linked(identities, tenant, key, resource, received))
+            identities.learn(tenant, identities.pseudonym(tenant, key), identifiers_of([item], key))
     return counts
 
 

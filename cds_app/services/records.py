@@ -16,7 +16,7 @@ from datetime import datetime
 
 from cds_app.domain.codec import encode
 from cds_app.domain.decisions import Decision, Feedback, Suppression
-from cds_app.domain.facts import Fact, Facts, gather
+from cds_app.domain.facts import Demographics, Fact, Facts, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
 from cds_app.errors import PatientErased, TwinlineError
@@ -110,12 +110,12 @@ class Twinner:
         return record
 
     def joined(self, record: Record, streams: Mapping[str, Sequence[Segment]]) -> Record:
-        """The record with segments of its identifiers added."""
+        """The record with segments of its identifiers added. Who the patient is, the patient's own record says."""
         held = dict(record.streams)
         for alias, segments in streams.items():
             held[alias] = _further(held.get(alias, Stream()), segments)
-        facts = [fact for segments in streams.values() for segment in segments for fact in segment.facts]
-        after, _ = self._with(record, facts)
+        told = (fact for segments in streams.values() for segment in segments for fact in segment.facts)
+        after, _ = self._with(record, [fact for fact in told if not isinstance(fact, Demographics)])
         return replace(after, streams=held)
 
     def _with(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -108,3 +109,75 @@ def test_half_a_tie_is_made_whole_when_it_is_told_again(identities: Identities) 
     assert identities.tied("pat") == ()
     assert identities.tie("a", merge("pat")) == "known"
     assert identities.tied("pat") == ("a",)
+
+
+def test_what_was_taken_away_is_nobodys_though_the_process_ended_before_the_second_document(
+    identities: Identities,
+) -> None:
+    identities.tie("a", merge("b"))
+    kept = identities.cabinet.read("tied", "b", NOW)
+    assert kept is not None
+    identities.tie("a", merge("", 1))
+    emptied = identities.cabinet.read("tied", "b", NOW)
+    assert emptied is not None
+    identities.cabinet.write(replace(emptied, content=kept.content), NOW)  # as it was before
+    assert identities.tied("b") == ()
+    assert identities.tie("a", merge("b", 2)) == "tied"
+    assert identities.tied("b") == ("a",)
+
+
+def test_a_number_that_was_parted_is_tied_again_by_the_record_that_still_carries_it(identities: Identities) -> None:
+    identities.learn("north", "pat", [(MRN, "old")])
+    old = identities.alias("north", (MRN, "old"))
+    identities.tie(old, merge("survivor"))
+    identities.tie(old, merge("", 1))
+    identities.learn("north", "pat", [(MRN, "old")])
+    assert identities.tied("pat") == (old,)
+
+
+def test_a_number_that_a_source_told_first_is_not_contested_by_its_own_patient(identities: Identities) -> None:
+    identities.learn("north", "pat", [(MRN, "national")])
+    identities.same("north", (MRN, "ward"), [(MRN, "national")])
+    identities.learn("north", "pat", [(MRN, "national"), (MRN, "ward")])
+    assert identities.owner(identities.alias("north", (MRN, "ward"))) == "pat"
+    assert len(identities.tied("pat")) == 2
+
+
+@pytest.mark.parametrize("merged_first", [True, False])
+def test_a_number_that_the_one_who_goes_on_takes_over_is_contested_by_nobody(
+    identities: Identities, merged_first: bool
+) -> None:
+    alias = identities.alias("north", (MRN, "1"))
+    identities.learn("north", "given-up", [(MRN, "1")])
+    if merged_first:
+        identities.tie("given-up", merge("goes-on"))
+    identities.learn("north", "goes-on", [(MRN, "1")])
+    assert identities.owner(alias) == ("goes-on" if merged_first else "")
+    identities.tie("given-up", merge("goes-on"))
+    identities.learn("north", "goes-on", [(MRN, "1")])
+    assert identities.owner(alias) == "goes-on"
+    identities.learn("north", "stranger", [(MRN, "1")])
+    assert identities.owner(alias) == ""
+
+
+def test_a_number_that_more_records_carry_than_one_person_may_have_stays_contested(identities: Identities) -> None:
+    for number in range(MOST_TIED + 1):
+        identities.learn("north", f"p{number}", [(MRN, "000")])
+    for number in range(MOST_TIED + 1):
+        identities.tie(f"p{number}", merge("q" if number < 60 else "r"))
+    identities.tie("r", merge("q"))
+    identities.learn("north", "q", [(MRN, "000")])
+    assert identities.owner(identities.alias("north", (MRN, "000"))) == ""
+
+
+def test_whoever_is_called_by_several_numbers_is_found_by_each(identities: Identities) -> None:
+    identities.learn("north", "pat", [(MRN, "2")])
+    identities.same("north", (MRN, "1"), [(MRN, "2"), (MRN, "3")])
+    assert {identities.owner(identities.alias("north", (MRN, value))) for value in "123"} == {"pat"}
+
+
+def test_whether_statements_can_be_followed_is_found_without_writing(identities: Identities) -> None:
+    assert identities.refusal([("a", merge("b")), ("b", merge("c"))]) is None
+    assert identities.refusal([("a", merge("b")), ("b", merge("a"))]) == "circular"
+    assert identities.refusal([(f"n{number}", merge("b")) for number in range(MOST_TIED + 1)]) == "too-many"
+    assert identities.tied("b") == ()

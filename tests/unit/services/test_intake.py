@@ -137,6 +137,13 @@ def test_a_delivery_may_merge_numbers_and_may_not_merge_them_in_a_circle(deps: D
     assert [(one.refused, one.number) for one in deps.store.arrived() if one.refused] == [("impossible-merge", 1)]
 
 
+def test_of_a_delivery_that_cannot_be_followed_nothing_is_followed(deps: Deps, intake: Intake) -> None:
+    old, new = (MRN, "old"), (MRN, "new")
+    circle = told("new", "m1", ties=[(old, new, FROZEN), (new, old, FROZEN)])
+    assert list(intake.accept([circle])) == ["refused"]
+    assert intake.identities.tied(intake.identities.alias("local", new)) == ()
+
+
 def test_who_is_called_by_two_identifiers_is_found_by_either(deps: Deps, intake: Intake) -> None:
     answering, event = opened(deps, "national")
     answering.answer(event)

@@ -135,6 +135,15 @@ def test_merged_patients_are_one_until_they_are_taken_apart(deps: Deps, taker: P
     assert (potassium(deps), potassium(deps, "p2")) == ([4.0], [5.0])
 
 
+def test_who_goes_on_after_a_merge_keeps_sex_age_and_life(deps: Deps, taker: Populating) -> None:
+    link = [{"type": "replaced-by", "other": {"reference": "Patient/p1"}}]
+    gone = patient("p2", gender="male", birthDate="1990-01-01", deceasedDateTime="2026-01-01", link=link)
+    taker.take(lines(patient("p1", gender="female", birthDate="1950-01-01"), result(5.0, "b", "p2"), gone), "f")
+    (who,) = record(deps).timeline.facts.demographics
+    assert (who.ref, who.sex, who.deceased) == ("Patient/p1", "female", None)
+    assert potassium(deps) == [5.0]
+
+
 def test_the_one_that_goes_on_may_say_it_too_and_two_successors_are_none(deps: Deps, taker: Populating) -> None:
     replaces = [{"type": "replaces", "other": {"reference": f"{EHR}/Patient/p2"}}]
     both = [{"type": "replaced-by", "other": {"reference": f"Patient/{one}"}} for one in ("p1", "p4")]
