@@ -3,13 +3,14 @@
 Two measurements contend if they are of one quantity in one minute. What a person or a laboratory recorded goes before
 what a device says by itself: the EHR's own record first, then what other systems recorded, then an arterial line, then
 other devices, then a cuff. Of several devices' accounts one counts, that with the most samples. A summary that is no
-signal (flat, or of a handful of samples) goes behind everything else. Stays of other sources give way to stays of the
-EHR's record that overlap them. What is set aside is kept, and shown as such.
+signal (flat, or of a handful of samples) goes behind everything else. What is said of one quantity at one instant
+twice, with the same value, counts once. Stays of other sources give way to stays of the EHR's record that overlap them.
+What is set aside is kept, and shown as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,6 +46,24 @@ def set_aside(contenders: Sequence[Fact]) -> dict[str, str]:
     best = _rank(measured[0])
     kept = [one for one in measured if _rank(one) == best] if best < _RECORDED else measured[:1]
     return {one.ref: measured[0].ref for one in measured[len(kept) :]}
+
+
+def repeated(said: Iterable[tuple[Hashable, str]]) -> frozenset[str]:
+    """Identities of those that say what another one says, of one quantity: the least of them stands for all.
+
+    Parameters
+    ----------
+    said : iterable of (hashable, str)
+        Instant, value and whatever else a sample says; its identity.
+    """
+    least: dict[Hashable, str] = {}
+    gone: set[str] = set()
+    for what, ref in said:
+        kept = least.setdefault(what, ref)
+        if kept != ref:
+            least[what] = min(kept, ref)
+            gone.add(max(kept, ref))
+    return frozenset(gone)
 
 
 def _rank(one: Measurement) -> int:

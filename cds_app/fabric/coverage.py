@@ -91,7 +91,7 @@ class CoverageReport(msgspec.Struct, frozen=True, kw_only=True):
     again : int
         Resources that came more than once in the same version.
     repeated : int
-        Measurements that say what another resource said: same patient, variable, instant and value.
+        Measurements that say what another resource said and do not count: same patient, quantity, instant and value.
     left_out : mapping of str to int
         By issue code, units apart.
     """
@@ -190,7 +190,8 @@ class Coverage:
             self._mapped[key, "dated"] += 1
             late = issued.start - fact.when > timedelta(hours=self._variables[key].fresh_h)
             self._mapped[key, "stale"] += late
-        said, ref = hash((patient, key, fact.when, fact.value)), hash(fact.ref)
+        said = hash((patient, self._variables[key].quantity, fact.when, fact.value, fact.bound))
+        ref = hash(fact.ref)
         known = self._said.get(said)
         if known is None and len(self._said) < MOST_WATCHED:
             self._said[said] = ref

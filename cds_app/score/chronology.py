@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, lt
 from typing import TypeVar
 
 import msgspec
 
 from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Procedure, Report
+from cds_app.domain.precedence import repeated
 
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
@@ -30,6 +31,15 @@ class Course(msgspec.Struct, frozen=True):
 def in_time(rows: Sequence[FactT]) -> Sequence[FactT]:
     """Sorted by time; `Timeline.facts` is so already, and then this costs one pass."""
     return sorted(rows, key=_WHEN)
+
+
+def once(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Of one quantity, in order of time: what two resources say alike of one instant, counts once."""
+    times = [one.when for one in rows]
+    if all(map(lt, times, times[1:])):
+        return tuple(rows)
+    again = repeated(((one.when, one.value, one.bound), one.ref) for one in rows)
+    return tuple(one for one in rows if one.ref not in again)
 
 
 def newest(rows: Sequence[FactT], since: datetime) -> FactT | None:

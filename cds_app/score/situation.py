@@ -29,7 +29,7 @@ from cds_app.domain.facts import (
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, years
+from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
 from cds_app.score.genes import Genome
 
 FERTILE_YEARS = (12, 55)
@@ -166,7 +166,7 @@ class Situation:
         if not many:
             return ()
         rows = many[0] if len(many) == 1 else [one for rows in many for one in rows]
-        return tuple(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
+        return once(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
 
     def _times_of(self, quantity: str) -> list[datetime]:
         times = self._times.get(quantity)

@@ -6,7 +6,7 @@ import json
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -14,6 +14,7 @@ import msgspec
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.precedence import repeated
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Change, Timeline
 from cds_app.errors import IntegrityError
@@ -162,7 +163,7 @@ def _little_endian(column: array[float]) -> bytes:
 def rebuild(model: TwinModel, ontology: Ontology, timeline: Timeline) -> TwinState:
     """Filter the whole timeline."""
     found = _by_quantity(model, ontology, timeline.facts.measurements)
-    tracks = {name: _filtered(model.dynamics[name], sorted(found[name])) for name in sorted(found)}
+    tracks = {name: _filtered(model.dynamics[name], _once(found[name])) for name in sorted(found)}
     return TwinState(model_sha256=model.sha256, tracks=tracks)
 
 
@@ -172,7 +173,7 @@ def update(model: TwinModel, ontology: Ontology, state: TwinState, timeline: Tim
     Parameters
     ----------
     timeline : Timeline
-        After the change; used only when the state was made with other parameters.
+        After the change.
 
     Returns
     -------
@@ -185,6 +186,11 @@ def update(model: TwinModel, ontology: Ontology, state: TwinState, timeline: Tim
     removed = _by_quantity(model, ontology, change.removed)
     if not added and not removed:
         return state
+    for name, gone in removed.items():  # what said the same as one of them, and did not count, does now
+        instants = {hours for hours, _, _ in gone}
+        rows = (one for key in ontology.measuring(name) for one in timeline.measured.get(key, ()))
+        left = _by_quantity(model, ontology, (one for one in rows if to_hours(one.when) in instants))
+        added.setdefault(name, []).extend(left.get(name, ()))
     tracks = dict(state.tracks)
     for name in added.keys() | removed.keys():
         track = _merged(model.dynamics[name], tracks.pop(name, None), added.get(name, ()), removed.get(name, ()))
@@ -213,15 +219,20 @@ def _by_quantity(model: TwinModel, ontology: Ontology, facts: Iterable[Fact]) ->
 
 def _merged(dynamics: Dynamics, track: Track | None, added: Sequence[Sample], removed: Sequence[Sample]) -> Track:
     """A track with samples added and removed: what lies before the first of them stays as it is."""
-    new = sorted(added)
     if track is None:
-        return _filtered(dynamics, new)
-    keep = bisect_left(track.hours, min(hours for hours, _, _ in (*new, *removed)))
+        return _filtered(dynamics, _once(added))
+    keep = bisect_left(track.hours, min(hours for hours, _, _ in (*added, *removed)))
     gone = {(hours, ref) for hours, ref, _ in removed}
     later = zip(track.hours[keep:], track.refs[keep:], track.values[keep:], strict=True)
     tail = [(hours, ref, value) for hours, ref, value in later if (hours, ref) not in gone]
-    samples = sorted((*tail, *new))
+    samples = _once({*tail, *added})
     return _joined(track, keep, _filtered(dynamics, samples, track.belief(keep - 1) if keep else None))
+
+
+def _once(samples: Collection[Sample]) -> list[Sample]:
+    """Samples of one quantity in order, each once, by whatever resources it was told."""
+    again = repeated(((hours, value), ref) for hours, ref, value in samples)
+    return sorted(one for one in samples if one[1] not in again)
 
 
 def _filtered(dynamics: Dynamics, samples: Sequence[Sample], start: Belief | None = None) -> Track:

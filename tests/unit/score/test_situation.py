@@ -85,6 +85,14 @@ def test_measurements_are_those_up_to_now_that_are_plausible() -> None:
     assert chart.age_h(newest) == 3.0
 
 
+def test_what_two_resources_say_alike_of_one_instant_is_one_result() -> None:
+    said = measured("potassium", 5.9, 3)
+    again, bound = replace(said, ref="Observation/zz"), replace(said, ref="Observation/zzz", bound=">")
+    rows = situation(again, said, bound, measured("potassium", 4.0, 3)).series("potassium")
+    assert sorted((one.value, one.bound) for one in rows) == [(4.0, "="), (5.9, "="), (5.9, ">")]
+    assert said in rows
+
+
 def test_windows_have_both_ends() -> None:
     chart = situation(*(measured("sbp", 100 + hour, hour) for hour in (0, 2, 4, 6)))
     assert [one.value for one in chart.history("sbp", 4)] == [104, 102, 100]

@@ -32,7 +32,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Measurement], list[int]]:
         ref=st.integers(0, 12),
         version=st.integers(1, 3),
         quarter=st.integers(0, 40),
-        value=st.floats(0.5, 250.0),
+        value=st.one_of(st.floats(0.5, 250.0), st.just(82.0)),
         variable=st.sampled_from(["heart_rate", "resting_heart_rate", "potassium", "spo2", "orphan", "elsewhere"]),
         void=st.sampled_from([False, False, False, True]),
         implausible=st.sampled_from([False, False, False, True]),
@@ -78,6 +78,19 @@ def test_any_order_any_batching_and_duplicates_give_the_bytes_of_a_rebuild(
     assert state.to_bytes() == content
     assert rebuild(model, ontology, timeline).to_bytes() == content
     assert TwinState.from_bytes(content).to_bytes() == content
+
+
+def test_a_suspect_value_does_not_confirm_itself_under_another_id(
+    model: TwinModel, ontology: Ontology, measure: Measure
+) -> None:
+    before = [measure(f"{at}", at, 80.0) for at in range(6)]
+    one, again = measure("one", 6, 250.0), measure("two", 6, 250.0)
+    alone = rebuild(model, ontology, Timeline.of([*before, one]))
+    assert rebuild(model, ontology, Timeline.of([*before, again, one])) == alone
+    assert _fed(model, ontology, [[*before, again], [one]])[0] == alone
+    void = msgspec.structs.replace(one, version="2", void=True)
+    without = _fed(model, ontology, [[*before, again, one], [void]])[0]
+    assert without == rebuild(model, ontology, Timeline.of([*before, again]))
 
 
 def test_what_is_no_sample_is_left_out(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
