@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -166,9 +166,11 @@ def notified_of(deps: Deps) -> Notified:
     return Notified(Subscriptions(deps.ehrs.cabinet, deps.clock), take, deps.clock)
 
 
-def populating_of(deps: Deps, name: str, subscription: Subscription) -> Populating:
-    """The way in for a subscription's EHR."""
-    return Populating(intake_of(deps, Source(name=name, tenant=subscription.realm)))
+def populating_of(
+    deps: Deps, name: str, subscription: Subscription, find: Callable[[str], object] | None = None
+) -> Populating:
+    """The way in for a subscription's EHR; ``find`` asks it for drugs that did not come along."""
+    return Populating(intake_of(deps, Source(name=name, tenant=subscription.realm)), find)
 
 
 def answering_of(deps: Deps) -> Answering:

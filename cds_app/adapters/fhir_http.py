@@ -21,7 +21,7 @@ import urllib3
 from cds_app.adapters.breaker import Breaker, BreakerState
 from cds_app.adapters.watch import Watch, WatchedAdapter
 from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, SettingsError, TooLarge
+from cds_app.errors import BadRequest, DataUnavailable, Gone, SettingsError, TooLarge
 from cds_app.settings import is_loopback
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -36,6 +36,7 @@ _QUERY: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z_a-z|~]*")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}")
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
+_GONE: Final = frozenset({404, 410})
 _PASSING: Final = frozenset({502, 503, 504})
 
 
@@ -307,6 +308,8 @@ def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
     if response.status_code >= 500:
         raise budget.down("the FHIR server failed")
     budget.heard.append(True)
+    if response.status_code in _GONE:
+        raise Gone("the FHIR server has it not, or no more", field=budget.name)
     if response.status_code != requests.codes.ok:
         raise budget.failure("the FHIR server refused")
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

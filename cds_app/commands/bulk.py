@@ -18,6 +18,7 @@ from cds_app.deps import Deps
 from cds_app.domain.issuers import Issuer
 from cds_app.errors import SettingsError
 from cds_app.services.backend import Backend
+from cds_app.services.catching_up import BUDGET_S
 from cds_app.services.exporting import Exporting
 from cds_app.services.intake import Source
 from cds_app.services.issuers import Issuers, client_of
@@ -57,12 +58,17 @@ def bulk(
             raise SettingsError("the issuer is registered without system scopes", field="issuer")
         realm = found.realm(client_of(found, deps.trust.clients.clients()))
         server = RequestsExportServer(found.iss, files_at, loopback_http=True)
+        tokens = tokens_of(deps, found)
+
+        def find(reference: str) -> object:
+            return deps.fhir.read(found.iss, reference, token=tokens(False), budget_s=BUDGET_S)
+
         exporting = Exporting(
             name=name,
             server=server,
-            taker=Populating(intake_of(deps, Source(name=name, tenant=realm))),
+            taker=Populating(intake_of(deps, Source(name=name, tenant=realm)), find),
             cabinet=deps.ehrs.cabinet,
-            token=tokens_of(deps, found),
+            token=tokens,
             clock=deps.clock,
             pause=time.sleep,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,8 @@ from cds_app.commands.stores import with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable, DependencyDown, SettingsError
-from cds_app.services.catching_up import CatchingUp
+from cds_app.fabric.reading import TYPES
+from cds_app.services.catching_up import CatchingUp, Counts
 from cds_app.services.issuers import Issuers, client_of
 from cds_app.services.subscriptions import Heard, Subscription, Subscriptions, digest, new_secret
 from cds_app.web.notifications import PATH
@@ -28,7 +29,6 @@ _BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefin
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9\-]{0,62}")
 _REFERENCE: Final = re.compile(r"Subscription/[A-Za-z0-9\-.]{1,64}")
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}")
-_TYPES: Final = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "MedicationAdministration")
 _CREATE_S: Final = 10.0
 
 
@@ -44,7 +44,7 @@ def subscribe() -> None:
 @click.option("--filter", "criteria", multiple=True, help="Filter of the topic (Encounter?patient=...). Repeatable.")
 @click.option("--content", type=click.Choice(["full-resource", "id-only"]), default="full-resource", show_default=True)
 @click.option("--heartbeat", type=click.IntRange(0, 86_400), default=60, show_default=True, help="Seconds; 0: none.")
-@click.option("--type", "types", multiple=True, help="Types to read anew after a gap, instead of the usual ones.")
+@click.option("--type", "types", multiple=True, help="Types to read anew after a gap, instead of all that are read.")
 @click.option("--reference", default="", help="Of a subscription that the EHR's people made (Subscription/12).")
 @with_store
 def add(  # noqa: PLR0913 - one for each option
@@ -72,7 +72,7 @@ def add(  # noqa: PLR0913 - one for each option
             topic=topic,
             secret_sha256=digest(secret),
             heartbeat_s=heartbeat,
-            types=tuple(dict.fromkeys(types)) or _TYPES,
+            types=tuple(dict.fromkeys(types)) or TYPES,
         )
         _begin(deps, name, made)
         if reference:
@@ -166,11 +166,11 @@ def catching_up_of(deps: Deps) -> CatchingUp:
             held[name] = tokens_of(deps, issuers.named(name, deps.clock.now()))
         return held[name](False)
 
-    def take(name: str, one: Subscription, resources: Sequence[object]) -> None:
-        populating_of(deps, name, one).bring(resources)
+    def take(name: str, one: Subscription, resources: Sequence[object], find: Callable[[str], object]) -> Counts:
+        return populating_of(deps, name, one, find).bring(resources)
 
-    def withdraw(name: str, one: Subscription, references: frozenset[str]) -> None:
-        populating_of(deps, name, one).withdraw(references, deps.clock.now().isoformat())
+    def withdraw(name: str, one: Subscription, references: frozenset[str], at: datetime) -> None:
+        populating_of(deps, name, one).withdraw(references, at.isoformat())
 
     return CatchingUp(
         subscriptions=Subscriptions(deps.ehrs.cabinet, deps.clock),

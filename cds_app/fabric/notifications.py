@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 
 from cds_app.errors import BadRequest
-from cds_app.fabric.references import reference_text, typed
+from cds_app.fabric.references import local_reference, reference_text, typed
 from cds_app.fabric.shapes import Object, as_object, objects, word
 
 MOST: Final = 10_000
@@ -31,7 +31,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     total : int
         Events since the subscription began.
     events : tuple of int
-        Numbers of those that are told of here.
+        Numbers of those that are told of here: by what they are about, a resource or a deletion.
     focus : tuple of str
         ``Type/id`` of what they are about, where that is told by reference only.
     gone : tuple of str
@@ -66,22 +66,25 @@ def read_notification(value: object) -> Notification:
         raise BadRequest(f"must hold 1 to {MOST} entries", field="Bundle.entry")
     status = _status((as_object(entries[0]) or {}).get("resource"))
     resources: list[object] = []
-    gone: list[str] = []
+    gone: dict[str, None] = {}
     for entry in (as_object(one) or {} for one in entries[1:]):
         if entry.get("resource") is not None:
             resources.append(entry["resource"])
+            gone.pop(local_reference(as_object(entry["resource"]) or {}), None)  # made again
         else:
-            gone.extend(_deleted(entry))
-    told = {f"{one.get('resourceType')}/{one.get('id')}" for one in map(as_object, resources) if one}
+            gone.update(dict.fromkeys(_deleted(entry)))
+    told = {local_reference(one) for one in map(as_object, resources) if one}
+    numbers = {_number(one.get("eventNumber"), "eventNumber"): one for one in _events(status)}
+    empty = not resources and not gone
     focus = (name for event in _events(status) for name in _focus(event))
     return Notification(
         kind=_kind(status),
         subscription=reference_text(status.get("subscription")),
         status=word(status.get("status")),
-        total=_number(status.get("eventsSinceSubscriptionStart", 0), "eventsSinceSubscriptionStart"),
-        events=tuple(sorted({_number(one.get("eventNumber"), "eventNumber") for one in _events(status)})),
+        total=max(_number(status.get("eventsSinceSubscriptionStart", 0), "eventsSinceSubscriptionStart"), *numbers, 0),
+        events=tuple(sorted(at for at, one in numbers.items() if not empty or any(_focus(one)))),
         focus=tuple(dict.fromkeys(one for one in focus if one not in told and one not in gone)),
-        gone=tuple(dict.fromkeys(gone)),
+        gone=tuple(gone),
         resources=tuple(resources),
     )
 

@@ -68,6 +68,8 @@ _READERS: Final[Mapping[str, tuple[Reader, str]]] = {
     "Encounter": (read_encounter, "subject"),
     "Patient": (read_patient, ""),
 }
+TYPES: Final = tuple(_READERS)
+"""Resource types that are read."""
 # Counted by name; any other name might be anything, and is counted as "other".
 _UNUSED: Final = frozenset(
     """Account Appointment AuditEvent Basic Binary BodyStructure CarePlan CareTeam Claim ClaimResponse

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from cds_app.errors import BadRequest, DataUnavailable
+from cds_app.errors import BadRequest, DataUnavailable, Gone, TwinlineError
 from cds_app.fabric.notifications import Notification, read_notification
 from cds_app.ports import Clock, FhirReader
-from cds_app.services.subscriptions import EVERYTHING, Gap, Heard, Subscription, Subscriptions, filled, is_of, told
+from cds_app.services.populating import UNRESOLVED
+from cds_app.services.subscriptions import (
+    EVERYTHING,
+    Gap,
+    Heard,
+    Subscription,
+    Subscriptions,
+    filled,
+    is_of,
+    named,
+    told,
+)
 
 BUDGET_S: Final = 30.0
 SILENT: Final = 2.5
@@ -21,8 +34,9 @@ SILENT: Final = 2.5
 OVERLAP: Final = timedelta(minutes=5)
 """Clocks differ: what is read anew begins so much earlier."""
 
-Take = Callable[[str, Subscription, Sequence[object]], object]
-Withdraw = Callable[[str, Subscription, frozenset[str]], object]
+Counts = Mapping[str, int]
+Take = Callable[[str, Subscription, Sequence[object], Callable[[str], object]], Counts]
+Withdraw = Callable[[str, Subscription, frozenset[str], datetime], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +50,7 @@ class CatchingUp:
     token : callable
         Access token of the server itself for the EHR of this name.
     take, withdraw : callable
-        Take resources in, and back, durably.
+        Take resources in (and ask for drugs that did not come along), and back as of when that was told, durably.
     clock : Clock
     """
 
@@ -55,6 +69,8 @@ class CatchingUp:
                 counts.update(self._one(name, subscription, heard))
             except DataUnavailable:
                 counts["unavailable"] += 1
+            except TwinlineError as error:
+                counts[f"failed-{error.code}"] += 1
         return counts
 
     def _one(self, name: str, subscription: Subscription, heard: Heard) -> Counter[str]:
@@ -62,16 +78,23 @@ class CatchingUp:
         if subscription.reference and self._is_silent(subscription, heard):
             heard = self._ask(name, subscription)
             counts["asked"] += 1
-        for gap in heard.gaps:
-            counts.update(self._fill(name, subscription, gap))
+        if heard.gaps:
+            counts.update(self._fill(name, subscription, heard.gaps))
         for reference in heard.wanted:
             counts.update(self._fetch(name, subscription, reference))
-        if heard.gone:
-            self.withdraw(name, subscription, frozenset(heard.gone))
-            done = frozenset(heard.gone)
-            self._change(name, lambda now: replace(now, gone=tuple(one for one in now.gone if one not in done)))
-            counts["withdrawn"] += len(done)
-        return counts
+        for at, group in groupby(sorted(heard.deleted.items(), key=itemgetter(1)), key=itemgetter(1)):
+            self._withdraw(name, subscription, frozenset(reference for reference, _ in group), at)
+        counts["withdrawn"] += len(heard.deleted)
+        return +counts
+
+    def _withdraw(self, name: str, subscription: Subscription, gone: frozenset[str], at: datetime) -> None:
+        self.withdraw(name, subscription, gone, at)
+
+        def after(heard: Heard) -> Heard:
+            left = {one: told_at for one, told_at in heard.deleted.items() if one not in gone or told_at > at}
+            return replace(heard, deleted=left)
+
+        self._change(name, after)
 
     def _is_silent(self, subscription: Subscription, heard: Heard) -> bool:
         patience = timedelta(seconds=SILENT * subscription.heartbeat_s)
@@ -83,15 +106,19 @@ class CatchingUp:
         at = self.clock.now()
         return self._change(name, lambda heard: told(heard, found, at))
 
-    def _fill(self, name: str, subscription: Subscription, gap: Gap) -> Counter[str]:
-        if gap != EVERYTHING:
-            left = self._by_number(name, subscription, gap)
-            if not left:
-                return Counter({"events": gap[1] - gap[0] + 1})
-            gap = (left[0][0], left[-1][1])
-        self._anew(name, subscription)
-        self._close(name, [gap])
-        return Counter({"read-anew": 1})
+    def _fill(self, name: str, subscription: Subscription, gaps: Sequence[Gap]) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        left: list[Gap] = []
+        for gap in gaps:
+            rest = (gap,) if gap == EVERYTHING else self._by_number(name, subscription, gap)
+            counts["events"] += 0 if rest else gap[1] - gap[0] + 1
+            left.extend(rest)
+        if left:
+            before = self.subscriptions.heard(name)
+            self._anew(name, subscription)
+            self._change(name, lambda heard: heard if heard.number < before.number else self._closed(heard, left))
+            counts["read-anew"] += 1
+        return counts
 
     def _by_number(self, name: str, subscription: Subscription, gap: Gap) -> Sequence[Gap]:
         """Ask for the events themselves; what is left of the gap."""
@@ -101,16 +128,12 @@ class CatchingUp:
         except DataUnavailable:
             return (gap,)
         if found.resources:
-            self.take(name, subscription, found.resources)
+            self._take(name, subscription, found.resources)
         events = [one for one in found.events if gap[0] <= one <= gap[1]]
         closed = [(one, one) for one in events]
 
-        def after(heard: Heard) -> Heard:
-            wanted = tuple(dict.fromkeys((*heard.wanted, *found.focus)))
-            gone = tuple(dict.fromkeys((*heard.gone, *found.gone)))
-            return self._closed(replace(heard, wanted=wanted, gone=gone), closed)
-
-        self._change(name, after)
+        at = self.clock.now()
+        self._change(name, lambda heard: self._closed(named(heard, found, at), closed))
         return filled((gap,), events)
 
     def _anew(self, name: str, subscription: Subscription) -> None:
@@ -125,17 +148,30 @@ class CatchingUp:
                 raise DataUnavailable("more was missed than can be read: run `twinline ingest bulk`", field=kind)
             entries = [one for one in bundle.get("entry") or () if isinstance(one, dict)]
             if resources := [one["resource"] for one in entries if one.get("resource") is not None]:
-                self.take(name, subscription, resources)
+                self._take(name, subscription, resources)
 
     def _fetch(self, name: str, subscription: Subscription, reference: str) -> Counter[str]:
-        """One resource that was told of by reference; one that cannot be had stays wanted."""
+        """One resource that was told of by reference; one that cannot be had stays wanted, unless there is none."""
+        gone: Mapping[str, datetime] = {}
+        counts = Counter({"resources": 1})
         try:
-            resource = self._read(subscription, reference)
+            counts.update(self._take(name, subscription, [self._read(subscription, reference)]))
+        except Gone:
+            gone, counts = {reference: self.clock.now()}, Counter({"gone": 1})
         except DataUnavailable:
             return Counter({"unavailable": 1})
-        self.take(name, subscription, [resource])
-        self._change(name, lambda now: replace(now, wanted=tuple(one for one in now.wanted if one != reference)))
-        return Counter({"resources": 1})
+
+        def after(now: Heard) -> Heard:
+            wanted = tuple(one for one in now.wanted if one != reference)
+            return replace(now, wanted=wanted, deleted={**now.deleted, **gone})
+
+        self._change(name, after)
+        return counts
+
+    def _take(self, name: str, subscription: Subscription, resources: Sequence[object]) -> Counts:
+        """What was lost of it."""
+        counts = self.take(name, subscription, resources, lambda reference: self._read(subscription, reference))
+        return {UNRESOLVED: counts[UNRESOLVED]} if UNRESOLVED in counts else {}
 
     def _notification(self, subscription: Subscription, path: str) -> Notification:
         try:
@@ -148,9 +184,6 @@ class CatchingUp:
 
     def _read(self, subscription: Subscription, path: str) -> Mapping[str, Any]:
         return self.fhir.read(subscription.iss, path, token=self.token(subscription.issuer), budget_s=BUDGET_S)
-
-    def _close(self, name: str, gaps: Sequence[Gap]) -> None:
-        self._change(name, lambda heard: self._closed(heard, gaps))
 
     def _closed(self, heard: Heard, gaps: Sequence[Gap]) -> Heard:
         open_gaps = [one for one in heard.gaps if one not in gaps]

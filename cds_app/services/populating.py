@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -14,16 +14,21 @@ import msgspec
 from cds_app.domain.arrivals import Arrival
 from cds_app.domain.facts import Demographics, Fact, UnknownFinding, gather
 from cds_app.domain.time import time_in
+from cds_app.errors import DataUnavailable, GrantRefused
 from cds_app.fabric.ndjson import Line
 from cds_app.fabric.parting import by_patient
 from cds_app.fabric.references import Item, local_reference, reference_text, typed
-from cds_app.fabric.shapes import as_object
+from cds_app.fabric.shapes import Object, as_object, objects
 from cds_app.fabric.times import UNDATED
 from cds_app.services.intake import Delivery, Intake
 from cds_app.services.merging import follow
 
 MOST_DRUGS: Final = 50_000
 """Drugs that orders point to and that are held; a hospital's formulary has some thousands."""
+MOST_INGREDIENTS: Final = 20
+"""Of one drug."""
+UNRESOLVED: Final = "orders-without-drug"
+"""Count of orders whose drug is neither here nor to be had."""
 _PATIENT: Final = "Patient/"
 _DRUG: Final = "Medication/"
 _REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": "oversize"}
@@ -37,11 +42,14 @@ class Populating:
     ----------
     intake : Intake
         Of the source.
+    find : callable or None
+        Asks the EHR for a resource by name, raising DataUnavailable or GrantRefused; None where it cannot be asked.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, find: Callable[[str], object] | None = None) -> None:
         self._intake = intake
-        self._drugs: dict[str, object] = {}
+        self._find = find
+        self._drugs: dict[str, Object | None] = {}
 
     def begin(self) -> None:
         self._drugs.clear()
@@ -50,8 +58,7 @@ class Populating:
         for line in lines:
             resource = as_object(line.value)
             if resource is not None and resource.get("resourceType") == "Medication" and len(self._drugs) < MOST_DRUGS:
-                kept = {name: resource[name] for name in ("resourceType", "id", "code") if name in resource}
-                self._drugs[local_reference(resource)] = kept
+                self._drugs[local_reference(resource)] = _drug(resource)
 
     def take(self, lines: list[Line], at: str) -> Mapping[str, int]:
         now = self._intake.clock.now()
@@ -68,6 +75,7 @@ class Populating:
         counts.update(follow(self._intake.identities, self._intake.source.tenant, items, now))
         counts["resources"] += len(items)
         counts["of-nobody"] += len(parted.strays)
+        counts[UNRESOLVED] += sum(bool(name) and not self._drugs.get(name) for name in map(drug_of, _values(items)))
         return +counts
 
     def bring(self, resources: Sequence[object]) -> Mapping[str, int]:
@@ -101,22 +109,43 @@ class Populating:
         return any(self._intake.store.pseudonym(self._intake.source.tenant, key) == patient for key in keys)
 
     def _delivery(self, patient: str, own: Sequence[Item], now: datetime) -> Delivery:
-        resources = [item.resource for item in own]
-        return Delivery(
-            message=_name("patient", patient, *map(_mark, resources)),
-            received=now,
-            fhir_id=patient,
-            resources=[*resources, *self._drugs_of(resources)],
-        )
+        resources = _values(own)
+        whole = [*resources, *self._drugs_of(resources)]
+        message = _name("patient", patient, *map(_mark, whole))
+        return Delivery(message=message, received=now, fhir_id=patient, resources=whole)
 
     def _drugs_of(self, resources: Iterable[object]) -> Iterator[object]:
-        """The drugs that orders point to."""
-        if not self._drugs:
-            return
-        asked = (typed(reference_text((as_object(one) or {}).get("medicationReference"))) for one in resources)
-        for name in dict.fromkeys(one for one in asked if one.startswith(_DRUG)):
-            if name in self._drugs:
-                yield self._drugs[name]
+        """The drugs that orders point to; one that is not here is asked for once."""
+        for name in dict.fromkeys(filter(None, map(drug_of, resources))):
+            if name not in self._drugs and self._find is not None and len(self._drugs) < MOST_DRUGS:
+                self._drugs[name] = self._asked_for(name, self._find)
+            if found := self._drugs.get(name):
+                yield found
+
+    def _asked_for(self, name: str, find: Callable[[str], object]) -> Object | None:
+        try:
+            found = as_object(find(name))
+        except (DataUnavailable, GrantRefused):
+            return None
+        return _drug(found) if found is not None and local_reference(found) == name else None
+
+
+def drug_of(resource: object) -> str:
+    """``Medication/id`` that an order, a dose or a statement points to; "" if it points to none outside itself."""
+    name = typed(reference_text((as_object(resource) or {}).get("medicationReference")))
+    return name if name.startswith(_DRUG) else ""
+
+
+def _drug(resource: Object) -> Object:
+    """What is kept of a drug: what it is, and what it is made of."""
+    kept: Object = {name: resource[name] for name in ("resourceType", "id", "code") if name in resource}
+    parts = objects(resource.get("ingredient"))[:MOST_INGREDIENTS]
+    held = [{"itemCodeableConcept": one["itemCodeableConcept"]} for one in parts if "itemCodeableConcept" in one]
+    return {**kept, "ingredient": held} if held else kept
+
+
+def _values(items: Iterable[Item]) -> list[object]:
+    return [item.resource for item in items]
 
 
 def _voids(facts: Iterable[Fact], references: frozenset[str], since: str, now: datetime) -> Iterator[UnknownFinding]:

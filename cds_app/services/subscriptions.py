@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -19,7 +19,10 @@ from msgspec.structs import replace
 
 from cds_app.errors import Conflict, IntegrityError, NotFound, SettingsError, Unauthorised
 from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.fabric.references import local_reference
+from cds_app.fabric.shapes import as_object
 from cds_app.ports import Cabinet, Clock, Document
+from cds_app.services.populating import drug_of
 
 KIND: Final = "subscription"
 HEARD: Final = "subscription-heard"
@@ -72,8 +75,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
         Newest event that there is, as far as we know.
     gaps : tuple of (int, int)
         Events before it that did not come.
-    wanted, gone : tuple of str
-        ``Type/id`` of what was told of without its content, and of what was deleted.
+    wanted : tuple of str
+        ``Type/id`` of what was told of without its content.
+    deleted : mapping of str to datetime
+        ``Type/id`` of what was deleted, and when that was told, UTC.
     status : str
         As the EHR says.
     shaken : bool
@@ -87,7 +92,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     gaps: tuple[Gap, ...] = ()
     wanted: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    deleted: Mapping[str, datetime] = {}
     status: str = ""
     shaken: bool = False
     at: datetime | None = None
@@ -96,32 +101,48 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def behind(self) -> bool:
         """Whether there is something to catch up with."""
-        return bool(self.gaps or self.wanted or self.gone)
+        return bool(self.gaps or self.wanted or self.deleted)
 
 
 def told(heard: Heard, notification: Notification, at: datetime) -> Heard:
     """What is known after a notification, whose content is durable."""
-    newest = max(notification.total, *notification.events, 0) if notification.events else notification.total
+    newest = notification.total
     began_anew = newest < heard.number and notification.kind in ("handshake", "heartbeat", "query-status")
     gaps: tuple[Gap, ...] = (EVERYTHING, *heard.gaps) if began_anew else heard.gaps
     if not began_anew and newest > heard.number:
         gaps = (*gaps, (heard.number + 1, newest))
     gaps = filled(gaps, notification.events)
-    wanted = tuple(dict.fromkeys((*heard.wanted, *notification.focus)))
-    gone = tuple(dict.fromkeys((*heard.gone, *notification.gone)))
-    if max(len(wanted), len(gone)) > MOST_WANTED and EVERYTHING not in gaps:
+    heard = named(heard, notification, at)
+    if max(len(heard.wanted), len(heard.deleted)) > MOST_WANTED and EVERYTHING not in gaps:
         gaps = (EVERYTHING, *gaps)
     number = newest if began_anew else max(newest, heard.number)
     return replace(
         heard,
         number=number,
         gaps=gaps if len(gaps) <= MOST_GAPS else ((gaps[0][0], gaps[-1][1]),),
-        wanted=wanted[:MOST_WANTED],
-        gone=gone[:MOST_WANTED],
+        wanted=heard.wanted[:MOST_WANTED],
+        deleted=dict(list(heard.deleted.items())[:MOST_WANTED]),
         status=notification.status,
         shaken=heard.shaken or notification.kind == "handshake",
         at=at,
         whole=heard.whole if gaps else at,
+    )
+
+
+def named(heard: Heard, notification: Notification, at: datetime) -> Heard:
+    """With what a notification names: the last word on a resource counts. An order is wanted again with its drug."""
+    resources = [one for one in map(as_object, notification.resources) if one is not None]
+    came = {"", *map(local_reference, resources)}
+    without = (local_reference(one) for one in resources if drug_of(one) not in came)
+    focus = dict.fromkeys((*notification.focus, *without))
+    gone = frozenset(notification.gone)
+    here = (came | set(notification.focus)) - gone
+    deleted = {name: told_at for name, told_at in heard.deleted.items() if name not in here}
+    wanted = dict.fromkeys((*heard.wanted, *focus))
+    return replace(
+        heard,
+        wanted=tuple(name for name in wanted if name and name not in gone),
+        deleted=deleted | dict.fromkeys(notification.gone, at),
     )
 
 

@@ -87,6 +87,50 @@ def test_orders_find_the_drugs_that_a_hospital_shares(deps: Deps, taker: Populat
     assert "lisinopril" in found.concepts
 
 
+ORDER = {
+    "resourceType": "MedicationRequest",
+    "id": "o",
+    "status": "active",
+    "intent": "order",
+    "medicationReference": {"reference": "Medication/m"},
+    "subject": {"reference": "Patient/p1"},
+    "authoredOn": "2026-02-27",
+}
+LISINOPRIL = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
+
+
+def ordered(deps: Deps) -> list[tuple[str, ...]]:
+    return [one.concepts for one in record(deps).timeline.facts.medications]
+
+
+def test_a_drug_is_known_by_what_it_is_made_of(deps: Deps, taker: Populating) -> None:
+    parts = [{"itemCodeableConcept": LISINOPRIL, "strength": {}}, "x"]
+    taker.shared(lines({"resourceType": "Medication", "id": "m", "ingredient": parts}))
+    assert "orders-without-drug" not in taker.take(lines(ORDER), "f")
+    assert "lisinopril" in ordered(deps)[0]
+
+
+def test_a_drug_that_did_not_come_is_asked_for_once(deps: Deps) -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> object:
+        asked.append(name)
+        return {"resourceType": "Medication", "id": "m", "code": LISINOPRIL}
+
+    taker = Populating(intake_of(deps, Source(name="bulk", tenant=EHR)), find)
+    taker.take(lines(ORDER, {**ORDER, "id": "o2"}), "f")
+    taker.take(lines({**ORDER, "id": "o3"}), "f")
+    assert asked == ["Medication/m"]
+    assert len(ordered(deps)) == 3
+
+
+def test_an_order_without_its_drug_is_counted_and_is_read_when_the_drug_came(deps: Deps, taker: Populating) -> None:
+    assert taker.take(lines(ORDER), "f") == {"messages-stored": 1, "resources": 1, "orders-without-drug": 1}
+    assert ordered(deps) == []
+    assert taker.bring([ORDER, {"resourceType": "Medication", "id": "m", "code": LISINOPRIL}])["messages-stored"] == 1
+    assert "lisinopril" in ordered(deps)[0]
+
+
 def test_lines_that_cannot_be_read_are_counted_by_name(deps: Deps, taker: Populating) -> None:
     bad = [Line(1, 1, None, "unreadable"), Line(2, 2, None, "encoding"), Line(3, 3, None, "too-long")]
     assert taker.take([*bad, *lines(result(4.0, "a"), {"resourceType": "Observation", "subject": {}})], "f") == {

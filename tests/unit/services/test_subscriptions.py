@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from fhir.resources.R4B.subscription import Subscription as R4BSubscription
 from flask.testing import FlaskClient
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from cds_app.bootstrap import answering_of, app_of
 from cds_app.commands.subscribing import catching_up_of, resource_of
 from cds_app.deps import Deps, memory_deps
-from cds_app.errors import DataUnavailable, NotFound, SettingsError
+from cds_app.errors import DataUnavailable, Gone, GrantRefused, NotFound, SettingsError
 from cds_app.fabric.notifications import read_notification
 from cds_app.services.catching_up import CatchingUp
 from cds_app.services.knowledge import Knowledge
@@ -35,6 +36,7 @@ from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.notifications import BASE, bundle, status
 from tests.patients import observation, patient
+from tests.unit.services.test_populating import LISINOPRIL, ORDER
 
 SECRET = "known-to-the-ehr-and-to-us"
 URL = "/fhir-notifications/results"
@@ -51,6 +53,8 @@ class MemoryFhir:
         assert (base, token) == (BASE, "t")
         self.asked.append(path)
         found = self.answers.get(path.partition("?")[0])
+        if isinstance(found, Exception):
+            raise found
         if not isinstance(found, dict):
             raise DataUnavailable("the FHIR server refused", field="x")
         return found
@@ -183,7 +187,7 @@ def test_until_the_ehr_has_named_it_any_subscription_of_that_ehr_may_shake_hands
 
 def test_numbers_that_are_left_out_are_gaps_until_they_come() -> None:
     def after(heard: Heard, *what: Any) -> Heard:
-        return told(heard, read_notification(bundle(status(*what))), FROZEN)
+        return told(heard, read_notification(bundle(status(*what), patient())), FROZEN)
 
     heard = after(Heard(), "event-notification", 3, 3)
     assert (heard.number, heard.gaps, heard.whole) == (3, ((1, 2),), None)
@@ -199,7 +203,9 @@ def test_numbers_that_are_left_out_are_gaps_until_they_come() -> None:
 
 def test_what_is_kept_of_gaps_and_references_is_bounded() -> None:
     events = range(2, 10 * MOST_GAPS, 2)
-    heard = told(Heard(), read_notification(bundle(status("event-notification", 10 * MOST_GAPS, *events))), FROZEN)
+    heard = told(
+        Heard(), read_notification(bundle(status("event-notification", 10 * MOST_GAPS, *events), patient())), FROZEN
+    )
     assert heard.gaps == ((1, 10 * MOST_GAPS),)
     focus = [{"eventNumber": i, "focus": {"reference": f"Observation/{i}"}} for i in range(1, MOST_WANTED + 9)]
     heard = told(Heard(), read_notification(bundle(status("event-notification", len(focus), *focus))), FROZEN)
@@ -293,6 +299,89 @@ def test_an_ehr_that_fell_silent_is_asked(
     assert looking(late).look() == {"asked": 1, "events": 1}
     assert potassium(deps) == [4.1, 4.2]
     assert register.heard("results").status == "error"
+
+
+def test_an_event_of_which_nothing_is_said_stays_a_gap(client: FlaskClient, register: Subscriptions) -> None:
+    send(client, bundle(status("event-notification", 1, 1)))
+    assert register.heard("results").gaps == ((1, 1),)
+
+
+def test_one_ehr_that_fails_keeps_nobody_else_waiting(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    register.add("another", subscription(issuer="broken"))
+    for name in ("another", "results"):
+        send(client, bundle(status("heartbeat", 1)), url=f"/fhir-notifications/{name}")
+    fhir.answers["Subscription/12/$events"] = bundle(status("query-event", 1, 1), result(4.1, "a"))
+
+    def token(issuer: str) -> str:
+        if issuer == "broken":
+            raise GrantRefused("invalid_client")
+        return "t"
+
+    assert replace(looking(deps), token=token).look() == {"failed-grant-refused": 1, "events": 1}
+    assert potassium(deps) == [4.1]
+
+
+def test_what_is_made_again_after_its_deletion_stays(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    told_at = {"lastUpdated": "2026-02-28T20:00:00Z"}
+    send(client, bundle(status("event-notification", 1, 1), patient(), {**result(4.1, "a"), "meta": told_at}))
+    send(client, bundle(status("event-notification", 2, 2), deleted=("Observation/a",)))
+    assert register.heard("results").deleted == {"Observation/a": FROZEN}
+    restored = {**result(4.3, "a"), "meta": {"lastUpdated": (FROZEN + timedelta(seconds=5)).isoformat()}}
+    send(client, bundle(status("event-notification", 3, 3), restored))
+    late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(seconds=30)))
+    assert looking(late).look() == {}
+    assert potassium(deps) == [4.3]
+
+
+def test_a_deletion_counts_from_when_it_was_told(deps: Deps, client: FlaskClient, fhir: MemoryFhir) -> None:
+    send(client, bundle(status("event-notification", 1, 1), deleted=("Observation/a",)))
+    since: list[datetime] = []
+    late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(seconds=30)))
+    catching = replace(looking(late), withdraw=lambda name, one, gone, at: since.append(at))
+    assert catching.look() == {"withdrawn": 1}
+    assert since == [FROZEN]
+
+
+def test_what_the_ehr_has_no_more_is_wanted_no_more(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 1, {"eventNumber": 1, "focus": {"reference": "Observation/b"}})))
+    fhir.answers["Observation/b"] = Gone("no more", field="Observation")
+    assert looking(deps).look() == {"gone": 1}
+    assert looking(deps).look() == {"withdrawn": 1}
+    assert not register.heard("results").behind
+
+
+def test_an_order_that_came_without_its_drug_is_asked_for_with_it(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 1, 1), ORDER))
+    fhir.answers |= {
+        "MedicationRequest/o": ORDER,
+        "Medication/m": {"resourceType": "Medication", "id": "m", "code": LISINOPRIL},
+    }
+    assert looking(deps).look() == {"resources": 1}
+    record = answering_of(deps).records.load(deps.store.pseudonym(BASE, "p1"))
+    assert "lisinopril" in record.timeline.facts.medications[0].concepts
+    assert not register.heard("results").behind
+
+
+def test_a_gap_that_opens_while_others_are_read_anew_stays(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    register.change("results", lambda heard: msgspec.structs.replace(heard, number=9, gaps=(EVERYTHING,), at=FROZEN))
+    fhir.answers["Observation"] = bundle(result(4.1, "a"))
+
+    def take(*given: Any) -> dict[str, int]:
+        send(client, bundle(status("heartbeat", 2)))  # it counts from the beginning again, once more
+        return {}
+
+    assert replace(looking(deps), take=take).look() == {"read-anew": 1}
+    assert register.heard("results").gaps == (EVERYTHING,)
 
 
 # --- the register
