@@ -17,7 +17,7 @@ from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.adapters.jwks_http import RequestsJwksReader
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.adapters.migrate import migrate
+from cds_app.adapters.migrate import is_begun, migrate
 from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
@@ -181,17 +181,19 @@ def _readers(settings: Settings) -> int:
 
 
 def vault_of(settings: Settings) -> Vault:
-    """The keys: from the setting, or from the key file beside the database, which is made before a database is.
+    """The keys: from the setting, or from the key file, which is made before anything is written into a database.
 
     Raises
     ------
     SettingsError
-        If there is a database and no key: a new one would open nothing of it.
+        If a database holds something and there is no key: a new one would open nothing of it.
+    DependencyDown
+        If that cannot be asked.
     """
     if settings.master_key:
         return Vault(read_master_key(settings.master_key))
-    known, file = settings.database_file.exists(), settings.data_dir / "master.key"
-    if known and not file.exists():
+    file = settings.data_dir / "master.key"
+    if not file.exists() and is_begun(settings.store_url) and not file.exists():  # others may have made it meanwhile
         raise SettingsError("master_key: the database is there and its key file is not", field="master_key")
     return Vault(key_file(file))
 

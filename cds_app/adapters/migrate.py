@@ -9,10 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_app.adapters.database import Database, make_file
+from cds_app.adapters.schema import log_head, patients
 from cds_app.errors import DependencyDown, SettingsError
 
 _SCRIPTS: Final = Path(__file__).with_name("migrations")
@@ -71,3 +72,26 @@ def is_current(url: str) -> bool:
     finally:
         database.close()
     return set(found) == set(ScriptDirectory.from_config(config).get_heads())
+
+
+def is_begun(url: str) -> bool:
+    """Whether anything was ever written down in a database; not where there is none, or no tables. Nothing is made.
+
+    Raises
+    ------
+    DependencyDown
+        If the database cannot be reached.
+    """
+    database = Database(url)
+    try:
+        if database.is_sqlite and not Path(database.url.database or "").is_file():
+            return False
+        with database.reading.connect() as connection:
+            if not inspect(connection).has_table(log_head.name):
+                return False
+            patient = connection.execute(select(patients).limit(1)).first()
+            return patient is not None or any(connection.execute(select(log_head.c.number)).scalars())
+    except SQLAlchemyError as error:
+        raise DependencyDown("the database cannot be reached") from error
+    finally:
+        database.close()
