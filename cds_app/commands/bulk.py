@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 import click
@@ -25,6 +26,7 @@ from cds_app.services.issuers import Issuers, client_of
 from cds_app.services.populating import Populating
 
 _MOST_NAME: Final = 63
+_EVERYTHING: Final = "Patient/$export"
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPES: Final = re.compile(r"[A-Z][A-Za-z]{1,39}(,[A-Z][A-Za-z]{1,39})*")
 
@@ -35,7 +37,11 @@ _TYPES: Final = re.compile(r"[A-Z][A-Za-z]{1,39}(,[A-Z][A-Za-z]{1,39})*")
 @click.option("--types", default="", help="Resource types, comma-separated (_type); without, all that the EHR gives.")
 @click.option("--full", is_flag=True, help="Everything, anew; without, what changed since the last export.")
 @click.option("--files-at", multiple=True, help="Origin at which the EHR lays the files, if it is another. Repeatable.")
-@click.option("--name", default="", help="Of the source, in metrics and pages (default bulk-ISSUER).")
+@click.option(
+    "--name",
+    default="",
+    help="Of the source, in metrics and pages (default bulk-ISSUER, and a digest of the options).",
+)
 @with_store
 def bulk(
     issuer: str,
@@ -51,7 +57,8 @@ def bulk(
 
     The EHR must be registered with system scopes (``--scope system/*.rs``). Run it every night.
     """
-    name = name or f"bulk-{issuer}"[:_MOST_NAME]
+    path = _path(group, types)
+    name = name or _name(issuer, path)
     with opened(flags) as deps:
         found = Issuers(deps.ehrs.cabinet).named(issuer, deps.clock.now())
         if not found.system_scopes:
@@ -73,7 +80,7 @@ def bulk(
             pause=time.sleep,
         )
         try:
-            place = exporting.run(_path(group, types), full=full)
+            place = exporting.run(path, full=full)
         finally:
             server.close()
     click.echo(canonical_json(dict(sorted(place.counts.items()))).decode())
@@ -92,10 +99,18 @@ def tokens_of(deps: Deps, issuer: Issuer) -> Callable[[bool], str]:
     return token
 
 
+def _name(issuer: str, path: str) -> str:
+    """One for each thing that is asked for: exports of one name go on with each other."""
+    if path == _EVERYTHING:
+        return f"bulk-{issuer}"[:_MOST_NAME]
+    digest = sha256(path.encode()).hexdigest()[:8]
+    return f"bulk-{issuer}"[: _MOST_NAME - 9] + f"-{digest}"
+
+
 def _path(group: str, types: str) -> str:
     if group and not _ID.fullmatch(group):
         raise SettingsError("must be a FHIR id", field="group")
     if types and not _TYPES.fullmatch(types):
         raise SettingsError("must be names of resource types, with commas between", field="types")
-    place = f"Group/{group}/$export" if group else "Patient/$export"
+    place = f"Group/{group}/$export" if group else _EVERYTHING
     return f"{place}?_type={types}" if types else place

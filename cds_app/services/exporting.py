@@ -65,12 +65,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    status_url : str
+        Of the export: a place in another one is none.
     broken : tuple of str
         What was wrong with files that were given up.
     counts : mapping of str to int
         What became of resources, by name.
     """
 
+    status_url: str = ""
     file: int = 0
     number: int = 0
     end: int = 0
@@ -194,7 +197,7 @@ class Exporting:
         asked = f"{path}{mark}_since={quote(since, safe=':')}" if since else path
         url = self._patiently(lambda token: self.server.start(asked, token=token))
         job = Job(path=path, since=since, status_url=url)
-        self._write(PLACE, Place())
+        self._write(PLACE, Place(status_url=url))
         self._write(JOB, job)
         return job
 
@@ -204,10 +207,12 @@ class Exporting:
             manifest = self._manifest(job)
             self._write(JOB, replace(job, manifest=manifest))
         self.taker.begin()
-        place = self._read(PLACE, Place) or Place()
+        place = self._read(PLACE, Place)
+        if place is None or place.status_url != job.status_url:
+            place = Place(status_url=job.status_url)
         for i, one in enumerate(manifest.files):
             if one.kind == "output" and one.type == "Medication" and i < place.file:
-                self._file(manifest, i, Place(file=i), remember=True)
+                self._file(manifest, i, Place(status_url=job.status_url, file=i), remember=True)
         for i in range(place.file, len(manifest.files)):
             place = self._file(manifest, i, place)
         return place
@@ -233,12 +238,12 @@ class Exporting:
 
     def _file(self, manifest: Manifest, i: int, place: Place, *, remember: bool = False) -> Place:
         """Take one file in, however often the connection or the store breaks; each time from where it is in."""
-        at, tries = place, 0
+        at, tries, renewed = place, 0, False
         broken = ""
         while not broken:
             try:
                 for step in self._steps(manifest, manifest.files[i], at, remember=remember):
-                    at, tries = step, 0
+                    at, tries, renewed = step, 0, False
                     if not remember:
                         self._write(PLACE, at)
                 break
@@ -247,13 +252,13 @@ class Exporting:
             except (TryLater, TokenRefused, DependencyDown) as error:
                 tries += 1
                 if tries < TRIES:
-                    self._wait(error, tries)
+                    renewed = self._wait(error, tries, renewed=renewed)
                 elif isinstance(error, _Cut):
                     broken = error.message
                 else:
                     raise
         told = (f"file {i + 1}: {broken}",) if broken else ()
-        done = Place(file=i + 1, broken=(*at.broken, *told), counts=at.counts)
+        done = Place(status_url=at.status_url, file=i + 1, broken=(*at.broken, *told), counts=at.counts)
         if not remember:
             self._write(PLACE, done)
         return done
@@ -289,8 +294,10 @@ class Exporting:
         return replace(place, number=lines[-1].number, end=lines[-1].end, counts=dict(counts))
 
     def _finish(self, job: Job, place: Place) -> None:
-        held = self._read(JOB, Job) or job
-        if not place.broken and held.manifest is not None:
+        held = self._read(JOB, Job)
+        if held is None or held.status_url != job.status_url or place.status_url != job.status_url:
+            raise DataUnavailable("another run took its place: nothing is kept of this one's time", field="export")
+        if not place.broken and held.manifest is not None and not any(map(_is_grave, place.counts)):
             self._write(DONE, Done(path=job.path, since=held.manifest.transaction_time))
         self._drop(job)
         if place.broken:
@@ -305,23 +312,28 @@ class Exporting:
         self.cabinet.take(PLACE, self.name, now)
 
     def _patiently(self, act: Callable[[str], _T]) -> _T:
+        renewed = False
         for tried in range(1, TRIES):
             try:
                 return act(self.token(False))
             except (TryLater, TokenRefused) as error:
-                self._wait(error, tried)
+                renewed = self._wait(error, tried, renewed=renewed)
         return act(self.token(False))
 
-    def _wait(self, error: DataUnavailable | DependencyDown, tried: int) -> None:
-        """Wait as long as the server said, or twice as long each time; for a new token, not at all, and only once."""
+    def _wait(self, error: DataUnavailable | DependencyDown, tried: int, *, renewed: bool) -> bool:
+        """Wait as long as the server said, or twice as long each time; for a new token, not at all, and only once.
+
+        Returns whether the token is a new one that was not yet accepted.
+        """
         if isinstance(error, TokenRefused):
-            if tried > 1:
+            if renewed:
                 raise error
             self.token(True)
-            return
+            return True
         said = error.after_s if isinstance(error, TryLater) else 0.0
         backed_off = min(_FIRST_PAUSE_S * 2.0 ** (tried - 1), LONGEST_PAUSE_S)
         self.pause(max(min(said, MOST_SAID_S), backed_off))
+        return False
 
     def _read(self, kind: str, form: type[_D]) -> _D | None:
         document = self.cabinet.read(kind, self.name, self.clock.now())
@@ -342,6 +354,11 @@ class Exporting:
 
 class _Cut(TryLater):
     """A file that ended in the middle of a line: perhaps not the next time."""
+
+
+def _is_grave(name: str) -> bool:
+    """Whether a count is of problems (`problems_of`) with which something was left out of the export."""
+    return name.startswith(("error ", "fatal "))
 
 
 def _from(pieces: Iterable[bytes], start: int) -> Iterator[bytes]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_app.adapters.cabinet import MemoryCabinet
-from cds_app.errors import DataUnavailable, DependencyDown, Gone, TryLater
+from cds_app.commands import bulk
+from cds_app.errors import DataUnavailable, DependencyDown, Gone, TokenRefused, TryLater
 from cds_app.fabric.ndjson import Line
 from cds_app.services import exporting
 from cds_app.services.exporting import BATCH, MOST_BAD, MOST_SAID_S, TRIES, Exporting
-from tests.conftest import FrozenClock
+from tests.conftest import FROZEN, FrozenClock
 from tests.exports import MemoryExports, lines
 
 PATH = "Patient/$export"
@@ -200,3 +202,49 @@ def test_errors_are_counted_by_kind_and_deletions_are_taken_back_last() -> None:
     night = Night(MemoryExports(files=files, deleted=("d",), errors=("e",)))
     assert night.run().counts == {"resources": 1, "deletions": 1, "error processing": 1, "error unknown": 1}
     assert night.heap.withdrawn == [frozenset({"Observation/7"})]
+    night.server.errors = ()
+    night.run()
+    assert night.server.begun == [PATH, PATH], "what the server left out is asked for again"
+    night.run()
+    assert night.server.begun[-1] != PATH
+
+
+def test_a_place_in_another_export_is_none() -> None:
+    night = Night(MemoryExports(files={"a": [rows(2)]}))
+    night.heap.dies_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        night.run()
+    place = msgspec.json.encode(exporting.Place(status_url="status/of another run", file=1))
+    known = night.cabinet.read(exporting.PLACE, "bulk", FROZEN)
+    assert known is not None
+    night.cabinet.write(replace(known, content=place), FROZEN)
+    night.heap.dies_after = 10**9
+    assert night.run().counts == {"resources": 2}
+
+
+def test_a_run_that_another_one_replaced_keeps_no_time() -> None:
+    night = Night(MemoryExports(files={"a": [rows(1)]}))
+
+    def replaced(lines: list[Line], at: str) -> Mapping[str, int]:
+        night.cabinet.take(exporting.JOB, "bulk", FROZEN)
+        return {}
+
+    night.heap.take = replaced  # type: ignore[method-assign]
+    with pytest.raises(DataUnavailable, match="another run"):
+        night.run()
+    assert night.cabinet.read(exporting.DONE, "bulk", FROZEN) is None
+
+
+def test_a_token_that_ran_out_while_the_server_was_busy_is_replaced() -> None:
+    night = Night(MemoryExports(files={"a": [rows(1)]}, looks=[TryLater("503"), TokenRefused("no", field="token")]))
+    night.server.valid = "token-1"
+    with pytest.raises(DataUnavailable):
+        night.run()  # the new token is not the valid one
+    assert night.tokens == ["token-1", "token-2"]
+
+
+@pytest.mark.parametrize(("group", "types"), [("g", ""), ("", "Patient"), ("g", "Patient")])
+def test_what_is_asked_for_is_part_of_the_name(group: str, types: str) -> None:
+    found = bulk._name("north" * 12, bulk._path(group, types))
+    assert len(found) <= 63
+    assert found != bulk._name("north" * 12, bulk._path("", ""))

@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from fhir.resources.R4B.subscription import Subscription as R4BSubscription
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_app.bootstrap import answering_of, app_of
-from cds_app.commands.subscribing import catching_up_of, resource_of
+from cds_app.commands.subscribing import catching_up_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.errors import DataUnavailable, Gone, GrantRefused, NotFound, SettingsError
 from cds_app.fabric.notifications import read_notification
@@ -395,20 +394,3 @@ def test_names_are_taken_once_and_gone_when_removed(register: Subscriptions) -> 
     for act in (register.remove, lambda name: register.called(name, "Subscription/1")):
         with pytest.raises(NotFound):
             act("results")
-
-
-def test_the_resource_is_the_backports() -> None:
-    made = resource_of(subscription(), "https://t.example/x", SECRET, criteria=["Encounter?a=b"], content="id-only")
-    channel = made["channel"]
-    assert (channel["type"], channel["endpoint"], channel["header"]) == (
-        "rest-hook",
-        "https://t.example/x",
-        [f"Authorization: Bearer {SECRET}"],
-    )
-    assert channel["_payload"]["extension"][0]["valueCode"] == "id-only"
-    assert channel["extension"][0]["valueUnsignedInt"] == 60
-    assert made["_criteria"]["extension"][0]["valueString"] == "Encounter?a=b"
-    assert R4BSubscription.model_validate(made).channel.type == "rest-hook"
-    plain = resource_of(subscription(heartbeat_s=0), "u", SECRET, criteria=(), content="full-resource")
-    assert "_criteria" not in plain
-    assert "extension" not in plain["channel"]
