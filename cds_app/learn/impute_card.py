@@ -17,7 +17,7 @@ and a generative adversarial network, that start at zero. Per variable a non-neg
 patients. 90 % intervals are conformal, by variable and by hours to the nearest measurement, calibrated on single cells
 and on blocks of 6 hours alike.
 
-**Data.** {credit}. {licence}. SHA-256 of the file `{data_sha256}`. Stays of set a: {fit} to fit, {select} to choose the
+**Data.** {credit}. SHA-256 of the file `{data_sha256}`. Stays of set a: {fit} to fit, {select} to choose the
 blend, {calibrate} to calibrate, disjoint by a hash of the stay's number; {tested} stays of set b to test. Seed {seed}.
 
 **Population.** {population}
@@ -70,7 +70,7 @@ def card(facts: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     masks = report["masks"]
     return _CARD.format(
-        **{name: facts[name] for name in ("credit", "licence", "data_sha256", "seed", "population")},
+        **{name: facts[name] for name in ("credit", "data_sha256", "seed", "population")},
         **facts["split"]["patients"],
         tested=report["patients"],
         overall=_overall(masks),
