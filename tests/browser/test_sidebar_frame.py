@@ -80,7 +80,7 @@ def shown(context: BrowserContext, outside: Portal, url: str, sandbox: str = "")
     pages["/"] = f"<!doctype html><title>EHR</title>{frame_of}"
     page = context.new_page()
     page.goto(f"{address}/")
-    frame = page.frame("app")
+    frame = page.locator("iframe").element_handle().content_frame()  # a refused frame has lost its name
     assert frame is not None
     frame.wait_for_load_state()
     return page, frame
