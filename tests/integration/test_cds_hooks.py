@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -73,6 +74,13 @@ def test_a_septic_patient_gets_an_explained_card(client: FlaskClient) -> None:
     assert len(card["detail"]) <= 900
     risk = card["extension"]["com.twinline.explanation"]["risk"]
     assert sum(one["points"] for one in risk["reasons"]) == pytest.approx(risk["points"] - risk["base"], abs=0.5)
+
+
+def test_a_card_names_what_was_not_measured_and_would_help(client: FlaskClient) -> None:
+    sepsis, *_ = (one for one in cards(client.post(URL, json=septic())) if "epsis" in one["summary"])
+    helps = re.search(r"Would help: (.+?)\.", sepsis["detail"])
+    assert helps is not None
+    assert "Lactate" not in helps[1]  # it was measured an hour ago
 
 
 def test_hyperkalaemia_is_told_with_value_unit_time_and_range(client: FlaskClient) -> None:
