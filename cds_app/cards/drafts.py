@@ -20,7 +20,7 @@ from cds_app.cards.grounds import (
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
-from cds_app.cards.text import Trusted, hundred, number, points, render
+from cds_app.cards.text import Trusted, hours_ahead, hundred, number, points, render
 from cds_app.cards.unestimated import failed, unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
@@ -136,7 +136,7 @@ def _risk_values(advice: Advice, risk: Risk, setting: Setting) -> dict[str, Trus
         "low": hundred(risk.low),
         "high": hundred(risk.high),
         "base": hundred(risk.base),
-        "horizon": number(risk.horizon_h, 0),
+        "horizon": hours_ahead(risk.horizon_h),
         "change": _risk_change(advice, risk, setting),
     }
 
@@ -272,7 +272,7 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
         "of_100": hundred(policy.ppv) if policy else None,
         "found": hundred(policy.sensitivity) if policy else None,
         "outcome": Trusted(material.labels[f"outcome:{advice.risk}"] if policy else ""),
-        "horizon": number(risk.horizon_h, 0) if risk else Trusted(""),
+        "horizon": hours_ahead(risk.horizon_h) if risk else Trusted(""),
         "risk": hundred(risk.probability) if risk else None,
         "low": hundred(risk.low) if risk else Trusted(""),
         "high": hundred(risk.high) if risk else Trusted(""),

@@ -38,7 +38,7 @@ def _risk_numbers(told: Sequence[Reason], risk: Risk) -> dict[str, Any]:
     return {
         "model": risk.model_name,
         "version": risk.model_version,
-        "horizonHours": risk.horizon_h,
+        **({} if risk.horizon_h is None else {"horizonHours": risk.horizon_h}),
         "points": round(100 * risk.probability, 2),
         "low": round(100 * risk.low, 2),
         "high": round(100 * risk.high, 2),
@@ -52,9 +52,7 @@ def _background_numbers(name: str, estimate: RiskEstimate) -> dict[str, Any]:
     outcome = estimate.outcome
     if isinstance(outcome, Abstained):
         return {"model": name, "notEstimated": [lack.name for lack in outcome.reasons]}
-    numbers = _risk_numbers(estimate.reasons[:_MOST_REASONS], outcome)
-    del numbers["horizonHours"]  # what may happen has no other end than that of the stay
-    return {**numbers, "fromFirstHours": WINDOW_H}
+    return {**_risk_numbers(estimate.reasons[:_MOST_REASONS], outcome), "fromFirstHours": WINDOW_H}
 
 
 def _reason_numbers(one: Reason) -> dict[str, Any]:

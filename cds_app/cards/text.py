@@ -74,6 +74,11 @@ def number(value: float, decimals: int) -> Trusted:
     return Trusted(f"{value:.{decimals}f}")
 
 
+def hours_ahead(horizon_h: float | None) -> Trusted:
+    """Whole hours that a risk looks ahead; nothing where it is the rest of the stay, which templates say in words."""
+    return Trusted("") if horizon_h is None else number(horizon_h, 0)
+
+
 def hundred(probability: float) -> Trusted:
     """A probability as a whole number in 100."""
     share = 100.0 * probability

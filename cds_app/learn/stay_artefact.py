@@ -81,7 +81,7 @@ def write(out: Path, made: Finished) -> Artefact:
     manifest = {
         "kind": "risk",
         "outcome": _WORDS.outcome,
-        "horizon_h": 0.0,  # until the end of the stay
+        "horizon_h": None,  # the rest of the stay
         "population": _WORDS.population,
         "eligibility": made.limits.to_json(),
         "features_of": "stay",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cds_app.cards.text import hundred, number
+from cds_app.cards.text import hours_ahead, hundred
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.pages.subject import Subject
 from cds_app.score.result import Lack
@@ -31,7 +31,7 @@ class RiskLine:
     share, share_low, share_high, share_base : float
         The same, 0 to 100, for drawings.
     horizon : str
-        Hours.
+        Hours; "" where it is the rest of the stay.
     change : str
         "up from 20 at 03:40"; "" where it is unknown.
     lacking : str
@@ -94,7 +94,7 @@ def _line(name: str, estimate: RiskEstimate, subject: Subject, earlier: Earlier)
         share_low=100.0 * risk.low,
         share_high=100.0 * risk.high,
         share_base=100.0 * risk.base,
-        horizon=number(risk.horizon_h, 0),
+        horizon=hours_ahead(risk.horizon_h),
         change=_change(risk, earlier.get(name)),
         model=f"{risk.model_name} {risk.model_version}",
     )

@@ -89,7 +89,7 @@ class Risk:
     Parameters
     ----------
     probability : float
-        Calibrated probability of the outcome within ``horizon_h`` hours.
+        Calibrated probability of the outcome within the horizon.
     low, high : float
         90 % interval of the calibration: where the rate among patients with this estimate lies; not of the patient's
         own course. A patient-level bootstrap, widened in training until it held in cross-validation, within groups
@@ -104,8 +104,8 @@ class Risk:
         Name of the highest tier reached.
     tiers : tuple of Tier
         All tiers, lowest first.
-    horizon_h : float
-        0 where it is the rest of the stay.
+    horizon_h : float or None
+        None where it is the rest of the stay.
     policy : AlertPolicy or None
         None where no card may rest on it alone.
     model_name, model_version, model_sha256 : str
@@ -119,7 +119,7 @@ class Risk:
     threshold: float
     tier: str | None
     tiers: tuple[Tier, ...]
-    horizon_h: float
+    horizon_h: float | None
     model_name: str
     model_version: str
     model_sha256: str
@@ -218,7 +218,7 @@ class RiskModel:
     limits: Limits
     threshold: float
     tiers: tuple[Tier, ...]
-    horizon_h: float
+    horizon_h: float | None
     golden: Mapping[str, Any]
     population: Reference | None = None
     modifiable: frozenset[str] = frozenset()
@@ -263,7 +263,7 @@ class RiskModel:
             limits=Limits.from_json(about["eligibility"]),
             threshold=float(about["threshold"]),
             tiers=tuple(Tier(**one) for one in about["tiers"]),
-            horizon_h=float(about["horizon_h"]),
+            horizon_h=_horizon_h(about["horizon_h"]),
             golden=golden,
             modifiable=frozenset(about.get("about", {}).get("modifiable", ())),
             population=_population(artefact),
@@ -346,6 +346,13 @@ def _population(artefact: Artefact) -> Reference:
     return Reference.from_json(
         artefact.read_json(POPULATION), FEATURES_OF[artefact.manifest.get("features_of", "hour")]
     )
+
+
+def _horizon_h(told: float | None) -> float | None:
+    """Hours ahead; None for the rest of the stay."""
+    if told is not None and not 0.0 < told < np.inf:
+        raise ContentError("the horizon is no time ahead; for the rest of the stay it is null", field="horizon_h")
+    return None if told is None else float(told)
 
 
 @lru_cache(maxsize=_MODELS)

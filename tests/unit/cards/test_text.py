@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import DictLoader, UndefinedError
+from jinja2 import DictLoader, FileSystemLoader, UndefinedError
 
-from cds_app.cards.text import Trusted, ago, clock_time, environment, hundred, inert, plain, points
+from cds_app.cards.text import Trusted, ago, clock_time, environment, hours_ahead, hundred, inert, plain, points
+from cds_app.content import content_root
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -84,6 +85,14 @@ def test_an_unknown_name_is_an_error() -> None:
 )
 def test_a_probability_is_a_whole_number_in_100(probability: float, expected: str) -> None:
     assert hundred(probability) == expected
+
+
+@pytest.mark.parametrize(("horizon_h", "words"), [(6.0, "in next 6 h"), (None, "in this stay")])
+def test_a_risk_says_how_far_it_looks_ahead(horizon_h: float | None, words: str) -> None:
+    made = environment(FileSystemLoader(content_root() / "templates" / "cards")).get_template("risk.summary.j2")
+    values = {name: hundred(0.2) for name in ("risk", "low", "high")}
+    said = made.render(word="High", change=None, horizon=hours_ahead(horizon_h), **values)
+    assert f": risk 20 in 100 {words} (20" in said
 
 
 @pytest.mark.parametrize(("value", "expected"), [(11.2, "+11"), (-3.0, "−3"), (0.62, "+0.6"), (-0.25, "−0.2")])

@@ -174,6 +174,17 @@ def test_risk_carries_interval_tier_and_identity(build: Callable[..., Artefact])
     assert risk.horizon_h == 6.0
 
 
+def test_the_rest_of_the_stay_is_a_horizon_without_hours(build: Callable[..., Artefact]) -> None:
+    model = RiskModel.from_artefact(build(horizon_h=None))
+    assert model.predict(_row(3.0, 0.0, 0.0, 0.0, 0.0)).horizon_h is None
+
+
+@pytest.mark.parametrize("horizon_h", [0.0, -1.0, "6"])
+def test_a_horizon_that_is_no_time_ahead_is_refused(build: Callable[..., Artefact], horizon_h: object) -> None:
+    with pytest.raises(ContentError):
+        RiskModel.from_artefact(build(horizon_h=horizon_h))
+
+
 def test_low_risk_has_no_tier_and_no_alert(build: Callable[..., Artefact]) -> None:
     risk = RiskModel.from_artefact(build()).predict(_row(-3.0, 0.0, 0.0, 0.0, 0.0))
     assert (risk.tier, risk.alert) == (None, False)
