@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -69,6 +69,8 @@ class Commit:
         Number of the patient's newest log entry the computation rests on; 0 if none.
     facts : Facts
         New facts; an empty one writes no segment.
+    realm : str
+        Within which the facts' resources have their ids, so that `TwinStore.holders` finds them; "" if nobody will ask.
     """
 
     patient: str
@@ -76,6 +78,7 @@ class Commit:
     entries_known: int
     learned: datetime
     facts: Facts
+    realm: str = ""
     decisions: tuple[Decision, ...] = ()
     feedback: tuple[Feedback, ...] = ()
 
@@ -149,8 +152,8 @@ class TwinStore(Protocol):
         """Source and pseudonym of every identifier under which something arrived in that time."""
         ...
 
-    def patients(self) -> Iterator[str]:
-        """Pseudonyms of all patients and identifiers of whom something is kept, in order; erased ones are left out."""
+    def holders(self, realm: str, resources: Collection[str]) -> Mapping[str, bool]:
+        """Of whom any of some resources (``Type/id``) of a realm is kept; False: may be, from before that was noted."""
         ...
 
     def find(self, decision: str) -> Entry | None:

@@ -76,6 +76,7 @@ def commit_to(
     facts: Facts | None = None,
     decisions: tuple[Decision, ...] = (),
     feedback: tuple[Feedback, ...] = (),
+    realm: str = "",
 ) -> Commit:
     return Commit(
         patient=patient,
@@ -85,6 +86,7 @@ def commit_to(
         facts=facts or Facts(),
         decisions=decisions,
         feedback=feedback,
+        realm=realm,
     )
 
 

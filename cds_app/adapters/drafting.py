@@ -25,6 +25,7 @@ from cds_app.adapters.sealing import (
 from cds_app.adapters.vault import Vault
 from cds_app.domain.arrivals import Arrival
 from cds_app.domain.codec import encode
+from cds_app.domain.facts import Facts
 from cds_app.domain.switches import Switch
 from cds_app.errors import Conflict, IntegrityError, NotFound, PatientErased
 from cds_app.ports import Commit
@@ -38,6 +39,8 @@ class Job:
     ----------
     facts : bytes
         Encoded facts; empty if the commit brings none.
+    realm, resources : str, tuple of str
+        Which resources the facts are of (``Type/id``), and within what they have their ids.
     rests_on_nothing : bool
         Whether it was computed from nothing that the store holds, and so fits on whatever is there.
     """
@@ -48,6 +51,8 @@ class Job:
     learned: str
     facts: bytes
     notes: tuple[Note, ...]
+    realm: str = ""
+    resources: tuple[str, ...] = ()
     rests_on_nothing: bool = False
 
 
@@ -69,6 +74,17 @@ class Standing:
     wrapped_key: bytes
     segments: int = 0
     entries: int = 0
+
+
+class MentionRow(NamedTuple):
+    """Which resources a segment is of, in the order of the table's columns.
+
+    ``resources`` is as `Vault.mentions` makes it; None in a segment that was written before this was noted.
+    """
+
+    patient: str
+    number: int
+    resources: bytes | None
 
 
 class PatientRow(NamedTuple):
@@ -98,6 +114,8 @@ def prepare(commit: Commit) -> Job:
         learned=stamp(commit.learned),
         facts=encode(commit.facts) if len(commit.facts) else b"",
         notes=notes_of(commit),
+        realm=commit.realm,
+        resources=_resources(commit.facts) if commit.realm else (),
     )
 
 
@@ -116,6 +134,8 @@ def prepare_arrival(arrival: Arrival) -> Job:
         learned=stamp(arrival.received),
         facts=encode(arrival.facts) if len(arrival.facts) else b"",
         notes=(),
+        realm=arrival.realm,
+        resources=_resources(arrival.facts) if arrival.realm else (),
         rests_on_nothing=True,
     )
 
@@ -163,6 +183,7 @@ class Draft:
         self.head = head
         self.patients: list[PatientRow] = []
         self.segments: list[SegmentRow] = []
+        self.mentions: list[MentionRow] = []
         self.log: list[LogRow] = []
 
     def commit(self, job: Job) -> int:
@@ -211,6 +232,8 @@ class Draft:
         segments = standing.segments + bool(job.facts)
         if job.facts:
             self.segments.append(seal_segment(cipher, job.patient, segments, job.learned, job.facts))
+            mentioned = self._vault.mentions(job.realm, job.resources)
+            self.mentions.append(MentionRow(job.patient, segments, mentioned))
         for note in notes:
             self._append(job.patient, note, seal_note(cipher, job.patient, self.head.number + 1, note))
         entries = self.head.number if notes else standing.entries
@@ -222,6 +245,11 @@ class Draft:
         self.log.append(row)
         self.head = sealed_head(self._vault, row)
         self._known.add(note.id)
+
+
+def _resources(facts: Facts) -> tuple[str, ...]:
+    """Those that facts are of; a part of one (``Observation/1#c0``) goes with it."""
+    return tuple(dict.fromkeys(fact.ref.partition("#")[0] for fact in facts))
 
 
 def _check_versions(job: Job, standing: Standing | None) -> None:

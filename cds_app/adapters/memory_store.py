@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from threading import Lock
 
 from cds_app.adapters.arriving import ArrivalRow, Key, arrival_rows, draft_arrivals, tally_of
-from cds_app.adapters.drafting import Draft, Standing, prepare, prepare_turn
+from cds_app.adapters.drafting import Draft, MentionRow, Standing, prepare, prepare_turn
 from cds_app.adapters.ledger import EMPTY, LogRow, check_chain, stamp
+from cds_app.adapters.mentioning import holding
 from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, stored_name
 from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
@@ -36,6 +37,7 @@ class MemoryStore:
         self._head = EMPTY
         self._keys: dict[str, bytes] = {}  # empty once erased
         self._segments: dict[str, list[SegmentRow]] = defaultdict(list)
+        self._mentions: list[MentionRow] = []
         self._log: list[LogRow] = []
         self._arrivals: dict[Key, ArrivalRow] = {}
         self._numbers: dict[str, int] = {}  # of entries, by id
@@ -88,9 +90,10 @@ class MemoryStore:
         with self._lock:
             return sorted({(row.source, row.patient) for row in self._arrivals.values() if row.alias and row.patient})
 
-    def patients(self) -> Iterator[str]:
+    def holders(self, realm: str, resources: Collection[str]) -> Mapping[str, bool]:
         with self._lock:
-            return iter(sorted(name for name, rows in self._segments.items() if rows and self._keys.get(name)))
+            rows = [(row.patient, row.resources) for row in self._mentions]
+        return holding(self._vault.mentions(realm, resources), rows)
 
     def find(self, decision: str) -> Entry | None:
         with self._lock:
@@ -132,6 +135,7 @@ class MemoryStore:
             if draft.erase(name, at):
                 self._keys[name] = b""
                 self._segments.pop(name, None)
+                self._mentions = [row for row in self._mentions if row.patient != name]
                 self._apply(draft)
 
     def verify(self) -> Verdict:
@@ -181,6 +185,7 @@ class MemoryStore:
         self._keys |= {row.pseudonym: row.wrapped_key for row in draft.patients}
         for segment in draft.segments:
             self._segments[segment.patient].append(segment)
+        self._mentions += draft.mentions
         self._log += draft.log
         self._numbers |= {row.id: row.number for row in draft.log}
         self._head = draft.head

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -38,6 +50,17 @@ segments = Table(
     Column("number", COUNT, primary_key=True, autoincrement=False),
     Column("learned", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+# Which resources a segment is of: eight bytes for each, under our key. Read as a whole when the EHR deletes some.
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("patient", Text, primary_key=True),
+    Column("number", COUNT, primary_key=True, autoincrement=False),
+    Column("resources", LargeBinary, nullable=True),  # null in segments of before this table
+    ForeignKeyConstraint(["patient", "number"], ["segments.patient", "segments.number"], name="fk_mentions_segment"),
+    sqlite_with_rowid=False,
 )
 
 log = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from cds_app.adapters.checking import check
 from cds_app.adapters.database import PATIENCE_S, Database, copy_sqlite
 from cds_app.adapters.drafting import prepare, prepare_turn
 from cds_app.adapters.ledger import EMPTY, LogRow, stamp
+from cds_app.adapters.mentioning import holding
 from cds_app.adapters.sealing import SegmentRow, check_gapless, open_entry, open_segment, stored_name
 from cds_app.adapters.sql_writing import Transactions
 from cds_app.adapters.turning import check_stand, count_of, turns_of
@@ -103,11 +104,13 @@ class SqlStore:
     def aliases(self) -> Sequence[tuple[str, str]]:
         return tuple((source, patient) for source, patient in self._rows(sql.ALIASES))
 
-    def patients(self) -> Iterator[str]:
-        last = ""
-        while rows := self._rows(sql.PATIENTS_AFTER, after=last, many=_PAGE):
-            yield from (name for (name,) in rows)
-            last = rows[-1][0]
+    def holders(self, realm: str, resources: Collection[str]) -> Mapping[str, bool]:
+        wanted = self._vault.mentions(realm, resources)
+        with (
+            self._database.snapshot(broken_texts=False) as moment,
+            self._database.streamed(moment, sql.MENTIONS) as rows,
+        ):
+            return holding(wanted, rows)
 
     def find(self, decision: str) -> Entry | None:
         return next(self._opened(self._rows(sql.DECISION, id=decision)), None)

@@ -66,6 +66,7 @@ class Transactions:
             if not draft.erase(patient, at):
                 return
             session.run(sql.DESTROY_KEY, patient=patient, at=stamp(at))
+            session.run(sql.DROP_MENTIONS, patient=patient)
             session.run(sql.DROP_SEGMENTS, patient=patient)
             _insert(session, draft)
         self._keep(draft.head)
@@ -203,6 +204,7 @@ def _insert(session: Session, draft: Draft) -> None:
         session.run_each(sql.ADD_PATIENTS, (row._asdict() for row in draft.patients))
     if draft.segments:
         session.run_each(sql.ADD_SEGMENTS, (row._asdict() for row in draft.segments))
+        session.run_each(sql.ADD_MENTIONS, (row._asdict() for row in draft.mentions))
     if draft.log:
         session.run_each(sql.ADD_ENTRIES, (row._asdict() for row in draft.log))
         session.run(sql.SET_HEAD, number=draft.head.number, mac=draft.head.mac, seal=draft.head.seal)

@@ -13,9 +13,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from cds_app.adapters.drafting import PatientRow
-from cds_app.adapters.schema import arrivals, log, log_head, patients, segments
+from cds_app.adapters.schema import arrivals, log, log_head, mentions, patients, segments
 
 _LENGTHS: Final = 64  # for so many lengths of a list the statement is kept
 _PATIENT: BindParameter[str] = bindparam("patient")
@@ -42,16 +42,6 @@ ENTRIES_AFTER = (
     .outerjoin_from(patients, log, and_(log.c.patient == patients.c.pseudonym, log.c.number > _AFTER))
     .where(patients.c.pseudonym == _PATIENT)
     .order_by(log.c.number)
-)
-PATIENTS_AFTER = (
-    select(patients.c.pseudonym)
-    .where(
-        patients.c.pseudonym > bindparam("after"),
-        patients.c.wrapped_key.is_not(None),
-        exists().where(segments.c.patient == patients.c.pseudonym),
-    )
-    .order_by(patients.c.pseudonym)
-    .limit(bindparam("many"))
 )
 DECISION = (
     select(patients.c.wrapped_key, *log.c)
@@ -122,6 +112,11 @@ SET_HEAD = (
 )
 TOUCH_HEAD = update(log_head).values(probes=log_head.c.probes + 1)
 DESTROY_KEY = update(patients).where(patients.c.pseudonym == _PATIENT).values(wrapped_key=None, erased=bindparam("at"))
+ADD_MENTIONS = insert(mentions)
+MENTIONS = select(mentions.c.patient, mentions.c.resources).where(
+    or_(mentions.c.resources.is_(None), mentions.c.resources != literal(b""))
+)
+DROP_MENTIONS = delete(mentions).where(mentions.c.patient == _PATIENT)
 DROP_SEGMENTS = delete(segments).where(segments.c.patient == _PATIENT)
 
 

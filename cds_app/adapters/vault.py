@@ -1,9 +1,10 @@
 """Keys, and what they seal.
 
-One master key; from it, by HKDF (RFC 5869), a key for pseudonyms, one that wraps patients' keys, one for the chain of
-the decision log and one for documents that belong to no patient. Every patient has a random key of their own, which is
-stored only wrapped: destroy it, and what it sealed is gone. Sealing is AES-256-GCM (NIST SP 800-38D) with a random
-nonce; what a sealed value belongs to is bound to it as associated data, so that it opens nowhere else.
+One master key; from it, by HKDF (RFC 5869), a key for pseudonyms, one for names of resources, one that wraps patients'
+keys, one for the chain of the decision log and one for documents that belong to no patient. Every patient has a random
+key of their own, which is stored only wrapped: destroy it, and what it sealed is gone. Sealing is AES-256-GCM (NIST SP
+800-38D) with a random nonce; what a sealed value belongs to is bound to it as associated data, so that it opens nowhere
+else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cds_app.errors import IntegrityError, SettingsError
 
 KEY_BYTES: Final = 32
+MENTION_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 
 
@@ -72,12 +75,13 @@ class Vault:
         Seals what belongs to no patient (`cds_app.adapters.cabinet`).
     """
 
-    __slots__ = ("_chain", "_naming", "_wrapping", "documents")
+    __slots__ = ("_chain", "_mentioning", "_naming", "_wrapping", "documents")
 
     def __init__(self, master: bytes) -> None:
         if len(master) != KEY_BYTES:
             raise SettingsError("master_key: must be 32 bytes", field="master_key")
         self._naming = _derive(master, b"twinline/pseudonym/1")
+        self._mentioning = _derive(master, b"twinline/mentions/1")
         self._wrapping = Cipher(_derive(master, b"twinline/patient-keys/1"))
         self._chain = HMAC(_derive(master, b"twinline/decision-log/1"), SHA256())
         self.documents = Cipher(_derive(master, b"twinline/documents/1"))
@@ -87,6 +91,14 @@ class Vault:
         if "\0" in tenant:
             raise ValueError("tenant: must not contain NUL")
         return hmac.digest(self._naming, f"{tenant}\0{patient}".encode(), "sha256").hex()
+
+    def mentions(self, realm: str, resources: Iterable[str]) -> bytes:
+        """`MENTION_BYTES` for each resource of a realm, from HMAC-SHA256: who lacks the key cannot tell which it is."""
+        begun = f"{realm}\0".encode()
+        return b"".join(
+            hmac.digest(self._mentioning, begun + one.encode(errors="surrogatepass"), "sha256")[:MENTION_BYTES]
+            for one in resources
+        )
 
     def new_key(self, patient: str) -> bytes:
         """A random key for a patient, wrapped: opens only for this patient."""

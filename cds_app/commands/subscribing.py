@@ -169,8 +169,8 @@ def catching_up_of(deps: Deps) -> CatchingUp:
     def take(name: str, one: Subscription, resources: Sequence[object], find: Callable[[str], object]) -> Counts:
         return populating_of(deps, name, one, find).bring(resources)
 
-    def withdraw(name: str, one: Subscription, references: frozenset[str], at: datetime) -> None:
-        populating_of(deps, name, one).withdraw(references, at.isoformat())
+    def withdraw(name: str, one: Subscription, gone: Mapping[str, datetime]) -> None:
+        populating_of(deps, name, one).withdraw(gone)
 
     return CatchingUp(
         subscriptions=Subscriptions(deps.ehrs.cabinet, deps.clock),

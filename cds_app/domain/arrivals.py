@@ -32,6 +32,8 @@ class Arrival:
     received : datetime
         UTC.
     facts : Facts
+    realm : str
+        Within which their resources have their ids; "" where those are the source's own.
     refused : str
         Why it was not read, from a closed list; "" if it was.
     """
@@ -42,6 +44,7 @@ class Arrival:
     alias: bool
     received: datetime
     facts: Facts
+    realm: str = ""
     refused: str = ""
 
 

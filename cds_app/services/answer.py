@@ -126,6 +126,7 @@ class Answering:
                 learned=call.event.received,
                 facts=gather(change.novel),
                 decisions=decisions,
+                realm=call.event.tenant,
             )
             segments = self.store.commit(commit)
             record = replace(record, segments_known=segments)

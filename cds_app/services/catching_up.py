@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -36,7 +34,7 @@ OVERLAP: Final = timedelta(minutes=5)
 
 Counts = Mapping[str, int]
 Take = Callable[[str, Subscription, Sequence[object], Callable[[str], object]], Counts]
-Withdraw = Callable[[str, Subscription, frozenset[str], datetime], object]
+Withdraw = Callable[[str, Subscription, Mapping[str, datetime]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +80,16 @@ class CatchingUp:
             counts.update(self._fill(name, subscription, heard.gaps))
         for reference in heard.wanted:
             counts.update(self._fetch(name, subscription, reference))
-        for at, group in groupby(sorted(heard.deleted.items(), key=itemgetter(1)), key=itemgetter(1)):
-            self._withdraw(name, subscription, frozenset(reference for reference, _ in group), at)
+        if heard.deleted:
+            self._withdraw(name, subscription, heard.deleted)
         counts["withdrawn"] += len(heard.deleted)
         return +counts
 
-    def _withdraw(self, name: str, subscription: Subscription, gone: frozenset[str], at: datetime) -> None:
-        self.withdraw(name, subscription, gone, at)
+    def _withdraw(self, name: str, subscription: Subscription, gone: Mapping[str, datetime]) -> None:
+        self.withdraw(name, subscription, gone)
 
         def after(heard: Heard) -> Heard:
-            left = {one: told_at for one, told_at in heard.deleted.items() if one not in gone or told_at > at}
+            left = {one: told_at for one, told_at in heard.deleted.items() if gone.get(one) != told_at}
             return replace(heard, deleted=left)
 
         self._change(name, after)

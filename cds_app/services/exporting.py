@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
+from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, GrantRefused, IntegrityError, TokenRefused, TryLater
 from cds_app.fabric.exports import ExportFile, Manifest, deletions_of, problems_of, read_manifest
 from cds_app.fabric.ndjson import Line, read_lines
@@ -127,8 +129,8 @@ class Taker(Protocol):
         """Take resources in, durably, and say what became of them."""
         ...
 
-    def withdraw(self, references: frozenset[str], since: str) -> Mapping[str, int]:
-        """Take back, durably, what the server has no more."""
+    def withdraw(self, gone: Mapping[str, datetime]) -> Mapping[str, int]:
+        """Take back, durably, what the server has no more (``Type/id``), as of when it said so, UTC."""
         ...
 
 
@@ -285,8 +287,9 @@ class Exporting:
         if file.kind == "error":
             counts.update(problem for line in lines for problem in problems_of(line.value))
         elif file.kind == "deleted":
-            gone = frozenset(one for line in lines for one in deletions_of(line.value))
-            counts.update(self.taker.withdraw(gone, manifest.transaction_time) if gone else {})
+            at = parse_fhir_time(manifest.transaction_time, field="transactionTime").end
+            gone = {one: at for line in lines for one in deletions_of(line.value)}
+            counts.update(self.taker.withdraw(gone) if gone else {})
         else:
             if file.type in ("Medication", ""):
                 self.taker.shared(lines)

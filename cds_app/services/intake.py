@@ -178,6 +178,7 @@ class Intake:
             alias=not delivery.refused and delivery.identifier is not None,
             received=delivery.received,
             facts=self._facts(delivery, reading) if reading is not None else Facts(),
+            realm=self.source.tenant if delivery.fhir_id else "",
             refused=_known_refusal(delivery.refused),
         )
 

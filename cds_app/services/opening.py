@@ -157,7 +157,7 @@ class Opening:
         reading, unreached = self._read(visit, token, at, self.records.seen(patient))
         if reading is not None:
             self.identities.learn(visit.realm, patient, reading.identifiers)
-        record, _ = self.turns.take(patient, lambda: self._stored(patient, reading, at))
+        record, _ = self.turns.take(patient, lambda: self._stored(visit, patient, reading, at))
         failed = _failed(reading)
         if not unreached:
             self._lately.note(visit.id, at, failed)
@@ -217,7 +217,7 @@ class Opening:
         except DataUnavailable:
             return None, True
 
-    def _stored(self, patient: str, reading: Reading | None, at: datetime) -> Record:
+    def _stored(self, visit: Visit, patient: str, reading: Reading | None, at: datetime) -> Record:
         loaded = self.records.load(patient)
         if reading is None:
             return loaded
@@ -230,6 +230,7 @@ class Opening:
                 entries_known=record.entries_known,
                 learned=at,
                 facts=gather(change.novel),
+                realm=visit.realm,
             )
             record = replace(record, segments_known=self.store.commit(commit))
         record = replace(record, seen=record.seen | reading.clean)

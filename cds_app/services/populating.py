@@ -13,8 +13,7 @@ import msgspec
 
 from cds_app.domain.arrivals import Arrival
 from cds_app.domain.facts import Demographics, Fact, UnknownFinding, gather
-from cds_app.domain.time import time_in
-from cds_app.errors import DataUnavailable, GrantRefused
+from cds_app.errors import DataUnavailable, GrantRefused, PatientErased
 from cds_app.fabric.ndjson import Line
 from cds_app.fabric.parting import by_patient
 from cds_app.fabric.references import Item, local_reference, reference_text, typed
@@ -84,27 +83,31 @@ class Populating:
         self.shared(lines)
         return self.take(lines, "")
 
-    def withdraw(self, references: frozenset[str], since: str) -> Mapping[str, int]:
-        """See `Taker`. One pass over all patients: nobody says whose a deleted resource was."""
-        now = self._intake.clock.now()
+    def withdraw(self, gone: Mapping[str, datetime]) -> Mapping[str, int]:
+        """See `Taker`. Nobody says whose a deleted resource was: the store knows."""
+        store, realm, now = self._intake.store, self._intake.source.tenant, self._intake.clock.now()
         counts: Counter[str] = Counter()
-        for patient in self._intake.store.patients():
-            facts = [fact for segment in self._intake.store.segments(patient) for fact in segment.facts]
-            gone = list(_voids(facts, references, since, now))
-            if gone and self._is_ours(patient, facts):
+        for patient, told in store.holders(realm, gone.keys()).items():
+            try:
+                facts = [fact for segment in store.segments(patient) for fact in segment.facts]
+            except PatientErased:  # meanwhile
+                continue
+            voids = list(_voids(facts, gone, now))
+            if voids and (told or self._is_ours(patient, facts)):
                 arrival = Arrival(
                     source=self._intake.source.name,
-                    message=_name("deleted", patient, *(f"{one.ref} {one.version}" for one in gone)),
+                    message=_name("deleted", patient, *(f"{one.ref} {one.version}" for one in voids)),
                     patient=patient,
                     alias=False,
                     received=now,
-                    facts=gather(gone),
+                    facts=gather(voids),
+                    realm=realm,
                 )
-                counts[f"deletions-{self._intake.store.take_in([arrival])[0]}"] += len(gone)
+                counts[f"deletions-{store.take_in([arrival])[0]}"] += len(voids)
         return counts
 
     def _is_ours(self, patient: str, facts: Iterable[Fact]) -> bool:
-        """Whether the patient is of this server: another one's resources may have the same ids."""
+        """Whether a patient of whom the store does not know it is of this server: others may use the same ids."""
         keys = {fact.ref.removeprefix(_PATIENT) for fact in facts if isinstance(fact, Demographics)}
         return any(self._intake.store.pseudonym(self._intake.source.tenant, key) == patient for key in keys)
 
@@ -148,16 +151,15 @@ def _values(items: Iterable[Item]) -> list[object]:
     return [item.resource for item in items]
 
 
-def _voids(facts: Iterable[Fact], references: frozenset[str], since: str, now: datetime) -> Iterator[UnknownFinding]:
+def _voids(facts: Iterable[Fact], gone: Mapping[str, datetime], now: datetime) -> Iterator[UnknownFinding]:
     """What takes facts back: for each, a version after its newest."""
     newest: dict[str, Fact] = {}
     for fact in facts:
-        if fact.ref.partition("#")[0] in references:
+        if fact.ref.partition("#")[0] in gone:
             known = newest.get(fact.ref)
             newest[fact.ref] = fact if known is None or fact.version >= known.version else known
-    at = time_in(since)
-    stamp = at.end.isoformat(timespec="microseconds") if at is not None else ""
     for ref, fact in newest.items():
+        stamp = gone[ref.partition("#")[0]].isoformat(timespec="microseconds")
         version = f"{fact.version.partition('/')[0]}/{stamp}" if fact.version else ""
         if not fact.void and version >= fact.version:
             yield UnknownFinding(ref=ref, version=version, when=UNDATED, learned=now, void=True, codes=())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_app.domain.arrivals import ARRIVALS_KEPT, Arrival
@@ -83,9 +84,29 @@ def test_counts_say_when_the_first_and_the_last_came(store: TwinStore, patient: 
     assert timedelta(days=30) < ARRIVALS_KEPT
 
 
-def test_everybody_of_whom_something_is_kept_is_listed_once_and_the_erased_are_not(store: TwinStore) -> None:
-    names = [store.pseudonym("north", f"pat-{i}") for i in range(4)]
-    store.take_in([arrival(names[0]), arrival(names[1], "m2"), arrival(names[0], "m3"), arrival(names[2], "m4")])
-    store.take_in([arrival(names[3], "m5", facts=Facts())])
-    store.erase(names[2], NOW)
-    assert list(store.patients()) == sorted(names[:2])
+def test_who_holds_a_resource_is_found_by_its_name_and_realm(store: TwinStore) -> None:
+    one, other, foreign = (store.pseudonym("north", f"pat-{i}") for i in range(3))
+    store.take_in([arrival(one, facts=facts(2), alias=False, realm="north")])
+    store.commit(commit_to(other, facts=facts(3), realm="north"))
+    store.take_in([arrival(foreign, "m2", facts=facts(3), alias=False, realm="south"), arrival(foreign, "m3")])
+    assert store.holders("north", ["Observation/1"]) == {one: True, other: True}
+    assert store.holders("north", {"Observation/2", "Observation/77"}) == {other: True}
+    assert store.holders("south", ["Observation/2"]) == {foreign: True}
+    assert store.holders("", ["Observation/0"]) == store.holders("north", ["Observation/77"]) == {}
+    assert store.holders("north", []) == {}
+
+
+def test_a_part_of_a_resource_is_held_as_the_resource_and_any_name_may_be_asked_for(store: TwinStore) -> None:
+    named = ("Observation/bp#c0", "Observation/\ud800", "Condition/ü" * 90)
+    (like,) = facts().measurements
+    told = Facts(measurements=tuple(msgspec.structs.replace(like, ref=name) for name in named if "\ud800" not in name))
+    patient = store.pseudonym("north", "pat-1")
+    store.take_in([arrival(patient, facts=told, alias=False, realm="north")])
+    assert store.holders("north", ["Observation/bp"]) == store.holders("north", [named[2]]) == {patient: True}
+    assert store.holders("north", named[:2]) == {}
+
+
+def test_the_erased_hold_nothing(store: TwinStore, patient: str) -> None:
+    store.take_in([arrival(patient, alias=False, realm="north")])
+    store.erase(patient, NOW)
+    assert store.holders("north", ["Observation/0"]) == {}

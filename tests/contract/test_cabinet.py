@@ -136,6 +136,61 @@ def test_the_content_is_not_in_what_it_looks_like(cabinet: Cabinet) -> None:
     assert b"secret" not in repr(cabinet.write(document(content=b"secret"), NOW)).encode()
 
 
+def joined(there: bytes, new: bytes) -> bytes:
+    return bytes(sorted({*there, *new}))
+
+
+def test_what_is_merged_is_joined_to_what_is_there(cabinet: Cabinet) -> None:
+    cabinet.write(document("b", b"xz", until=later(minutes=1)), NOW)
+    cabinet.merge([document("a", b"ca"), document("b", b"y"), document("a", b"b")], joined, NOW)
+    one, other = cabinet.all("visit", NOW)
+    assert (one.content, one.version, one.until) == (b"abc", 2, None)
+    assert (other.content, other.version, other.until) == (b"xyz", 2, None)
+    cabinet.merge([document("b", b"w", until=later(minutes=10))], joined, later(minutes=5))
+    cabinet.merge([], joined, NOW)
+    found = cabinet.read("visit", "b", later(minutes=9))
+    assert found is not None
+    assert (found.content, found.version) == (b"wxyz", 3)
+
+
+def test_what_is_over_is_not_joined_to(cabinet: Cabinet) -> None:
+    cabinet.write(document(content=b"x", until=later(minutes=1)), NOW)
+    cabinet.merge([document(content=b"y")], joined, later(minutes=2))
+    found = cabinet.read("visit", "a", later(minutes=2))
+    assert found is not None
+    assert (found.content, found.version) == (b"y", 1)
+
+
+def test_of_a_merge_that_fails_nothing_is_written(cabinet: Cabinet) -> None:
+    def failing(there: bytes, new: bytes) -> bytes:
+        if new == b"bad":
+            raise IntegrityError("cannot be joined")
+        return new
+
+    with pytest.raises(IntegrityError):
+        cabinet.merge([document("a", b"good"), document("b", b"bad")], failing, NOW)
+    assert cabinet.all("visit", NOW) == ()
+
+
+def test_many_who_merge_at_once_in_any_order_lose_nothing(cabinet: Cabinet) -> None:
+    names = ["a", "b", "c", "d"]
+
+    def merge(number: int) -> None:
+        order = names if number % 2 else names[::-1]
+        cabinet.merge([document(name, bytes([number])) for name in order], joined, NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(merge, range(40)))
+    assert [(one.name, one.content) for one in cabinet.all("visit", NOW)] == [
+        (name, bytes(range(40))) for name in names
+    ]
+
+
+def test_what_is_told_in_the_log_is_not_merged(cabinet: Cabinet) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        cabinet.merge([document(kind="issuer")], joined, NOW)
+
+
 def kept(cabinet: Cabinet) -> int:
     if isinstance(cabinet, MemoryCabinet):
         return len(cabinet._kept)
@@ -197,6 +252,21 @@ def test_without_the_key_nothing_is_read(opener: Opener) -> None:
 
 
 @SQL
+def test_processes_that_merge_the_same_documents_in_any_order_lose_nothing(opener: Opener) -> None:
+    cabinets = [SqlCabinet(opener(), vault()) for _ in range(4)]
+    names = ["a", "b", "c", "d"]
+
+    def merge(worker: int) -> None:
+        for turn in range(5):
+            order = names[worker:] + names[:worker]
+            cabinets[worker].merge([document(one, bytes([5 * worker + turn])) for one in order], joined, NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(merge, range(4)))
+    assert [one.content for one in cabinets[0].all("visit", NOW)] == [bytes(range(20))] * 4
+
+
+@SQL
 def test_a_database_that_cannot_be_used_is_a_dependency_down(opener: Opener) -> None:
     database = opener()
     cabinet = SqlCabinet(database, vault())
@@ -206,6 +276,10 @@ def test_a_database_that_cannot_be_used_is_a_dependency_down(opener: Opener) -> 
         cabinet.read("visit", "a", NOW)
     with pytest.raises(DependencyDown):
         cabinet.write(document(), NOW)
+    with pytest.raises(DependencyDown):
+        cabinet.merge([document()], joined, NOW)
+    with pytest.raises(DependencyDown):
+        cabinet.take("visit", "a", NOW)
 
 
 @SQL

@@ -14,13 +14,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from cds_app.adapters.database import Database, read_url
+from cds_app.adapters.drafting import MentionRow
 from cds_app.adapters.ledger import LogRow
 from cds_app.adapters.migrate import migrate
-from cds_app.adapters.schema import log, metadata, segments
+from cds_app.adapters.schema import log, mentions, metadata, segments
 from cds_app.adapters.sealing import SegmentRow
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.errors import DependencyDown, SettingsError
-from tests.stores import append, decision, facts, vault
+from tests.stores import NOW, append, commit_to, decision, facts, vault
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -48,6 +49,7 @@ def test_the_migrated_schema_is_the_one_the_code_uses(database: Database) -> Non
 def test_rows_are_in_the_order_of_their_columns() -> None:
     assert [column.name for column in log.c] == list(LogRow._fields)
     assert [column.name for column in segments.c] == list(SegmentRow._fields)
+    assert [column.name for column in mentions.c] == list(MentionRow._fields)
 
 
 def test_migrating_again_changes_nothing(url: str) -> None:
@@ -57,6 +59,27 @@ def test_migrating_again_changes_nothing(url: str) -> None:
     migrate(url)
     assert store.verify().entries == 1
     store.close()
+
+
+def test_what_was_written_before_mentions_were_kept_has_to_be_looked_through(url: str) -> None:
+    migrate(url)
+    store = SqlStore(url, vault())
+    before, after = (store.pseudonym("north", name) for name in ("pat-1", "pat-2"))
+    store.commit(commit_to(before, facts=facts(), realm="north"))
+    database = Database(url)
+    with database.writing.begin() as connection:
+        connection.execute(text("DROP TABLE mentions"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    migrate(url)
+    store.commit(commit_to(after, facts=facts(), realm="north"))
+    assert store.holders("north", ["Observation/0"]) == {before: False, after: True}
+    assert store.holders("north", ["Observation/9"]) == {before: False}
+    store.commit(commit_to(before, known=(1, 0), facts=facts(), realm="north"))
+    assert store.holders("north", ["Observation/0"]) == {before: True, after: True}
+    store.erase(before, NOW)
+    assert store.holders("north", ["Observation/9"]) == {}
+    store.close()
+    database.close()
 
 
 def test_processes_that_start_together_take_turns(url: str) -> None:

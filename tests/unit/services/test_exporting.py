@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ class Heap:
 
     taken: list[Any] = field(default_factory=list)
     drugs: list[Any] = field(default_factory=list)
-    withdrawn: list[frozenset[str]] = field(default_factory=list)
+    withdrawn: list[Mapping[str, datetime]] = field(default_factory=list)
     dies_after: int = 10**9
     down: int = 0
 
@@ -46,9 +47,9 @@ class Heap:
         self.taken += [line.value for line in lines]
         return {"resources": len(lines)}
 
-    def withdraw(self, references: frozenset[str], since: str) -> Mapping[str, int]:
-        self.withdrawn.append(references)
-        return {"deletions": len(references)}
+    def withdraw(self, gone: Mapping[str, datetime]) -> Mapping[str, int]:
+        self.withdrawn.append(gone)
+        return {"deletions": len(gone)}
 
 
 @dataclass
@@ -201,7 +202,7 @@ def test_errors_are_counted_by_kind_and_deletions_are_taken_back_last() -> None:
     files: dict[str, Any] = {"e": [lines(outcome)], "d": [lines(deleted)], "a": [rows(1)]}
     night = Night(MemoryExports(files=files, deleted=("d",), errors=("e",)))
     assert night.run().counts == {"resources": 1, "deletions": 1, "error processing": 1, "error unknown": 1}
-    assert night.heap.withdrawn == [frozenset({"Observation/7"})]
+    assert night.heap.withdrawn == [{"Observation/7": datetime.fromisoformat(night.server.transaction_time)}]
     night.server.errors = ()
     night.run()
     assert night.server.begun == [PATH, PATH], "what the server left out is asked for again"

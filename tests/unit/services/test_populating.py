@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from cds_app.bootstrap import answering_of, identities_of, intake_of
+from cds_app.bootstrap import answering_of, app_of, identities_of, intake_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.fabric.ndjson import Line
 from cds_app.services.intake import Source
@@ -17,7 +17,7 @@ from cds_app.services.populating import Populating
 from cds_app.services.records import Record
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import observation, patient
+from tests.patients import call, observation, patient
 
 EHR = "https://ehr.example/fhir"
 MRN = "urn:oid:1.2.36.146.595.217.0.1"
@@ -156,13 +156,31 @@ def test_what_the_ehr_deleted_counts_no_more_and_nobody_elses_goes_with_it(deps:
     taker.take(lines(patient(), result(4.0, "a", versionId="2", lastUpdated=STAMP), result(5.0, "b")), "f")
     other = populating(deps, "https://other.example/fhir")
     other.take(lines(patient(), result(6.0, "a", versionId="1")), "f")
-    gone = frozenset({"Observation/a", "Observation/none"})
-    assert taker.withdraw(gone, "2026-03-01T00:00:00Z") == {"deletions-stored": 1}
+    gone = dict.fromkeys(("Observation/a", "Observation/none"), datetime(2026, 3, 1, tzinfo=UTC))
+    assert taker.withdraw(gone) == {"deletions-stored": 1}
     assert potassium(deps) == [5.0]
     assert potassium(deps, tenant="https://other.example/fhir") == [6.0]
-    assert taker.withdraw(gone, "2026-03-01T00:00:00Z") == {}
+    assert taker.withdraw(gone) == {}
     taker.take(lines(result(4.2, "a", versionId="4", lastUpdated="2026-03-02T00:00:00Z")), "f")
     assert sorted(potassium(deps)) == [4.2, 5.0], "a resource may be made again"
+
+
+def test_a_deletion_finds_its_patient_though_no_patient_resource_ever_came(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(result(4.0, "a"), result(5.0, "b")), "f")
+    populating(deps, "https://other.example/fhir").take(lines(result(6.0, "a")), "f")
+    gone = {"Observation/a": FROZEN}
+    assert populating(deps).withdraw(gone) == {"deletions-stored": 1}
+    assert potassium(deps) == [5.0]
+    assert potassium(deps, tenant="https://other.example/fhir") == [6.0]
+
+
+def test_what_came_with_a_hook_is_taken_back_too(deps: Deps) -> None:
+    body = call(result(4.0, "a"))
+    assert app_of(deps).test_client().post("/cds-services/twinline-patient-view", json=body).status_code == 200
+    assert potassium(deps, tenant="local") == [4.0]
+    assert populating(deps).withdraw({"Observation/a": FROZEN}) == {}, "another server's"
+    assert populating(deps, "local").withdraw({"Observation/a": FROZEN}) == {"deletions-stored": 1}
+    assert potassium(deps, tenant="local") == []
 
 
 def test_merged_patients_are_one_until_they_are_taken_apart(deps: Deps, taker: Populating) -> None:

@@ -338,11 +338,11 @@ def test_what_is_made_again_after_its_deletion_stays(
 
 def test_a_deletion_counts_from_when_it_was_told(deps: Deps, client: FlaskClient, fhir: MemoryFhir) -> None:
     send(client, bundle(status("event-notification", 1, 1), deleted=("Observation/a",)))
-    since: list[datetime] = []
+    told: list[Mapping[str, datetime]] = []
     late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(seconds=30)))
-    catching = replace(looking(late), withdraw=lambda name, one, gone, at: since.append(at))
+    catching = replace(looking(late), withdraw=lambda name, one, gone: told.append(gone))
     assert catching.look() == {"withdrawn": 1}
-    assert since == [FROZEN]
+    assert told == [{"Observation/a": FROZEN}]
 
 
 def test_what_the_ehr_has_no_more_is_wanted_no_more(
