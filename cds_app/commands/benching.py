@@ -25,6 +25,7 @@ from cds_app.commands.examples import examples
 from cds_app.commands.loading import send_from_elsewhere
 from cds_app.commands.page_bench import bench_pages
 from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.trial_bench import bench_trials
 from cds_app.content import artefact
 from cds_app.deps import Trust, knowledge_of, register_of, trust_of
 from cds_app.domain.clients import Client
@@ -265,7 +266,7 @@ def _parts() -> dict[str, Any]:
     twin = asdict(bench_twin(knowledge.twin, knowledge.ontology, time.perf_counter))
     parts = {"ingest_and_twin": _ingest(knowledge), "twin": twin}
     parts |= {"attributions": _attributions(knowledge), "store_sqlite": store}
-    parts |= {"sidebar": bench_pages(knowledge, bodies(1, seed=4)[0])}
+    parts |= {"sidebar": bench_pages(knowledge, bodies(1, seed=4)[0]), "simulations": bench_trials(knowledge)}
     return {**parts, "jwt_check": _jwt_check()}
 
 

@@ -16,15 +16,11 @@ from cds_app.deps import memory_deps
 from cds_app.domain.visits import Visit
 from cds_app.services.feedback import Listening
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.operating import Planned
 from cds_app.services.page_frame import Asking
-from cds_app.services.simulating import Wish
 from cds_app.settings import Settings
 
-_BASE: Final = "https://bench.example/r4"
+BASE: Final = "https://bench.example/r4"
 _TIMES: Final = 15
-_FEW: Final = 5
-_DOSE: Final = Wish(drug="vancomycin")
 _BODY: Final = (
     *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0)),
     *(("8480-6", "mm[Hg]", 118.0), ("8462-4", "mm[Hg]", 66.0), ("8478-0", "mm[Hg]", 83.0), ("8867-4", "/min", 88.0)),
@@ -33,13 +29,13 @@ _BODY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Chart:
+class Chart:
     """The prefetch of one call, as a FHIR server would tell it."""
 
     found: Mapping[str, Any]
 
     def allowed(self, base: str) -> bool:
-        return base == _BASE
+        return base == BASE
 
     def breakers(self) -> tuple[str, ...]:
         return ()
@@ -55,11 +51,11 @@ class _Chart:
 
 
 def bench_pages(knowledge: Knowledge, body: bytes) -> dict[str, Any]:
-    """Median milliseconds and kilobytes of each page, of a patient-view call's patient; what is simulated, too."""
+    """Median milliseconds and kilobytes of each page, of a patient-view call's patient."""
     quiet_logs()
     call = json.loads(body)
     asked = _asking(knowledge, call)
-    pages, trials = asked.desk.sidebar, asked.desk.trials
+    pages = asked.desk.sidebar
     looks: dict[str, Callable[[], str]] = {
         "now": lambda: pages.now(asked.asking),
         "trend": lambda: pages.trend(asked.asking, "lactate", 24),
@@ -68,12 +64,8 @@ def bench_pages(knowledge: Knowledge, body: bytes) -> dict[str, Any]:
         "history": lambda: pages.history(asked.asking, lambda: ""),
     }
     found = {name: _measured(look, _TIMES) for name, look in looks.items()}
-    tried = {
-        "what_if": _measured(lambda: trials.what_if(asked.asking, _DOSE), _FEW),
-        "operation": _measured(lambda: trials.operation(asked.asking, Planned(loss_ml=500.0)), _FEW),
-    }
     script = (content_root() / "templates" / "static" / "sidebar.js").stat().st_size
-    return {**found, **tried, "script_kb": round(script / 1000, 1)}
+    return {**found, "script_kb": round(script / 1000, 1)}
 
 
 def _measured(look: Callable[[], str], times: int) -> dict[str, float]:
@@ -94,13 +86,13 @@ class _Asked:
 
 def _asking(knowledge: Knowledge, call: Mapping[str, Any]) -> _Asked:
     now, patient = datetime.now(UTC), call["context"]["patientId"]
-    chart = _Chart({**call["prefetch"], "body": _body(patient, now - timedelta(minutes=5))})
+    chart = Chart({**call["prefetch"], "body": _body(patient, now - timedelta(minutes=5))})
     deps = replace(memory_deps(knowledge, Settings(open_to_this_machine=True)), fhir=chart)
     app_of(deps)  # as it is served: everything is loaded
     answering = answering_of(deps)
     listening = Listening(deps.store, answering.records, knowledge.templates, deps.meter)
     desk = bedside_of(deps, answering, listening, smart_of(deps))
-    visit = Visit(id="bench", issuer=_BASE, realm=_BASE, patient=patient, began=now - timedelta(minutes=1))
+    visit = Visit(id="bench", issuer=BASE, realm=BASE, patient=patient, began=now - timedelta(minutes=1))
     opened = desk.opening.refresh(visit, lambda: "token")
     return _Asked(desk=desk, asking=Asking(opened=opened, root="/sidebar/bench", token=""))
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cds_app.content import content_root, latest
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.learn.pk_forecast import Foretold, crossed, draw_check, foretell, predictive_check
-from cds_app.learn.pk_invented import simulated
+from cds_app.learn.pk_invented import PEOPLE, simulated
 from cds_app.learn.pk_population import Sketch, fit
 from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.services.pharmacology import load_pharmacy
@@ -47,7 +47,9 @@ QUINIDINE: Final = Sketch(
 _FOLDS: Final = 4
 
 
-def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    folder: Path, report: Path | None, pictures: Path | None, *, seed: int = 0, invented: int = PEOPLE
+) -> dict[str, Any]:
     """Foretell next levels in every data set of a folder.
 
     Parameters
@@ -56,12 +58,14 @@ def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: 
         With ``theoph.csv``, ``warfarin_oreilly.csv``, ``quinidine.csv`` and ``remifentanil.csv``.
     report, pictures : Path or None
         Where figures go as JSON, and visual predictive checks as PNG.
+    invented : int
+        People drawn from every shipped model.
 
     Returns
     -------
     mapping
-        By data set: figures of `Foretold.figures`, and how many people. Under ``simulated``, the same by drug and
-        model for people drawn from the shipped models: whether the bands hold where the model is right.
+        By data set: figures of `Foretold.figures`, and how many people. Under ``simulated``, by drug and model
+        `Ranks.figures` of people drawn from the shipped models: whether the bands hold where the model is right.
     """
     found: dict[str, Any] = {}
     for name, subjects, sketch in (
@@ -75,7 +79,8 @@ def evaluate(folder: Path, report: Path | None, pictures: Path | None, *, seed: 
     subjects = _inside(published, remifentanil(folder / "remifentanil.csv"))
     found["remifentanil"] = _figures(foretell(published, subjects, seed=seed, least_earlier=3), subjects)
     _picture(published, subjects, "remifentanil", pictures, seed)
-    found["simulated"] = simulated(load_pharmacy(content_root(), load_ontology(latest("ontology"))), seed=seed)
+    pharmacy = load_pharmacy(content_root(), load_ontology(latest("ontology")))
+    found["simulated"] = simulated(pharmacy, people=invented, seed=seed)
     if report is not None:
         report.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
     return found

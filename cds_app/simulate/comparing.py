@@ -1,22 +1,25 @@
 """Many plans for the same virtual patients: what is linear is simulated once and added up.
 
 A concentration is the sum of what the doses given leave and of what the plan adds, and the latter grows with the dose:
-plans that differ in nothing but the dose share one simulation. An anticoagulant's effect is not linear: each plan is
-simulated on its own.
+plans that differ in nothing but the dose share one simulation. An anticoagulant's effect is not linear: it is simulated
+for each plan on its own, but only from now on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
 from cds_app.simulate.averaging import Member, Mixture
+from cds_app.simulate.courses import Epoch
+from cds_app.simulate.models import Model
 from cds_app.simulate.outcomes import Course
 from cds_app.simulate.patients import Patient
 from cds_app.simulate.plans import Dose, Plan
-from cds_app.simulate.simulation import Trajectories, simulate
+from cds_app.simulate.simulation import Trajectories, between, blocks, only, plasma, simulate
 
 Floats = NDArray[np.float64]
 _Pattern = tuple[tuple[float, float, str, float], ...]
@@ -35,7 +38,7 @@ class Comparison:
     def __init__(self, mixture: Mixture, patient: Patient, times_h: Floats) -> None:
         self._patient = patient
         self._times = times_h
-        self._members = [_Linear(one, patient, times_h) for one in mixture.members if len(one.etas)]
+        self._members = [part for one in mixture.members if len(one.etas) for part in _parts(one, patient, times_h)]
 
     def course(self, plan: Plan) -> Course:
         """One plan, all draws in one stack, in the order of the members."""
@@ -56,20 +59,29 @@ class Comparison:
         )
 
 
+def _parts(member: Member, patient: Patient, times_h: Floats) -> Iterator[_Linear | _Anticoagulated]:
+    model = member.placed.model
+    epochs, _ = member.placed.epochs(member.etas)
+    if model.file.response != "hamberg-inr":
+        yield _Linear(model, epochs, patient, times_h)
+        return
+    for some in blocks(len(member.etas)):
+        yield _Anticoagulated(model, [only(one, some) for one in epochs], patient, times_h)
+
+
 class _Linear:
     """One model's part of the virtual patients."""
 
-    def __init__(self, member: Member, patient: Patient, times_h: Floats) -> None:
-        self._model = member.placed.model
-        self._epochs, _ = member.placed.epochs(member.etas)
+    def __init__(self, model: Model, epochs: Sequence[Epoch], patient: Patient, times_h: Floats) -> None:
+        self._model = model
+        self._epochs = epochs
         self._patient = patient
         self._times = times_h
         self._kept: dict[_Pattern, Trajectories] = {}
 
     def course(self, plan: Plan) -> Course:
         plain = self._model.file.response == "none"
-        linear = self._model.file.response != "hamberg-inr"
-        found = self._added(plan) if linear else self._simulated((*self._patient.history, *plan.doses), area=False)
+        found = self._added(plan)
         steady = None
         if plain and plan.daily_mg is not None:
             factor = self._model.file.dose_fraction * self._model.file.concentration_per_mg_l
@@ -88,13 +100,53 @@ class _Linear:
         )
 
     def _of(self, doses: Sequence[Dose]) -> Trajectories:
-        pattern = tuple((one.at_h, one.over_h, one.route, one.amount_mg) for one in doses)
+        pattern = _pattern(doses)
         if pattern not in self._kept:
             self._kept[pattern] = self._simulated(doses, area=self._model.file.response == "none")
         return self._kept[pattern]
 
     def _simulated(self, doses: Sequence[Dose], *, area: bool) -> Trajectories:
         return simulate(self._model, self._epochs, doses, self._times, area=area)
+
+
+class _Anticoagulated:
+    """One model's part of the virtual patients, where what is looked at is the INR."""
+
+    def __init__(self, model: Model, epochs: Sequence[Epoch], patient: Patient, times_h: Floats) -> None:
+        self._model = model
+        self._epochs = epochs
+        self._history = patient.history
+        self._times = times_h
+        self._first = min((one.at_h for one in patient.history), default=None)
+        self._now = Factors(epochs[-1].parameters, model.file.constants)
+        self._kept: dict[tuple[_Pattern, tuple[Span, ...]], Floats] = {}
+        if self._first is not None:
+            spans = spans_of(self._first, self._first, float(times_h[0]))
+            self._now.follow(self._levels(patient.history, spans), spans)
+
+    def course(self, plan: Plan) -> Course:
+        first = plan.doses[0].at_h if self._first is None else self._first
+        spans = spans_of(float(self._times[0]), first, float(self._times[-1]))
+        amount_mg = max(one.amount_mg for one in plan.doses)
+        levels = amount_mg * self._levels(_per_mg(plan.doses, amount_mg), spans)
+        if self._history:
+            levels += self._levels(self._history, spans)
+        factors = self._now.copy()
+        rows = np.concatenate([factors.inr, factors.follow(levels, spans)])
+        values = between(spans, rows, self._times)
+        unit = self._model.file.concentration_unit
+        return Course(plan=plan, trajectories=Trajectories(times_h=self._times, values=values, unit=unit))
+
+    def _levels(self, doses: Sequence[Dose], spans: tuple[Span, ...]) -> Floats:
+        """Concentrations, mg/L, (nodes, draws)."""
+        key = (_pattern(doses), spans)
+        if key not in self._kept:
+            self._kept[key] = plasma(self._model, self._epochs, doses, nodes_of(spans)).values.T
+        return self._kept[key]
+
+
+def _pattern(doses: Sequence[Dose]) -> _Pattern:
+    return tuple((one.at_h, one.over_h, one.route, one.amount_mg) for one in doses)
 
 
 def _per_mg(doses: Sequence[Dose], amount_mg: float) -> tuple[Dose, ...]:

@@ -173,37 +173,53 @@ class InsulinPlan:
     boluses: tuple[Bolus, ...] = ()
 
 
-def glucose_course(people: People, plan: InsulinPlan, meals: Sequence[Meal], minutes: int) -> Floats:
-    """Plasma glucose at every minute.
+def glucose_courses(people: People, plans: Sequence[InsulinPlan], meals: Sequence[Meal], minutes: int) -> Floats:
+    """Plasma glucose at every minute, all plans in one pass.
 
     Parameters
     ----------
     people : People
-    plan : InsulinPlan
+    plans : sequence of InsulinPlan
     meals : sequence of Meal
         In order of time; one is eaten before the next begins.
     minutes : int
 
     Returns
     -------
-    ndarray (people, minutes + 1)
+    ndarray (plans, people, minutes + 1)
         mg/dL.
     """
-    now, body = people.start.copy(), _Body(people)
+    copies = {name: np.tile(one, len(plans)) for name, one in people.at.items()}
+    now, body = np.tile(people.start, len(plans)), _Body(copies)
     stepper = Stepper(now)
     found = np.empty((minutes + 1, now.shape[1]))
-    found[0] = now[3] / people.at["Vg"]
+    found[0] = now[3] / copies["Vg"]
     eaten = dict(_eating(meals))
-    boluses: dict[int, float] = {}
-    for one in plan.boluses:
-        boluses[one.at_min] = boluses.get(one.at_min, 0.0) + one.units
-    basal = people.basal_u_per_h if plan.basal_u_per_h is None else plan.basal_u_per_h
+    basal = np.concatenate([_basal(people, one) for one in plans])
+    boluses = _boluses(people, plans)
     for minute in range(minutes):
         body.begin(minute, now, eaten, basal / 60.0 + boluses.get(minute, 0.0))
         stepper.step(body.slope, 2 * minute, now, 1.0)
         np.maximum(now, 0.0, out=now)  # amounts: rounding may leave -1e-18
-        found[minute + 1] = now[3] / people.at["Vg"]
-    return np.asarray(found.T)
+        found[minute + 1] = now[3] / copies["Vg"]
+    return np.ascontiguousarray(found.T).reshape(len(plans), -1, minutes + 1)
+
+
+def _basal(people: People, plan: InsulinPlan) -> Floats:
+    if plan.basal_u_per_h is None:
+        return people.basal_u_per_h
+    return np.full_like(people.basal_u_per_h, plan.basal_u_per_h)
+
+
+def _boluses(people: People, plans: Sequence[InsulinPlan]) -> dict[int, Floats]:
+    """Units by minute, (plans * people,)."""
+    size = len(people.file.people)
+    found: dict[int, Floats] = {}
+    for n, plan in enumerate(plans):
+        for one in plan.boluses:
+            units = found.setdefault(one.at_min, np.zeros(size * len(plans)))
+            units[n * size : (n + 1) * size] += one.units
+    return found
 
 
 def _eating(meals: Sequence[Meal]) -> Iterator[tuple[int, tuple[float, bool]]]:
@@ -216,11 +232,11 @@ def _eating(meals: Sequence[Meal]) -> Iterator[tuple[int, tuple[float, bool]]]:
 class _Body:
     """Slopes of the 13 states under the inputs of the minute."""
 
-    def __init__(self, people: People) -> None:
-        self._at = people.at
+    def __init__(self, at: Mapping[str, Floats]) -> None:
+        self._at = at
         self._carbohydrate_mg = 0.0
-        self._insulin: Floats = np.zeros_like(people.at["BW"])
-        self._stomach_before = np.zeros_like(people.at["BW"])
+        self._insulin: Floats = np.zeros_like(at["BW"])
+        self._stomach_before = np.zeros_like(at["BW"])
         self._eaten_mg = 0.0
 
     def begin(

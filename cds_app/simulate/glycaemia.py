@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_course
+from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_courses
 from cds_app.simulate.outcomes import BANDS
 from cds_app.simulate.refusals import Refusal, Refused, outside
 
@@ -127,7 +127,8 @@ def insulin_what_if(
         limit = "no virtual people have such a weight and daily insulin"
         return Refused(subject=SUBJECT, reasons=(Refusal(field="patient.daily_insulin_u", limit=limit),))
     now = started(people, patient.glucose_mg_dl)
-    outcomes = tuple(_outcome(now, one, glucose_course(now, one, meals, minutes), weights) for one in plans)
+    courses = glucose_courses(now, plans, meals, minutes)
+    outcomes = tuple(_outcome(now, one, course, weights) for one, course in zip(plans, courses, strict=True))
     allowed = [one for one in outcomes if one.within_limits]
     return InsulinAnswer(
         minutes=tuple(range(minutes + 1)),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import STEP_H, inr_course
+from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
 from cds_app.simulate.courses import Course, Epoch, Structure, course
 from cds_app.simulate.models import Model
 from cds_app.simulate.plans import Dose
@@ -70,7 +69,7 @@ def simulate(
 def plasma(model: Model, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats) -> Trajectories:
     """The plasma concentration, also of models whose value is an effect; in mg/L times the model's factor."""
     structure = Structure(compartments=model.file.compartments, steps=model.file.absorption_steps)
-    found = course(structure, epochs, _part(doses, model.file.dose_fraction), times_h, area=True)
+    found = course(structure, epochs, _part(doses, model.file.dose_fraction), times_h)
     return _scaled(found, model.file.concentration_per_mg_l, "mg/L")
 
 
@@ -93,23 +92,34 @@ def _scaled(found: Course, factor: float, unit: str) -> Trajectories:
 def _anticoagulated(
     model: Model, structure: Structure, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats
 ) -> Trajectories:
-    """On a grid of whole steps from the first dose; between two of them the INR is taken to be straight."""
-    start = min([float(times_h[0]), *(one.at_h for one in doses)])
-    count = max(1, ceil((float(times_h[-1]) - start) / STEP_H))
-    halves: Floats = start + 0.5 * STEP_H * np.arange(2 * count + 1, dtype=np.float64)
-    at = (times_h - start) / STEP_H
-    below = np.minimum(at.astype(np.int64), count - 1)
-    share = at - below
+    first = min((one.at_h for one in doses), default=float(times_h[0]))
+    spans = spans_of(min(float(times_h[0]), first), first, max(float(times_h[-1]), first))
+    nodes = nodes_of(spans)
     values = np.empty((len(epochs[0].parameters["CL"]), len(times_h)))
-    for first in range(0, len(values), _BLOCK):
-        some = slice(first, first + _BLOCK)
-        block = [_only(one, some) for one in epochs]
-        levels = course(structure, block, doses, halves).values
-        inr = inr_course(levels, block[-1].parameters, model.file.constants)
-        values[some] = inr[:, below] * (1.0 - share) + inr[:, below + 1] * share
+    for some in blocks(len(values)):
+        block = [only(one, some) for one in epochs]
+        factors = Factors(block[-1].parameters, model.file.constants)
+        before = factors.inr
+        levels = course(structure, block, doses, nodes).values
+        rows = np.concatenate([before, factors.follow(levels.T, spans)])
+        values[some] = between(spans, rows, times_h)
     return Trajectories(times_h=times_h, values=values, unit=model.file.concentration_unit)
 
 
-def _only(epoch: Epoch, some: slice) -> Epoch:
+def between(spans: Sequence[Span], rows: Floats, times_h: Floats) -> Floats:
+    """The INR at any times, (draws, times), from that at the start and at the ends of steps: straight between two."""
+    ends = np.concatenate([[spans[0].from_h], *(one.ends_h for one in spans)])
+    below = np.clip(np.searchsorted(ends, times_h, side="right") - 1, 0, len(ends) - 2)
+    length = ends[below + 1] - ends[below]
+    share = np.divide(times_h - ends[below], length, out=np.zeros_like(length), where=length > 0.0)[:, None]
+    return np.asarray((rows[below] * (1.0 - share) + rows[below + 1] * share).T)
+
+
+def blocks(draws: int) -> Iterator[slice]:
+    """Some draws at a time."""
+    return (slice(first, min(first + _BLOCK, draws)) for first in range(0, draws, _BLOCK))
+
+
+def only(epoch: Epoch, some: slice) -> Epoch:
     """Some of the draws."""
     return Epoch(from_h=epoch.from_h, parameters={name: one[some] for name, one in epoch.parameters.items()})

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import STEP_H, inr_course
+from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
 from cds_app.simulate.courses import Epoch, Structure, course
 from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.integrate import compare, march
+from cds_app.simulate.integrate import Stepper
 from cds_app.simulate.plans import Dose
 from tests.unit.simulate.pharmacy import epochs, model
 
@@ -199,19 +199,62 @@ def test_runge_kutta_is_of_fourth_order() -> None:
         np.negative(state, out=into)
 
     def of(count: int) -> float:
-        return float(march(slope, np.ones((1, 1)), lambda it: it, step=1.0 / count, count=count)[-1, 0, 0])
+        now = np.ones((1, 1))
+        stepper = Stepper(now)
+        for n in range(count):
+            stepper.step(slope, 2 * n, now, 1.0 / count)
+        return float(now[0, 0])
 
     errors = [abs(of(count) - exp(-1.0)) for count in (10, 20, 40)]
     assert [round(float(np.log2(a / b))) for a, b in pairwise(errors)] == [4, 4]
 
 
-def test_half_the_step_moves_no_inr_by_half_a_percent() -> None:
-    person = Covariates(age_years=71.0, weight_kg=80.0, baseline_inr=1.0, genotypes={"CYP2C9": "*1/*2", "VKORC1": "AG"})
-    one = model("warfarin-hamberg-2007")
-    (at,) = epochs(one.name, person, draws=200, seed=3)
-    doses = [Dose(at_h=24.0 * n, amount_mg=5.0, route="oral") for n in range(14)]
-    quarters = np.arange(0.0, 336.0 + 0.1, 0.25 * STEP_H)
-    levels = course(Structure(compartments=2, steps=1), [at], doses, quarters).values
-    halved = inr_course(levels, at.parameters, one.file.constants, step_h=0.5 * STEP_H)[:, ::2]
-    whole = inr_course(levels[:, ::2], at.parameters, one.file.constants, step_h=STEP_H)
-    assert compare(whole, halved).relative < 5e-3
+PERSON = Covariates(age_years=71.0, weight_kg=80.0, baseline_inr=1.0, genotypes={"CYP2C9": "*1/*2", "VKORC1": "AG"})
+WARFARIN = model("warfarin-hamberg-2007")
+
+
+@pytest.mark.parametrize("later_h", [0.0, 0.37, 1.5])
+def test_half_the_steps_move_no_inr_by_a_percent(later_h: float) -> None:
+    (at,) = epochs(WARFARIN.name, PERSON, draws=200, seed=3)
+    doses = [Dose(at_h=24.0 * n + (later_h if n else 0.0), amount_mg=5.0, route="oral") for n in range(14)]
+    spans = spans_of(0.0, 0.0, 336.0)
+    halves = [Span(from_h=one.from_h, step_h=0.5 * one.step_h, count=2 * one.count) for one in spans]
+
+    def of(spans: Sequence[Span]) -> Floats:
+        levels = course(Structure(compartments=2, steps=1), [at], doses, nodes_of(spans)).values.T
+        return Factors(at.parameters, WARFARIN.file.constants).follow(levels, spans)
+
+    assert of(halves)[1::2] == pytest.approx(of(spans), rel=0.01)
+
+
+def test_clotting_factors_under_a_steady_level_are_as_an_adaptive_solver_has_them() -> None:
+    (at,) = epochs(WARFARIN.name, PERSON, draws=3, seed=3)
+    level, (span,) = 0.8, spans_of(-90.0, -200.0, -0.0)
+    constants = WARFARIN.file.constants
+    found = Factors(at.parameters, constants).follow(np.full((2 * span.count + 1, 3), level), (span,))
+    for draw in range(3):
+        one = {name: float(values[draw]) for name, values in at.parameters.items()}
+        made = 1.0 / (1.0 + (level / one["EC50"]) ** constants["HILL"])
+        fast, slow = constants["CHAIN_RATE_TIMES_MTT1"] / one["MTT1"], 1.0 / one["MTT2"]
+
+        def slope(_: float, x: Floats, made: float = made, fast: float = fast, slow: float = slow) -> Floats:
+            return np.concatenate([fast * (np.concatenate([[made], x[:5]]) - x[:6]), [slow * (made - x[6])]])
+
+        times = span.ends_h + 90.0
+        left = scipy_integrate.solve_ivp(
+            slope, (0.0, 90.0), np.ones(7), method="DOP853", t_eval=times, rtol=1e-11, atol=1e-13
+        ).y
+        inr = one["BASE"] + constants["INR_MAX"] * (1.0 - left[5] * left[6]) ** constants["POWER"]
+        assert found[:, draw] == pytest.approx(inr, rel=1e-6)  # what the solver interpolates between its steps
+
+
+def test_steps_meet_the_first_dose_its_first_day_and_now() -> None:
+    found = spans_of(-30.5, -20.0, 100.0)
+    edges = [(one.from_h, round(one.from_h + one.step_h * one.count, 9)) for one in found]
+    assert edges == [(-30.5, -20.0), (-20.0, 0.0), (0.0, 4.0), (4.0, 100.0)]
+    assert [one.step_h for one in found] == [1.75, 1.0, 1.0, 2.0]
+    (nothing,) = spans_of(-1e-300, -1e-300, 0.0)
+    (at,) = epochs(WARFARIN.name, PERSON, draws=2, seed=3)
+    factors = Factors(at.parameters, WARFARIN.file.constants)
+    factors.follow(np.full((3, 2), 5.0), (nothing,))
+    assert factors.inr == pytest.approx(np.ones((1, 2)), abs=1e-12)

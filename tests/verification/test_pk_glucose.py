@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.content import latest
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_course, load_people
+from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_courses, load_people
 from cds_app.simulate.glycaemia import (
     LONGEST_MIN,
     GlucosePatient,
@@ -41,6 +41,20 @@ def test_the_virtual_adults_have_the_published_means() -> None:
         assert PEOPLE.at[name].mean() == pytest.approx(mean, rel=1e-3)
     assert (PEOPLE.start[3] / PEOPLE.at["Vg"]).mean() == pytest.approx(142.75, rel=1e-3)
     assert "Jinyu Xie" in PEOPLE.file.licence
+
+
+def glucose_course(people: People, plan: InsulinPlan, meals: tuple[Meal, ...], minutes: int) -> Floats:
+    return np.asarray(glucose_courses(people, (plan,), meals, minutes)[0])
+
+
+def test_plans_side_by_side_are_as_each_on_its_own() -> None:
+    more = InsulinPlan(
+        name="more", basal_u_per_h=1.5, boluses=(Bolus(at_min=60, units=2.0), Bolus(at_min=60, units=1.0))
+    )
+    plans = (BASAL, BOLUSES, more)
+    together = glucose_courses(PEOPLE, plans, MEALS, 200)
+    for one, found in zip(plans, together, strict=True):
+        np.testing.assert_array_equal(found, glucose_course(PEOPLE, one, MEALS, 200))
 
 
 def test_basal_insulin_keeps_everybody_where_they_start() -> None:

@@ -37,7 +37,7 @@ def folder(name: str) -> Path:
 
 @pytest.mark.soak
 def test_volunteers_levels_are_foretold_better_with_their_own(tmp_path: Path) -> None:
-    found = evaluate(folder("pkpd"), tmp_path / "report.json", tmp_path / "pictures")
+    found = evaluate(folder("pkpd"), tmp_path / "report.json", tmp_path / "pictures", invented=20)
     for name, people in (("theophylline", 12), ("warfarin", 31), ("quinidine", 136), ("remifentanil", 65)):
         figures = found[name]
         assert figures["people"] == people

@@ -11,7 +11,7 @@ import pytest
 from cds_app.errors import DataError
 from cds_app.learn.pk import THEOPHYLLINE
 from cds_app.learn.pk_forecast import draw_check, foretell, predictive_check
-from cds_app.learn.pk_invented import simulated
+from cds_app.learn.pk_invented import Ranks, held, plans_of, simulated
 from cds_app.learn.pk_population import fit, written
 from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.simulate.covariates import Covariates
@@ -118,11 +118,40 @@ def test_a_table_that_lacks_a_column_is_named(tmp_path: Path) -> None:
 
 
 def test_the_bands_hold_for_people_drawn_from_a_shipped_model() -> None:
-    warfarin_, meropenem = drug("warfarin"), drug("meropenem")
-    found = simulated({"meropenem": meropenem}, people=4, seed=3)
-    assert found == {}  # no level of it is used
-    figures = simulated({"warfarin": warfarin_}, people=10, seed=3)["warfarin-hamberg-2007"]
-    assert figures["levels"] == 3 * (2 - figures["refused"])
-    assert 0.5 <= figures["within_90"] <= 1.0
-    assert figures["within_50"] <= figures["within_90"]
-    assert figures["effective_draws_least"] > 50
+    found = simulated({"tobramycin": drug("tobramycin")}, people=40, seed=3)
+    assert list(found) == ["tobramycin-conil-2011", "tobramycin-hennig-2013", "tobramycin"]
+    for figures in found.values():
+        assert (figures["people"], figures["refused"]) == (40, 0)
+        for within in ("level_within_90", "course_within_90"):
+            assert 0.75 <= figures[within]["share"] <= 1.0  # of 40, within three standard errors of 0.9
+        assert figures["effective_draws_least"] > 50
+    assert "parameters_within_90" not in found["tobramycin"]  # models differ in what varies
+
+
+def test_of_a_drug_that_is_led_by_its_effect_equal_doses_are_looked_at() -> None:
+    (plan,) = plans_of(drug("propofol"))
+    assert [plan.amount_mg, plan.interval_h] == pytest.approx([100.0, 0.125])
+    (one,) = drug("propofol").models
+    found = held(one, (plan,), people=2, rng=np.random.default_rng(1))
+    assert found.parameters.shape == (2, 7)
+    assert "uneven_p" not in found.figures()  # of two people, nothing can be said of that
+
+
+def test_bands_that_are_too_narrow_are_seen() -> None:
+    spread = np.random.default_rng(5).random((2, 500))
+    ranks = Ranks(level=spread[0], course=spread[1], parameters=np.zeros((500, 0)), effective=np.ones(500), refused=3)
+    found = ranks.figures()
+    assert (found["people"], found["refused"]) == (503, 3)
+    assert 0.86 < found["level_within_90"]["share"] < 0.94
+    assert found["uneven_p"] > 0.01
+    narrow = np.clip(0.5 + 1.3 * (spread[0] - 0.5), 0.0, 1.0)
+    found = replace(ranks, level=narrow).figures()
+    assert found["level_within_90"]["high95"] < 0.8
+    assert found["uneven_p"] < 1e-4
+
+
+def test_an_interval_of_ranks_holds_exactly_nine_of_ten() -> None:
+    every = np.arange(2000) / 1999.0
+    even = Ranks(level=every, course=every, parameters=every[:, None], effective=np.ones(2000), refused=0).figures()
+    assert {even[name]["share"] for name in even if name.endswith("_within_90")} == {0.9}
+    assert even["uneven_p"] == 1.0
