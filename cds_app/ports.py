@@ -242,12 +242,12 @@ class FhirReader(Protocol):
         ...
 
     def breakers(self) -> Sequence[str]:
-        """For each registered server whether calls go through: ``closed``, ``open`` or ``half-open``."""
+        """Whether calls to each registered server go through: ``closed``, ``open`` or ``half-open``."""
         ...
 
 
 class FhirWriter(Protocol):
-    """Writes drafts into the EHR on behalf of a clinician who approved them."""
+    """Writes into the EHR: drafts, on behalf of a clinician who approved them, and our own subscriptions."""
 
     def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
         """Create a resource once; returns its reference (``ServiceRequest/12``).
@@ -263,6 +263,10 @@ class FhirWriter(Protocol):
             If the server refuses, fails or is too slow. Whether it has created the resource is then not known: trying
             again creates no second one.
         """
+        ...
+
+    def set_status(self, base: str, reference: str, status: str, *, token: str, budget_s: float) -> None:
+        """Change the status of a resource, and nothing else of it. Raises as `create`."""
         ...
 
 
@@ -390,9 +394,6 @@ class TokenEndpoint(Protocol):
     def revoke(self, request: TokenRequest) -> None:
         """Have a token count no more (RFC 7009); the form holds ``token`` and its ``token_type_hint``.
 
-        Raises
-        ------
-        DataUnavailable
-            If the server does not say that it did.
+        Raises DataUnavailable if the server does not say that it did.
         """
         ...

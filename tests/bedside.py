@@ -66,6 +66,9 @@ class Chart:
             self.created.append((dict(resource), only_if_none))
         return f"{kind}/{(known or [len(self.created) - 1])[0] + 1}"
 
+    def set_status(self, base: str, reference: str, status: str, *, token: str, budget_s: float) -> None:
+        raise DataUnavailable("the FHIR server refused", field=reference.partition("/")[0])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bed:

@@ -1,11 +1,11 @@
-"""Writing drafts to the EHR's FHIR server: registered servers only, no redirects, one deadline, at most once each."""
+"""Writing to the EHR's FHIR server: registered servers only, no redirects, one deadline, at most once each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -20,6 +20,7 @@ from cds_app.errors import BadRequest, DataUnavailable, TooLarge
 _MAX_BYTES: Final = 1024 * 1024
 _CONNECT_S: Final = 1.0
 _REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,39})/([A-Za-z0-9\-.]{1,256})(?:/_history/[^/]+)?/?\Z")
+_T = TypeVar("_T")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -52,33 +53,47 @@ class RequestsFhirWriter:
         self._session.mount("http://", WatchedAdapter(pool_maxsize=8))
 
     def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
-        kind, root = str(resource["resourceType"]), base.removesuffix("/")
-        if root not in self._bases and not self._registered(root):
-            raise DataUnavailable("not a registered FHIR server", field=kind)
-        if _TOKEN.fullmatch(token) is None:
-            raise DataUnavailable("the access token is malformed", field=kind)
-        headers = {
-            "Accept": "application/fhir+json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/fhir+json",
-            "Authorization": f"Bearer {token}",
-            "Prefer": "return=representation",
-            "User-Agent": "twinline",
-        }
+        kind = str(resource["resourceType"])
+        root = self._root(base, kind)
+        headers = {**_headers(token, kind), "Content-Type": "application/fhir+json", "Prefer": "return=representation"}
         if only_if_none:
             headers["If-None-Exist"] = quote(only_if_none, safe="=|:&")
-        return self._post(f"{root}/{kind}", canonical_json(resource), headers, kind, budget_s)
+        body = canonical_json(resource)
+        return self._sent("POST", f"{root}/{kind}", body, headers, budget_s, lambda response: _created(response, kind))
+
+    def set_status(self, base: str, reference: str, status: str, *, token: str, budget_s: float) -> None:
+        """By JSON Patch: whoever writes the whole resource back writes what the server does not show, too."""
+        kind = reference.partition("/")[0]
+        root = self._root(base, kind)
+        headers = {**_headers(token, kind), "Content-Type": "application/json-patch+json", "Prefer": "return=minimal"}
+        body = canonical_json([{"op": "replace", "path": "/status", "value": status}])
+        self._sent("PATCH", f"{root}/{reference}", body, headers, budget_s, lambda response: _changed(response, kind))
 
     def close(self) -> None:
         """Let go of the connections."""
         self._session.close()
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], kind: str, budget_s: float) -> str:
+    def _root(self, base: str, kind: str) -> str:
+        root = base.removesuffix("/")
+        if root not in self._bases and not self._registered(root):
+            raise DataUnavailable("not a registered FHIR server", field=kind)
+        return root
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        budget_s: float,
+        heard: Callable[[requests.Response], _T],
+    ) -> _T:
         # No causes: the texts of these errors hold the URL, and with it the server's name.
         try:
             with (
                 Watch(budget_s),
-                self._session.post(
+                self._session.request(
+                    method,
                     url,
                     data=body,
                     headers=dict(headers),
@@ -87,9 +102,25 @@ class RequestsFhirWriter:
                     allow_redirects=False,
                 ) as response,
             ):
-                return _created(response, kind)
+                return heard(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
-            raise DataUnavailable("the FHIR server did not take it", field=kind) from None
+            raise DataUnavailable("the FHIR server did not take it", field="resource") from None
+
+
+def _headers(token: str, kind: str) -> dict[str, str]:
+    if _TOKEN.fullmatch(token) is None:
+        raise DataUnavailable("the access token is malformed", field=kind)
+    return {
+        "Accept": "application/fhir+json",
+        "Accept-Encoding": "identity",
+        "Authorization": f"Bearer {token}",
+        "User-Agent": "twinline",
+    }
+
+
+def _changed(response: requests.Response, kind: str) -> None:
+    if response.status_code not in (requests.codes.ok, requests.codes.accepted, requests.codes.no_content):
+        raise DataUnavailable("the FHIR server refused", field=kind)
 
 
 def _created(response: requests.Response, kind: str) -> str:

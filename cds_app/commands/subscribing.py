@@ -172,10 +172,14 @@ def catching_up_of(deps: Deps) -> CatchingUp:
     def withdraw(name: str, one: Subscription, gone: Mapping[str, datetime]) -> None:
         populating_of(deps, name, one).withdraw(gone)
 
+    def wake(one: Subscription, access: str) -> None:
+        deps.drafts.set_status(one.iss, one.reference, "requested", token=access, budget_s=_CREATE_S)
+
     return CatchingUp(
         subscriptions=Subscriptions(deps.ehrs.cabinet, deps.clock),
         fhir=deps.fhir,
         token=token,
+        wake=wake,
         take=take,
         withdraw=withdraw,
         clock=deps.clock,

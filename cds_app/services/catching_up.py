@@ -15,6 +15,7 @@ from cds_app.fabric.notifications import Notification, read_notification
 from cds_app.ports import Clock, FhirReader
 from cds_app.services.populating import UNRESOLVED
 from cds_app.services.subscriptions import (
+    ASLEEP,
     EVERYTHING,
     Gap,
     Heard,
@@ -29,6 +30,8 @@ from cds_app.services.subscriptions import (
 BUDGET_S: Final = 30.0
 SILENT: Final = 2.5
 """Heartbeats that may be missing before we ask."""
+QUIET: Final = timedelta(minutes=15)
+"""After so long we ask where no heartbeat was promised."""
 OVERLAP: Final = timedelta(minutes=5)
 """Clocks differ: what is read anew begins so much earlier."""
 
@@ -47,6 +50,8 @@ class CatchingUp:
     fhir : FhirReader
     token : callable
         Access token of the server itself for the EHR of this name.
+    wake : callable
+        Have an EHR send again (``requested``), with an access token; raises DataUnavailable if it will not.
     take, withdraw : callable
         Take resources in (and ask for drugs that did not come along), and back as of when that was told, durably.
     clock : Clock
@@ -55,6 +60,7 @@ class CatchingUp:
     subscriptions: Subscriptions
     fhir: FhirReader
     token: Callable[[str], str]
+    wake: Callable[[Subscription, str], None]
     take: Take
     withdraw: Withdraw
     clock: Clock
@@ -73,9 +79,11 @@ class CatchingUp:
 
     def _one(self, name: str, subscription: Subscription, heard: Heard) -> Counter[str]:
         counts: Counter[str] = Counter()
-        if subscription.reference and self._is_silent(subscription, heard):
+        if subscription.reference and (heard.status in ASLEEP or self._is_silent(subscription, heard)):
             heard = self._ask(name, subscription)
             counts["asked"] += 1
+            if heard.status in ASLEEP:
+                counts.update(self._wake(subscription))
         if heard.gaps:
             counts.update(self._fill(name, subscription, heard.gaps))
         for reference in heard.wanted:
@@ -94,9 +102,17 @@ class CatchingUp:
 
         self._change(name, after)
 
+    def _wake(self, subscription: Subscription) -> Counter[str]:
+        """An EHR that gave up on us does not begin again by itself: that is the subscriber's to ask."""
+        try:
+            self.wake(subscription, self.token(subscription.issuer))
+        except DataUnavailable:
+            return Counter({"asleep": 1})
+        return Counter({"woken": 1})
+
     def _is_silent(self, subscription: Subscription, heard: Heard) -> bool:
-        patience = timedelta(seconds=SILENT * subscription.heartbeat_s)
-        return subscription.heartbeat_s > 0 and (heard.at is None or self.clock.now() - heard.at > patience)
+        patience = timedelta(seconds=SILENT * subscription.heartbeat_s) or QUIET
+        return heard.at is None or self.clock.now() - heard.at > patience
 
     def _ask(self, name: str, subscription: Subscription) -> Heard:
         """How many events there are, from the EHR itself."""

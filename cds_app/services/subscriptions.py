@@ -28,6 +28,8 @@ KIND: Final = "subscription"
 HEARD: Final = "subscription-heard"
 EVERYTHING: Final = (0, 0)
 """A gap of which is not known which events were in it: everything is read anew."""
+ASLEEP: Final = frozenset({"error", "off"})
+"""Status of a subscription whose EHR sends nothing any more, and perhaps counts nothing."""
 MOST_GAPS: Final = 100
 MOST_WANTED: Final = 2_000
 _TRIES: Final = 20
@@ -111,6 +113,8 @@ def told(heard: Heard, notification: Notification, at: datetime) -> Heard:
     gaps: tuple[Gap, ...] = (EVERYTHING, *heard.gaps) if began_anew else heard.gaps
     if not began_anew and newest > heard.number:
         gaps = (*gaps, (heard.number + 1, newest))
+    if notification.kind == "query-status" and notification.status in ASLEEP and EVERYTHING not in gaps:
+        gaps = (EVERYTHING, *gaps)
     gaps = filled(gaps, notification.events)
     heard = named(heard, notification, at)
     if max(len(heard.wanted), len(heard.deleted)) > MOST_WANTED and EVERYTHING not in gaps:

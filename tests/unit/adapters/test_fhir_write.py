@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -25,6 +25,9 @@ def server(status: int = 201, body: bytes = b"", **headers: str) -> Iterator[tup
     seen: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_PATCH(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             seen.append((self.path, dict(self.headers), json.loads(content)))
@@ -64,6 +67,21 @@ def test_a_draft_is_posted_with_the_token_and_its_identifier() -> None:
     assert headers["Authorization"] == "Bearer t0"
     assert headers["If-None-Exist"] == "identifier=urn:ietf:rfc:3986|urn:uuid:1"
     assert headers["Content-Type"] == "application/fhir+json"
+
+
+@pytest.mark.parametrize(("status", "fine"), [(200, True), (204, True), (403, False), (302, False), (201, False)])
+def test_a_status_is_changed_alone_and_only_what_the_server_took_is_taken_for_changed(status: int, fine: bool) -> None:
+    with server(status, Location="http://127.0.0.1:1/steal") as (base, seen):
+        writer = RequestsFhirWriter((base,), loopback_http=True)
+        with nullcontext() if fine else pytest.raises(DataUnavailable):
+            writer.set_status(base, "Subscription/12", "requested", token=TOKEN, budget_s=2.0)
+        with pytest.raises(DataUnavailable):
+            writer.set_status(f"{base}/x", "Subscription/12", "requested", token=TOKEN, budget_s=2.0)
+        writer.close()
+    ((path, headers, body),) = seen
+    assert (path, body) == ("/r4/Subscription/12", [{"op": "replace", "path": "/status", "value": "requested"}])
+    assert headers["Content-Type"] == "application/json-patch+json"
+    assert headers["Authorization"] == "Bearer t0"
 
 
 def test_what_was_there_already_is_taken_for_it() -> None:

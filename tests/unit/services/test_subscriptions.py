@@ -293,11 +293,42 @@ def test_an_ehr_that_fell_silent_is_asked(
     send(client, bundle(status("event-notification", 1, 1), result(4.1, "a")))
     late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(minutes=3)))
     assert looking(late).look() == {"unavailable": 1}
-    fhir.answers["Subscription/12/$status"] = bundle(status("query-status", 2, status="error"))
+    fhir.answers["Subscription/12/$status"] = bundle(status("query-status", 2))
     fhir.answers["Subscription/12/$events"] = bundle(status("query-event", 2, 2), result(4.2, "b"))
     assert looking(late).look() == {"asked": 1, "events": 1}
     assert potassium(deps) == [4.1, 4.2]
-    assert register.heard("results").status == "error"
+    assert register.heard("results").status == "active"
+
+
+def test_an_ehr_that_gave_up_on_us_is_asked_to_begin_again_and_read_anew_meanwhile(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("event-notification", 1, 1), result(4.1, "a")))
+    fhir.answers["Subscription/12/$status"] = bundle(status("query-status", 1, status="error"))
+    fhir.answers["Observation"] = bundle(result(4.2, "b"))
+    late = replace(deps, clock=FrozenClock(at=FROZEN + timedelta(minutes=3)))
+    woken: list[str] = []
+    willing = replace(looking(late), wake=lambda one, access: woken.append(f"{one.reference} {access}"))
+    assert willing.look() == {"asked": 1, "woken": 1, "read-anew": 1}
+    assert (woken, potassium(deps)) == (["Subscription/12 t"], [4.1, 4.2])
+
+    def refuse(one: Subscription, access: str) -> None:
+        raise DataUnavailable("the FHIR server refused", field="Subscription")
+
+    assert replace(willing, wake=refuse).look() == {"asked": 1, "asleep": 1, "read-anew": 1}, "as long as it sleeps"
+    send(client, bundle(status("handshake", 1)))
+    assert looking(deps).look() == {}
+
+
+def test_where_no_heartbeat_was_promised_we_ask_after_a_while(deps: Deps, register: Subscriptions) -> None:
+    register.add("quiet", subscription(heartbeat_s=0, reference="Subscription/13"))
+    register.change("quiet", lambda heard: msgspec.structs.replace(heard, at=FROZEN))
+    register.change("results", lambda heard: msgspec.structs.replace(heard, at=FROZEN + timedelta(hours=1)))
+
+    def later(**step: float) -> Mapping[str, int]:
+        return looking(replace(deps, clock=FrozenClock(at=FROZEN + timedelta(**step)))).look()
+
+    assert (later(minutes=14), later(minutes=16)) == ({}, {"unavailable": 1})
 
 
 def test_an_event_of_which_nothing_is_said_stays_a_gap(client: FlaskClient, register: Subscriptions) -> None:
