@@ -25,6 +25,7 @@ from cds_app.services.answer import Answering
 from cds_app.services.canary import NAME, Canary
 from cds_app.services.deciding import Deciding
 from cds_app.services.discovery import Discovery
+from cds_app.services.effects import Effects
 from cds_app.services.feedback import Listening
 from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
@@ -33,6 +34,7 @@ from cds_app.services.id_tokens import IdTokens
 from cds_app.services.identities import Identities
 from cds_app.services.intake import Intake, Source
 from cds_app.services.keys import Keys
+from cds_app.services.knowledge import Knowledge
 from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
 from cds_app.services.opening import Opening
@@ -45,6 +47,7 @@ from cds_app.services.registration import check_callers
 from cds_app.services.rounds import Duty, Rounds
 from cds_app.services.sidebar import Sidebar
 from cds_app.services.signing import SigningKeys
+from cds_app.services.simulators import Simulators
 from cds_app.services.subscriptions import Notified, Subscription, Subscriptions
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trials import Trials
@@ -111,27 +114,32 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         answering.turns,
         simulated=deps.settings.simulated_time,
     )
-    frame = Frame(opening, content_root() / "templates" / "sidebar")
-
+    frame, simulators = Frame(opening, content_root() / "templates" / "sidebar"), simulators_of(deps.knowledge)
     return Bedside(
         visits=smart.visits,
         opening=opening,
         frame=frame,
-        sidebar=Sidebar(frame),
-        trials=trials_of(frame),
+        sidebar=Sidebar(frame, Effects(simulators, deps.knowledge.catalogue)),
+        trials=trials_of(frame, simulators),
         deciding=Deciding(opening, listening, deps.drafts, deps.meter),
         clock=deps.clock,
         own_origin=smart.origin,
     )
 
 
-def trials_of(frame: Frame) -> Trials:
-    """The pages that simulate, with their models."""
+def simulators_of(knowledge: Knowledge) -> Simulators:
+    """Everything that pages simulate with."""
     root = content_root()
-    surgery = SurgeryModel.from_artefact(latest(CIRCULATION, root=root))
-    people = load_people(latest(_INSULIN, root=root))
-    pharmacy = load_pharmacy(root, frame.opening.knowledge.ontology)
-    return Trials(frame, pharmacy=pharmacy, surgery=surgery, people=people, stable=cache(partial(_stable, root)))
+    return Simulators(
+        pharmacy=load_pharmacy(root, knowledge.ontology),
+        surgery=SurgeryModel.from_artefact(latest(CIRCULATION, root=root)),
+        people=load_people(latest(_INSULIN, root=root)),
+    )
+
+
+def trials_of(frame: Frame, simulators: Simulators) -> Trials:
+    """The pages that simulate."""
+    return Trials(frame, simulators, stable=cache(partial(_stable, content_root())))
 
 
 def _stable(root: Path) -> DoseModel:

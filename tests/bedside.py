@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.bootstrap import identities_of, trials_of
+from cds_app.bootstrap import identities_of, simulators_of, trials_of
 from cds_app.content import content_root
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable
 from cds_app.services.deciding import Deciding
+from cds_app.services.effects import Effects
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.opening import Opening
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.records import Records, Twinner
 from cds_app.services.sidebar import Sidebar
+from cds_app.services.simulators import Simulators
 from cds_app.services.switchboard import Switchboard
 from cds_app.services.trials import Trials
 from tests.patients import bundle
@@ -79,6 +81,8 @@ class Bed:
     frame: Frame
     sidebar: Sidebar
     trials: Trials
+    simulators: Simulators
+    effects: Effects
     deciding: Deciding
     visit: Visit
 
@@ -104,13 +108,16 @@ def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: A
     listening = Listening(deps.store, records, deps.knowledge.templates, meter)
     scopes = frozenset({"user/*.cruds"})
     given: dict[str, Any] = {"scopes": scopes, "user": "Practitioner/7", "encounter": "p1-stay", **visit}
-    frame = Frame(opening, content_root() / "templates" / "sidebar")
+    frame, simulators = Frame(opening, content_root() / "templates" / "sidebar"), simulators_of(deps.knowledge)
+    effects = Effects(simulators, deps.knowledge.catalogue)
     return Bed(
         chart=chart,
         opening=opening,
         frame=frame,
-        sidebar=Sidebar(frame),
-        trials=trials_of(frame),
+        sidebar=Sidebar(frame, effects),
+        trials=trials_of(frame, simulators),
+        simulators=simulators,
+        effects=effects,
         deciding=Deciding(opening, listening, chart, meter),
         visit=Visit(id="v1", issuer=BASE, realm=BASE, patient="p1", began=at, **given),
     )

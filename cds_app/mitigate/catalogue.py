@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 from cds_app.content import Artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
+from cds_app.mitigate.effects import Effect
 from cds_app.mitigate.rules import (
     AllergyTo,
     Change,
@@ -119,7 +120,8 @@ class OptionEntry(Content):
     """One option.
 
     ``evidence`` tells whether the statement was seen in a published page (V) or is from memory (M);
-    ``code_tag`` the same of the code. What is from memory needs review, and its code is not drafted.
+    ``code_tag`` the same of the code. What is from memory needs review, and its code is not drafted. ``effect`` names
+    the simulation that tells what the option would do.
     """
 
     id: Key
@@ -133,6 +135,7 @@ class OptionEntry(Content):
     when: Rule | None = None
     gates: Gates = Gates()
     guideline: Guideline | None = None
+    effect: Effect | None = None
 
     @model_validator(mode="after")
     def _is_honest(self) -> OptionEntry:

@@ -9,6 +9,7 @@ from typing import Any
 from cds_app.mitigate.catalogue import Catalogue, Draft, Guideline, OptionEntry, Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.conditions import Verdict, View, evaluate
+from cds_app.mitigate.effects import CirculationEffect, DoseEffect, GlucoseEffect
 from cds_app.mitigate.gates import Caution, Refusal, named, pass_gates
 from cds_app.score.situation import Situation
 
@@ -38,6 +39,8 @@ class Option:
         What to weigh, or what could not be checked.
     resource : mapping or None
         FHIR R4 draft (status draft, intent proposal); None where no verified code exists.
+    effect : DoseEffect, CirculationEffect, GlucoseEffect or None
+        Which simulation tells what it would do; None where there is none.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Option:
     needs_review: bool
     cautions: tuple[Caution, ...] = ()
     resource: Mapping[str, Any] | None = None
+    effect: DoseEffect | CirculationEffect | GlucoseEffect | None = None
 
 
 def options_for(
@@ -120,6 +124,7 @@ def _option(
         needs_review=entry.needs_review,
         cautions=cautions,
         resource=resource,
+        effect=entry.effect,
     )
 
 

@@ -8,10 +8,16 @@ from typing import Final
 
 from cds_app.cards.text import hundred, number
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
-from cds_app.score.result import Abstained
+from cds_app.score.result import Abstained, Lack
 from cds_app.simulate.surgery import Band, Comparison, Outcome
 
 _STEP_MIN: Final = 5.0
+_NAMES: Final = {
+    "map": "mean arterial pressure",
+    "body_weight": "weight",
+    "body_height": "height",
+    "body_mass_index": "body mass index",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +35,15 @@ class OperationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationView:
-    """The comparison as the page shows it: the plan that was asked for is the first."""
+    """The comparison as the page shows it: the plan that was asked for is the first.
 
+    Parameters
+    ----------
+    other : str
+        Name of the plan that is drawn beside it; "" where there is none.
+    """
+
+    other: str
     pressure: Fan
     rate: Fan
     sentence: str
@@ -52,6 +65,7 @@ def operation_view(found: Comparison) -> OperationView | None:
     other = answered[1] if len(answered) > 1 else None
     pressure, rate = (None, None) if other is None else (other.mean_pressure_mmhg, other.heart_rate_per_min)
     return OperationView(
+        other="" if other is None else other.plan.name,
         pressure=_fan(found.times_min, first.mean_pressure_mmhg, pressure, found.low_mmhg),
         rate=_fan(found.times_min, first.heart_rate_per_min, rate, None),
         sentence=_sentence(first, found),
@@ -66,8 +80,17 @@ def operation_view(found: Comparison) -> OperationView | None:
 
 
 def lacks(one: Abstained) -> str:
-    """Why nothing was simulated."""
-    return ", ".join(dict.fromkeys(lack.text or f"{lack.name.replace('_', ' ')} {lack.why}" for lack in one.reasons))
+    """Why nothing was simulated, by name: ``mean pressure missing; weight stale, counts for 720 h``."""
+    return "; ".join(dict.fromkeys(_lack(each) for each in one.reasons))
+
+
+def _lack(one: Lack) -> str:
+    name = _NAMES.get(one.name, one.name.replace("_", " "))
+    if one.why == "missing":
+        return f"{name} missing"
+    if one.why == "stale":
+        return f"{name} too old ({one.text})"
+    return f"{name}: {one.text}" if one.text else f"{name} {one.why}"
 
 
 def _fan(times: Sequence[float], band: Band, other: Band | None, limit: float | None) -> Fan:

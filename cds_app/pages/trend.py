@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Final
 
 from cds_app.cards.text import clock_time, number, plain
@@ -17,6 +17,7 @@ from cds_app.domain.ontology import Variable
 from cds_app.domain.time import to_hours
 from cds_app.pages.origins import aside_of, origin_of, out_of
 from cds_app.pages.scale import Axis, Tick, area, limits, line, time_ticks, value_ticks
+from cds_app.pages.thresholds import Limit, Threshold, limit_lines
 from cds_app.score.situation import Situation
 from cds_app.twin.model import Dynamics, TwinModel
 from cds_app.twin.outlook import expected
@@ -105,6 +106,7 @@ class TrendView:
     lines: tuple[str, ...]
     usual: tuple[float, float] | None
     usual_text: str
+    limits: tuple[Limit, ...]
     now_x: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -116,11 +118,12 @@ class TrendView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which trend: of what, how far back, and in which time zone the clock is read."""
+    """Which trend: of what, how far back, in which time zone the clock is read, and with which thresholds."""
 
     quantity: str
     window_h: float
     zone: tzinfo
+    thresholds: tuple[Threshold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +177,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
         usual=_usual(canvas),
         usual_text=_range_text(canvas),
+        limits=limit_lines(asked.thresholds, canvas.y, canvas.variable.decimals),
         now_x=canvas.x.at(0.0),
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
         y_ticks=value_ticks(canvas.y, 5),
@@ -200,6 +204,7 @@ def _canvas(
     shown = [one.value for one in seen]
     ends = [value for value in (dynamics.to_unit(low), dynamics.to_unit(high)) if _near(value, shown)]
     ends += [value for value in (usual.low, usual.high) if value is not None and _near(value, shown)] if usual else []
+    ends += [one.value for one in asked.thresholds if _near(one.value, shown)]
     least = 4.0 * 10.0**-variable.decimals
     y_low, y_high = limits((*shown, *ends), least=least)
     if min(shown) >= 0.0:
@@ -392,8 +397,3 @@ def _forecast_text(canvas: _Canvas) -> str:
 def _with_unit(value: str, canvas: _Canvas) -> str:
     unit = canvas.variable.unit_text
     return f"{value}{unit}" if unit == "%" else f"{value} {unit}".strip()
-
-
-def moments_back(now: datetime, newest_first: Sequence[datetime]) -> tuple[float, ...]:
-    """How many hours before ``now`` each moment lies, to the minute, without repetition."""
-    return tuple(dict.fromkeys(round((now - at).total_seconds() / 3600.0, 2) for at in newest_first))

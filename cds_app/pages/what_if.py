@@ -27,6 +27,9 @@ _FIELDS: Final[Mapping[str, str]] = {
     "sex": "sex",
     "genotypes": "genotype",
     "baseline_inr": "INR before the first dose",
+    "glucose_mg_dl": "glucose",
+    "daily_insulin_u": "insulin of a usual day",
+    "type_1": "diagnosis",
 }
 
 
@@ -161,10 +164,10 @@ def _figures(plan: PlanOutcome, unit: str) -> tuple[tuple[str, str], ...]:
 
 
 def _spread(one: Spread) -> str:
-    return f"{_three(one.median)} ({_three(one.low90)} to {_three(one.high90)})"
+    return f"{three(one.median)} ({three(one.low90)} to {three(one.high90)})"
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
     """Three digits, never as a power of ten."""
     return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 

@@ -26,6 +26,7 @@ from cds_app.sandbox.resources import instant
 from cds_app.sandbox.screen import Shown
 from cds_app.sandbox.search import interval
 from cds_app.sandbox.staff import PRACTITIONERS
+from cds_app.sandbox.stories import Expected
 from cds_app.sandbox.trends import HEIGHT, WIDTH
 
 _MAX_STEP_H = 24 * 14
@@ -46,8 +47,11 @@ def blueprint(desk: Desk, patients: Sequence[SyntheticPatient]) -> Blueprint:
     @routes.get("/")
     def index() -> ResponseReturnValue:
         charts = [(chart(desk.store, one.id), one) for one in patients]
+        begin = _begin(patients, desk.store.now)
         return render_template(
-            "sandbox/index.html", charts=charts, now=desk.store.now, staff=PRACTITIONERS, person=desk.seat.person
+            "sandbox/index.html",
+            **{"charts": charts, "now": desk.store.now, "staff": PRACTITIONERS, "person": desk.seat.person},
+            begin=begin,
         )
 
     @routes.post("/sandbox/user")
@@ -159,6 +163,14 @@ def _route_clock(routes: Blueprint, desk: Desk, listed: Set[str]) -> None:
             return Response(json.dumps({"now": instant(desk.store.now)}), mimetype="application/json")
         patient_id = str(said.get("patient", ""))
         return _to_chart(patient_id) if patient_id in listed else redirect(url_for("pages.index"), 303)
+
+
+def _begin(patients: Sequence[SyntheticPatient], now: datetime) -> Mapping[str, str] | None:
+    """Where somebody who sees this for the first time clicks; None once the first case has begun to unfold."""
+    first = next((one for one in patients if one.expected is Expected.CARD), None)
+    if first is None or len(first.opens) < 2 or now >= first.opens[1]:
+        return None
+    return {"id": first.id, "given": first.given, "to": instant(first.opens[1])}
 
 
 def _chart_page(desk: Desk, patient: SyntheticPatient) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class SyntheticPatient:
     ----------
     id : str
         FHIR id of the Patient.
+    given : str
+        First name.
     title, story : str
         A few words, and one plain sentence.
     expected : Expected
@@ -38,6 +40,7 @@ class SyntheticPatient:
     """
 
     id: str
+    given: str
     title: str
     story: str
     expected: Expected
@@ -75,6 +78,7 @@ def _patient(number: int, story: Story, start: datetime, rng: np.random.Generato
     story.write(scribe, story.hours, rng)
     return SyntheticPatient(
         id=name,
+        given=story.given,
         title=story.title,
         story=story.text,
         expected=story.expected,

@@ -10,7 +10,7 @@ from cds_app.domain.facts import Medication
 from cds_app.score.situation import Situation
 from cds_app.services.operating import Field
 from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People
-from cds_app.simulate.glycaemia import GlucosePatient, InsulinAnswer, insulin_what_if
+from cds_app.simulate.glycaemia import GlucosePatient, InsulinAnswer, insulin_what_if, patient_problems
 from cds_app.simulate.refusals import Refusal, Refused
 
 INJECTED: Final = ("bolus", "carbohydrate", "daily")
@@ -69,7 +69,16 @@ def _units(given: Medication) -> float | None:
 
 
 def try_insulin(people: People, situation: Situation, wish: Injected) -> InsulinAnswer | Refused:
-    """The dose beside none, one unit less and one unit more, from the glucose of now on.
+    """The dose beside none, one unit less and one unit more, from the glucose of now on."""
+    patient = like_whom(people, situation, wish)
+    if isinstance(patient, Refused):
+        return patient
+    meals = (Meal(at_min=0, carbohydrate_g=wish.carbohydrate_g),) if wish.carbohydrate_g else ()
+    return insulin_what_if(people, patient, _plans(people, wish), meals, MINUTES)
+
+
+def like_whom(people: People, situation: Situation, wish: Injected) -> GlucosePatient | Refused:
+    """The patient as virtual people are sought who are alike, or all that speaks against it.
 
     Nothing is supposed: without a current glucose, a weight, an age or the insulin of a day there is no answer.
     """
@@ -86,8 +95,8 @@ def try_insulin(people: People, situation: Situation, wish: Injected) -> Insulin
         return Refused(subject="insulin", reasons=tuple(lacking))
     values = {name: value for name, value in known.items() if value is not None}
     patient = GlucosePatient(type_1=bool(situation.conditions("type_1_diabetes")), **values)
-    meals = (Meal(at_min=0, carbohydrate_g=wish.carbohydrate_g),) if wish.carbohydrate_g else ()
-    return insulin_what_if(people, patient, _plans(people, wish), meals, MINUTES)
+    problems = tuple(patient_problems(people, patient))
+    return Refused(subject="insulin", reasons=problems) if problems else patient
 
 
 _LACKS: Final = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cds_app.score.result import Abstained
@@ -14,7 +14,10 @@ from cds_app.simulate.surgery import Comparison, SurgeryModel, compare_plans
 from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Plan, Propofol, Rescue
 
 PLANNED: Final = ("propofol", "loss", "loss_over", "fluid")
+PLAN: Final = "As planned"
 GENTLER: Final = "Two thirds of the propofol, norepinephrine ready"
+READY: Final = "As planned, norepinephrine ready"
+NOTHING: Final = "Nothing given"
 DRAWS: Final = 200
 _INDUCTION_MIN: Final = 1.0
 _LOSS_FROM_MIN: Final = 8.0
@@ -78,7 +81,7 @@ def operation_fields(planned: Planned) -> tuple[Field, ...]:
 
 
 def try_operation(model: SurgeryModel, situation: Situation, planned: Planned, digest: str) -> Comparison | Abstained:
-    """The plan beside a gentler one, on the same virtual copies of the patient.
+    """The plan beside a gentler one, or without propofol beside giving nothing, on the same virtual copies.
 
     Parameters
     ----------
@@ -93,11 +96,18 @@ def try_operation(model: SurgeryModel, situation: Situation, planned: Planned, d
     patient = patient_of(situation)
     if isinstance(patient, Abstained):
         return patient
-    plans = (
-        Plan(name="As planned", actions=_actions(planned, 1.0)),
-        Plan(name=GENTLER, actions=_actions(planned, _GENTLER), rescue=Rescue()),
-    )
-    return compare_plans(model, patient, plans, draws=DRAWS, seed=_seed(model, digest))
+    return compare_plans(model, patient, tuple(_plans(planned)), draws=DRAWS, seed=_seed(model, digest))
+
+
+def _plans(planned: Planned) -> Iterator[Plan]:
+    actions = _actions(planned, 1.0)
+    yield Plan(name=PLAN, actions=actions)
+    if planned.propofol_mg_per_kg:
+        yield Plan(name=GENTLER, actions=_actions(planned, _GENTLER), rescue=Rescue())
+        return
+    if planned.fluid_ml:
+        yield Plan(name=NOTHING, actions=_actions(replace(planned, fluid_ml=0.0), 1.0))
+    yield Plan(name=READY, actions=actions, rescue=Rescue())
 
 
 def _actions(planned: Planned, share: float) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, FileSystemLoader
 
@@ -14,6 +15,7 @@ from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest
 from cds_app.pages.rendering import html_environment, page
 from cds_app.pages.subject import Subject, identity
+from cds_app.services.knowledge import Knowledge
 from cds_app.services.opening import Opened, Opening
 
 IDLE_MIN: Final = 15
@@ -69,6 +71,7 @@ class Frame:
         self.opening = opening
         self.folder = folder
         self._templates: Environment = html_environment(FileSystemLoader(folder))
+        self._versions = _versions(opening.knowledge)
 
     def subject(self, asking: Asking) -> Subject:
         """The twin at the moment that the page shows."""
@@ -83,10 +86,13 @@ class Frame:
         common = {
             "subject": subject,
             "identity": identity(subject),
+            "versions": self._versions,
             "tabs": _TABS,
             "tab": tab or name,
             "root": asking.root,
             "here": f"{asking.root}/{name}{query}",
+            "fields_of_page": parse_qsl(query.removeprefix("?")),
+            "most_back_h": f"{MOST_BACK_H:g}",
             "keep_back": keep,
             "and_back": keep.replace("?", "&"),
             "digest": asking.opened.record.basis,
@@ -99,6 +105,13 @@ class Frame:
     def problem(self, title: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
         """A page that says what went wrong, and holds nothing of any patient."""
         return page(self._templates, "problem", {"title": title, "text": text, "back": back, "resume": resume})
+
+
+def _versions(knowledge: Knowledge) -> str:
+    """Of the twin and of the learned risks, as the strip on every page has them; each one stands on the page About."""
+    found = sorted({one.version for one in knowledge.learned.artefacts.values()})
+    risks = f" · risks {', '.join(found)}" if found else ""
+    return f"twin {knowledge.twin.version}{risks}"
 
 
 def back_hours(text: str) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
 from cds_app.cards.drafts import due
+from cds_app.cards.material import Advice
 from cds_app.cards.text import clock_time, hundred, number, plain
 from cds_app.cards.unseen import unseen
 from cds_app.domain.decisions import Decision
@@ -14,16 +15,19 @@ from cds_app.domain.scopes import allows
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, NotFound
 from cds_app.explain.estimates import risk_before
+from cds_app.pages.effects import EffectLine
 from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
 from cds_app.pages.risks import RiskLine, risk_lines
 from cds_app.pages.scale import Axis
 from cds_app.pages.subject import Subject
 from cds_app.pages.systems import line_of, read_systems, systems
+from cds_app.pages.thresholds import thresholds
 from cds_app.pages.trend import WINDOWS_H, Asked, trend
 from cds_app.pages.why import MOST_BARS, need_lines, open_line, reason_lines, telling_lines, waterfall
 from cds_app.score.risk import Risk
 from cds_app.services.deciding import Done
+from cds_app.services.effects import Effects
 from cds_app.services.helping import bedside_of
 from cds_app.services.inbox import inbox_of
 from cds_app.services.opening import Opened
@@ -43,10 +47,13 @@ class Sidebar:
     Parameters
     ----------
     frame : Frame
+    effects : Effects
+        What options would do.
     """
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, effects: Effects) -> None:
         self._frame = frame
+        self._effects = effects
         self._opening = frame.opening
         self._knowledge = frame.opening.knowledge
         self._systems = read_systems(loads((frame.folder / "systems.json").read_bytes(), max_bytes=1 << 20))
@@ -96,11 +103,13 @@ class Sidebar:
             raise BadRequest("the twin does not follow this", field="q")
         if window_h not in WINDOWS_H:
             raise BadRequest("choose one of the windows", field="h")
-        zone = subject.setting.zone
-        view = trend(
-            subject.twin, subject.state, subject.material.situation,
-            Asked(quantity=quantity, window_h=float(window_h), zone=zone),
-        )  # fmt: skip
+        asked = Asked(
+            quantity=quantity,
+            window_h=float(window_h),
+            zone=subject.setting.zone,
+            thresholds=thresholds(self._knowledge.catalogue.topics.values(), quantity),
+        )
+        view = trend(subject.twin, subject.state, subject.material.situation, asked)
         latest = subject.material.situation.latest(quantity)
         values = {
             "view": view,
@@ -144,18 +153,45 @@ class Sidebar:
         query = f"?risk={line.name}" if line is not None else ""
         return self._frame.page("why", asking, subject, values, query=query)
 
-    def options(self, asking: Asking) -> str:
-        """What could be considered, what was held back, and the forms to decide."""
+    def options(self, asking: Asking, effect: str = "") -> str:
+        """What could be considered, what was held back, and the forms to decide.
+
+        Parameters
+        ----------
+        effect : str
+            Id of the option whose effect is to be simulated; "" for none.
+
+        Raises
+        ------
+        NotFound
+            If there is no simulation of it.
+        """
         subject = self._frame.subject(asking)
         summaries, order = self._summaries(subject)
-        scopes = asking.visit.scopes
+        advised, scopes = advices(subject.material, order), asking.visit.scopes
+        if effect:
+            self._simulated(asking, subject, advised, effect)
         values = {
-            "concerns": concern_lines(advices(subject.material, order), summaries),
+            "concerns": concern_lines(advised, summaries),
+            "effects": {} if asking.back_h else self._told(asking, subject, advised),
             "reasons": self._opening.service.override_reasons,
             "can_decide": not asking.back_h and not subject.unreached,
             "can_write": all(allows(scopes, "create", kind) for kind in _DRAFTS),
         }
         return self._frame.page("options", asking, subject, values)
+
+    def effect(self, asking: Asking, option: str) -> Mapping[str, str]:
+        """What an option would do, for a script that puts it into the page.
+
+        Raises
+        ------
+        NotFound
+            If there is no simulation of it.
+        """
+        subject = self._frame.subject(asking)
+        _, order = self._summaries(subject)
+        line = self._simulated(asking, subject, advices(subject.material, order), option)
+        return {"head": line.head, "text": line.text, "href": f"{asking.root}/{line.link}", "review": line.review}
 
     def history(self, asking: Asking, token: Callable[[], str]) -> str:
         """Every card and what became of it, and what waits for the user."""
@@ -203,6 +239,18 @@ class Sidebar:
         return self._frame.page("done", asking, self._frame.subject(asking), {"done": done, "what": what})
 
     # --- what they show
+    def _told(self, asking: Asking, subject: Subject, advised: Sequence[Advice]) -> dict[str, EffectLine]:
+        """Of each option with a simulation what is known of it by now."""
+        situation, basis = subject.material.situation, asking.opened.record.basis
+        found = {one.id: self._effects.line(one, situation, basis) for advice in advised for one in advice.offered}
+        return {name: line for name, line in found.items() if line is not None}
+
+    def _simulated(self, asking: Asking, subject: Subject, advised: Sequence[Advice], option: str) -> EffectLine:
+        found = next((one for advice in advised for one in advice.offered if one.id == option), None)
+        if found is None or asking.back_h:
+            raise NotFound("this is no option for the patient now", field="option")
+        return self._effects.simulate(found, subject.material.situation, asking.opened.record.basis)
+
     def _earlier(self, subject: Subject) -> dict[str, tuple[Risk, str]]:
         found: dict[str, tuple[Risk, str]] = {}
         for name, estimate in subject.material.risks.items():

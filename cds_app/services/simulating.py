@@ -72,7 +72,7 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str) -> Tried
         Of the facts: with the same facts, the same chance.
     """
     charted = patient_of(situation, drug)
-    current = _ordered(situation, drug, charted)
+    current = ordered(situation, drug, charted)
     plan = _plan(drug, wish, current, charted)
     if isinstance(charted, Refused):
         return Tried(plan=plan, current=current, answer=charted)
@@ -83,7 +83,7 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str) -> Tried
         plans=(*compared, *_nearest(offers, plan)[: _most_offers(drug)]),
         goal=next(iter(drug.file.goals)),
         draws=DRAWS,
-        seed=_seed(drug, digest),
+        seed=seed_of(drug, digest),
         current=current.name if current is not None else None,
     )
     return Tried(plan=plan, current=current, answer=what_if(drug, charted.patient, question), remarks=charted.remarks)
@@ -125,13 +125,13 @@ def number_of(text: str, field: str) -> float | None:
     return value
 
 
-def _ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
+def ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
     """The newest order that stands, as far as it says what can be computed with."""
     orders = [one for one in situation.facts.medications if _stands(one, drug, situation)]
     for one in sorted(orders, key=lambda order: order.when, reverse=True):
         found = regimen_of(one, drug, name="")
         if isinstance(found, Regimen):
-            return _named(found, drug.file.usual_infusion_h, charted)
+            return named(found, drug.file.usual_infusion_h, charted)
     return None
 
 
@@ -150,10 +150,10 @@ def _plan(drug: Drug, wish: Wish, current: Regimen | None, charted: Charted | Re
         over_h=over_h if usual.route == "iv" else 0.0,
         route=usual.route,
     )
-    return _named(plan, drug.file.usual_infusion_h, charted)
+    return named(plan, drug.file.usual_infusion_h, charted)
 
 
-def _named(plan: Regimen, usual_h: float, charted: Charted | Refused) -> Regimen:
+def named(plan: Regimen, usual_h: float, charted: Charted | Refused) -> Regimen:
     """A plan by what it says, as the content names its own, begun when its next dose is due."""
     start_h = next_due_h(charted.patient, plan.interval_h) if isinstance(charted, Charted) else 0.0
     length = f" over {plan.over_h:g} h" if plan.over_h != usual_h else ""
@@ -173,5 +173,6 @@ def _nearest(offers: list[Regimen], plan: Regimen) -> list[Regimen]:
     return sorted(offers, key=lambda one: (abs(one.amount_mg / one.interval_h - daily), one.amount_mg))
 
 
-def _seed(drug: Drug, digest: str) -> int:
+def seed_of(drug: Drug, digest: str) -> int:
+    """Of all chance: with the same facts and the same content the same."""
     return int.from_bytes(hashlib.sha256(f"{drug.sha256} {digest}".encode()).digest()[:6], "big")

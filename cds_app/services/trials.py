@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from threading import BoundedSemaphore, Lock
-from typing import Any, Final
+from typing import Any
 
 from cds_app.cards.grounds import score_text
-from cds_app.errors import BadRequest, DependencyDown
+from cds_app.errors import BadRequest
 from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
@@ -18,18 +16,15 @@ from cds_app.score.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.injecting import NONE, PLANNED, Injected, daily_insulin, injected_fields, try_insulin
-from cds_app.services.operating import GENTLER, Field, Planned, operation_fields, try_operation
+from cds_app.services.operating import Field, Planned, operation_fields, try_operation
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.simulating import Tried, Wish, can_be_tried, drugs_of, try_dose
+from cds_app.services.simulators import Simulators
 from cds_app.services.stable_dose import WARFARIN, stable_dose
 from cds_app.simulate.drugs import Drug
-from cds_app.simulate.glucose import People
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.surgery import Comparison, SurgeryModel
-
-INSIDE: Final = 2
-"""So many of a worker's threads may simulate, or wait to."""
+from cds_app.simulate.surgery import Comparison
 
 
 class Trials:
@@ -38,30 +33,14 @@ class Trials:
     Parameters
     ----------
     frame : Frame
-    pharmacy : mapping of str to Drug
-        What doses can be simulated of.
-    surgery : SurgeryModel
-    people : People
-        Virtual people with diabetes.
+    simulators : Simulators
     stable : callable
         The model of the stable dose of warfarin, read when it is first asked for.
     """
 
-    def __init__(
-        self,
-        frame: Frame,
-        *,
-        pharmacy: Mapping[str, Drug],
-        surgery: SurgeryModel,
-        people: People,
-        stable: Callable[[], DoseModel],
-    ) -> None:
+    def __init__(self, frame: Frame, simulators: Simulators, stable: Callable[[], DoseModel]) -> None:
         self._frame = frame
-        self._inside = BoundedSemaphore(INSIDE)
-        self._turn = Lock()  # of their own: a simulation of a second must not hold up a hook
-        self._pharmacy = pharmacy
-        self._surgery = surgery
-        self._people = people
+        self._simulators = simulators
         self._stable = stable
 
     def what_if(self, asking: Asking, wish: Wish) -> str:
@@ -73,14 +52,15 @@ class Trials:
             If the drug cannot be simulated.
         """
         subject = self._frame.subject(asking)
-        names, had = can_be_tried(self._pharmacy), drugs_of(subject.material.situation, self._pharmacy)
+        pharmacy = self._simulators.pharmacy
+        names, had = can_be_tried(pharmacy), drugs_of(subject.material.situation, pharmacy)
         name = wish.drug or (had[0] if had else names[0])
         tried = self._tried(subject, asking, replace(wish, drug=name))
         current = tried.current.name if tried.current is not None else None
         values: dict[str, Any] = {
             "drug": name,
             "choices": choices(names, had),
-            "fields": _dose_fields(self._pharmacy[name], tried.plan),
+            "fields": _dose_fields(pharmacy[name], tried.plan),
             "current": current,
             "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
             "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
@@ -108,15 +88,15 @@ class Trials:
         """
         subject = self._frame.subject(asking)
         situation = subject.material.situation
-        with self._alone():
-            found = try_operation(self._surgery, situation, planned, asking.opened.record.basis)
+        with self._simulators.alone():
+            found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis)
         view = operation_view(found) if isinstance(found, Comparison) else None
         index = rcri(situation)
         values = {
             "fields": operation_fields(planned),
             "view": view,
             "refused": () if view is not None else (_why_not(found),),
-            "other": GENTLER,
+            "other": view.other if view is not None else "",
             "rcri": score_text(index, "RCRI") if isinstance(index, Score) else "",
         }
         return self._frame.page("operation", asking, subject, values, tab="what-if")
@@ -125,38 +105,21 @@ class Trials:
         """What insulin would do to glucose."""
         subject = self._frame.subject(asking)
         situation = subject.material.situation
-        with self._alone():
-            found = try_insulin(self._people, situation, wish)
+        with self._simulators.alone():
+            found = try_insulin(self._simulators.people, situation, wish)
         values = {
-            "fields": injected_fields(self._people, wish, daily_insulin(situation, wish)),
+            "fields": injected_fields(self._simulators.people, wish, daily_insulin(situation, wish)),
             "view": None if isinstance(found, Refused) else insulin_view(found, asked=PLANNED, none=NONE),
             "refused": refusal_lines(found) if isinstance(found, Refused) else (),
             "other": NONE,
         }
         return self._frame.page("insulin", asking, subject, values, tab="what-if")
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One simulation at a time, as each fills memory; few may wait, so that threads are left for everything else.
-
-        Raises
-        ------
-        DependencyDown
-            If enough wait already.
-        """
-        if not self._inside.acquire(blocking=False):
-            raise DependencyDown("other simulations are running: try again in a moment")
-        try:
-            with self._turn:
-                yield
-        finally:
-            self._inside.release()
-
     def _tried(self, subject: Subject, asking: Asking, wish: Wish) -> Tried:
-        drug = self._pharmacy.get(wish.drug)
+        drug = self._simulators.pharmacy.get(wish.drug)
         if drug is None or not can_be_tried({wish.drug: drug}):
             raise BadRequest("this drug cannot be simulated", field="drug")
-        with self._alone():
+        with self._simulators.alone():
             return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis)
 
 

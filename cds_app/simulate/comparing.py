@@ -90,8 +90,11 @@ class _Linear:
 
     def _added(self, plan: Plan) -> Trajectories:
         """What is left of the history, and the plan's largest dose times what one mg of it adds."""
+        before = self._of(self._patient.history)
+        if not plan.doses:
+            return before
         amount_mg = max(one.amount_mg for one in plan.doses)
-        before, unit = self._of(self._patient.history), self._of(_per_mg(plan.doses, amount_mg))
+        unit = self._of(_per_mg(plan.doses, amount_mg))
         area = None
         if before.area is not None and unit.area is not None:
             area = before.area + amount_mg * unit.area

@@ -117,7 +117,7 @@ def insulin_what_if(
     InsulinAnswer or Refused
         Nothing in it is chance: the same question has the same answer.
     """
-    problems = [*_patient_problems(people, patient), *_plan_problems(people, plans, meals, minutes)]
+    problems = [*patient_problems(people, patient), *_plan_problems(people, plans, meals, minutes)]
     if problems:
         return Refused(subject=SUBJECT, reasons=tuple(problems))
     like = likeness(people, patient)
@@ -160,7 +160,8 @@ def started(people: People, glucose_mg_dl: float) -> People:
     return replace(people, start=start)
 
 
-def _patient_problems(people: People, patient: GlucosePatient) -> Iterator[Refusal]:
+def patient_problems(people: People, patient: GlucosePatient) -> Iterator[Refusal]:
+    """Why somebody is none whom the virtual people can stand for."""
     limits = people.file.rules.validity
     if not patient.type_1:
         yield Refusal(field="patient.type_1", limit="only type 1 diabetes is simulated")

@@ -51,6 +51,7 @@ class Plan:
     ----------
     name : str
     doses : tuple of Dose
+        None of them: no further dose is given.
     interval_h : float or None
         Of a regular plan: what a steady state refers to.
     amount_mg : float or None

@@ -103,8 +103,6 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
         if found:
             return found
         asked = asked.until(horizon_h)
-    if not asked.doses:
-        return (Refusal(field=f"{where}.doses", limit="must be at least one"),)
     found = dose_problems(asked.doses, f"{where}.doses", drug.file.routes)
     if not found and not all(0.0 <= one.at_h < horizon_h for one in asked.doses):
         found = (Refusal(field=f"{where}.doses", limit="must start from now on and before the horizon"),)
@@ -156,12 +154,12 @@ def offered(drug: Drug, *, start_h: float = 0.0, over_h: float | None = None) ->
 
 
 def most_in_a_day(doses: Sequence[Dose]) -> float:
-    """The most that is given within any 24 hours, mg."""
+    """The most that is given within any 24 hours, mg; 0 where nothing is."""
     rows = sorted(doses, key=lambda one: one.at_h)
     sums = [0.0, *accumulate(one.amount_mg for one in rows)]
     times = np.array([one.at_h for one in rows])
     ends = np.searchsorted(times, times + DAY_H - 1e-6)
-    return float(max(sums[int(end)] - sums[n] for n, end in enumerate(ends)))
+    return float(max((sums[int(end)] - sums[n] for n, end in enumerate(ends)), default=0.0))
 
 
 def times_of(drug: Drug, plans: Sequence[Plan], horizon_h: float, step_h: float | None = None) -> Floats:

@@ -125,7 +125,14 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/options")
     def options(visit_id: str) -> ResponseReturnValue:
-        return pages.options(_here(desk, visit_id).asking(back=True))
+        return pages.options(_here(desk, visit_id).asking(back=True), request.args.get("effect", ""))
+
+    @routes.get("/effect")
+    def effect(visit_id: str) -> ResponseReturnValue:
+        asking = _here(desk, visit_id, used=False).asking()
+        return Response(
+            canonical_json(pages.effect(asking, request.args.get("option", ""))), mimetype="application/json"
+        )
 
     @routes.get("/history")
     def history(visit_id: str) -> ResponseReturnValue:

@@ -64,6 +64,48 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   });
 }
 
+// What options would do is simulated one after the other, once they are in sight; the link stays where that fails.
+const unasked = [];
+let asking = false;
+
+async function askEffects() {
+  if (asking) return;
+  asking = true;
+  for (let line = unasked.shift(); line; line = unasked.shift()) {
+    const link = line.querySelector("a");
+    const before = link.textContent;
+    link.textContent = "Simulating the expected effect …";
+    try {
+      const answer = await fetch(line.dataset.effect, { cache: "no-store" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const { head, text, href, review } = await answer.json();
+      const strong = document.createElement("strong");
+      strong.textContent = `${head}:`;
+      link.href = href;
+      link.textContent = "What if?";
+      line.replaceChildren(strong, ` ${text} `, link);
+      if (review) {
+        const pending = document.createElement("span");
+        pending.className = "review";
+        pending.textContent = review;
+        line.append(" ", pending);
+      }
+    } catch {
+      link.textContent = before;
+    }
+  }
+  asking = false;
+}
+
+const inSight = new IntersectionObserver((seen) => {
+  for (const { target } of seen.filter((one) => one.isIntersecting)) {
+    inSight.unobserve(target);
+    unasked.push(target);
+  }
+  askEffects();
+});
+document.querySelectorAll("[data-effect]").forEach((line) => inSight.observe(line));
+
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();

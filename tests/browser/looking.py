@@ -46,7 +46,8 @@ def assert_usable(watched: Watched, name: str) -> None:
         assert watched.page.evaluate(CLIPPED) == [], f"{name} at {width}"
     for width in (320, 1280):
         watched.page.set_viewport_size({"width": width, "height": 800})
-        assert violations(watched) == [], f"{name} at {width}"
+        found = violations(watched)
+        assert found == [], f"{name} at {width}: {found}"
         keep_picture(watched, f"{name}-{width}")
     assert watched.page.evaluate(SMALL_TARGETS) == 0
 

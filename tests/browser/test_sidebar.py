@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,7 @@ def test_a_trend_is_chosen_and_a_draft_accepted_from_the_keyboard(sidebar: tuple
     button.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#done")).to_have_text("Accepted")
+    expect(page.locator(".done")).to_contain_text("A task to look at it")
     after = len(ward.desk.store.all("ServiceRequest")) + len(ward.desk.store.all("MedicationRequest"))
     assert after == before + 1
     assert ward.desk.store.all("Task")
@@ -109,11 +111,35 @@ def test_everything_works_without_scripts(browser: Browser, ward: Ward) -> None:
     assert "q=lactate" in page.url
     assert "Lactate" in page.inner_text("h2")
     page.goto(f"{root}/options")
+    page.get_by_role("link", name="Simulate the expected effect").first.click()
+    assert "Expected effect, simulated:" in page.inner_text(".options > li:target .effect")
     page.locator(".override summary").first.click()
     page.locator(".override input[value=need-more-info]").first.check()
     page.locator(".override button").first.click()
     assert "Overridden" in page.inner_text("h2")
     context.close()
+
+
+def test_what_an_option_would_do_is_told_in_its_place_with_versions_and_time_on_top(
+    sidebar: tuple[Watched, str],
+) -> None:
+    from playwright.sync_api import expect
+
+    watched, root = sidebar
+    page = watched.page
+    page.set_default_timeout(30_000)
+    page.goto(f"{root}/options")
+    strip = page.inner_text(".identity")
+    assert re.search(r"data to \d\d:\d\d", strip)
+    assert re.search(r"twin \d+\.\d+\.\d+ · risks \d+\.\d+\.\d+", strip)
+    line = page.locator("#option-sepsis_norepinephrine .effect")
+    line.scroll_into_view_if_needed()
+    expect(line).to_contain_text("Expected effect, simulated: Norepinephrine led to a mean pressure", timeout=30_000)
+    expect(line).to_contain_text("in 90 of 100 virtual copies")
+    assert_usable(watched, "sidebar-options-told")
+    line.get_by_role("link", name="What if?").click()
+    expect(page.locator("h1")).to_have_text("What if: an operation on the twin")
+    watched.assert_clean()
 
 
 def test_first_paint_is_quick_and_pages_are_small(sidebar: tuple[Watched, str]) -> None:

@@ -14,12 +14,14 @@ from cds_app.pages.options import advices, concern_lines
 from cds_app.pages.risks import risk_lines
 from cds_app.pages.subject import Subject, identity
 from cds_app.pages.systems import systems
+from cds_app.pages.thresholds import thresholds
 from cds_app.pages.trend import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Asked, trend
 from cds_app.pages.why import MOST_BARS, reason_lines, waterfall
 from cds_app.score.risk import Risk
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, observation, patient, septic
+from tests.unit.mitigate.content import catalogue, topic
 from tests.unit.services.test_deciding import resources
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -47,6 +49,26 @@ def test_a_trend_shows_every_measurement_in_its_window_inside_the_drawing(subjec
     assert [one.x for one in view.marks] == sorted(one.x for one in view.marks)
     assert view.rows[0].value == f"{SEPTIC['heart_rate']:.0f}"
     assert "above the usual range" in view.finding
+
+
+def test_limits_of_topics_are_drawn_where_they_lie_in_the_drawing(bed: Bed, subject: Subject) -> None:
+    limits = thresholds(bed.opening.knowledge.catalogue.topics.values(), "map")
+    assert ("below", 65.0) in {(one.way, one.value) for one in limits}
+    assert all("Around an operation" not in one.topics for one in limits)  # a topic that is switched off
+    wanted = replace(asked("map"), thresholds=limits)
+    view = trend(subject.twin, subject.state, subject.material.situation, wanted)
+    assert view is not None
+    assert all(TOP <= one.y <= HEIGHT for one in view.limits)
+    assert any(one.text.startswith("below 65: ") and "Low blood pressure" in one.text for one in view.limits)
+    assert trend(subject.twin, subject.state, subject.material.situation, asked("map")) != view
+
+
+def test_a_limit_that_speaks_against_a_topic_is_none_of_it() -> None:
+    low, awake = {"op": "<", "unit": "mg/dL", "quantity": "glucose"}, {"quantity": "gcs_total", "op": ">=", "value": 15}
+    rule = {"all": [{**low, "value": 70}, {"not": {**awake, "unit": "{score}"}}]}
+    made = catalogue(topic(tiers=[{"tier": 1, "word": "low", "when": rule}])).topics.values()
+    assert [(one.way, one.value) for one in thresholds(made, "glucose")] == [("below", 70.0)]
+    assert thresholds(made, "gcs_total") == ()
 
 
 def test_bands_hold_the_median_and_the_half_lies_in_the_ninety(subject: Subject) -> None:

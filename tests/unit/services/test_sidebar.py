@@ -48,6 +48,18 @@ def test_every_page_is_small_and_says_whose_it_is(bed: Bed) -> None:
         assert not re.search(r'(?:src|href|action)="https?:', html)
 
 
+def test_each_bar_of_the_waterfall_leads_to_its_measurement_and_each_page_to_any_earlier_time(bed: Bed) -> None:
+    html = bed.sidebar.why(bed.asking(), "sepsis")
+    bars = re.findall(r'<a href="#(reason-\d+)"', html)
+    assert bars
+    assert bars == re.findall(r'<li id="(reason-\d+)"', html)
+    back = bed.sidebar.trend(bed.asking(back_h=2.5), "heart_rate", 12)
+    assert '<input type="hidden" name="q" value="heart_rate">' in back
+    assert '<input type="hidden" name="h" value="12">' in back
+    assert 'name="back" min="0" max="720"' in back
+    assert "back=1.5" in back  # an hour later again
+
+
 def test_nothing_of_a_patient_stands_in_title_or_address(bed: Bed) -> None:
     for html in pages(bed).values():
         title = re.search(r"<title>(.*)</title>", html)

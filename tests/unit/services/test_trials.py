@@ -14,7 +14,7 @@ from cds_app.deps import Deps
 from cds_app.errors import BadRequest, DependencyDown
 from cds_app.services.operating import PLANNED, Planned, operation_fields
 from cds_app.services.simulating import Wish, number_of
-from cds_app.services.trials import INSIDE
+from cds_app.services.simulators import INSIDE
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, course, observation, patient, stay
@@ -147,7 +147,7 @@ def test_an_operation_is_not_tried_without_pressure_and_weight(deps: Deps) -> No
     bed = bed_of(deps, [patient(), observation("heart_rate", 80.0, FROZEN)], FROZEN)
     html = bed.trials.operation(bed.asking(), Planned())
     assert "Not simulated" in html
-    assert "body weight missing" in html
+    assert "weight missing" in html
 
 
 def test_an_operation_beyond_its_limits_is_refused_by_field(bed: Bed) -> None:
@@ -170,15 +170,15 @@ def test_forms_are_read_as_numbers_or_refused() -> None:
 def test_few_wait_for_a_simulation_and_others_are_told_to_come_again(bed: Bed) -> None:
     """Hooks need threads too."""
     asking = bed.asking()
-    with bed.trials._alone(), ThreadPoolExecutor(1) as pool:
+    with bed.trials._simulators.alone(), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(bed.trials.what_if_changes, asking, Wish(drug="meropenem"))
-        while bed.trials._inside._value:  # until it waits in line
+        while bed.trials._simulators.inside._value:  # until it waits in line
             time.sleep(0.01)
         with pytest.raises(DependencyDown):
             bed.trials.what_if(asking, Wish(drug="meropenem"))
-        bed.trials._turn.release()
+        bed.trials._simulators.turn.release()
         assert waiting.result(timeout=60)["texts"]
-        bed.trials._turn.acquire()
+        bed.trials._simulators.turn.acquire()
 
 
 def test_a_hundred_at_once_are_answered_or_told_to_come_again(bed: Bed) -> None:
@@ -197,4 +197,4 @@ def test_a_hundred_at_once_are_answered_or_told_to_come_again(bed: Bed) -> None:
     assert answers
     assert len(set(answers)) == 1
     assert all(one > 0 for one in found if isinstance(one, int))
-    assert bed.trials._inside._value == INSIDE
+    assert bed.trials._simulators.inside._value == INSIDE

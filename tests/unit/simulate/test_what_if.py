@@ -72,6 +72,15 @@ def test_the_answer_says_all_that_it_rests_on() -> None:
     assert (found.times_h[0], found.times_h[-1]) == (0.0, 72.0)
 
 
+def test_without_a_further_dose_the_level_only_falls_and_no_target_or_harm_is_claimed() -> None:
+    none = answered(question=replace(QUESTION, plans=(Plan(name="none", doses=()), PLANS[2]), current=None)).plans[0]
+    assert np.all(np.diff(np.array(none.bands[2])) <= 0.0)
+    assert none.target is None
+    assert none.harms == ()
+    assert none.unchecked
+    assert not none.within_limits
+
+
 def test_bands_are_in_order_and_hold_the_median() -> None:
     for plan in answered().plans:
         rows = np.array(plan.bands)
@@ -185,7 +194,6 @@ def test_a_quick_inr_makes_a_lower_warfarin_dose_the_better_one() -> None:
         ({"plans": (every_12_h(1000.0, start_h=-5.0),), "current": None}, "plans.0.start_h"),
         ({"plans": (every_12_h(1000.0, start_h=99.0),), "current": None}, "plans.0.start_h"),
         ({"plans": (every_12_h(1000.0, loading_mg=-1.0),), "current": None}, "plans.0.loading_mg"),
-        ({"plans": (Plan(name="none", doses=()),), "current": None}, "plans.0.doses"),
         ({"plans": (Plan(name="past", doses=(HISTORY[0],)),), "current": None}, "plans.0.doses"),
         ({"plans": ()}, "plans"),
         ({"plans": PLANS * 20}, "plans"),

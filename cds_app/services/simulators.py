@@ -1,0 +1,56 @@
+"""What can be simulated on a page, and the one line in which simulations wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore, Lock
+from typing import Final
+
+from cds_app.errors import DependencyDown
+from cds_app.simulate.drugs import Drug
+from cds_app.simulate.glucose import People
+from cds_app.simulate.surgery import SurgeryModel
+
+INSIDE: Final = 2
+"""So many of a worker's threads may simulate, or wait to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Simulators:
+    """Models, and who may use them.
+
+    Parameters
+    ----------
+    pharmacy : mapping of str to Drug
+        What doses can be simulated of.
+    surgery : SurgeryModel
+    people : People
+        Virtual people with diabetes.
+    inside, turn
+        Of their own: a simulation of a second must not hold up a hook.
+    """
+
+    pharmacy: Mapping[str, Drug]
+    surgery: SurgeryModel
+    people: People
+    inside: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(INSIDE))
+    turn: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One simulation at a time, as each fills memory; few may wait, so that threads are left for everything else.
+
+        Raises
+        ------
+        DependencyDown
+            If enough wait already.
+        """
+        if not self.inside.acquire(blocking=False):
+            raise DependencyDown("other simulations are running: try again in a moment")
+        try:
+            with self.turn:
+                yield
+        finally:
+            self.inside.release()
