@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cds_app.cards.material import Material
 from cds_app.explain.estimates import RiskEstimate
-from cds_app.score.eligibility import OF_THE_STATE, Reason
+from cds_app.score.eligibility import OF_THE_STATE, Ineligible
 from cds_app.score.result import Abstained, Lack
 
 
@@ -29,7 +29,7 @@ def _news(lacks: Sequence[Lack], material: Material) -> bool:
     """An outpatient's is none, nor that a stay has only begun."""
     situation, names = material.situation, [one.name for one in lacks]
     outpatient = bool(situation.facts.stays) and not situation.inpatient
-    begun = Reason.TOO_EARLY.value in names and Reason.NOT_INPATIENT.value not in names
+    begun = Ineligible.TOO_EARLY.value in names and Ineligible.NOT_INPATIENT.value not in names
     return not begun and not outpatient and not situation.deceased
 
 

@@ -14,6 +14,7 @@ _ALERTS: tuple[tuple[str, str, bool], ...] = (  # key, what it is, whether it is
     ("ppv_hours", "Positive predictive value, hours", True),
     ("sensitivity_patients", "Sensitivity, patients", True),
     ("sensitivity_before_onset", "Patients alerted before onset", True),
+    ("onsets_warned", "Onsets with an alert within the horizon before", True),
     ("ppv_patients", "Positive predictive value, patients", True),
     ("patients_alerted", "Patients ever alerted", True),
     ("hours_alerted", "Hours alerted", True),
@@ -22,6 +23,8 @@ _ALERTS: tuple[tuple[str, str, bool], ...] = (  # key, what it is, whether it is
 )
 _KINDS = (("by_sex", "Sex"), ("by_age", "Age"), ("by_site", "Hospital"), ("by_unit", "Unit"))
 _TOO_FEW = "too few"
+_LEVEL = "95 % interval"
+_BY_CHANCE = "Calibration error that a right risk stays below in 19 of 20 samples of as many patients"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     found = (
         _splits(report["data"], report["calibration"].get("folds", 0)),
         _main(test["overall"]),
+        _by_others(report.get("fit_by_others"), report["calibration"].get("folds", 0)),
         _interval(report.get("interval"), report["calibration"]),
         _alerts(test["overall"]),
         _tiers(manifest["tiers"]),
@@ -91,14 +95,50 @@ def _main(overall: Figures) -> Table:
             ("slope", "Calibration slope"),
             ("intercept", "Calibration intercept"),
             ("ece", "Expected calibration error"),
+            ("ece_by_chance", _BY_CHANCE),
         )
+        if key in fit
     ]
     return Table(
         title="Discrimination and calibration on test patients",
         note="Intervals: 95 of 100 bootstrap resamples of patients.",
-        heads=("figure", "value", "95 % interval"),
+        heads=("figure", "value", _LEVEL),
         rows=tuple((title, _number(value), _between(interval)) for title, value, interval in (*ranks, *fits)),
     )
+
+
+def _by_others(found: Figures | None, folds: int) -> Table | None:
+    if found is None:
+        return None
+    parts = [("everybody", "", found["overall"])]
+    parts += [(kind, name, one) for key, kind in _KINDS for name, one in found.get(key, {}).items()]
+    return Table(
+        title="Calibration of fit patients, each by trees and a calibration of others",
+        note=f"In {folds} folds. They are many times more than test patients, so that chance says less. The last "
+        f"column: {_BY_CHANCE[0].lower()}{_BY_CHANCE[1:]}.",
+        heads=(
+            "",
+            "group",
+            "patients",
+            "AUROC",
+            "slope",
+            _LEVEL,
+            "intercept",
+            _LEVEL,
+            "ECE",
+            "by chance",
+        ),
+        rows=tuple((kind, name, *_fit(one)) for kind, name, one in parts),
+    )
+
+
+def _fit(found: Figures) -> tuple[str, ...]:
+    if "auroc" not in found:
+        return (str(found["patients"]), _TOO_FEW, "", "", "", "", "", "")
+    fit, between = found["calibration"], found["intervals"]["calibration"]
+    line = (text for key in ("slope", "intercept") for text in (_number(fit[key]), _between(between[key])))
+    errors = (f"{fit[key]:.4f}" for key in ("ece", "ece_by_chance"))
+    return (str(found["patients"]), _number(found["auroc"]), *line, *errors)
 
 
 def _interval(found: Figures | None, calibration: Figures) -> Table | None:
@@ -132,7 +172,7 @@ def _alerts(overall: Figures) -> Table | None:
     return Table(
         title="At the live threshold",
         note="An alert begins where the estimate reaches the threshold and did not in the hour before.",
-        heads=("figure", "value", "95 % interval"),
+        heads=("figure", "value", _LEVEL),
         rows=tuple(
             (title, _amount(alerts[key], share), _amounts(between.get(key), share))
             for key, title, share in _ALERTS
@@ -165,6 +205,8 @@ def _policy(policy: Figures | None) -> Table | None:
         ("Positive predictive value, patients", _share(policy["ppv"])),
         ("Sensitivity, patients", _share(policy["sensitivity"])),
     ]
+    if "onsets_warned" in policy:
+        rows.append(("Onsets with an alert within the horizon before", _share(policy["onsets_warned"])))
     return Table(
         title="Alert policy in force",
         note="What finds most within the budget, simulated over whole stays: chosen on calibration patients, measured "
@@ -211,7 +253,7 @@ def _groups(test: Figures) -> Table:
     rows = [(kind, name, *_group(found)) for key, kind in _KINDS for name, found in test.get(key, {}).items()]
     return Table(
         title="By group",
-        heads=("", "group", "patients", "with the outcome", "AUROC", "95 % interval", "AUPRC", "slope", "ECE"),
+        heads=("", "group", "patients", "with the outcome", "AUROC", _LEVEL, "AUPRC", "slope", "ECE"),
         rows=tuple(rows),
     )
 

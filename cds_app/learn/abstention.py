@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.score.eligibility import Limits, Reason
+from cds_app.score.eligibility import Ineligible, Limits
 from cds_app.score.features import NAMES, QUANTITIES
 from cds_app.score.population import Reference
 
@@ -37,10 +37,10 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
     reason = np.full(len(rows), None, dtype=object)
     if population is not None:
-        reason[population.outsiders(rows)] = Reason.OUTSIDE.value
+        reason[population.outsiders(rows)] = Ineligible.OUTSIDE.value
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
-    reason[years < limits.min_age_years] = Reason.TOO_YOUNG.value
-    reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Reason.AGE_UNKNOWN.value
+    reason[years < limits.min_age_years] = Ineligible.TOO_YOUNG.value
+    reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Ineligible.AGE_UNKNOWN.value
     return reason
 
 

@@ -14,6 +14,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _DAY_H = 24.0
+_SPAN_H = 1e6  # between the clocks of two patients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,16 @@ class Course:
         The first positive hour is ``horizon_h`` before it, or less where the stay began or the question was first put
         later; then the onset is after the last of these hours.
         """
-        first, last = _first_run(self)
-        onset = np.full(patients, np.nan)
-        onset[self.patient[first]] = np.minimum(self.hour[first] + self.horizon_h, self.hour[last] + 1.0)
-        return onset
+        patient, onset = self.onsets()
+        first = np.diff(patient, prepend=-1) != 0
+        found = np.full(patients, np.nan)
+        found[patient[first]] = onset[first]
+        return found
+
+    def onsets(self) -> tuple[Ints, Floats]:
+        """Patient and hour of every onset: of each unbroken run of positive hours; see `onset_h`."""
+        first, last = _runs(self)
+        return self.patient[first], np.minimum(self.hour[first] + self.horizon_h, self.hour[last] + 1.0)
 
 
 def begins(patient: Ints, alert: Flags) -> Flags:
@@ -77,7 +84,8 @@ def burden(course: Course, alert: Flags, given: Flags, drawn: Resamples) -> dict
     -------
     dict of str to ndarray, shape (1 + draws,)
         Shares, alerts per 100 patient-days, and the median lead in hours from a patient's first alert to onset among
-        patients alerted before it.
+        patients alerted before it. ``onsets_warned`` is the share of all onsets, those after a patient's first too,
+        before which an alert was given within the horizon.
     """
     patients = len(drawn.times)
     sums = _Sums(course, alert, drawn)
@@ -89,13 +97,20 @@ def burden(course: Course, alert: Flags, given: Flags, drawn: Resamples) -> dict
         "patients_alerted": ratio(sums.patients(alert), sums.patients(None)),
         "ppv_patients": ratio(sums.both, sums.patients(alert)),
         "sensitivity_patients": ratio(sums.both, sums.patients(course.label > 0)),
+        "onsets_warned": _warned(course, given, drawn),
         "sensitivity_before_onset": ratio(early.astype(np.float64) @ drawn.times, sums.patients(course.label > 0)),
     }
     return {
         **shares,
-        "alerts_per_100_patient_days": 100.0 * ratio(sums.hours(given), sums.hours(None) / _DAY_H),
+        "alerts_per_100_patient_days": alerts_per_100_days(course, given, drawn),
         "lead_time_h": weighted_median(lead[early], drawn.times[early]),
     }
+
+
+def alerts_per_100_days(course: Course, given: Flags, drawn: Resamples) -> Floats:
+    """How often somebody is interrupted on 100 days that patients spend in the unit, in every resample."""
+    sums = _Sums(course, given, drawn)
+    return 100.0 * ratio(sums.hours(given), sums.hours(None) / _DAY_H)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +148,25 @@ def _lead_h(course: Course, given: Flags, patients: int) -> tuple[Floats, Flags]
     return lead, lead > 0.0  # NaN without an onset
 
 
-def _first_run(course: Course) -> tuple[Ints, Ints]:
-    """First and last row of each patient's first unbroken run of positive hours."""
+def _warned(course: Course, given: Flags, drawn: Resamples) -> Floats:
+    """Part of the onsets before which an alert was given, no longer ago than the horizon."""
+    patient, onset = course.onsets()
+    alerts = np.sort(_on_one_clock(course.patient[given], course.hour[given]))
+    before = np.searchsorted(alerts, _on_one_clock(patient, onset), side="left")
+    too_early = np.searchsorted(alerts, _on_one_clock(patient, onset - course.horizon_h), side="left")
+    return ratio(drawn.sums(patient, (before > too_early).astype(np.float64)), drawn.sums(patient, np.ones(len(onset))))
+
+
+def _on_one_clock(patient: Ints, hour: Floats) -> Floats:
+    """Hours of all patients in one number that ascends through them."""
+    return patient * _SPAN_H + hour
+
+
+def _runs(course: Course) -> tuple[Ints, Ints]:
+    """First and last row of each unbroken run of positive hours of a patient."""
     rows = np.flatnonzero(course.label > 0)
     patient, hour = course.patient[rows], course.hour[rows]
     new = np.diff(patient, prepend=patient[:1] - 1) != 0
     broken = new | (np.diff(hour, prepend=hour[:1]) > 1.0)
     ends = np.concatenate((broken[1:], [True])) if len(rows) else broken
-    start, end = rows[broken], rows[ends]
-    is_first = new[broken]
-    return start[is_first], end[is_first]
+    return rows[broken], rows[ends]

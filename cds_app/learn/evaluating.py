@@ -79,13 +79,20 @@ def evaluate(
     }
     if truth is not None and truth.asked.any():
         cohort = Cohort(frame=frame[truth.asked], truth=truth.of(truth.asked), design=rows[truth.asked])
-        baseline = shipped.artefact.read_json("baseline.json")
-        rival = logistic(baseline, cohort)
-        found |= appraised(head, cohort, risk[truth.asked], model.threshold, baseline)
-        found["baseline"] = headline(head, cohort, rival.score, rival.threshold)
-        found["interval"] = covered(model.calibration, margin[truth.asked], cohort)
+        found |= _judged(head, cohort, shipped, risk[truth.asked], margin[truth.asked])
     report.write_bytes(canonical_json(found))
     return found
+
+
+def _judged(head: Head, cohort: Cohort, shipped: Shipped, risk: Floats, margin: Floats) -> dict[str, Any]:
+    """How good the scores are where the head can be asked, those of the baseline, and whether intervals hold."""
+    baseline = shipped.artefact.read_json("baseline.json")
+    rival = logistic(baseline, cohort)
+    return {
+        **appraised(head, cohort, risk, shipped.model.threshold, baseline),
+        "baseline": headline(head, cohort, rival.score, rival.threshold),
+        "interval": covered(shipped.model.calibration, margin, cohort),
+    }
 
 
 def tune(

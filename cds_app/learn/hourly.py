@@ -25,7 +25,7 @@ from cds_app.learn.appraisal import appraised, headline
 from cds_app.learn.calibrating import Fitted, Groups, calibrate
 from cds_app.learn.challenge2019 import DATA_SET, Part, file_sha256, in_part, load
 from cds_app.learn.cohort import Cohort, Fit, truth_of
-from cds_app.learn.crossing import Evidence, crossed
+from cds_app.learn.crossing import Evidence, cross_graded, crossed
 from cds_app.learn.evaluating import NEEDED, covered, stays_of, tuned_of
 from cds_app.learn.faithfulness import Explainer, explanations, highest
 from cds_app.learn.growing import Baseline, Recipe, grow, without_measuring
@@ -50,6 +50,7 @@ class Trained:
     columns: Ints
     fitted: Fitted
     threshold: float
+    crossed: Evidence | None = None  # of fit patients, each by trees of others
 
     def risk(self, rows: NDArray[np.float32]) -> Floats:
         """Calibrated probability of every row."""
@@ -84,15 +85,22 @@ class _Bench:
             test=Cohort.of(head, twin, parts["test"]),
         )
 
+    @property
+    def rng(self) -> np.random.Generator:
+        """Chance from the recipe's seed, from its beginning."""
+        return np.random.default_rng(self.recipe.seed)
+
     def trained(self) -> Trained:
         """Grow on all features; calibrate on patients that the trees have not seen, choose the threshold on held."""
         columns = np.arange(len(FEATURES), dtype=np.int64)
         booster = grow(self.fit.design, self.fit.task, self.recipe, columns)
         seen = Evidence.of(self.held, margins(booster, self.held.design, columns))
-        if self.head.folds:
-            kept = seen.thinned(self.recipe.kept, np.random.default_rng(self.recipe.seed))
-            seen = crossed(self.fit, self.recipe, columns, self.head.folds).joined(kept)
-        return self._decided(booster, columns, seen, among=seen.among())
+        if not self.head.folds:
+            return self._decided(booster, columns, seen, among=seen.among())
+        kept = seen.thinned(self.recipe.kept, self.rng)
+        fit = crossed(self.fit, self.recipe, columns, self.head.folds)
+        seen = fit.joined(kept)
+        return replace(self._decided(booster, columns, seen, among=seen.among()), crossed=fit)
 
     def ablated(self) -> dict[str, Any]:
         """Figures of the same recipe without features of whether, when and how often something was measured."""
@@ -102,8 +110,7 @@ class _Bench:
         return headline(self.head, self.test, model.risk(self.test.design), model.threshold)
 
     def _decided(self, booster: xgb.Booster, columns: Ints, seen: Evidence, *, among: Groups | None = None) -> Trained:
-        rng = np.random.default_rng(self.recipe.seed)
-        fitted = calibrate(seen.margin, seen.label, seen.patient, rng, among=among)
+        fitted = calibrate(seen.margin, seen.label, seen.patient, self.rng, among=among)
         risk = fitted.calibration.probability(margins(booster, self.held.design, columns))
         threshold = self.head.threshold(self.held.truth, risk)
         return Trained(booster=booster, columns=columns, fitted=fitted, threshold=threshold)
@@ -139,15 +146,12 @@ def _finished(bench: _Bench, model: Trained, data_sha256: str) -> risk_artefact.
     risk = model.risk(test.design)
     known = population.fitted(bench.twin, bench.fit.design, bench.held.design)
     reference = Reference.from_json(known)
-    tiers = risk_artefact.tiers(head, model.threshold, test.truth, risk)
     policy = tuned_of(head, _stays(bench, model, reference), None, tuning.BUDGET)
     report = {
         **_how(bench, model, data_sha256),
         **_found(bench, model, silenced(head.limits, test.design, risk, reference), plain),
         "policy": {name: policy[name] for name in risk_artefact.POLICY},
-        "population": population.reported(
-            reference, population.Tried.of(test), np.random.default_rng(bench.recipe.seed)
-        ),
+        "population": population.reported(reference, population.Tried.of(test), bench.rng),
     }
     return risk_artefact.Finished(
         twin=bench.twin,
@@ -155,7 +159,7 @@ def _finished(bench: _Bench, model: Trained, data_sha256: str) -> risk_artefact.
         columns=model.columns,
         calibration=model.fitted.calibration,
         threshold=model.threshold,
-        tiers=tiers,
+        tiers=risk_artefact.tiers(head, model.threshold, test.truth, risk),
         baseline=plain,
         policy=tuning.quoted(policy),
         population=known,
@@ -187,7 +191,9 @@ def _how(bench: _Bench, model: Trained, data_sha256: str) -> dict[str, Any]:
 def _found(bench: _Bench, model: Trained, said: Floats, plain: Mapping[str, Any]) -> dict[str, Any]:
     """Figures on test patients: of the risk that is given, of its variants, and of its interval and explanations."""
     head, test = bench.head, bench.test
+    others = model.crossed and cross_graded(model.crossed, head.folds, bench.recipe.seed)
     return {
+        **({"fit_by_others": others} if others else {}),
         "interval": covered(model.fitted.calibration, margins(model.booster, test.design, model.columns), test),
         "test": appraised(head, test, said, model.threshold, plain),
         "test_without_count_and_age_features": bench.ablated(),

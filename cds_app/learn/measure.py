@@ -28,6 +28,7 @@ AGE_BANDS: tuple[tuple[str, float, float], ...] = (
 )
 _BINS = 10
 _LINE_BINS = 250
+_DRAWS_OF_CHANCE, _SEED_OF_CHANCE = 400, 2019
 _SHARES = (
     *("hours_alerted", "ppv_hours", "sensitivity_hours"),
     *("patients_alerted", "ppv_patients", "sensitivity_patients"),
@@ -82,33 +83,34 @@ def figures(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dic
     Returns
     -------
     dict
-        ``auroc``, ``auprc``, ``calibration``, counts, and what an alert costs; ``intervals`` holds [low, high] under
-        the same names. Only counts when fewer than ten patients had the outcome.
+        What `graded` finds, and ``alerts``, what an alert costs; ``intervals`` holds [low, high] under the same names.
+        Only counts when fewer than ten patients had the outcome.
     """
+    found = graded(scored, drawn, calibrated=calibrated)
+    if "auroc" not in found:
+        return found
+    alerts = burden(scored.course, scored.alert, scored.given, drawn)
+    between = {**found["intervals"], "alerts": {name: interval(one) for name, one in alerts.items()}}
+    return {**found, "alerts": {name: _or_none(one[0]) for name, one in alerts.items()}, "intervals": between}
+
+
+def graded(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dict[str, Any]:
+    """``auroc``, ``auprc``, ``calibration`` and counts of one group of rows, whatever is alerted of; see `figures`."""
     patient, label = scored.course.patient, scored.course.label
     counts = {
         "rows": len(label),
         "patients": len(np.unique(patient)),
         "patients_with_outcome": len(np.unique(patient[label > 0])),
     }
-    known = np.isfinite(scored.score)
-    here = scored.of(known)
+    here = scored.of(np.isfinite(scored.score))
     if len(np.unique(here.course.patient[here.course.label > 0])) < _FEWEST or here.course.label.all():
         return counts
     ranking = ranked(scored, drawn)
-    alerts = burden(scored.course, scored.alert, scored.given, drawn)
-    found: dict[str, Any] = {
-        **counts,
-        **discrimination(scored),
-        "alerts": {name: _or_none(one[0]) for name, one in alerts.items()},
-    }
-    intervals: dict[str, Any] = {
-        "auroc": interval(ranking.auroc()),
-        "auprc": interval(ranking.auprc()),
-        "alerts": {name: interval(one) for name, one in alerts.items()},
-    }
+    found: dict[str, Any] = {**counts, **discrimination(scored)}
+    intervals: dict[str, Any] = {"auroc": interval(ranking.auroc()), "auprc": interval(ranking.auprc())}
     if calibrated:
-        found["calibration"] = calibration(here.course.label, here.score)
+        chance = error_by_chance(here.course.patient, here.course.label, here.score)
+        found["calibration"] = {**calibration(here.course.label, here.score), "ece_by_chance": chance}
         again = calibration_again(here, drawn)
         intervals["calibration"] = {name: interval(one) for name, one in again.items()}
     return {**found, "intervals": intervals}
@@ -185,6 +187,19 @@ def calibration_again(scored: Scored, drawn: Resamples) -> dict[str, Floats]:
     counted, apart = (_in_bins(scored, drawn, coarse, one) for one in (np.ones(len(risk)), risk - label))
     error = ratio(np.abs(apart).sum(axis=0), counted.sum(axis=0))
     return {"slope": lines[1], "intercept": lines[0], "ece": error}
+
+
+def error_by_chance(patient: Ints, label: Ints, risk: Floats) -> float:
+    """Calibration error that 19 of 20 samples of as many patients stay below when the risk is right.
+
+    All distances between risk and outcome of a patient change their sign together, or none (wild bootstrap by cluster;
+    Cameron, Gelbach and Miller 2008): what is left of the error in the bins is chance. An error below it says nothing
+    against the risk.
+    """
+    dense = np.unique(patient, return_inverse=True)[1].astype(np.int64)
+    sign = np.random.default_rng(_SEED_OF_CHANCE).choice((-1.0, 1.0), (int(dense.max()) + 1, _DRAWS_OF_CHANCE))
+    apart = Resamples(sign).binned(dense, _equal_bins(risk, _BINS), _BINS, risk - label)
+    return float(np.quantile(np.abs(apart).sum(axis=0) / len(label), 0.95))
 
 
 def log_odds(risk: Floats) -> Floats:

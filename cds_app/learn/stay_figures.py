@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cds_app.learn.measure import calibration, groups
+from cds_app.learn.measure import calibration, error_by_chance, groups
 from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
 
 Floats = NDArray[np.float64]
@@ -64,6 +64,6 @@ def figures(stay: Ints, died: Ints, risk: Floats, alert: Flags, drawn: Resamples
         "auroc": float(roc_auc_score(died, risk)),
         "auprc": float(average_precision_score(died, risk)),
         **{name: float(np.nan_to_num(one[0])) for name, one in rule.items()},
-        "calibration": calibration(died, risk),
+        "calibration": {**calibration(died, risk), "ece_by_chance": error_by_chance(stay, died, risk)},
         "intervals": {name: interval(one) for name, one in between.items()},
     }

@@ -15,7 +15,7 @@ from cds_app.cards.definition import Policy, parse_service
 from cds_app.cards.drafts import ACT_TODAY
 from cds_app.content import content_root
 from cds_app.learn.alert_policy import NO_CANDIDATE, Candidates, shown
-from cds_app.learn.burden import Course, burden
+from cds_app.learn.burden import Course, alerts_per_100_days, burden
 from cds_app.learn.resampling import Resamples, interval
 from cds_app.score.risk import AlertPolicy
 
@@ -24,14 +24,16 @@ Flags = NDArray[np.bool_]
 
 BUDGET = 20.0  # alerts per 100 patient-days
 _SERVICE = "twinline-patient-view"
-_ALERTED = np.geomspace(0.003, 0.3, 14)  # shares of hours at or above the thresholds that are tried
+_ALERTED = np.geomspace(0.003, 0.3, 30)  # shares of hours at or above the thresholds that are tried
 _LOCKOUTS_H = (4.0, 8.0, 12.0, 24.0)
-_SHIFT_H = 8.0
+_SHIFT_H = 12.0
 _RISES = (5.0, 10.0, 20.0, 100.0)  # points of 100; the last never
 _SEED = 2019
+_SURELY = "alerts_at_most"
 _FIGURES = {
     "alerts_per_100_patient_days": "alerts_per_100_patient_days",
     "sensitivity": "sensitivity_before_onset",
+    "onsets_warned": "onsets_warned",
     "ppv": "ppv_patients",
     "ppv_alerts": "ppv_hours",
     "lead_time_h": "lead_time_h",
@@ -80,8 +82,10 @@ class Stays:
 class Point:
     """A setting with its figures, None where one is undefined.
 
-    ``sensitivity`` is the share of patients with the outcome who were alerted before its onset, ``ppv`` that of alerted
-    patients who had it, ``ppv_alerts`` that of alerts which it followed within the horizon, ``lead_time_h`` the median.
+    ``sensitivity`` is the share of patients with the outcome who were alerted before its onset, ``onsets_warned`` that
+    of all onsets before which an alert was given within the horizon, ``ppv`` that of alerted patients who had the
+    outcome, ``ppv_alerts`` that of alerts which it followed within the horizon, ``lead_time_h`` the median.
+    ``alerts_at_most`` is the upper end of the 95 % interval of the alerts per 100 patient-days.
     """
 
     setting: Setting
@@ -132,7 +136,7 @@ def tuned(
         "budget": budget,
         "chosen": {
             **_measured(test, best.setting, policy, topic),
-            "within_budget": best.figure("alerts_per_100_patient_days") <= budget,
+            "within_budget": best.figure(_SURELY) <= budget,
             "on_calibration_patients": dict(best.figures),
         },
         **({} if now is None else {"live": _measured(test, now, policy, topic)}),
@@ -142,7 +146,11 @@ def tuned(
 
 
 def grid(stays: Stays) -> list[Setting]:
-    """Every combination that is tried; a warning is not kept quiet for longer than it looks ahead, or a shift."""
+    """Every combination that is tried; a warning is not kept quiet for longer than it looks ahead, or a shift.
+
+    The longer the quiet, the lower the threshold that the budget allows: more patients are found, and fewer of the
+    onsets after a patient's first are warned of.
+    """
     known = stays.risk[np.isfinite(stays.risk)]
     longest = max(_SHIFT_H, stays.course.horizon_h)
     lockouts = [one for one in _LOCKOUTS_H if one <= longest]
@@ -156,18 +164,13 @@ def grid(stays: Stays) -> list[Setting]:
 def sweep(stays: Stays, policy: Policy, topic: str, settings: Iterable[Setting]) -> list[Point]:
     """Figures of every setting."""
     once = Resamples(np.ones((stays.patients, 1)))
-    return [
-        Point(
-            setting=one,
-            figures={name: _number(row) for name, row in _figures(stays, one, policy, topic, once).items()},
-        )
-        for one in settings
-    ]
+    drawn = Resamples.drawn(stays.patients, np.random.default_rng(_SEED))
+    return [_point(stays, one, policy, topic, once, drawn) for one in settings]
 
 
 def chosen(points: Sequence[Point], budget: float) -> Point:
-    """Most patients found before onset within the budget, then the most precise; beyond it, the fewest alerts."""
-    within = [one for one in points if one.figure("alerts_per_100_patient_days") <= budget]
+    """Most patients found before onset, surely within the budget, then the most precise; else the fewest alerts."""
+    within = [one for one in points if one.figure(_SURELY) <= budget]
     if not within:
         return min(points, key=lambda one: one.figure("alerts_per_100_patient_days"))
     return max(within, key=lambda one: (one.figure("sensitivity"), one.figure("ppv")))
@@ -185,8 +188,16 @@ def frontier(points: Iterable[Point]) -> list[Point]:
 def quoted(report: Mapping[str, Any]) -> dict[str, Any]:
     """What a manifest keeps of the chosen setting, for cards to quote."""
     point = report["chosen"]
-    names = ("threshold", "lockout_h", "rise_points", "ppv", "sensitivity", "alerts_per_100_patient_days")
-    return {**{name: point[name] for name in names}, "budget": report["budget"]}
+    names = ("threshold", "lockout_h", "rise_points", "ppv", "sensitivity", "onsets_warned")
+    alerts = "alerts_per_100_patient_days"
+    return {**{name: point[name] for name in (*names, alerts)}, "budget": report["budget"]}
+
+
+def _point(stays: Stays, setting: Setting, policy: Policy, topic: str, once: Resamples, drawn: Resamples) -> Point:
+    cards = stays.interruptions(setting, policy, topic)
+    found = {name: _number(row) for name, row in _named(burden(stays.course, cards, cards, once)).items()}
+    between = interval(alerts_per_100_days(stays.course, cards, drawn))
+    return Point(setting=setting, figures={**found, _SURELY: None if between is None else between[1]})
 
 
 def _measured(stays: Stays, setting: Setting, policy: Policy, topic: str) -> dict[str, Any]:
@@ -201,7 +212,10 @@ def _measured(stays: Stays, setting: Setting, policy: Policy, topic: str) -> dic
 
 def _figures(stays: Stays, setting: Setting, policy: Policy, topic: str, drawn: Resamples) -> dict[str, Floats]:
     cards = stays.interruptions(setting, policy, topic)
-    found = burden(stays.course, cards, cards, drawn)
+    return _named(burden(stays.course, cards, cards, drawn))
+
+
+def _named(found: Mapping[str, Floats]) -> dict[str, Floats]:
     return {name: found[source] for name, source in _FIGURES.items()}
 
 

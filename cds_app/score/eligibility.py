@@ -14,7 +14,7 @@ from cds_app.score.result import Abstained, Lack, Why
 from cds_app.score.stay_features import QUANTITIES as WHOLE_STAY
 
 
-class Reason(StrEnum):
+class Ineligible(StrEnum):
     """Why there is no number."""
 
     AGE_UNKNOWN = "age-unknown"
@@ -32,22 +32,22 @@ class Reason(StrEnum):
     FEW_MEASUREMENTS = "few-measurements"
 
 
-_WHY: Mapping[Reason, Why] = {
-    Reason.AGE_UNKNOWN: "missing",
-    Reason.TOO_YOUNG: "out-of-population",
-    Reason.PREGNANT: "out-of-population",
-    Reason.NOT_INPATIENT: "out-of-population",
-    Reason.TOO_EARLY: "unsuitable",
-    Reason.TOO_LATE: "unsuitable",
-    Reason.NO_VITAL_SIGN: "missing",
-    Reason.FEW_FRESH_VITALS: "stale",
-    Reason.STATE_UNKNOWN: "missing",
-    Reason.ALREADY_THERE: "unsuitable",
-    Reason.OUTSIDE: "out-of-population",
-    Reason.NOTHING_MEASURED: "missing",
-    Reason.FEW_MEASUREMENTS: "missing",
+_WHY: Mapping[Ineligible, Why] = {
+    Ineligible.AGE_UNKNOWN: "missing",
+    Ineligible.TOO_YOUNG: "out-of-population",
+    Ineligible.PREGNANT: "out-of-population",
+    Ineligible.NOT_INPATIENT: "out-of-population",
+    Ineligible.TOO_EARLY: "unsuitable",
+    Ineligible.TOO_LATE: "unsuitable",
+    Ineligible.NO_VITAL_SIGN: "missing",
+    Ineligible.FEW_FRESH_VITALS: "stale",
+    Ineligible.STATE_UNKNOWN: "missing",
+    Ineligible.ALREADY_THERE: "unsuitable",
+    Ineligible.OUTSIDE: "out-of-population",
+    Ineligible.NOTHING_MEASURED: "missing",
+    Ineligible.FEW_MEASUREMENTS: "missing",
 }
-OF_THE_STATE = frozenset({Reason.STATE_UNKNOWN, Reason.ALREADY_THERE})
+OF_THE_STATE = frozenset({Ineligible.STATE_UNKNOWN, Ineligible.ALREADY_THERE})
 
 
 class Series(Protocol):
@@ -75,12 +75,12 @@ class Signs:
     """Which quantities show that enough was measured, and what is said when it was not."""
 
     quantities: tuple[str, ...]
-    none: Reason
-    few: Reason
+    none: Ineligible
+    few: Ineligible
 
 
-VITAL_SIGNS = Signs(quantities=VITALS, none=Reason.NO_VITAL_SIGN, few=Reason.FEW_FRESH_VITALS)
-MEASUREMENTS = Signs(quantities=WHOLE_STAY, none=Reason.NOTHING_MEASURED, few=Reason.FEW_MEASUREMENTS)
+VITAL_SIGNS = Signs(quantities=VITALS, none=Ineligible.NO_VITAL_SIGN, few=Ineligible.FEW_FRESH_VITALS)
+MEASUREMENTS = Signs(quantities=WHOLE_STAY, none=Ineligible.NOTHING_MEASURED, few=Ineligible.FEW_MEASUREMENTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ def eligible(
     Returns
     -------
     Abstained or None
-        None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Reason`.
+        None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Ineligible`.
     """
     reasons = (
         *_about_patient(limits, circumstances),
@@ -181,28 +181,28 @@ def stranger(name: str, leads: Sequence[str]) -> Abstained:
         What a reader calls the measurements that are most unlike, greatest first.
     """
     text = f"unlike most it was made from: {', '.join(leads)}"
-    return Abstained(name=name, reasons=(_lack(Reason.OUTSIDE, text),))
+    return Abstained(name=name, reasons=(_lack(Ineligible.OUTSIDE, text),))
 
 
-def _lack(reason: Reason, text: str = "") -> Lack:
+def _lack(reason: Ineligible, text: str = "") -> Lack:
     return Lack(name=reason.value, why=_WHY[reason], text=text)
 
 
-def _about_patient(limits: Limits, who: Circumstances) -> tuple[Reason, ...]:
+def _about_patient(limits: Limits, who: Circumstances) -> tuple[Ineligible, ...]:
     young = who.age_years is not None and who.age_years < limits.min_age_years
     hours = who.hours_in_unit
     checks = (
-        (Reason.AGE_UNKNOWN, who.age_years is None),
-        (Reason.TOO_YOUNG, young),
-        (Reason.PREGNANT, who.pregnant),
-        (Reason.NOT_INPATIENT, not who.inpatient),
-        (Reason.TOO_EARLY, hours is None or hours < limits.min_hours_in_unit),
-        (Reason.TOO_LATE, hours is not None and hours > limits.max_hours_in_unit),
+        (Ineligible.AGE_UNKNOWN, who.age_years is None),
+        (Ineligible.TOO_YOUNG, young),
+        (Ineligible.PREGNANT, who.pregnant),
+        (Ineligible.NOT_INPATIENT, not who.inpatient),
+        (Ineligible.TOO_EARLY, hours is None or hours < limits.min_hours_in_unit),
+        (Ineligible.TOO_LATE, hours is not None and hours > limits.max_hours_in_unit),
     )
     return tuple(reason for reason, holds in checks if holds)
 
 
-def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs: Signs) -> tuple[Reason, ...]:
+def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs: Signs) -> tuple[Ineligible, ...]:
     ages = [age for name in signs.quantities if name in tracks and (age := _age_h(tracks[name], at_h)) is not None]
     if not ages or min(ages) > limits.max_silence_h:
         return (signs.none,)
@@ -210,14 +210,14 @@ def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs
     return () if fresh >= limits.min_fresh_vitals else (signs.few,)
 
 
-def _about_state(endpoint: Endpoint | None, tracks: Mapping[str, Series], at_h: float) -> tuple[Reason, ...]:
+def _about_state(endpoint: Endpoint | None, tracks: Mapping[str, Series], at_h: float) -> tuple[Ineligible, ...]:
     if endpoint is None:
         return ()
     series = tracks.get(endpoint.quantity)
     past = 0 if series is None else _past(series, at_h)
     if series is None or not past or at_h - series.hours[past - 1] > endpoint.fresh_h + SAME_INSTANT_H:
-        return (Reason.STATE_UNKNOWN,)
-    return (Reason.ALREADY_THERE,) if endpoint.reached(series.hours, series.values, past - 1) else ()
+        return (Ineligible.STATE_UNKNOWN,)
+    return (Ineligible.ALREADY_THERE,) if endpoint.reached(series.hours, series.values, past - 1) else ()
 
 
 def _age_h(series: Series, at_h: float) -> float | None:

@@ -149,6 +149,22 @@ def _population() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def test_calibration_of_fit_patients_is_told_with_what_chance_allows(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    overall = report["test"]["overall"]
+    fit = {**overall["calibration"], "ece_by_chance": 0.0123}
+    between = {"calibration": {"slope": [0.9, 1.1], "intercept": None, "ece": None}}
+    others = {"overall": {**overall, "calibration": fit, "intervals": between}, "by_sex": {"male": {"patients": 4}}}
+    report["calibration"]["folds"] = 4
+    found = next(one for one in tables(manifest, {**report, "fit_by_others": others}) if "of others" in one.title)
+    assert found.rows == (
+        ("everybody", "", "90", "0.810", "1.020", "0.900 to 1.100", "-0.030", "", "0.0040", "0.0123"),
+        ("Sex", "male", "4", "too few", "", "", "", "", "", ""),
+    )
+    assert all(len(row) == len(found.heads) for row in found.rows)
+
+
 def test_who_is_outside_the_population_is_told_with_what_was_made_up(
     manifest: dict[str, Any], report: dict[str, Any]
 ) -> None:

@@ -51,10 +51,27 @@ def test_hours_patients_and_leads_are_counted() -> None:
             "ppv_patients": 2 / 3,
             "sensitivity_patients": 2 / 3,
             "sensitivity_before_onset": 1 / 3,
+            "onsets_warned": 0.0,
             "alerts_per_100_patient_days": 500.0,
             "lead_time_h": 3.0,
         }
     )
+
+
+def test_every_onset_is_warned_of_anew() -> None:
+    """Onsets of patient 0 at hours 5 and 13, of patient 1 at hour 5; the horizon is 4 hours."""
+    hours = np.arange(1.0, 15.0)
+    positive = ((hours < 5.0) | ((hours >= 9.0) & (hours < 13.0)), hours < 5.0)
+    ward = Course(
+        patient=np.repeat([0, 1], 14),
+        hour=np.tile(hours, 2),
+        label=np.concatenate(positive).astype(np.int64),
+        horizon_h=4.0,
+    )
+    assert ward.onsets()[1].tolist() == [5.0, 13.0, 5.0]
+    given = np.zeros(28, bool)
+    given[[2, 5, 14 + 4]] = True  # two hours before an onset, seven before the next, and at one
+    assert burden(ward, given, given, Resamples(np.ones((2, 1))))["onsets_warned"].tolist() == [pytest.approx(1 / 3)]
 
 
 def test_a_patient_who_is_not_drawn_counts_for_nothing() -> None:

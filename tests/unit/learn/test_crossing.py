@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cds_app.learn.cohort import Fit
-from cds_app.learn.crossing import Evidence, crossed
+from cds_app.learn.crossing import Evidence, cross_graded, crossed
 from cds_app.learn.growing import Recipe, Task, grow
 from cds_app.learn.head import Outcome
 from cds_app.learn.margins import margins
@@ -46,6 +46,19 @@ def test_nobody_is_judged_by_trees_that_know_him() -> None:
     assert np.isfinite(found.margin).all()
     assert _told_apart(fit.truth.label, own) > 2.0  # learned by heart
     assert abs(_told_apart(found.label, found.margin)) < 1.0  # nothing to learn
+
+
+def test_figures_of_fit_patients_come_from_trees_and_a_calibration_of_others() -> None:
+    fit = _fit()
+    learned = replace(crossed(fit, _RECIPE, _COLUMNS, 4), margin=(2.0 * fit.truth.label - 1.0).astype(np.float64))
+    noise = crossed(fit, _RECIPE, _COLUMNS, 4)
+    found, none = (cross_graded(one, 4, _RECIPE.seed) for one in (learned, noise))
+    assert found["overall"]["auroc"] == 1.0
+    assert 0.35 < none["overall"]["auroc"] < 0.65  # nothing to learn
+    assert none["overall"]["calibration"]["ece"] <= none["overall"]["calibration"]["ece_by_chance"]
+    assert set(none["by_sex"]) == {"female", "male"}
+    assert {one["patients"] for one in none["by_sex"].values()} == {_PATIENTS // 2}
+    assert none["overall"]["patients"] == _PATIENTS
 
 
 def test_joined_evidence_keeps_patients_apart() -> None:

@@ -14,6 +14,7 @@ from cds_app.learn.measure import (
     calibration,
     calibration_again,
     difference,
+    error_by_chance,
     figures,
     logistic_line,
     served,
@@ -43,6 +44,19 @@ def test_a_true_risk_is_calibrated() -> None:
     found = calibration((rng.random(40_000) < risk).astype(np.int64), risk)
     assert found["slope"] == pytest.approx(1.0, abs=0.1)
     assert found["ece"] < 0.006
+
+
+def test_the_error_of_a_right_risk_stays_below_what_chance_allows_and_that_of_a_wrong_one_does_not() -> None:
+    rng = np.random.default_rng(2)
+    patient = np.repeat(np.arange(300), 10)
+    risk = _expit(rng.normal(-2, 1, 300))[patient]
+    below, above = 0, 0
+    for _ in range(20):
+        label = (rng.random(300)[patient] < risk).astype(np.int64)  # hours of one patient have one outcome
+        below += calibration(label, risk)["ece"] <= error_by_chance(patient, label, risk)
+        above += calibration(label, 2.0 * risk)["ece"] > error_by_chance(patient, label, 2.0 * risk)
+    assert below >= 16  # of 19 that are expected, less three standard deviations
+    assert above == 20
 
 
 def test_alert_figures_count_hours_and_patients() -> None:

@@ -11,7 +11,7 @@ from cds_app.learn.growing import Recipe
 from cds_app.learn.head import Head, Outcome
 from cds_app.learn.onset import absent
 from cds_app.learn.rows import shipped_twin
-from cds_app.score.eligibility import OF_THE_STATE, Circumstances, Reason, eligible
+from cds_app.score.eligibility import OF_THE_STATE, Circumstances, Ineligible, eligible
 from cds_app.twin.state import track_of
 
 HEADS = (HYPOTENSION, HYPOXAEMIA, AKI)
@@ -108,7 +108,7 @@ def test_training_asks_where_the_service_does(head: Head) -> None:
             assert found[at] == (not reasons & OF_THE_STATE)
             seen |= reasons & OF_THE_STATE
             at += 1
-    assert seen == {Reason.STATE_UNKNOWN, Reason.ALREADY_THERE}
+    assert seen == {Ineligible.STATE_UNKNOWN, Ineligible.ALREADY_THERE}
 
 
 @NAMED

@@ -33,7 +33,12 @@ NOW = Setting(threshold=0.3, lockout_h=8.0, rise_points=10.0)
 
 
 def _point(alerts: float, sensitivity: float | None, ppv: float | None = 0.1) -> Point:
-    figures = {"alerts_per_100_patient_days": alerts, "sensitivity": sensitivity, "ppv": ppv}
+    figures = {
+        "alerts_per_100_patient_days": alerts,
+        "alerts_at_most": alerts + 2.0,
+        "sensitivity": sensitivity,
+        "ppv": ppv,
+    }
     return Point(setting=NOW, figures=figures)
 
 
@@ -50,7 +55,8 @@ def _stays(seed: int, patients: int = 120, hours: int = 40) -> Stays:
 
 def test_the_most_sensitive_within_the_budget_is_chosen_and_of_those_the_most_precise() -> None:
     points = [_point(5, 0.4), _point(9, 0.6, 0.2), _point(10, 0.6, 0.3), _point(30, 0.9), _point(0, None, None)]
-    assert chosen(points, 10.0) is points[2]
+    assert chosen(points, 12.0) is points[2]
+    assert chosen(points, 11.5) is points[1]  # as measured the other is within, by chance it may not be
     assert chosen(points, 100.0) is points[3]
     assert chosen(points[:4], 1.0) is points[0]
 
@@ -81,12 +87,15 @@ def test_the_choice_is_measured_on_other_patients_and_quoted() -> None:
     report = tuned(_stays(2), _stays(3), shipped_policy(), "sepsis", NOW, budget=30.0)
     best = report["chosen"]
     assert best["within_budget"] is True
-    assert best["on_calibration_patients"]["alerts_per_100_patient_days"] <= 30.0
-    assert best["on_calibration_patients"]["sensitivity"] >= report["settings"][0]["sensitivity"]
+    found = best["on_calibration_patients"]
+    assert found["alerts_per_100_patient_days"] < found["alerts_at_most"] <= 30.0
+    within = [one["sensitivity"] for one in report["settings"] if one["alerts_at_most"] <= 30.0]
+    assert found["sensitivity"] == max(within)
     assert best["intervals"]["sensitivity"][0] <= best["sensitivity"] <= best["intervals"]["sensitivity"][1]
     assert report["live"]["threshold"] == NOW.threshold
     assert quoted(report) == {
         **{name: best[name] for name in ("threshold", "lockout_h", "rise_points", "ppv", "sensitivity")},
+        "onsets_warned": best["onsets_warned"],
         "alerts_per_100_patient_days": best["alerts_per_100_patient_days"],
         "budget": 30.0,
     }
@@ -108,7 +117,7 @@ def test_a_choice_that_is_kept_is_in_force_in_manifest_report_and_card(tmp_path:
     assert f"| Alert from | {100 * found['chosen']['threshold']:.1f} % |" in (folder / "card.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize(("horizon_h", "longest"), [(4.0, 8.0), (12.0, 12.0), (24.0, 24.0)])
+@pytest.mark.parametrize(("horizon_h", "longest"), [(4.0, 12.0), (12.0, 12.0), (24.0, 24.0)])
 def test_a_warning_is_not_kept_quiet_for_longer_than_it_looks_ahead_or_a_shift(
     horizon_h: float, longest: float
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cds_app.errors import ContentError
-from cds_app.score.eligibility import Circumstances, Limits, Reason, eligible
+from cds_app.score.eligibility import Circumstances, Ineligible, Limits, eligible
 from cds_app.score.endpoint import Endpoint, Fall, Rise, endpoint_of
 from cds_app.score.kidney import kdigo
 from cds_app.score.result import Score
@@ -47,34 +47,34 @@ def reasons(endpoint: Endpoint | None, *samples: tuple[float, float]) -> list[st
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        ([], [Reason.STATE_UNKNOWN]),
-        ([(3.0, 80.0)], [Reason.STATE_UNKNOWN]),
-        ([(-1.0, 80.0)], [Reason.STATE_UNKNOWN]),  # only later than now
+        ([], [Ineligible.STATE_UNKNOWN]),
+        ([(3.0, 80.0)], [Ineligible.STATE_UNKNOWN]),
+        ([(-1.0, 80.0)], [Ineligible.STATE_UNKNOWN]),  # only later than now
         ([(2.0, 80.0)], []),
         ([(1.0, 60.0), (0.0, 65.0)], []),
-        ([(1.0, 80.0), (0.0, 64.9)], [Reason.ALREADY_THERE]),
-        ([(0.0, 64.9), (-1.0, 80.0)], [Reason.ALREADY_THERE]),
+        ([(1.0, 80.0), (0.0, 64.9)], [Ineligible.ALREADY_THERE]),
+        ([(0.0, 64.9), (-1.0, 80.0)], [Ineligible.ALREADY_THERE]),
     ],
 )
-def test_who_is_low_already_or_may_be_is_not_asked(samples: list[tuple[float, float]], said: list[Reason]) -> None:
+def test_who_is_low_already_or_may_be_is_not_asked(samples: list[tuple[float, float]], said: list[Ineligible]) -> None:
     assert reasons(LOW, *samples) == said
 
 
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
-        ([(25.0, 1.0)], [Reason.STATE_UNKNOWN]),
+        ([(25.0, 1.0)], [Ineligible.STATE_UNKNOWN]),
         ([(24.0, 9.0)], []),  # a first value has nothing to have risen from
-        ([(20.0, 1.0), (1.0, 1.3)], [Reason.ALREADY_THERE]),
+        ([(20.0, 1.0), (1.0, 1.3)], [Ineligible.ALREADY_THERE]),
         ([(20.0, 1.0), (1.0, 1.29)], []),
-        ([(49.0, 1.0), (1.0, 1.3)], [Reason.ALREADY_THERE]),  # 48 hours before, to the minute
+        ([(49.0, 1.0), (1.0, 1.3)], [Ineligible.ALREADY_THERE]),  # 48 hours before, to the minute
         ([(49.1, 1.0), (1.0, 1.3)], []),
-        ([(169.0, 0.4), (1.0, 0.6)], [Reason.ALREADY_THERE]),  # 1.5 times
+        ([(169.0, 0.4), (1.0, 0.6)], [Ineligible.ALREADY_THERE]),  # 1.5 times
         ([(169.1, 0.4), (1.0, 0.6)], []),
         ([(1.0, 0.4), (1.0, 0.9)], []),  # two of one instant
     ],
 )
-def test_whose_kidneys_are_injured_is_not_asked(samples: list[tuple[float, float]], said: list[Reason]) -> None:
+def test_whose_kidneys_are_injured_is_not_asked(samples: list[tuple[float, float]], said: list[Ineligible]) -> None:
     assert reasons(KIDNEY, *samples) == said
 
 

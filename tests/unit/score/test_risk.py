@@ -15,7 +15,7 @@ import xgboost as xgb
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
 from cds_app.score.boosted import Boosted, load_booster
-from cds_app.score.eligibility import Circumstances, Limits, Reason, eligible
+from cds_app.score.eligibility import Circumstances, Ineligible, Limits, eligible
 from cds_app.score.features import FEATURES, NAMES
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Calibration, RiskModel
@@ -259,36 +259,36 @@ def test_a_measured_adult_in_the_unit_is_eligible() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"age_years": None}, Reason.AGE_UNKNOWN),
-        ({"age_years": 17.9}, Reason.TOO_YOUNG),
-        ({"pregnant": True}, Reason.PREGNANT),
-        ({"inpatient": False}, Reason.NOT_INPATIENT),
-        ({"hours_in_unit": None}, Reason.TOO_EARLY),
-        ({"hours_in_unit": 0.5}, Reason.TOO_EARLY),
-        ({"hours_in_unit": 400.0}, Reason.TOO_LATE),
+        ({"age_years": None}, Ineligible.AGE_UNKNOWN),
+        ({"age_years": 17.9}, Ineligible.TOO_YOUNG),
+        ({"pregnant": True}, Ineligible.PREGNANT),
+        ({"inpatient": False}, Ineligible.NOT_INPATIENT),
+        ({"hours_in_unit": None}, Ineligible.TOO_EARLY),
+        ({"hours_in_unit": 0.5}, Ineligible.TOO_EARLY),
+        ({"hours_in_unit": 400.0}, Ineligible.TOO_LATE),
     ],
 )
-def test_patients_outside_of_the_population_get_no_number(change: dict[str, Any], reason: Reason) -> None:
+def test_patients_outside_of_the_population_get_no_number(change: dict[str, Any], reason: Ineligible) -> None:
     assert _reasons(eligible("toy", Limits(**LIMITS), replace(WELL, **change), FRESH, NOW)) == [reason]
 
 
 @pytest.mark.parametrize(
     ("tracks", "reason"),
     [
-        ({}, Reason.NO_VITAL_SIGN),
-        ({"lactate": Seen([49.0])}, Reason.NO_VITAL_SIGN),  # a laboratory value is no vital sign
-        ({name: Seen([45.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # 5 hours of silence
-        ({name: Seen([51.0]) for name in FRESH}, Reason.NO_VITAL_SIGN),  # only later than now
-        ({"heart_rate": Seen([49.0]), "sbp": Seen([40.0])}, Reason.FEW_FRESH_VITALS),
+        ({}, Ineligible.NO_VITAL_SIGN),
+        ({"lactate": Seen([49.0])}, Ineligible.NO_VITAL_SIGN),  # a laboratory value is no vital sign
+        ({name: Seen([45.0]) for name in FRESH}, Ineligible.NO_VITAL_SIGN),  # 5 hours of silence
+        ({name: Seen([51.0]) for name in FRESH}, Ineligible.NO_VITAL_SIGN),  # only later than now
+        ({"heart_rate": Seen([49.0]), "sbp": Seen([40.0])}, Ineligible.FEW_FRESH_VITALS),
     ],
 )
-def test_missing_and_stale_vital_signs_get_no_number(tracks: dict[str, Seen], reason: Reason) -> None:
+def test_missing_and_stale_vital_signs_get_no_number(tracks: dict[str, Seen], reason: Ineligible) -> None:
     assert _reasons(eligible("toy", Limits(**LIMITS), WELL, tracks, NOW)) == [reason]
 
 
 def test_all_reasons_are_given() -> None:
     found = eligible("toy", Limits(**LIMITS), replace(WELL, age_years=10.0, inpatient=False), {}, NOW)
-    assert _reasons(found) == [Reason.TOO_YOUNG, Reason.NOT_INPATIENT, Reason.NO_VITAL_SIGN]
+    assert _reasons(found) == [Ineligible.TOO_YOUNG, Ineligible.NOT_INPATIENT, Ineligible.NO_VITAL_SIGN]
     assert found is not None
     assert found.name == "toy"
     assert [one.why for one in found.reasons] == ["out-of-population", "out-of-population", "missing"]
