@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def train(model: str, data: Path, outcomes: Path | None, seed: int | None, out: 
 
         warfarin_dose.train(data, folder, chosen)
     elif model == IMPUTATION:
+        # before numpy is loaded: with one thread sums come in one order, and the same seed makes the same bytes
+        os.environ["OMP_NUM_THREADS"] = "1"
         from cds_app.learn import impute_fit
 
         impute_fit.train(data, folder, chosen)

@@ -26,6 +26,7 @@ from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.reading import read
 from cds_app.score.situation import Situation
 from cds_app.services.chronicle import tell
+from cds_app.services.continuity import stand_ins
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.answers import PlanOutcome, WhatIf
 from cds_app.simulate.chart import Charted, Extra, mass_mg, patient_of
@@ -34,6 +35,7 @@ from cds_app.simulate.plans import Dose, Plan, Regimen, Route
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.what_if import what_if
+from cds_app.twin.imputation import Imputer
 
 _MAX_BYTES = 1 << 20
 _REFUSED = 1
@@ -104,7 +106,8 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
         raise DataError("names a drug that cannot be simulated", field="drug")
     patient, entries = _only_patient(record)
     situation = situation_of(patient, entries, asked.at, ontology, UnitConverter(ontology))
-    charted = patient_of(situation, drug, _extra(asked))
+    likely = stand_ins(Imputer.from_artefact(latest("imputation")), situation)
+    charted = patient_of(situation, drug, _extra(asked), likely)
     found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked)
     if as_json:
         click.echo(json.dumps(_whole(found, charted), sort_keys=True, ensure_ascii=False))
@@ -240,7 +243,10 @@ def _mass(amount: _Amount, where: str, problems: list[Refusal]) -> float:
 def _whole(found: WhatIf | Refused, charted: Charted | Refused) -> dict[str, Any]:
     if isinstance(found, Refused):
         return {"refused": asdict(found)}
-    chart = {"facts": charted.facts, "remarks": charted.remarks} if isinstance(charted, Charted) else {}
+    chart: dict[str, Any] = {}
+    if isinstance(charted, Charted):
+        imputed = [asdict(one) for one in charted.imputed]
+        chart = {"facts": charted.facts, "remarks": charted.remarks, "imputed": imputed}
     return {"answer": asdict(found), "chart": chart, "note": "Simulation, not an order."}
 
 

@@ -213,6 +213,7 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
         frame = frame[frame["set"] == part].reset_index(drop=True)
         if frame.empty:
             raise ContentError("the data hold no stay of that set", field="set")
+    _refuse_names(frame)
     record = _numbers(frame, "RecordID", whole=True).astype(np.int64)
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
@@ -295,6 +296,15 @@ def _hours(frame: pd.DataFrame) -> Floats:
 def _refuse(wrong: NDArray[np.bool_], name: str, what: str) -> None:
     if wrong.any():
         raise ContentError(f"{name} {what} in row {int(np.argmax(wrong))}", field=name)
+
+
+def _refuse_names(frame: pd.DataFrame) -> None:
+    """A name that would be known if it were spelled as in the challenge: to leave its values out would go unseen."""
+    known = {*_PLACE, *_WHO}
+    alike = {one.casefold() for one in known}
+    code, written = pd.factorize(frame["Parameter"])
+    meant = [one not in known and str(one).strip().casefold() in alike for one in written]
+    _refuse(np.append(meant, False)[code].astype(bool), "Parameter", "is not spelled as in the challenge")
 
 
 def _refuse_units(table: pd.DataFrame) -> None:

@@ -232,7 +232,8 @@ def _channels(ontology: Ontology) -> Iterator[Channel]:
 
 def _entry(blend: Blend) -> dict[str, Any]:
     weights = {name: [_short(value) for value in one.tolist()] for name, one in sorted(blend.weights.items())}
-    return {"weights": weights, "reach": [[_short(value) for value in row] for row in blend.reach.tolist()]}
+    reach = [[_short(value) for value in row] for row in blend.reach.tolist()]
+    return {"weights": weights, "reach": reach, "horizon_h": blend.horizon_h.tolist()}
 
 
 def _short(value: float) -> float:

@@ -21,7 +21,7 @@ from cds_app.twin.windows import PRODUCTS, Bools, Floats, Ints, Product, base, n
 Doubles = NDArray[np.float64]
 COMPARED: Mapping[Product, str] = {"causal": "last", "retrospective": "linear"}
 _PATIENTS_AT_ONCE = 256
-_FEWEST = 30  # hidden cells below which a figure is noise and is not given
+FEWEST = 30  # hidden cells below which a figure is noise and is not given
 _DELTAS_SD = (-0.5, -0.25, 0.25, 0.5)
 _ODDS_PER_SD = 2.0  # how much oftener a value is missing for each standard deviation from the mean
 
@@ -55,8 +55,9 @@ class Cells:
 
 
 def hidden_cells(imputer: Imputer, cohort: Cohort, mask: Mask, product: Product, seed: int) -> Cells:
-    """Hide cells of every patient and ask for them again."""
-    hidden = masked(np.isfinite(cohort.values), mask, np.random.default_rng(seed))
+    """Hide cells of every patient and ask for them again; of marks there is nothing to find, for they all say 1."""
+    judged = np.isfinite(cohort.values) & ~imputer.marks
+    hidden = masked(judged, mask, np.random.default_rng(seed))
     who = statics(cohort.stayers)
     parts = [_some(imputer, cohort, who, (hidden, product, start)) for start in _starts(len(hidden))]
     return joined(parts)
@@ -143,7 +144,7 @@ def _figures(cells: Cells, rows: Bools) -> dict[str, Any]:
 
 def _variable(cells: Cells, rows: Bools) -> dict[str, Any]:
     """Figures of one variable with every candidate; nothing where too few of its cells were hidden."""
-    if rows.sum() < _FEWEST:
+    if rows.sum() < FEWEST:
         return {}
     truth = cells.truth[rows]
     each = {name: round(float(np.abs(value[rows] - truth).mean()), 4) for name, value in sorted(cells.means.items())}
@@ -151,7 +152,7 @@ def _variable(cells: Cells, rows: Bools) -> dict[str, Any]:
 
 
 def _by(cells: Cells, groups: Mapping[str, Bools]) -> dict[str, Any]:
-    return {name: _figures(cells, rows) for name, rows in groups.items() if rows.sum() >= _FEWEST}
+    return {name: _figures(cells, rows) for name, rows in groups.items() if rows.sum() >= FEWEST}
 
 
 def _error(cells: Cells, value: Floats) -> dict[str, float]:

@@ -8,7 +8,7 @@ into a vein.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -26,6 +26,7 @@ from cds_app.simulate.plans import Regimen
 from cds_app.simulate.questions import MOST_PLANS, Question, limit_problems, offered
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.what_if import problems_of, ranked, sampled, what_if
+from cds_app.twin.bedside import NOBODY, Likely
 
 DRAFT: Final = "draft"
 STANDING: Final = "standing"
@@ -61,6 +62,22 @@ class DoseRule:
     coarse_step_h: float
     compared: int
     needs_review: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a simulation has beside the chart.
+
+    Parameters
+    ----------
+    seed : int
+        All chance comes from it.
+    likely : callable
+        Gives what may stand in for a measurement that is not current; asked where a draft is simulated.
+    """
+
+    seed: int
+    likely: Callable[[], Mapping[str, Likely]] = lambda: NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +180,7 @@ def simulate_drafts(
     proposed: Proposed,
     *,
     most: int,
-    seed: int,
+    given: Given,
 ) -> tuple[Dosed | Undosed, ...]:
     """Simulate the doses of drafts.
 
@@ -177,8 +194,7 @@ def simulate_drafts(
         Of its orders only those selected are judged.
     most : int
         Drafts in one call that are simulated: each takes its time.
-    seed : int
-        All chance comes from it.
+    given : Given
 
     Returns
     -------
@@ -194,7 +210,7 @@ def simulate_drafts(
         found.append(
             Undosed(order=order, drug=drug, reasons=problems)
             if problems
-            else simulate_draft(order, written, drug, rules[drug.name], situation, seed=seed)
+            else simulate_draft(order, written, drug, rules[drug.name], situation, given)
         )
     return tuple(found)
 
@@ -214,20 +230,20 @@ def _problems(order: Medication, drug: Drug, written: Written, proposed: Propose
 
 
 def simulate_draft(
-    order: Medication, written: Written, drug: Drug, rule: DoseRule, situation: Situation, *, seed: int
+    order: Medication, written: Written, drug: Drug, rule: DoseRule, situation: Situation, given: Given
 ) -> Dosed | Undosed:
     """Simulate one draft; other plans only where it leaves something to wish for."""
     if situation.pregnant:
         expecting = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
         return Undosed(order=order, drug=drug, reasons=(expecting,))
-    charted = patient_of(situation, drug)
+    charted = patient_of(situation, drug, likely=given.likely())
     if isinstance(charted, Refused):
         return Undosed(order=order, drug=drug, reasons=charted.reasons)
     draft = _regimen(order, drug, charted.patient, situation.now, DRAFT)
     if isinstance(draft, tuple):
         return Undosed(order=order, drug=drug, reasons=draft)
     plans = (draft, *_standing(order, drug, rule, charted.patient, situation))
-    question = Question(plans=plans, goal=rule.goal, draws=rule.draws, seed=seed, current=DRAFT)
+    question = Question(plans=plans, goal=rule.goal, draws=rule.draws, seed=given.seed, current=DRAFT)
     if problems := problems_of(drug, charted.patient, question):
         return Undosed(order=order, drug=drug, reasons=problems)
     mixture = sampled(drug, charted.patient, question)

@@ -10,8 +10,10 @@ from cds_app.cards.text import hundred, number
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
 from cds_app.score.result import Abstained, Lack
 from cds_app.simulate.surgery import Band, Comparison, Outcome
+from cds_app.twin.bedside import Likely
 
 _STEP_MIN: Final = 5.0
+_UNITS: Final = {"map": "mmHg", "heart_rate": "/min", "pulse_pressure": "mmHg"}
 _NAMES: Final = {
     "map": "mean arterial pressure",
     "body_weight": "weight",
@@ -50,6 +52,7 @@ class OperationView:
     rows: tuple[OperationRow, ...]
     refused: tuple[str, ...]
     assumed: tuple[str, ...]
+    imputed: tuple[str, ...]
     cautions: tuple[str, ...]
     model: str
     draws: int
@@ -72,6 +75,7 @@ def operation_view(found: Comparison) -> OperationView | None:
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
         assumed=found.assumed,
+        imputed=tuple(_imputed(name, one) for name, one in found.imputed.items()),
         cautions=found.cautions,
         model=f"{found.model} {found.version}",
         draws=found.draws,
@@ -91,6 +95,12 @@ def _lack(one: Lack) -> str:
     if one.why == "stale":
         return f"{name} too old ({one.text})"
     return f"{name}: {one.text}" if one.text else f"{name} {one.why}"
+
+
+def _imputed(name: str, one: Likely) -> str:
+    said, unit = _NAMES.get(name, name.replace("_", " ")), _UNITS[name]
+    mean, low, high = (number(value, 0) for value in (one.mean, one.low, one.high))
+    return f"{said} {mean} {unit} ({low} to {high} in 90 of 100 such patients), {one.since_h:.0f} h after the last one"
 
 
 def _fan(times: Sequence[float], band: Band, other: Band | None, limit: float | None) -> Fan:

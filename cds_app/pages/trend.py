@@ -8,44 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import timedelta
 from typing import Final
 
 from cds_app.cards.text import clock_time, number, plain
 from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
-from cds_app.domain.ontology import Variable
 from cds_app.domain.time import to_hours
+from cds_app.pages.canvas import BOTTOM, HEIGHT, TOP, Asked, Band, Canvas, canvas_of
 from cds_app.pages.origins import aside_of, origin_of, out_of
-from cds_app.pages.scale import Axis, Tick, area, limits, line, time_ticks, value_ticks
-from cds_app.pages.thresholds import Limit, Threshold, limit_lines
+from cds_app.pages.scale import Tick, area, line, time_ticks, value_ticks
+from cds_app.pages.thresholds import Limit, limit_lines
 from cds_app.score.situation import Situation
-from cds_app.twin.model import Dynamics, TwinModel
-from cds_app.twin.outlook import expected
-from cds_app.twin.state import Track, TwinState
+from cds_app.twin.bedside import Likely
+from cds_app.twin.model import TwinModel
+from cds_app.twin.outlook import expected, expected_after
+from cds_app.twin.state import TwinState
 
-WIDTH: Final = 340.0
-HEIGHT: Final = 210.0
-LEFT: Final = 40.0
-RIGHT: Final = 8.0
-TOP: Final = 14.0
-BOTTOM: Final = 40.0
 _GRID: Final = 72
-_AHEAD: Final = 0.25  # of the window behind, the window ahead
-_MOST_AHEAD_H: Final = 12.0
 _HALF_OF_90: Final = 0.6744897501960817 / 1.6448536269514722  # where half lies, of where 90 in 100 lie, if normal
 _MOST_EVENTS: Final = 12
 _MOST_ROWS: Final = 40
 _EVENT_TEXT: Final = 48
 WINDOWS_H: Final = (6, 12, 24, 48, 72, 168)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """A stretch of estimates: areas where half and where 90 in 100 measurements would lie, and the median."""
-
-    wide: str
-    half: str
-    median: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +39,17 @@ class Mark:
     x: float
     y: float
     aside: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imputed:
+    """What a quantity most likely is now, on the line of now: never among the measurements."""
+
+    x: float
+    y: float
+    top: float
+    bottom: float
     text: str
 
 
@@ -86,6 +81,9 @@ class TrendView:
     ----------
     past, ahead : tuple of Band
         Estimates up to now, one per unbroken stretch, and forecasts.
+    imputed : Imputed or None
+    ahead_of_imputed : bool
+        Whether the forecast begins at what is imputed, for want of a measurement that is current.
     lines : tuple of str
         Lines through the measurements, one per unbroken stretch.
     usual : tuple of (float, float) or None
@@ -102,6 +100,8 @@ class TrendView:
     unit: str
     past: tuple[Band, ...]
     ahead: tuple[Band, ...]
+    imputed: Imputed | None
+    ahead_of_imputed: bool
     marks: tuple[Mark, ...]
     lines: tuple[str, ...]
     usual: tuple[float, float] | None
@@ -114,41 +114,6 @@ class TrendView:
     rows: tuple[Row, ...]
     finding: str
     forecast: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which trend: of what, how far back, in which time zone the clock is read, and with which thresholds."""
-
-    quantity: str
-    window_h: float
-    zone: tzinfo
-    thresholds: tuple[Threshold, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Canvas:
-    """A twin's track on a pair of axes, times in hours from now."""
-
-    model: TwinModel
-    state: TwinState
-    situation: Situation
-    variable: Variable
-    asked: Asked
-    x: Axis
-    y: Axis
-
-    @property
-    def now_h(self) -> float:
-        return to_hours(self.situation.now)
-
-    @property
-    def track(self) -> Track:
-        return self.state.tracks[self.asked.quantity]
-
-    @property
-    def dynamics(self) -> Dynamics:
-        return self.model.dynamics[self.asked.quantity]
 
 
 def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked) -> TrendView | None:
@@ -165,7 +130,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
     seen = _seen(situation, asked)
     if asked.quantity not in state.tracks or not seen:
         return None
-    canvas = _canvas(model, state, situation, asked, seen)
+    canvas = canvas_of(model, state, situation, asked, seen)
     ahead = _ahead(canvas)
     return TrendView(
         quantity=asked.quantity,
@@ -173,6 +138,8 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         unit=canvas.variable.unit_text,
         past=tuple(_past(canvas)),
         ahead=ahead,
+        imputed=None if asked.likely is None else _imputed(canvas, asked.likely),
+        ahead_of_imputed=bool(ahead) and canvas.stale,
         marks=tuple(_mark(one, canvas) for one in seen),
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
         usual=_usual(canvas),
@@ -192,62 +159,27 @@ def _seen(situation: Situation, asked: Asked) -> tuple[Measurement, ...]:
     return tuple(one for one in situation.history(asked.quantity, asked.window_h) if not one.implausible)
 
 
-def _canvas(
-    model: TwinModel, state: TwinState, situation: Situation, asked: Asked, seen: Sequence[Measurement]
-) -> _Canvas:
-    variable = situation.ontology.quantity(asked.quantity)
-    behind, now_h = asked.window_h, to_hours(situation.now)
-    ahead = min(_AHEAD * behind, _MOST_AHEAD_H)
-    dynamics = model.dynamics[asked.quantity]
-    _, _, low, high = expected(model, state.tracks, asked.quantity, now_h, 0.0)
-    usual = variable.reference_for(situation.sex)
-    shown = [one.value for one in seen]
-    ends = [value for value in (dynamics.to_unit(low), dynamics.to_unit(high)) if _near(value, shown)]
-    ends += [value for value in (usual.low, usual.high) if value is not None and _near(value, shown)] if usual else []
-    ends += [one.value for one in asked.thresholds if _near(one.value, shown)]
-    least = 4.0 * 10.0**-variable.decimals
-    y_low, y_high = limits((*shown, *ends), least=least)
-    if min(shown) >= 0.0:
-        y_low = max(y_low, 0.0)
-    return _Canvas(
-        model=model,
-        state=state,
-        situation=situation,
-        variable=variable,
-        asked=asked,
-        x=Axis(low=-behind, high=ahead, start=LEFT, end=WIDTH - RIGHT),
-        y=Axis(low=y_low, high=y_high, start=HEIGHT - BOTTOM, end=TOP),
-    )
-
-
-def _near(value: float, shown: Sequence[float]) -> bool:
-    """Whether an end or limit is worth the room it takes: not where values would shrink to a line."""
-    low, high = min(shown), max(shown)
-    span = max(high - low, 0.15 * max(abs(low), abs(high)))
-    return low - 1.5 * span <= value <= high + 1.5 * span
-
-
 # --- measurements
 
 
-def _hours(one: Measurement, canvas: _Canvas) -> float:
+def _hours(one: Measurement, canvas: Canvas) -> float:
     return to_hours(one.when) - canvas.now_h
 
 
-def _place(one: Measurement, canvas: _Canvas) -> tuple[float, float]:
+def _place(one: Measurement, canvas: Canvas) -> tuple[float, float]:
     return canvas.x.at(_hours(one, canvas)), canvas.y.at(one.value)
 
 
-def _mark(one: Measurement, canvas: _Canvas) -> Mark:
+def _mark(one: Measurement, canvas: Canvas) -> Mark:
     x, y = _place(one, canvas)
     return Mark(x=x, y=y, aside=_set_aside(one, canvas), text=f"{_value(one, canvas)} at {_clock(one, canvas)}")
 
 
-def _set_aside(one: Measurement, canvas: _Canvas) -> bool:
+def _set_aside(one: Measurement, canvas: Canvas) -> bool:
     return canvas.state.set_aside(canvas.asked.quantity, one.ref)
 
 
-def _runs(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[list[Measurement]]:
+def _runs(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[list[Measurement]]:
     """Measurements between which no gap is longer than a value stays current."""
     run: list[Measurement] = []
     for one in seen:
@@ -258,14 +190,14 @@ def _runs(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[list[Measure
     yield run
 
 
-def _rows(seen: Sequence[Measurement], canvas: _Canvas) -> Iterator[Row]:
+def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
     """Newest first, with what was set aside for them."""
     aside = aside_of(canvas.situation, canvas.asked.quantity, canvas.asked.window_h)
     rows = sorted((*seen, *aside), key=lambda one: (one.when, one.ref), reverse=True)[:_MOST_ROWS]
     return (_row(one, canvas, aside.get(one, "")) for one in rows)
 
 
-def _row(one: Measurement, canvas: _Canvas, aside: str) -> Row:
+def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
     span = canvas.variable.reference_for(canvas.situation.sex)
     remarks = [out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
     remarks += ["preliminary" if one.preliminary else "", origin_of(one), aside]
@@ -277,18 +209,18 @@ def _row(one: Measurement, canvas: _Canvas, aside: str) -> Row:
     )
 
 
-def _value(one: Measurement, canvas: _Canvas) -> str:
+def _value(one: Measurement, canvas: Canvas) -> str:
     return ("" if one.bound == "=" else one.bound) + number(one.value, canvas.variable.decimals)
 
 
-def _clock(one: Fact, canvas: _Canvas) -> str:
+def _clock(one: Fact, canvas: Canvas) -> str:
     return clock_time(one.when, canvas.situation.now, canvas.asked.zone)
 
 
 # --- the twin
 
 
-def _past(canvas: _Canvas) -> Iterator[Band]:
+def _past(canvas: Canvas) -> Iterator[Band]:
     """Estimates on a grid and at the samples themselves, broken where the newest sample was too old."""
     track, now_h, behind = canvas.track, canvas.now_h, canvas.asked.window_h
     grid = {round(-behind + behind * i / _GRID, 4) for i in range(_GRID + 1)}
@@ -305,17 +237,15 @@ def _past(canvas: _Canvas) -> Iterator[Band]:
         yield _band(canvas, run, 0.0)
 
 
-def _ahead(canvas: _Canvas) -> tuple[Band, ...]:
-    """The forecast from now on; none where the newest sample is too old to speak of now."""
-    track = canvas.track
-    seen = track.until(canvas.now_h)
-    if not seen or canvas.now_h - track.hours[seen - 1] > canvas.variable.fresh_h:
+def _ahead(canvas: Canvas) -> tuple[Band, ...]:
+    """The forecast from now on; where the newest sample is too old to speak of now, from what is imputed, or none."""
+    if canvas.stale and canvas.asked.likely is None:
         return ()
     steps = max(4, round(_GRID * canvas.x.high / (canvas.x.high - canvas.x.low)))
     return (_band(canvas, [canvas.x.high * i / steps for i in range(steps + 1)], None),)
 
 
-def _band(canvas: _Canvas, hours: Sequence[float], horizon_h: float | None) -> Band:
+def _band(canvas: Canvas, hours: Sequence[float], horizon_h: float | None) -> Band:
     """Areas over times in hours from now: estimates at them, or, without a horizon, forecasts made now."""
     rows = [_spread(canvas, since, horizon_h) for since in hours]
     if len(rows) == 1:  # a stretch of one sample is drawn as short as it is, not as nothing
@@ -328,10 +258,14 @@ def _band(canvas: _Canvas, hours: Sequence[float], horizon_h: float | None) -> B
     return Band(wide=area(run(4), run(0)), half=area(run(3), run(1)), median=line(run(2)))
 
 
-def _spread(canvas: _Canvas, since: float, horizon_h: float | None) -> tuple[float, ...]:
+def _spread(canvas: Canvas, since: float, horizon_h: float | None) -> tuple[float, ...]:
     """Low 90, low 50, median, high 50, high 90, in the canonical unit."""
+    likely = canvas.asked.likely
     at_h, ahead = (canvas.now_h, since) if horizon_h is None else (canvas.now_h + since, horizon_h)
-    median, _, low, high = expected(canvas.model, canvas.state.tracks, canvas.asked.quantity, at_h, ahead)
+    if horizon_h is None and canvas.stale and likely is not None:
+        median, low, high = expected_after(canvas.dynamics, canvas.track, likely, (at_h, ahead))
+    else:
+        median, _, low, high = expected(canvas.model, canvas.state.tracks, canvas.asked.quantity, at_h, ahead)
     scale = (low, median - _HALF_OF_90 * (median - low), median, median + _HALF_OF_90 * (high - median), high)
     return tuple(map(canvas.dynamics.to_unit, scale))
 
@@ -339,7 +273,7 @@ def _spread(canvas: _Canvas, since: float, horizon_h: float | None) -> tuple[flo
 # --- ranges, events, words
 
 
-def _usual(canvas: _Canvas) -> tuple[float, float] | None:
+def _usual(canvas: Canvas) -> tuple[float, float] | None:
     span = canvas.variable.reference_for(canvas.situation.sex)
     if span is None or (span.low is None and not span.high):
         return None
@@ -348,7 +282,7 @@ def _usual(canvas: _Canvas) -> tuple[float, float] | None:
     return (top, round(bottom - top, 1)) if bottom - top > 0.5 else None
 
 
-def _range_text(canvas: _Canvas) -> str:
+def _range_text(canvas: Canvas) -> str:
     span, decimals = canvas.variable.reference_for(canvas.situation.sex), canvas.variable.decimals
     if span is None or (span.low is None and not span.high):  # a flow of 0 is no range to speak of
         return ""
@@ -359,7 +293,7 @@ def _range_text(canvas: _Canvas) -> str:
     return f"{number(span.low, decimals)} to {number(span.high, decimals)}"
 
 
-def _events(canvas: _Canvas) -> Iterator[Event]:
+def _events(canvas: Canvas) -> Iterator[Event]:
     """Drugs given and procedures done in the window: of the same the first, in the order of time, numbered."""
     facts = canvas.situation.facts
     given = (one for one in facts.medications if one.source == "administration" and one.status != "not-done")
@@ -375,7 +309,7 @@ def _events(canvas: _Canvas) -> Iterator[Event]:
         yield Event(x=x, number=count, text=text, time=_clock(one, canvas))
 
 
-def _finding(seen: Sequence[Measurement], canvas: _Canvas) -> str:
+def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
     last, label = seen[-1], canvas.variable.label
     said = f"{label} {_with_unit(_value(last, canvas), canvas)} at {_clock(last, canvas)}"
     if len(seen) > 1:
@@ -386,14 +320,23 @@ def _finding(seen: Sequence[Measurement], canvas: _Canvas) -> str:
     return f"{said}; {out}." if out else f"{said}."
 
 
-def _forecast_text(canvas: _Canvas) -> str:
+def _imputed(canvas: Canvas, likely: Likely) -> Imputed:
+    decimals = canvas.variable.decimals
+    mean, low, high = (number(value, decimals) for value in (likely.mean, likely.low, likely.high))
+    y, top, bottom = (canvas.y.inside(value) for value in (likely.mean, likely.high, likely.low))
+    said = f"Now most likely {_with_unit(mean, canvas)} ({low} to {high} in 90 of 100 such patients)"
+    return Imputed(x=canvas.x.at(0.0), y=y, top=top, bottom=bottom, text=said)
+
+
+def _forecast_text(canvas: Canvas) -> str:
     low, _, median, _, high = _spread(canvas, canvas.x.high, None)
     decimals = canvas.variable.decimals
     middle = _with_unit(number(median, decimals), canvas)
     span = f"90 in 100 between {number(low, decimals)} and {number(high, decimals)}"
-    return f"In {canvas.x.high:g} h the twin expects about {middle} ({span}), if nothing is changed."
+    begun = "From the imputed value, in" if canvas.stale else "In"
+    return f"{begun} {canvas.x.high:g} h the twin expects about {middle} ({span}), if nothing is changed."
 
 
-def _with_unit(value: str, canvas: _Canvas) -> str:
+def _with_unit(value: str, canvas: Canvas) -> str:
     unit = canvas.variable.unit_text
     return f"{value}{unit}" if unit == "%" else f"{value} {unit}".strip()

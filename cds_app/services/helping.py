@@ -11,8 +11,9 @@ from cds_app.domain.time import to_hours
 from cds_app.explain.counterfactual import Open, Question, Telling, most_telling
 from cds_app.explain.estimates import admission_of, statics_of
 from cds_app.score.situation import Situation
+from cds_app.services.continuity import bedside
 from cds_app.services.knowledge import Knowledge
-from cds_app.twin.bedside import Bedside, window_of
+from cds_app.twin.bedside import Bedside
 from cds_app.twin.state import Track
 
 LEAST = 0.01
@@ -53,9 +54,7 @@ def question_of(knowledge: Knowledge, asked: Asked) -> Question:
 
 def bedside_of(knowledge: Knowledge, situation: Situation) -> Bedside:
     """What imputation makes of the patient now."""
-    window = window_of(situation.by_variable, to_hours(situation.now), knowledge.imputer.channels)
-    male = None if situation.sex is None else float(situation.sex == "male")
-    return Bedside.of(knowledge.imputer, window, situation.age_years, male)
+    return bedside(knowledge.imputer, situation)
 
 
 def would_help(

@@ -12,6 +12,7 @@ from cds_app.score.situation import Situation
 from cds_app.simulate.haemodynamics_patient import patient_of
 from cds_app.simulate.surgery import Comparison, SurgeryModel, compare_plans
 from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Plan, Propofol, Rescue
+from cds_app.twin.bedside import NOBODY, Likely
 
 PLANNED: Final = ("propofol", "loss", "loss_over", "fluid")
 PLAN: Final = "As planned"
@@ -80,20 +81,24 @@ def operation_fields(planned: Planned) -> tuple[Field, ...]:
     )
 
 
-def try_operation(model: SurgeryModel, situation: Situation, planned: Planned, digest: str) -> Comparison | Abstained:
+def try_operation(
+    model: SurgeryModel, situation: Situation, planned: Planned, digest: str, likely: Mapping[str, Likely] = NOBODY
+) -> Comparison | Abstained:
     """The plan beside a gentler one, or without propofol beside giving nothing, on the same virtual copies.
 
     Parameters
     ----------
     digest : str
         Of the facts: with the same facts, the same chance.
+    likely : mapping of str to Likely, optional
+        What may stand in for a measurement that is not current.
 
     Raises
     ------
     BadRequest
         With the field and the limit.
     """
-    patient = patient_of(situation)
+    patient = patient_of(situation, likely=likely)
     if isinstance(patient, Abstained):
         return patient
     return compare_plans(model, patient, tuple(_plans(planned)), draws=DRAWS, seed=_seed(model, digest))

@@ -15,11 +15,12 @@ from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.doses import Dosed, DoseRule, Undosed, simulate_drafts
+from cds_app.mitigate.doses import Dosed, DoseRule, Given, Undosed, simulate_drafts
 from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import Checked, Finding, check_orders, check_recorded
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.situation import Situation
+from cds_app.services.continuity import stand_ins
 from cds_app.services.inputs import Inputs, setting_of, situation_of
 from cds_app.services.knowledge import Knowledge
 
@@ -84,7 +85,7 @@ def _doses(
         situation,
         msgspec.structs.replace(inputs.proposed, selected=judged),
         most=asked.most_drafts,
-        seed=seed_of(inputs.seed),
+        given=Given(seed=seed_of(inputs.seed), likely=lambda: stand_ins(knowledge.imputer, situation)),
     )
 
 

@@ -15,6 +15,7 @@ from cds_app.domain.scopes import allows
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, NotFound
 from cds_app.explain.estimates import risk_before
+from cds_app.pages.canvas import Asked
 from cds_app.pages.effects import EffectLine
 from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
@@ -23,12 +24,12 @@ from cds_app.pages.scale import Axis
 from cds_app.pages.subject import Subject
 from cds_app.pages.systems import line_of, read_systems, systems
 from cds_app.pages.thresholds import thresholds
-from cds_app.pages.trend import WINDOWS_H, Asked, trend
+from cds_app.pages.trend import WINDOWS_H, trend
 from cds_app.pages.why import MOST_BARS, need_lines, open_line, reason_lines, telling_lines, waterfall
 from cds_app.score.risk import Risk
+from cds_app.services.continuity import stand_ins
 from cds_app.services.deciding import Done
 from cds_app.services.effects import Effects
-from cds_app.services.helping import bedside_of
 from cds_app.services.inbox import inbox_of
 from cds_app.services.opening import Opened
 from cds_app.services.page_frame import Asking, Frame
@@ -103,14 +104,16 @@ class Sidebar:
             raise BadRequest("the twin does not follow this", field="q")
         if window_h not in WINDOWS_H:
             raise BadRequest("choose one of the windows", field="h")
+        situation = subject.material.situation
         asked = Asked(
             quantity=quantity,
             window_h=float(window_h),
             zone=subject.setting.zone,
+            likely=stand_ins(self._knowledge.imputer, situation).get(quantity),
             thresholds=thresholds(self._knowledge.catalogue.topics.values(), quantity),
         )
-        view = trend(subject.twin, subject.state, subject.material.situation, asked)
-        latest = subject.material.situation.latest(quantity)
+        view = trend(subject.twin, subject.state, situation, asked)
+        latest = situation.latest(quantity)
         values = {
             "view": view,
             "quantity": quantity,
@@ -119,7 +122,6 @@ class Sidebar:
             "windows": WINDOWS_H,
             "choices": self._choices(subject, quantity),
             "own": self._own(subject, quantity),
-            "imputed": self._imputed(subject, quantity),
             "last": line_of(subject, quantity, latest, None) if latest is not None else None,
         }
         return self._frame.page("trend", asking, subject, values, query=f"?q={quantity}&h={window_h}")
@@ -317,15 +319,6 @@ class Sidebar:
         variable = self._knowledge.ontology.quantity(quantity)
         low, high = (number(value, variable.decimals) for value in (found.low, found.high))
         return f"Usual for this patient: {low} to {high} {variable.unit_text}, learned from {found.samples} values."
-
-    def _imputed(self, subject: Subject, quantity: str) -> str:
-        """What the quantity most likely is now, where nobody measured it within the hour; "" else."""
-        found = bedside_of(self._knowledge, subject.material.situation).likely().get(quantity)
-        if found is None:
-            return ""
-        variable = self._knowledge.ontology.quantity(quantity)
-        mean, low, high = (number(value, variable.decimals) for value in (found.mean, found.low, found.high))
-        return f"Now most likely {mean} {variable.unit_text} ({low} to {high} in 90 of 100 such patients)"
 
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
         moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)

@@ -17,6 +17,7 @@ from cds_app.simulate.plans import Regimen
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.what_if import what_if
+from cds_app.twin.bedside import NOBODY, Likely
 
 DRAWS: Final = 2000
 _OFFERS: Final = 5
@@ -63,15 +64,17 @@ class Tried:
     remarks: tuple[str, ...] = ()
 
 
-def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str) -> Tried:
+def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: Mapping[str, Likely] = NOBODY) -> Tried:
     """Give a plan to virtual copies of the patient, beside the current one and what the content offers.
 
     Parameters
     ----------
     digest : str
         Of the facts: with the same facts, the same chance.
+    likely : mapping of str to Likely, optional
+        What may stand in for a measurement that is not current.
     """
-    charted = patient_of(situation, drug)
+    charted = patient_of(situation, drug, likely=likely)
     current = ordered(situation, drug, charted)
     plan = _plan(drug, wish, current, charted)
     if isinstance(charted, Refused):

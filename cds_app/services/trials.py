@@ -15,6 +15,7 @@ from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
 from cds_app.score.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin_dose import DoseModel
+from cds_app.services.continuity import stand_ins
 from cds_app.services.injecting import NONE, PLANNED, Injected, daily_insulin, injected_fields, try_insulin
 from cds_app.services.operating import Field, Planned, operation_fields, try_operation
 from cds_app.services.page_frame import Asking, Frame
@@ -88,8 +89,9 @@ class Trials:
         """
         subject = self._frame.subject(asking)
         situation = subject.material.situation
+        likely = stand_ins(self._frame.opening.knowledge.imputer, situation)
         with self._simulators.alone():
-            found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis)
+            found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis, likely)
         view = operation_view(found) if isinstance(found, Comparison) else None
         index = rcri(situation)
         values = {
@@ -119,8 +121,9 @@ class Trials:
         drug = self._simulators.pharmacy.get(wish.drug)
         if drug is None or not can_be_tried({wish.drug: drug}):
             raise BadRequest("this drug cannot be simulated", field="drug")
+        likely = stand_ins(self._frame.opening.knowledge.imputer, subject.material.situation)
         with self._simulators.alone():
-            return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis)
+            return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis, likely)
 
 
 def _why_not(found: Comparison | Abstained) -> str:

@@ -6,20 +6,21 @@ What the chart leaves open is refused or, where the content says what is usual, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cds_app.domain.facts import Measurement, Medication
 from cds_app.score.genes import CONTRADICTION, GeneCall
 from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
 from cds_app.score.situation import Situation
-from cds_app.simulate.covariates import Covariates
+from cds_app.simulate.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.drugs import SAME_UNIT, Drug
 from cds_app.simulate.individual import diplotype
 from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen, Route
 from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.twin.bedside import NOBODY, Likely
 
 MG_PER: Final[Mapping[str, float]] = {"mg": 1.0, "g": 1000.0, "ug": 0.001, "mcg": 0.001, "µg": 0.001}
 COURSE_GAP_H: Final = 14.0 * 24.0
@@ -35,6 +36,8 @@ _KINDS: Final = {
     "body_height": "height_cm",
     "hematocrit": "haematocrit_percent",
 }
+_CHANGING: Final = {"creatinine": "creatinine_mg_dl", "hematocrit": "haematocrit_percent"}
+"""What changes within days: only this is imputed. Weight and height stay current for longer than imputation sees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +69,19 @@ class Charted:
         References of the doses and levels used.
     remarks : tuple of str
         What was assumed or left out, in plain English.
+    imputed : tuple of Likely
+        What stands in for a measurement from now on; no fact.
     """
 
     patient: Patient
     facts: tuple[str, ...]
     remarks: tuple[str, ...]
+    imputed: tuple[Likely, ...] = ()
 
 
-def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> Charted | Refused:
+def patient_of(
+    situation: Situation, drug: Drug, extra: Extra | None = None, likely: Mapping[str, Likely] = NOBODY
+) -> Charted | Refused:
     """What a chart says of a patient and a drug.
 
     Parameters
@@ -82,6 +90,8 @@ def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> 
         The patient now; hours are counted from there.
     drug : Drug
     extra : Extra, optional
+    likely : mapping of str to Likely, optional
+        By quantity: what may stand in where the last measurement is no longer current.
 
     Returns
     -------
@@ -105,13 +115,15 @@ def patient_of(situation: Situation, drug: Drug, extra: Extra | None = None) -> 
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
     start_h = course[0][0].at_h if course else 0.0
     levels = list(_levels(situation, drug, start_h if course else None, remarks))
+    imputed = _standing_in(situation, drug, likely)
+    remarks.extend(_said(situation, one) for one in imputed)
     patient = Patient(
-        stages=_stages(situation, drug, given_extra, called, start_h),
+        stages=_continued(_stages(situation, drug, given_extra, called, start_h), imputed),
         history=tuple(dose for dose, _ in course),
         levels=tuple(level for level, _ in levels),
     )
     refs = (*(ref for _, ref in course), *(ref for _, ref in levels), *(one.evidence[0].ref for one in genes))
-    return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)))
+    return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)), imputed=imputed)
 
 
 def genotypes_of(calls: Sequence[tuple[str, str]]) -> dict[str, str] | tuple[Refusal, ...]:
@@ -245,6 +257,7 @@ def _stages(
     situation: Situation, drug: Drug, extra: Extra, genotypes: Mapping[str, str], start_h: float
 ) -> tuple[Stage, ...]:
     """One stage from the start, and one for every later creatinine: each holds until the next."""
+    measured: dict[str, Any] = {name: _newest(situation, quantity) for quantity, name in _KINDS.items()}
     usual = Covariates(
         age_years=None if situation.age_years is None else float(situation.age_years),
         sex=situation.sex,
@@ -252,7 +265,7 @@ def _stages(
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
         genotypes=genotypes,
         flags=extra.flags,
-        **{name: _newest(situation, quantity) for quantity, name in _KINDS.items()},
+        **measured,
     )
     since_h = start_h - _CREATININE_H
     exact = [one for one in situation.series("creatinine") if one.bound == "="]
@@ -262,8 +275,38 @@ def _stages(
     first = before[-1] if before else (after[0] if after else None)
     begun = Stage(from_h=start_h, covariates=usual.with_creatinine(first.value) if first else usual)
     later = {_hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
-    rows = sorted(later.items())[-(MAX_STAGES - 1) :]
+    rows = sorted(later.items())[-(MAX_STAGES - 2) :]  # the first, and what is imputed now, come besides
     return (begun, *(Stage(from_h=at, covariates=one) for at, one in rows if at > start_h))
+
+
+def _standing_in(situation: Situation, drug: Drug, likely: Mapping[str, Likely]) -> tuple[Likely, ...]:
+    """What a model of the drug asks for, was measured, and is not current any more."""
+    asked = frozenset[str]().union(*(fields_of(name) for model in drug.models for name in model.needs))
+    return tuple(
+        one
+        for quantity, field_name in _CHANGING.items()
+        if field_name in asked and situation.fresh(quantity) is None and (one := likely.get(quantity)) is not None
+    )
+
+
+def _continued(stages: tuple[Stage, ...], imputed: Sequence[Likely]) -> tuple[Stage, ...]:
+    """From now on imputed values take the place of measurements that are not current."""
+    if not imputed:
+        return stages
+    values: dict[str, Any] = {_CHANGING[one.quantity]: one.mean for one in imputed}
+    spreads = {_CHANGING[one.quantity]: Imputed(low=one.low, high=one.high, since_h=one.since_h) for one in imputed}
+    before = stages[-1]
+    now = Stage(from_h=0.0, covariates=replace(before.covariates, imputed=spreads, **values))
+    return (*(one for one in stages if one.from_h < 0.0), now)
+
+
+def _said(situation: Situation, one: Likely) -> str:
+    variable = situation.ontology.quantity(one.quantity)
+    mean, low, high = (f"{value:.{variable.decimals}f}" for value in (one.mean, one.low, one.high))
+    return (
+        f"{variable.label} now is imputed, not measured: {mean} {variable.unit_text} ({low} to {high} in 90 of 100 "
+        f"such patients), {one.since_h:.0f} h after the last one. The virtual copies differ in it by as much."
+    )
 
 
 def _newest(situation: Situation, quantity: str) -> float | None:

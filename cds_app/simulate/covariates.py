@@ -7,13 +7,29 @@ Pharmacokinet 2015;54:1183, as used by Eleveld 2018.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+Number = float | NDArray[np.float64]
 Sex = Literal["female", "male"]
 MG_DL_TO_UMOL_L: Final = 88.42
 _ML_PER_MIN_TO_L_PER_H: Final = 0.06
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imputed:
+    """What a quantity most likely is where nobody measured it lately: its 90 % interval, and how long ago that was.
+
+    The value itself stands where a measured one would.
+    """
+
+    low: float
+    high: float
+    since_h: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +48,8 @@ class Covariates:
         absent; it is never taken as reference.
     flags : mapping of str to bool
         Circumstances that some models ask for: ``OPIOID``, ``PROLONGED_RELEASE``.
+    imputed : mapping of str to Imputed
+        By field: which of the values were not measured.
     """
 
     age_years: float | None = None
@@ -44,10 +62,18 @@ class Covariates:
     baseline_inr: float | None = None
     genotypes: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, bool] = field(default_factory=dict)
+    imputed: Mapping[str, Imputed] = field(default_factory=dict)
 
     def with_creatinine(self, value_mg_dl: float) -> Covariates:
         """The same patient with another creatinine."""
         return replace(self, creatinine_mg_dl=value_mg_dl)
+
+    def ends(self) -> Iterator[Covariates]:
+        """The same patient with each imputed value at each end of its interval, as if it had been measured."""
+        for name, one in self.imputed.items():
+            for end in (one.low, one.high):
+                changed: dict[str, Any] = {"imputed": {}, name: end}
+                yield replace(self, **changed)
 
 
 MEASURED: Final[Mapping[str, str]] = {
@@ -81,40 +107,40 @@ def fields_of(name: str) -> frozenset[str]:
     return frozenset().union(*found)
 
 
-def derive(name: str, known: Mapping[str, float]) -> float:
-    """Work one quantity out from others that are known already."""
+def derive(name: str, known: Mapping[str, Number]) -> Number:
+    """Work one quantity out from others that are known already, elementwise where they are arrays."""
     return _RULES[name](known)
 
 
-def _crcl(known: Mapping[str, float]) -> float:
+def _crcl(known: Mapping[str, Number]) -> Number:
     sex = 1.0 if known["MALE"] else 0.85
     return sex * (140.0 - known["AGE"]) * known["WT"] / (72.0 * known["SCR"])
 
 
-def _bsa(known: Mapping[str, float]) -> float:
-    return float(0.007184 * known["WT"] ** 0.425 * known["HT"] ** 0.725)
+def _bsa(known: Mapping[str, Number]) -> Number:
+    return 0.007184 * known["WT"] ** 0.425 * known["HT"] ** 0.725
 
 
-def _bmi(known: Mapping[str, float]) -> float:
+def _bmi(known: Mapping[str, Number]) -> Number:
     return known["WT"] / (known["HT"] / 100.0) ** 2
 
 
-def _ffm(known: Mapping[str, float]) -> float:
+def _ffm(known: Mapping[str, Number]) -> Number:
     age, weight = known["AGE"], known["WT"]
     if known["MALE"]:
         mature = 0.88 + (1.0 - 0.88) / (1.0 + (age / 13.4) ** -12.7)
-        return float(mature * 9270.0 * weight / (6680.0 + 216.0 * _bmi(known)))
+        return mature * 9270.0 * weight / (6680.0 + 216.0 * _bmi(known))
     mature = 1.11 + (1.0 - 1.11) / (1.0 + (age / 7.1) ** -1.1)
-    return float(mature * 9270.0 * weight / (8780.0 + 244.0 * _bmi(known)))
+    return mature * 9270.0 * weight / (8780.0 + 244.0 * _bmi(known))
 
 
-def _lbm(known: Mapping[str, float]) -> float:
+def _lbm(known: Mapping[str, Number]) -> Number:
     """James's formula turns back at a body mass index of 37 (women) to 42 (men): models that use it end before."""
     share, square = (1.10, 128.0) if known["MALE"] else (1.07, 148.0)
     return share * known["WT"] - square * (known["WT"] / known["HT"]) ** 2
 
 
-_RULES: Final[Mapping[str, Callable[[Mapping[str, float]], float]]] = {
+_RULES: Final[Mapping[str, Callable[[Mapping[str, Number]], Number]]] = {
     "CRCL": _crcl,
     "CRCL_L_H": lambda known: known["CRCL"] * _ML_PER_MIN_TO_L_PER_H,
     "BMI": _bmi,

@@ -130,8 +130,8 @@ class _Target:
         size, rate = np.exp(logs[0]), np.exp(logs[6])
         output = size * states.output * ML_PER_S_TO_L_PER_MIN
         read = [
-            (states.mean_pressure, known.mean_pressure, error["mean_pressure_sd"]),
-            (states.pulse_pressure, known.pulse_pressure, error["pulse_pressure_sd"]),
+            (states.mean_pressure, known.mean_pressure, known.sd("map", error["mean_pressure_sd"])),
+            (states.pulse_pressure, known.pulse_pressure, known.sd("pulse_pressure", error["pulse_pressure_sd"])),
         ]
         if known.cardiac_output is None:
             area = known.body_surface_m2
@@ -190,7 +190,7 @@ def _target(known: Known, surface: Surface, constants: Constants, assumed: Prior
     vessels = (constants.peripheral_resistance, constants.lv_systolic_compliance, constants.rv_systolic_compliance)
     centre = np.log([size, stressed, *vessels, constants.arterial_compliance, known.heart_rate])
     between = [spread[f"{name}_sd"] for name in _UNKNOWNS[1:6]]
-    rate = assumed.measurement["heart_rate_sd"] / known.heart_rate
+    rate = known.sd("heart_rate", assumed.measurement["heart_rate_sd"]) / known.heart_rate
     sds = np.array([blood["spread_sd"], *between, rate])
     return _Target(known=known, priors=assumed, surface=surface, centre=centre, spread=sds)
 

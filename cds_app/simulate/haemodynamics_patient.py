@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite, sqrt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import hypot, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cds_app.domain.facts import Measurement
@@ -13,6 +13,7 @@ from cds_app.score.result import Abstained, Lack
 from cds_app.score.situation import Situation
 from cds_app.simulate.circulation_model import values
 from cds_app.simulate.haemodynamics_kinetics import Person
+from cds_app.twin.bedside import NOBODY, Likely
 
 if TYPE_CHECKING:
     from cds_app.content import Artefact
@@ -24,14 +25,16 @@ _FILE: Final = "patient.json"
 _TOGETHER_H: Final = 1.0
 _PRESSOR_WITHIN_H: Final = 1.0
 _BLOCKED_WITHIN_H: Final = 24.0
+_NORMAL_95: Final = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A value, and how old it is in hours (``inf`` is allowed, and stale)."""
+    """A value, and how old it is in hours (``inf`` is allowed, and stale); what stands in for it where it is stale."""
 
     value: float
     age_h: float
+    likely: Likely | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,10 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A patient with everything that is needed, all of it current and plausible; units as in `Patient`."""
+    """A patient with everything that is needed, all of it current or imputed, and plausible; units as in `Patient`.
+
+    ``imputed`` has, by name, what was not measured lately and stands here as it most likely is.
+    """
 
     person: Person
     mean_pressure: float
@@ -79,6 +85,12 @@ class Known:
     cardiac_output: float | None
     ejection_fraction: float | None
     beta_blocked: bool
+    imputed: Mapping[str, Likely] = field(default_factory=dict)
+
+    def sd(self, name: str, of_reading: float) -> float:
+        """Standard deviation of an input: of a reading, and of what is open where it was not read."""
+        one = self.imputed.get(name)
+        return of_reading if one is None else hypot(of_reading, (one.high - one.low) / (2.0 * _NORMAL_95))
 
     @property
     def body_mass_index(self) -> float:
@@ -121,7 +133,9 @@ def known(patient: Patient, within: Bounds) -> Known | Abstained:
     lacks = (*_who(patient, within), *_measured(patient, within))
     if lacks or patient.age_years is None or patient.sex is None:
         return Abstained(name=NAME, reasons=lacks)
+    imputed = dict(_imputed(patient, within))
     given = {name: one.value for name in MEASURED if (one := getattr(patient, name)) is not None}
+    given |= {name: one.mean for name, one in imputed.items()}
     found = Known(
         person=Person(
             age_years=float(patient.age_years),
@@ -135,6 +149,7 @@ def known(patient: Patient, within: Bounds) -> Known | Abstained:
         cardiac_output=given.get("cardiac_output"),
         ejection_fraction=given.get("ejection_fraction"),
         beta_blocked=patient.beta_blocked,
+        imputed=imputed,
     )
     outside = _outside("body_mass_index", found.body_mass_index, within)
     return found if outside is None else Abstained(name=NAME, reasons=(outside,))
@@ -161,10 +176,23 @@ def _measured(patient: Patient, within: Bounds) -> list[Lack]:
 def _lack(name: str, one: Observed | None, within: Bounds) -> Lack | None:
     if one is None:
         return Lack(name=name, why="missing")
-    if not 0.0 <= one.age_h <= within.current_for_h[name]:
+    if _current(name, one, within):
+        return _outside(name, one.value, within)
+    if one.likely is None:
         said = one.age_h if isfinite(one.age_h) else None
         return Lack(name=name, why="stale", age_h=said, text=f"counts for {within.current_for_h[name]:g} h")
-    return _outside(name, one.value, within)
+    return _outside(name, one.likely.low, within) or _outside(name, one.likely.high, within)
+
+
+def _current(name: str, one: Observed, within: Bounds) -> bool:
+    return 0.0 <= one.age_h <= within.current_for_h[name]
+
+
+def _imputed(patient: Patient, within: Bounds) -> Iterator[tuple[str, Likely]]:
+    for name in MEASURED:
+        one: Observed | None = getattr(patient, name)
+        if one is not None and one.likely is not None and not _current(name, one, within):
+            yield name, one.likely
 
 
 def _outside(name: str, value: float, within: Bounds) -> Lack | None:
@@ -175,7 +203,11 @@ def _outside(name: str, value: float, within: Bounds) -> Lack | None:
 
 
 def patient_of(
-    situation: Situation, *, cardiac_output: Observed | None = None, ejection_fraction: Observed | None = None
+    situation: Situation,
+    *,
+    cardiac_output: Observed | None = None,
+    ejection_fraction: Observed | None = None,
+    likely: Mapping[str, Likely] = NOBODY,
 ) -> Patient | Abstained:
     """What the record says of the circulation now.
 
@@ -184,6 +216,8 @@ def patient_of(
     situation : Situation
     cardiac_output, ejection_fraction : Observed, optional
         Where somebody measured them: the ontology has neither.
+    likely : mapping of str to Likely, optional
+        What may stand in for pressures and heart rate that are not current: they were measured, only longer ago.
 
     Returns
     -------
@@ -199,18 +233,25 @@ def patient_of(
         return Abstained(name=NAME, reasons=tuple(unsuitable))
     pulse, derived = _pressures(situation)
     means = [one for one in (_observed(situation, "map"), derived) if one is not None]
+    mean = min(means, key=lambda one: one.age_h, default=None)
+    rate = _observed(situation, "heart_rate")
     return Patient(
         age_years=situation.age_years,
         sex=situation.sex,
         body_weight=_observed(situation, "body_weight"),
         body_height=_observed(situation, "body_height"),
-        map=min(means, key=lambda one: one.age_h, default=None),
-        heart_rate=_observed(situation, "heart_rate"),
-        pulse_pressure=pulse,
+        map=_or(mean, likely.get("map")),
+        heart_rate=_or(rate, likely.get("heart_rate")),
+        pulse_pressure=_or(pulse, likely.get("pulse_pressure")),
         cardiac_output=cardiac_output,
         ejection_fraction=ejection_fraction,
         beta_blocked=bool(situation.medications("beta_blockers", _BLOCKED_WITHIN_H)),
     )
+
+
+def _or(one: Observed | None, likely: Likely | None) -> Observed | None:
+    """A measurement with what stands in for it; nothing stands in for what was never measured."""
+    return one if one is None else replace(one, likely=likely)
 
 
 def _observed(situation: Situation, quantity: str) -> Observed | None:

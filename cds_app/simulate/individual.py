@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import log
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.covariates import DERIVED, MEASURED, Covariates, derive, fields_of
+from cds_app.simulate.covariates import DERIVED, MEASURED, Covariates, Imputed, derive, fields_of
 from cds_app.simulate.models import PER_UNIT, Adjustment, Model, refer
 from cds_app.simulate.refusals import Refusal, outside
 
 Floats = NDArray[np.float64]
 
 _WHERE = "covariates"
+_NORMAL_95: Final = 1.6448536269514722
 _POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
     "AGE": (0.001, 130.0),
     "WT": (0.2, 1000.0),
@@ -38,10 +40,13 @@ class Fitted:
         Every name that its formulas use.
     applied : tuple of str
         Rules of the publication that changed a covariate, in words.
+    imputed : mapping of str to (float, Imputed)
+        By name in formulas: the value before any such rule, and its interval.
     """
 
     known: Mapping[str, float]
     applied: tuple[str, ...]
+    imputed: Mapping[str, tuple[float, Imputed]] = field(default_factory=dict)
 
 
 def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]:
@@ -50,8 +55,31 @@ def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]
     Returns
     -------
     Fitted or tuple of Refusal
-        Nothing is clamped; only rules that the publication itself states change a covariate, and each is reported.
+        Nothing is clamped; only rules that the publication itself states change a covariate, and each is reported. Of
+        an imputed value both ends of the interval must be what the model is made for.
     """
+    asked = frozenset[str]().union(*(fields_of(name) for name in model.needs))
+    mine = replace(covariates, imputed={name: one for name, one in covariates.imputed.items() if name in asked})
+    found = _looked_up(model, mine)
+    if isinstance(found, tuple):
+        return found
+    ends = (_looked_up(model, one) for one in mine.ends())
+    beyond = [one for end in ends if isinstance(end, tuple) for one in end]
+    if beyond:
+        return tuple(
+            dict.fromkeys(replace(one, limit=f"{one.limit}, at both ends of what is imputed") for one in beyond)
+        )
+    return replace(found, imputed=dict(_imputed(mine)))
+
+
+def _imputed(covariates: Covariates) -> Iterator[tuple[str, tuple[float, Imputed]]]:
+    for name, field_name in MEASURED.items():
+        value, one = refer(covariates, name), covariates.imputed.get(field_name)
+        if value is not None and one is not None:
+            yield name, (value, one)
+
+
+def _looked_up(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]:
     problems = [*_unsuitable(covariates), *_impossible(covariates), *_unmeasured(model, covariates)]
     problems += _genotype_problems(model, covariates)
     if problems:
@@ -60,8 +88,8 @@ def fit_to(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]
     limits = model.file.validity
     for name, limit in limits.items():
         value = refer(covariates, name) if name in MEASURED else known[name]
-        field = f"{_WHERE}.{MEASURED.get(name, name.lower())}"
-        problems.extend(outside(field, value, limit.low, limit.high, _UNITS.get(name, "")))
+        where = f"{_WHERE}.{MEASURED.get(name, name.lower())}"
+        problems.extend(outside(where, value, limit.low, limit.high, _UNITS.get(name, "")))
     return tuple(problems) if problems else Fitted(known=known, applied=applied)
 
 
@@ -79,19 +107,19 @@ def _impossible(covariates: Covariates) -> Iterator[Refusal]:
 
 def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     needed = frozenset[str]().union(*(fields_of(name) for name in model.needs))
-    for field in sorted(needed):
-        if getattr(covariates, field) is None:
-            yield Refusal(field=f"{_WHERE}.{field}", limit="is needed by this model")
+    for name in sorted(needed):
+        if getattr(covariates, name) is None:
+            yield Refusal(field=f"{_WHERE}.{name}", limit="is needed by this model")
 
 
 def _genotype_problems(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     for gene, table in model.file.genotypes.items():
         called = covariates.genotypes.get(gene)
-        field = f"{_WHERE}.genotypes.{gene}"
+        where = f"{_WHERE}.genotypes.{gene}"
         if called is None:
-            yield Refusal(field=field, limit="is needed by this model; what was not called is not taken as reference")
+            yield Refusal(field=where, limit="is needed by this model; what was not called is not taken as reference")
         elif diplotype(called) not in {diplotype(one) for one in table}:
-            yield Refusal(field=field, limit=f"must be one of {', '.join(table)}")
+            yield Refusal(field=where, limit=f"must be one of {', '.join(table)}")
 
 
 def diplotype(text: str) -> str:
@@ -101,15 +129,21 @@ def diplotype(text: str) -> str:
 
 
 def _known(model: Model, covariates: Covariates) -> tuple[dict[str, float], tuple[str, ...]]:
-    known: dict[str, float] = {**model.file.constants}
+    known: dict[str, float | Floats] = {**model.file.constants}
     known |= {name: float(covariates.flags.get(name, usual)) for name, usual in model.file.flags.items()}
     known |= {gene: _of_genotype(model, covariates, gene) for gene in model.file.genotypes}
-    applied: list[str] = []
     for name in MEASURED:
         value = refer(covariates, name)
         if value is not None:
             known[name] = float(value)
     known["MALE"] = float(covariates.sex == "male")
+    applied = _work_out(model, known)
+    return {name: float(value) for name, value in known.items()}, tuple(applied)
+
+
+def _work_out(model: Model, known: dict[str, float | Floats]) -> list[str]:
+    """Apply the publication's rules and add what follows from what is known; the rules that changed something."""
+    applied: list[str] = []
     rules = {one.name: one for one in model.file.adjustments}
     for name in (*MEASURED, *DERIVED):
         if name in DERIVED and name != "MALE":
@@ -118,7 +152,7 @@ def _known(model: Model, covariates: Covariates) -> tuple[dict[str, float], tupl
             known[name] = derive(name, known)
         if name in rules and name in known:
             _adjust(rules[name], known, applied)
-    return known, tuple(applied)
+    return applied
 
 
 def _of_genotype(model: Model, covariates: Covariates, gene: str) -> float:
@@ -126,18 +160,20 @@ def _of_genotype(model: Model, covariates: Covariates, gene: str) -> float:
     return table[diplotype(covariates.genotypes[gene])]
 
 
-def _adjust(rule: Adjustment, known: dict[str, float], applied: list[str]) -> None:
+def _adjust(rule: Adjustment, known: dict[str, float | Floats], applied: list[str]) -> None:
     if rule.over_age_years is not None and not known["AGE"] > rule.over_age_years:
         return
     value = known[rule.name]
-    low = value if rule.at_least is None else max(value, rule.at_least)
-    changed = low if rule.at_most is None else min(low, rule.at_most)
-    if changed != value:
+    low = value if rule.at_least is None else np.maximum(value, rule.at_least)
+    changed = low if rule.at_most is None else np.minimum(low, rule.at_most)
+    if np.any(changed != value):
         known[rule.name] = changed
         applied.append(rule.says)
 
 
-def parameters(model: Model, fitted: Fitted, etas: Floats) -> dict[str, Floats]:
+def parameters(
+    model: Model, fitted: Fitted, etas: Floats, apart: Mapping[str, Floats] | None = None
+) -> dict[str, Floats]:
     """Individual parameters in hours, litres and milligrams.
 
     Parameters
@@ -145,6 +181,8 @@ def parameters(model: Model, fitted: Fitted, etas: Floats) -> dict[str, Floats]:
     etas : ndarray (draws, varying)
         Deviations of the logarithms from the typical values, in the order of ``model.varying``; parameters may rest on
         individual ones that come before them.
+    apart : mapping of str to ndarray (draws,), optional
+        How far each imputed covariate of the draws is from what is expected of it, in standard deviations.
 
     Returns
     -------
@@ -152,6 +190,9 @@ def parameters(model: Model, fitted: Fitted, etas: Floats) -> dict[str, Floats]:
         All positive and finite where the covariates lie inside the limits of the model; `usable` says which are.
     """
     known: dict[str, float | Floats] = dict(fitted.known)
+    if fitted.imputed and apart is not None:
+        known |= {name: spread(*one, apart[name]) for name, one in fitted.imputed.items()}
+        _work_out(model, known)
     for definition in model.file.definitions:
         known[definition.name] = model.formulas[definition.name].value(known)
     found: dict[str, Floats] = {}
@@ -162,6 +203,12 @@ def parameters(model: Model, fitted: Fitted, etas: Floats) -> dict[str, Floats]:
         known[one.name] = varied
         found[one.name] = np.broadcast_to(np.asarray(varied, np.float64), (len(etas),)) * PER_UNIT[one.unit]
     return found
+
+
+def spread(value: float, imputed: Imputed, z: Floats) -> Floats:
+    """An imputed covariate, draw by draw: its logarithm is normal to each side, with 90 of 100 in the interval."""
+    below, above = (log(one) / _NORMAL_95 for one in (value / imputed.low, imputed.high / value))
+    return np.asarray(value * np.exp(z * np.where(z < 0.0, below, above)), np.float64)
 
 
 def usable(found: Mapping[str, Floats]) -> NDArray[np.bool_]:

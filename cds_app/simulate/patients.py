@@ -87,17 +87,34 @@ class Placed:
         """Rules of the publication that changed a covariate at any time."""
         return tuple(dict.fromkeys(said for _, fitted in self.stages for said in fitted.applied))
 
+    @property
+    def imputed(self) -> tuple[str, ...]:
+        """Covariates of which some stage has an imputed value: each is drawn beside the parameters."""
+        return tuple(sorted({name for _, fitted in self.stages for name in fitted.imputed}))
+
+    @property
+    def covariance(self) -> Floats:
+        """Of what is drawn: the model's parameters, then each imputed covariate in standard deviations."""
+        own, more = self.model.covariance, len(self.imputed)
+        whole = np.eye(len(own) + more)
+        whole[: len(own), : len(own)] = own
+        return whole
+
     def epochs(self, etas: Floats) -> tuple[list[Epoch], NDArray[np.bool_]]:
-        """Parameters of draws over time, and which draws can be used at all, (draws,).
+        """Parameters of draws (draws, `covariance`) over time, and which draws can be used at all, (draws,).
 
         Draws that cannot be used have the typical values, so that arithmetic goes on.
         """
-        found = [(from_h, parameters(self.model, fitted, etas)) for from_h, fitted in self.stages]
+        found = self._parameters(etas)
         fine = np.logical_and.reduce([usable(one) for _, one in found])
         if not fine.all():
-            typical = np.where(fine[:, None], etas, 0.0)
-            found = [(from_h, parameters(self.model, fitted, typical)) for from_h, fitted in self.stages]
+            found = self._parameters(np.where(fine[:, None], etas, 0.0))
         return [Epoch(from_h=from_h, parameters=one) for from_h, one in found], fine
+
+    def _parameters(self, etas: Floats) -> list[tuple[float, dict[str, Floats]]]:
+        own, apart = np.split(etas, [len(self.model.varying)], axis=1)
+        by_name = dict(zip(self.imputed, apart.T, strict=True))
+        return [(from_h, parameters(self.model, fitted, own, by_name)) for from_h, fitted in self.stages]
 
 
 def place(model: Model, patient: Patient) -> Placed | tuple[Refusal, ...]:

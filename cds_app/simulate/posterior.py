@@ -49,7 +49,7 @@ class Posterior:
     Parameters
     ----------
     etas : ndarray (draws, varying)
-        Deviations of the logarithms, all equally probable.
+        Deviations of the logarithms, then of imputed covariates, all equally probable.
     mode : ndarray (varying,)
         The most probable deviation; zero without levels.
     log_evidence : float
@@ -88,7 +88,7 @@ def sample_posterior(
     Posterior or tuple of Refusal
         A refusal where the levels cannot be brought together with the model: no sample worth trusting was found.
     """
-    root = _root(placed.model.covariance)
+    root = _root(placed.covariance)
     if not patient.levels or not len(root):
         return _prior(root, draws, rng)
 

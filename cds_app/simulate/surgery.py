@@ -22,9 +22,10 @@ from cds_app.simulate.circulation_model import mechanics, surface
 from cds_app.simulate.haemodynamics import Circulation, settling
 from cds_app.simulate.haemodynamics_drugs import drugs
 from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
-from cds_app.simulate.haemodynamics_patient import Bounds, Patient, bounds, known
+from cds_app.simulate.haemodynamics_patient import Bounds, Known, Patient, bounds, known
 from cds_app.simulate.surgery_plan import Limits, Plan, check, plan_limits, whole
 from cds_app.simulate.surgery_run import Chances, Course, Model, Subject, run
+from cds_app.twin.bedside import Likely
 
 if TYPE_CHECKING:
     from cds_app.content import Artefact
@@ -182,6 +183,8 @@ class Comparison:
         What the measurements leave open of the circulation at rest.
     assumed : tuple of str
         What was not measured and came from a prior: to measure it would narrow the answer.
+    imputed : mapping of str to Likely
+        What was measured too long ago and stands as it most likely is now; the draws differ in it as it is open.
     effective : float
         Effective number of candidates behind the draws.
     surface_error : float
@@ -207,6 +210,7 @@ class Comparison:
     patient: Patient
     found: Mapping[str, Interval]
     assumed: tuple[str, ...]
+    imputed: Mapping[str, Likely]
     effective: float
     surface_error: float
     outcomes: tuple[Outcome | Abstained, ...]
@@ -266,12 +270,13 @@ def compare_plans(
         return fitted
     subject = Subject(person=about.person, bodies=fitted.bodies, chances=Chances.drawn(for_drugs, draws))
     course = run(model.model, subject, plans, minutes=horizon_min, low=model.limits)
-    return _comparison(model, patient, plans, fitted, course, seed)
+    return _comparison(model, (patient, about), plans, fitted, course, seed)
 
 
 def _comparison(
-    model: SurgeryModel, patient: Patient, plans: Sequence[Plan], fitted: Fit, course: Course, seed: int
+    model: SurgeryModel, who: tuple[Patient, Known], plans: Sequence[Plan], fitted: Fit, course: Course, seed: int
 ) -> Comparison:
+    patient, about = who
     outcomes = tuple(_answer(model, course, at, plans) for at in range(len(plans)))
     best = _fewest(course.low_min, [at for at, one in enumerate(outcomes) if isinstance(one, Outcome)])
     return Comparison(
@@ -287,6 +292,7 @@ def _comparison(
         patient=patient,
         found={name: _tidy(one) for name, one in fitted.found.items()},
         assumed=fitted.assumed,
+        imputed=about.imputed,
         effective=round(fitted.effective, 1),
         surface_error=model.model.circulation.surface.figures["mean_pressure"]["max"],
         outcomes=outcomes,

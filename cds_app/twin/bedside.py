@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
 from cds_app.domain.facts import Measurement
 from cds_app.domain.time import to_hours
 from cds_app.twin.imputation import Channel, Completed, Imputer
-from cds_app.twin.windows import HOURS, Floats, who
+from cds_app.twin.windows import HOURS, Floats, Ints, nearest_h, neighbours, who
 
 _CUFF = "_noninvasive"
 _NORMAL_95 = 1.6448536269514722
@@ -28,12 +30,22 @@ class Likely:
     quantity : str
     mean, low, high : float
         Expected value and 90 % interval, canonical unit.
+    since_h : float
+        Whole hours since it was last measured; as many as a window has where it was not.
+    stands : bool
+        Whether it was measured so lately that the interval is known to hold: then it may stand in for a measurement.
     """
 
     quantity: str
     mean: float
     low: float
     high: float
+    since_h: float = HOURS
+    stands: bool = False
+
+
+NOBODY: Final[Mapping[str, Likely]] = MappingProxyType({})
+"""Nothing is imputed."""
 
 
 def window_of(measured: Mapping[str, Sequence[Measurement]], now_h: float, channels: Sequence[Channel]) -> Floats:
@@ -82,12 +94,16 @@ class Bedside:
 
     def likely(self) -> dict[str, Likely]:
         """What each quantity that was not measured within the hour most likely is, by quantity."""
-        found = {}
+        found, since = {}, self._since()
+        horizon = self.imputer.blends["causal"].horizon_h
         for quantity, place in self._places().items():
             mean, low, high = (
                 float(one[0, place]) for one in (self.completed.mean, self.completed.low, self.completed.high)
             )
-            found[quantity] = Likely(quantity=quantity, mean=mean, low=low, high=high)
+            found[quantity] = Likely(
+                quantity=quantity, mean=mean, low=low, high=high, since_h=float(since[place]),
+                stands=bool(since[place] < HOURS and since[place] <= horizon[place]),
+            )  # fmt: skip
         return found
 
     def draws(self, quantities: Iterable[str], number: int, rng: np.random.Generator) -> list[dict[str, float]]:
@@ -112,19 +128,22 @@ class Bedside:
         drawn = np.clip(mean + normal * side, *np.array(within).T)
         return [dict(zip(places, map(float, row), strict=True)) for row in drawn]
 
+    def _since(self) -> Ints:
+        """Hours since each channel was last measured; `HOURS` where it was not."""
+        return np.asarray(nearest_h(neighbours(self.window[None]), "causal")[0, -1], np.int64)
+
     def _places(self) -> dict[str, int]:
         """The channel that stands for each quantity that was not measured within the hour.
 
-        What a catheter would say comes before what a cuff would, unless only a cuff was there in the window.
+        That of the newest measurement; where there is none, what a catheter would say comes before what a cuff would.
         """
-        channels = self.imputer.channels
-        seen = np.asarray(np.isfinite(self.window).any(axis=0))
+        channels, since = self.imputer.channels, self._since()
         alike: dict[str, list[int]] = {}
         for place, channel in enumerate(channels):
             if channel.variable:
                 alike.setdefault(channel.quantity, []).append(place)
         return {
-            quantity: min(places, key=lambda i: (not seen[i], channels[i].variable.endswith(_CUFF)))
+            quantity: min(places, key=lambda i: (since[i], channels[i].variable.endswith(_CUFF)))
             for quantity, places in alike.items()
             if self.completed.imputed[0, places].all()
         }

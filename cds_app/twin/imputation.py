@@ -33,6 +33,7 @@ from cds_app.twin.windows import (
     carried,
     inputs,
     interpolated,
+    nearest_h,
     neighbours,
     surprises,
     with_guess,
@@ -46,6 +47,7 @@ DEEP = ("vae", "gan")
 CANDIDATES = (*CLASSICS, "boosting", *DEEP)
 GAPS_H: tuple[int, ...] = (1, 2, 4, 8, 16)
 """Upper ends of the classes of gaps; longer ones, and no measurement at all, are two more."""
+_MARK_LASTS_H = 10  # 99 of 100 gaps between two hours with the mark of ventilation in set a are no longer
 _REACH_H = 2 * sum(DILATIONS) + 1  # hours that a causal network looks back over, its own among them
 
 
@@ -62,7 +64,7 @@ class Channel:
     unit : str
         Canonical UCUM unit.
     low, high : float
-        Plausible limits in it.
+        Plausible limits in it. Of a mark, which the data hold only where it is so, both are the same.
     """
 
     name: str
@@ -83,10 +85,13 @@ class Blend:
         By candidate; they are not negative and sum to 1 for every variable.
     reach : ndarray of float32, shape (variables, classes of gaps)
         How many scales the 90 % interval reaches to each side.
+    horizon_h : ndarray of int64, shape (variables,)
+        How long after the last measurement the reach was measured on cells of the variable's own; 0 for nowhere.
     """
 
     weights: Mapping[str, Floats]
     reach: Floats
+    horizon_h: Ints
 
     def mean(self, found: Mapping[str, Floats]) -> Floats:
         """Blend of candidates: (..., variables)."""
@@ -168,6 +173,11 @@ class Imputer:
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise ContentError(f"artefact {artefact.name} is incomplete", field=artefact.name) from error
 
+    @property
+    def marks(self) -> Bools:
+        """Which channels say only that something was so: (variables,)."""
+        return np.array([one.low == one.high for one in self.channels])
+
     def guess(self, values: Floats, product: Product, hours: Iterable[int] = range(HOURS)) -> Floats:
         """What the joint smoother says of one patient's window, standardised."""
         said = self.joint.filtered(values, hours) if product == "causal" else self.joint.smoothed(values)
@@ -205,8 +215,9 @@ class Imputer:
         """
         z = self.scale.to_z(values)[None]
         said = self.candidates(z, (self.guess(values, product)[None], statics[None]), product, np.isnan(z))
-        low, mean, high = (one[0] for one in self.interval(said, neighbours(z), product))
-        return self._completed(values, low, mean, high)
+        near = neighbours(z)
+        low, mean, high = (one[0] for one in self.interval(said, near, product))
+        return self._completed(values, nearest_h(near, product)[0], (low, mean, high))
 
     def now(self, values: Floats, statics: Floats) -> Completed:
         """The causal product at the window's last hour alone: arrays (1, variables); what a bedside can wait for."""
@@ -245,13 +256,21 @@ class Imputer:
         mean = blend.mean(rest)
         reach = np.take_along_axis(blend.reach.T[None], gap_class(near, "causal")[:, -1:], axis=1)
         low, high = mean - scale * reach, mean + scale * reach
-        return self._completed(values[-1:], low[0], mean[0], high[0])
+        return self._completed(values[-1:], nearest_h(near, "causal")[0, -1:], (low[0], mean[0], high[0]))
 
-    def _completed(self, values: Floats, low: Floats, mean: Floats, high: Floats) -> Completed:
+    def _completed(self, values: Floats, far: Ints, said: tuple[Floats, Floats, Floats]) -> Completed:
+        """In the canonical unit, within what is plausible.
+
+        A mark is taken to last a while around each hour with it and not to be elsewhere; its interval leaves it open.
+        """
         least, most = (np.array([getattr(one, end) for one in self.channels], np.float32) for end in ("low", "high"))
-        found = [np.clip(self.scale.to_unit(one), least, most) for one in (mean, low, high)]
+        found = [np.clip(self.scale.to_unit(one), least, most) for one in said]
+        open_ends = np.zeros_like(found[0]), far <= _MARK_LASTS_H, np.ones_like(found[0])
         seen = np.isfinite(values)
-        mean, low, high = (np.where(seen, values, one).astype(np.float32) for one in found)
+        low, mean, high = (
+            np.where(seen, values, np.where(self.marks, mark, one)).astype(np.float32)
+            for mark, one in zip(open_ends, found, strict=True)
+        )
         return Completed(mean=mean, low=low, high=high, imputed=~seen)
 
     def _learned(
@@ -278,13 +297,9 @@ class Imputer:
 
 
 def gap_class(near: Neighbours, product: Product) -> Ints:
-    """Which class of `GAPS_H` each cell belongs to, by hours to the nearest measurement that a product may see."""
-    hours = near.seen.shape[1]
-    hour = np.arange(hours)[None, :, None]
-    far = np.where(near.before >= 0, hour - near.before, hours)
-    if product == "retrospective":
-        far = np.minimum(far, np.where(near.after < hours, near.after - hour, hours))
-    return np.where(far < hours, np.searchsorted(GAPS_H, far), len(GAPS_H) + 1)
+    """Which class of `GAPS_H` each cell belongs to."""
+    far = nearest_h(near, product)
+    return np.where(far < near.seen.shape[1], np.searchsorted(GAPS_H, far), len(GAPS_H) + 1)
 
 
 def _read(artefact: Artefact) -> Imputer:
@@ -322,7 +337,8 @@ def read_arrays(content: bytes) -> dict[str, Any]:
 
 def _blend(entry: Mapping[str, Any]) -> Blend:
     weights = {name: np.array(one, np.float32) for name, one in entry["weights"].items()}
-    return Blend(weights=weights, reach=np.array(entry["reach"], np.float32))
+    reach, horizon_h = np.array(entry["reach"], np.float32), np.array(entry["horizon_h"], np.int64)
+    return Blend(weights=weights, reach=reach, horizon_h=horizon_h)
 
 
 def golden_inputs(features: int, variables: int) -> tuple[Floats, Floats]:

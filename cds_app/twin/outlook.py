@@ -10,10 +10,12 @@ from math import exp, sqrt
 
 from cds_app.domain.time import to_hours
 from cds_app.errors import BadRequest
+from cds_app.twin.bedside import Likely
 from cds_app.twin.filter import Belief, predict, prior
 from cds_app.twin.model import RESIDUAL_FADES_H, Dynamics, Horizon, TwinModel
 from cds_app.twin.state import Track, TwinState
 
+_NORMAL_95 = 1.6448536269514722
 _NORMAL_975 = 1.959963984540054
 Instant = float | datetime  # hours since 1970-01-01T00:00Z, or aware
 
@@ -200,6 +202,37 @@ def expected(
             faded = min(1.0, horizon_h / dynamics.horizons[0].horizon_h) if dynamics.horizons else 0.0
             median += share * faded * _correction(model, tracks, calibrated, hours)
     return median, sd, median - low * sd, median + high * sd
+
+
+def expected_after(
+    dynamics: Dynamics, track: Track, likely: Likely, at: tuple[float, float]
+) -> tuple[float, float, float]:
+    """Median and 90 % interval of a measurement so long after an instant at which the quantity was imputed.
+
+    The imputed value takes the place of what the track believes of the instant, with its own uncertainty: both rest on
+    the same measurements, and to join them would count these twice. What is usual for the patient is the track's.
+
+    Parameters
+    ----------
+    at : tuple of float
+        The instant, hours since 1970-01-01T00:00Z, and hours after it.
+
+    Returns
+    -------
+    tuple of float
+        ``(median, low, high)``, transformed scale.
+    """
+    hours, horizon_h = at
+    low, mean, high = (dynamics.to_scale(value) for value in (likely.low, likely.mean, likely.high))
+    believed, spread = belief_at(dynamics, track, hours), (high - low) / (2.0 * _NORMAL_95)
+    settled = max(spread**2 - dynamics.noise_sd**2, 0.0)  # of the value itself; the interval is of a measurement
+    begun = believed._replace(
+        deviation=mean - believed.baseline, p_bd=-believed.p_bb, p_dd=settled + believed.p_bb, pending=0
+    )
+    ahead = predict(dynamics, begun, hours + horizon_h)
+    half = _NORMAL_95 * sqrt(ahead.p_bb + 2.0 * ahead.p_bd + ahead.p_dd + dynamics.noise_sd**2)
+    median = ahead.baseline + ahead.deviation
+    return median, median - half, median + half
 
 
 def _between(horizons: tuple[Horizon, ...], horizon_h: float) -> tuple[tuple[float, Horizon], ...]:

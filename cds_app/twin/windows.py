@@ -93,6 +93,16 @@ def neighbours(z: Floats) -> Neighbours:
     return Neighbours(seen=seen, before=before, after=after, last=last, next=following)
 
 
+def nearest_h(near: Neighbours, product: Product) -> Ints:
+    """Hours to the nearest measurement that a product may see; as many as a window has where there is none."""
+    hours = near.seen.shape[1]
+    hour = np.arange(hours)[None, :, None]
+    far = np.where(near.before >= 0, hour - near.before, hours)
+    if product == "retrospective":
+        far = np.minimum(far, np.where(near.after < hours, near.after - hour, hours))
+    return far
+
+
 def carried(near: Neighbours) -> Floats:
     """The last value, or the population's mean (0) before the first."""
     return np.nan_to_num(near.last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,13 +17,15 @@ from click.testing import CliRunner
 from cds_app.__main__ import twinline as cli
 from cds_app.content import latest
 from cds_app.errors import ContentError
+from cds_app.learn.impute_blend import horizons, weighed
 from cds_app.learn.impute_classics import fit_gaussian, fit_joint
 from cds_app.learn.impute_data import VARIABLES, Part, in_part, read, scale_of, statics
 from cds_app.learn.impute_fit import deep
 from cds_app.learn.impute_masks import BLOCK_H, MASKS, masked, training_mask
+from cds_app.learn.impute_measure import Cells
 from cds_app.learn.impute_tasks import task
-from cds_app.twin.imputation import Imputer
-from cds_app.twin.windows import HOURS, PRODUCTS, inputs, neighbours, with_guess
+from cds_app.twin.imputation import GAPS_H, Imputer
+from cds_app.twin.windows import HOURS, PRODUCTS, Floats, inputs, neighbours, with_guess
 
 PATIENTS = 12
 TORCH = importlib.util.find_spec("torch") is not None
@@ -94,6 +97,29 @@ def test_masks_hide_measured_cells_only_and_a_block_is_one_of_six_hours() -> Non
     assert 0.05 < training_mask(np.ones_like(seen), np.random.default_rng(1)).mean() < 0.25
 
 
+def cells(truth: Floats, **means: Floats) -> Cells:
+    """Hidden cells of the first variable, one of each patient."""
+    zeros = np.zeros(len(truth), np.int64)
+    flat = {name: np.ones(len(truth), np.float32) for name in ("compared", "mean", "low", "high", "scale")}
+    return Cells(patient=np.arange(len(truth)), variable=zeros, gap=zeros, truth=truth, means=means, **flat)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_blend_steps_aside_where_it_is_no_better(good: bool) -> None:
+    truth, error = np.random.default_rng(7).normal(0.0, 1.0, (2, 400)).astype(np.float32)
+    other = truth + 0.05 * error if good else error
+    made = cells(truth, last=truth + 0.1 * error, boosting=other, joint=error, vae=error, gan=error)
+    weights = weighed(made, "causal").weights
+    assert weights["last"][0] == (0.0 if good else 1.0)
+    assert weights["boosting"][0] == (1.0 if good else 0.0)
+
+
+def test_a_horizon_ends_where_few_cells_were_hidden() -> None:
+    made = cells(np.zeros(400, np.float32))
+    gap = np.repeat([0, 3, 5, len(GAPS_H) + 1], (200, 150, 40, 10))
+    assert horizons(replace(made, gap=gap))[:2].tolist() == [GAPS_H[3], 0]
+
+
 def test_the_joint_smoother_learns_what_goes_together(data: Path) -> None:
     values = read(data).values
     joint = fit_joint(values, np.zeros(len(VARIABLES), np.bool_))
@@ -161,7 +187,11 @@ def test_every_hour_of_every_variable_is_completed_and_what_was_measured_stands(
 
 @pytest.mark.parametrize(
     ("column", "value", "said"),
-    [("Time", "noon", "Time is no hh:mm in row 2"), ("Value", "high", "Value is no number in row 2")],
+    [
+        ("Time", "noon", "Time is no hh:mm in row 2"),
+        ("Value", "high", "Value is no number in row 2"),
+        ("Parameter", "icutype ", "Parameter is not spelled as in the challenge in row 2"),
+    ],
 )
 def test_a_bad_file_is_refused_with_the_column_and_the_row(tmp_path: Path, column: str, value: str, said: str) -> None:
     frame = pd.DataFrame(list(rows(1)), columns=["RecordID", "Time", "Parameter", "Value"]).astype({column: "object"})

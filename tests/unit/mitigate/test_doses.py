@@ -12,7 +12,7 @@ from msgspec.structs import replace as changed
 
 from cds_app.domain.facts import Demographics, Dosing, Fact, Medication
 from cds_app.domain.proposed import Proposed, Written
-from cds_app.mitigate.doses import DRAFT, STANDING, Dosed, DoseRule, Undosed, simulate_draft, simulate_drafts
+from cds_app.mitigate.doses import DRAFT, STANDING, Dosed, DoseRule, Given, Undosed, simulate_draft, simulate_drafts
 from cds_app.simulate.plans import Regimen
 from tests.chart import NOW, ago, measured, person, problem, situation
 from tests.chart import drug as taken
@@ -40,7 +40,7 @@ def order(
 
 def asked(draft: Medication, *chart: Fact, rule: DoseRule = RULE, name: str = "vancomycin") -> Dosed | Undosed:
     adult = ADULT[1:] if any(isinstance(one, Demographics) for one in chart) else ADULT
-    return simulate_draft(draft, Written(instructions=1), drug(name), rule, situation(*adult, *chart), seed=11)
+    return simulate_draft(draft, Written(instructions=1), drug(name), rule, situation(*adult, *chart), Given(seed=11))
 
 
 def dosed(draft: Medication, *chart: Fact, **more: Any) -> Dosed:
@@ -105,7 +105,7 @@ def test_a_drug_without_offers_is_simulated_alone() -> None:
     content = drug("vancomycin")
     file = content.file.model_copy(update={"offers": content.file.offers.model_copy(update={"doses_mg": ()})})
     bare = type(content)(file=file, version="1.0.0", sha256="0", models=content.models)
-    found = simulate_draft(order(500.0), Written(instructions=1), bare, RULE, situation(*ADULT), seed=1)
+    found = simulate_draft(order(500.0), Written(instructions=1), bare, RULE, situation(*ADULT), Given(seed=1))
     assert isinstance(found, Dosed)
     assert (found.offers, found.better, found.speaks) == (0, None, False)
 
@@ -115,7 +115,7 @@ def test_more_offers_than_one_question_takes_are_looked_at_in_parts() -> None:
     many = content.file.offers.model_copy(update={"doses_mg": tuple(400.0 + 50.0 * n for n in range(12))})
     file = content.file.model_copy(update={"offers": many})
     wide = type(content)(file=file, version="1.0.0", sha256="0", models=content.models)
-    found = simulate_draft(order(425.0), Written(instructions=1), wide, RULE, situation(*ADULT), seed=1)
+    found = simulate_draft(order(425.0), Written(instructions=1), wide, RULE, situation(*ADULT), Given(seed=1))
     assert isinstance(found, Dosed)
     assert found.offers == 36
     assert found.better is not None
@@ -195,7 +195,7 @@ def many(*drafts: Medication, selected: tuple[str, ...] | None = None, most: int
             written={one.ref: Written(instructions=written) for one in drafts},
         ),
         most=most,
-        seed=3,
+        given=Given(seed=3),
     )
     return [one.reasons[0].limit if isinstance(one, Undosed) else one.drug.name for one in found]
 

@@ -10,14 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cds_app.deps import Deps
+from cds_app.pages.canvas import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Asked
 from cds_app.pages.options import advices, concern_lines
 from cds_app.pages.risks import risk_lines
 from cds_app.pages.subject import Subject, identity
 from cds_app.pages.systems import systems
 from cds_app.pages.thresholds import thresholds
-from cds_app.pages.trend import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Asked, trend
+from cds_app.pages.trend import trend
 from cds_app.pages.why import MOST_BARS, reason_lines, waterfall
 from cds_app.score.risk import Risk
+from cds_app.twin.bedside import Likely
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, observation, patient, septic
@@ -69,6 +71,30 @@ def test_a_limit_that_speaks_against_a_topic_is_none_of_it() -> None:
     made = catalogue(topic(tiers=[{"tier": 1, "word": "low", "when": rule}])).topics.values()
     assert [(one.way, one.value) for one in thresholds(made, "glucose")] == [("below", 70.0)]
     assert thresholds(made, "gcs_total") == ()
+
+
+def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_where_they_are_old(
+    subject: Subject,
+) -> None:
+    situation, likely = subject.material.situation, Likely(quantity="heart_rate", mean=118.0, low=101.0, high=135.0)
+    late = replace(situation, now=situation.now + timedelta(hours=7))
+    silent = trend(subject.twin, subject.state, late, asked())
+    view = trend(subject.twin, subject.state, late, replace(asked(), likely=likely))
+    assert silent is not None
+    assert view is not None
+    assert (silent.imputed, silent.ahead, silent.forecast) == (None, (), "")
+    assert view.imputed is not None
+    assert view.imputed.text == "Now most likely 118 /min (101 to 135 in 90 of 100 such patients)"
+    assert (view.imputed.x, len(view.marks)) == (view.now_x, len(silent.marks))
+    assert view.imputed.top < view.imputed.y < view.imputed.bottom
+    assert view.ahead_of_imputed
+    assert view.forecast.startswith("From the imputed value, in 3 h the twin expects about")
+    fresh = trend(subject.twin, subject.state, situation, replace(asked(), likely=likely))
+    plain = trend(subject.twin, subject.state, situation, asked())
+    assert fresh is not None
+    assert plain is not None
+    assert not fresh.ahead_of_imputed
+    assert fresh.forecast == plain.forecast
 
 
 def test_bands_hold_the_median_and_the_half_lies_in_the_ninety(subject: Subject) -> None:

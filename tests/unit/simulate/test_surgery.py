@@ -43,7 +43,7 @@ def test_the_comparison_says_everything_that_a_page_needs() -> None:
     told = json.loads(found.to_json())
     assert (found.seed, found.draws, found.horizon_min) == (9, 120, 30.0)
     assert (found.model, found.version, found.sha256) == (SURGERY.name, SURGERY.version, SURGERY.sha256)
-    assert told["patient"]["map"] == {"value": 89.0, "age_h": 0.5}
+    assert told["patient"]["map"] == {"value": 89.0, "age_h": 0.5, "likely": None}
     assert found.assumed == ("cardiac_output", "ejection_fraction")
     assert found.times_min[0] == 0.0
     assert found.times_min[-1] == 30.0

@@ -55,6 +55,23 @@ def test_filtering_is_smoothing_of_what_was_known() -> None:
     assert np.isnan(found[11]).all()
 
 
+def test_what_is_extreme_is_expected_again_and_moves_nothing_else_further() -> None:
+    far, farther = joint().smoothed(measured((10, 0, 4.0))), joint().smoothed(measured((10, 0, 9.0)))
+    assert farther[:, 1] == pytest.approx(far[:, 1])
+    alike = (0.5 * np.exp(-2 / 8)) / 0.6  # of the variable with itself two hours apart
+    assert farther[12, 0] - far[12, 0] == pytest.approx(5.0 * alike, rel=1e-4)
+    assert joint().filtered(measured((10, 0, 9.0)), [12])[12] == pytest.approx(farther[12], rel=1e-4)
+
+
+def test_many_hours_at_once_are_each_what_they_are_alone() -> None:
+    rng = np.random.default_rng(3)
+    values = np.where(rng.random((HOURS, 12)) < 0.8, rng.normal(0.0, 1.0, (HOURS, 12)), np.nan).astype(np.float32)
+    assert np.isfinite(values).sum() > MOST  # so that the last hours leave something out
+    whole = joint(12).filtered(values, range(HOURS))
+    for hour in (0, 5, 30, 47):
+        assert whole[hour] == pytest.approx(joint(12).filtered(values, [hour])[hour], abs=1e-4)
+
+
 def test_with_nothing_measured_everybody_is_expected() -> None:
     assert joint(log=True).smoothed(measured()) == pytest.approx(np.ones((HOURS, 2)), abs=1e-6)
 

@@ -12,9 +12,19 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import BadRequest
+from cds_app.twin.bedside import Likely
 from cds_app.twin.filter import prior
 from cds_app.twin.model import TwinModel
-from cds_app.twin.outlook import belief_at, estimate, expected, forecast, own_range, signals_of, surprises
+from cds_app.twin.outlook import (
+    belief_at,
+    estimate,
+    expected,
+    expected_after,
+    forecast,
+    own_range,
+    signals_of,
+    surprises,
+)
 from cds_app.twin.state import TwinState, rebuild
 from tests.unit.twin.conftest import START
 
@@ -121,6 +131,17 @@ def test_an_unconfirmed_value_is_named(model: TwinModel, ontology: Ontology, mea
     assert found.unconfirmed
     assert found.last_value == 190
     assert found.mean < 85
+
+
+def test_what_is_imputed_is_carried_to_what_is_usual_and_grows_less_sure(model: TwinModel, state: TwinState) -> None:
+    likely = Likely(quantity="heart_rate", mean=120.0, low=108.0, high=132.0)
+    dynamics, track, at = model.dynamics["heart_rate"], state.tracks["heart_rate"], T0 + 12.0
+    now, soon, late = (expected_after(dynamics, track, likely, (at, ahead)) for ahead in (0.0, 4.0, 200.0))
+    assert [dynamics.to_unit(one) for one in now] == pytest.approx([120.0, 108.0, 132.0], abs=0.5)
+    usual = belief_at(dynamics, track, at).baseline
+    assert usual < soon[0] < now[0]
+    assert late[0] == pytest.approx(belief_at(dynamics, track, at + 200.0).baseline, abs=0.2)
+    assert late[2] - late[1] > now[2] - now[1]
 
 
 def test_own_range_is_shrunk_from_the_population_to_the_patient(
