@@ -23,7 +23,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
-from cds_app.commands.worker import worker_of
+from cds_app.commands.worker import Crowd, worker_of
 from cds_app.content import content_root
 from cds_app.errors import DependencyDown, TwinlineError
 from cds_app.settings import PREFIX, Settings, load_settings
@@ -133,6 +133,7 @@ def _forget_worker(_: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead  # here: its import looks at the environment
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    worker.nr_conns = Crowd.AWAY
 
 
 def _forget_all(_: Any) -> None:

@@ -9,13 +9,14 @@ are answered at the door, too: a busy service is not a dead one.
 from __future__ import annotations
 
 import errno
+import mmap
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
-from typing import Any
+from typing import Any, Final
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.util import write, write_error
@@ -24,7 +25,6 @@ from gunicorn.workers.gthread import ThreadWorker
 RECEIVED_WITHIN_S = 10.0
 _HOLD_BACK_S = 0.0005
 _MOST_HELD_BACK = 8
-_HELD_BACK_EVERY_S = 0.005  # of many: waiting before each connection of a burst would make the last one wait long
 _DOOR_THREADS = 2
 _DOOR_ROOM = 128
 _DOOR_PATIENCE_S = 0.5
@@ -67,32 +67,76 @@ class Hurried:
             self._sock.settimeout(None)
 
 
+class Crowd:
+    """How many connections each worker has, in memory that they share: made before they are forked.
+
+    Parameters
+    ----------
+    places : int
+        More than there are workers at once.
+    """
+
+    __slots__ = ("_counts",)
+
+    AWAY: Final = -1
+    """Of a worker that takes no connections: it has not begun, or has ended."""
+
+    def __init__(self, places: int = 1024) -> None:
+        self._counts = memoryview(mmap.mmap(-1, 4 * places)).cast("i")
+        for place in range(places):
+            self._counts[place] = self.AWAY
+
+    def tell(self, number: int, count: int) -> None:
+        """Say how many connections the worker of a number has."""
+        self._counts[number % len(self._counts)] = count
+
+    def fewest(self) -> int:
+        """How many connections the worker has that has fewest; 0 where none takes any."""
+        return min((count for count in self._counts if count != self.AWAY), default=0)
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """Discreet about requests that are not HTTP: gunicorn's own repeats them in log and answer.
 
     All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
-    them, and keep them. So a worker holds back a little for each connection that it has, and who has fewest is first.
+    them, and keep them. So a worker that has more of them than another holds back a little, for the other to be first.
     """
 
     max_waiting = 12
+    crowd = Crowd()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._inside = 0
         self._at_door = 0
-        self._held_back_at = 0.0
+        self.nr_conns = Crowd.AWAY
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections there are: gunicorn counts, the other workers read."""
+        return self._connections
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        self._connections = count
+        self.crowd.tell(self.age, count)
 
     def init_process(self) -> None:
         """In the worker, after the fork."""
         self._door = ThreadPoolExecutor(_DOOR_THREADS, thread_name_prefix="door")
         super().init_process()
 
+    def run(self) -> None:
+        """Take connections until told to end."""
+        self.nr_conns = 0
+        super().run()
+
     def accept(self, listener: Any) -> None:
-        """Take a new connection, unless a worker with fewer of them was faster."""
-        few = self.nr_conns <= self.cfg.threads
-        if few or time.monotonic() - self._held_back_at > _HELD_BACK_EVERY_S:
-            time.sleep(_HOLD_BACK_S * min(self.nr_conns, _MOST_HELD_BACK))
-            self._held_back_at = time.monotonic()
+        """Take a new connection, unless a worker with fewer of them is faster."""
+        for _ in range(_MOST_HELD_BACK):
+            if self.nr_conns <= self.crowd.fewest():
+                break
+            time.sleep(_HOLD_BACK_S)
         super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
@@ -163,8 +207,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
 
 def worker_of(max_waiting: int) -> type[Worker]:
-    """The worker with a waiting room of this size."""
-    return type("Worker", (Worker,), {"max_waiting": max_waiting})
+    """The worker with a waiting room of this size, and all of its kind with one count of their connections."""
+    return type("Worker", (Worker,), {"max_waiting": max_waiting, "crowd": Crowd()})
 
 
 def _refusal(stays: bool) -> bytes:

@@ -11,7 +11,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock
 
 import structlog
 
@@ -25,6 +24,7 @@ from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, Meter, TwinStore
 from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
+from cds_app.services.fair_lock import FairLock
 from cds_app.services.gather import Gatherer
 from cds_app.services.identities import Identities
 from cds_app.services.inputs import Inputs
@@ -60,7 +60,7 @@ class Answering:
     identities : Identities
         Ties what other sources tell of to the patient.
     turns : Turns
-    computing : Lock
+    computing : FairLock
         Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
         compute at once are both done when the second would have been done anyway.
     new_seed : callable
@@ -75,7 +75,7 @@ class Answering:
     meter: Meter
     identities: Identities
     turns: Turns = field(default_factory=Turns)
-    computing: Lock = field(default_factory=Lock)
+    computing: FairLock = field(default_factory=FairLock)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
     def answer(self, call: HookCall) -> tuple[bytes, ...]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from threading import Lock
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import Issue, IssueCode
@@ -19,6 +18,7 @@ from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import as_object
 from cds_app.ports import FhirReader
 from cds_app.services.calls import HookCall
+from cds_app.services.fair_lock import FairLock
 from cds_app.services.knowledge import Knowledge
 
 _SIDE_BY_SIDE = 6
@@ -48,7 +48,7 @@ class Gatherer:
         For all fetches of one call together.
     max_entries : int
         Most resources one call may bring.
-    computing : Lock
+    computing : FairLock
         Held while resources are read, never while the FHIR server is waited for.
     """
 
@@ -56,7 +56,7 @@ class Gatherer:
     fhir: FhirReader
     budget_s: float
     max_entries: int
-    computing: Lock = field(default_factory=Lock)
+    computing: FairLock = field(default_factory=FairLock)
 
     def gather(self, call: HookCall, service: ServiceDefinition, seen: Set[bytes] = frozenset()) -> Reading:
         """Everything that could be had about the call's patient; what was ``seen`` before is passed over.

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +19,7 @@ import requests
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.commands.serving import running_service, unconfigured
-from cds_app.commands.worker import RECEIVED_WITHIN_S, Hurried, Worker
+from cds_app.commands.worker import RECEIVED_WITHIN_S, Crowd, Hurried, Worker, worker_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay
 from tests.service import SERVICE, SIMULATED, at, post, processes
@@ -231,17 +230,41 @@ def test_46_a_flood_of_headers_is_refused(service: str) -> None:
     assert requests.get(f"{service}/healthz", timeout=5).status_code == 200
 
 
-@pytest.mark.parametrize(("connections", "held"), [(range(5), 5), (range(20, 25), 1)])
-def test_each_of_few_connections_is_held_back_and_a_crowd_is_not(
-    monkeypatch: pytest.MonkeyPatch, connections: range, held: int
+@pytest.mark.parametrize(
+    ("own", "others", "waits"),
+    [(3, [3], False), (3, [4], False), (3, [2], True), (3, [], False), (3, [Crowd.AWAY], False)],
+)
+def test_a_worker_lets_one_with_fewer_connections_go_first(
+    monkeypatch: pytest.MonkeyPatch, own: int, others: list[int], waits: bool
 ) -> None:
     """Callers who come at once would otherwise all be taken, and kept, by the worker that was awake."""
     slept: list[float] = []
     monkeypatch.setattr(ThreadWorker, "accept", lambda *_: None)
     monkeypatch.setattr(time, "sleep", slept.append)
-    worker = object.__new__(Worker)
-    worker._held_back_at, worker.cfg = 0.0, SimpleNamespace(threads=4)
-    for worker.nr_conns in connections:
-        worker.accept(None)
-    assert len(slept) == held
-    assert slept == sorted(slept)
+    worker = worker_of(12)
+    mine = a_worker(worker, own, 1)
+    for number, count in enumerate(others, start=2):
+        a_worker(worker, count, number)
+    mine.accept(None)
+    assert bool(slept) is waits
+    assert sum(slept) < 0.01
+
+
+def test_a_worker_that_has_not_begun_or_has_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = worker_of(12)
+    monkeypatch.setattr(ThreadWorker, "__init__", lambda *_: None)
+    monkeypatch.setattr(ThreadWorker, "run", lambda _: None)
+    kind.age = 1
+    begun = kind()
+    assert kind.crowd.fewest() == 0
+    assert begun.nr_conns == Crowd.AWAY
+    begun.run()
+    begun.nr_conns = 5
+    assert kind.crowd.fewest() == 5
+
+
+def a_worker(kind: type[Worker], connections: int, number: int) -> Worker:
+    worker = object.__new__(kind)
+    worker.age = number
+    worker.nr_conns = connections
+    return worker
