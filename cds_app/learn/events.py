@@ -133,7 +133,11 @@ AKI = _head(
         "output is not in the data.",
         intended_use="Estimates, hour by hour, how likely an adult in intensive care is to reach KDIGO stage 1 by "
         "creatinine within 24 hours.",
-        limits=(*_LIMITS, "Injury that was there on admission is not seen in a first creatinine."),
+        limits=(
+            *_LIMITS,
+            "Injury that was there on admission is not seen in a first creatinine.",
+            "Estimates run a little high under 45 years and a little low from 80 on.",
+        ),
         learned=_LEARNED,
     ),
     ppv=0.5,
