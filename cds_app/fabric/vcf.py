@@ -235,9 +235,15 @@ def _was_read(info: str, sample: Mapping[str, str]) -> bool:
 
 
 def _is_sure(sample: Mapping[str, str], least: float, *, needed: bool) -> bool:
-    """By the quality of the genotype, or of the reference; where neither is told, unless one is needed."""
+    """By the quality of the genotype, of the reference, or by how unlikely the next genotype is (PL).
+
+    Where none of them is told, unless one is needed.
+    """
     told = [one for key in ("GQ", "RGQ") if (one := sample.get(key, ".")) not in (".", "")]
+    unlikely = sample.get("PL", ".").split(",")
     try:
+        if not told and len(unlikely) > 1:
+            return sorted(map(float, unlikely))[1] >= least
         return float(told[0]) >= least if told else not needed
     except ValueError:
         return False

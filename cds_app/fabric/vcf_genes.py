@@ -52,11 +52,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What one record says at one position; ``about`` is the ALT that it asks of, "" if of all."""
+    """What one record says at one position; ``about`` is which other alleles it asks of, None if of all."""
 
     alleles: tuple[str, ...]
     phase: str
-    about: str
+    about: frozenset[str] | None
 
 
 @dataclass(slots=True)
@@ -80,12 +80,12 @@ def observe(record: Record, gene: Gene, seen: Observed) -> None:
         seen.structural |= _has_symbol(record)
         return
     changes = [_changes(gene, record, alt) for alt in record.alts]
-    for position in _around(record, gene):
-        if not _speaks_of(record, position, changes):
-            continue
-        alleles = () if record.copies is None else tuple(_allele(position, one, changes) for one in record.copies)
-        about = ",".join(alt for alt, change in zip(record.alts, changes, strict=True) if change is not None)
-        seen.said.setdefault(position.at, []).append(_Said(alleles, record.phase, about))
+    found = {one: _copies(record, one, changes) for one in _around(record, gene) if _speaks_of(record, one, changes)}
+    differing = sum(len(set(alleles)) > 1 for alleles in found.values())
+    phase = record.phase or (f"record {record.at}" if differing > 1 else "")  # what one allele changes lies on one copy
+    for position, alleles in found.items():
+        said = _Said(alleles, phase, _about(record, position, changes))
+        seen.said.setdefault(position.at, []).append(said)
 
 
 def fold(gene: Gene, seen: Observed) -> tuple[Site, ...]:
@@ -102,9 +102,9 @@ def _together(position: Position, rows: Sequence[_Said]) -> tuple[tuple[str, ...
     distinct = list(dict.fromkeys(rows))
     if len(distinct) == 1:
         return distinct[0].alleles, distinct[0].phase
-    split = all(one.about and one.alleles for one in distinct) and len({one.about for one in distinct}) == len(distinct)
-    if not split:  # the same was asked twice and answered in two ways
-        return (), ""
+    asked = [one.about for one in distinct if one.about is not None and one.alleles]
+    if len(asked) < len(distinct) or sum(map(len, asked)) > len(frozenset().union(*asked)):
+        return (), ""  # the same was asked twice and answered in two ways
     if all(one.phase for one in distinct) and len({one.phase for one in distinct}) == 1:
         copies = [_one_copy(position, [one.alleles[n] for one in distinct]) for n in (0, 1)]
         return ((), "") if None in copies else (tuple(map(str, copies)), distinct[0].phase)
@@ -124,9 +124,10 @@ def _one_copy(position: Position, alleles: Sequence[str]) -> str | None:
 
 
 def _check_reference(record: Record, gene: Gene) -> None:
+    exempt = "" if any(alt.isalpha() for alt in record.alts) else "N"  # what spells no bases may leave out its first
     for position in _around(record, gene):
         n = position.at - record.at
-        if 0 <= n < len(record.ref) and record.ref[n] != position.ref[0]:
+        if 0 <= n < len(record.ref) and record.ref[n] not in (position.ref[0], exempt):
             raise DataError("REF is not that of the build: another build, or another strand", field="vcf.build")
 
 
@@ -172,6 +173,18 @@ def _is_at(change: Change, position: Position) -> bool:
     gone = range(position.at + 1, position.at + len(position.ref))
     overlap = range(max(gone.start, change.touched.start), min(gone.stop, change.touched.stop))
     return change.at == position.at or len(overlap) > 0
+
+
+def _copies(record: Record, position: Position, changes: Sequence[_Changes]) -> tuple[str, ...]:
+    return tuple(_allele(position, one, changes) for one in record.copies or ())
+
+
+def _about(record: Record, position: Position, changes: Sequence[_Changes]) -> frozenset[str] | None:
+    """Which alleles there a record asks of; those without a name by what its ALT is."""
+    if all(one is None for one in changes):
+        return None
+    found = ((alt, _allele(position, n, changes)) for n, alt in enumerate(record.alts, 1) if changes[n - 1] is not None)
+    return frozenset(alt if allele == UNNAMED else allele for alt, allele in found) - {position.ref}
 
 
 def _allele(position: Position, index: int, changes: Sequence[_Changes]) -> str:

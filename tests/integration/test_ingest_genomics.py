@@ -71,3 +71,11 @@ def test_it_must_be_said_whose_it_is(vcf: Path) -> None:
     refused = run(vcf).exception
     assert isinstance(refused, DataError)
     assert refused.field == "--patient"
+
+
+def test_a_file_that_speaks_of_no_pharmacogene_is_refused_and_not_taken_for_one_without_changes(vcf: Path) -> None:
+    lines = [line.replace("chr", "NC_") if line.startswith("chr") else line for line in vcf.read_text().splitlines()]
+    vcf.write_text("\n".join(lines) + "\n", "utf-8")
+    said = run(vcf, "--show")
+    assert isinstance(said.exception, DataError)
+    assert "pharmacogene" in said.exception.message

@@ -103,7 +103,10 @@ def test_a_file_without_records_shows_nothing() -> None:
         ("T", "./.", {}, ()), ("T", ".", {}, ()), ("T", "./1", {}, ()), ("T", "1", {}, ()), ("T", "0/1/1", {}, ()),
         ("T", "0/1", {"filter": "LowQual"}, ()), ("T", "0/1", {"FT": "q10"}, ()), ("T", "0/1", {"GQ": "12"}, ()),
         ("T", "0/1", {"GQ": "99"}, ("C", "T")), ("T", "0/1", {"GQ": "nan"}, ()), ("T", "0/1", {"GQ": "x"}, ()),
-        ("T", "0/1", {"filter": "."}, ("C", "T")),
+        ("T", "0/1", {"filter": "."}, ("C", "T")), ("T", "0/1", {"PL": "15,0,20"}, ()),
+        ("T", "0/1", {"PL": "150,0,200"}, ("C", "T")), ("T", "0/1", {"PL": "15,0,20", "GQ": "30"}, ("C", "T")),
+        ("T", "0/1", {"PL": "150,0,x"}, ()), ("<NON_REF>", "0/0", {"PL": "0,60,900"}, ("C", "C")),
+        ("<NON_REF>", "0/0", {"PL": "0,6,90"}, ()),
     ],
 )  # fmt: skip
 def test_a_genotype_is_what_both_copies_show_and_else_no_call(
@@ -136,6 +139,8 @@ def test_rows_of_one_place_that_contradict_each_other_leave_it_uncalled() -> Non
     assert seen(one, record("chr10", STAR2, "C", "T", "1/1")) == ()
     assert seen(one, record("chr10", STAR2, "C", ".", "0/0")) == ()
     assert seen(one, record("chr10", STAR2, "C", "T", "./.")) == ()
+    assert seen(record("chr10", STAR2, "C", "T", "0/0"), record("chr10", STAR2 - 1, "GC", "AT", "0/1")) == ()
+    assert seen(one, record("chr10", STAR2 - 1, "GCG", "ACA", "0/1")) == ("C", "T"), "the other copy, unchanged here"
 
 
 def test_an_allele_that_was_split_into_two_rows_is_put_together() -> None:
@@ -186,6 +191,21 @@ def test_ugt1a1_28_is_seen_however_it_is_written(spelled: tuple[int, str, str]) 
 def test_several_bases_exchanged_in_one_record_are_taken_apart() -> None:
     found = sites(record("chr10", STAR2 - 1, "GC", "AT", "0/1"))
     assert found[f"chr10:{STAR2}"] == (("C", "T"), "")
+
+
+def test_what_one_allele_of_a_record_changes_lies_on_one_copy() -> None:
+    found = sites(record("chr10", STAR2, "CG", "TA", "0/1"))
+    assert found[f"chr10:{STAR2}"] == (("C", "T"), f"record {STAR2}")
+    assert found[f"chr10:{STAR2 + 1}"] == (("G", "A"), f"record {STAR2}")
+    assert sites(record("chr10", STAR2, "CG", "TA", "1|0", PS="7"))[f"chr10:{STAR2}"] == (("T", "C"), "7")
+    assert sites(record("chr10", STAR2, "CG", "TA", "1/1"))[f"chr10:{STAR2}"] == (("T", "T"), "")
+
+
+def test_a_base_that_is_left_out_is_no_other_base_unless_an_allele_is_spelled() -> None:
+    assert seen(record("chr10", STAR2, "N", "<NON_REF>", "0/0", GQ="50")) == ("C", "C")
+    assert seen(record("chr10", STAR2, "N", "<DEL>", "0/0", info=f"END={STAR2 + 5}")) is None
+    with pytest.raises(DataError, match="another strand"):
+        seen(record("chr10", STAR2, "N", "T", "0/1"))
 
 
 def test_a_deletion_over_a_position_takes_its_base_away() -> None:
