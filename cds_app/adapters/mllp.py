@@ -26,6 +26,7 @@ _READ: Final = 65536
 _SHOWN: Final = 4096  # bytes of what was no frame by which it is known again
 _PAUSE_S: Final = 0.01
 _CLOSED: Final = b""
+_LINGER_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +205,16 @@ class MllpServer:
                     await asyncio.wait_for(answers.put(None), self._limits.silent_s)
                     await asyncio.wait_for(writing, self._limits.silent_s)
             writing.cancel()
+        await self._let_go(reader, writer)
+
+    async def _let_go(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What a peer still sends, and nobody reads, would reset the connection and take our last answer with it."""
+        if writer.can_write_eof():
+            writer.write_eof()
+        left = self._limits.waiting
+        async with asyncio.timeout(_LINGER_S):
+            while left > 0 and (piece := await reader.read(_READ)):
+                left -= len(piece)
 
     async def _read(
         self,

@@ -93,6 +93,7 @@ def test_frames_are_whole_however_the_stream_is_cut(frames: list[bytes], cuts: l
         (START + b"MSH|" + START + b"x" + END, "garbled"),
         (START + b"x" * 2000, "oversize"),
         (START + b"x" * 2000 + END, "oversize"),
+        (START + b"x" * 3_000_000, "oversize"),
         (b"GET / HTTP/1.1\r\n\r\n", "garbled"),
     ],
 )
