@@ -65,10 +65,11 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
     known = vocabulary_of(settings)
     now = parse_fhir_time(as_of, field="as-of").end if as_of else SystemClock().now()
     sources: dict[Path, Coverage] = {}
-    for path in paths:
+    found = [(path, list(files_of([path]))) for path in paths]  # what is wrong with a path is said before any is read
+    for path, files in found:
         folder = path if path.is_dir() else path.absolute().parent
         counted = sources.setdefault(folder, Coverage(lexicon_of(*known), known[0].variables))
-        for file in files_of([path]):
+        for file in files:
             _count(file, counted, known, now)
     alike = Counter(folder.name for folder in sources)
     reports = {

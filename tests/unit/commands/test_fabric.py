@@ -17,7 +17,7 @@ from cds_app.commands.ingesting import opened
 from cds_app.deps import store_of, vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import DataError
+from cds_app.errors import BadRequest, DataError
 from cds_app.services.identities import Tie
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
@@ -139,6 +139,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, bad: byt
     file.write_bytes(bad)
     with pytest.raises(DataError, match=r"a\.json"):
         run("coverage", file)
+
+
+def test_a_folder_without_records_is_named_before_any_file_is_read(tmp_path: Path) -> None:
+    broken, empty = tmp_path / "broken.json", tmp_path / "empty"
+    broken.write_bytes(b"{")
+    empty.mkdir()
+    found = CliRunner().invoke(fabric, ["coverage", str(broken), str(empty)])
+    assert isinstance(found.exception, BadRequest)
+    assert found.exception.message.startswith("empty holds no")
 
 
 def test_who_is_read_as_one_is_told_with_who_said_so(
