@@ -294,8 +294,10 @@ def _limits(one: Dosed, material: DoseMaterial) -> Lines:
 
 
 def _options(one: Dosed, templates: Environment) -> Iterator[Trusted]:
-    """The plan to recommend, then the standing order."""
+    """The plan to recommend, or that there is none; then the standing order."""
     better = one.better
+    if one.offers and one.answer.recommended is None:
+        yield from say(templates, "dose_none", [{"plans": one.offers}])
     if better is not None:
         yield from say(templates, "dose_plan", [_plan_view(one, better)])
     if STANDING in one.plans and (better is None or better.name != STANDING):

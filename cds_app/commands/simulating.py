@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import BadRequest, DataError, TooLarge
-from cds_app.fabric.reading import read
+from cds_app.fabric.reading import Reading, read
 from cds_app.score.situation import Situation
 from cds_app.services.chronicle import tell
 from cds_app.services.continuity import stand_ins
@@ -105,15 +106,18 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
     if drug is None:
         raise DataError("names a drug that cannot be simulated", field="drug")
     patient, entries = _only_patient(record)
-    situation = situation_of(patient, entries, asked.at, ontology, UnitConverter(ontology))
+    reading, now = _read(patient, entries, asked.at, ontology, UnitConverter(ontology))
+    situation = _situation(reading, now, ontology)
     likely = stand_ins(Imputer.from_artefact(latest("imputation")), situation)
     charted = patient_of(situation, drug, _extra(asked), likely)
     found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked)
     if as_json:
-        click.echo(json.dumps(_whole(found, charted), sort_keys=True, ensure_ascii=False))
+        click.echo(json.dumps(_whole(found, charted, reading), sort_keys=True, ensure_ascii=False))
     else:
         for line in _refusal(found) if isinstance(found, Refused) else _told(found, charted):
             click.echo(line)
+        for said, times in _unused(reading).items():
+            click.echo(f"  not used of the record: {said} ({times})")
     if isinstance(found, Refused):
         raise SystemExit(_REFUSED)
 
@@ -151,10 +155,20 @@ def situation_of(
     patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter
 ) -> Situation:
     """The patient at an instant, with what was known by then; else at the newest time that the record tells."""
+    reading, now = _read(patient, entries, at, ontology, units)
+    return _situation(reading, now, ontology)
+
+
+def _read(
+    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter
+) -> tuple[Reading, datetime]:
     told = [one.at for one in tell(entries) if one.at is not None]
     now = at.astimezone(UTC) if at is not None else max(told, default=datetime.now(UTC))
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
-    reading = read([bundle], patient=patient, ontology=ontology, units=units, learned=now, now=now)
+    return read([bundle], patient=patient, ontology=ontology, units=units, learned=now, now=now), now
+
+
+def _situation(reading: Reading, now: datetime, ontology: Ontology) -> Situation:
     timeline = Timeline.of(reading.facts)
     genes = load_pharmacogenes(latest("pharmacogenomics"))
     return Situation(ontology=ontology, facts=timeline.facts, now=now, measured=timeline.measured, genes=genes)
@@ -240,14 +254,20 @@ def _mass(amount: _Amount, where: str, problems: list[Refusal]) -> float:
     return found
 
 
-def _whole(found: WhatIf | Refused, charted: Charted | Refused) -> dict[str, Any]:
+def _unused(reading: Reading) -> dict[str, int]:
+    """Why something of the record was not used, and how often: ``implausible valueQuantity``."""
+    return dict(Counter(f"{one.code} {one.field}".rstrip() for one in reading.issues))
+
+
+def _whole(found: WhatIf | Refused, charted: Charted | Refused, reading: Reading) -> dict[str, Any]:
     if isinstance(found, Refused):
-        return {"refused": asdict(found)}
+        return {"refused": asdict(found), "unused": _unused(reading)}
     chart: dict[str, Any] = {}
     if isinstance(charted, Charted):
         imputed = [asdict(one) for one in charted.imputed]
         chart = {"facts": charted.facts, "remarks": charted.remarks, "imputed": imputed}
-    return {"answer": asdict(found), "chart": chart, "note": "Simulation, not an order."}
+    note = "Simulation, not an order."
+    return {"answer": asdict(found), "chart": chart, "unused": _unused(reading), "note": note}
 
 
 def _refusal(found: Refused) -> Iterator[str]:

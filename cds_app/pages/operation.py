@@ -32,6 +32,7 @@ class OperationRow:
     lowest: str
     rescue: str
     asleep: str
+    deepest: str
     against: str
 
 
@@ -43,6 +44,10 @@ class OperationView:
     ----------
     other : str
         Name of the plan that is drawn beside it; "" where there is none.
+    half_asleep : str
+        Concentration with half of propofol's effect at this age, mg/L.
+    usual : (str, str) or None
+        From which age on which dose is the most that is usual, where a plan gives more.
     """
 
     other: str
@@ -51,6 +56,8 @@ class OperationView:
     sentence: str
     rows: tuple[OperationRow, ...]
     refused: tuple[str, ...]
+    half_asleep: str
+    usual: tuple[str, str] | None
     assumed: tuple[str, ...]
     imputed: tuple[str, ...]
     cautions: tuple[str, ...]
@@ -74,6 +81,8 @@ def operation_view(found: Comparison) -> OperationView | None:
         sentence=_sentence(first, found),
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
+        half_asleep=number(found.half_asleep_mg_per_l, 1),
+        usual=_usual(found) if any(one.more_than_usual for one in answered) else None,
         assumed=found.assumed,
         imputed=tuple(_imputed(name, one) for name, one in found.imputed.items()),
         cautions=found.cautions,
@@ -81,6 +90,10 @@ def operation_view(found: Comparison) -> OperationView | None:
         draws=found.draws,
         seed=found.seed,
     )
+
+
+def _usual(found: Comparison) -> tuple[str, str]:
+    return f"{found.usual_from_years:g}", f"{found.usual_mg_per_kg:g}"
 
 
 def lacks(one: Abstained) -> str:
@@ -126,5 +139,6 @@ def _row(one: Outcome) -> OperationRow:
         lowest=f"{one.lowest_mmhg.median:.0f} ({one.lowest_mmhg.low:.0f} to {one.lowest_mmhg.high:.0f})",
         rescue=hundred(one.rescue_needed.value),
         asleep=hundred(one.asleep.value),
+        deepest=f"{one.deepest.median:.1f} ({one.deepest.low:.1f} to {one.deepest.high:.1f})",
         against="" if against is None else f"{against.mean_min:+.0f} min".replace("-", "−"),
     )

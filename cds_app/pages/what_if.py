@@ -30,6 +30,8 @@ _FIELDS: Final[Mapping[str, str]] = {
     "glucose_mg_dl": "glucose",
     "daily_insulin_u": "insulin of a usual day",
     "type_1": "diagnosis",
+    "units": "insulin",
+    "carbohydrate_g": "carbohydrate",
 }
 
 

@@ -10,11 +10,11 @@ from typing import Final
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.simulate.haemodynamics_patient import patient_of
-from cds_app.simulate.surgery import Comparison, SurgeryModel, compare_plans
-from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Plan, Propofol, Rescue
+from cds_app.simulate.surgery import HORIZON_MIN, Comparison, SurgeryModel, compare_plans
+from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Norepinephrine, Plan, Propofol, Rescue
 from cds_app.twin.bedside import NOBODY, Likely
 
-PLANNED: Final = ("propofol", "loss", "loss_over", "fluid")
+PLANNED: Final = ("propofol", "norepinephrine", "loss", "loss_over", "fluid")
 PLAN: Final = "As planned"
 GENTLER: Final = "Two thirds of the propofol, norepinephrine ready"
 READY: Final = "As planned, norepinephrine ready"
@@ -46,7 +46,8 @@ class Field:
     def step(self) -> str:
         """How much the buttons beside it change it."""
         span = self.high - self.low
-        return next(f"{one:g}" for one in (0.05, 0.25, 0.5, 1.0, 5.0, 25.0, 50.0, 250.0, 1e9) if span / one <= 100.0)
+        steps = (0.01, 0.05, 0.25, 0.5, 1.0, 5.0, 25.0, 50.0, 250.0, 1e9)
+        return next(f"{one:g}" for one in steps if span / one <= 100.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,12 @@ class Planned:
 
     Parameters
     ----------
-    propofol_mg_per_kg, loss_ml, loss_over_min, fluid_ml : float
-        0: none of it.
+    propofol_mg_per_kg, norepinephrine_ug_per_kg_per_min, loss_ml, loss_over_min, fluid_ml : float
+        0: none of it. Norepinephrine runs from the induction on.
     """
 
     propofol_mg_per_kg: float = 2.0
+    norepinephrine_ug_per_kg_per_min: float = 0.0
     loss_ml: float = 0.0
     loss_over_min: float = 15.0
     fluid_ml: float = 0.0
@@ -67,7 +69,7 @@ class Planned:
     @classmethod
     def of(cls, given: Mapping[str, float | None]) -> Planned:
         """From a form's fields, by the names in `PLANNED`; what was left out is as usual."""
-        names = dict(zip(PLANNED, ("propofol_mg_per_kg", "loss_ml", "loss_over_min", "fluid_ml"), strict=True))
+        names = dict(zip(PLANNED, cls.__slots__, strict=True))
         return cls(**{names[name]: value for name, value in given.items() if value is not None})
 
 
@@ -75,6 +77,7 @@ def operation_fields(planned: Planned) -> tuple[Field, ...]:
     """The form."""
     return (
         Field("propofol", "Propofol", planned.propofol_mg_per_kg, 0.0, 4.0, "mg/kg"),
+        Field("norepinephrine", "Norepinephrine", planned.norepinephrine_ug_per_kg_per_min, 0.0, 0.3, "µg/kg/min"),
         Field("loss", "Blood loss", planned.loss_ml, 0.0, 3000.0, "mL"),
         Field("loss_over", "Lost over", planned.loss_over_min, 1.0, 22.0, "min"),
         Field("fluid", "Crystalloid", planned.fluid_ml, 0.0, 3000.0, "mL"),
@@ -119,6 +122,9 @@ def _actions(planned: Planned, share: float) -> tuple[Action, ...]:
     found: list[Action] = []
     if planned.propofol_mg_per_kg:
         found.append(Propofol(dose_mg_per_kg=share * planned.propofol_mg_per_kg, at_min=_INDUCTION_MIN))
+    if planned.norepinephrine_ug_per_kg_per_min:
+        rate, left = planned.norepinephrine_ug_per_kg_per_min, HORIZON_MIN - _INDUCTION_MIN
+        found.append(Norepinephrine(rate_ug_per_kg_per_min=rate, at_min=_INDUCTION_MIN, over_min=left))
     if planned.loss_ml:
         found.append(BloodLoss(loss_ml=planned.loss_ml, at_min=_LOSS_FROM_MIN, over_min=planned.loss_over_min))
     if planned.fluid_ml:

@@ -52,9 +52,9 @@ class Hypnosis:
         """Equilibration of a typical person, 1/min."""
         return float(self.ke0_per_min * (person.weight_kg / REFERENCE_KG) ** self.ke0_weight_power)
 
-    def half(self, person: Person) -> float:
+    def half(self, age_years: float) -> float:
         """Concentration of half the effect of a typical person, ug/mL."""
-        return float(self.half_ug_per_ml * np.exp(self.half_age * (person.age_years - _REFERENCE_YEARS)))
+        return float(self.half_ug_per_ml * np.exp(self.half_age * (age_years - _REFERENCE_YEARS)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from cds_app.simulate.refusals import Refusal, outside
 Floats = NDArray[np.float64]
 LEAST_DRAWS: Final = 100
 MOST_DRAWS: Final = 20_000
-MOST_PLANS: Final = 24
+MOST_PLANS: Final = 32
 MOST_TIMES: Final = 1000
 MOST_POINTS: Final = 20_000_000
 """Draws times instants times plans: what one question may cost, some seconds."""

@@ -23,7 +23,7 @@ from cds_app.simulate.haemodynamics import Circulation, settling
 from cds_app.simulate.haemodynamics_drugs import drugs
 from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
 from cds_app.simulate.haemodynamics_patient import Bounds, Known, Patient, bounds, known
-from cds_app.simulate.surgery_plan import Limits, Plan, check, plan_limits, whole
+from cds_app.simulate.surgery_plan import Limits, Plan, Propofol, check, plan_limits, whole
 from cds_app.simulate.surgery_run import Chances, Course, Model, Subject, run
 from cds_app.twin.bedside import Likely
 
@@ -142,6 +142,10 @@ class Outcome:
         Highest rate in those draws, ug/kg/min.
     asleep : Share
         Draws in which propofol reaches the concentration of half its effect on BIS.
+    deepest : Interval
+        Highest concentration of propofol at its site of effect, in parts of that.
+    more_than_usual : bool
+        Whether the patient is of an age in which less propofol is usual than is planned at once.
     collapsed : Share
         Draws whose pressure falls below what the model describes: low from then on, and never recovering.
     against_first : Difference or None
@@ -159,6 +163,8 @@ class Outcome:
     rescue_needed: Share
     rescue_most: Interval | None
     asleep: Share
+    deepest: Interval
+    more_than_usual: bool
     collapsed: Share
     against_first: Difference | None
 
@@ -189,6 +195,11 @@ class Comparison:
         Effective number of candidates behind the draws.
     surface_error : float
         Largest error of the fast surface in mean pressure, as a share.
+    half_asleep_mg_per_l : float
+        Concentration of propofol with half its effect on BIS in a typical person of this age.
+    usual_mg_per_kg : float
+        Of propofol at once, the most that is usual from `usual_from_years` on.
+    usual_from_years : float
     outcomes : tuple of Outcome or Abstained
         In the order of the plans; abstained, by the plan's name, where the model cannot follow a plan.
     fewest_low_min : str or None
@@ -213,6 +224,9 @@ class Comparison:
     imputed: Mapping[str, Likely]
     effective: float
     surface_error: float
+    half_asleep_mg_per_l: float
+    usual_mg_per_kg: float
+    usual_from_years: float
     outcomes: tuple[Outcome | Abstained, ...]
     fewest_low_min: str | None
     cautions: tuple[str, ...]
@@ -277,7 +291,7 @@ def _comparison(
     model: SurgeryModel, who: tuple[Patient, Known], plans: Sequence[Plan], fitted: Fit, course: Course, seed: int
 ) -> Comparison:
     patient, about = who
-    outcomes = tuple(_answer(model, course, at, plans) for at in range(len(plans)))
+    outcomes = tuple(_answer(model, course, at, plans, about) for at in range(len(plans)))
     best = _fewest(course.low_min, [at for at, one in enumerate(outcomes) if isinstance(one, Outcome)])
     return Comparison(
         model=model.name,
@@ -295,13 +309,16 @@ def _comparison(
         imputed=about.imputed,
         effective=round(fitted.effective, 1),
         surface_error=model.model.circulation.surface.figures["mean_pressure"]["max"],
+        half_asleep_mg_per_l=round(model.model.drugs.hypnosis.half(about.person.age_years), _DECIMALS),
+        usual_mg_per_kg=model.limits.older_most_mg_per_kg,
+        usual_from_years=model.limits.older_from_years,
         outcomes=outcomes,
         fewest_low_min=None if best is None else plans[best].name,
         cautions=model.cautions,
     )
 
 
-def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan]) -> Outcome | Abstained:
+def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan], about: Known) -> Outcome | Abstained:
     """A plan's outcome; refused where too many draws leave what the model describes without having collapsed."""
     if not _followed(model, course, at):
         text = "too many draws leave the range of the model"
@@ -322,9 +339,16 @@ def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan])
         rescue_needed=share(int(needed.sum()), needed.size),
         rescue_most=_tidy(interval(rates)) if rates.size else None,
         asleep=share(int((course.deepest[at] >= 1.0).sum()), low.size),
+        deepest=_tidy(interval(course.deepest[at])),
+        more_than_usual=_more_than_usual(plan, about, model.limits),
         collapsed=share(int(course.collapsed[at].sum()), low.size),
         against_first=_difference(course.low_min[at] - course.low_min[0]) if against else None,
     )
+
+
+def _more_than_usual(plan: Plan, about: Known, limits: Limits) -> bool:
+    at_once = [one.dose_mg_per_kg for one in plan.actions if isinstance(one, Propofol)]
+    return about.person.age_years >= limits.older_from_years and max(at_once, default=0.0) > limits.older_most_mg_per_kg
 
 
 def _followed(model: SurgeryModel, course: Course, at: int) -> bool:

@@ -123,19 +123,21 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Lowest and highest that may be asked, by name, and what counts as an outcome."""
+    """Lowest and highest that may be asked, by name, what counts as an outcome, and what is usual of the older."""
 
     ranges: Mapping[str, tuple[float, float]]
     low_mmhg: float
     counts_after_min: float
     most_outside: float
+    older_from_years: float
+    older_most_mg_per_kg: float
 
 
 def plan_limits(artefact: Artefact) -> Limits:
     """Read ``plan.json``."""
     groups: Any = artefact.read_json(_FILE)
     ranges = {name: (float(low), float(high)) for name, (low, high) in values(groups, "limits").items()}
-    return Limits(ranges=ranges, **values(groups, "outcome"))
+    return Limits(ranges=ranges, **values(groups, "outcome"), **values(groups, "induction"))
 
 
 def check(plans: Sequence[Plan], limits: Limits, *, horizon_min: float, draws: int) -> None:

@@ -169,7 +169,7 @@ class _Theatre:
         self.propofol = Linear(propofol_matrix(parameters, np.array([site, *fixed])), STEP_MIN)
         self.plasma_l = parameters[0]
         needs = np.sqrt(drugs.hypnosis.half_variance) * chances.hypnosis[1]
-        self.half_asleep = drugs.hypnosis.half(person) * np.exp(self._tiled(needs))
+        self.half_asleep = drugs.hypnosis.half(person.age_years) * np.exp(self._tiled(needs))
         self.effect_size = np.exp(effect.size_sd * self._tiled(chances.propofol_effect[0]))
         self.effect_half = np.exp(effect.half_sd * self._tiled(chances.propofol_effect[1]))
 

@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 _NORMAL_90: Final = 1.6448536269514722
 _STRANGE_SD: Final = 3.0
 _CHANGED_SHARE: Final = 0.3
+_ALIKE: Final = 0.02
+"""So little apart, the chance of a target is no reason for more of a drug."""
 
 
 def what_if(drug: Drug, patient: Patient, question: Question, mixture: Mixture | None = None) -> WhatIf | Refused:
@@ -157,19 +159,30 @@ def _by_model(mixture: Mixture, hits: Flags) -> dict[str, float]:
 
 
 def recommend(outcomes: Sequence[PlanOutcome]) -> str | None:
-    """The plan within limits under which the target is most probable; of equals, the one with least harm."""
+    """The first of `ranked`; None where no plan is within limits."""
     best = ranked(outcomes)
     return best[0].name if best else None
 
 
 def ranked(outcomes: Sequence[PlanOutcome]) -> list[PlanOutcome]:
-    """Plans within limits, the one to recommend first."""
+    """Plans within limits, the one to recommend first.
 
-    def rank(one: PlanOutcome) -> tuple[float, float]:
+    Of plans under which the target is about as probable as under the best, the one with least harm, then the one with
+    least of the drug in the body; after these, the more probable the target.
+    """
+    within = [one for one in outcomes if one.within_limits]
+    most = max(map(_reaching, within), default=0.0)
+
+    def rank(one: PlanOutcome) -> tuple[float, float, float]:
         worst = max((harm.chance.probability for harm in one.harms), default=0.0)
-        return (-one.target.probability if one.target else 0.0, worst)
+        exposure = one.auc24_steady or one.highest
+        return (-min(_reaching(one), most - _ALIKE), worst, exposure.median)
 
-    return sorted((one for one in outcomes if one.within_limits), key=rank)
+    return sorted(within, key=rank)
+
+
+def _reaching(one: PlanOutcome) -> float:
+    return one.target.probability if one.target else 0.0
 
 
 def _gain(current: str | None, best: str | None, hits: Mapping[str, Flags | None]) -> Gain | None:

@@ -115,6 +115,22 @@ def test_a_harm_over_its_limit_leads(client: FlaskClient) -> None:
     assert "kidney injury becomes likelier" in card["detail"]
 
 
+def test_where_every_plan_harms_that_is_said(client: FlaskClient) -> None:
+    (card,) = about_dose(cards(client, dosing(drafted(490, 24, "gentamicin"), chart=(*CHART[:2], creatinine(5.0)))))
+    assert (
+        "None of 24 plans looked at keeps harm within its limits: another drug, or doses led by levels"
+        in card["detail"]
+    )
+    assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
+
+
+def test_of_doses_that_do_as_well_the_smaller_is_suggested(client: FlaskClient) -> None:
+    (card,) = about_dose(cards(client, dosing(drafted(2000, 8, "meropenem"), chart=(*CHART[:2], creatinine(4.0)))))
+    better = plan(card, numbers(card)["recommended"])
+    assert better["doseMg"] * 24.0 / better["intervalHours"] <= 2000.0
+    assert better["target"] > 95.0
+
+
 def test_a_dose_as_good_as_any_interrupts_nobody(client: FlaskClient, deps: Deps) -> None:
     chart = (*CHART[:2], creatinine(0.7))
     assert cards(client, dosing(drafted(1000, 12), chart=chart)) == []

@@ -48,6 +48,11 @@ def test_propofol_meets_its_golden_values(
     assert found == pytest.approx(peak, rel=0.01)
 
 
+@pytest.mark.parametrize(("age", "expected"), [(35.0, 3.08), (50.0, 2.8002), (75.0, 2.3891)])
+def test_the_older_need_less_propofol_to_sleep(age: float, expected: float) -> None:
+    assert DRUGS.hypnosis.half(age) == pytest.approx(expected, rel=0.001)
+
+
 @pytest.mark.parametrize(("rate", "expected"), [(0.05, 1.904), (0.1, 3.57), (0.2, 6.904), (0.5, 16.904)])
 def test_norepinephrine_reaches_its_golden_concentrations(rate: float, expected: float) -> None:
     one = person(35, 70, 170, "male")

@@ -17,7 +17,7 @@ from cds_app.simulate.individual import fit_to, parameters
 from cds_app.simulate.models import Model, load_model, model_of
 from cds_app.simulate.plans import Dose, Regimen
 from cds_app.simulate.simulation import plasma, simulate
-from tests.unit.simulate.pharmacy import ROOT, adult, epochs, model
+from tests.unit.simulate.pharmacy import ROOT, adult, epochs, known, model
 
 WITHIN = 0.01
 DAYS = 24.0
@@ -88,12 +88,29 @@ def test_warfarin_begins_as_clinicians_know_it() -> None:
     assert inr(genotypes, 10.0, (3, 5)) == pytest.approx([1.73, 2.18], rel=WITHIN)
 
 
-def test_a_slower_chain_changes_the_beginning_and_not_the_steady_state() -> None:
+@pytest.mark.parametrize(
+    ("cyp2c9", "vkorc1", "expected"),
+    [
+        ("*1/*1", "GG", (1.053, 1.294, 1.493, 1.827, 1.951, 1.96)),
+        ("*1/*1", "AA", (1.121, 1.634, 2.031, 2.663, 2.893, 2.909)),
+        ("*1/*3", "AG", (1.104, 1.602, 2.060, 2.958, 3.395, 3.444)),
+        ("*2/*2", "AA", (1.164, 1.962, 2.741, 4.475, 5.660, 5.999)),
+        ("*3/*3", "AA", (1.173, 2.044, 2.937, 5.119, 6.993, 8.106)),
+    ],
+)
+def test_the_slower_chain_by_genotype(cyp2c9: str, vkorc1: str, expected: tuple[float, ...]) -> None:
+    found = inr({"CYP2C9": cyp2c9, "VKORC1": vkorc1}, 5.0, (3, 5, 7, 14, 28, 90), slower_chain())
+    assert found == pytest.approx(expected, rel=WITHIN)
+
+
+def slower_chain() -> Model:
     one = model("warfarin-hamberg-2007")
-    constants = {**one.file.constants, "CHAIN_RATE_TIMES_MTT1": 1.0}
-    file = one.file.model_copy(update={"constants": constants})
-    slower = model_of(file, name=one.name, version=one.version, sha256=one.sha256)
-    found = inr({"CYP2C9": "*1/*1", "VKORC1": "AG"}, 5.0, (3, 5, 7, 14, 28, 90), slower)
+    file = one.file.model_copy(update={"constants": {**one.file.constants, "CHAIN_RATE_TIMES_MTT1": 1.0}})
+    return model_of(file, name=one.name, version=one.version, sha256=one.sha256)
+
+
+def test_a_slower_chain_changes_the_beginning_and_not_the_steady_state() -> None:
+    found = inr({"CYP2C9": "*1/*1", "VKORC1": "AG"}, 5.0, (3, 5, 7, 14, 28, 90), slower_chain())
     assert found == pytest.approx([1.086, 1.46, 1.76, 2.247, 2.426, 2.438], rel=WITHIN)
 
 
@@ -173,6 +190,21 @@ def test_half_an_hour_of_an_antibiotic(
     given = [Dose(at_h=0.0, amount_mg=dose, over_h=0.5)]
     found = simulate(model(name), epochs(name, patient), given, np.array(list(expected)))
     assert found.values[0] == pytest.approx(list(expected.values()), rel=WITHIN)
+
+
+def test_all_of_a_dose_of_gentamicin_is_eliminated_through_the_clearance() -> None:
+    name, given = "gentamicin-hodiamont-2017", [Dose(at_h=0.0, amount_mg=400.0, over_h=0.5)]
+    found = simulate(model(name), epochs(name, adult()), given, np.array([2000.0]), area=True)
+    assert found.area is not None
+    assert found.area[0, 0] == pytest.approx(173.9, rel=WITHIN)
+
+
+def test_tobramycin_by_fat_free_mass() -> None:
+    person = adult(creatinine_mg_dl=88.4 / 88.42)
+    at = epochs("tobramycin-hennig-2013", person)[0].parameters
+    assert known("tobramycin-hennig-2013", person).known["FFM"] == pytest.approx(60.18, rel=WITHIN)
+    found = [float(at[one][0]) for one in ("CL", "V1", "V2", "Q2")]
+    assert found == pytest.approx([3.896, 21.58, 8.6, 1.299], rel=WITHIN)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,14 @@ def test_the_same_question_gives_the_same_bytes(record: Path) -> None:
     assert answer["answer"]["plans"][0]["name"] == TWELVE["name"]
 
 
+def test_what_of_the_record_was_not_used_is_said(record: Path) -> None:
+    bundle = json.loads(record.read_text("utf-8"))
+    bundle["entry"].append({"resource": observation("20578-1", 900.0, "ug/mL", "2031-03-12T07:00:00+00:00")})
+    record.write_text(json.dumps(bundle), "utf-8")
+    assert "not used of the record: implausible value[x] (1)" in asked(record).output
+    assert json.loads(asked(record, "--json").output)["unused"] == {"implausible value[x]": 1}
+
+
 def test_without_a_time_the_newest_of_the_record_is_now(record: Path) -> None:
     answer = json.loads(asked(record, "--json", at=None).output)["answer"]
     assert (answer["doses"], answer["levels"]) == (3, 1)
@@ -107,7 +115,7 @@ def test_without_a_time_the_newest_of_the_record_is_now(record: Path) -> None:
         ({"plans": [{**TWELVE, "loading": {"value": 2}}]}, "plans.0.loading.unit"),
         ({"plans": [{"name": "x"}]}, "plans.0: needs dose and interval_h, or doses"),
         ({"plans": [{"name": "x", "doses": [{"at_h": 1, "dose": {"value": 1}}]}]}, "plans.0.doses.0.dose.unit"),
-        ({"plans": []}, "plans: must be 1 to 24"),
+        ({"plans": []}, "plans: must be 1 to 32"),
         ({"draws": 10**9}, "draws"),
         ({"horizon_h": 1e6}, "horizon_h"),
         ({"seed": -1}, "seed"),

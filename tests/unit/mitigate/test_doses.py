@@ -67,7 +67,7 @@ def test_a_low_dose_has_a_better_one_within_limits() -> None:
     assert found.better.within_limits
     assert found.answer.gain is not None
     assert found.answer.gain.probability >= RULE.gain
-    assert found.offers == 20  # of 21, one is the draft
+    assert found.offers == 27  # of 28, one is the draft
     assert len(found.answer.plans) == 3
 
 
@@ -117,7 +117,7 @@ def test_more_offers_than_one_question_takes_are_looked_at_in_parts() -> None:
     wide = type(content)(file=file, version="1.0.0", sha256="0", models=content.models)
     found = simulate_draft(order(425.0), Written(instructions=1), wide, RULE, situation(*ADULT), Given(seed=1))
     assert isinstance(found, Dosed)
-    assert found.offers == 36
+    assert found.offers == 48
     assert found.better is not None
 
 

@@ -139,6 +139,9 @@ def test_a_drug_that_cannot_be_simulated_is_refused_by_field(bed: Bed) -> None:
 def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
     html = bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=2.0, loss_ml=500.0))
     assert "As planned: in" in html
+    assert "half its effect on BIS, which is 2.5 mg/L in a typical person of this age" in html  # of 65 years
+    assert "More propofol at once than is usual from 55 years on, at most 1.5 mg/kg" in html
+    assert "More propofol at once" not in bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=1.5))
     assert "norepinephrine ready" in html
     assert "Revised Cardiac Risk Index" in html or "RCRI" not in html
 
@@ -161,9 +164,10 @@ def test_forms_are_read_as_numbers_or_refused() -> None:
     for text in ("x", "nan", "inf", "1e9"):
         with pytest.raises(BadRequest):
             number_of(text, "dose")
-    given = {"propofol": 1.5, "loss": None, "loss_over": None, "fluid": 250.0}
+    given = {"propofol": 1.5, "norepinephrine": 0.05, "loss": None, "loss_over": None, "fluid": 250.0}
     planned = Planned.of(given)
     assert (planned.propofol_mg_per_kg, planned.loss_ml, planned.fluid_ml) == (1.5, 0.0, 250.0)
+    assert planned.norepinephrine_ug_per_kg_per_min == 0.05
     assert [one.name for one in operation_fields(planned)] == list(PLANNED)
 
 
