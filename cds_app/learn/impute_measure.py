@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.errors import ContentError
 from cds_app.learn.impute_data import VARIABLES, Cohort, statics
 from cds_app.learn.impute_masks import Mask, masked
 from cds_app.learn.impute_tasks import task
@@ -97,11 +98,17 @@ def _some(imputer: Imputer, cohort: Cohort, who: Floats, asked: tuple[Bools, Pro
 
 
 def figures(imputer: Imputer, cohort: Cohort, mask: Mask, seed: int) -> dict[str, Any]:
-    """Both products on one mask."""
-    return {
-        product: _product(hidden_cells(imputer, cohort, mask, product, seed), imputer, cohort, (product, seed))
-        for product in PRODUCTS
-    }
+    """Both products on one mask.
+
+    Raises
+    ------
+    ContentError
+        When so little was measured that next to nothing could be hidden.
+    """
+    hidden = {product: hidden_cells(imputer, cohort, mask, product, seed) for product in PRODUCTS}
+    if min(len(cells.truth) for cells in hidden.values()) < FEWEST:
+        raise ContentError(f"fewer than {FEWEST} measured hours could be hidden: too few for a figure", field="Value")
+    return {product: _product(cells, imputer, cohort, (product, seed)) for product, cells in hidden.items()}
 
 
 def _product(cells: Cells, imputer: Imputer, cohort: Cohort, asked: tuple[Product, int]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Joint:
 
         So one value of 200 of a leukaemia is expected again, and no other variable is moved by it.
         """
+        if not (np.abs(grid) > _FAR_SD).any():
+            return np.zeros_like(grid)
         near = neighbours((grid - np.clip(grid, -_FAR_SD, _FAR_SD))[None])
         return np.asarray(base(near, product)[0] * self._alike(nearest_h(near, product)[0]), np.float32)
 
@@ -126,7 +128,7 @@ class Joint:
         return lambda count: np.asarray(root[:count, :count].T @ half[:count], np.float32)
 
     def _system(self, seen: Ints) -> Floats:
-        system = self._full[np.ix_(seen, seen)]
+        system = self._full.take(seen, axis=0).take(seen, axis=1)
         place = np.arange(len(seen))
         system[place, place] += np.float32(_JITTER)
         return system

@@ -230,9 +230,19 @@ def expected_after(
         deviation=mean - believed.baseline, p_bd=-believed.p_bb, p_dd=settled + believed.p_bb, pending=0
     )
     ahead = predict(dynamics, begun, hours + horizon_h)
-    half = _NORMAL_95 * sqrt(ahead.p_bb + 2.0 * ahead.p_bd + ahead.p_dd + dynamics.noise_sd**2)
+    sd = sqrt(ahead.p_bb + 2.0 * ahead.p_bd + ahead.p_dd + dynamics.noise_sd**2)
     median = ahead.baseline + ahead.deviation
-    return median, median - half, median + half
+    below, above = _factors(dynamics.horizons, horizon_h)
+    return median, median - below * sd, median + above * sd
+
+
+def _factors(horizons: tuple[Horizon, ...], horizon_h: float) -> tuple[float, float]:
+    """How many standard deviations a 90 % interval of a forecast reaches below and above; a normal one's for now."""
+    shares = _between(horizons, horizon_h)
+    faded = min(1.0, horizon_h / horizons[0].horizon_h) if horizons else 0.0
+    ends = (sum(share * one.low_factor for share, one in shares), sum(share * one.high_factor for share, one in shares))
+    below, above = (_NORMAL_95 + faded * (one - _NORMAL_95) for one in ends)
+    return below, above
 
 
 def _between(horizons: tuple[Horizon, ...], horizon_h: float) -> tuple[tuple[float, Horizon], ...]:

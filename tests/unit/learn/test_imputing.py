@@ -24,6 +24,7 @@ from cds_app.learn.impute_fit import deep
 from cds_app.learn.impute_masks import BLOCK_H, MASKS, masked, training_mask
 from cds_app.learn.impute_measure import Cells
 from cds_app.learn.impute_tasks import task
+from cds_app.learn.imputing import evaluate
 from cds_app.twin.imputation import GAPS_H, Imputer
 from cds_app.twin.windows import HOURS, PRODUCTS, Floats, inputs, neighbours, with_guess
 
@@ -211,6 +212,14 @@ def test_a_file_without_measurements_of_the_first_two_days_is_refused(tmp_path: 
     frame.to_parquet(tmp_path / "late.parquet")
     with pytest.raises(ContentError, match="no measurement of the first 48 hours"):
         read(tmp_path / "late.parquet")
+
+
+def test_of_a_file_in_which_next_to_nothing_can_be_hidden_there_is_no_figure(tmp_path: Path) -> None:
+    frame = pd.DataFrame([(1, "02:05", "HR", 80.0)], columns=["RecordID", "Time", "Parameter", "Value"])
+    frame.to_parquet(tmp_path / "one.parquet")
+    with pytest.raises(ContentError, match="too few for a figure"):
+        evaluate(tmp_path / "one.parquet", tmp_path / "out.json", "point", 0)
+    assert not (tmp_path / "out.json").exists()
 
 
 @pytest.mark.skipif(TORCH, reason="torch is installed")
