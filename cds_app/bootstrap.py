@@ -134,6 +134,7 @@ def simulators_of(knowledge: Knowledge) -> Simulators:
         pharmacy=load_pharmacy(root, knowledge.ontology),
         surgery=SurgeryModel.from_artefact(latest(CIRCULATION, root=root)),
         people=load_people(latest(_INSULIN, root=root)),
+        imputer=knowledge.imputer,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cds_app.cards.text import hundred
@@ -64,6 +64,14 @@ class EffectLine:
     def text(self) -> str:
         """The answer."""
         return self.says or f"{'; '.join(self.lacks)}."
+
+
+def resting_on(line: EffectLine, imputed: Sequence[str]) -> EffectLine:
+    """A line with what it rests on that was not measured lately."""
+    if not imputed or not line.says:
+        return line
+    named = ", ".join(one[:1].lower() + one[1:] for one in imputed)
+    return replace(line, says=f"{line.says} Imputed, not measured lately: {named}.")
 
 
 def dose_effect(found: WhatIf, *, plan: str, current: str | None, target: Target, best: bool = False) -> str:

@@ -101,8 +101,13 @@ def lacks(one: Abstained) -> str:
     return "; ".join(dict.fromkeys(_lack(each) for each in one.reasons))
 
 
+def name_of(quantity: str) -> str:
+    """What a measurement that the circulation rests on is called."""
+    return _NAMES.get(quantity, quantity.replace("_", " "))
+
+
 def _lack(one: Lack) -> str:
-    name = _NAMES.get(one.name, one.name.replace("_", " "))
+    name = name_of(one.name)
     if one.why == "missing":
         return f"{name} missing"
     if one.why == "stale":
@@ -111,7 +116,7 @@ def _lack(one: Lack) -> str:
 
 
 def _imputed(name: str, one: Likely) -> str:
-    said, unit = _NAMES.get(name, name.replace("_", " ")), _UNITS[name]
+    said, unit = name_of(name), _UNITS[name]
     mean, low, high = (number(value, 0) for value in (one.mean, one.low, one.high))
     return f"{said} {mean} {unit} ({low} to {high} in 90 of 100 such patients), {one.since_h:.0f} h after the last one"
 

@@ -6,9 +6,10 @@ tells that; all else is asked for one by one, as it takes a part of a second to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from threading import Lock
 from typing import Final
 from urllib.parse import urlencode
@@ -25,25 +26,29 @@ from cds_app.pages.effects import (
     insulin_effect,
     none_within,
     pressor_effect,
+    resting_on,
     stop_effect,
 )
-from cds_app.pages.operation import lacks
+from cds_app.pages.operation import lacks, name_of
 from cds_app.pages.what_if import refusal_lines
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
+from cds_app.services.continuity import stand_ins
 from cds_app.services.injecting import NONE, PLANNED, Injected, like_whom, try_insulin
 from cds_app.services.operating import NOTHING, PLAN, READY, Planned, try_operation
 from cds_app.services.simulating import DRAWS, Wish, can_be_tried, ordered, seed_of, try_dose
 from cds_app.services.simulators import Simulators
 from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.drugs import Drug
-from cds_app.simulate.haemodynamics_patient import known
+from cds_app.simulate.haemodynamics_patient import Known, known
 from cds_app.simulate.haemodynamics_patient import patient_of as circulation_of
 from cds_app.simulate.plans import Plan, Regimen
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.what_if import what_if
+from cds_app.twin.bedside import NOBODY, Likely
 
+Likelies = Callable[[], Mapping[str, Likely]]
 _HELD: Final = 256
 _FRESH: Final = timedelta(minutes=5)
 _SEARCH_DRAWS: Final = 500
@@ -131,12 +136,13 @@ class Effects:
 
     def _asked(self, option: Option, situation: Situation) -> _Dose | _Pressure | _Glucose | None:
         models = self._simulators
+        likely = cache(partial(stand_ins, models.imputer, situation))  # asked for where something is simulated
         match option.effect:
             case DoseEffect():
                 drug = _drug(option.effect, situation, models.pharmacy)
-                return None if drug is None else _Dose(option.effect, drug, situation)
+                return None if drug is None else _Dose(option.effect, drug, situation, likely)
             case CirculationEffect():
-                return _Pressure(option.effect, models, situation)
+                return _Pressure(option.effect, models, situation, likely)
             case GlucoseEffect():
                 return _Glucose(option.effect, models, situation)
             case None:
@@ -158,6 +164,7 @@ class _Dose:
     effect: DoseEffect
     drug: Drug
     situation: Situation
+    likely: Likelies
 
     @property
     def link(self) -> str:
@@ -172,9 +179,13 @@ class _Dose:
         return ()
 
     def simulate(self, basis: str) -> EffectLine:
-        charted = patient_of(self.situation, self.drug)
+        charted = patient_of(self.situation, self.drug, likely=self.likely())
         if isinstance(charted, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(charted))
+        labels = (self.situation.ontology.quantity(one.quantity).label for one in charted.imputed)
+        return resting_on(self._simulated(charted, basis), tuple(labels))
+
+    def _simulated(self, charted: Charted, basis: str) -> EffectLine:
         current = ordered(self.situation, self.drug, charted)
         change, by = self.effect.change, self.effect.by or 0.0
         if change in ("best", "start"):
@@ -208,7 +219,7 @@ class _Dose:
         return self._tried(wish, basis, best=True)
 
     def _tried(self, wish: Wish, basis: str, *, best: bool = False) -> EffectLine:
-        tried = try_dose(self.drug, self.situation, wish, basis)
+        tried = try_dose(self.drug, self.situation, wish, basis, self.likely())
         asked = {"drug": self.drug.name, "dose": f"{tried.plan.amount_mg:g}", "interval": f"{tried.plan.interval_h:g}"}
         link = f"what-if?{urlencode(asked)}"
         if isinstance(tried.answer, Refused):
@@ -247,6 +258,7 @@ class _Pressure:
     effect: CirculationEffect
     models: Simulators
     situation: Situation
+    likely: Likelies
 
     @property
     def planned(self) -> Planned:
@@ -257,12 +269,17 @@ class _Pressure:
         return f"operation?{urlencode({'propofol': 0, 'fluid': f'{self.planned.fluid_ml:g}'})}"
 
     def lacks(self) -> tuple[str, ...]:
-        patient = circulation_of(self.situation)
-        found = patient if isinstance(patient, Abstained) else known(patient, self.models.surgery.bounds)
+        found = self._known(NOBODY)
+        if isinstance(found, Abstained):
+            found = self._known(self.likely())
         return (lacks(found),) if isinstance(found, Abstained) else ()
 
+    def _known(self, likely: Mapping[str, Likely]) -> Known | Abstained:
+        patient = circulation_of(self.situation, likely=likely)
+        return patient if isinstance(patient, Abstained) else known(patient, self.models.surgery.bounds)
+
     def simulate(self, basis: str) -> EffectLine:
-        found = try_operation(self.models.surgery, self.situation, self.planned, basis)
+        found = try_operation(self.models.surgery, self.situation, self.planned, basis, self.likely())
         if isinstance(found, Abstained):
             return EffectLine(link=self.link, lacks=(lacks(found),))
         fluid_ml = self.effect.fluid_ml
@@ -270,7 +287,8 @@ class _Pressure:
             says = fluid_effect(found, fluid_ml=fluid_ml, plan=PLAN, nothing=NOTHING)
         else:
             says = pressor_effect(found, plan=READY, nothing=PLAN)
-        return EffectLine(link=self.link, says=says or "", lacks=() if says else (_NOT_FOLLOWED,))
+        line = EffectLine(link=self.link, says=says or "", lacks=() if says else (_NOT_FOLLOWED,))
+        return resting_on(line, tuple(name_of(one) for one in found.imputed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from cds_app.errors import DependencyDown
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.glucose import People
 from cds_app.simulate.surgery import SurgeryModel
+from cds_app.twin.imputation import Imputer
 
 INSIDE: Final = 2
 """So many of a worker's threads may simulate, or wait to."""
@@ -28,6 +29,8 @@ class Simulators:
     surgery : SurgeryModel
     people : People
         Virtual people with diabetes.
+    imputer : Imputer
+        Of what may stand in for a measurement that is not current.
     inside, turn
         Of their own: a simulation of a second must not hold up a hook.
     """
@@ -35,6 +38,7 @@ class Simulators:
     pharmacy: Mapping[str, Drug]
     surgery: SurgeryModel
     people: People
+    imputer: Imputer
     inside: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(INSIDE))
     turn: Lock = field(default_factory=Lock)
 

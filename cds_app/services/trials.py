@@ -89,7 +89,7 @@ class Trials:
         """
         subject = self._frame.subject(asking)
         situation = subject.material.situation
-        likely = stand_ins(self._frame.opening.knowledge.imputer, situation)
+        likely = stand_ins(self._simulators.imputer, situation)
         with self._simulators.alone():
             found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis, likely)
         view = operation_view(found) if isinstance(found, Comparison) else None
@@ -121,7 +121,7 @@ class Trials:
         drug = self._simulators.pharmacy.get(wish.drug)
         if drug is None or not can_be_tried({wish.drug: drug}):
             raise BadRequest("this drug cannot be simulated", field="drug")
-        likely = stand_ins(self._frame.opening.knowledge.imputer, subject.material.situation)
+        likely = stand_ins(self._simulators.imputer, subject.material.situation)
         with self._simulators.alone():
             return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis, likely)
 

@@ -10,6 +10,7 @@ import pytest
 from cds_app.content import latest
 from cds_app.deps import Deps
 from cds_app.domain.facts import Fact
+from cds_app.mitigate.effects import CirculationEffect
 from cds_app.pages.operation import operation_view
 from cds_app.score.result import Abstained
 from cds_app.services.continuity import FEWEST, PULSE_PRESSURE, stand_ins
@@ -32,6 +33,7 @@ from tests.patients import QUIET, course, patient
 from tests.patients import stay as encounter
 from tests.surgery_patients import SURGERY, compared, outcome, refused, seen
 from tests.surgery_patients import patient as surgical
+from tests.unit.services.test_effects import effect_of
 from tests.unit.services.test_trials import measured as on
 from tests.unit.services.test_trials import on_vancomycin
 from tests.unit.simulate.pharmacy import drug
@@ -172,9 +174,11 @@ def test_what_is_imputed_stands_in_only_for_what_is_stale_and_within_the_limits(
     assert refused(known(low, SURGERY.bounds)) == {"map": "out-of-population"}
 
 
-def test_the_page_of_an_operation_labels_what_is_imputed(deps: Deps) -> None:
+def test_page_and_option_of_a_circulation_label_what_is_imputed(deps: Deps) -> None:
     sized = (on("29463-7", "kg", 78, 40, "weight"), on("8302-2", "cm", 168, 40, "height"))
     early = course(FROZEN - timedelta(hours=4), QUIET, QUIET, 40)
     bed = bed_of(deps, [patient(), encounter(FROZEN - timedelta(hours=48)), *early, *sized], FROZEN)
+    line = effect_of(bed, CirculationEffect(of="circulation", fluid_ml=500.0))
+    assert line.says.endswith("Imputed, not measured lately: mean arterial pressure, heart rate, pulse pressure.")
     html = bed.trials.operation(bed.asking(), Planned())
     assert '<span class="chip">imputed</span> Not measured lately: mean arterial pressure' in html
