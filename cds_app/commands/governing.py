@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,26 +40,46 @@ def decision() -> None:
 @decision.command("list")
 @with_store
 @click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
-def list_decisions(limit: int, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per decision and line.")
+def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
     """The newest decisions: number, time, service, topic, tier, shown or why not, uuid."""
     with open_store(flags) as (settings, store):
         services = knowledge_of(settings).services
         entries = list(store.journal())
     answers = [one.feedback for one in entries if one.feedback is not None]
     for entry in [one for one in entries if one.decision is not None][-limit:]:
-        click.echo(_line(entry, answers, services))
+        said = _said(entry, answers, services)
+        click.echo(json.dumps(said, sort_keys=True) if as_json else _line(said))
 
 
-def _line(entry: Entry, answers: Sequence[Feedback], services: Mapping[str, ServiceDefinition]) -> str:
+def _said(
+    entry: Entry, answers: Sequence[Feedback], services: Mapping[str, ServiceDefinition]
+) -> dict[str, str | int | None]:
     one = entry.decision
     if one is None:
-        return f"{entry.number} (erased)"
-    state = one.suppression.value
-    if one.shown:
-        service = services.get(one.service)
-        answer = answer_to(one, answers, service.policy, SystemClock().now()) if service else None
-        state = f"shown, {answer}" if answer else "shown"
-    return f"{entry.number:>7}  {one.at:%Y-%m-%d %H:%M}  {one.service}  {one.topic}  tier {one.tier}  {state}  {one.id}"
+        return {"number": entry.number, "state": "erased"}
+    service = services.get(one.service)
+    answer = answer_to(one, answers, service.policy, SystemClock().now()) if service and one.shown else None
+    return {
+        "number": entry.number,
+        "at": one.at.isoformat(timespec="seconds"),
+        "service": one.service,
+        "topic": one.topic,
+        "tier": one.tier,
+        "state": "shown" if one.shown else one.suppression.value,
+        "answer": str(answer) if answer else None,
+        "uuid": one.id,
+    }
+
+
+def _line(said: Mapping[str, str | int | None]) -> str:
+    if said["state"] == "erased":
+        return f"{said['number']} (erased)"
+    at, state = str(said["at"])[:16].replace("T", " "), said["state"]
+    if said["answer"]:
+        state = f"{state}, {said['answer']}"
+    named = f"{said['service']}  {said['topic']}  tier {said['tier']}"
+    return f"{said['number']:>7}  {at}  {named}  {state}  {said['uuid']}"
 
 
 @decision.command("show")
@@ -159,13 +180,17 @@ def audit() -> None:
 
 @audit.command()
 @with_store
-def verify(**flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object; the status stays the same.")
+def verify(*, as_json: bool, **flags: Any) -> None:
     """Check every entry, seal and link of the log, and its head; status 4 if anything was changed."""
     with open_store(flags) as (_, store):
         verdict = store.verify()
+    if as_json:
+        click.echo(json.dumps(asdict(verdict), sort_keys=True))
     if verdict.broken_at is not None:
         raise IntegrityError(f"entry {verdict.broken_at}: {verdict.problem}")
-    click.echo(f"{verdict.entries} entries, unbroken")
+    if not as_json:
+        click.echo(f"{verdict.entries} entries, unbroken")
 
 
 @click.command()
@@ -240,8 +265,12 @@ def content() -> None:
 
 
 @content.command()
-def check() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Names and pins as one JSON object.")
+def check(*, as_json: bool) -> None:
     """Load everything as the service would at start."""
     knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
+    if as_json:
+        click.echo(json.dumps(dict(knowledge.pins), indent=2, sort_keys=True))
+        return
     for name, pin in sorted(knowledge.pins.items()):
         click.echo(f"{name}  {pin}")

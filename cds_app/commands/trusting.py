@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,12 +70,15 @@ def add(  # noqa: PLR0913 - one for each option
 
 
 @clients.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
-def list_clients(**flags: Any) -> None:
+def list_clients(*, as_json: bool, **flags: Any) -> None:
     """Show all clients; status 4 if one of them is not what the log says."""
     with _open(flags, make=False) as register:
         found, history = register.clients(), register.history()
-    for one in found:
+    if as_json:
+        click.echo(json.dumps([_shown(one) for one in found], indent=2))
+    for one in () if as_json else found:
         click.echo("\n".join(_lines(one)))
     standing = {one.name: one.what for one in history}
     if put_back := [one.name for one in found if standing.get(one.name) != "added"]:
@@ -95,12 +99,16 @@ def remove(name: str, **flags: Any) -> None:
 
 
 @clients.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
-def history(**flags: Any) -> None:
+def history(*, as_json: bool, **flags: Any) -> None:
     """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
     with _open(flags, make=False) as register:
         found = register.history()
-    for one in found:
+    if as_json:
+        rows = [{"number": one.number, "at": one.at, "what": one.what, "name": one.name} for one in found]
+        click.echo(json.dumps(rows, indent=2))
+    for one in () if as_json else found:
         click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
 
 
@@ -114,6 +122,18 @@ def _text(file: Path | None) -> str:
         return file.read_text("utf-8") or " "
     except UnicodeDecodeError as error:
         raise SettingsError("not a JSON Web Key Set", field="jwks") from error
+
+
+def _shown(client: Client) -> dict[str, str | list[str]]:
+    return {
+        "name": client.name,
+        "iss": client.iss,
+        "jku": client.jku,
+        "keys": [] if client.jku else sorted(usable_keys(client.jwks.encode())),
+        "algorithms": sorted(client.algs),
+        "audiences": sorted(client.audiences),
+        "tenants": sorted(client.tenants),
+    }
 
 
 def _lines(client: Client) -> Iterator[str]:

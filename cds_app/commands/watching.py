@@ -38,12 +38,13 @@ from cds_app.settings import load_settings
 @click.option("--reason", default="", help="Why; kept in the log.")
 @click.option("--by", default="", help="Who says so; kept in the log.")
 @click.option("--list", "listing", is_flag=True, help="Show every switch that is not on, and every turn.")
-def switch(service: str | None, mode: str | None, topic: str, listing: bool, **flags: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="With --list: for machines.")
+def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, as_json: bool, **flags: Any) -> None:
     """Turn SERVICE (an id, or all) off, into shadow or on again. Running workers see it within seconds."""
     reason, by = flags.pop("reason"), flags.pop("by")
     with open_store(flags) as (settings, store):
         if listing:
-            _list(list(store.turns()))
+            (_list_json if as_json else _list)(list(store.turns()))
             return
         if service is None or mode is None:
             raise BadRequest("name a service (or all) and off, shadow or on; or ask for --list", field="service")
@@ -62,7 +63,8 @@ def switch(service: str | None, mode: str | None, topic: str, listing: bool, **f
 
 @click.command()
 @click.option("--write", is_flag=True, help="Write what comes out as the golden answers: after a signed-off change.")
-def canary(write: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Patients and differences as one JSON object; the status stays.")
+def canary(*, write: bool, as_json: bool) -> None:
     """Ask for the canary patients now; status 4 if anything is not what it must be."""
     knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
     if write:
@@ -71,11 +73,14 @@ def canary(write: bool) -> None:
     found = latest(NAME, root=content_root())
     golden, said = found.read_json(GOLDEN), answers(knowledge, patients_of(found))
     wrong = list(differences(golden, said))
-    for where in wrong:
+    if as_json:
+        click.echo(json.dumps({"patients": len(said), "differences": wrong}, indent=2))
+    for where in () if as_json else wrong:
         click.echo(f"differs: {where}")
     if wrong:
         raise IntegrityError(f"the canary patients differ in {len(wrong)} places")
-    click.echo(f"{len(said)} canary patients, as they must be")
+    if not as_json:
+        click.echo(f"{len(said)} canary patients, as they must be")
 
 
 def _write_golden(knowledge: Knowledge) -> str:
@@ -132,6 +137,22 @@ def _told(one: Firing) -> str:
     alarms = ", ".join(one.alarms) or "no alarm"
     share = f", {100 * one.share:.0f} % of all cards" if one.is_abstention else ""
     return f"{one.name}: {one.per_day:.1f} a day ({expected}); {cusum}; {alarms}; {answered}{share}"
+
+
+def _list_json(turns: list[Switch]) -> None:
+    standing = [{"what": _name(one), "mode": one.mode.value} for one in fold(turns).turned()]
+    told = [
+        {
+            "at": one.at.isoformat(timespec="seconds"),
+            "what": _name(one),
+            "before": one.before.value,
+            "mode": one.mode.value,
+            "by": one.by,
+            "reason": one.reason,
+        }
+        for one in turns
+    ]
+    click.echo(json.dumps({"standing": standing, "turns": told}, indent=2))
 
 
 def _list(turns: list[Switch]) -> None:

@@ -69,7 +69,7 @@ class ConcernLine:
     tier : int
         1 information, 2 act today, 3 act now.
     word, summary : str
-        The tier's word, and the sentence a card would carry.
+        The tier's word, and the sentence a card would carry, without title and word where it begins with them.
     """
 
     topic: str
@@ -106,11 +106,16 @@ def _concern(advice: Advice, summary: str) -> ConcernLine:
         title=concern.title,
         tier=concern.tier,
         word=concern.tier_word,
-        summary=summary,
+        summary=_said(summary, f"{concern.title}, {concern.tier_word}: "),
         guideline=guideline_text(advice.topic.guideline),
         offered=tuple(_offered(one) for one in advice.offered),
         refused=tuple(_refused(advice)),
     )
+
+
+def _said(summary: str, beginning: str) -> str:
+    rest = summary.removeprefix(beginning)
+    return f"{rest[:1].upper()}{rest[1:]}"
 
 
 def _offered(option: Option) -> OptionLine:

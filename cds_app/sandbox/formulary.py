@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +9,11 @@ from datetime import datetime
 from typing import Final
 
 from cds_app.errors import BadRequest
+from cds_app.sandbox.dosage import coded
 from cds_app.sandbox.resources import Resource, instant
-from cds_app.sandbox.vocabulary import ORDERABLE_DRUGS, RXNORM, SNOMED, UCUM, concept
+from cds_app.sandbox.vocabulary import ORDERABLE_DRUGS, RXNORM, concept
 
 DOSE_LIMIT: Final = 200
-_SAID: Final = re.compile(
-    r"(?P<value>\d{1,6}(?:\.\d{1,3})?) (?P<unit>mg|g) (?P<way>into a vein|by mouth) every (?P<hours>\d{1,2}) hours"
-    r"(?:, each over (?P<minutes>\d{1,3}) minutes)?"
-)
-_WAYS: Final[Mapping[str, tuple[str, str]]] = {
-    "into a vein": ("47625008", "Intravenous route"),
-    "by mouth": ("26643006", "Oral route"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,24 +85,7 @@ def draft_order(wish: Wish, author: Author) -> Resource:
         **where,
         "authoredOn": instant(author.at),
         "requester": {"reference": author.user},
-        "dosageInstruction": [{"text": dose, **_coded(dose)}],
-    }
-
-
-def _coded(words: str) -> Resource:
-    """The same for machines, where it is said in the words of the list: amount, route, interval, length."""
-    said = _SAID.fullmatch(words)
-    if said is None:
-        return {}
-    unit = said["unit"]
-    repeat: Resource = {"frequency": 1, "period": int(said["hours"]), "periodUnit": "h"}
-    if said["minutes"]:
-        repeat |= {"duration": int(said["minutes"]), "durationUnit": "min"}
-    amount = {"value": float(said["value"]), "unit": unit, "system": UCUM, "code": unit}
-    return {
-        "route": concept(SNOMED, *_WAYS[said["way"]]),
-        "timing": {"repeat": repeat},
-        "doseAndRate": [{"doseQuantity": amount}],
+        "dosageInstruction": [{"text": dose, **coded(dose)}],
     }
 
 

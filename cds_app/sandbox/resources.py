@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from cds_app.sandbox.dosage import coded
 from cds_app.sandbox.vocabulary import (
     ALERTNESS,
     CONSCIOUSNESS,
@@ -128,18 +129,22 @@ def medication_request(drug: str, dose: Dose, authored: datetime) -> Resource:
         "intent": "order",
         "medicationCodeableConcept": concept(RXNORM, *DRUGS[drug]),
         "authoredOn": instant(authored),
-        "dosageInstruction": [{"text": dose.words, "doseAndRate": [{"doseQuantity": _amount(dose)}]}],
+        "dosageInstruction": [
+            {"text": dose.words, "doseAndRate": [{"doseQuantity": _amount(dose)}]} | coded(dose.words)
+        ],
     }
 
 
 def medication_administration(drug: str, dose: Dose, given: datetime) -> Resource:
     """One dose that was given."""
+    said = coded(dose.words)
+    route = {"route": said["route"]} if said else {}
     return {
         "resourceType": "MedicationAdministration",
         "status": "completed",
         "medicationCodeableConcept": concept(RXNORM, *DRUGS[drug]),
         "effectiveDateTime": instant(given),
-        "dosage": {"text": dose.words, "dose": _amount(dose)},
+        "dosage": {"text": dose.words, **route, "dose": _amount(dose)},
     }
 
 

@@ -195,6 +195,18 @@ def test_cards_are_shown_most_urgent_first_with_the_word(ehr: str, stub: Stub) -
     assert "Heart rate 120 /min" in page.text
 
 
+def test_the_first_screen_says_where_to_click_until_the_case_unfolds(stub: Stub) -> None:
+    with running(create_sandbox(stub.url, PATIENTS, now=PATIENTS[0].opens[0], open_fhir=True)) as ehr:
+        first = requests.get(ehr, timeout=10)
+        assert "Begin here Open Avery's chart at the first warning" in text_of(first)
+        to = re.search(r'name="to" value="([^"]+)"', first.text)
+        assert to is not None
+        chart = post(ehr, "/sandbox/clock", patient=SICK, to=to[1])
+        assert chart.url == f"{ehr}/patients/{SICK}"
+        assert "Chart of Synthetic-001, Avery" in text_of(chart)
+        assert "Begin here" not in text_of(requests.get(ehr, timeout=10))
+
+
 def test_no_card_is_said(ehr: str) -> None:
     assert "No recommendations to display" in requests.get(f"{ehr}/patients/{WELL}", timeout=10).text
 

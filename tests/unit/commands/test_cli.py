@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -231,6 +232,21 @@ def test_the_log_is_shown_and_checked(shell: Shell, tmp_path: Path) -> None:
     status, _, err = shell("decision", "show", "two", *home)
     assert (status, err) == (1, "twinline: the log has no such decision (uuid)\n")
     assert shell("decision", "replay", "two", *home)[0] == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_machines_read_the_same_as_people(shell: Shell, tmp_path: Path) -> None:
+    home = ("--data-dir", str(tmp_path))
+    assert json.loads(shell("audit", "verify", "--json", *home)[1]) == {"broken_at": None, "entries": 1, "problem": ""}
+    line = shell("decision", "list", *home)[1]
+    told = json.loads(shell("decision", "list", "--json", *home)[1])
+    assert (told["uuid"], told["number"]) == ("one", 1)
+    assert all(str(told[name]) in line for name in ("service", "topic", "tier", "state"))
+    assert json.loads(shell("switch", "--list", "--json", *home)[1]) == {"standing": [], "turns": []}
+    edit(tmp_path, "UPDATE log SET topic = 'changed'")
+    status, out, err = shell("audit", "verify", "--json", *home)
+    assert (status, json.loads(out)["broken_at"]) == (4, 1)
+    assert "a row was changed" in err
 
 
 @pytest.mark.usefixtures("store")

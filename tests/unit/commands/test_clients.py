@@ -55,11 +55,17 @@ def test_a_client_is_added_shown_and_removed() -> None:
         "  keys        https://a.example/jwk",
         "  algorithms  ES384, RS384",
     ]
+    told = json.loads(run("list", "--json").output)
+    assert [(one["name"], one["keys"], one["tenants"]) for one in told] == [
+        ("epic", ["ec-1", "rsa+1=="], ["north", "south"]),
+        ("oracle", [], []),
+    ]
+    assert [one["what"] for one in json.loads(run("history", "--json").output)] == ["added", "added"]
     assert run("remove", "epic").output == "epic may not call any more\n"
     assert "no client is left" in run("remove", "oracle").output
     assert run("list").output == ""
-    told = [line.split()[2:] for line in run("history").output.splitlines()]
-    assert told == [["added", "epic"], ["added", "oracle"], ["removed", "epic"], ["removed", "oracle"]]
+    rows = [line.split()[2:] for line in run("history").output.splitlines()]
+    assert rows == [["added", "epic"], ["added", "oracle"], ["removed", "epic"], ["removed", "oracle"]]
     verified = CliRunner().invoke(audit, ["verify", "--data-dir", "home"])
     assert verified.output == "4 entries, unbroken\n"
 

@@ -187,6 +187,14 @@ def test_an_option_is_offered_once_over_all_concerns(subject: Subject) -> None:
     assert all(one.gate and one.why for line in lines for one in line.refused)
 
 
+def test_a_concern_does_not_say_its_name_twice(subject: Subject) -> None:
+    advised = advices(subject.material, [one.topic for one in subject.material.concerns])
+    concern = advised[0].concern
+    title = f"{concern.title}, {concern.tier_word}: "
+    told = concern_lines(advised, {concern.topic: f"{title}mean arterial pressure 55 mmHg"})[0]
+    assert (told.title, told.word, told.summary) == (concern.title, concern.tier_word, "Mean arterial pressure 55 mmHg")
+
+
 def test_identity_says_what_is_not_recorded(bed: Bed, subject: Subject) -> None:
     who = identity(subject)
     assert (who.sex, who.id_tail, who.stale) == ("female", "p1", False)

@@ -53,6 +53,17 @@ def test_the_same_seed_gives_the_same_charts_and_another_seed_others(patients: t
     assert cohort(SEED + 1, START) != patients
 
 
+def test_orders_say_dose_route_and_interval_for_machines_too(patients: tuple[SyntheticPatient, ...]) -> None:
+    ordered = next(one for one in of_type(patients[2], "MedicationRequest"))
+    said = ordered["dosageInstruction"][0]
+    assert said["text"] == "1250 mg into a vein every 12 hours"
+    assert said["route"]["coding"][0]["code"] == "47625008"
+    assert said["timing"]["repeat"] == {"frequency": 1, "period": 12, "periodUnit": "h"}
+    assert said["doseAndRate"][0]["doseQuantity"]["value"] == 1250
+    given = next(one for one in of_type(patients[2], "MedicationAdministration"))
+    assert given["dosage"]["route"] == said["route"]
+
+
 def test_a_start_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         cohort(SEED, START.replace(tzinfo=None))
