@@ -19,7 +19,7 @@ from cds_app.mitigate.rules import Content, Rule, leaves
 FILE = "checks.json"
 Tier = Annotated[int, Field(ge=1, le=3)]
 Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
-CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem", "genes"]
+CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem", "genes", "amount"]
 
 
 class Level(Content):
@@ -168,8 +168,27 @@ class GenesCheck(Check):
     untested: Literal["say", "note"] = "note"
 
 
+class Light(Content):
+    """Below this weight the most in a day goes by weight."""
+
+    below_kg: PositiveFloat
+    most_mg_per_kg_per_day: PositiveFloat
+
+
+class AmountCheck(Check):
+    """More of the drug in a day than is safe, as needed or not."""
+
+    kind: Literal["amount"]
+    drugs: Drugs
+    most_mg_per_day: PositiveFloat
+    light: Light | None = None
+    tier: Tier
+    why: Text
+
+
+AnyOf = AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck
 AnyCheck = Annotated[
-    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck,
+    AnyOf,
     Field(discriminator="kind"),
 ]
 
@@ -184,7 +203,7 @@ class ChecksFile(Content):
 class OrderChecks:
     """The checks in the order of the file, and which artefact they come from."""
 
-    checks: tuple[AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck, ...]
+    checks: tuple[AnyOf, ...]
     version: str
     sha256: str
 
@@ -248,7 +267,7 @@ def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
 
 def _concepts(check: Check) -> Iterator[str]:
     yield from check.spare
-    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck):
+    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck):
         yield from check.drugs
     if isinstance(check, InteractionCheck):
         yield from check.partners

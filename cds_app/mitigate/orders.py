@@ -18,6 +18,7 @@ from cds_app.mitigate.filtration import Unfiltered, filtration_of
 from cds_app.mitigate.gates import named
 from cds_app.mitigate.order_checks import (
     AllergyCheck,
+    AmountCheck,
     Check,
     DuplicateCheck,
     GeneLevel,
@@ -30,6 +31,7 @@ from cds_app.mitigate.order_checks import (
 from cds_app.score.allergies import AllergyMatch, most_specific
 from cds_app.score.genes import GeneCall, described
 from cds_app.score.situation import Situation
+from cds_app.simulate.chart import mass_mg
 
 UNCHECKED_TIER: Final = 1
 
@@ -351,6 +353,29 @@ def _label(key: str, case: _Case) -> str:
     return case.situation.ontology.concepts[key].label
 
 
+# --- how much in a day
+
+
+def _amount(check: AmountCheck, case: _Case) -> _Outcome:
+    if not case.is_one_of(check.drugs):
+        return
+    dose_mg, dosing = mass_mg(case.order.dose_value, case.order.dose_unit), case.order.dosing
+    if dose_mg is None or dosing is None or not dosing.interval_h:
+        yield Unchecked(check=check, lacking="no dose in mg at an interval", said=False)
+        return
+    daily_mg, weight = dose_mg * 24.0 / dosing.interval_h, case.situation.latest("body_weight")
+    if daily_mg > check.most_mg_per_day:
+        said = f"{daily_mg:g} mg in 24 h, at most {check.most_mg_per_day:g} mg. {check.why}"
+        yield Finding(check=check, tier=check.tier, why=said)
+    elif check.light is not None and weight is None:
+        yield Unchecked(check=check, lacking="no weight", said=False)
+    elif check.light is not None and weight is not None and weight.value < check.light.below_kg:
+        most = check.light.most_mg_per_kg_per_day
+        if daily_mg > most * weight.value:
+            said = f"{daily_mg / weight.value:.0f} mg/kg in 24 h, below {check.light.below_kg:g} kg at most {most:g}."
+            yield Finding(check=check, tier=check.tier, why=f"{said} {check.why}", evidence=(weight,))
+
+
 _MAKE: Final[Mapping[type, Callable[[Any, _Case], _Outcome]]] = {
     AllergyCheck: _allergy,
     DuplicateCheck: _duplicate,
@@ -358,4 +383,5 @@ _MAKE: Final[Mapping[type, Callable[[Any, _Case], _Outcome]]] = {
     InteractionCheck: _interaction,
     StateCheck: _state,
     GenesCheck: _genes,
+    AmountCheck: _amount,
 }

@@ -1,0 +1,53 @@
+"""Daily amounts of drafts: what is more than is safe, by weight in the light, and what could not be looked at."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from cds_app.domain.facts import Dosing, Fact
+from cds_app.domain.proposed import Proposed
+from cds_app.mitigate.orders import Checked, check_orders
+from tests.chart import measured
+from tests.spec.orders.test_drafts import CHECKS, order, real, view_of
+
+AMOUNT = frozenset({"amount"})
+
+
+def judged(
+    mg: float | None, every_h: float | None, *chart: Fact, unit: str = "mg", drug: str = "paracetamol"
+) -> Checked:
+    draft = replace(order(drug), dose_value=mg, dose_unit=unit, dosing=Dosing(interval_h=every_h, as_needed=True))
+    (found,) = check_orders(CHECKS, view_of(*chart), Proposed(orders=(real(draft),)), AMOUNT)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mg", "every_h", "kg", "said"),
+    [
+        (1000.0, 6.0, 70.0, None),
+        (1000.0, 6.0, 50.0, None),
+        (1000.0, 4.0, 70.0, "6000 mg in 24 h, at most 4000 mg."),
+        (1000.0, 6.0, 45.0, "89 mg/kg in 24 h, below 50 kg at most 60."),
+        (500.0, 6.0, 45.0, None),
+        (1000.0, 4.0, None, "6000 mg in 24 h, at most 4000 mg."),
+    ],
+)
+def test_paracetamol(mg: float, every_h: float, kg: float | None, said: str | None) -> None:
+    found = judged(mg, every_h, *([] if kg is None else [measured("body_weight", kg)]))
+    assert [one.tier for one in found.findings] == ([] if said is None else [2])
+    assert said is None or found.findings[0].why.startswith(said)
+    assert not found.unchecked
+
+
+def test_grams_are_grams_and_what_cannot_be_looked_at_is_noted() -> None:
+    heavy = measured("body_weight", 80.0)
+    assert judged(1.5, 6.0, heavy, unit="g").findings
+    for found, lacking in (
+        (judged(2.0, 6.0, heavy, unit="{tbl}"), "no dose in mg at an interval"),
+        (judged(1000.0, None, heavy), "no dose in mg at an interval"),
+        (judged(1000.0, 6.0), "no weight"),
+    ):
+        assert not found.findings
+        assert [(one.lacking, one.said) for one in found.unchecked] == [(lacking, False)]
+    assert not judged(9000.0, 6.0, heavy, drug="ibuprofen").findings
