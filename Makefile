@@ -97,6 +97,7 @@ lock: setup ## rewrite requirements.lock, and what the image installs, from pypr
 	$(LOCK) --extra learn --extra image --extra dev $(LOCK_ARGS) --output-file requirements.lock
 	$(LOCK) --extra image --constraint requirements.lock --output-file deploy/requirements.lock
 	$(subst pyproject.toml,deploy/compare/requirements.in,$(LOCK)) --output-file deploy/compare/requirements.lock
+	$(subst pyproject.toml,tests/interop/requirements.in,$(LOCK)) --output-file tests/interop/requirements.lock
 
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) $(COMPARE) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \

@@ -34,7 +34,7 @@ def installed(cache: Path) -> Path:
     _require_node()
     locked = (_HERE / "package-lock.json").read_bytes()
     folder = cache / sha256(locked).hexdigest()[:16]
-    with _alone(cache / "lock"):
+    with alone(cache / "lock"):
         if not (folder / "complete").exists():
             _fetch(folder)
         for name in _PROGRAMS:
@@ -51,7 +51,7 @@ def _require_node() -> None:
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[None]:
+def alone(place: Path) -> Iterator[None]:
     """Tests run side by side, and one of them fetches for all."""
     with place.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
