@@ -104,8 +104,9 @@ def _from_parameters(parameters: Object) -> Object:
     for one in _list(parameters.get("parameter"), "parameter"):
         name, value = word(one.get("name")), _value(one)
         if name == "notification-event":
-            parts = {word(part.get("name")): _value(part) for part in objects(one.get("part"))}
-            event = {"eventNumber": parts.get("event-number"), "focus": parts.get("focus")}
+            told = [(word(part.get("name")), _value(part)) for part in objects(one.get("part"))]
+            parts, beside = dict(told), [found for part, found in told if part == "additional-context"]
+            event = {"eventNumber": parts.get("event-number"), "focus": parts.get("focus"), "additionalContext": beside}
             plain["notificationEvent"].append(event)
         elif name == "events-since-subscription-start":
             plain["eventsSinceSubscriptionStart"] = value
