@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from cds_app import __version__
+from cds_app.content import newest
 from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
 _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -52,6 +54,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 _COMMANDS = {name: row for rows in _SECTIONS.values() for name, row in rows.items()}
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
+_MIGRATIONS = Path(__file__).parent / "adapters" / "migrations" / "versions"
 
 
 class _Lazy(click.Group):
@@ -86,8 +89,27 @@ Exit status:
   4  something was changed that nobody may change: the log, a model, content"""
 
 
+def _tell_versions(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Print the versions of everything that estimates, options and the database rest on, and end."""
+    if not value or ctx.resilient_parsing:
+        return
+    found = newest()
+    models = ", ".join(f"{name} {version}" for name, version in found.items() if not name.startswith("pkpd/"))
+    drugs = ", ".join(f"{name[5:]} {version}" for name, version in found.items() if name.startswith("pkpd/"))
+    schema = max(one.name[:4] for one in _MIGRATIONS.glob("[0-9]*_*.py"))
+    click.echo(f"twinline, version {__version__}\nmodels: {models}\ndrugs: {drugs}\ndatabase schema: {schema}")
+    ctx.exit()
+
+
 @click.group(cls=_Lazy, epilog=_EPILOG)
-@click.version_option(__version__, prog_name="twinline")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_versions,
+    help="Show the versions of Twinline, its models and its database, and exit.",
+)
 def twinline() -> None:
     """Explainable decision support on patient digital twins, inside the EHR."""
 

@@ -122,6 +122,15 @@ def latest(name: str, *, root: Path | None = None) -> Artefact:
     return _load(max(versions, key=lambda entry: _version_order(entry.name)))
 
 
+def newest(root: Path | None = None) -> dict[str, str]:
+    """The highest version of every artefact, by the names of the folders alone: nothing is read or verified."""
+    folder = (root or content_root()) / "models"
+    places = [one for one in folder.iterdir() if one.is_dir() and one.name != "pkpd"]
+    places += [one for one in (folder / "pkpd").glob("*") if one.is_dir()]
+    found = {one.relative_to(folder).as_posix(): [entry.name for entry in one.iterdir()] for one in places}
+    return {name: max(held, key=_version_order) for name, held in sorted(found.items()) if held}
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artefact:
     """Write ``manifest.json`` for a finished artefact folder, and load the result.
 

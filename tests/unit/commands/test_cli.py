@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -143,8 +144,13 @@ def test_every_example_can_be_asked_like_that(tmp_path: Path, monkeypatch: pytes
         known[path].make_context(path, words[depth:])
 
 
-def test_the_version_is_the_packages(shell: Shell) -> None:
-    assert shell("--version")[:2] == (0, f"twinline, version {__version__}\n")
+def test_versions_of_package_models_drugs_and_database_are_told(shell: Shell) -> None:
+    status, out, _ = shell("--version")
+    package, models, drugs, schema = out.splitlines()
+    assert (status, package) == (0, f"twinline, version {__version__}")
+    assert f"sepsis {latest('sepsis').version}" in models.removeprefix("models: ").split(", ")
+    assert f"vancomycin {latest('pkpd/vancomycin').version}" in drugs.removeprefix("drugs: ").split(", ")
+    assert re.fullmatch(r"database schema: \d{4}", schema)
 
 
 def test_the_content_of_the_checkout_is_whole(shell: Shell) -> None:
