@@ -19,6 +19,8 @@ Matrix = NDArray[np.float32]
 
 BASELINE: tuple[str, ...] = (*(f"{one}_last" for one in QUANTITIES), "age_years", "male", "hours_in_unit")
 
+_SURE = 20.0  # times as likely to be drawn as another feature: with 15 in 100 drawn, in 19 of 20 trees
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -28,6 +30,9 @@ class Recipe:
     ----------
     trees_per_round : int
         Each sees its own rows and features; together they make one step.
+    sure : tuple of str
+        Features that nearly every tree may use; of the others each tree draws few. What acts a little on everybody,
+        like age, is else left out by most trees, and then risks of the young run high and of the old low.
     kept : float
         Part of the hours of patients without the outcome that is trained on; their weight makes up for the rest.
     threads : int
@@ -43,6 +48,7 @@ class Recipe:
     least_child_weight: float = 150.0
     ridge: float = 50.0
     bins: int = 64
+    sure: tuple[str, ...] = ()
     kept: float = 0.5
     seed: int = 0
     threads: int = 2
@@ -63,6 +69,10 @@ class Recipe:
             "seed": self.seed,
             "nthread": self.threads,
         }
+
+    def weights(self, names: Sequence[str]) -> Floats | None:
+        """How likely each feature is drawn for a tree, beside the others; None where all are alike."""
+        return np.where(np.isin(names, self.sure), _SURE, 1.0) if self.sure else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +104,7 @@ def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints, *, names: Se
         feature_names=[names[i] for i in columns],
         max_bin=recipe.bins,
         nthread=recipe.threads,
+        feature_weights=recipe.weights([names[i] for i in columns]),
     )
     return xgb.train(recipe.parameters(), data, num_boost_round=recipe.rounds)
 
