@@ -125,7 +125,7 @@ def test_a_subscription_keeps_a_twin_warm_and_is_begun_again_after_the_server_ga
         assert site.potassium("p2") == [3.0]
         until(lambda: datetime.now(UTC) - (site.heard().at or datetime.now(UTC)) > SILENT * timedelta(seconds=1))
         told = json.loads(site.run(ingest, "subscriptions", "--once"))
-        assert told == {"asked": 1, "woken": 1, "read-anew": 1}
+        assert told == {"asked": 1, "woken": 1, "read-anew": 1, "resources": 1}  # whom the first event was about
         assert site.potassium("p2") == [3.0, 4.0, 5.0]
         until(lambda: site.ehr.status(made) == "active")
         site.ehr.put(result("p2", 6.0))
