@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -177,13 +178,27 @@ def read_url(text: str) -> URL:
 
 
 def make_file(url: URL) -> None:
-    """Make a missing SQLite file for its owner only; its companions (WAL, shared memory) inherit that."""
+    """Make a missing SQLite file for its owner only; its companions (WAL, shared memory) inherit that.
+
+    The file gets its name when it is whole: SQLite lets no process wait for another that turns the WAL on.
+    """
     path = Path(url.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
+        if not path.exists():
+            _make_whole(path)
+    except (OSError, sqlite3.Error) as error:
         raise DependencyDown("the database file cannot be made or written") from error
+
+
+def _make_whole(path: Path) -> None:
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        new = Path(folder) / "new"
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            path.hardlink_to(new)
 
 
 def empty_wal(url: URL) -> bool:

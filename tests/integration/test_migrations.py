@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from cds_app.adapters.database import Database, read_url
+from cds_app.adapters.database import Database, make_file, read_url
 from cds_app.adapters.drafting import MentionRow
 from cds_app.adapters.ledger import LogRow
 from cds_app.adapters.migrate import migrate
@@ -88,6 +88,14 @@ def test_processes_that_start_together_take_turns(url: str) -> None:
     store = SqlStore(url, vault())
     store.ready()
     store.close()
+
+
+def test_a_file_has_its_name_when_its_write_ahead_log_is_on(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    make_file(read_url(f"sqlite:///{folder / 'twinline.sqlite'}"))
+    assert [path.name for path in folder.iterdir()] == ["twinline.sqlite"]
+    with closing(sqlite3.connect(folder / "twinline.sqlite")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_database_of_a_newer_twinline_is_refused_and_left_alone(database: Database, url: str) -> None:
