@@ -142,9 +142,10 @@ def _risk_values(advice: Advice, risk: Risk, setting: Setting) -> dict[str, Trus
 
 
 def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None:
-    if advice.earlier is None:
+    found = advice.earlier()
+    if found is None:
         return None
-    earlier, at = advice.earlier
+    earlier, at = found
     before, now = hundred(earlier.probability), hundred(risk.probability)
     if before == now:
         return Trusted(f"unchanged since {setting.clock(at)}")

@@ -25,7 +25,7 @@ from cds_app.score.situation import Situation
 class Advice:
     """A concern with its options, and the learned risk that it is about, if it is about one.
 
-    ``earlier`` is that risk some hours before, and when; None where the model would have abstained. ``helps`` names
+    ``earlier`` tells that risk some hours before, and when; None where the model would have abstained. ``helps`` names
     what is not known now and would move that risk, most first.
     """
 
@@ -34,7 +34,7 @@ class Advice:
     offered: tuple[Option, ...]
     refused: tuple[Refusal, ...]
     risk: str | None
-    earlier: tuple[Risk, datetime] | None
+    earlier: Callable[[], tuple[Risk, datetime] | None]
     helps: tuple[str, ...] = ()
 
 

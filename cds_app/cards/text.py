@@ -65,6 +65,7 @@ def environment(loader: BaseLoader) -> Environment:
         auto_reload=False,
         cache_size=-1,  # all of them, without the lock that a bounded cache needs
     )
+    made.globals.clear()  # no template asks for them, and every rendering would copy them
     made.filters["ours"] = Trusted
     return made
 

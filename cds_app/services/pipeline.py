@@ -162,7 +162,7 @@ def _advise(
         offered=options,
         refused=refused,
         risk=risk,
-        earlier=risk_before(model, risks[model.name]) if model else None,
+        earlier=partial(risk_before, model, risks[model.name]) if model else lambda: None,
         helps=_helps(knowledge, inputs, view.situation, risks[model.name]) if model else (),
     )
 
