@@ -29,7 +29,10 @@ Lines = tuple[Trusted, ...]
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
-    """Finished lines. *Why now* is reasons, evidence, remarks, others; *Options to consider* options, refusals."""
+    """Finished lines. *Why now* is reasons, evidence, remarks, others; *Options to consider* options, refusals.
+
+    ``source`` is the source of all options, where it is one and they do not say it.
+    """
 
     sure: Trusted
     unseen: Trusted
@@ -39,6 +42,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     others: Lines = ()
     options: Lines = ()
     refusals: Lines = ()
+    source: Trusted = Trusted("")
 
 
 def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
@@ -74,6 +78,7 @@ def _text(blocks: Blocks, templates: Environment) -> str:
     values = {
         "why": (*blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others),
         "options": (*blocks.options, *blocks.refusals),
+        "source": blocks.source if blocks.options else "",
         "sure": blocks.sure,
         "unseen": blocks.unseen,
     }

@@ -16,6 +16,7 @@ from cds_app.cards.grounds import (
     refusal_view,
     score_text,
     score_total,
+    shared_source,
     told_refusals,
 )
 from cds_app.cards.material import Advice, Material
@@ -189,6 +190,8 @@ def _detail(
     beside = [] if risk is None or advice.concern.estimated or not risk.alert else [_risk_values(advice, risk, setting)]
     explained = estimate.reasons if estimate and (advice.concern.estimated or beside) else ()
     told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
+    offered = advice.offered[: policy.options_shown]
+    source = shared_source(offered)
     blocks = Blocks(
         reasons=(
             *say(templates, "estimated", beside),
@@ -197,7 +200,8 @@ def _detail(
         evidence=_evidence(advice, told, setting, material),
         remarks=tuple(_scores(advice, material))[1:],
         others=say(templates, "others", _others(rest)),
-        options=say(templates, "option", map(option_view, advice.offered[: policy.options_shown])),
+        options=say(templates, "option", (option_view(one, source) for one in offered)),
+        source=Trusted("".join(say(templates, "source", [source] if source else []))),
         refusals=say(
             templates, "refusal", (refusal_view(one, advice.topic) for one in told_refusals(advice.refused, _REFUSALS))
         ),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from cds_app.cards.text import Trusted, plain
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Medication, Procedure, Report
@@ -122,14 +124,35 @@ def short_name(text: str) -> str:
     return named[:1].upper() + named[1:]
 
 
-def option_view(option: Option) -> dict[str, object]:
-    """An option with who recommends it how strongly. "Pending clinical review" covers an unconfirmed grade."""
-    guideline = option.guideline
-    strength = option.strength.replace(_UNCONFIRMED, "") if option.needs_review else option.strength
+class Source(msgspec.Struct, frozen=True):
+    """Who recommends all of several options, and whether all are pending clinical review."""
+
+    guideline: Trusted
+    review: bool
+
+
+def shared_source(options: Sequence[Option]) -> Source | None:
+    """What several options have in common, to be said once; None where they name different guidelines."""
+    named = {_guideline(one) for one in options}
+    if len(options) < 2 or len(named) > 1:
+        return None
+    return Source(named.pop(), all(one.needs_review for one in options))
+
+
+def _guideline(option: Option) -> Trusted:
+    return Trusted(f"{option.guideline.org} {option.guideline.year}")
+
+
+def option_view(option: Option, said: Source | None = None) -> dict[str, object]:
+    """An option with who recommends it how strongly, as far as that was not said for all options.
+
+    "Pending clinical review" covers an unconfirmed grade.
+    """
+    strength = option.strength.replace(_UNCONFIRMED, "" if option.needs_review else ", grade unconfirmed")
     return {
         "text": Trusted(option.text.rstrip(".")),
-        "guideline": Trusted(f"{guideline.org} {guideline.year}"),
+        "guideline": _guideline(option) if said is None else None,
         "strength": Trusted(strength),
-        "review": option.needs_review,
+        "review": option.needs_review and (said is None or not said.review),
         "cautions": Trusted(" ".join(one.text.rstrip(".") + "." for one in option.cautions).removesuffix(".")),
     }

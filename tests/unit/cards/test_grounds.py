@@ -7,11 +7,13 @@ from datetime import UTC
 import pytest
 from msgspec.structs import replace
 
-from cds_app.cards.grounds import named_facts, score_text, short_name, told_refusals
+from cds_app.cards.grounds import named_facts, option_view, score_text, shared_source, short_name, told_refusals
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import Fact
+from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Gate, Refusal
+from cds_app.mitigate.options import Option
 from cds_app.score.result import Part, Score
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
@@ -89,3 +91,35 @@ def test_scores_say_their_total_once_and_what_made_it() -> None:
     assert score_text(score("stage 2", 2, urine), "KDIGO stage") == "KDIGO stage 2 (urine output 0.4 mL/kg/h over 12 h)"
     sofa = score("at least 4 of 24, from 2 of 6 parts", 4, pulse, bound=">=")
     assert score_text(sofa, "SOFA") == "SOFA at least 4 of 24, from 2 of 6 parts (pulse 2)"
+
+
+def an_option(org: str = "KDIGO", *, review: bool = False, strength: str = "1B (grade unconfirmed)") -> Option:
+    guideline = Guideline(org=org, year=2012, section="3.1")
+    return Option(
+        id="o", topic="t", text="Consider it.", strength=strength, rank=1, guideline=guideline, needs_review=review
+    )
+
+
+def test_the_guideline_of_all_options_is_said_once_and_of_one_or_of_different_ones_beside_each() -> None:
+    alike, unlike = [an_option(), an_option(review=True)], [an_option(), an_option("NICE")]
+    shared = shared_source(alike)
+    assert shared is not None
+    assert (shared.guideline, shared.review) == ("KDIGO 2012", False)
+    assert [option_view(one, shared)["guideline"] for one in alike] == [None, None]
+    assert shared_source(unlike) is None
+    assert [option_view(one)["guideline"] for one in unlike] == ["KDIGO 2012", "NICE 2012"]
+    assert shared_source([an_option()]) is None
+
+
+def test_what_is_pending_review_is_always_told_once_where_all_are_else_beside_each() -> None:
+    some, every = [an_option(), an_option(review=True)], [an_option(review=True)] * 2
+    told_of_some, told_of_all = shared_source(some), shared_source(every)
+    assert [option_view(one, told_of_some)["review"] for one in some] == [False, True]
+    assert told_of_all is not None
+    assert told_of_all.review
+    assert [option_view(one, told_of_all)["review"] for one in every] == [False, False]
+
+
+def test_an_unconfirmed_grade_is_told_unless_the_whole_option_is_pending_review() -> None:
+    assert option_view(an_option())["strength"] == "1B, grade unconfirmed"
+    assert option_view(an_option(review=True))["strength"] == "1B"
