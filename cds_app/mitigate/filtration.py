@@ -1,13 +1,15 @@
-"""Filtration for a draft order: CKD-EPI 2021 on the freshest plausible creatinine, or why there is none."""
+"""Filtration for a draft order, as its check means it, on the freshest plausible creatinine, or why there is none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.ontology import Sex
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import on_dialysis
-from cds_app.score.kidney import ckd_epi_2021
+from cds_app.mitigate.order_checks import KidneyCheck
+from cds_app.score.kidney import ckd_epi_2021, cockcroft_gault
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
 
@@ -17,11 +19,23 @@ _DAYS_FROM_H = 72.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filtered:
-    """An estimate: mL/min/1.73 m2, what it rests on, and what limits it."""
+    """An estimate.
+
+    Parameters
+    ----------
+    value : float
+        In mL/min/1.73 m2, or mL/min for a clearance.
+    said : str
+        The estimate in words, with its unit, how it was made, and what limits it.
+    evidence : tuple of Fact
+    stands_in : str
+        What is lacking for the estimate that the check means; "" where it is that one.
+    """
 
     value: float
+    said: str
     evidence: tuple[Fact, ...]
-    remark: str
+    stands_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +46,24 @@ class Unfiltered:
     dialysis: tuple[Fact, ...] = ()
 
 
-def filtration_of(view: View, within_h: float, outpatient_within_h: float) -> Filtered | Unfiltered:
-    """Estimate filtration.
+def filtration_of(view: View, check: KidneyCheck) -> Filtered | Unfiltered:
+    """Estimate what a check is about.
 
     Parameters
     ----------
     view : View
         With the score ``kdigo``.
-    within_h, outpatient_within_h : float
-        How long a creatinine counts, hours: in the hospital, and outside.
+    check : KidneyCheck
 
     Notes
     -----
-    Not creatinine clearance: labels that give limits in mL/min by Cockcroft and Gault mean another number, which
-    differs most in the old, the very light and the very heavy.
+    Clearance and filtration differ most in the old, the very light and the very heavy. Where a clearance is meant and
+    no weight is known, filtration stands in for it and says so.
     """
     situation = view.situation
     if dialysis := on_dialysis(situation):
         return Unfiltered(dialysis=dialysis)
-    limit_h = within_h if situation.inpatient else outpatient_within_h
+    limit_h = check.within_h if situation.inpatient else check.outpatient_within_h
     creatinine = situation.latest("creatinine", limit_h)
     age, sex = situation.age_years, situation.sex
     if creatinine is None or creatinine.bound != "=":
@@ -58,15 +71,30 @@ def filtration_of(view: View, within_h: float, outpatient_within_h: float) -> Fi
     if age is None or sex is None:
         return Unfiltered(lacking="no age" if age is None else "no sex (female or male)")
     if age < _ADULT_YEARS:
-        return Unfiltered(lacking="CKD-EPI 2021 is for adults")
-    return _estimated(view, creatinine, ckd_epi_2021(creatinine.value, age, sex))
+        return Unfiltered(lacking="the estimates of filtration are for adults")
+    weight = situation.fresh("body_weight") if check.by == "clearance" else None
+    if weight is not None and weight.bound == "=":
+        return _clearance(view, creatinine, age, sex, weight)
+    return _filtration(view, creatinine, age, sex, "no current weight" if check.by == "clearance" else "")
 
 
-def _estimated(view: View, creatinine: Measurement, value: float) -> Filtered:
+def _clearance(view: View, creatinine: Measurement, age: int, sex: Sex, weight: Measurement) -> Filtered:
+    value = float(cockcroft_gault(creatinine.value, age, sex, weight.value))
+    said = f"Creatinine clearance {value:.0f} mL/min (Cockcroft-Gault, {weight.value:.0f} kg){_limits(view)}"
+    return Filtered(value=value, said=said, evidence=(creatinine, weight))
+
+
+def _filtration(view: View, creatinine: Measurement, age: int, sex: Sex, stands_in: str) -> Filtered:
+    value = ckd_epi_2021(creatinine.value, age, sex)
+    instead = f", {stands_in} for creatinine clearance" if stands_in else ""
+    said = f"eGFR {value:.0f} mL/min/1.73 m2 (CKD-EPI 2021){instead}{_limits(view)}"
+    return Filtered(value=value, said=said, evidence=(creatinine,), stands_in=stands_in)
+
+
+def _limits(view: View) -> str:
     acute = view.scores.get("kdigo")
     changing = isinstance(acute, Score) and acute.value >= 1
-    remark = ", and creatinine is changing: filtration may be lower" if changing else ""
-    return Filtered(value=value, evidence=(creatinine,), remark=remark)
+    return ", and creatinine is changing: it may be lower" if changing else ""
 
 
 def _no_creatinine(situation: Situation, limit_h: float) -> str:

@@ -92,10 +92,12 @@ class Filtration(Content):
 class KidneyCheck(Check):
     """The drug needs caution or another dose at low filtration.
 
-    A creatinine counts for ``within_h`` hours in an inpatient and for ``outpatient_within_h`` hours otherwise.
+    A creatinine counts for ``within_h`` hours in an inpatient and for ``outpatient_within_h`` hours otherwise. Limits
+    are in what the guideline or label means: ``egfr``, CKD-EPI 2021, or ``clearance``, Cockcroft and Gault.
     """
 
     kind: Literal["kidney"]
+    by: Literal["egfr", "clearance"] = "egfr"
     drugs: Drugs
     within_h: PositiveFloat
     outpatient_within_h: PositiveFloat

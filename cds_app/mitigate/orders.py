@@ -247,7 +247,7 @@ def _orders_first(rows: Any) -> tuple[Medication, ...]:
 def _kidney(check: KidneyCheck, case: _Case) -> _Outcome:
     if not case.is_one_of(check.drugs):
         return
-    found = filtration_of(case.view, check.within_h, check.outpatient_within_h)
+    found = filtration_of(case.view, check)
     if isinstance(found, Unfiltered):
         if found.dialysis:
             worst = max(one.tier for one in check.filtration)
@@ -257,8 +257,9 @@ def _kidney(check: KidneyCheck, case: _Case) -> _Outcome:
         return
     reached = next((one for one in check.filtration if found.value < one.below), None)
     if reached is not None:
-        why = f"{reached.why} eGFR {found.value:.0f} mL/min/1.73 m2 (CKD-EPI 2021){found.remark}."
-        yield Finding(check=check, tier=reached.tier, why=why, evidence=found.evidence)
+        yield Finding(check=check, tier=reached.tier, why=f"{reached.why} {found.said}.", evidence=found.evidence)
+    elif found.stands_in:
+        yield Unchecked(check=check, lacking=f"{found.stands_in} for creatinine clearance", said=False)
 
 
 # --- two drugs

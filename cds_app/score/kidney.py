@@ -7,6 +7,9 @@ from datetime import timedelta
 from statistics import median
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Sex
 from cds_app.score.bands import current, lacking, rounded
@@ -14,6 +17,7 @@ from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
 from cds_app.score.situation import Situation
 from cds_app.score.urine import Urine, collected
 
+Number = float | NDArray[np.float64]
 RISE_MG_DL: Final = 0.3
 RISE_WINDOW_H: Final = 48.0
 BASELINE_H: Final = 7 * 24.0
@@ -183,6 +187,22 @@ def ckd_epi_2021(creatinine_mg_dl: float, age_years: float, sex: Sex) -> float:
     kappa, alpha, factor = (0.7, -0.241, 1.012) if sex == "female" else (0.9, -0.302, 1.0)
     ratio = creatinine_mg_dl / kappa
     return float(142.0 * min(ratio, 1.0) ** alpha * max(ratio, 1.0) ** -1.2 * 0.9938**age_years * factor)
+
+
+def cockcroft_gault(creatinine_mg_dl: Number, age_years: Number, sex: Sex, weight_kg: Number) -> Number:
+    """Creatinine clearance, mL/min, as labels give limits of doses in it (Cockcroft and Gault, Nephron 1976;16:31).
+
+    Parameters
+    ----------
+    creatinine_mg_dl : float or ndarray
+        Serum creatinine, mg/dL, positive.
+    age_years : float or ndarray
+    sex : {"female", "male"}
+    weight_kg : float or ndarray
+        Actual weight.
+    """
+    factor = 0.85 if sex == "female" else 1.0
+    return factor * (140.0 - age_years) * weight_kg / (72.0 * creatinine_mg_dl)
 
 
 def egfr(situation: Situation, acute: Score | Abstained | None = None) -> Score | Abstained:

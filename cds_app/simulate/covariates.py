@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from cds_app.score.kidney import Number, cockcroft_gault
 
-Number = float | NDArray[np.float64]
 Sex = Literal["female", "male"]
 MG_DL_TO_UMOL_L: Final = 88.42
 _ML_PER_MIN_TO_L_PER_H: Final = 0.06
@@ -113,8 +111,7 @@ def derive(name: str, known: Mapping[str, Number]) -> Number:
 
 
 def _crcl(known: Mapping[str, Number]) -> Number:
-    sex = 1.0 if known["MALE"] else 0.85
-    return sex * (140.0 - known["AGE"]) * known["WT"] / (72.0 * known["SCR"])
+    return cockcroft_gault(known["SCR"], known["AGE"], "male" if known["MALE"] else "female", known["WT"])
 
 
 def _bsa(known: Mapping[str, Number]) -> Number:

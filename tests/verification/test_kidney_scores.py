@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_app.score.kidney import ckd_epi_2021, egfr, filtration_category, kdigo
+from cds_app.score.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo
 from cds_app.score.result import Abstained
 from tests.chart import abstained, hourly_urine, measured, person, problem, procedure, scored, situation
 
@@ -134,3 +134,9 @@ def test_egfr_says_when_it_is_not_valid_and_abstains_where_it_was_not_made_for()
     assert abstained(egfr(unknown)) == {"creatinine": "stale", "age": "missing", "sex": "missing"}
     dialysed = situation(measured("creatinine", 5.0), problem("dialysis_dependence"))
     assert abstained(egfr(dialysed)) == {"creatinine": "unsuitable"}
+
+
+def test_creatinine_clearance_by_cockcroft_and_gault() -> None:
+    assert cockcroft_gault(1.0, 60.0, "male", 72.0) == 80.0
+    assert cockcroft_gault(1.0, 60.0, "female", 72.0) == 68.0
+    assert cockcroft_gault(2.0, 60.0, "male", 36.0) == 20.0

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.content import artefact
-from cds_app.domain.facts import Allergy, Condition, Demographics, Fact, Medication
+from cds_app.domain.facts import Allergy, Condition, Demographics, Fact, Measurement, Medication
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.proposed import Proposed
 from cds_app.domain.timeline import Timeline
@@ -86,6 +86,7 @@ class Patient:
 
 WELL = [measured("creatinine", 0.9), measured("potassium", 4.2), stay()]
 POOR = [measured("creatinine", 3.4), measured("potassium", 4.2), stay()]  # a man of 70: eGFR 19
+LIGHT = [measured("creatinine", 1.6), measured("body_weight", 48), stay()]
 
 PATIENTS = [
     Patient(story="is well and is to have lisinopril", chart=WELL, drafts=["lisinopril"]),
@@ -159,6 +160,20 @@ PATIENTS = [
     ),
     Patient(story="has eGFR 19 and is to have ibuprofen", chart=POOR, drafts=["ibuprofen"], finds={"kidney_nsaids": 2}),
     Patient(story="has eGFR 19 and is to have paracetamol", chart=POOR, drafts=["paracetamol"]),
+    Patient(
+        story="has eGFR 46, is light, and is to have dabigatran: the label means creatinine clearance, which is 29",
+        chart=LIGHT,
+        drafts=["dabigatran"],
+        finds={"kidney_dabigatran": 2},
+    ),
+    Patient(
+        story="has eGFR 46, is light, and is to have metformin, which goes by eGFR", chart=LIGHT, drafts=["metformin"]
+    ),
+    Patient(
+        story="has eGFR 46, is heavy, and is to have gabapentin: creatinine clearance is 73",
+        chart=[measured("creatinine", 1.6), measured("body_weight", 120), stay()],
+        drafts=["gabapentin"],
+    ),
     Patient(
         story="has no creatinine and is to have gentamicin",
         chart=[measured("potassium", 4.2), stay()],
@@ -319,14 +334,30 @@ def test_a_creatinine_that_changes_is_said_beside_the_estimate() -> None:
     chart = [measured("creatinine", 1.4, 30), measured("creatinine", 2.6), measured("body_weight", 80), stay()]
     (one,) = judged(chart, order("metformin"))
     why = next(finding.why for finding in one.findings if finding.check.id == "kidney_metformin")
-    assert why.endswith("creatinine is changing: filtration may be lower.")
+    assert why.endswith("creatinine is changing: it may be lower.")
+
+
+def test_filtration_stands_in_for_a_clearance_without_a_weight_and_says_so() -> None:
+    (low,) = judged(POOR, order("dabigatran"))
+    why = next(finding.why for finding in low.findings if finding.check.id == "kidney_dabigatran")
+    assert why.endswith("eGFR 19 mL/min/1.73 m2 (CKD-EPI 2021), no current weight for creatinine clearance.")
+    (fair,) = judged([measured("creatinine", 1.6), stay()], order("dabigatran"))
+    assert fair.findings == ()
+    assert "no current weight for creatinine clearance" in [one.lacking for one in fair.unchecked if not one.said]
+
+
+def test_a_clearance_names_the_weight_it_rests_on() -> None:
+    (one,) = judged(LIGHT, order("dabigatran"))
+    (found,) = (finding for finding in one.findings if finding.check.id == "kidney_dabigatran")
+    assert found.why.endswith("Creatinine clearance 29 mL/min (Cockcroft-Gault, 48 kg).")
+    assert [fact.variable for fact in found.evidence if isinstance(fact, Measurement)] == ["creatinine", "body_weight"]
 
 
 def test_a_bound_is_no_creatinine_and_a_child_is_no_adult() -> None:
     (bound,) = judged([measured("creatinine", 0.3, bound="<"), stay()], order("metformin"))
     assert [one.lacking for one in bound.unchecked if one.said] == ["creatinine known only as a bound"]
     (child,) = judged([*WELL, person(9)], order("metformin"))
-    assert [one.lacking for one in child.unchecked if one.said] == ["CKD-EPI 2021 is for adults"]
+    assert [one.lacking for one in child.unchecked if one.said] == ["the estimates of filtration are for adults"]
 
 
 def test_dialysis_of_yesterday_counts() -> None:
