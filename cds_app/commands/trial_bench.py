@@ -29,14 +29,13 @@ _IV: Final = "47625008"
 _ORAL: Final = "26643006"
 _VISIT: Final = "bench"
 _TIMES: Final = 20
-_GIVEN: Final = 6
 _JUST_BEFORE_H: Final = 0.5
 _GENES: Final = {"CYP2C9": "*1/*3", "VKORC1": "C/T", "CYP3A5": "*1/*3"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Treated:
-    """What somebody has had of a drug: doses, and what was measured before the two newest of them."""
+    """What somebody has had of a drug: doses, and what was measured before the newest, and every so many before it."""
 
     dose_mg: float
     every_h: float
@@ -44,6 +43,8 @@ class _Treated:
     code: str = ""
     unit: str = "ug/mL"
     levels: tuple[float, ...] = ()
+    given: int = 6
+    between: int = 1
 
 
 TREATED: Final[Mapping[str, _Treated]] = {
@@ -54,6 +55,12 @@ TREATED: Final[Mapping[str, _Treated]] = {
     "vancomycin": _Treated(dose_mg=1000.0, every_h=12.0, code="20578-1", levels=(11.0, 14.0)),
     "warfarin": _Treated(dose_mg=4.0, every_h=24.0, route=_ORAL, code="6301-6", unit="{INR}", levels=(1.4, 1.8)),
 }
+LONG: Final = replace(
+    TREATED["warfarin"],
+    levels=(1.3, 1.8, 2.2, 2.4, 2.1, 2.3, 2.6, 2.2, 2.4, 2.5, 2.2, 2.3),
+    given=60,
+    between=5,
+)
 _USUAL: Final = (
     *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0), ("2160-0", "mg/dL", 1.1), ("4544-3", "%", 34.0)),
     *(("8480-6", "mm[Hg]", 118.0), ("8462-4", "mm[Hg]", 66.0), ("8478-0", "mm[Hg]", 83.0), ("8867-4", "/min", 88.0)),
@@ -72,6 +79,8 @@ def bench_trials(knowledge: Knowledge, *, times: int = _TIMES) -> dict[str, dict
     for name, treated in TREATED.items():
         asked = [{"drug": name, "dose": f"{treated.dose_mg * (1.0 + 0.02 * n):.3f}"} for n in range(times)]
         found[name] = _timed(knowledge, {name: treated}, "what-if", asked)
+        if name == "warfarin":
+            found["warfarin after 60 days"] = _timed(knowledge, {name: LONG}, "what-if", asked)
     operations = [{"propofol": f"{1.5 + 0.05 * n:.2f}", "loss": "500", "fluid": "500"} for n in range(times)]
     found["operation"] = _timed(knowledge, {}, "operation", operations)
     injections = [{"bolus": f"{2.0 + 0.25 * n:g}", "carbohydrate": "45", "daily": "50"} for n in range(times)]
@@ -131,11 +140,11 @@ def _record(treated: Mapping[str, _Treated], now: datetime) -> Iterator[dict[str
         yield _genotype(gene, call, now - timedelta(days=90))
     for name, one in treated.items():
         newest = now - timedelta(hours=1)
-        starts = [newest - n * timedelta(hours=one.every_h) for n in range(_GIVEN)]
+        starts = [newest - n * timedelta(hours=one.every_h) for n in range(one.given)]
         yield from (_given(name, one, start) for start in starts)
         if one.unit == "{INR}":
             yield _observation(one.code, one.unit, 1.1, starts[-1] - timedelta(hours=1))
-        for start, value in zip(starts, reversed(one.levels), strict=False):
+        for start, value in zip(starts[:: one.between], reversed(one.levels), strict=False):
             yield _observation(one.code, one.unit, value, start - timedelta(hours=_JUST_BEFORE_H))
 
 
@@ -153,7 +162,7 @@ def _coded(code: str) -> dict[str, Any]:
 
 def _observation(code: str, unit: str, value: float, at: datetime) -> dict[str, Any]:
     return {
-        **_about("Observation", f"{code}-{at:%d%H%M}"),
+        **_about("Observation", f"{code}-{at:%y%m%d%H%M}"),
         "status": "final",
         "code": _coded(code),
         "effectiveDateTime": at.isoformat(),
@@ -176,7 +185,7 @@ def _genotype(gene: str, call: str, at: datetime) -> dict[str, Any]:
 def _given(name: str, one: _Treated, at: datetime) -> dict[str, Any]:
     route = {"coding": [{"system": _SNOMED, "code": one.route}]}
     return {
-        **_about("MedicationAdministration", f"{name}-{at:%d%H%M}"),
+        **_about("MedicationAdministration", f"{name}-{at:%y%m%d%H%M}"),
         "status": "completed",
         "medicationCodeableConcept": {"text": name},
         "effectiveDateTime": at.isoformat(),

@@ -3,31 +3,43 @@
 Hamberg, Clin Pharmacol Ther 2007;81:529-538. Six compartments at ``CHAIN_RATE_TIMES_MTT1 / MTT1`` each (the fast
 factors) and one at ``1 / MTT2`` (the slow ones) start at 1; INR = BASE + INR_MAX (1 - A6 A7)^POWER.
 
-The chains are linear, so that they are moved on exactly; only their input is taken to be a parabola within each step.
+The chains are linear, so that they are moved on exactly; only their input is taken to be a parabola within each step:
+the one that is nearest in the mean square, found by Gauss's quadrature on every piece between two doses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, factorial
+from math import floor, perm
 from typing import Final
 
 import numpy as np
+from numpy.polynomial.legendre import leggauss, legvander
 from numpy.typing import NDArray
+
+from cds_app.simulate.disposition import poisson
 
 Floats = NDArray[np.float64]
 FAST: Final = 6
-STEP_H: Final = 2.0
-FIRST_STEP_H: Final = 1.0
+_NODES: Final = 3
+SLOW: Final = FAST + _NODES
+STEP_H: Final = 6.0
+FIRST_STEP_H: Final = 3.0
 FIRST_H: Final = 24.0
 """After the first dose, where a little drug inhibits much, steps are shorter for so long. Half of all steps changes no
-INR by 1 %, a third of the error of a measurement; a test holds that."""
+INR at the end of one by 1 %, a third of the error of a measurement, and within one hardly any; a test holds that."""
 _ROWS: Final = 16
 _NOTHING: Final = 1e-17
 _TOUCHING_H: Final = 1e-9
+_AT, _MASS = (0.5 * one.astype(np.float64) for one in leggauss(_NODES))
+_AT += 0.5
+_POWERS = np.linalg.inv(np.vander(1.0 - _AT, increasing=True))
+"""Coefficients (powers of the time left in a step, nodes) of the parabola through values at the nodes of the step."""
+_ENDS = np.vander([1.0, 0.0], _NODES, increasing=True) @ _POWERS
+"""That parabola at the start and at the end of the step, (2, nodes)."""
+_NEAREST = legvander(2.0 * _AT - 1.0, _NODES - 1) * (2.0 * np.arange(_NODES) + 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,43 +51,81 @@ class Span:
     count: int
 
     @property
-    def nodes_h(self) -> Floats:
-        """Start, middle and end of every step."""
-        return np.asarray(self.from_h + 0.5 * self.step_h * np.arange(2 * self.count + 1))
-
-    @property
     def ends_h(self) -> Floats:
         """End of every step."""
-        return self.nodes_h[2::2]
+        return np.asarray(self.from_h + self.step_h * np.arange(1, self.count + 1))
 
 
 def spans_of(start_h: float, first_h: float, end_h: float) -> tuple[Span, ...]:
-    """Steps from an instant to a later one, with an edge at now.
+    """Steps from an instant to a later one, with an edge at now; none where no time passes.
 
     Parameters
     ----------
     first_h : float
         The first dose.
-
-    Returns
-    -------
-    tuple of Span
-        At least one; where no time passes, one of no length.
     """
     if end_h - start_h <= _TOUCHING_H:
-        return (Span(from_h=start_h, step_h=0.0, count=1),)
+        return ()
     inside = (one for one in (first_h, first_h + FIRST_H, 0.0) if start_h + _TOUCHING_H < one < end_h - _TOUCHING_H)
-    found = []
+    found: list[Span] = []
     for before, after in pairwise(sorted({start_h, *inside, end_h})):
         early = first_h - _TOUCHING_H <= before < first_h + FIRST_H - _TOUCHING_H
-        count = max(1, ceil((after - before) / (FIRST_STEP_H if early else STEP_H) - _TOUCHING_H))
-        found.append(Span(from_h=before, step_h=(after - before) / count, count=count))
+        found.extend(_cut(before, after, FIRST_STEP_H if early else STEP_H))
     return tuple(found)
 
 
-def nodes_of(spans: Sequence[Span]) -> Floats:
-    """Nodes of all spans, those between two of them twice."""
-    return np.concatenate([one.nodes_h for one in spans])
+def _cut(start_h: float, end_h: float, step_h: float) -> Iterator[Span]:
+    """Whole steps, so that what comes every day comes at the same place in them; then what is left over."""
+    count = floor((end_h - start_h + _TOUCHING_H) / step_h)
+    rest_h = end_h - start_h - count * step_h
+    if count:
+        yield Span(from_h=start_h, step_h=step_h, count=count)
+    if rest_h > _TOUCHING_H:
+        yield Span(from_h=end_h - rest_h, step_h=rest_h, count=1)
+
+
+class Mesh:
+    """When the concentration is looked at: at the nodes of every piece of a step between two doses.
+
+    Parameters
+    ----------
+    start_h : float
+    spans : sequence of Span
+        From the start on.
+    doses_h : sequence of float
+        When the concentration has a kink, in any order.
+    """
+
+    def __init__(self, start_h: float, spans: Sequence[Span], doses_h: Sequence[float]) -> None:
+        self.spans = spans
+        self.edges_h = np.concatenate([[start_h], *(one.ends_h for one in spans)])
+        inside = np.array([one for one in doses_h if start_h < one < self.edges_h[-1]])
+        nearest = np.abs(inside[:, None] - self.edges_h).min(axis=1, initial=np.inf)
+        cuts = np.unique(np.concatenate([self.edges_h, inside[nearest > _TOUCHING_H]]))
+        length = np.diff(cuts)
+        nodes = cuts[:-1, None] + length[:, None] * _AT
+        self.nodes_h = nodes.ravel()
+        self._piece = np.searchsorted(cuts, self.edges_h).tolist()
+        of = np.repeat(np.arange(len(self.edges_h) - 1), np.diff(self._piece))
+        whole = np.diff(self.edges_h)[of]
+        places = legvander((nodes - self.edges_h[of, None]) / (0.5 * whole[:, None]) - 1.0, _NODES - 1)
+        self._shares = np.einsum("iq,pnq,n,p->pin", _NEAREST, places, _MASS, length / whole)
+
+    def input_of(self, step: int, rows: Floats) -> Floats:
+        """At the nodes of one step the parabola nearest to what rows (nodes, draws) say of all pieces."""
+        first, end = self._piece[step], self._piece[step + 1]
+        if end - first == 1:
+            return rows[_NODES * first : _NODES * end]
+        shares = np.concatenate(self._shares[first:end], axis=1)
+        return np.asarray(np.einsum("in,nd->id", shares, rows[_NODES * first : _NODES * end]))
+
+    def places(self, times_h: Floats) -> list[tuple[int, float]]:
+        """In which step each time lies, and at which share of its length (1: its end); step -1 is the start."""
+        step = np.searchsorted(self.edges_h, times_h - _TOUCHING_H) - 1
+        length = np.diff(self.edges_h, append=np.inf)[step]
+        share = np.divide(times_h - self.edges_h[step], length, out=np.ones_like(times_h), where=step >= 0)
+        share[times_h > self.edges_h[step] + length - _TOUCHING_H] = 1.0
+        return list(zip(step.tolist(), share.tolist(), strict=True))
 
 
 class Factors:
@@ -92,67 +142,56 @@ class Factors:
     def __init__(self, parameters: Mapping[str, Floats], constants: Mapping[str, float]) -> None:
         self._parameters = parameters
         self._constants = constants
-        self._left = np.ones((FAST + 1, len(parameters["EC50"])))
+        self._moves: dict[float, _Move] = {}
+        self._left = np.ones((SLOW + 1, len(parameters["EC50"])))
 
     def copy(self) -> Factors:
         """As they are now."""
-        found = copy(self)
-        found._left = self._left.copy()
+        found = Factors(self._parameters, self._constants)
+        found._moves, found._left = self._moves, self._left.copy()
         return found
 
-    @property
-    def inr(self) -> Floats:
-        """Of now, (1, draws)."""
-        return self._inr(self._left[FAST - 1 : FAST] * self._left[FAST])
-
-    def follow(self, concentrations: Floats, spans: Sequence[Span]) -> Floats:
-        """Let time pass, span after span.
+    def follow(self, concentrations: Floats, mesh: Mesh, times_h: Floats) -> Floats:
+        """Let time pass, step after step.
 
         Parameters
         ----------
         concentrations : ndarray (nodes, draws)
-            S-warfarin, mg/L, at `nodes_of` the spans.
+            S-warfarin, mg/L, at the nodes of the mesh.
+        times_h : ndarray (times,)
+            Ascending, from the start of the mesh to its end.
 
         Returns
         -------
-        ndarray (steps, draws)
-            The INR at the end of every step.
+        ndarray (times, draws)
+            The INR.
         """
         synthesis = _synthesis(concentrations, self._parameters["EC50"], self._constants["HILL"])
-        found = np.empty((sum(one.count for one in spans), self._left.shape[1]))
-        node = row = 0
-        for one in spans:
-            nodes = 2 * one.count + 1
-            self._step(synthesis[node : node + nodes], one.step_h, found[row : row + one.count])
-            node, row = node + nodes, row + one.count
+        found = np.empty((len(times_h), self._left.shape[1]))
+        places = mesh.places(times_h)
+        row = sum(step < 0 for step, _ in places)
+        np.multiply(self._left[0], self._left[SLOW], out=found[:row])
+        step, spare = 0, np.empty_like(self._left)
+        for span in mesh.spans:
+            move = self._move(span.step_h)
+            for _ in range(span.count):
+                self._left[FAST:SLOW] = mesh.input_of(step, synthesis)
+                move.on(self._left, spare)
+                while row < len(places) and places[row][0] == step:
+                    move.write(self._left, spare, places[row][1], found[row])
+                    row += 1
+                self._left, spare, step = spare, self._left, step + 1
         return self._inr(found)
 
-    def _step(self, synthesis: Floats, step_h: float, found: Floats) -> None:
-        stays, first, middle, last = self._weights(step_h)
-        now, after, part = self._left, np.empty_like(self._left), np.empty_like(self._left)
-        for n, row in enumerate(found):
-            np.multiply(first, synthesis[2 * n], out=after)
-            for weight, value in ((middle, synthesis[2 * n + 1]), (last, synthesis[2 * n + 2])):
-                after += np.multiply(weight, value, out=part)
-            for stage in range(FAST):
-                moved = part[: FAST - stage]
-                after[stage:FAST] += np.multiply(stays[: FAST - stage], now[stage], out=moved)
-            after[FAST] += np.multiply(stays[FAST], now[FAST], out=part[0])
-            now, after = after, now
-            np.multiply(now[FAST - 1], now[FAST], out=row)
-        self._left = now
+    def _move(self, step_h: float) -> _Move:
+        if step_h not in self._moves:
+            self._moves[step_h] = _Move(self._parameters, self._constants, step_h)
+        return self._moves[step_h]
 
-    def _weights(self, step_h: float) -> tuple[Floats, Floats, Floats, Floats]:
-        """What moves on so many stages within a step, and what start, middle and end of the input add to each stage."""
-        fast = self._constants["CHAIN_RATE_TIMES_MTT1"] / self._parameters["MTT1"] * step_h
-        slow = step_h / self._parameters["MTT2"]
-        stays = np.stack([*(fast**m * np.exp(-fast) / factorial(m) for m in range(FAST)), np.exp(-slow)])
-        flat, linear, square = np.concatenate([_moments(fast, FAST), _moments(slow, 1)], axis=1)
-        return stays, 2.0 * square - linear, 4.0 * (linear - square), flat - 3.0 * linear + 2.0 * square
-
-    def _inr(self, left: Floats) -> Floats:
-        found = np.subtract(1.0, left)
+    def _inr(self, found: Floats) -> Floats:
+        """Of what is left of both kinds together; in its place."""
         for rows in _blocks(found):
+            np.subtract(1.0, rows, out=rows)
             np.maximum(rows, 0.0, out=rows)  # rounding may leave -1e-16
             np.power(rows, self._constants["POWER"], out=rows)
             np.multiply(rows, self._constants["INR_MAX"], out=rows)
@@ -160,21 +199,67 @@ class Factors:
         return found
 
 
-def _moments(rate: Floats, stages: int) -> Floats:
-    """Means of t^q over when what entered t of a step ago has come through j stages, (3, stages, draws).
+class _Move:
+    """What one length of time does to the factors.
 
-    ``integral over 0 to 1 of rate^j t^(j - 1 + q) exp(-rate t) / (j - 1)! dt``, as a series of positive terms only.
+    Those are held as `Factors` has them: the fast ones from the last to the first, their synthesis at the nodes of the
+    step, the slow ones; so that what each comes from lies together.
     """
-    pairs = [[(q, j) for j in range(1, stages + 1)] for q in range(3)]
-    front = np.array([[factorial(j - 1 + q) / factorial(j - 1) / factorial(j + q) for q, j in row] for row in pairs])
-    depth = np.array([[float(q + j) for q, j in row] for row in pairs])[:, :, None]
-    term = front[:, :, None] * np.exp(-rate) * np.stack([rate**j for j in range(1, stages + 1)])
-    found = term.copy()
+
+    def __init__(self, parameters: Mapping[str, Floats], constants: Mapping[str, float], step_h: float) -> None:
+        self._fast = constants["CHAIN_RATE_TIMES_MTT1"] / parameters["MTT1"] * step_h
+        self._slow = step_h / parameters["MTT2"]
+        fast, slow = _through(self._fast, FAST), _through(self._slow, 1)
+        enters = np.einsum("qn,qsd->snd", _POWERS, fast[1:])
+        self._from = [np.concatenate([fast[0, : stage + 1], enters[stage]]) for stage in range(FAST)]
+        self._from.append(np.concatenate([np.einsum("qn,qd->nd", _POWERS, slow[1:, 0]), slow[0]]))
+
+    def on(self, now: Floats, after: Floats) -> None:
+        """The factors after the step."""
+        for stage in range(FAST):
+            rows = now[FAST - 1 - stage : SLOW]
+            np.einsum("nd,nd->d", self._from[stage], rows, out=after[FAST - 1 - stage])
+        np.einsum("nd,nd->d", self._from[FAST], now[FAST:], out=after[SLOW])
+
+    def write(self, before: Floats, after: Floats, share: float, row: Floats) -> None:
+        """What is left of both kinds together at a share of the step: by Hermite's cubic from both of its ends."""
+        if share == 1.0:
+            np.multiply(after[0], after[SLOW], out=row)
+            return
+        rest, (first, last) = 1.0 - share, _ENDS @ before[FAST:SLOW]
+        row[:] = (1.0 + 2.0 * share) * rest * rest * before[0] * before[SLOW]
+        row += share * rest * rest * self._slope(before, first)
+        row += (1.0 + 2.0 * rest) * share * share * after[0] * after[SLOW]
+        row -= share * share * rest * self._slope(after, last)
+
+    def _slope(self, at: Floats, made: Floats) -> Floats:
+        fast, slow = at[0], at[SLOW]
+        return np.asarray(self._fast * (at[1] - fast) * slow + self._slow * (made - slow) * fast)
+
+
+def _through(rate: Floats, stages: int) -> Floats:
+    """What stays of a step's start in a chain, and what came in since: (1 + nodes, stages, draws).
+
+    First, the share of what was in a stage that is so many stages on. Then means of t^q over when what entered t of a
+    step ago has come through j stages, ``integral over 0 to 1 of rate^j t^(j - 1 + q) exp(-rate t) / (j - 1)! dt``:
+    probabilities that more than so many events have happened, the rarest as a series, all of positive terms only.
+    """
+    exactly = poisson(rate, stages + _NODES)
+    term = exactly[-1].copy()
+    beyond, depth = term.copy(), stages + _NODES - 1
     while term.max() > _NOTHING:
-        depth += 1.0
+        depth += 1
         term *= rate / depth
-        found += term
-    return np.asarray(found)
+        beyond += term
+    at_least = np.cumsum(np.concatenate([beyond[None], exactly[-2:0:-1]]), axis=0)[::-1]
+    found = np.empty((1 + _NODES, stages, len(rate)))
+    found[0] = exactly[:stages]
+    power = np.ones_like(rate)
+    for q in range(_NODES):
+        for j in range(1, stages + 1):
+            np.multiply(at_least[j + q - 1], perm(j - 1 + q, q) / power, out=found[1 + q, j - 1])
+        power = power * rate
+    return found
 
 
 def _blocks(rows: Floats) -> Iterator[Floats]:

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
+from cds_app.simulate.anticoagulation import Factors, Mesh, spans_of
 from cds_app.simulate.averaging import Member, Mixture
 from cds_app.simulate.courses import Epoch
 from cds_app.simulate.models import Model
 from cds_app.simulate.outcomes import Course
 from cds_app.simulate.patients import Patient
 from cds_app.simulate.plans import Dose, Plan
-from cds_app.simulate.simulation import Trajectories, between, blocks, only, plasma, simulate
+from cds_app.simulate.simulation import Trajectories, blocks, only, plasma, simulate
 
 Floats = NDArray[np.float64]
 _Pattern = tuple[tuple[float, float, str, float], ...]
@@ -122,29 +122,31 @@ class _Anticoagulated:
         self._times = times_h
         self._first = min((one.at_h for one in patient.history), default=None)
         self._now = Factors(epochs[-1].parameters, model.file.constants)
-        self._kept: dict[tuple[_Pattern, tuple[Span, ...]], Floats] = {}
+        self._kept: dict[tuple[_Pattern, tuple[float, ...]], Floats] = {}
         if self._first is not None:
-            spans = spans_of(self._first, self._first, float(times_h[0]))
-            self._now.follow(self._levels(patient.history, spans), spans)
+            mesh = self._mesh(self._first, self._first, float(times_h[0]), patient.history)
+            self._now.follow(self._levels(patient.history, mesh), mesh, times_h[:0])
 
     def course(self, plan: Plan) -> Course:
+        start_h, end_h = float(self._times[0]), float(self._times[-1])
         first = plan.doses[0].at_h if self._first is None else self._first
-        spans = spans_of(float(self._times[0]), first, float(self._times[-1]))
+        mesh = self._mesh(start_h, first, end_h, plan.doses)
         amount_mg = max(one.amount_mg for one in plan.doses)
-        levels = amount_mg * self._levels(_per_mg(plan.doses, amount_mg), spans)
+        levels = amount_mg * self._levels(_per_mg(plan.doses, amount_mg), mesh)
         if self._history:
-            levels += self._levels(self._history, spans)
-        factors = self._now.copy()
-        rows = np.concatenate([factors.inr, factors.follow(levels, spans)])
-        values = between(spans, rows, self._times)
+            levels += self._levels(self._history, mesh)
+        values = self._now.copy().follow(levels, mesh, self._times).T
         unit = self._model.file.concentration_unit
         return Course(plan=plan, trajectories=Trajectories(times_h=self._times, values=values, unit=unit))
 
-    def _levels(self, doses: Sequence[Dose], spans: tuple[Span, ...]) -> Floats:
+    def _mesh(self, start_h: float, first_h: float, end_h: float, doses: Sequence[Dose]) -> Mesh:
+        return Mesh(start_h, spans_of(start_h, first_h, end_h), [one.at_h for one in doses])
+
+    def _levels(self, doses: Sequence[Dose], mesh: Mesh) -> Floats:
         """Concentrations, mg/L, (nodes, draws)."""
-        key = (_pattern(doses), spans)
+        key = (_pattern(doses), tuple(mesh.nodes_h.tolist()))
         if key not in self._kept:
-            self._kept[key] = plasma(self._model, self._epochs, doses, nodes_of(spans)).values.T
+            self._kept[key] = plasma(self._model, self._epochs, doses, mesh.nodes_h).values.T
         return self._kept[key]
 
 

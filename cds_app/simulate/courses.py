@@ -111,6 +111,7 @@ class _Walk:
         for dose in doses:
             self._starts.setdefault(round(dose.at_h, _DIGITS), []).append(dose)
         self._rates = _rates(doses)
+        self._changes = {*self._starts, *self._rates, *(at for at, _ in self._epochs[1:])}
         self._fraction: Floats | float = epochs[0].parameters.get("F", 1.0)
         self._body = Body.empty(self._where(epochs[0]))
         self._now: float | None = None
@@ -134,8 +135,7 @@ class _Walk:
         """Every time at which something happens or is asked for, from the first event to the last that is asked."""
         if not len(wanted):
             return []
-        events = {*self._starts, *self._rates, *(at for at, _ in self._epochs[1:])}
-        return sorted({*(at for at in events if at <= wanted[-1]), *wanted.tolist()})
+        return sorted({*(at for at in self._changes if at <= wanted[-1]), *wanted.tolist()})
 
     def reach(self, instant: float) -> None:
         """Let time pass up to an instant."""
@@ -157,6 +157,8 @@ class _Walk:
 
     def happen(self, instant: float) -> None:
         """What happens at an instant: new parameters first, then doses."""
+        if instant not in self._changes:
+            return
         for from_h, epoch in self._epochs[1:]:
             if from_h == instant:
                 self._fraction = epoch.parameters.get("F", 1.0)

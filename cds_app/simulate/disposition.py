@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import factorial
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _NODES, _WEIGHTS = (one.astype(np.float64) for one in np.polynomial.legendre.leggauss(20))
 _NEAR: Final = 5.0  # below this difference of exponents the recursion for the chain loses digits and quadrature none
+_CLOSE: Final = 0.1  # below this one the difference of two decays loses digits
 _FLAT: Final = 1e-9
 
 
@@ -226,7 +226,8 @@ class _Step:
         stays, arrives = self._chain
         if len(chain) == 1:
             modes += arrives[0] * chain[0]
-            return modes, [chain[0] * stays[0]]
+            chain[0] *= stays[0]
+            return modes, chain
         after = [sum((chain[k] * stays[j - k] for k in range(j + 1)), start=0.0 * chain[j]) for j in range(len(chain))]
         for k, amount in enumerate(chain):
             modes = modes + arrives[len(chain) - 1 - k] * amount
@@ -236,16 +237,16 @@ class _Step:
         """Poisson weights (steps, draws) of moving on, and what arrives in each mode (steps, modes, draws)."""
         where = self._where
         moved = where.chain_rate * self._dt
-        stays = np.stack([moved**m * np.exp(-moved) / factorial(m) for m in range(where.steps)])
-        held = _meeting(where.rates * self._dt, moved, where.steps)
-        arrives = np.stack([where.shares * moved ** (m + 1) / factorial(m) * held[m] for m in range(where.steps)])
-        return stays, arrives
+        stays = poisson(moved, where.steps)
+        held = _meeting(where.rates * self._dt, moved, self.decay, stays[0], where.steps)
+        return stays, _entering(where.shares * moved, moved, held)
 
     def effect(self, effect: Floats, modes: Floats, moved: Floats, rate_mg_per_h: float) -> Floats:
         """The effect site after the step, from the modes before it; ``moved``: its rate times the step."""
         where = self._where
-        reached = moved * _meeting(where.rates * self._dt, moved, 1)[0]
-        after = effect * np.exp(-moved) + np.sum(reached * modes, axis=0)
+        left = np.exp(-moved)
+        reached = moved * _meeting(where.rates * self._dt, moved, self.decay, left, 1)[0]
+        after = effect * left + np.sum(reached * modes, axis=0)
         if not rate_mg_per_h:
             return np.asarray(after)
         flat = where.rates * self._dt < _FLAT
@@ -259,24 +260,44 @@ def _mean_decay(exponent: Floats) -> Floats:
     return np.divide(-np.expm1(-exponent), exponent, out=np.ones_like(exponent), where=exponent > 0.0)
 
 
-def _meeting(a: Floats, b: Floats, count: int) -> Floats:
+def poisson(mean: Floats, count: int) -> Floats:
+    """Probabilities of 0, 1, 2 ... events, (count, draws)."""
+    found = np.empty((count, len(mean)))
+    np.exp(-mean, out=found[0])
+    for n in range(1, count):
+        np.multiply(found[n - 1], mean / n, out=found[n])
+    return found
+
+
+def _entering(first: Floats, moved: Floats, held: Floats) -> Floats:
+    """What arrives in each mode from the last, the second last ... step of absorption, (steps, modes, draws)."""
+    for m in range(len(held)):
+        held[m] *= first
+        first = first * (moved / (m + 1))
+    return held
+
+
+def _meeting(a: Floats, b: Floats, decayed_a: Floats, decayed_b: Floats, count: int) -> Floats:
     """Integrals of u^m exp(-b u - a (1 - u)) over 0 to 1 for m below ``count``: (count, modes, draws).
 
     In closed form for m = 0; above, by recursion where the exponents differ enough and else by a quadrature that is
-    exact to rounding there.
+    exact to rounding there. ``decayed``: exp(-a), exp(-b).
     """
     difference = b - a
-    first = np.exp(-np.minimum(a, b)) * _mean_decay(np.abs(difference))
-    found = [first]
-    near = np.abs(difference) < _NEAR
+    found = np.empty((count, *difference.shape))
+    apart = np.abs(difference)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(decayed_a - decayed_b, difference, out=found[0])
+    if apart.min(initial=np.inf) < _CLOSE:
+        np.copyto(found[0], np.exp(-np.minimum(a, b)) * _mean_decay(apart), where=apart < _CLOSE)
+    near = apart < _NEAR
     safe = np.where(near, 1.0, difference)
     nodes, weights = 0.5 * (_NODES + 1.0), 0.5 * _WEIGHTS
     smooth = None
     for m in range(1, count):
-        value = (m * found[-1] - np.exp(-b)) / safe
+        found[m] = (m * found[m - 1] - decayed_b) / safe
         if near.any():
             if smooth is None:
                 smooth = [np.exp(-b * u - a * (1.0 - u)) * w for u, w in zip(nodes, weights, strict=True)]
-            value = np.where(near, sum(u**m * one for u, one in zip(nodes, smooth, strict=True)), value)
-        found.append(value)
-    return np.stack(found)
+            np.copyto(found[m], sum(u**m * one for u, one in zip(nodes, smooth, strict=True)), where=near)
+    return found

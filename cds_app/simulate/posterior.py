@@ -39,7 +39,7 @@ _SCOUTS: Final = 64
 _ROUNDS: Final = 3
 _DAMPING = 0.5 ** np.arange(8)
 _LEAST_CURVATURE: Final = 0.2
-_DONE: Final = 1e-6
+_DONE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,36 +159,45 @@ def log_error(residual: Residual, observed: Floats, expected: Floats) -> Floats:
 def find_mode(density: LogDensity, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """The highest point and the curvature (negative Hessian, made positive) there.
 
-    Begins at the best of some draws from the prior and its centre; every Newton step tries several lengths at once.
+    Begins at the best of some draws from the prior and its centre; every Newton step tries several lengths at once, and
+    looks already around the end of the whole one, as a few more points cost nothing beside another walk through time.
     """
     scouts = np.vstack([np.zeros(size), rng.standard_normal((_SCOUTS, size))])
     heights = density(scouts)
     at, height = scouts[heights.argmax()], heights.max()
+    slope, curvature = _derivatives(density(_around(at)), size)
     for _ in range(_NEWTON):
-        slope, curvature = _derivatives(density, at)
         tried = at + _DAMPING[:, None] * np.linalg.solve(curvature, slope)
-        heights = density(tried)
+        heights, there = np.split(density(np.vstack([tried, _around(tried[0])])), [len(tried)])
         best = int(np.nanargmax(np.where(np.isnan(heights), -np.inf, heights)))
         gain = heights[best] - height
         if not gain > 0.0:
             break
         at, height = tried[best], heights[best]
+        slope, curvature = _derivatives(there if best == 0 else density(_around(at)), size)
         if gain < _DONE:
             break
-    return at, _derivatives(density, at)[1]
+    return at, curvature
 
 
-def _derivatives(density: LogDensity, at: Floats) -> tuple[Floats, Floats]:
-    """Slope and curvature by central differences, all points in one call."""
+def _around(at: Floats) -> Floats:
+    """The points that central differences of first and second order ask for, (points, varying)."""
     size = len(at)
     moves = _STEP * np.eye(size)
-    pairs = [(i, j) for i in range(size) for j in range(i)]
-    corners = [a * moves[i] + b * moves[j] for i, j in pairs for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
-    points = at + np.vstack([np.zeros((1, size)), moves, -moves, *(one[None] for one in corners)])
-    heights = np.maximum(density(points), -1e12)  # a point outside everything counts as very low, not as no number
+    corners = [a * moves[i] + b * moves[j] for i, j in _pairs(size) for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+    return np.asarray(at + np.vstack([np.zeros((1, size)), moves, -moves, *(one[None] for one in corners)]))
+
+
+def _pairs(size: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(size) for j in range(i)]
+
+
+def _derivatives(heights: Floats, size: int) -> tuple[Floats, Floats]:
+    """Slope and curvature from the heights `_around` a point."""
+    heights = np.maximum(heights, -1e12)  # a point outside everything counts as very low, not as no number
     centre, up, down = heights[0], heights[1 : size + 1], heights[size + 1 : 2 * size + 1]
     curvature = np.diag(-(up - 2.0 * centre + down) / _STEP**2)
-    for n, (i, j) in enumerate(pairs):
+    for n, (i, j) in enumerate(_pairs(size)):
         a, b, c, d = heights[2 * size + 1 + 4 * n : 2 * size + 5 + 4 * n]
         curvature[i, j] = curvature[j, i] = -(a - b - c + d) / (4.0 * _STEP**2)
     values, vectors = np.linalg.eigh(curvature)

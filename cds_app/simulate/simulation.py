@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
+from cds_app.simulate.anticoagulation import Factors, Mesh, spans_of
 from cds_app.simulate.courses import Course, Epoch, Structure, course
 from cds_app.simulate.models import Model
 from cds_app.simulate.plans import Dose
@@ -93,26 +93,14 @@ def _anticoagulated(
     model: Model, structure: Structure, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats
 ) -> Trajectories:
     first = min((one.at_h for one in doses), default=float(times_h[0]))
-    spans = spans_of(min(float(times_h[0]), first), first, max(float(times_h[-1]), first))
-    nodes = nodes_of(spans)
-    values = np.empty((len(epochs[0].parameters["CL"]), len(times_h)))
-    for some in blocks(len(values)):
+    start_h, end_h = min(float(times_h[0]), first), max(float(times_h[-1]), first)
+    mesh = Mesh(start_h, spans_of(start_h, first, end_h), [one.at_h for one in doses])
+    values = np.empty((len(times_h), len(epochs[0].parameters["CL"])))
+    for some in blocks(values.shape[1]):
         block = [only(one, some) for one in epochs]
-        factors = Factors(block[-1].parameters, model.file.constants)
-        before = factors.inr
-        levels = course(structure, block, doses, nodes).values
-        rows = np.concatenate([before, factors.follow(levels.T, spans)])
-        values[some] = between(spans, rows, times_h)
-    return Trajectories(times_h=times_h, values=values, unit=model.file.concentration_unit)
-
-
-def between(spans: Sequence[Span], rows: Floats, times_h: Floats) -> Floats:
-    """The INR at any times, (draws, times), from that at the start and at the ends of steps: straight between two."""
-    ends = np.concatenate([[spans[0].from_h], *(one.ends_h for one in spans)])
-    below = np.clip(np.searchsorted(ends, times_h, side="right") - 1, 0, len(ends) - 2)
-    length = ends[below + 1] - ends[below]
-    share = np.divide(times_h - ends[below], length, out=np.zeros_like(length), where=length > 0.0)[:, None]
-    return np.asarray((rows[below] * (1.0 - share) + rows[below + 1] * share).T)
+        levels = course(structure, block, doses, mesh.nodes_h).values.T
+        values[:, some] = Factors(block[-1].parameters, model.file.constants).follow(levels, mesh, times_h)
+    return Trajectories(times_h=times_h, values=values.T, unit=model.file.concentration_unit)
 
 
 def blocks(draws: int) -> Iterator[slice]:

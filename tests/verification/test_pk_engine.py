@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import exp
+from math import exp, sin
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import Factors, Span, nodes_of, spans_of
+from cds_app.simulate.anticoagulation import FIRST_H, FIRST_STEP_H, STEP_H, Factors, Mesh, Span, spans_of
 from cds_app.simulate.courses import Epoch, Structure, course
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.integrate import Stepper
@@ -213,25 +213,40 @@ PERSON = Covariates(age_years=71.0, weight_kg=80.0, baseline_inr=1.0, genotypes=
 WARFARIN = model("warfarin-hamberg-2007")
 
 
-@pytest.mark.parametrize(("later_h", "within"), [(0.0, 0.005), (0.37, 0.006), (1.5, 0.006)])
-def test_half_the_steps_move_no_inr_by_a_percent(later_h: float, within: float) -> None:
+DAILY = {
+    "on time": tuple(24.0 * n for n in range(14)),
+    "later": tuple(24.0 * n + (0.37 if n else 0.0) for n in range(14)),
+    "in the middle of steps": tuple(24.0 * n + (3.0 if n else 0.0) for n in range(14)),
+    "at odd times": tuple(24.0 * n + 5.0 * abs(sin(7.0 * n)) for n in range(14)),
+}
+
+
+@pytest.mark.parametrize("given", DAILY.values(), ids=DAILY)
+def test_half_the_steps_move_no_inr_by_a_percent(given: Sequence[float]) -> None:
     (at,) = epochs(WARFARIN.name, PERSON, draws=200, seed=3)
-    doses = [Dose(at_h=24.0 * n + (later_h if n else 0.0), amount_mg=5.0, route="oral") for n in range(14)]
+    doses = [Dose(at_h=one, amount_mg=5.0, route="oral") for one in given]
     spans = spans_of(0.0, 0.0, 336.0)
     halves = [Span(from_h=one.from_h, step_h=0.5 * one.step_h, count=2 * one.count) for one in spans]
+    times = np.arange(0.0, 336.5, 1.5)
+    found, closer = (inrs(at, doses, Mesh(0.0, one, given), times) for one in (spans, halves))
+    apart = np.abs(closer / found - 1.0)
+    assert apart[np.isin(times, Mesh(0.0, spans, ()).edges_h)].max() < 0.006
+    assert np.quantile(apart, 0.999) < 0.006
+    assert apart.max() < 0.015
 
-    def of(spans: Sequence[Span]) -> Floats:
-        levels = course(Structure(compartments=2, steps=1), [at], doses, nodes_of(spans)).values.T
-        return Factors(at.parameters, WARFARIN.file.constants).follow(levels, spans)
 
-    assert of(halves)[1::2] == pytest.approx(of(spans), rel=within)
+def inrs(at: Epoch, doses: Sequence[Dose], mesh: Mesh, times_h: Floats) -> Floats:
+    levels = course(Structure(compartments=2, steps=1), [at], doses, mesh.nodes_h).values.T
+    return Factors(at.parameters, WARFARIN.file.constants).follow(levels, mesh, times_h)
 
 
 def test_clotting_factors_under_a_steady_level_are_as_an_adaptive_solver_has_them() -> None:
     (at,) = epochs(WARFARIN.name, PERSON, draws=3, seed=3)
-    level, (span,) = 0.8, spans_of(-90.0, -200.0, -0.0)
-    constants = WARFARIN.file.constants
-    found = Factors(at.parameters, constants).follow(np.full((2 * span.count + 1, 3), level), (span,))
+    level, constants = 0.8, WARFARIN.file.constants
+    mesh = Mesh(-90.0, spans_of(-90.0, -200.0, -0.0), (-80.0, -33.3))
+    times = np.arange(-90.0, 0.1, 2.5)
+    found = Factors(at.parameters, constants).follow(np.full((len(mesh.nodes_h), 3), level), mesh, times)
+    at_ends = np.isin(times, mesh.edges_h)
     for draw in range(3):
         one = {name: float(values[draw]) for name, values in at.parameters.items()}
         made = 1.0 / (1.0 + (level / one["EC50"]) ** constants["HILL"])
@@ -240,21 +255,41 @@ def test_clotting_factors_under_a_steady_level_are_as_an_adaptive_solver_has_the
         def slope(_: float, x: Floats, made: float = made, fast: float = fast, slow: float = slow) -> Floats:
             return np.concatenate([fast * (np.concatenate([[made], x[:5]]) - x[:6]), [slow * (made - x[6])]])
 
-        times = span.ends_h + 90.0
         left = scipy_integrate.solve_ivp(
-            slope, (0.0, 90.0), np.ones(7), method="DOP853", t_eval=times, rtol=1e-11, atol=1e-13
+            slope, (0.0, 90.0), np.ones(7), method="DOP853", t_eval=times + 90.0, rtol=1e-11, atol=1e-13
         ).y
         inr = one["BASE"] + constants["INR_MAX"] * (1.0 - left[5] * left[6]) ** constants["POWER"]
-        assert found[:, draw] == pytest.approx(inr, rel=1e-6)  # what the solver interpolates between its steps
+        assert found[at_ends, draw] == pytest.approx(inr[at_ends], rel=1e-6)  # what the solver interpolates
+        assert found[:, draw] == pytest.approx(inr, rel=0.005)  # a cubic from end to end of a step
 
 
-def test_steps_meet_the_first_dose_its_first_day_and_now() -> None:
+def test_steps_meet_the_first_dose_its_first_hours_and_now() -> None:
     found = spans_of(-30.5, -20.0, 100.0)
     edges = [(one.from_h, round(one.from_h + one.step_h * one.count, 9)) for one in found]
-    assert edges == [(-30.5, -20.0), (-20.0, 0.0), (0.0, 4.0), (4.0, 100.0)]
-    assert [one.step_h for one in found] == [1.75, 1.0, 1.0, 2.0]
-    (nothing,) = spans_of(-1e-300, -1e-300, 0.0)
+    assert edges == [
+        (-30.5, -24.5),
+        (-24.5, -20.0),
+        (-20.0, -2.0),
+        (-2.0, 0.0),
+        (0.0, 3.0),
+        (3.0, FIRST_H - 20.0),
+        (4.0, 100.0),
+    ]
+    assert [one.step_h for one in found] == [STEP_H, 4.5, FIRST_STEP_H, 2.0, FIRST_STEP_H, 1.0, STEP_H]
+    assert spans_of(-1e-300, -1e-300, 0.0) == ()
+
+
+def test_where_no_time_passes_nothing_changes() -> None:
     (at,) = epochs(WARFARIN.name, PERSON, draws=2, seed=3)
-    factors = Factors(at.parameters, WARFARIN.file.constants)
-    factors.follow(np.full((3, 2), 5.0), (nothing,))
-    assert factors.inr == pytest.approx(np.ones((1, 2)), abs=1e-12)
+    assert inrs(at, (), Mesh(0.0, (), ()), np.zeros(1)) == pytest.approx(np.ones((1, 2)), abs=1e-12)
+
+
+def test_a_dose_inside_a_step_is_as_two_steps_there() -> None:
+    (at,) = epochs(WARFARIN.name, PERSON, draws=50, seed=3)
+    doses = [Dose(at_h=one, amount_mg=5.0, route="oral") for one in (0.0, 27.0)]
+    whole = spans_of(0.0, 0.0, 36.0)
+    cut = (*whole[:-1], Span(from_h=24.0, step_h=3.0, count=4))
+    found, closer = (inrs(at, doses, Mesh(0.0, one, (0.0, 27.0)), np.array([30.0, 36.0])) for one in (whole, cut))
+    blind = inrs(at, doses, Mesh(0.0, whole, ()), np.array([30.0, 36.0]))
+    assert found == pytest.approx(closer, rel=0.004)
+    assert blind != pytest.approx(closer, rel=0.01)
