@@ -21,6 +21,13 @@ _ALERTS: tuple[tuple[str, str, bool], ...] = (  # key, what it is, whether it is
     ("alerts_per_100_patient_days", "Alerts in 100 patient-days", False),
     ("lead_time_h", "Median lead of the first alert, hours", False),
 )
+_OF_STAYS: tuple[tuple[str, str], ...] = (
+    ("lesser_of_both", "Lesser of sensitivity and precision at the threshold"),
+    ("sensitivity", "Sensitivity at the threshold"),
+    ("precision", "Precision at the threshold"),
+    ("alerted", "Part of the patients at or above the threshold"),
+    ("days_left", "Median days from the estimate to death, of those at or above the threshold who died"),
+)
 _KINDS = (("by_sex", "Sex"), ("by_age", "Age"), ("by_site", "Hospital"), ("by_unit", "Unit"))
 _TOO_FEW = "too few"
 _LEVEL = "95 % interval"
@@ -84,11 +91,7 @@ def _main(overall: Figures) -> Table:
     ranks = [(title, overall[key], between.get(key)) for key, title in (("auroc", "AUROC"), ("auprc", "AUPRC"))]
     if "utility" in overall:
         ranks.append(("Normalised utility of the Challenge", overall["utility"], between.get("utility")))
-    ranks += [
-        (title, overall[key], between.get(key))
-        for key, title in (("lesser_of_both", "Lesser of sensitivity and precision at the threshold"),)
-        if key in overall
-    ]
+    ranks += [(title, overall[key], between.get(key)) for key, title in _OF_STAYS if key in overall]
     fits = [
         (title, fit[key], between.get("calibration", {}).get(key))
         for key, title in (
@@ -239,7 +242,8 @@ def _rival(found: Figures) -> tuple[str, ...]:
         return (_TOO_FEW, "", "", "", "")
     ranks, alerts = (_number(found["auroc"]), _number(found["auprc"])), found.get("alerts")
     if alerts is None:
-        return (*ranks, "", "", "")
+        stays = (_amount(found[key], True) if key in found else "" for key in ("sensitivity", "precision"))
+        return (*ranks, *stays, "")
     shares = (_amount(alerts[key], True) for key in ("sensitivity_patients", "ppv_patients"))
     return (*ranks, *shares, _amount(alerts["alerts_per_100_patient_days"], False))
 

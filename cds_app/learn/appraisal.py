@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cds_app.content import latest
-from cds_app.domain.ontology_files import load_ontology
 from cds_app.learn import comparators
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.comparators import Comparator
@@ -16,6 +14,7 @@ from cds_app.learn.growing import Baseline
 from cds_app.learn.head import Flags, Floats, Head
 from cds_app.learn.measure import Scored, difference, figures, groups, served
 from cds_app.learn.resampling import DRAWS, Resamples, interval
+from cds_app.learn.rows import shipped_fresh_h
 
 _SEED = 2019
 
@@ -100,7 +99,10 @@ def _measured(own: Mapping[str, Floats]) -> dict[str, float | None]:
 def _compared(
     head: Head, cohort: Cohort, scored: Scored, drawn: Resamples, baseline: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    found = {**comparators.bedside(cohort.design, _fresh_h()), "logistic": logistic(baseline, cohort)}
+    found = {
+        **comparators.bedside(cohort.design, shipped_fresh_h(comparators.READ)),
+        "logistic": logistic(baseline, cohort),
+    }
     if head.own is not None:
         found["last_value"] = comparators.last_value(head.own, cohort.design, float(scored.alert.mean()))
     return {name: _beside(scored, one, drawn) for name, one in found.items()}
@@ -113,8 +115,3 @@ def _beside(scored: Scored, other: Comparator, drawn: Resamples) -> dict[str, An
     found = figures(rival, drawn, calibrated=False)
     about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
     return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
-
-
-def _fresh_h() -> dict[str, float]:
-    ontology = load_ontology(latest("ontology"))
-    return {name: ontology.quantity(name).fresh_h for name in comparators.READ}

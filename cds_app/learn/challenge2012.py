@@ -20,7 +20,7 @@ from cds_app.errors import ContentError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
 from cds_app.learn.suspected_units import misplaced, suspected
-from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, Series, Stayers
+from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2012, sets a and b (Silva et al., Comput Cardiol 2012), ODC-BY 1.0",
@@ -139,14 +139,21 @@ class Outcomes:
         1 where the patient died in hospital.
     days_after_discharge : ndarray of float64
         When the patient died, days after discharge; infinite where nobody knows of a death.
+    days_left : ndarray of float64
+        From the end of the first 48 hours to death in hospital, in days; NaN where nobody knows it or lived.
     """
 
     died: Ints
     days_after_discharge: Floats
+    days_left: Floats
 
     def of(self, stays: Ints) -> Outcomes:
         """Some of the stays."""
-        return Outcomes(died=self.died[stays], days_after_discharge=self.days_after_discharge[stays])
+        return Outcomes(
+            died=self.died[stays],
+            days_after_discharge=self.days_after_discharge[stays],
+            days_left=self.days_left[stays],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +260,10 @@ def load_outcomes(path: Path, record: Ints) -> Outcomes:
     place = pd.Index(number).get_indexer(pd.Index(record))
     if (place < 0).any():
         raise ContentError("the outcomes lack a stay of the data", field="RecordID")
-    return Outcomes(died=died.astype(np.int64), days_after_discharge=_days_after(frame)).of(place)
+    whole = Outcomes(
+        died=died.astype(np.int64), days_after_discharge=_days_after(frame), days_left=_days_left(frame, died)
+    )
+    return whole.of(place)
 
 
 def _days_after(frame: pd.DataFrame) -> Floats:
@@ -261,6 +271,13 @@ def _days_after(frame: pd.DataFrame) -> Floats:
         return np.full(len(frame), np.inf)
     survival, stay = (_numbers(frame, name) for name in _SURVIVAL)
     return np.where(survival > 0, survival - stay, np.inf)
+
+
+def _days_left(frame: pd.DataFrame, died: Floats) -> Floats:
+    if _SURVIVAL[0] not in frame.columns:
+        return np.full(len(frame), np.nan)
+    survival = _numbers(frame, _SURVIVAL[0])  # whole days since admission to the unit; -1 is not known
+    return np.where((died > 0) & (survival > 0), np.maximum(survival - WINDOW_H / 24.0, 0.0), np.nan)
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:

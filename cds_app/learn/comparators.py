@@ -6,7 +6,7 @@ current, the same bands, the same rounding. A part that is not known gives no po
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -27,8 +27,10 @@ from cds_app.score.news2 import (
 )
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.float32]
+Newest = Callable[[str], Floats]  # quantity -> its newest value in every row, NaN where none is current
 
 _NEWS2: tuple[tuple[str, Bands, int], ...] = (
     ("resp_rate", RESPIRATION, 0),
@@ -42,8 +44,8 @@ _QSOFA: tuple[tuple[str, Bands, int], ...] = (
     ("resp_rate", ((-inf, 0), (22, 1)), 0),
     ("sbp", ((-inf, 1), (101, 0)), 0),
 )
-_CONSCIOUSNESS = "consciousness is not in the data"
-_OXYGEN = "oxygen is known only where its fraction was recorded"
+CONSCIOUSNESS = "consciousness is not in the data"
+OXYGEN = "oxygen is known only where its fraction was recorded"
 READ: tuple[str, ...] = (*(name for name, _, _ in _NEWS2), "fio2")
 
 
@@ -78,23 +80,39 @@ def bedside(rows: Rows, fresh_h: Mapping[str, float]) -> dict[str, Comparator]:
         How long a value of each of `READ` counts as current.
     """
     warning, sepsis = news2_known(rows, fresh_h), qsofa_known(rows, fresh_h)
-    lacks = (_CONSCIOUSNESS, _OXYGEN)
+    return at_their_limits(warning, sepsis, (CONSCIOUSNESS,), beside=(OXYGEN,))
+
+
+def at_their_limits(
+    warning: Floats, sepsis: Floats, lacks: tuple[str, ...], beside: tuple[str, ...]
+) -> dict[str, Comparator]:
+    """Limits in use: of NEWS2, ``warning``, and of qSOFA, ``sepsis``; what the data lack, and ``beside`` for NEWS2."""
+    more = (*lacks, *beside)
     return {
-        "news2_5": Comparator(title="NEWS2 of 5 or more", score=warning, threshold=5.0, partial=lacks),
-        "news2_7": Comparator(title="NEWS2 of 7 or more", score=warning, threshold=7.0, partial=lacks),
-        "qsofa_2": Comparator(title="qSOFA of 2 or more", score=sepsis, threshold=2.0, partial=(_CONSCIOUSNESS,)),
+        "news2_5": Comparator(title="NEWS2 of 5 or more", score=warning, threshold=5.0, partial=more),
+        "news2_7": Comparator(title="NEWS2 of 7 or more", score=warning, threshold=7.0, partial=more),
+        "qsofa_2": Comparator(title="qSOFA of 2 or more", score=sepsis, threshold=2.0, partial=lacks),
     }
 
 
 def news2_known(rows: Rows, fresh_h: Mapping[str, float]) -> Floats:
     """NEWS2 of what is known in each row: (rows,)."""
-    oxygen = _current(rows, "fio2", fresh_h) > ROOM_AIR_PERCENT
-    return _sum(rows, _NEWS2, fresh_h) + OXYGEN_POINTS * oxygen
+    return news2_of(_newest(rows, fresh_h))
 
 
 def qsofa_known(rows: Rows, fresh_h: Mapping[str, float]) -> Floats:
     """QSOFA of what is known in each row: (rows,)."""
-    return _sum(rows, _QSOFA, fresh_h)
+    return qsofa_of(_newest(rows, fresh_h))
+
+
+def news2_of(newest: Newest) -> Floats:
+    """NEWS2 of what is known, but for consciousness: (rows,)."""
+    return _sum(newest, _NEWS2) + OXYGEN_POINTS * (newest("fio2") > ROOM_AIR_PERCENT)
+
+
+def qsofa_of(newest: Newest) -> Floats:
+    """QSOFA of what is known, but for consciousness: (rows,)."""
+    return _sum(newest, _QSOFA)
 
 
 def last_value(own: Own, rows: Rows, alerted: float) -> Comparator:
@@ -117,15 +135,18 @@ def last_value(own: Own, rows: Rows, alerted: float) -> Comparator:
     return Comparator(title=f"last value of {own.quantity}", score=score, threshold=threshold)
 
 
-def _sum(rows: Rows, table: tuple[tuple[str, Bands, int], ...], fresh_h: Mapping[str, float]) -> Floats:
-    parts = [_points(bands, _current(rows, name, fresh_h), places) for name, bands, places in table]
-    return np.asarray(np.sum(parts, axis=0))
+def _sum(newest: Newest, table: tuple[tuple[str, Bands, int], ...]) -> Floats:
+    return np.asarray(np.sum([_points(bands, newest(name), places) for name, bands, places in table], axis=0))
 
 
-def _current(rows: Rows, quantity: str, fresh_h: Mapping[str, float]) -> Floats:
-    """Newest values, NaN where none is current."""
-    value, age_h = (rows[:, NAMES.index(f"{quantity}_{part}")].astype(np.float64) for part in ("last", "age_h"))
-    return np.where(age_h <= fresh_h[quantity], value, np.nan)
+def _newest(rows: Rows, fresh_h: Mapping[str, float]) -> Newest:
+    return lambda quantity: current(rows, NAMES, quantity, fresh_h[quantity])
+
+
+def current(rows: Rows, names: Sequence[str], quantity: str, fresh_h: float) -> Floats:
+    """The newest values of a quantity in rows of named features; NaN where they are too old: (rows,)."""
+    value, age_h = (rows[:, names.index(f"{quantity}_{part}")].astype(np.float64) for part in ("last", "age_h"))
+    return np.where(age_h <= fresh_h, value, np.nan)
 
 
 def _points(bands: Bands, value: Floats, places: int) -> Floats:

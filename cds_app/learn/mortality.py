@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from cds_app.content import Artefact, canonical_json
 from cds_app.learn import population, stay_artefact
 from cds_app.learn.calibrating import Fitted
-from cds_app.learn.challenge2012 import DATA_SET, Stays, load, load_outcomes
+from cds_app.learn.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
 from cds_app.learn.challenge2019 import file_sha256
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
@@ -28,7 +27,8 @@ from cds_app.learn.plots import Seen
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, StayCohort, chosen, refusals, who
-from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
+from cds_app.learn.stay_comparators import rivals
+from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
 from cds_app.score.eligibility import stranger
 from cds_app.score.population import Reference
@@ -37,6 +37,7 @@ from cds_app.score.stay_features import FEATURES, stay_features
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Matrix = NDArray[np.float32]
 
 RECIPE = Recipe(
     rounds=400,
@@ -139,7 +140,6 @@ def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
 
 def _report(made: _Made, files: dict[str, str]) -> dict[str, Any]:
     cohort, fitted = made.cohort, made.fitted
-    signs = cohort.rows[:, [one.name for one in FEATURES].index("saps_stay")]
     counts = {"stays": len(made.stays.record), "asked": len(cohort.who), "died": int(cohort.truth.died.sum())}
     return {
         "recipe": asdict(made.recipe),
@@ -154,10 +154,9 @@ def _report(made: _Made, files: dict[str, str]) -> dict[str, Any]:
         },
         "threshold": made.threshold,
         "tested": f"stays that neither trees nor calibration had seen, in {FOLDS}-fold cross-validation, {REPEATS} "
-        "times over: counts are of all repeats together",
-        **cross_tested(made.held, cohort.who, made.recipe.seed),
+        "times over",
+        **cross_tested(made.held, cohort, made.recipe.seed),
         "population": made.population[1],
-        "test_of_severity_signs": {"auroc": float(roc_auc_score(cohort.truth.died, signs))},
     }
 
 
@@ -202,12 +201,24 @@ def evaluate(
         "labels": outcomes is not None,
     }
     if outcomes is not None:
-        died, theirs = load_outcomes(outcomes, stays.record).died[asked], who(stays)[asked]
-        told = Told.by(model.calibration, margin[asked], died, np.arange(len(died)))
-        found |= measured(theirs, told.patient, died, risk[asked], alert[asked])
-        found["interval"] = coverage(told, groups(theirs))
+        truth = load_outcomes(outcomes, stays.record).of(np.flatnonzero(asked))
+        found |= _graded(shipped, truth, who(stays)[asked], rows[asked], margin[asked])
     report.write_bytes(canonical_json(found))
     return found
+
+
+def _graded(shipped: Shipped, truth: Outcomes, theirs: pd.DataFrame, rows: Matrix, margin: Floats) -> dict[str, Any]:
+    """How good the risks of stays are; nothing where there is none."""
+    if not len(margin):
+        return {}
+    model, stay = shipped.model, np.arange(len(margin))
+    risk = model.calibration.probability(margin)
+    asked = Asked(who=theirs, stay=stay, died=truth.died, days_left=truth.days_left)
+    told = Told.by(model.calibration, margin, truth.died, stay)
+    return {
+        **measured(asked, risk, risk >= model.threshold, rivals(rows, truth.died)),
+        "interval": coverage(told, groups(theirs)),
+    }
 
 
 def _with_strangers(

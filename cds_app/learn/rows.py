@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,12 @@ class Measured:
 def shipped_twin() -> TwinModel:
     """The twin that this Twinline serves with."""
     return TwinModel.from_artefact(latest("twin"), load_ontology(latest("ontology")))
+
+
+def shipped_fresh_h(quantities: Iterable[str]) -> dict[str, float]:
+    """How long a value of each quantity counts as current, by the ontology that this Twinline serves with."""
+    ontology = load_ontology(latest("ontology"))
+    return {name: ontology.quantity(name).fresh_h for name in quantities}
 
 
 def design(twin: TwinModel, frame: pd.DataFrame, wanted: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:

@@ -17,7 +17,8 @@ from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
 from cds_app.learn.measure import groups
 from cds_app.learn.stay_cohort import StayCohort, chosen
-from cds_app.learn.stay_figures import as_many_alerts_as_deaths, measured
+from cds_app.learn.stay_comparators import rivals
+from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,7 +73,7 @@ def held(cohort: StayCohort, recipe: Recipe) -> Held:
     )
 
 
-def cross_tested(held: Held, who: pd.DataFrame, seed: int) -> dict[str, Any]:
+def cross_tested(held: Held, cohort: StayCohort, seed: int) -> dict[str, Any]:
     """Each fold calibrated, and its alerts decided, by the other folds of the same repeat.
 
     Returns
@@ -80,7 +81,7 @@ def cross_tested(held: Held, who: pd.DataFrame, seed: int) -> dict[str, Any]:
     dict
         ``test``, figures of the risk, and ``interval``, how often that of the risk held (`learn.coverage`).
     """
-    theirs = who.iloc[held.stay].reset_index(drop=True)
+    theirs = cohort.who.iloc[held.stay].reset_index(drop=True)
     risk, low, high = (np.empty(len(held.margin)) for _ in range(3))
     alert = np.zeros(len(held.margin), bool)
     for k in np.unique(held.fold):
@@ -90,7 +91,8 @@ def cross_tested(held: Held, who: pd.DataFrame, seed: int) -> dict[str, Any]:
         risk[mine], low[mine], high[mine] = told.risk, told.low, told.high
         alert[mine] = told.risk >= as_many_alerts_as_deaths(found.probability(held.margin[others]), held.label[others])
     told = Told(risk=risk, low=low, high=high, label=held.label, patient=held.stay)
+    asked = Asked(who=theirs, stay=held.stay, died=held.label, days_left=cohort.truth.days_left[held.stay])
     return {
-        "test": measured(theirs, held.stay, held.label, risk, alert),
+        "test": measured(asked, risk, alert, rivals(cohort.rows[held.stay], held.label)),
         "interval": coverage(told, groups(theirs)),
     }

@@ -116,6 +116,16 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
 
 
+def test_of_whole_stays_the_rule_is_told_in_stays(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    test, rule = report["test"], {"sensitivity": 0.52, "precision": 0.54, "alerted": 0.13, "days_left": 6.0}
+    whole = {name: value for name, value in test["overall"].items() if name != "alerts"} | rule
+    found = {table.title: table for table in tables(manifest, {**report, "test": {**test, "overall": whole}})}
+    said = found["Discrimination and calibration on test patients"].rows
+    assert ("Precision at the threshold", "0.540", "") in said
+    assert any(row[0].startswith("Median days") and row[1] == "6.000" for row in said)
+    assert found["Beside what is used or simple"].rows[0][3:6] == ("52.0 %", "54.0 %", "")
+
+
 def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     held = {"level": 0.9, "cells": 40, "held": 37, "held_by_interval_alone": 25}
     fitted = {"method": "platt", "interval_widened": 1.66, "folds": 4}

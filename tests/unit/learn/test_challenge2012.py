@@ -183,5 +183,7 @@ def test_a_later_death_is_counted_from_discharge(save: Save) -> None:
     )
     assert found.died.tolist() == [0, 1, 0]
     assert found.days_after_discharge.tolist() == [30.0, 0.0, np.inf]
+    np.testing.assert_array_equal(found.days_left, [np.nan, 3.0, np.nan])
     bare = load_outcomes(save(pd.DataFrame(rows)), np.array([1]))
     assert bare.days_after_discharge.tolist() == [np.inf]
+    assert np.isnan(bare.days_left).all()

@@ -74,6 +74,17 @@ def test_one_stay_without_a_basis_gets_a_reason_and_the_others_their_number(
     assert others["risk"].between(0.0, 1.0, inclusive="neither").all()
 
 
+def test_where_no_stay_has_a_risk_there_is_nothing_to_grade(tmp_path: Path) -> None:
+    frame = stays()
+    frame[frame["Parameter"] != "Age"].to_parquet(tmp_path / "stays.parquet", index=False)
+    pd.DataFrame({"RecordID": [1, 2, 3], "In-hospital_death": [0, 1, 0]}).to_parquet(tmp_path / "died.parquet")
+    data, died, out, report = (tmp_path / name for name in ("stays.parquet", "died.parquet", "out.parquet", "out.json"))
+    found = mortality.evaluate(data, died, out, report)
+    assert found["labels"]
+    assert found["abstained"] == 3
+    assert "overall" not in found
+
+
 def test_neither_order_nor_repetition_of_rows_nor_other_stays_matter(tmp_path: Path) -> None:
     frame = stays()
     once = answers(tmp_path, frame)
