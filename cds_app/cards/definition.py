@@ -152,6 +152,7 @@ class Simulates(_Content):
     compared : of these so many, the best, are simulated as closely as the draft.
     most_drafts : in one call.
     drugs : by their names in ``models/pkpd``.
+    not_simulated : by concept of the ontology, why drafts of other drugs are not simulated though they could be tried.
     """
 
     draws: int = Field(ge=100, le=20_000)
@@ -159,6 +160,7 @@ class Simulates(_Content):
     compared: int = Field(ge=1, le=5)
     most_drafts: int = Field(ge=1, le=5)
     drugs: Mapping[str, SimulatedDrug] = Field(min_length=1)
+    not_simulated: Mapping[str, Annotated[str, Field(min_length=1, max_length=110)]] = {}
 
 
 class ServiceDefinition(_Content):

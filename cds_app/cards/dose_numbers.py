@@ -54,12 +54,21 @@ def dose_numbers(one: Dosed) -> dict[str, Any]:
 
 def excess_numbers(one: Undosed) -> dict[str, Any]:
     """What a card about a dose above every limit says."""
+    return {**undosed_numbers(one), "highestDoseMg": one.drug.file.dose_mg.high}
+
+
+def undosed_numbers(one: Undosed) -> dict[str, Any]:
+    """What a card about a dose that was not simulated says."""
     return {
         "order": one.order.ref,
         "drug": one.drug.name,
-        "highestDoseMg": one.drug.file.dose_mg.high,
         "notSimulated": [f"{each.field}: {each.limit}" for each in one.reasons],
     }
+
+
+def unmodelled_numbers(order: str, concept: str, says: str) -> dict[str, Any]:
+    """What a card about a drug that is not simulated on orders says."""
+    return {"order": order, "drug": concept, "notSimulated": [says]}
 
 
 def _gain_said(one: Dosed) -> dict[str, float] | None:

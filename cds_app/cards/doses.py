@@ -3,91 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from jinja2 import Environment
 
-from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.detail import Blocks, Lines, say, write
-from cds_app.cards.dose_numbers import dose_numbers, excess_numbers
+from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, line, removal
+from cds_app.cards.dose_numbers import dose_numbers
 from cds_app.cards.drafts import Due
 from cds_app.cards.redrafts import plan_text, redrafted, with_length
 from cds_app.cards.text import Trusted, hundred, plain, points, render
-from cds_app.cards.views import SeenView, Setting, seen
+from cds_app.cards.undosed import excess_cards, field_text, undosed_cards
+from cds_app.cards.views import SeenView, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
-from cds_app.mitigate.doses import DRAFT, STANDING, Dosed, Undosed
+from cds_app.mitigate.doses import DRAFT, STANDING, Dosed
 from cds_app.score.situation import Situation
 from cds_app.simulate.answers import HarmChance, PlanOutcome
-from cds_app.simulate.covariates import DERIVED
 from cds_app.simulate.drugs import Target
 
-TIER: Final = 2
-_TITLE: Final = "dose"
-_REASONS: Final = 2
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0
 _TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
-_FOLLOWS: Final = frozenset(name.lower() for name in DERIVED)
 _COVARIATES: Final[Mapping[str, str]] = {"body_weight": "weight_kg", "creatinine": "creatinine_mg_dl"}
-
-
-def dose_topics(drug: str) -> tuple[str, str]:
-    """What cards about a drug's dose are about: that the target is improbable; that a harm is over its limit.
-
-    One is no reason for silence about the other: who raised a dose that was too low may have raised it too far.
-    """
-    return f"dose_{drug}", f"dose_harm_{drug}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoseMaterial:
-    """What cards about drafted doses are made of.
-
-    Parameters
-    ----------
-    patient : str
-        Bare FHIR id, for the drafts.
-    dosed : tuple of Dosed
-    undosed : tuple of Undosed
-        Of these only a dose above every limit has a card of its own.
-    unused : mapping of str to int
-        Resources and drafts of this call that were dropped, by issue code.
-    """
-
-    service: ServiceDefinition
-    templates: Environment
-    setting: Setting
-    labels: Mapping[str, str]
-    situation: Situation
-    patient: str
-    dosed: tuple[Dosed, ...]
-    undosed: tuple[Undosed, ...]
-    unused: Mapping[str, int]
 
 
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
     """A card for each draft of which there is something to say, those above every limit first."""
-    excessive = (_excess_due(one, material) for one in material.undosed if one.excessive)
-    return (*excessive, *(_due(one, material) for one in material.dosed if one.speaks))
-
-
-def undosed_text(undosed: Undosed, labels: Mapping[str, str], templates: Environment) -> Trusted:
-    """Why a draft was not simulated, in a few words: the field and its limit, what was measured before what follows."""
-    rows = sorted(undosed.reasons, key=lambda one: one.field.rpartition(".")[2] in _FOLLOWS)
-    reasons = dict.fromkeys((_field(one.field, labels), Trusted(one.limit)) for one in rows)
-    views = [{"field": field, "limit": limit} for field, limit in list(reasons)[:_REASONS]]
-    return Trusted(render(templates, "dose.undosed.j2", {"reasons": views}))
-
-
-def _field(path: str, labels: Mapping[str, str]) -> Trusted:
-    name = path.rpartition(".")[2]
-    return Trusted(labels.get(f"dose:{name}", name.replace("_", " ")))
+    spoken = (_due(one, material) for one in material.dosed if one.speaks)
+    return (*excess_cards(material), *spoken, *undosed_cards(material))
 
 
 def _topic(one: Dosed) -> str:
-    low, harm = dose_topics(one.drug.name)
+    low, harm, _ = dose_topics(one.drug.name)
     return harm if one.over else low
 
 
@@ -129,58 +77,18 @@ def _card(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -
         evidence=_limits(one, material),
         remarks=say(material.templates, "dose_exposure", filter(None, [_exposures(one)])),
         options=tuple(_options(one, material.templates)),
-        sure=_line(material.templates, "dose.sure.j2", _sure(one, measured, material)),
-        unseen=_line(material.templates, "dose.unseen.j2", _unseen(one, material)),
+        sure=line(material.templates, "dose.sure.j2", _sure(one, measured, material)),
+        unseen=line(material.templates, "dose.unseen.j2", _unseen(one, material)),
     )
     return Draft(
         topic=_topic(one),
-        title=f"{label}: {_TITLE}",
+        title=f"{label}: {TITLE}",
         tier=TIER,
         summary=_summary(one, label, material.templates),
         detail=write(blocks, material.templates)[0],
         proposals=tuple(_proposals(one, label, material)),
         explanation=dose_numbers(one),
     )
-
-
-# --- a dose above every limit, that was not simulated
-
-
-def _excess_due(one: Undosed, material: DoseMaterial) -> Due:
-    return Due(
-        topic=dose_topics(one.drug.name)[1],
-        tier=TIER,
-        points=None,
-        grounds=(f"{one.order.ref}#{one.order.dose_value}{one.order.dose_unit}",),
-        measured=frozenset(),
-        write=lambda _: _excess(one, material),
-    )
-
-
-def _excess(one: Undosed, material: DoseMaterial) -> Draft:
-    label, limit = material.situation.ontology.concepts[one.drug.file.concept].label, one.drug.file.dose_mg
-    dose = plain(f"{one.order.dose_value:.12g} {one.order.dose_unit}", limit=30)
-    values = {"drug": Trusted(label), "dose": Trusted(dose), "limit": Trusted(f"{limit.high:g}")}
-    order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": dose}
-    why = undosed_text(one, material.labels, material.templates)
-    blocks = Blocks(
-        reasons=say(material.templates, "dose_draft", [order]),
-        sure=_line(material.templates, "dose.excess.sure.j2", {"review": limit.tag == "M"}),
-        unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
-    )
-    return Draft(
-        topic=dose_topics(one.drug.name)[1],
-        title=f"{label}: {_TITLE}",
-        tier=TIER,
-        summary=render(material.templates, "dose.excess.j2", values),
-        detail=write(blocks, material.templates)[0],
-        proposals=tuple(_removal(one.order.ref, f"{label} {dose}")),
-        explanation=excess_numbers(one),
-    )
-
-
-def _line(templates: Environment, name: str, values: Mapping[str, object]) -> Trusted:
-    return Trusted(" ".join(render(templates, name, values).split()))
 
 
 # --- words
@@ -201,7 +109,7 @@ def _summary(one: Dosed, label: str, templates: Environment) -> str:
         "better": _better_view(one, better, lead) if better else None,
     }
     texts = (render(templates, "dose.summary.j2", {**values, "most": most}) for most in (1, 0))
-    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), f"{label}: {_TITLE}")
+    return next((text for text in texts if len(text) <= SUMMARY_LIMIT), f"{label}: {TITLE}")
 
 
 def _aim(target: Target, level_unit: str) -> dict[str, object]:
@@ -282,7 +190,7 @@ def _limits(one: Dosed, material: DoseMaterial) -> Lines:
     """Other harms over their limits, limits of doses that the draft breaks, what was supposed and what is strange."""
     harms = [{**view, "says": view["short"]} for view in map(_harm_view, one.over[1:])]
     broken = [
-        {"field": _field(each.field, material.labels), "limit": Trusted(each.limit)} for each in one.draft.outside
+        {"field": field_text(each.field, material.labels), "limit": Trusted(each.limit)} for each in one.draft.outside
     ]
     said = (*one.answer.remarks, *one.charted.remarks)
     told = tuple(Trusted(each.rstrip(".")) for each in said if not each.startswith(_TOLD_ELSEWHERE))
@@ -371,13 +279,8 @@ def _proposals(one: Dosed, label: str, material: DoseMaterial) -> Iterator[Propo
                 "chance": _chance(better),
             },
         }
-        text = _line(material.templates, "dose.proposal.j2", values)
+        text = line(material.templates, "dose.proposal.j2", values)
         yield Proposal(
             text=text, resource=redrafted(one, one.plans[better.name], material.patient, material.situation.now)
         )
-    yield from _removal(one.order.ref, f"{label} {plan_text(one.plans[DRAFT])}")
-
-
-def _removal(ref: str, what: str) -> Iterator[Proposal]:
-    if "~" not in ref:
-        yield Proposal(text=f"Remove this draft: {what}", removes=ref)
+    yield from removal(one.order.ref, f"{label} {plan_text(one.plans[DRAFT])}")

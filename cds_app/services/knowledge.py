@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import DictLoader, Environment, TemplateError
 
 from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
-from cds_app.cards.doses import dose_topics
+from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import environment
@@ -91,7 +91,9 @@ class Knowledge:
     @property
     def topics(self) -> frozenset[str]:
         """Everything that a card can be about."""
-        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION, *chain(*map(dose_topics, self.drugs))})
+        asked = (one.simulates.not_simulated for one in self.services.values() if one.simulates is not None)
+        dosed = chain(*map(dose_topics, {*self.drugs, *chain(*asked)}))
+        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION, *dosed})
 
     @property
     def background(self) -> Mapping[str, RiskModel]:
@@ -244,9 +246,10 @@ def _check_prefetch(service: ServiceDefinition) -> None:
 
 
 def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str], catalogue: Catalogue) -> None:
-    topics = {*catalogue.topics, DEVIATION}
     for service in services.values():
-        policy = service.policy
+        policy, asked = service.policy, service.simulates
+        dosed = chain(*map(dose_topics, (*asked.drugs, *asked.not_simulated))) if asked is not None else ()
+        topics = {*catalogue.topics, DEVIATION, *dosed}
         for field, names, known in (
             ("asked_first", policy.asked_first, quantities),
             ("precedence", policy.precedence, topics),
@@ -339,6 +342,10 @@ def _check_drugs(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, 
             where = f"hooks/{service.id}/service.json: simulates.drugs.{name}"
             if one.goal not in drugs[name].file.goals:
                 raise ContentError(f"{where}: unknown goal {one.goal}", field=f"simulates.drugs.{name}")
+        for name in service.simulates.not_simulated if service.simulates is not None else ():
+            if name not in ontology.concepts:
+                said = f"hooks/{service.id}/service.json: simulates.not_simulated: unknown {name}"
+                raise ContentError(said, field="simulates.not_simulated")
     for drug in drugs.values():
         if drug.file.concept not in ontology.concepts:
             raise ContentError(f"models/pkpd/{drug.name}: no drug of the ontology", field="concept")

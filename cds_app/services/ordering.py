@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from cds_app.cards.definition import HIGHEST_TIER, Simulates
-from cds_app.cards.doses import DoseMaterial, dose_cards, undosed_text
+from cds_app.cards.dose_material import DoseMaterial, Unmodelled
+from cds_app.cards.doses import dose_cards
 from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
+from cds_app.cards.undosed import undosed_text
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.doses import Dosed, DoseRule, Given, Undosed, simulate_drafts
@@ -40,7 +42,9 @@ def draft_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
         for one in doses
         if isinstance(one, Undosed)
     }
-    found = (*order_cards(replace(material, undosed=reasons)), *_dose_dues(knowledge, inputs, situation, doses))
+    orders = order_cards(replace(material, undosed=reasons))
+    told = frozenset(ground for one in orders for ground in one.grounds)
+    found = (*orders, *_dose_dues(knowledge, inputs, situation, doses, told))
     return tuple(sorted(found, key=lambda one: -one.tier))
 
 
@@ -114,7 +118,11 @@ def seed_of(text: str) -> int:
 
 
 def _dose_dues(
-    knowledge: Knowledge, inputs: Inputs, situation: Situation, doses: Sequence[Dosed | Undosed]
+    knowledge: Knowledge,
+    inputs: Inputs,
+    situation: Situation,
+    doses: Sequence[Dosed | Undosed],
+    told: frozenset[str],
 ) -> tuple[Due, ...]:
     return dose_cards(
         DoseMaterial(
@@ -126,6 +134,18 @@ def _dose_dues(
             patient=inputs.event.patient,
             dosed=tuple(one for one in doses if isinstance(one, Dosed)),
             undosed=tuple(one for one in doses if isinstance(one, Undosed)),
+            unmodelled=tuple(_unmodelled(inputs, situation)),
+            told=told,
             unused=inputs.unused,
         )
     )
+
+
+def _unmodelled(inputs: Inputs, situation: Situation) -> Iterator[Unmodelled]:
+    asked = inputs.service.simulates
+    if asked is None or situation.deceased:
+        return
+    for order in inputs.proposed.judged:
+        for concept, says in asked.not_simulated.items():
+            if concept in order.concepts:
+                yield Unmodelled(order=order, concept=concept, says=says)

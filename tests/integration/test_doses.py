@@ -37,7 +37,12 @@ def cards(client: FlaskClient, body: dict[str, Any], url: str = SIGN) -> list[di
 
 
 def about_dose(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in found if one["source"]["topic"]["code"].startswith("dose")]
+    return [one for one in found if topic(one).startswith("dose") and not topic(one).startswith("doseUnsimulated")]
+
+
+def topic(card: Mapping[str, Any]) -> str:
+    code: str = card["source"]["topic"]["code"]
+    return code
 
 
 def numbers(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,6 +237,43 @@ def test_dialysis_and_children_are_refused(client: FlaskClient) -> None:
 def test_two_drafts_of_one_drug_are_not_simulated_as_if_each_stood_alone(client: FlaskClient) -> None:
     second = {**drafted(1000, 24), "id": "draft-2"}
     assert about_dose(cards(client, dosing(drafted(500, 12), second))) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "summary"),
+    [
+        (
+            dosing(drafted(1000, 12), chart=(height(175.0), creatinine(0.8))),
+            "Vancomycin draft: dose not simulated: weight is needed by this model",
+        ),
+        (
+            dosing(drafted(1000, 12, dosageInstruction=dosage(1000, 12, unit=""))),
+            "Vancomycin draft: dose not simulated: the drafted dose needs an amount in mg, g or ug",
+        ),
+        (
+            dosing(medication("draft-1", "insulin glargine", status="draft")),
+            "Insulin glargine draft: dose not simulated on orders: the model is of adults with type 1 diabetes;"
+            " see What if, Insulin",
+        ),
+    ],
+)
+def test_what_is_missing_for_a_simulation_is_said_once_a_day_in_a_line(
+    client: FlaskClient, deps: Deps, body: dict[str, Any], summary: str
+) -> None:
+    (card,) = cards(client, body)
+    assert (card["indicator"], card["summary"]) == ("info", summary)
+    assert topic(card).startswith("doseUnsimulated")
+    assert "suggestions" not in card
+    assert "No judgement of the dose: nothing was simulated." in card["detail"]
+    assert card["extension"][EXPLANATION]["notSimulated"]
+    assert replay_decision(deps.knowledge, deps.store, card["uuid"]).same
+    assert cards(client, body) == []
+
+
+def test_what_an_order_card_says_of_the_dose_is_not_said_twice(client: FlaskClient) -> None:
+    (card,) = cards(client, dosing(drafted(1000, 12), chart=()))
+    assert topic(card) == "kidneyVancomycinVancomycin"
+    assert "dose not simulated: creatinine, height and weight are needed by this model" in card["detail"]
 
 
 def test_more_drafts_than_there_is_time_for_are_left_out(client: FlaskClient, deps: Deps) -> None:

@@ -52,7 +52,11 @@ def test_a_dose_of_warfarin_is_simulated_for_the_genotype_that_was_reported(clie
 
 
 def test_without_a_genotype_no_dose_of_warfarin_is_simulated(client: FlaskClient) -> None:
-    assert about_dose(warfarin(client)) == []
+    (card,) = warfarin(client)
+    assert card["summary"] == (
+        "Warfarin draft: dose not simulated: CYP2C9 and VKORC1 are needed by this model;"
+        " what was not called is not taken as reference"
+    )
     assert about_dose(warfarin(client, genotype("CYP2C9", "*1/*3"))) == []
     contradicted = (genotype("CYP2C9", "*1/*3"), genotype("CYP2C9", "*1/*1", key="other"), genotype("VKORC1", "A/A"))
     found = warfarin(client, *contradicted)
