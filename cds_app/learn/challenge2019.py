@@ -96,6 +96,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("Platelets", "platelets", 1, 3000, "10*3/uL"),
 )
 QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
+COLUMN_OF: dict[str, str] = {one.quantity: one.column for one in COLUMNS}
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 _PRESSURES = (("SBP", "MAP"), ("MAP", "DBP"))
 _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")

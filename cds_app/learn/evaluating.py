@@ -14,7 +14,7 @@ from cds_app.errors import DataError
 from cds_app.learn import tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMNS, VITAL_COLUMNS, in_part, load
+from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, in_part, load
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.coverage import Told, coverage
@@ -55,9 +55,14 @@ def evaluate(
     -------
     dict
         What the report holds.
+
+    Raises
+    ------
+    DataError
+        Naming the column or row, if the file is not what it should be.
     """
     shipped = Shipped.of(head.name, artefact)
-    model, frame = shipped.model, load(data, needed=NEEDED)
+    model, frame = shipped.model, load(data, needed=_needed(head))
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows, model.population)
     margin = shipped.margins(rows)
@@ -175,3 +180,9 @@ def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np
     return pd.DataFrame(
         {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
     )
+
+
+def _needed(head: Head) -> tuple[str, ...]:
+    """Columns without which nothing can be said: of an event, the one that it is defined by too."""
+    own = () if head.own is None else (COLUMN_OF[head.own.quantity],)
+    return tuple(dict.fromkeys((*NEEDED, *own)))

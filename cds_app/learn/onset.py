@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cds_app.learn.challenge2019 import QUANTITY_OF
+from cds_app.learn.challenge2019 import COLUMN_OF
 from cds_app.learn.head import Flags, Floats, Ints, Outcome
 from cds_app.learn.rows import Rows
 from cds_app.score.endpoint import SAME_INSTANT_H, Endpoint, Rise
 
-_COLUMN_OF = {quantity: column for column, quantity in QUANTITY_OF.items()}
 _SPAN_H = 1e6  # between the clocks of two patients in one increasing number
 _DECIMALS = 4  # undo the file's single precision
 
@@ -43,7 +42,7 @@ class Readings:
     @classmethod
     def of(cls, endpoint: Endpoint, frame: pd.DataFrame) -> Readings:
         """From a frame of `challenge2019.load` that has the quantity's column."""
-        value = np.round(frame[_COLUMN_OF[endpoint.quantity]].to_numpy(np.float64), _DECIMALS)
+        value = np.round(frame[COLUMN_OF[endpoint.quantity]].to_numpy(np.float64), _DECIMALS)
         seen = np.isfinite(value)
         patient = Rows.of(frame).patient()
         clock = patient * _SPAN_H + frame["ICULOS"].to_numpy(np.float64)
@@ -72,7 +71,7 @@ class Readings:
 
 def absent(endpoint: Endpoint, frame: pd.DataFrame) -> Flags:
     """At which rows the service would ask, as far as the state goes: nowhere if the frame lacks the quantity."""
-    if _COLUMN_OF[endpoint.quantity] not in frame.columns:
+    if COLUMN_OF[endpoint.quantity] not in frame.columns:
         return np.zeros(len(frame), bool)
     return Readings.of(endpoint, frame).absent()
 
@@ -89,7 +88,7 @@ def onset(endpoint: Endpoint, horizon_h: float, frame: pd.DataFrame) -> Outcome 
     frame : pandas.DataFrame
         Of `challenge2019.load`.
     """
-    if _COLUMN_OF[endpoint.quantity] not in frame.columns:
+    if COLUMN_OF[endpoint.quantity] not in frame.columns:
         return None
     readings = Readings.of(endpoint, frame)
     label, known = readings.ahead(horizon_h)

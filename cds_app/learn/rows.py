@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cds_app.content import latest
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.learn import lockstep
-from cds_app.learn.challenge2019 import QUANTITY_OF
+from cds_app.learn.challenge2019 import COLUMN_OF
 from cds_app.learn.panel import to_scale
 from cds_app.score.features import FEATURES, QUANTITIES, Persons, matrix
 from cds_app.score.samples import Samples, to_ms
@@ -20,7 +20,6 @@ from cds_app.score.twin_view import BELIEF
 from cds_app.twin.model import TwinModel
 
 _PATIENTS_AT_ONCE = 400
-_COLUMN_OF = {quantity: column for column, quantity in QUANTITY_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def _values(frame: pd.DataFrame) -> NDArray[np.float64]:
     """Measured columns in the order of `QUANTITIES`; four decimals undo the file's single precision."""
     empty = np.full(len(frame), np.nan)
     columns = [
-        np.round(frame[name].to_numpy(np.float64), 4) if (name := _COLUMN_OF[one]) in frame.columns else empty
+        np.round(frame[name].to_numpy(np.float64), 4) if (name := COLUMN_OF[one]) in frame.columns else empty
         for one in QUANTITIES
     ]
     return np.stack(columns, axis=1)

@@ -14,6 +14,7 @@ import pytest
 from cds_app.errors import DataError
 from cds_app.learn import evaluating
 from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load
+from cds_app.learn.events import AKI
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.sepsis import SEPSIS
 from cds_app.learn.suspected_units import suspected
@@ -184,6 +185,11 @@ def evaluated(twin: TwinModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return pd.read_parquet(out), json.loads(report.read_text("utf-8"))
 
     return run
+
+
+def test_a_head_asks_for_the_column_that_its_outcome_is_defined_by(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lacks the columns Creatinine"):
+        evaluating.evaluate(AKI, _written(ward().drop(columns="Creatinine"), tmp_path), tmp_path / "a", tmp_path / "b")
 
 
 def test_no_number_where_there_is_no_basis(
