@@ -73,20 +73,25 @@ def test_an_alert_policy_is_chosen_within_a_budget_and_kept_in_the_manifest(few:
 
 @pytest.mark.skipif(not _STAYS.exists(), reason=f"set TWINLINE_TEST_DATA: {_STAYS.name} is not there")
 def test_mortality_trained_twice_gives_the_same_artefact_and_predictions(tmp_path: Path) -> None:
-    data, outcomes = tmp_path / "stays.parquet", _STAYS.with_name("physionet2012_ab_outcomes.parquet")
+    outcomes = _STAYS.with_name("physionet2012_ab_outcomes.parquet")
+    data, others = tmp_path / "stays.parquet", tmp_path / "others.parquet"
     frame = pd.read_parquet(_STAYS)
     frame[frame["RecordID"] % 8 == 0].to_parquet(data)
+    frame[frame["RecordID"] % 8 == 1].to_parquet(others)
     recipe = replace(mortality.RECIPE, rounds=5)
     made = [
         mortality.train(data, outcomes, tmp_path / name / "mortality" / "1.0.0", 7, recipe=recipe)
         for name in ("a", "b")
     ]
     assert made[0].sha256 == made[1].sha256
-    full = mortality.evaluate(data, outcomes, tmp_path / "full.parquet", tmp_path / "full.json", made[0])
-    bare = mortality.evaluate(data, None, tmp_path / "bare.parquet", tmp_path / "bare.json", made[1])
+    full = mortality.evaluate(others, outcomes, tmp_path / "full.parquet", tmp_path / "full.json", made[0])
+    bare = mortality.evaluate(others, None, tmp_path / "bare.parquet", tmp_path / "bare.json", made[1])
+    seen = mortality.evaluate(data, outcomes, tmp_path / "seen.parquet", tmp_path / "seen.json", made[0])
     assert json.loads((tmp_path / "full.json").read_text()) == full
     assert full["overall"]["auroc"] > 0.7
     assert "overall" not in bare
+    assert "overall" not in seen
+    assert seen["measured"].startswith("nothing: the trees were grown on this file")
     answers = pd.read_parquet(tmp_path / "full.parquet")
     pd.testing.assert_frame_equal(answers, pd.read_parquet(tmp_path / "bare.parquet"))
     assert list(answers.columns) == ["RecordID", "risk", "alert", "abstained"]
