@@ -17,6 +17,9 @@ TOP: Final = 14.0
 BOTTOM: Final = 26.0
 _GRIDS: Final = 4
 _MOST_POINTS: Final = 180
+_TOLD: Final = 8
+_WHOLE: Final = 100.0
+_NONE: Final = "–"
 _ROUND: Final = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Row = Sequence[float | None]
@@ -36,6 +39,9 @@ class Fan:
         The middle of the plan that is compared with; "" without one.
     limit_y : float or None
         Where a limit lies.
+    rows : tuple of tuple of str
+        The same at a few times for who reads it: the time, the middle, where half and where 90 of 100 draws lie, and
+        with another plan its middle.
     """
 
     wide: str
@@ -45,6 +51,7 @@ class Fan:
     limit_y: float | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +96,31 @@ def fan(drawn: Drawn) -> Fan:
         limit_y=None if drawn.limit is None else y.inside(drawn.limit),
         x_ticks=_time_ticks(x, drawn.step),
         y_ticks=_value_ticks(y),
+        rows=tuple(_told(drawn, i) for i in _kept(len(drawn.times), _TOLD)),
     )
 
 
-def _kept(count: int) -> list[int]:
+def _told(drawn: Drawn, at: int) -> tuple[str, ...]:
+    low90, low50, middle, high50, high90 = (_figure(row[at]) for row in drawn.bands)
+    row = (f"{drawn.times[at]:.4g}", middle, _from_to(low50, high50), _from_to(low90, high90))
+    return row if drawn.other is None else (*row, _figure(drawn.other[at]))
+
+
+def _from_to(low: str, high: str) -> str:
+    return _NONE if _NONE in (low, high) else f"{low} to {high}"
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return _NONE
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.3g}"
+
+
+def _kept(count: int, most: int = _MOST_POINTS) -> list[int]:
     """Which of many times are drawn: enough for the eye, the first and the last among them."""
-    if count <= _MOST_POINTS:
+    if count <= most:
         return list(range(count))
-    return sorted({round(i * (count - 1) / (_MOST_POINTS - 1)) for i in range(_MOST_POINTS)})
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
 def _line(x: Axis, y: Axis, times: Sequence[float], row: Sequence[float | None]) -> list[tuple[float, float]]:

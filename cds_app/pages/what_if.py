@@ -17,6 +17,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "interval_h": "interval",
     "over_h": "length of the infusion",
     "daily_mg": "dose in a day",
+    "start_h": "the next dose",
     "weight_kg": "weight",
     "height_cm": "height",
     "age_years": "age",
@@ -215,6 +216,7 @@ def changes(view: WhatIfView) -> dict[str, object]:
         "texts": {
             "simulated": view.sentence,
             **{f"fan-y-{index}": tick.text for index, tick in enumerate(view.fan.y_ticks)},
+            **{f"fan-{n}-{m}": text for n, row in enumerate(view.fan.rows) for m, text in enumerate(row)},
         },
     }
 

@@ -168,6 +168,8 @@ def _doses(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[tup
             yield Refusal(field=f"history.{n}.amount_mg", limit="needs an amount in mg, g or ug, here or in its order")
         elif route is None:
             yield Refusal(field=f"history.{n}.route", limit=f"must be {' or '.join(drug.file.routes)}")
+        elif one.end is not None and one.end < one.when:
+            yield Refusal(field=f"history.{n}.over_h", limit="must not end before it begins")
         else:
             over_h = _length(drug, one, order, remarks) if route == "iv" else 0.0
             yield Dose(at_h=_hours(situation.now, one.when), amount_mg=found, over_h=over_h, route=route), one.ref

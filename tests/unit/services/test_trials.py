@@ -101,9 +101,20 @@ def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) 
     assert first != bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=1500.0))
 
 
+def test_a_fan_is_told_as_a_table_too_that_changes_with_it(bed: Bed) -> None:
+    asking = bed.asking()
+    html = bed.trials.what_if(asking, Wish(drug="vancomycin", amount_mg=750.0))
+    texts = bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))["texts"]
+    assert isinstance(texts, dict)
+    cells = {key: text for key, text in texts.items() if re.fullmatch(r"fan-\d-\d", key)}
+    assert len(cells) in (8 * 4, 8 * 5)
+    assert all(re.search(rf'id="{key}">{re.escape(text)}</t[dh]>', html) for key, text in cells.items())
+    assert (cells["fan-0-0"], cells["fan-7-0"]) == ("0", "72")
+
+
 def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
     html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
-    columns = re.findall(r'<th scope="col">([^<]*)</th>', html)
+    columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("Plans compared") :])
     assert columns[:2] == ["Plan", "Target, in 100"]
     harms = [one for one in columns[2:] if one.endswith(", in 100")]
     assert harms

@@ -102,6 +102,10 @@ def test_a_push_of_a_minute_is_no_infusion_of_a_minute() -> None:
     assert one.over_h == 1.0
 
 
+def test_an_infusion_that_ends_before_it_begins_is_refused() -> None:
+    assert refused(dose(12.0, end_hours=13.0)) == {"history.0.over_h": "must not end before it begins"}
+
+
 def test_an_earlier_course_is_left_out_with_its_levels() -> None:
     found = charted(
         dose(1000.0, end_hours=999.0),
