@@ -30,6 +30,7 @@ _OF_STAYS: tuple[tuple[str, str], ...] = (
 )
 _KINDS = (("by_sex", "Sex"), ("by_age", "Age"), ("by_site", "Hospital"), ("by_unit", "Unit"))
 _TOO_FEW = "too few"
+_FIT_TREES = "test_of_fit_trees"
 _LEVEL = "95 % interval"
 _BY_CHANCE = "Calibration error that a right risk stays below in 19 of 20 samples of as many patients"
 
@@ -55,7 +56,7 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     """
     test = report["test"]
     found = (
-        _splits(report["data"], report["calibration"].get("folds", 0)),
+        _splits(report),
         _main(test["overall"]),
         _by_others(report.get("fit_by_others"), report["calibration"].get("folds", 0)),
         _interval(report.get("interval"), report["calibration"]),
@@ -72,13 +73,20 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     return tuple(one for one in found if one is not None and len(one.rows) >= one.least)
 
 
-def _splits(data: Figures, folds: int) -> Table:
+def _splits(report: Figures) -> Table:
+    data, folds = report["data"], report["calibration"].get("folds", 0)
     parts = [(name, data[name]) for name in ("fit", "calibrate", "test") if name in data]
+    note = f"The calibration saw fit patients too, each by trees of other patients, in {folds} folds."
+    if _FIT_TREES in report:
+        note = (
+            f"All of them grew the trees that are shipped. Calibration, threshold and figures come from what trees of "
+            f"the other patients said of each, in {folds} folds. Only alert policy, ablation, travel between hospitals "
+            "and the trial of explanations rest on trees of fit patients: chosen on calibration patients, measured on "
+            "test patients."
+        )
     return Table(
         title="Patients",
-        note=f"The calibration saw fit patients too, each by trees of other patients, in {folds} folds."
-        if folds
-        else "",
+        note=note if folds else "",
         heads=("part", "patients", "with the outcome", "rows"),
         rows=tuple(
             (name, str(one["patients"]), str(one["patients_with_outcome"]), str(one["rows"])) for name, one in parts
@@ -273,6 +281,8 @@ def _group(found: Figures) -> tuple[str, ...]:
 
 def _variants(report: Figures) -> Table:
     lines = [("this model", report["test"]["overall"])]
+    if (of_fit := report.get(_FIT_TREES)) is not None:
+        lines = [("trees of fit patients, on test patients", of_fit)]
     if (ablated := report.get("test_without_count_and_age_features")) is not None:
         lines.append(("without features of whether, when and how often something was measured", ablated))
     keys = [key for key in ("auroc", "auprc", "utility") if all(key in one for _, one in lines)]

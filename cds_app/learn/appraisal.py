@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,34 @@ from cds_app.learn.rows import shipped_fresh_h
 _SEED = 2019
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was said of patients by trees, calibration and threshold that do not know them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    risk : ndarray of float64, shape (rows,)
+    said : ndarray of float64, shape (rows,)
+        The risk, NaN where no number is given.
+    threshold : float, or ndarray of float64, shape (rows,)
+        Of the live alert; of every row its own where each is judged by others.
+    interval : dict
+        How often the interval of the risk held (`learn.coverage`).
+    tested : str
+        Who they are, in words.
+    """
+
+    cohort: Cohort
+    risk: Floats
+    said: Floats
+    threshold: float | Floats
+    interval: dict[str, Any]
+    tested: str
+
+
 def appraised(
-    head: Head, cohort: Cohort, risk: Floats, threshold: float, baseline: Mapping[str, Any]
+    head: Head, cohort: Cohort, risk: Floats, threshold: float | Floats, baseline: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Figures overall, as served, by group, and of every comparator on the same rows.
 
@@ -31,8 +58,8 @@ def appraised(
         Patients that the head has not seen.
     risk : ndarray of float64, shape (rows,)
         NaN where no number is given.
-    threshold : float
-        Of the live alert.
+    threshold : float, or ndarray of float64, shape (rows,)
+        Of the live alert; of every row its own where patients are judged by trees of others.
     baseline : mapping
         The frozen logistic regression with its threshold in log-odds, as ``baseline.json`` holds it.
     """

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cds_app.learn import intake
 from cds_app.learn.data_set import DataSet
@@ -161,16 +162,26 @@ def fio2_percent(fraction_or_percent: pd.Series[float]) -> pd.Series[float]:
 
 def split(pid: str, cuts: Cuts = _CUTS) -> Part:
     """Which of the three disjoint sets a patient is in, by SHA-256 of the id; by default 70 %, 15 % and 15 %."""
-    at = int.from_bytes(hashlib.sha256(pid.encode()).digest()[:8], "big") / 2.0**64
+    at = _place(pid)
     if at < cuts[0]:
         return "fit"
     return "calibrate" if at < cuts[1] else "test"
+
+
+def fold_of(pids: pd.Series[str], folds: int) -> NDArray[np.int64]:
+    """Of every row, the fold of its patient: the same order of patients as in `split`, cut into equal parts."""
+    return pids.map({pid: int(_place(str(pid)) * folds) for pid in pids.unique()}).to_numpy(np.int64)
 
 
 def in_part(pids: pd.Series[str], part: Part, cuts: Cuts = _CUTS) -> pd.Series[bool]:
     """Which rows belong to patients of one part."""
     members = {pid for pid in pids.unique() if split(str(pid), cuts) == part}
     return pids.isin(members)
+
+
+def _place(pid: str) -> float:
+    """Of a patient in the order that splits follow, from 0 to below 1."""
+    return int.from_bytes(hashlib.sha256(pid.encode()).digest()[:8], "big") / 2.0**64
 
 
 def file_sha256(path: Path) -> str:

@@ -90,12 +90,11 @@ class Fit:
         task = head.task(truth, recipe, np.random.default_rng(recipe.seed))
         wanted = np.zeros(len(frame), bool)
         wanted[task.rows] = True
-        named = [name for name in _WHO if name in frame.columns]
         return cls(
             design=design(twin, frame, wanted),
             task=replace(task, rows=np.arange(len(task.rows))),
             truth=truth.of(wanted),
-            who=frame.loc[wanted, named].reset_index(drop=True),
+            who=who(frame[wanted]),
         )
 
     @property
@@ -104,6 +103,11 @@ class Fit:
         if "site" not in self.who.columns:
             return np.full(len(self.who), "")
         return self.who["site"].astype(str).to_numpy(str)
+
+
+def who(frame: pd.DataFrame) -> pd.DataFrame:
+    """``Age`` and ``Gender`` of each row and, where the frame names it, ``site``."""
+    return frame[[name for name in _WHO if name in frame.columns]].reset_index(drop=True)
 
 
 def truth_of(head: Head, frame: pd.DataFrame) -> Outcome:

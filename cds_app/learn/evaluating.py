@@ -29,12 +29,16 @@ from cds_app.score.population import Reference
 from cds_app.score.risk import AlertPolicy, Calibration
 
 NEEDED = (*KEYS, *VITAL_COLUMNS)
+_ON_ALL = "all patients of the file"
+_ON_TEST = "test patients of the file that the model was made from, by trees that have not seen them"
 
 
 def evaluate(
     head: Head, data: Path, predictions: Path, report: Path, artefact: Artefact | None = None
 ) -> dict[str, Any]:
     """Score every row of a file and, where it says what followed, measure how good the scores are.
+
+    Of the file that the model was made from only test patients are measured, by trees that have not seen them.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ def evaluate(
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)
     _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
-    truth = head.outcome(frame)
+    truth, seen = head.outcome(frame), shipped.has_seen(data)
     found: dict[str, Any] = {
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
@@ -81,10 +85,16 @@ def evaluate(
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
         "labels": truth is not None,
+        "measured": _ON_TEST if seen else _ON_ALL,
     }
-    if truth is not None and truth.asked.any():
-        cohort = Cohort(frame=frame[truth.asked], truth=truth.of(truth.asked), design=rows[truth.asked])
-        found |= _judged(head, cohort, shipped, risk[truth.asked], margin[truth.asked])
+    if truth is not None:
+        some = truth.asked & in_part(frame["pid"], "test", head.cuts).to_numpy() if seen else truth.asked
+        cohort = Cohort(frame=frame[some], truth=truth.of(some), design=rows[some])
+        if seen:
+            margin[some] = shipped.of_fit().margins(cohort.design)
+            risk[some] = where_given(reason[some], model.calibration.probability(margin[some]))
+        if some.any():
+            found |= _judged(head, cohort, shipped, risk[some], margin[some])
     report.write_bytes(canonical_json(found))
     return found
 
@@ -110,6 +120,8 @@ def tune(
     artefact: Artefact | None = None,
 ) -> dict[str, Any]:
     """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
+
+    Of the file that the model was made from, both are asked of trees that have not seen them.
 
     Parameters
     ----------
@@ -137,12 +149,13 @@ def tune(
     """
     shipped = Shipped.of(head.name, artefact)
     model, frame, twin = shipped.model, load(data, needed=NEEDED), shipped_twin()
+    trees = shipped.of_fit() if shipped.has_seen(data) else shipped
     stays = []
     for part in ("calibrate", "test"):
         cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True))
         if not cohort.truth.label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
-        risk = model.calibration.probability(shipped.margins(cohort.design))
+        risk = model.calibration.probability(trees.margins(cohort.design))
         stays.append(stays_of(head, cohort, risk, model.population))
     found = {
         **shipped.about(data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -133,6 +134,9 @@ class Head:
     folds : int
         Where not 0, the calibration also sees the patients of the trees: each by trees that have not seen him, grown
         on the other folds. Only where what is trained on is the outcome itself, and its rows a random part.
+    everybody : int
+        Where not 0, the trees that are shipped are grown on all patients, and calibration, threshold and figures come
+        from crossing in so many folds (`learn.everybody`); the last is that of calibration and test patients.
     """
 
     name: str
@@ -148,3 +152,9 @@ class Head:
     own: Own | None = None
     cuts: Cuts = CUTS
     folds: int = 0
+    everybody: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse folds of which none is what trees of fit patients have not seen."""
+        if self.everybody and not math.isclose(1.0 / self.everybody, 1.0 - self.cuts[0]):
+            raise ValueError("the last fold is not that of calibration and test patients")

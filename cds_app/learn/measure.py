@@ -57,8 +57,8 @@ class Scored:
     given: Flags
 
     @classmethod
-    def at(cls, course: Course, score: Floats, threshold: float) -> Scored:
-        """Alert of every hour at or above a threshold; where a number is lacking, of none."""
+    def at(cls, course: Course, score: Floats, threshold: float | Floats) -> Scored:
+        """Alert of every hour at or above a threshold, one of all or its own; where a number is lacking, of none."""
         alert = score >= threshold
         return cls(course=course, score=score, alert=alert, given=begins(course.patient, alert))
 

@@ -28,6 +28,7 @@ _GOLDEN = 6
 _HOURS = np.arange(1.0, 21.0)
 _DECIMALS = 7
 REPORT = "training.json"
+OF_FIT = "fit.ubj"
 POLICY = ("budget", "chosen", "frontier")
 
 
@@ -37,6 +38,8 @@ class Finished:
 
     Parameters
     ----------
+    of_fit : Booster, optional
+        Trees of fit patients alone, where those that are shipped were grown on everybody.
     twin : TwinModel
         Whose view of the patients the trees were grown on.
     booster, columns : Booster, ndarray of int64
@@ -64,6 +67,7 @@ class Finished:
     population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
+    of_fit: xgb.Booster | None = None
 
 
 def write(head: Head, out: Path, made: Finished) -> Artefact:
@@ -75,6 +79,9 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
         POPULATION: made.population,
         REPORT: made.report,
     }
+    out.mkdir(parents=True, exist_ok=True)
+    if made.of_fit is not None:
+        (out / OF_FIT).write_bytes(made.of_fit.save_raw("ubj"))
     manifest = _manifest(head, made, tuple(FEATURES[i] for i in made.columns))
     return save(out, made.booster, contents, manifest, made.seen)
 

@@ -18,6 +18,8 @@ from cds_app.learn.utility import best_threshold, normalised_utility, stakes
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_RECIPE = Recipe(rounds=450, eta=0.0267, kept=0.25, threads=1, sure=("hours_in_unit",))
+
 _WORDS = Words(
     title="Sepsis risk",
     outcome="Sepsis-3 onset within the next 6 hours, or not more than 3 hours ago.",
@@ -62,11 +64,12 @@ SEPSIS = Head(
     name="sepsis",
     horizon_h=6.0,
     limits=INTENSIVE_CARE,
-    recipe=Recipe(trees_per_round=3),
+    recipe=_RECIPE,
     tiers=(("raised", 0.06), ("high", 0.12)),
     words=_WORDS,
     outcome=outcome,
     task=decision_task,
     threshold=_threshold,
     merit=_merit,
+    everybody=5,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cds_app.content import Artefact, latest
 from cds_app.learn.challenge2019 import file_sha256
 from cds_app.learn.margins import margins
+from cds_app.learn.risk_artefact import OF_FIT
 from cds_app.score.boosted import load_booster
 from cds_app.score.risk import RiskModel
 
@@ -35,6 +36,16 @@ class Shipped:
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the trees say of rows before calibration."""
         return margins(self.booster, rows, self.model.columns)
+
+    def has_seen(self, data: Path) -> bool:
+        """Whether its trees were grown on this file."""
+        return bool(file_sha256(data) == self.artefact.manifest["data_sha256"])
+
+    def of_fit(self) -> Shipped:
+        """The same with trees of fit patients alone: itself, where all that it ships are those."""
+        if OF_FIT not in self.artefact.manifest["files"]:
+            return self
+        return replace(self, booster=load_booster(self.artefact.read_bytes(OF_FIT)))
 
     def about(self, data: Path) -> dict[str, Any]:
         """What a report says of which model was asked of which file."""

@@ -93,7 +93,7 @@ def test_a_risk_is_compared_with_what_it_was(ask: Ask) -> None:
     def between(share: float) -> dict[str, float]:
         return {name: QUIET[name] + share * (SEPTIC[name] - QUIET[name]) for name in QUIET}
 
-    ill = course(FROZEN, between(1.0), between(0.85), 24)
+    ill = course(FROZEN, between(1.0), between(0.95), 24)
     labs = [observation(name, value, FROZEN - timedelta(hours=8)) for name, value in (("lactate", 4.4), ("wbc", 21.0))]
     found = ask(call(patient(), stay(FROZEN - timedelta(hours=30)), *ill, *labs))
     (summary,) = [one["summary"] for one in found if one["source"]["topic"]["code"] == "sepsis"]

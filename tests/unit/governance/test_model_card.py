@@ -97,6 +97,25 @@ def test_words_are_filled_with_the_facts_of_the_model(manifest: dict[str, Any], 
     assert [plot.file for plot in card.plots] == ["roc.png"]
 
 
+def test_a_card_says_whether_all_patients_grew_the_trees_and_what_rests_on_fewer(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    calibration = {**report["calibration"], "folds": 5}
+    ablated = {"test_without_count_and_age_features": {"auroc": 0.78, "auprc": 0.1}}
+    some = {**report, "calibration": calibration, **ablated}
+    everybody = {**some, "test_of_fit_trees": {"auroc": 0.8, "auprc": 0.12}}
+    found = [model_card(_words(), manifest, one, _plain()).tables for one in (some, everybody)]
+    notes, lines = (
+        [next(one for one in tables if one.title == title) for tables in found]
+        for title in ("Patients", "Without the habits of measuring")
+    )
+    assert [one.note.startswith("All of them grew the trees") for one in notes] == [False, True]
+    assert [one.rows[0][:2] for one in lines] == [
+        ("this model", "0.810"),
+        ("trees of fit patients, on test patients", "0.800"),
+    ]
+
+
 def test_a_card_without_a_fact_that_its_words_ask_for_is_refused(
     manifest: dict[str, Any], report: dict[str, Any]
 ) -> None:
