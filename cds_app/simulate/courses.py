@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Final, Literal
 
 import numpy as np
@@ -14,6 +17,8 @@ from cds_app.simulate.plans import Dose
 
 Floats = NDArray[np.float64]
 Watched = Literal["central", "effect"]
+_AGAIN: Final = 2
+_NEARBY: Final = 1 << 16  # numbers: half a megabyte
 _DIGITS: Final = 9  # times are told apart to a billionth of an hour
 
 
@@ -87,16 +92,31 @@ def course(
     wanted: Floats = np.round(np.asarray(times_h, np.float64), _DIGITS).astype(np.float64)
     rows = np.empty((len(wanted), walk.draws))
     areas = np.empty_like(rows) if area else None
-    at = 0
-    for instant in walk.instants(wanted):
-        walk.reach(instant)
-        while at < len(wanted) and wanted[at] == instant:
-            walk.write(rows[at])
-            if areas is not None:
-                areas[at] = walk.area_so_far
-            at += 1
-        walk.happen(instant)
+    instants = wanted.tolist()
+    stretches = list(walk.stretches(instants))
+    often = Counter(one.offsets_h for one in stretches)
+    for one in stretches:
+        if areas is None and walk.sees(one, often[one.offsets_h]):
+            rows[one.first : one.end] = walk.ahead(one.offsets_h)
+        else:
+            for at in range(one.first, one.end):
+                walk.reach(instants[at])
+                walk.write(rows[at])
+                if areas is not None:
+                    areas[at] = walk.area_so_far
+        walk.reach(one.until_h)
+        walk.happen(one.until_h)
     return Course(times_h=wanted, values=rows.T, area=None if areas is None else areas.T)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """From one change to the next, and which of the wanted times lie there: from then on, with its end."""
+
+    until_h: float
+    first: int
+    end: int
+    offsets_h: tuple[float, ...]
 
 
 class _Walk:
@@ -131,11 +151,28 @@ class _Walk:
     def area_so_far(self) -> Floats | float:
         return 0.0 if self._area is None else self._area
 
-    def instants(self, wanted: Floats) -> list[float]:
-        """Every time at which something happens or is asked for, from the first event to the last that is asked."""
-        if not len(wanted):
-            return []
-        return sorted({*(at for at in self._changes if at <= wanted[-1]), *wanted.tolist()})
+    def stretches(self, wanted: Sequence[float]) -> Iterator[_Stretch]:
+        """From each change to the next, as far as the last time that is wanted."""
+        if not wanted:
+            return
+        changes = sorted(at for at in self._changes if at <= wanted[-1])
+        before, first = -inf, 0
+        for until_h in dict.fromkeys((*changes, wanted[-1])):
+            end = bisect_right(wanted, until_h)
+            offsets = tuple(round(one - before, _DIGITS) for one in wanted[first:end]) if isfinite(before) else ()
+            yield _Stretch(until_h=until_h, first=first, end=end, offsets_h=offsets)
+            before, first = until_h, end
+
+    def sees(self, stretch: _Stretch, often: int) -> bool:
+        """Whether all of a stretch is better seen from its start: where the same look comes again, and fits nearby."""
+        count = len(stretch.offsets_h)
+        if self._watched == "effect" or often < _AGAIN or count < _AGAIN:
+            return False
+        return count * self._body.modes.size <= _NEARBY
+
+    def ahead(self, offsets_h: tuple[float, ...]) -> Floats:
+        """Concentrations from here on while nothing happens, (times, draws)."""
+        return self._body.ahead(offsets_h, self._rate)
 
     def reach(self, instant: float) -> None:
         """Let time pass up to an instant."""

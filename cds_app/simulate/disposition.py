@@ -10,7 +10,7 @@ Gibaldi and Perrier, Pharmacokinetics, 2nd edition 1982; Abuhelwa, J Pharmacokin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -136,7 +136,8 @@ class Body:
     modes: Floats
     chain: list[Floats]
     effect: Floats | None
-    kept: dict[float, _Step]
+    kept: dict[float, _Step] = field(default_factory=dict)
+    views: dict[tuple[float, ...], _View] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, where: Disposition) -> Body:
@@ -147,7 +148,6 @@ class Body:
             modes=np.zeros_like(where.rates),
             chain=[zero.copy() for _ in range(where.steps)],
             effect=None if where.effect_rate is None else zero.copy(),
-            kept={},
         )
 
     def write(self, row: Floats) -> None:
@@ -188,6 +188,13 @@ class Body:
         if self.chain:
             self.modes, self.chain = step.absorbed(self.modes, self.chain)
 
+    def ahead(self, offsets_h: tuple[float, ...], rate_mg_per_h: float = 0.0) -> Floats:
+        """Central concentrations at some times from now, (times, draws), while nothing else happens."""
+        found = self.views.get(offsets_h)
+        if found is None:
+            found = self.views[offsets_h] = _View(self.where, offsets_h)
+        return found.of(self.modes, self.chain, rate_mg_per_h)
+
     def moved(self, where: Disposition) -> Body:
         """The same amounts under other parameters."""
         amounts = np.einsum("jid,id->jd", self.where.amounts, self.modes)
@@ -198,7 +205,6 @@ class Body:
             modes=np.einsum("jid,jd->id", weights, amounts),
             chain=self.chain,
             effect=self.effect,
-            kept={},
         )
 
 
@@ -219,11 +225,16 @@ class _Step:
             self._infused = self._where.shares * self._dt * _mean_decay(self._where.rates * self._dt)
         return self._infused
 
-    def absorbed(self, modes: Floats, chain: list[Floats]) -> tuple[Floats, list[Floats]]:
-        """Modes and chain after the step; ``modes`` have decayed already."""
+    @property
+    def through(self) -> tuple[Floats, Floats]:
+        """Poisson weights (steps, draws) of moving on, and what arrives in each mode (steps, modes, draws)."""
         if self._chain is None:
             self._chain = self._through_chain()
-        stays, arrives = self._chain
+        return self._chain
+
+    def absorbed(self, modes: Floats, chain: list[Floats]) -> tuple[Floats, list[Floats]]:
+        """Modes and chain after the step; ``modes`` have decayed already."""
+        stays, arrives = self.through
         if len(chain) == 1:
             modes += arrives[0] * chain[0]
             chain[0] *= stays[0]
@@ -234,7 +245,6 @@ class _Step:
         return modes, after
 
     def _through_chain(self) -> tuple[Floats, Floats]:
-        """Poisson weights (steps, draws) of moving on, and what arrives in each mode (steps, modes, draws)."""
         where = self._where
         moved = where.chain_rate * self._dt
         stays = poisson(moved, where.steps)
@@ -253,6 +263,28 @@ class _Step:
         safe = np.where(flat, 1.0, where.rates)
         rising = np.where(flat, self._dt - self._dt * _mean_decay(moved), (-np.expm1(-moved) - reached) / safe)
         return np.asarray(after + np.sum(where.shares * rising, axis=0) * rate_mg_per_h)
+
+
+class _View:
+    """What one pattern of times ahead shows, worked out once."""
+
+    def __init__(self, where: Disposition, offsets_h: tuple[float, ...]) -> None:
+        self._steps = [_Step(where, one) for one in offsets_h]
+        self._decay = np.stack([one.decay for one in self._steps])
+        self._infused: Floats | None = None
+        arrives = [one.through[1].sum(axis=1)[::-1] for one in self._steps] if where.steps else []
+        self._from_chain = np.stack(arrives, axis=1) if arrives else ()
+
+    def of(self, modes: Floats, chain: list[Floats], rate_mg_per_h: float) -> Floats:
+        """Concentrations, (times, draws)."""
+        found = np.einsum("kmd,md->kd", self._decay, modes)
+        for arrives, amount in zip(self._from_chain, chain, strict=True):
+            found += arrives * amount
+        if rate_mg_per_h:
+            if self._infused is None:
+                self._infused = np.stack([one.infused.sum(axis=0) for one in self._steps])
+            found += self._infused * rate_mg_per_h
+        return np.asarray(found)
 
 
 def _mean_decay(exponent: Floats) -> Floats:

@@ -194,6 +194,18 @@ def test_parameters_that_change_to_themselves_change_nothing() -> None:
         np.testing.assert_allclose(course(shape, again, DOSES, TIMES).values, plain, rtol=1e-10)
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_times_looked_at_together_show_what_each_shows_alone(parts: int, steps: int) -> None:
+    doses = [Dose(at_h=12.0 * n, amount_mg=100.0, over_h=2.0) for n in range(4)]
+    doses += [Dose(at_h=12.0 * n + 5.0, amount_mg=50.0, route="oral" if steps else "iv") for n in range(4)]
+    shape, times = Structure(compartments=parts, steps=steps), np.arange(-3.0, 54.0, 0.5)
+    where = [Epoch(from_h=0.0, parameters=BEFORE), Epoch(from_h=31.0, parameters=AFTER)]
+    together = course(shape, where, doses, times).values
+    alone = np.concatenate([course(shape, where, doses, times[n : n + 1]).values for n in range(len(times))], axis=1)
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-15)
+
+
 def test_runge_kutta_is_of_fourth_order() -> None:
     def slope(_: int, state: Floats, into: Floats) -> None:
         np.negative(state, out=into)

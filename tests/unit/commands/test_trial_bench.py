@@ -10,7 +10,7 @@ from cds_app.services.pharmacology import load_pharmacy
 from cds_app.services.simulating import can_be_tried
 from tests.unit.simulate.pharmacy import ROOT, ontology
 
-MOST_MS = {"operation": 2000.0, "warfarin after 60 days": 450.0}
+MOST_MS = {"operation": 2000.0}
 
 
 def test_every_drug_of_which_plans_can_be_made_is_timed() -> None:
