@@ -102,6 +102,10 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
         found = asked.problems(where, horizon_h)
         if found:
             return found
+        doses = asked.until(horizon_h).doses
+        found = dose_problems(doses[:1], where, drug.file.routes)
+        if found:  # all doses are alike: said once
+            return tuple(Refusal(field=one.field.replace(f"{where}.0", where), limit=one.limit) for one in found)
         asked = asked.until(horizon_h)
     found = dose_problems(asked.doses, f"{where}.doses", drug.file.routes)
     if not found and not all(0.0 <= one.at_h < horizon_h for one in asked.doses):
