@@ -197,11 +197,10 @@ def evaluate(
     risk = np.where(asked, model.calibration.probability(margin), np.nan)
     alert = risk >= model.threshold
     _answers(stays, refused, risk, alert).to_parquet(predictions, index=False)
-    about, manifest = shipped.about(data), shipped.artefact.manifest
-    seen = about["data_sha256"] == manifest["data_sha256"]
+    seen = shipped.has_seen(data)
     found: dict[str, Any] = {
-        **about,
-        "seed": manifest["seed"],
+        **shipped.about(data),
+        "seed": shipped.artefact.manifest["seed"],
         "stays": len(stays.record),
         "abstained": int((~asked).sum()),
         "threshold": model.threshold,
