@@ -58,7 +58,6 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
     found = (
         _splits(report),
         _main(test["overall"]),
-        _by_others(report.get("fit_by_others"), report["calibration"].get("folds", 0)),
         _interval(report.get("interval"), report["calibration"]),
         _alerts(test["overall"]),
         _tiers(manifest["tiers"]),
@@ -74,19 +73,18 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
 
 
 def _splits(report: Figures) -> Table:
-    data, folds = report["data"], report["calibration"].get("folds", 0)
+    data, note = report["data"], ""
     parts = [(name, data[name]) for name in ("fit", "calibrate", "test") if name in data]
-    note = f"The calibration saw fit patients too, each by trees of other patients, in {folds} folds."
     if _FIT_TREES in report:
         note = (
-            f"All of them grew the trees that are shipped. Calibration, threshold and figures come from what trees of "
-            f"the other patients said of each, in {folds} folds. Only alert policy, ablation, travel between hospitals "
-            "and the trial of explanations rest on trees of fit patients: chosen on calibration patients, measured on "
-            "test patients."
+            "All of them grew the trees that are shipped. Calibration, threshold and figures come from what trees of "
+            f"the other patients said of each, in {report['calibration']['folds']} folds. Only alert policy, ablation, "
+            "travel between hospitals and the trial of explanations rest on trees of fit patients: chosen on "
+            "calibration patients, measured on test patients."
         )
     return Table(
         title="Patients",
-        note=note if folds else "",
+        note=note,
         heads=("part", "patients", "with the outcome", "rows"),
         rows=tuple(
             (name, str(one["patients"]), str(one["patients_with_outcome"]), str(one["rows"])) for name, one in parts
@@ -111,45 +109,11 @@ def _main(overall: Figures) -> Table:
         if key in fit
     ]
     return Table(
-        title="Discrimination and calibration on test patients",
+        title="Discrimination and calibration",
         note="Intervals: 95 of 100 bootstrap resamples of patients.",
         heads=("figure", "value", _LEVEL),
         rows=tuple((title, _number(value), _between(interval)) for title, value, interval in (*ranks, *fits)),
     )
-
-
-def _by_others(found: Figures | None, folds: int) -> Table | None:
-    if found is None:
-        return None
-    parts = [("everybody", "", found["overall"])]
-    parts += [(kind, name, one) for key, kind in _KINDS for name, one in found.get(key, {}).items()]
-    return Table(
-        title="Calibration of fit patients, each by trees and a calibration of others",
-        note=f"In {folds} folds. They are many times more than test patients, so that chance says less. The last "
-        f"column: {_BY_CHANCE[0].lower()}{_BY_CHANCE[1:]}.",
-        heads=(
-            "",
-            "group",
-            "patients",
-            "AUROC",
-            "slope",
-            _LEVEL,
-            "intercept",
-            _LEVEL,
-            "ECE",
-            "by chance",
-        ),
-        rows=tuple((kind, name, *_fit(one)) for kind, name, one in parts),
-    )
-
-
-def _fit(found: Figures) -> tuple[str, ...]:
-    if "auroc" not in found:
-        return (str(found["patients"]), _TOO_FEW, "", "", "", "", "", "")
-    fit, between = found["calibration"], found["intervals"]["calibration"]
-    line = (text for key in ("slope", "intercept") for text in (_number(fit[key]), _between(between[key])))
-    errors = (f"{fit[key]:.4f}" for key in ("ece", "ece_by_chance"))
-    return (str(found["patients"]), _number(found["auroc"]), *line, *errors)
 
 
 def _interval(found: Figures | None, calibration: Figures) -> Table | None:
@@ -265,18 +229,23 @@ def _groups(test: Figures) -> Table:
     rows = [(kind, name, *_group(found)) for key, kind in _KINDS for name, found in test.get(key, {}).items()]
     return Table(
         title="By group",
-        heads=("", "group", "patients", "with the outcome", "AUROC", _LEVEL, "AUPRC", "slope", "ECE"),
+        note=f"The last column: {_BY_CHANCE[0].lower()}{_BY_CHANCE[1:]}.",
+        heads=(
+            "", "group", "patients", "with the outcome", "AUROC", _LEVEL, "AUPRC", "slope", "intercept", "ECE",
+            "by chance",
+        ),
         rows=tuple(rows),
-    )
+    )  # fmt: skip
 
 
 def _group(found: Figures) -> tuple[str, ...]:
     counts = (str(found["patients"]), str(found["patients_with_outcome"]))
     if "auroc" not in found:
-        return (*counts, _TOO_FEW, "", "", "", "")
+        return (*counts, _TOO_FEW, *[""] * 6)
     fit, between = found["calibration"], found.get("intervals", {})
     ranks = (_number(found["auroc"]), _between(between.get("auroc")), _number(found["auprc"]))
-    return (*counts, *ranks, f"{fit['slope']:.2f}", f"{fit['ece']:.4f}")
+    errors = (f"{fit[key]:.4f}" if key in fit else "" for key in ("ece", "ece_by_chance"))
+    return (*counts, *ranks, f"{fit['slope']:.2f}", f"{fit['intercept']:.2f}", *errors)
 
 
 def _variants(report: Figures) -> Table:

@@ -18,7 +18,7 @@ from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, in_pa
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.coverage import Told, coverage
-from cds_app.learn.head import Flags, Floats, Head
+from cds_app.learn.head import CUTS, Flags, Floats, Head
 from cds_app.learn.measure import groups, served
 from cds_app.learn.onset import absent
 from cds_app.learn.rows import design, shipped_twin
@@ -88,7 +88,7 @@ def evaluate(
         "measured": _ON_TEST if seen else _ON_ALL,
     }
     if truth is not None:
-        some = truth.asked & in_part(frame["pid"], "test", head.cuts).to_numpy() if seen else truth.asked
+        some = truth.asked & in_part(frame["pid"], "test", CUTS).to_numpy() if seen else truth.asked
         cohort = Cohort(frame=frame[some], truth=truth.of(some), design=rows[some])
         if seen:
             margin[some] = shipped.of_fit().margins(cohort.design)
@@ -152,7 +152,7 @@ def tune(
     trees = shipped.of_fit() if shipped.has_seen(data) else shipped
     stays = []
     for part in ("calibrate", "test"):
-        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, head.cuts)].reset_index(drop=True))
+        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True))
         if not cohort.truth.label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
         risk = model.calibration.probability(trees.margins(cohort.design))

@@ -20,7 +20,6 @@ _POPULATION = (
     "Adults in intensive care, from the first hour in the unit on, who are known not to be in that state now; two "
     "hospital systems in the United States."
 )
-_FOLDS = 4  # calibration needs many patients: the hours of one say nearly the same
 _RECIPE = Recipe(depth=4, trees_per_round=1, least_child_weight=100.0, kept=0.25, threads=1, sure=("age_years", "male"))
 _LEARNED = "whether the state is reached within the horizon"
 _LIMITS = (
@@ -70,7 +69,6 @@ def _head(name: str, endpoint: Endpoint, horizon_h: float, words: Words, *, ppv:
         threshold=partial(least_risk_at, ppv),
         merit=_merit,
         own=Own(quantity=endpoint.quantity, low_is_worse=isinstance(endpoint, Fall)),
-        folds=_FOLDS,
     )
 
 

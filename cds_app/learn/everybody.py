@@ -20,7 +20,7 @@ from cds_app.learn.challenge2019 import fold_of
 from cds_app.learn.cohort import Cohort, Fit, who
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe, Task, grow
-from cds_app.learn.head import Flags, Floats, Head, Ints
+from cds_app.learn.head import FOLDS, Flags, Floats, Head, Ints
 from cds_app.learn.margins import margins
 from cds_app.learn.measure import groups
 from cds_app.score.population import Reference
@@ -47,15 +47,15 @@ class Everybody:
 
     @classmethod
     def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> Everybody:
-        """Cut the patients of a frame into the head's folds."""
+        """Cut the patients of a frame into folds."""
         cohort = Cohort.of(head, twin, frame)
         task = head.task(cohort.truth, recipe, np.random.default_rng(recipe.seed))
-        return cls(head=head, cohort=cohort, task=task, fold=fold_of(cohort.frame["pid"], head.everybody))
+        return cls(head=head, cohort=cohort, task=task, fold=fold_of(cohort.frame["pid"], FOLDS))
 
     @property
     def last(self) -> int:
         """The fold that trees of fit patients have not seen."""
-        return self.head.everybody - 1
+        return FOLDS - 1
 
     def fit(self) -> Fit:
         """What trees of fit patients are grown on."""
@@ -75,7 +75,7 @@ class Everybody:
     def crossed(self, recipe: Recipe, columns: Ints, of_fit: xgb.Booster) -> Crossed:
         """What trees of the other folds say of every row; those of fit patients are grown already."""
         margin = np.full(len(self.fold), np.nan)
-        for k in range(self.head.everybody):
+        for k in range(FOLDS):
             mine = np.flatnonzero(self.fold == k)
             trees = of_fit if k == self.last else self.grown(recipe, columns, but=k)
             margin[mine] = margins(trees, self.cohort.design[mine], columns)
@@ -110,7 +110,7 @@ class Crossed:
         """Each fold calibrated, and its alerts decided, by the others."""
         truth = self.cohort.truth
         risk, low, high, least = (np.empty(len(self.fold)) for _ in range(4))
-        for k in range(self.head.everybody):
+        for k in range(FOLDS):
             mine, others = self.fold == k, self.fold != k
             found = self.fitted(seed, others).calibration
             told = Told.by(found, self.margin[mine], truth.label[mine], truth.patient[mine])
@@ -125,5 +125,5 @@ class Crossed:
             threshold=least,
             interval=coverage(told, groups(self.cohort.frame)),
             tested=f"{patients} patients, each by trees, calibration and threshold of others, in "
-            f"{self.head.everybody}-fold cross-validation",
+            f"{FOLDS}-fold cross-validation",
         )

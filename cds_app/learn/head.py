@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CUTS: Cuts = (0.80, 0.90)
+FOLDS = 5  # of all patients; the last is whom fit patients do not hold
 
 # What is treated in intensive care by the hour: a clinical judgement from memory, to be confirmed.
 MODIFIABLE: tuple[str, ...] = (
@@ -129,14 +129,6 @@ class Head:
         as measured first. Alert is False where there was no basis for a number.
     own : Own, optional
         The quantity that defines the outcome, where it is one.
-    cuts : tuple of float
-        Up to which part of all patients the trees are fitted, and calibration and threshold; the rest is for tests.
-    folds : int
-        Where not 0, the calibration also sees the patients of the trees: each by trees that have not seen him, grown
-        on the other folds. Only where what is trained on is the outcome itself, and its rows a random part.
-    everybody : int
-        Where not 0, the trees that are shipped are grown on all patients, and calibration, threshold and figures come
-        from crossing in so many folds (`learn.everybody`); the last is that of calibration and test patients.
     """
 
     name: str
@@ -150,11 +142,3 @@ class Head:
     threshold: Callable[[Outcome, Floats], float]
     merit: Callable[[Course, Flags, Resamples], Mapping[str, Floats]]
     own: Own | None = None
-    cuts: Cuts = CUTS
-    folds: int = 0
-    everybody: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse folds of which none is what trees of fit patients have not seen."""
-        if self.everybody and not math.isclose(1.0 / self.everybody, 1.0 - self.cuts[0]):
-            raise ValueError("the last fold is not that of calibration and test patients")

@@ -71,5 +71,4 @@ SEPSIS = Head(
     task=decision_task,
     threshold=_threshold,
     merit=_merit,
-    everybody=5,
 )

@@ -16,6 +16,7 @@ from cds_app.learn import mortality
 from cds_app.learn.challenge2019 import in_part
 from cds_app.learn.evaluating import evaluate, tune
 from cds_app.learn.growing import Recipe
+from cds_app.learn.head import CUTS
 from cds_app.learn.hourly import train
 from cds_app.learn.sepsis import SEPSIS
 
@@ -71,7 +72,7 @@ def test_of_the_file_that_all_trees_were_grown_on_only_test_patients_are_measure
     few: Path, made: Artefact, tmp_path: Path
 ) -> None:
     frame = pd.read_parquet(few)
-    theirs = frame[in_part(frame["pid"], "test", SEPSIS.cuts)]
+    theirs = frame[in_part(frame["pid"], "test", CUTS)]
     theirs.to_parquet(tmp_path / "test.parquet")
     found = evaluate(SEPSIS, few, tmp_path / "p.parquet", tmp_path / "few.json", made)
     by_heart = evaluate(SEPSIS, tmp_path / "test.parquet", tmp_path / "p.parquet", tmp_path / "test.json", made)

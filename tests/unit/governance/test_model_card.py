@@ -128,7 +128,7 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     manifest: dict[str, Any], report: dict[str, Any]
 ) -> None:
     found = {table.title: table for table in tables(manifest, report)}
-    assert ("AUROC", "0.810", "0.790 to 0.830") in found["Discrimination and calibration on test patients"].rows
+    assert ("AUROC", "0.810", "0.790 to 0.830") in found["Discrimination and calibration"].rows
     assert ("Median lead of the first alert, hours", "not defined", "") in found["At the live threshold"].rows
     assert ("Sensitivity, patients", "50.0 %", "") in found["At the live threshold"].rows
     assert found["Beside what is used or simple"].rows[1][0] == "NEWS2 of 5 or more (consciousness is not in the data)"
@@ -139,7 +139,7 @@ def test_of_whole_stays_the_rule_is_told_in_stays(manifest: dict[str, Any], repo
     test, rule = report["test"], {"sensitivity": 0.52, "precision": 0.54, "alerted": 0.13, "days_left": 6.0}
     whole = {name: value for name, value in test["overall"].items() if name != "alerts"} | rule
     found = {table.title: table for table in tables(manifest, {**report, "test": {**test, "overall": whole}})}
-    said = found["Discrimination and calibration on test patients"].rows
+    said = found["Discrimination and calibration"].rows
     assert ("Precision at the threshold", "0.540", "") in said
     assert any(row[0].startswith("Median days") and row[1] == "6.000" for row in said)
     assert found["Beside what is used or simple"].rows[0][3:6] == ("52.0 %", "54.0 %", "")
@@ -152,7 +152,6 @@ def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: d
     rows = {row[0]: row[1] for row in found["Does the interval hold"].rows}
     assert rows["How many times as wide as its bootstrap"] == "1.7"
     assert rows["... whose observed share lay within the interval and the chance of the cell"] == "37 (92.5 %)"
-    assert "in 4 folds" in found["Patients"].note
     plain = {table.title: table for table in tables(manifest, report)}
     assert "Does the interval hold" not in plain
     assert plain["Patients"].note == ""
@@ -160,7 +159,7 @@ def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: d
 
 def test_groups_with_too_few_get_counts_and_no_figure(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     groups = next(table for table in tables(manifest, report) if table.title == "By group")
-    assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", "", "", "", "")
+    assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", "", "", "", "", "", "")
     assert {len(row) for row in groups.rows} == {len(groups.heads)}
 
 
@@ -176,22 +175,6 @@ def _population() -> dict[str, Any]:
         "overall": one, "patients_ever": one, "with_outcome": nobody, "by_sex": {"female": one},
         "shifted": {"vital signs of a newborn": {"of": 400, "refused": 1.0}},
     }  # fmt: skip
-
-
-def test_calibration_of_fit_patients_is_told_with_what_chance_allows(
-    manifest: dict[str, Any], report: dict[str, Any]
-) -> None:
-    overall = report["test"]["overall"]
-    fit = {**overall["calibration"], "ece_by_chance": 0.0123}
-    between = {"calibration": {"slope": [0.9, 1.1], "intercept": None, "ece": None}}
-    others = {"overall": {**overall, "calibration": fit, "intervals": between}, "by_sex": {"male": {"patients": 4}}}
-    report["calibration"]["folds"] = 4
-    found = next(one for one in tables(manifest, {**report, "fit_by_others": others}) if "of others" in one.title)
-    assert found.rows == (
-        ("everybody", "", "90", "0.810", "1.020", "0.900 to 1.100", "-0.030", "", "0.0040", "0.0123"),
-        ("Sex", "male", "4", "too few", "", "", "", "", "", ""),
-    )
-    assert all(len(row) == len(found.heads) for row in found.rows)
 
 
 def test_who_is_outside_the_population_is_told_with_what_was_made_up(

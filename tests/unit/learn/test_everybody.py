@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from cds_app.learn.challenge2019 import fold_of, split
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.everybody import Crossed, Everybody
 from cds_app.learn.growing import Recipe, Task
-from cds_app.learn.head import Outcome
+from cds_app.learn.head import CUTS, FOLDS, Outcome
 from cds_app.learn.margins import margins
 from cds_app.learn.sepsis import SEPSIS
 from cds_app.score.features import FEATURES, NAMES
@@ -39,7 +38,7 @@ def _everybody() -> Everybody:
     truth = Outcome(patient=_PATIENT, label=label, asked=np.ones(len(label), bool))
     task = Task(rows=np.arange(len(label)), target=label.astype(np.float64), weight=np.ones(len(label)))
     cohort = Cohort(frame=frame, truth=truth, design=rows)
-    return Everybody(head=SEPSIS, cohort=cohort, task=task, fold=fold_of(_PIDS, SEPSIS.everybody))
+    return Everybody(head=SEPSIS, cohort=cohort, task=task, fold=fold_of(_PIDS, FOLDS))
 
 
 def _crossed(one: Everybody) -> Crossed:
@@ -51,16 +50,11 @@ def _told_apart(label: np.ndarray, margin: np.ndarray) -> float:
 
 
 def test_folds_keep_patients_whole_and_the_last_is_whom_fit_patients_do_not_hold() -> None:
-    fold = fold_of(_PIDS, 5)
-    assert set(fold.tolist()) == set(range(5))
+    fold = fold_of(_PIDS, FOLDS)
+    assert set(fold.tolist()) == set(range(FOLDS))
     assert all(len(set(fold[one == _PATIENT].tolist())) == 1 for one in range(_PATIENTS))
-    fit = np.array([split(pid, SEPSIS.cuts) == "fit" for pid in _PIDS])
-    assert np.array_equal(fold < 4, fit)
-
-
-def test_other_folds_than_the_parts_of_the_head_are_refused() -> None:
-    with pytest.raises(ValueError, match="last fold"):
-        replace(SEPSIS, everybody=4)
+    fit = np.array([split(pid, CUTS) == "fit" for pid in _PIDS])
+    assert np.array_equal(fold < FOLDS - 1, fit)
 
 
 def test_nobody_is_judged_by_trees_that_know_him_but_all_grow_those_that_are_shipped() -> None:
@@ -70,7 +64,7 @@ def test_nobody_is_judged_by_trees_that_know_him_but_all_grow_those_that_are_shi
     by_heart = margins(one.grown(_RECIPE, _COLUMNS), design, _COLUMNS)
     assert np.isfinite(found.margin).all()
     assert abs(_told_apart(label, found.margin)) < 1.0  # nothing to learn
-    for k in range(5):
+    for k in range(FOLDS):
         assert _told_apart(label[one.fold == k], by_heart[one.fold == k]) > 1.0
 
 

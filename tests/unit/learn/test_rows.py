@@ -8,8 +8,8 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.learn.challenge2019 import QUANTITY_OF
+from cds_app.learn.head import CUTS
 from cds_app.learn.rows import design, shipped_twin
-from cds_app.learn.sepsis import SEPSIS
 from cds_app.score.features import FEATURES, NAMES, Statics, features
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import track_of
@@ -81,5 +81,5 @@ def test_the_shipped_score_was_trained_on_the_shipped_twin() -> None:
     if not any(one["aspect"] == "twin" for one in score["features"]):
         pytest.skip("the shipped score does not look at the twin")
     assert score["twin"] == {"version": twin.version, "dynamics_sha256": twin.manifest["files"]["dynamics.json"]}
-    assert (score["split"]["fit_up_to"], score["split"]["calibrate_up_to"]) == SEPSIS.cuts
+    assert (score["split"]["fit_up_to"], score["split"]["calibrate_up_to"]) == CUTS
     assert {one["name"] for one in score["features"]} <= set(NAMES)
