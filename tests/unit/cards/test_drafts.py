@@ -168,9 +168,9 @@ def test_that_a_state_is_there_already_is_no_missing_estimate(ask: Ask) -> None:
 
 
 def test_an_impending_state_is_a_card_of_its_topic_with_what_such_alerts_were_worth(ask: Ask) -> None:
-    """Pressure that was below 65 mmHg in two of three hours, and is not just now."""
+    """Pressure that was below 65 mmHg in seven of eight hours, and is not just now."""
     hours = range(24, -1, -1)
-    pressure = [observation("map", 60.0 if hour % 3 else 66.0, FROZEN - timedelta(hours=hour)) for hour in hours]
+    pressure = [observation("map", 60.0 if hour % 8 else 65.0, FROZEN - timedelta(hours=hour)) for hour in hours]
     others = {**QUIET, "sbp": 91.0, "dbp": 46.0}
     del others["map"]
     body = call(patient(), stay(FROZEN - timedelta(hours=30)), *pressure, *course(FROZEN, others, others, 24))
