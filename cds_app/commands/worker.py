@@ -110,6 +110,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._inside = 0
+        self._idle: set[int] = set()
         self._at_door = 0
         self.nr_conns = Crowd.AWAY
 
@@ -145,7 +146,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         """Let a request in, or to the door. Runs in the main thread only, like all that counts."""
         if not conn.initialized and not conn.data_ready:
             self._await_first_word(conn)
-        elif self._inside < self.cfg.threads + self.max_waiting:
+        elif self._inside - len(self._idle) < self.cfg.threads + self.max_waiting:
             self._inside += 1
             self._then(self.tpool.submit(self.handle, conn), self._leave, conn)
         elif self._at_door < _DOOR_ROOM:
@@ -166,8 +167,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         while True:
             conn.sock.until = time.monotonic() + RECEIVED_WITHIN_S
             stays = super().handle(conn)
-            if stays is not True or not self.alive or self._inside > self.cfg.threads or not _goes_on(conn):
+            if stays is not True or not self.alive or self._inside > self.cfg.threads or not self._goes_on(conn):
                 return stays
+
+    def _goes_on(self, conn: Any) -> bool:
+        """Whether the next request of a connection begins within a moment; who is waited for takes nobody's place."""
+        if conn.parser.unreader.buf.getvalue():
+            return False
+        soon = select.poll()
+        soon.register(conn.sock.fileno(), select.POLLIN)
+        self._idle.add(id(conn))
+        try:
+            return bool(soon.poll(_MOMENT_MS))
+        finally:
+            self._idle.discard(id(conn))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""
@@ -213,13 +226,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             return False
         self.wsgi.extensions["meter"].call("", "refused", 503, time.monotonic() - since)
         return stays
-
-
-def _goes_on(conn: Any) -> bool:
-    """Whether the next request of a connection begins within a moment."""
-    soon = select.poll()
-    soon.register(conn.sock.fileno(), select.POLLIN)
-    return not conn.parser.unreader.buf.getvalue() and bool(soon.poll(_MOMENT_MS))
 
 
 def worker_of(max_waiting: int) -> type[Worker]:

@@ -289,12 +289,13 @@ def test_a_caller_who_goes_on_at_once_keeps_its_thread_unless_others_wait(
 
     monkeypatch.setattr(ThreadWorker, "handle", answer)
     worker = a_worker(worker_of(12), 1, 1)
-    worker.cfg, worker.alive, worker._inside = SimpleNamespace(threads=2), alive, inside
+    worker.cfg, worker.alive, worker._inside, worker._idle = SimpleNamespace(threads=2), alive, inside, set()
     with ours, theirs:
         theirs.sendall(b"x")
         conn = SimpleNamespace(sock=ours, parser=SimpleNamespace(unreader=SimpleNamespace(buf=BytesIO())))
         assert worker.handle(conn) is True
     assert len(requests_read) == served
+    assert not worker._idle
 
 
 def a_worker(kind: type[Worker], connections: int, number: int) -> Worker:

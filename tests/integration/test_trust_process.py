@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_app.commands.serving import free_port, running_service
+from cds_app.commands.serving import free_port, running_service, unconfigured
 from cds_app.deps import register_of
 from cds_app.sandbox.signing import Signer
 from cds_app.services.registration import new_client
@@ -65,7 +65,8 @@ def until(url: str, signer: Signer, status: int) -> None:
 
 @contextmanager
 def guarded(home: Path, port: int = 0) -> Iterator[str]:
-    with running_service(home, SIMULATED, workers=2, port=port, authenticated=True) as url:
+    environ = {**unconfigured(), "TWINLINE_MAX_WAITING": "64"}  # whoever is turned away at the door shows no token
+    with running_service(home, SIMULATED, workers=2, port=port, authenticated=True, environ=environ) as url:
         yield url
 
 
