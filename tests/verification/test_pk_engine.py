@@ -234,7 +234,7 @@ DAILY = {
 
 
 @pytest.mark.parametrize("given", DAILY.values(), ids=DAILY)
-def test_half_the_steps_move_no_inr_by_a_percent(given: Sequence[float]) -> None:
+def test_half_the_steps_hardly_move_an_inr_at_the_end_of_one_and_little_within(given: Sequence[float]) -> None:
     (at,) = epochs(WARFARIN.name, PERSON, draws=200, seed=3)
     doses = [Dose(at_h=one, amount_mg=5.0, route="oral") for one in given]
     spans = spans_of(0.0, 0.0, 336.0)
