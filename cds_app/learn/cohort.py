@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cds_app.errors import ContentError
 from cds_app.learn.burden import Course
-from cds_app.learn.growing import Recipe, Task
+from cds_app.learn.growing import Task
 from cds_app.learn.head import Flags, Head, Outcome
 from cds_app.learn.rows import design
 from cds_app.twin.model import TwinModel
@@ -82,20 +82,6 @@ class Fit:
     task: Task
     truth: Outcome
     who: pd.DataFrame
-
-    @classmethod
-    def of(cls, head: Head, twin: TwinModel, frame: pd.DataFrame, recipe: Recipe) -> Fit:
-        """The rows of a frame that the head's task names."""
-        truth = truth_of(head, frame)
-        task = head.task(truth, recipe, np.random.default_rng(recipe.seed))
-        wanted = np.zeros(len(frame), bool)
-        wanted[task.rows] = True
-        return cls(
-            design=design(twin, frame, wanted),
-            task=replace(task, rows=np.arange(len(task.rows))),
-            truth=truth.of(wanted),
-            who=who(frame[wanted]),
-        )
 
     @property
     def site(self) -> NDArray[np.str_]:

@@ -42,9 +42,7 @@ class Shipped:
         return bool(file_sha256(data) == self.artefact.manifest["data_sha256"])
 
     def of_fit(self) -> Shipped:
-        """The same with trees of fit patients alone: itself, where all that it ships are those."""
-        if OF_FIT not in self.artefact.manifest["files"]:
-            return self
+        """The same with trees of fit patients alone."""
         return replace(self, booster=load_booster(self.artefact.read_bytes(OF_FIT)))
 
     def about(self, data: Path) -> dict[str, Any]:
