@@ -89,6 +89,7 @@ class PlanFile(_Said):
     genotypes: tuple[_Call, ...] = ()
     flags: Mapping[str, bool] = Field(default_factory=dict)
     baseline_inr: float | None = None
+    days_since_transplant: float | None = None
 
 
 @click.command(epilog=examples("twinline simulate plan.json --patient record.json"))
@@ -176,7 +177,12 @@ def _situation(reading: Reading, now: datetime, ontology: Ontology) -> Situation
 
 def _extra(asked: PlanFile) -> Extra:
     calls = tuple((one.gene, one.diplotype) for one in asked.genotypes)
-    return Extra(genotypes=calls, flags=asked.flags, baseline_inr=asked.baseline_inr)
+    return Extra(
+        genotypes=calls,
+        flags=asked.flags,
+        baseline_inr=asked.baseline_inr,
+        days_since_transplant=asked.days_since_transplant,
+    )
 
 
 def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused:

@@ -45,6 +45,7 @@ _USUAL: Final[Mapping[str, tuple[float, float]]] = {
     "SCR": (0.6, 2.5),
     "HCT": (25.0, 45.0),
     "INR0": (0.9, 1.2),
+    "TX_DAYS": (0.0, 365.0),
 }
 
 
@@ -257,6 +258,7 @@ def somebody(model: Model, rng: np.random.Generator) -> Covariates:
             creatinine_mg_dl=drawn["SCR"],
             haematocrit_percent=drawn["HCT"],
             baseline_inr=drawn["INR0"],
+            days_since_transplant=drawn["TX_DAYS"],
             sex="male" if rng.random() < 0.5 else "female",
             genotypes={gene: str(rng.choice(list(table))) for gene, table in model.file.genotypes.items()},
         )

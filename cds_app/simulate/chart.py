@@ -5,7 +5,7 @@ What the chart leaves open is refused or, where the content says what is usual, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -50,12 +50,13 @@ class Extra:
         As called; a gene may stand there twice if the calls agree.
     flags : mapping of str to bool
         ``OPIOID``, ``PROLONGED_RELEASE``.
-    baseline_inr : float or None
+    baseline_inr, days_since_transplant : float or None
     """
 
     genotypes: Sequence[tuple[str, str]] = ()
     flags: Mapping[str, bool] = field(default_factory=dict)
     baseline_inr: float | None = None
+    days_since_transplant: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +104,8 @@ def patient_of(
     genes = tuple(_genes(situation, drug, remarks))
     called = genotypes_of((*given_extra.genotypes, *((one.gene, one.diplotype) for one in genes if one.diplotype)))
     doses = list(_doses(situation, drug, remarks))
-    named = {gene for gene, _ in given_extra.genotypes}
     problems = [*(called if isinstance(called, tuple) else ()), *(one for one in doses if isinstance(one, Refusal))]
-    problems += [
-        Refusal(field=f"covariates.genotypes.{one.gene}", limit=one.lacking or "is not known unambiguously")
-        for one in genes
-        if one.diplotype is None and (one.gene not in named or one.lacking == CONTRADICTION)
-    ]
+    problems += _uncalled(genes, drug, {gene for gene, _ in given_extra.genotypes}, remarks)
     if problems or isinstance(called, tuple):
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
@@ -148,6 +144,19 @@ def _genes(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[Gen
             told.setdefault(f"{how} {newest.when:%Y-%m-%d}", []).append(f"{call.gene} {call.diplotype}")
         yield call
     remarks.extend(f"{', '.join(found)}, {how}." for how, found in told.items())
+
+
+def _uncalled(genes: Sequence[GeneCall], drug: Drug, named: Set[str], remarks: list[str]) -> Iterator[Refusal]:
+    """Genes that contradict themselves, or that every model needs and are not known; where only some do, a remark."""
+    needed = frozenset[str].intersection(*(frozenset(model.file.genotypes) for model in drug.models))
+    for one in genes:
+        if one.diplotype is not None or (one.gene in named and one.lacking != CONTRADICTION):
+            continue
+        if one.lacking == CONTRADICTION or one.gene in needed:
+            limit = one.lacking or "is not known unambiguously"
+            yield Refusal(field=f"covariates.genotypes.{one.gene}", limit=limit)
+        else:
+            remarks.append(f"{one.gene} is not known unambiguously: models that ask for it were left out.")
 
 
 # --- doses
@@ -265,6 +274,7 @@ def _stages(
         sex=situation.sex,
         dialysis=_on_dialysis(situation),
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
+        days_since_transplant=extra.days_since_transplant,
         genotypes=genotypes,
         flags=extra.flags,
         **measured,

@@ -132,16 +132,21 @@ class _Walk:
             self._starts.setdefault(round(dose.at_h, _DIGITS), []).append(dose)
         self._rates = _rates(doses)
         self._changes = {*self._starts, *self._rates, *(at for at, _ in self._epochs[1:])}
+        self._watched = watched
         self._fraction: Floats | float = epochs[0].parameters.get("F", 1.0)
         self._body = Body.empty(self._where(epochs[0]))
         self._now: float | None = None
         self._rate = 0.0
-        self._watched = watched
         self._area = np.zeros(self.draws) if area else None
         self._amount = np.zeros(self.draws)
 
     def _where(self, epoch: Epoch) -> Disposition:
-        return disposition(epoch.parameters, compartments=self._structure.compartments, steps=self._structure.steps)
+        return disposition(
+            epoch.parameters,
+            compartments=self._structure.compartments,
+            steps=self._structure.steps,
+            effect=self._watched == "effect",
+        )
 
     @property
     def draws(self) -> int:

@@ -16,6 +16,7 @@ from cds_app.score.kidney import Number, cockcroft_gault
 Sex = Literal["female", "male"]
 MG_DL_TO_UMOL_L: Final = 88.42
 _ML_PER_MIN_TO_L_PER_H: Final = 0.06
+_USUAL_BSA_M2: Final = 1.73
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Covariates:
     dialysis : bool
     baseline_inr : float or None
         Before any anticoagulant.
+    days_since_transplant : float or None
+        Of a kidney.
     genotypes : mapping of str to str
         Diplotypes as called: ``{"CYP2C9": "*1/*3", "VKORC1": "AG", "CYP3A5": "*3/*3"}``. A gene that was not called is
         absent; it is never taken as reference.
@@ -58,6 +61,7 @@ class Covariates:
     haematocrit_percent: float | None = None
     dialysis: bool = False
     baseline_inr: float | None = None
+    days_since_transplant: float | None = None
     genotypes: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, bool] = field(default_factory=dict)
     imputed: Mapping[str, Imputed] = field(default_factory=dict)
@@ -81,6 +85,7 @@ MEASURED: Final[Mapping[str, str]] = {
     "SCR": "creatinine_mg_dl",
     "HCT": "haematocrit_percent",
     "INR0": "baseline_inr",
+    "TX_DAYS": "days_since_transplant",
 }
 """Names in formulas, and the fields of `Covariates` that they stand for."""
 
@@ -90,6 +95,7 @@ DERIVED: Final[Mapping[str, tuple[str, ...]]] = {
     "CRCL_L_H": ("CRCL",),
     "BMI": ("WT", "HT"),
     "BSA": ("WT", "HT"),
+    "CRCL_BSA": ("CRCL", "BSA"),
     "FFM": ("AGE", "MALE", "WT", "HT"),
     "LBM": ("MALE", "WT", "HT"),
     "SCR_UMOL": ("SCR",),
@@ -142,6 +148,7 @@ _RULES: Final[Mapping[str, Callable[[Mapping[str, Number]], Number]]] = {
     "CRCL_L_H": lambda known: known["CRCL"] * _ML_PER_MIN_TO_L_PER_H,
     "BMI": _bmi,
     "BSA": _bsa,
+    "CRCL_BSA": lambda known: known["CRCL"] * _USUAL_BSA_M2 / known["BSA"],
     "FFM": _ffm,
     "LBM": _lbm,
     "SCR_UMOL": lambda known: known["SCR"] * MG_DL_TO_UMOL_L,

@@ -58,7 +58,9 @@ class Disposition:
     effect_rate: Floats | None = None
 
 
-def disposition(parameters: Mapping[str, Floats], *, compartments: int, steps: int = 0) -> Disposition:
+def disposition(
+    parameters: Mapping[str, Floats], *, compartments: int, steps: int = 0, effect: bool = False
+) -> Disposition:
     """Find the modes.
 
     Parameters
@@ -69,6 +71,8 @@ def disposition(parameters: Mapping[str, Floats], *, compartments: int, steps: i
     compartments : {1, 2, 3}
     steps : int
         Compartments that an oral dose passes, each at the rate ``KA``.
+    effect : bool
+        Whether the effect site is followed too.
     """
     volumes = np.stack([parameters[f"V{n}"] for n in range(1, compartments + 1)])
     exchange = np.stack([parameters[f"Q{n}"] for n in range(2, compartments + 1)]) if compartments > 1 else volumes[:0]
@@ -85,7 +89,7 @@ def disposition(parameters: Mapping[str, Floats], *, compartments: int, steps: i
         volumes=volumes,
         chain_rate=parameters["KA"] if steps else np.zeros_like(rates[0]),
         steps=steps,
-        effect_rate=parameters.get("KE0"),
+        effect_rate=parameters["KE0"] if effect else None,
     )
 
 

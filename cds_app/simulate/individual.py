@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.simulate.covariates import DERIVED, MEASURED, Covariates, Imputed, derive, fields_of
-from cds_app.simulate.models import PER_UNIT, Adjustment, Model, refer
+from cds_app.simulate.models import PER_UNIT, Adjustment, Model, Range, refer
 from cds_app.simulate.refusals import Refusal, outside
 
 Floats = NDArray[np.float64]
@@ -25,9 +25,20 @@ _POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
     "SCR": (0.01, 100.0),
     "HCT": (1.0, 100.0),
     "INR0": (0.1, 50.0),
+    "TX_DAYS": (0.0, 36500.0),
 }
 """No person is outside of these: there formulas have no meaning, whatever the model."""
-_UNITS = {"AGE": "years", "WT": "kg", "HT": "cm", "SCR": "mg/dL", "HCT": "%", "CRCL": "mL/min", "BMI": "kg/m2"}
+_UNITS = {
+    "AGE": "years",
+    "WT": "kg",
+    "HT": "cm",
+    "SCR": "mg/dL",
+    "HCT": "%",
+    "CRCL": "mL/min",
+    "BMI": "kg/m2",
+    "BSA": "m2",
+    "TX_DAYS": "days",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +96,10 @@ def _looked_up(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, 
     if problems:
         return tuple(problems)
     known, applied = _known(model, covariates)
-    limits = model.file.validity
-    for name, limit in limits.items():
+    for name, limit in model.file.validity.items():
+        if name in model.file.flags:
+            problems.extend(_untold(name, known[name], limit))
+            continue
         value = refer(covariates, name) if name in MEASURED else known[name]
         where = f"{_WHERE}.{MEASURED.get(name, name.lower())}"
         problems.extend(outside(where, value, limit.low, limit.high, _UNITS.get(name, "")))
@@ -110,6 +123,11 @@ def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     for name in sorted(needed):
         if getattr(covariates, name) is None:
             yield Refusal(field=f"{_WHERE}.{name}", limit="is needed by this model")
+
+
+def _untold(name: str, value: float, limit: Range) -> Iterator[Refusal]:
+    if not limit.low <= value <= limit.high:
+        yield Refusal(field=f"{_WHERE}.flags.{name}", limit=f"must be {str(bool(limit.high)).lower()} in this model")
 
 
 def _genotype_problems(model: Model, covariates: Covariates) -> Iterator[Refusal]:

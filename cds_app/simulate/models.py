@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
 
 from cds_app.content import Artefact
 from cds_app.errors import ContentError
@@ -96,11 +96,15 @@ class Range(Content):
 
 
 class ModelFile(Content):
-    """One model of one drug."""
+    """One model of one drug.
+
+    ``lag_h`` is the time from swallowing to the start of absorption, the same in everybody.
+    """
 
     drug: Text
     compartments: Literal[1, 2, 3]
     absorption_steps: Annotated[int, Field(ge=0, le=8)] = 0
+    lag_h: NonNegativeFloat = 0.0
     response: Literal["none", "effect-site", "hamberg-inr"] = "none"
     dose_fraction: PositiveFloat = 1.0
     concentration_unit: Text
@@ -218,7 +222,7 @@ def _problems(file: ModelFile, formulas: Mapping[str, Formula]) -> Iterator[str]
         if unknown := sorted(formula.names - known):
             yield f"{name} uses {unknown[0]}, which is not known there"
         known.add(name)
-    for name in [*file.validity, *(one.name for one in file.adjustments)]:
+    for name in {*file.validity, *(one.name for one in file.adjustments)} - file.flags.keys():
         if name not in MEASURED and name not in DERIVED:
             yield f"{name} is no covariate"
     if missing := sorted(_demanded(file) - formulas.keys()):

@@ -57,7 +57,7 @@ def simulate(
     area : bool
         Whether the area under the curve is wanted, where the model's value is a plasma concentration.
     """
-    given = _part(doses, model.file.dose_fraction)
+    given = _entering(doses, model)
     structure = Structure(compartments=model.file.compartments, steps=model.file.absorption_steps)
     if model.file.response == "hamberg-inr":
         return _anticoagulated(model, structure, epochs, given, np.asarray(times_h, np.float64))
@@ -69,16 +69,23 @@ def simulate(
 def plasma(model: Model, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats) -> Trajectories:
     """The plasma concentration, also of models whose value is an effect; in mg/L times the model's factor."""
     structure = Structure(compartments=model.file.compartments, steps=model.file.absorption_steps)
-    found = course(structure, epochs, _part(doses, model.file.dose_fraction), times_h)
+    found = course(structure, epochs, _entering(doses, model), times_h)
     return _scaled(found, model.file.concentration_per_mg_l, "mg/L")
 
 
-def _part(doses: Sequence[Dose], fraction: float) -> tuple[Dose, ...]:
-    """What of each dose the model is about: half of racemic warfarin."""
-    if fraction == 1.0:
+def _entering(doses: Sequence[Dose], model: Model) -> tuple[Dose, ...]:
+    """What of each dose the model is about (half of racemic warfarin), from when what is swallowed is absorbed."""
+    fraction, lag_h = model.file.dose_fraction, model.file.lag_h
+    if fraction == 1.0 and not lag_h:
         return tuple(doses)
     return tuple(
-        Dose(at_h=one.at_h, amount_mg=one.amount_mg * fraction, over_h=one.over_h, route=one.route) for one in doses
+        Dose(
+            at_h=one.at_h + lag_h if one.route == "oral" else one.at_h,
+            amount_mg=one.amount_mg * fraction,
+            over_h=one.over_h,
+            route=one.route,
+        )
+        for one in doses
     )
 
 

@@ -75,14 +75,18 @@ def test_a_drug_that_a_gene_makes_dangerous_is_told_before_it_is_signed(client: 
     assert replay_decision(deps.knowledge, deps.store, card["uuid"]).same
 
 
-def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(client: FlaskClient) -> None:
+@pytest.mark.parametrize("more", [(), (genotype("CYP3A4", "*1"),)], ids=["alone", "beside half of CYP3A4"])
+def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(
+    client: FlaskClient, more: tuple[dict[str, Any], ...]
+) -> None:
     haematocrit = {
         **observation("creatinine", 35.0, FROZEN - timedelta(hours=20), key="hct-1"),
         "code": {"coding": [{"system": "http://loinc.org", "code": "4544-3"}]},
         "valueQuantity": {"value": 35.0, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
     }
-    chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"))
+    chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"), *more)
     found = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
     (dose,) = about_dose(found)
     assert "CYP3A5 *1/*1, reported 2026-01-29" in dose["detail"]
     assert any("CYP3A5 *1/*1, Normal Metabolizer." in card["detail"] for card in found)
+    assert ("CYP3A4 is not known unambiguously" in dose["detail"]) == bool(more)

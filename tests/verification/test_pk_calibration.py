@@ -20,7 +20,7 @@ def test_every_model_of_a_drug_is_calibrated(name: str) -> None:
         _is_calibrated(held(model, plans_of(one), people=PEOPLE, rng=rng))
 
 
-@pytest.mark.parametrize("name", ["tobramycin", "vancomycin"])
+@pytest.mark.parametrize("name", ["gentamicin", "tacrolimus", "tobramycin", "vancomycin"])
 def test_models_that_are_mixed_are_calibrated_together(name: str) -> None:
     _is_calibrated(held_together(drug(name), people=PEOPLE, rng=np.random.default_rng(21)))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from cds_app.content import latest
 from cds_app.simulate.courses import Epoch
@@ -256,9 +257,81 @@ def test_remifentanil_at_the_steady_state_of_an_infusion() -> None:
     assert not isinstance(fitted, tuple)
     typical = parameters(one, fitted, np.zeros((1, len(one.varying))))
     found = [float(typical[name][0]) for name in ("V1", "V2", "V3")]
-    found += [float(typical[name][0]) / 60.0 for name in ("CL", "Q2", "Q3")]
-    assert found == pytest.approx([5.2219, 10.2576, 5.42, 2.6867, 2.2005, 0.0817], rel=WITHIN)
+    found += [float(typical[name][0]) / 60.0 for name in ("CL", "Q2", "Q3", "KE0")]
+    assert found == pytest.approx([5.2219, 10.2576, 5.42, 2.6867, 2.2005, 0.0817, 0.63], rel=WITHIN)
     hour_mg = 0.1e-3 * 70.0 * 60.0
     infusion = [Dose(at_h=0.0, amount_mg=100.0 * hour_mg, over_h=100.0)]
-    level = simulate(one, [Epoch(from_h=0.0, parameters=typical)], infusion, np.array([99.0])).values[0, 0]
-    assert level == pytest.approx(2.605, rel=WITHIN)
+    for of in (plasma, simulate):  # the effect site is in balance then
+        level = of(one, [Epoch(from_h=0.0, parameters=typical)], infusion, np.array([99.0])).values[0, 0]
+        assert level == pytest.approx(2.605, rel=WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("cyp3a5", "cyp3a4", "expected_mg"),
+    [("*3/*3", "*1/*1", 5.0), ("*1/*3", "*1/*1", 8.09), ("*3/*3", "*1/*22", 4.07)],
+)
+def test_tacrolimus_to_begin_with_by_genotype(cyp3a5: str, cyp3a4: str, expected_mg: float) -> None:
+    """The dose twice a day whose area over 12 hours is 222 ng.h/mL, by the area that one mg leaves in all."""
+    name, weight_kg = "tacrolimus-andrews-2019", (1.93 / (0.007184 * 175.0**0.725)) ** (1.0 / 0.425)
+    at = epochs(
+        name,
+        Covariates(
+            age_years=55.72,
+            weight_kg=weight_kg,
+            height_cm=175.0,
+            days_since_transplant=3.0,
+            genotypes={"CYP3A5": cyp3a5, "CYP3A4": cyp3a4},
+        ),
+    )
+    found = simulate(
+        model(name), at, [Dose(at_h=0.0, amount_mg=1.0, route="oral")], np.array([0.0, 400.0 * DAYS]), area=True
+    )
+    assert found.area is not None
+    assert 222.0 / found.area[0, -1] == pytest.approx(expected_mg, rel=WITHIN)
+
+
+def test_tacrolimus_is_absorbed_after_its_lag_as_another_solver_says() -> None:
+    name, times = "tacrolimus-andrews-2019", np.array([0.2, 0.39, 0.6, 1.0, 2.0, 6.0, 12.0])
+    one, person = (
+        model(name),
+        Covariates(
+            age_years=40.0,
+            weight_kg=70.0,
+            height_cm=170.0,
+            days_since_transplant=10.0,
+            genotypes={"CYP3A5": "*3/*3", "CYP3A4": "*1/*1"},
+        ),
+    )
+    at = epochs(name, person)
+    ka, cl, v1, q, v2 = (float(at[0].parameters[key][0]) for key in ("KA", "CL", "V1", "Q2", "V2"))
+    rates = np.array([[-ka, 0.0, 0.0], [ka, -(cl + q) / v1, q / v2], [0.0, q / v1, -q / v2]])
+    amounts = [expm(rates * max(0.0, hours - 0.39)) @ [5.0 * (hours > 0.39), 0.0, 0.0] for hours in times]
+    expected = [1000.0 * amount[1] / v1 for amount in amounts]
+    found = simulate(one, at, [Dose(at_h=0.0, amount_mg=5.0, route="oral")], times)
+    assert found.values[0] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("clearance", "trough", "average", "peak"),
+    [(100.0, 0.658, 0.833, 1.201), (50.0, 1.016, 1.199, 1.568), (20.0, 1.44, 1.627, 1.998)],
+)
+def test_digoxin_250_ug_a_day_by_kidney_function(clearance: float, trough: float, average: float, peak: float) -> None:
+    one = load_model(latest("pkpd/digoxin-jelliffe-2014", root=ROOT))
+    height_cm = (1.73 / (0.007184 * 70.0**0.425)) ** (1.0 / 0.725)
+    creatinine = 80.0 * 70.0 / (72.0 * clearance)  # Cockcroft and Gault, a man of 60
+    fitted = fit_to(one, adult(weight_kg=70.0, height_cm=height_cm, creatinine_mg_dl=creatinine))
+    assert not isinstance(fitted, tuple)
+    at = [Epoch(from_h=0.0, parameters=parameters(one, fitted, np.zeros((1, len(one.varying)))))]
+    late = 90 * DAYS
+    times = late + np.arange(0.0, 24.01, 0.05)
+    doses = Regimen(name="x", amount_mg=0.25, interval_h=24.0, route="oral").until(late + DAYS).doses
+    found = simulate(one, at, doses, times, area=True)
+    assert found.area is not None
+    assert found.values[0, 0] == pytest.approx(trough, rel=WITHIN)
+    assert (found.area[0, -1] - found.area[0, 0]) / DAYS == pytest.approx(average, rel=WITHIN)
+    assert found.values.max() == pytest.approx(peak, rel=WITHIN)
+
+
+def test_the_usual_creatinine_of_an_age_by_colin() -> None:
+    formulas, at = model("vancomycin-colin-2019").formulas, known("vancomycin-colin-2019", adult()).known
+    assert formulas["SCR_STANDARD"].value({**at, "PMA": formulas["PMA"].value(at)}) == pytest.approx(0.9705, rel=WITHIN)

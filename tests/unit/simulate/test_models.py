@@ -69,6 +69,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
             creatinine_mg_dl=rng.uniform(0.3, 8.0),
             haematocrit_percent=rng.uniform(21, 46),
             baseline_inr=rng.uniform(0.8, 1.3),
+            days_since_transplant=rng.uniform(0.0, 90.0),
             sex="female" if rng.random() < 0.5 else "male",
             genotypes=genotypes,
         )

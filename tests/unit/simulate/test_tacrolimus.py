@@ -1,0 +1,49 @@
+"""Tacrolimus: two models, of which one is for the first months after a transplantation only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cds_app.simulate.answers import WhatIf
+from cds_app.simulate.patients import Patient, Stage
+from cds_app.simulate.questions import Question, offered
+from cds_app.simulate.what_if import what_if
+from tests.unit.simulate.pharmacy import adult, drug
+
+
+def answered(patient: Patient) -> WhatIf:
+    tacrolimus = drug("tacrolimus")
+    found = what_if(tacrolimus, patient, Question(plans=offered(tacrolimus)[:1], draws=100, goal="kidney_early"))
+    assert isinstance(found, WhatIf), found
+    return found
+
+
+RECIPIENT = adult(
+    haematocrit_percent=32.0, days_since_transplant=20.0, genotypes={"CYP3A5": "*3/*3", "CYP3A4": "*1/*22"}
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "limit"),
+    [
+        ({"days_since_transplant": None}, "days_since_transplant", "is needed by this model"),
+        ({"days_since_transplant": 93.0}, "days_since_transplant", "must be 0 to 92 days"),
+        ({"flags": {"PROLONGED_RELEASE": True}}, "flags.PROLONGED_RELEASE", "must be false in this model"),
+        ({"genotypes": {"CYP3A5": "*3/*3"}}, "genotypes.CYP3A4", "not taken as reference"),
+    ],
+)
+def test_andrewss_tacrolimus_counts_early_after_a_transplantation_only(
+    changed: dict[str, Any], field: str, limit: str
+) -> None:
+    early = Patient(stages=(Stage(from_h=0.0, covariates=RECIPIENT),))
+    both = ["tacrolimus-andrews-2019", "tacrolimus-woillard-2011"]
+    assert [one.name for one in answered(early).models] == both
+    late = Patient(stages=(Stage(from_h=0.0, covariates=replace(RECIPIENT, **changed)),))
+    found = answered(late)
+    assert [one.name for one in found.models] == both[1:]
+    ((name, (reason,)),) = found.left_out
+    assert (name, reason.field) == (both[0], f"covariates.{field}")
+    assert limit in reason.limit
