@@ -60,7 +60,7 @@ test: setup ## run every test
 
 soak: setup ## run the tests that take minutes, and half an hour of load
 	TWINLINE_TEST_SOAK=1 $(BIN)/pytest -m soak
-	$(BIN)/twinline soak
+	$(BIN)/twinline bench soak
 
 # FUZZ_CASES calls to each route, five times as many mutated records, ten times as many hostile texts; every property
 # that `make test` shows on the same examples each time, on new ones.
@@ -79,8 +79,7 @@ format: setup ## rewrite the code in the one format
 	$(BIN)/ruff format .
 
 bench: setup ## measure the speed of what a clinician waits for
-	$(BIN)/twinline bench
-	$(BIN)/twinline ingest-bench
+	for what in service parts drugs sources bulk; do $(BIN)/twinline bench $$what || exit 1; done
 
 COMPARE := .venv-compare
 compare: setup ## the same job on HealthChain, in an environment of its own, and here, in one run

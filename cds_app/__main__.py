@@ -45,11 +45,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "impute": ("cds_app.commands.learning", "Complete what was not measured (extra: learn)."),
         "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
         "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
-        "bench": ("cds_app.commands.benching", "Measure speed and memory on this machine."),
-        "ingest-bench": ("cds_app.commands.ingest_bench", "Measure how fast sources are taken in."),
-        "bulk-bench": ("cds_app.commands.bulk_bench", "Measure taking in a bulk export on this machine."),
-        "simulate-bench": ("cds_app.commands.simulate_bench", "Measure the simulation of drugs on this machine."),
-        "soak": ("cds_app.commands.soaking", "Load the service steadily for long, and see whether it grows."),
+        "bench": ("cds_app.bench.group", "Measure speed and memory on this machine."),
     },
 }
 _COMMANDS = {name: row for rows in _SECTIONS.values() for name, row in rows.items()}
@@ -68,7 +64,7 @@ class _Lazy(click.Group):
         """The command, imported now."""
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
+        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

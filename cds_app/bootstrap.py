@@ -16,9 +16,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.logs import configure_logs
 from cds_app.content import content_root, latest
 from cds_app.deps import Deps, Ehrs, Trust, deps_of
-from cds_app.ports import (
-    Clock,
-)
+from cds_app.ports import Clock
 from cds_app.score.warfarin_dose import NAME as DOSE
 from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.answer import Answering
@@ -291,9 +289,7 @@ def create_app(settings: Settings) -> Flask:
     firing = firing_of(deps, answering) if settings.firing_every_s else None
     watching = watching_of(deps, answering, canary, firing)
     rounds = rounds_of(watching, canary, firing, settings)
-    atexit.register(deps.store.close)
-    atexit.register(deps.trust.close)
-    atexit.register(deps.ehrs.close)
+    atexit.register(deps.close)
     check_callers(settings, deps.trust.clients)
     atexit.register(rounds.stop)  # before the stores are closed: the last registered goes first
     rounds.start()

@@ -92,6 +92,11 @@ class Deps:
     ehrs: Ehrs = field(default_factory=Ehrs)
     meter: PrometheusMeter = field(default_factory=PrometheusMeter)
 
+    def close(self) -> None:
+        """Let go of every database."""
+        for one in (self.store, self.trust, self.ehrs):
+            one.close()
+
 
 def knowledge_of(settings: Settings) -> Knowledge:
     """The content of this installation, checked."""

@@ -101,9 +101,7 @@ def opened(flags: Mapping[str, Any]) -> Iterator[Deps]:
     try:
         yield deps
     finally:
-        deps.store.close()
-        deps.trust.close()
-        deps.ehrs.close()
+        deps.close()
 
 
 @ingest.command()

@@ -94,7 +94,13 @@ class PlanFile(_Said):
 
 @click.command(epilog=examples("twinline simulate plan.json --patient record.json"))
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--patient", "record", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--patient",
+    "record",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the patient's record: a FHIR Bundle, or NDJSON.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON object.")
 def simulate(plan: Path, record: Path, as_json: bool) -> None:
     """Ask what the plans in PLAN would do to the patient in a FHIR record. Simulation, not an order.

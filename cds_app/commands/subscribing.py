@@ -42,7 +42,13 @@ def subscribe() -> None:
 @click.option("--issuer", required=True, help="The EHR, as `twinline issuers` names it; with system scopes.")
 @click.option("--topic", required=True, help="Canonical URL of the SubscriptionTopic.")
 @click.option("--filter", "criteria", multiple=True, help="Filter of the topic (Encounter?patient=...). Repeatable.")
-@click.option("--content", type=click.Choice(["full-resource", "id-only"]), default="full-resource", show_default=True)
+@click.option(
+    "--content",
+    type=click.Choice(["full-resource", "id-only"]),
+    default="full-resource",
+    show_default=True,
+    help="What a notification holds of a change.",
+)
 @click.option("--heartbeat", type=click.IntRange(0, 86_400), default=60, show_default=True, help="Seconds; 0: none.")
 @click.option("--type", "types", multiple=True, help="Types to read anew after a gap, instead of all that are read.")
 @click.option("--reference", default="", help="Of a subscription that the EHR's people made (Subscription/12).")

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import requests
 
-from cds_app.commands.benching import bodies
-from cds_app.commands.loading import send_from_elsewhere
+from cds_app.bench.charts import bodies
+from cds_app.bench.loading import send_from_elsewhere
 from cds_app.commands.serving import free_port, running_service, unconfigured
 from cds_app.content import latest
 

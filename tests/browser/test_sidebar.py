@@ -150,7 +150,7 @@ def test_first_paint_is_quick_and_pages_are_small(sidebar: tuple[Watched, str]) 
     assert len(answer.body()) <= 60_000
     page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0")
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert paint <= 5_000  # a page that hangs; how quick it is in truth is measured by `twinline bench`
+    assert paint <= 5_000  # a page that hangs; how quick it is in truth is measured by `make bench`
 
 
 def test_a_dose_is_changed_by_buttons_slider_and_keys_and_told_anew(sidebar: tuple[Watched, str]) -> None:

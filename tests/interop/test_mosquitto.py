@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.commands.ingest_bench import bench_broker
+from cds_app.bench.sources import bench_broker
 from tests.broker import free_port
 from tests.integration.test_mqtt import Worker, published, until
 
@@ -68,4 +68,4 @@ def test_what_was_kept_for_later_subscribers_is_not_sent_to_us(mosquitto: int) -
 
 def test_every_sample_on_its_way_through_the_broker_is_in_a_summary(mosquitto: int) -> None:
     found = bench_broker(f"127.0.0.1:{mosquitto}", 1)
-    assert found.number == 60 * 50 * 6
+    assert found["number"] == 60 * 50 * 6

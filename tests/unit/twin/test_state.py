@@ -16,7 +16,6 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import IntegrityError
-from cds_app.twin.bench import bench_twin
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState, rebuild, track_of, update
 from tests.unit.twin.conftest import START
@@ -179,10 +178,3 @@ def test_truncated_bytes_are_refused(model: TwinModel, ontology: Ontology, measu
     content = rebuild(model, ontology, Timeline.of([measure("1", 0, 80.0)])).to_bytes()
     with pytest.raises(IntegrityError):
         TwinState.from_bytes(content[:-8])
-
-
-def test_the_bench_measures_with_the_clock_it_is_given(model: TwinModel, ontology: Ontology) -> None:
-    ticks = iter([0.0, 2.0, 10.0, 13.0])
-    speed = bench_twin(model, ontology, lambda: next(ticks), observations=1_000)
-    assert speed.observations_per_s == 500.0
-    assert speed.rebuild_10000_s == 3.0

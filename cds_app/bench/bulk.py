@@ -1,4 +1,4 @@
-"""``twinline bulk-bench``: how fast a bulk export is taken in here, and in how much memory."""
+"""``twinline bench bulk``: how fast a bulk export is taken in here, and in how much memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import click
-
 from cds_app.adapters.export_http import RequestsExportServer
-from cds_app.bootstrap import intake_of, quiet_logs
-from cds_app.commands.examples import examples
+from cds_app.bootstrap import intake_of
 from cds_app.deps import deps_of
 from cds_app.services.exporting import Exporting
 from cds_app.services.intake import Source
@@ -39,27 +36,22 @@ class _Size(NamedTuple):
     each: int
 
 
-@click.command(
-    name="bulk-bench", epilog=examples("twinline bulk-bench", "twinline bulk-bench --megabytes 2048 --each 1")
-)
-@click.option("--megabytes", type=click.IntRange(1), default=50, show_default=True, help="Size of the file.")
-@click.option("--patients", type=click.IntRange(1), default=1_000, show_default=True)
-@click.option(
-    "--each", type=click.IntRange(1), default=40, show_default=True, help="Results of one that follow in a row."
-)
-def bulk_bench(megabytes: int, patients: int, each: int) -> None:
-    """Measure taking in a bulk export on this machine, from the socket of an EHR beside it to the SQLite file.
+def bench_bulk(megabytes: int, patients: int, each: int) -> dict[str, Any]:
+    """Take an export in, from the socket of an EHR beside it to the SQLite file.
 
-    The EHR is another process, which makes the file up as it sends it. The time is this process's own, of all threads.
+    The EHR is another process, which makes the file up as it sends it. CPU time is this process's own, of all threads.
+
+    Parameters
+    ----------
+    each : int
+        How many results of one patient follow in a row.
     """
-    quiet_logs()
     ours, theirs = multiprocessing.Pipe()
-    ehr = multiprocessing.get_context("spawn").Process(
-        target=_ehr, args=(theirs, _Size(megabytes, patients, each)), daemon=True
-    )
+    size = _Size(megabytes, patients, each)
+    ehr = multiprocessing.get_context("spawn").Process(target=_ehr, args=(theirs, size), daemon=True)
     ehr.start()
     try:
-        click.echo(json.dumps(_measured(f"http://127.0.0.1:{ours.recv()}/fhir"), indent=2))
+        return _measured(f"http://127.0.0.1:{ours.recv()}/fhir")
     finally:
         ehr.terminate()
         ehr.join()
@@ -82,8 +74,7 @@ def _measured(base: str) -> dict[str, Any]:
         wall, cpu = time.perf_counter(), time.process_time()
         place = exporting.run("Patient/$export")
         cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - wall
-        for one in (deps.store, deps.trust, deps.ehrs):
-            one.close()
+        deps.close()
         server.close()
         size = sum(file.stat().st_size for file in Path(folder).iterdir())
     return {

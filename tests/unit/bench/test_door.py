@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-
 from cds_app.adapters.client_register import MemoryClients
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.token_ledger import MemoryTokens
+from cds_app.bench.door import bench_door
 from cds_app.domain.clients import Client
 from cds_app.errors import DataUnavailable
 from cds_app.services.keys import Keys
 from cds_app.services.trust import Directory, Door
-from cds_app.services.trust_bench import bench_door
 from tests.trust import BASE, PublishedKeys
 
 
@@ -25,6 +23,7 @@ def test_each_algorithm_has_a_median() -> None:
         keys = Keys(PublishedKeys(DataUnavailable("not needed")))
         return Door(directory=Directory(register), keys=keys, seen=doors[-1], clock=SystemClock(), base_url=BASE)
 
-    ticks = itertools.count()
-    assert bench_door(door_for, lambda: next(ticks) / 1000) == {"es384_ms": 1.0, "rs384_ms": 1.0}
+    found = bench_door(door_for)
+    assert found.keys() == {"es384_ms", "rs384_ms"}
+    assert min(found.values()) > 0
     assert [len(one._seen) for one in doors] == [500, 500]

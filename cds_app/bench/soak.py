@@ -1,9 +1,7 @@
-"""``twinline soak``: whether the real service grows, slows down or leaks under a steady load for a long time."""
+"""``twinline bench soak``: whether the real service grows, slows down or leaks under a steady load for a long time."""
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -11,14 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
-from cds_app.commands.benching import bodies, workers_of
-from cds_app.commands.examples import examples
-from cds_app.commands.loading import send_from_elsewhere
+from cds_app.bench.charts import bodies
+from cds_app.bench.loading import send_from_elsewhere
+from cds_app.bench.processes import memory_mib, open_files, workers_of
 from cds_app.commands.serving import running_service, unconfigured
-from cds_app.errors import DependencyDown
 
 _PATH = "/cds-services/twinline-patient-view"
 _CONNECTIONS = 8
@@ -39,14 +35,16 @@ class Minute:
     files: int
 
 
-@click.command(epilog=examples("twinline soak --minutes 30 --rate 50 --json soak.json"))
-@click.option("--minutes", type=click.IntRange(_FIFTHS), default=30, show_default=True, help="After two to warm up.")
-@click.option("--rate", type=click.IntRange(1), default=50, show_default=True, help="Requests a second.")
-@click.option("--workers", type=int, default=2, show_default=True)
-@click.option("--most-growth", type=float, default=5.0, show_default=True, help="Of memory, per cent.")
-@click.option("--json", "report", type=click.Path(path_type=Path), help="Also write the figures here.")
-def soak(minutes: int, rate: int, workers: int, most_growth: float, report: Path | None) -> None:
-    """Load a service steadily; status 3 if memory grows, files stay open, or a call is not answered with 200."""
+def bench_soak(minutes: int, rate: int, workers: int, most_growth: float) -> dict[str, Any]:
+    """Load a service steadily; ``held`` says whether it did.
+
+    Parameters
+    ----------
+    rate : int
+        Requests a second.
+    most_growth : float
+        Of memory, per cent.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="twinline-soak-") as folder,
         running_service(Path(folder), workers=workers, environ=unconfigured()) as url,
@@ -56,12 +54,9 @@ def soak(minutes: int, rate: int, workers: int, most_growth: float, report: Path
         found = [_minute(url, rate, seed, pids) for seed in range(_WARM + minutes)][_WARM:]
         same = set(pids) == set(workers_of(url, Path(folder)))
     figures = summary(found)
-    text = json.dumps({**figures, "minutes": [asdict(one) for one in found]}, indent=2)
-    if report is not None:
-        report.write_text(text + "\n", "utf-8")
-    click.echo(json.dumps(figures, indent=2))
-    if not same or figures["not_ok"] or figures["files_growth"] > 0 or figures["memory_growth_percent"] > most_growth:
-        raise DependencyDown("the service did not hold under the load" if same else "a worker was replaced")
+    grown = figures["files_growth"] > 0 or figures["memory_growth_percent"] > most_growth
+    held = same and not figures["not_ok"] and not grown
+    return {"held": held, "same_workers": same, **figures, "minutes": [asdict(one) for one in found]}
 
 
 def _minute(url: str, rate: int, seed: int, pids: Sequence[int]) -> Minute:
@@ -72,8 +67,8 @@ def _minute(url: str, rate: int, seed: int, pids: Sequence[int]) -> Minute:
         not_ok=sent.not_ok,
         p50_ms=round(float(p50), 2),
         p99_ms=round(float(p99), 2),
-        rss_mib=round(sum(map(_resident_mib, pids)), 1),
-        files=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),  # noqa: PTH208 - names are all that is needed
+        rss_mib=round(sum(map(memory_mib, pids)), 1),
+        files=sum(map(open_files, pids)),
     )
 
 
@@ -92,8 +87,3 @@ def summary(found: Sequence[Minute]) -> dict[str, Any]:
         "p99_ms_first_and_last": slowest,
         "rss_mib_last": rss[1],
     }
-
-
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_app.commands.trial_bench import TREATED, bench_trials
+from cds_app.bench.trials import TREATED, bench_trials
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.services.simulating import can_be_tried

@@ -12,8 +12,9 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 
+from cds_app.bench.charts import LOINC, bundle, observation
+from cds_app.bench.pages import BASE, Chart
 from cds_app.bootstrap import app_of, quiet_logs, smart_of
-from cds_app.commands.page_bench import BASE, Chart
 from cds_app.deps import Deps, memory_deps
 from cds_app.domain.visits import Visit
 from cds_app.sandbox.server import running
@@ -23,7 +24,6 @@ from cds_app.services.visits import Held
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
 
-_LOINC: Final = "http://loinc.org"
 _SNOMED: Final = "http://snomed.info/sct"
 _IV: Final = "47625008"
 _ORAL: Final = "26643006"
@@ -92,7 +92,7 @@ def _timed(
     knowledge: Knowledge, treated: Mapping[str, _Treated], page: str, asked: list[dict[str, str]]
 ) -> dict[str, float]:
     now = datetime.now(UTC).replace(microsecond=0)
-    chart = Chart({"patient": _PATIENT, "record": _bundle(list(_record(treated, now)))})
+    chart = Chart({"patient": _PATIENT, "record": bundle(_record(treated, now))})
     deps = replace(memory_deps(knowledge, Settings(open_to_this_machine=True)), fhir=chart)
     browser = _begun(deps, now)
     spent = []
@@ -134,7 +134,7 @@ _PATIENT: Final = {"resourceType": "Patient", "id": "bench", "gender": "female",
 
 def _record(treated: Mapping[str, _Treated], now: datetime) -> Iterator[dict[str, Any]]:
     for code, unit, value in _USUAL:
-        yield _observation(code, unit, value, now - timedelta(minutes=5))
+        yield observation("bench", code, unit, value, now - timedelta(minutes=5))
     yield {**_about("Condition", "diabetes"), "clinicalStatus": _ACTIVE, "code": _TYPE_1}
     for gene, call in _GENES.items():
         yield _genotype(gene, call, now - timedelta(days=90))
@@ -143,13 +143,9 @@ def _record(treated: Mapping[str, _Treated], now: datetime) -> Iterator[dict[str
         starts = [newest - n * timedelta(hours=one.every_h) for n in range(one.given)]
         yield from (_given(name, one, start) for start in starts)
         if one.unit == "{INR}":
-            yield _observation(one.code, one.unit, 1.1, starts[-1] - timedelta(hours=1))
+            yield observation("bench", one.code, one.unit, 1.1, starts[-1] - timedelta(hours=1))
         for start, value in zip(starts[:: one.between], reversed(one.levels), strict=False):
-            yield _observation(one.code, one.unit, value, start - timedelta(hours=_JUST_BEFORE_H))
-
-
-def _bundle(resources: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one} for one in resources]}
+            yield observation("bench", one.code, one.unit, value, start - timedelta(hours=_JUST_BEFORE_H))
 
 
 def _about(kind: str, key: str) -> dict[str, Any]:
@@ -157,17 +153,7 @@ def _about(kind: str, key: str) -> dict[str, Any]:
 
 
 def _coded(code: str) -> dict[str, Any]:
-    return {"coding": [{"system": _LOINC, "code": code}]}
-
-
-def _observation(code: str, unit: str, value: float, at: datetime) -> dict[str, Any]:
-    return {
-        **_about("Observation", f"{code}-{at:%y%m%d%H%M}"),
-        "status": "final",
-        "code": _coded(code),
-        "effectiveDateTime": at.isoformat(),
-        "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
-    }
+    return {"coding": [{"system": LOINC, "code": code}]}
 
 
 def _genotype(gene: str, call: str, at: datetime) -> dict[str, Any]:

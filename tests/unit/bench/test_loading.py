@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from cds_app.commands.loading import send
+from cds_app.bench.loading import send
 
 pytestmark = pytest.mark.enable_socket
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from cds_app.bench.charts import bundle, observation
 from cds_app.bootstrap import answering_of, app_of, bedside_of, quiet_logs, smart_of
 from cds_app.content import content_root
 from cds_app.deps import memory_deps
@@ -86,7 +87,8 @@ class _Asked:
 
 def _asking(knowledge: Knowledge, call: Mapping[str, Any]) -> _Asked:
     now, patient = datetime.now(UTC), call["context"]["patientId"]
-    chart = Chart({**call["prefetch"], "body": _body(patient, now - timedelta(minutes=5))})
+    body = bundle(observation(patient, *one, now - timedelta(minutes=5)) for one in _BODY)
+    chart = Chart({**call["prefetch"], "body": body})
     deps = replace(memory_deps(knowledge, Settings(open_to_this_machine=True)), fhir=chart)
     app_of(deps)  # as it is served: everything is loaded
     answering = answering_of(deps)
@@ -95,19 +97,3 @@ def _asking(knowledge: Knowledge, call: Mapping[str, Any]) -> _Asked:
     visit = Visit(id="bench", issuer=BASE, realm=BASE, patient=patient, began=now - timedelta(minutes=1))
     opened = desk.opening.refresh(visit, lambda: "token")
     return _Asked(desk=desk, asking=Asking(opened=opened, root="/sidebar/bench", token=""))
-
-
-def _body(patient: str, at: datetime) -> dict[str, Any]:
-    rows = [
-        {
-            "resourceType": "Observation",
-            "id": f"{patient}-{code}",
-            "status": "final",
-            "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-            "subject": {"reference": f"Patient/{patient}"},
-            "effectiveDateTime": at.isoformat(),
-            "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
-        }
-        for code, unit, value in _BODY
-    ]
-    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one} for one in rows]}

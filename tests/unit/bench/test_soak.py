@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_app.commands.soaking import Minute, summary
+from cds_app.bench.soak import Minute, summary
 
 
 def minute(rss_mib: float, *, files: int = 40, not_ok: int = 0, p99_ms: float = 30.0) -> Minute:

@@ -1,0 +1,1 @@
+"""``twinline bench``: speed and memory of everything that somebody waits for. Serving imports none of it."""
