@@ -6,6 +6,7 @@ Unknown keys are errors. Combinations that would be unsafe refuse to start and s
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cds_app.errors import SettingsError
 
 PREFIX = "TWINLINE_"
+ISSUER_SECRET: Final = "TWINLINE_ISSUER_SECRET"  # noqa: S105 - the name of the variable
+MQTT_PASSWORD: Final = "TWINLINE_MQTT_PASSWORD"  # noqa: S105 - the same
+_OF_ONE_COMMAND: Final = frozenset({ISSUER_SECRET, MQTT_PASSWORD})
+"""Secrets that one command reads where it needs them: no settings."""
 _LISTS: Final = frozenset({"fhir_servers", "cors_origins", "identifier_systems"})
 _BASE_URL: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -188,6 +193,11 @@ def load_settings(
         raise SettingsError(_explain(error)) from error
 
 
+def configured(flags: Mapping[str, object] | None = None) -> Settings:
+    """The settings of this process: its flags, its environment, and ``twinline.toml`` where it was started."""
+    return load_settings(flags, os.environ, Path("twinline.toml"))
+
+
 def _from_file(file: Path | None) -> dict[str, Any]:
     if file is None or not file.exists():
         return {}
@@ -200,7 +210,7 @@ def _from_file(file: Path | None) -> dict[str, Any]:
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in environ.items():
-        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_"):
+        if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_") and name not in _OF_ONE_COMMAND:
             key = name.removeprefix(PREFIX).lower()
             many = key in _LISTS
             found[key] = tuple(part.strip() for part in text.split(",") if part.strip()) if many else text

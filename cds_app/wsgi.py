@@ -8,9 +8,7 @@ every worker.
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from pathlib import Path
 
 gc.disable()  # until everything is loaded: what is made at start stays, so that looking for garbage finds none
 
@@ -18,9 +16,9 @@ for _training_only in ("sklearn", "pandas"):
     sys.modules.setdefault(_training_only, None)  # type: ignore[arg-type]  # None makes its import fail
 
 from cds_app.bootstrap import create_app  # noqa: E402 - after the lines above, or they come too late
-from cds_app.settings import load_settings  # noqa: E402
+from cds_app.settings import configured  # noqa: E402
 
-app = create_app(load_settings(environ=os.environ, file=Path("twinline.toml")))
+app = create_app(configured())
 
 # Calls compute one after the other. What the others need meanwhile is short (take a request, send an answer, see a
 # commit through), so they get the interpreter soon and the one that computes hardly notices.

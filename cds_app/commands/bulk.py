@@ -12,8 +12,7 @@ import click
 
 from cds_app.adapters.export_http import RequestsExportServer
 from cds_app.bootstrap import granting_of, intake_of
-from cds_app.commands.ingesting import opened
-from cds_app.commands.stores import with_store
+from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.domain.issuers import Issuer
@@ -59,7 +58,7 @@ def bulk(
     """
     path = _path(group, types)
     name = name or _name(issuer, path)
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         found = Issuers(deps.ehrs.cabinet).named(issuer, deps.clock.now())
         if not found.system_scopes:
             raise SettingsError("the issuer is registered without system scopes", field="issuer")

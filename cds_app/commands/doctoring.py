@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -29,7 +28,7 @@ from cds_app.services.backend import Finding
 from cds_app.services.issuers import Issuers
 from cds_app.services.signing import SigningKeys
 from cds_app.services.subscriptions import Heard, Subscriptions
-from cds_app.settings import Settings, load_settings
+from cds_app.settings import Settings, configured
 
 _LEAST_FREE: Final = 2 * 1024**3
 _WRONG: Final = 1
@@ -61,7 +60,7 @@ def doctor(*, log: bool, as_json: bool, **flags: Any) -> None:
 def findings(flags: Mapping[str, Any], *, whole_log: bool) -> Iterator[Finding]:
     """Look at everything, in the order in which things rest on each other; each finding comes when it is known."""
     try:
-        settings = load_settings(flags, os.environ, Path("twinline.toml"))
+        settings = configured(flags)
     except TwinlineError as error:
         yield Finding(
             what=f"settings: {error.message}", fine=False, mend="correct the flag, TWINLINE_* or twinline.toml"

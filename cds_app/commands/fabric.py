@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,9 +16,8 @@ import msgspec
 from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import identities_of
 from cds_app.commands.examples import examples
-from cds_app.commands.ingesting import opened
 from cds_app.commands.record_files import files_of, streamed
-from cds_app.commands.stores import with_store
+from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import mapping_in, vocabulary_of
 from cds_app.domain.ontology import Ontology
@@ -35,7 +33,7 @@ from cds_app.fabric.parting import by_patient
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item
 from cds_app.ports import TwinStore
-from cds_app.settings import load_settings
+from cds_app.settings import Settings, configured
 
 _BATCH: Final = 5_000
 _SHOWN: Final = 15
@@ -61,7 +59,7 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
 
     FHIR Bundles and resources, data points of Open mHealth; JSON or NDJSON, gzipped or not.
     """
-    settings = load_settings({"site_mapping": site_mapping}, os.environ, Path("twinline.toml"))
+    settings = configured({"site_mapping": site_mapping})
     known = vocabulary_of(settings)
     now = parse_fhir_time(as_of, field="as-of").end if as_of else SystemClock().now()
     sources: dict[Path, Coverage] = {}
@@ -86,7 +84,7 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
 def check(mapping: Path) -> None:
     """Check a site's MAPPING against the ontology; status 1 if anything in it does not hold."""
     found = mapping_in(mapping)
-    ontology, _ = vocabulary_of(load_settings({}, {}, None))
+    ontology, _ = vocabulary_of(Settings())
     wrong = problems(found, ontology)
     for one in wrong:
         click.echo(f"WRONG  {one.where}: {one.what}")
@@ -105,7 +103,7 @@ def identity(patient: str, *, tenant: str, as_json: bool, **flags: Any) -> None:
 
     They are named by their pseudonyms: an identifier is not kept as it was sent.
     """
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         identities, own = identities_of(deps), deps.store.pseudonym(tenant, patient)
         rows = [
             {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -27,7 +26,7 @@ from cds_app.services.identities import Identities
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import Replayed, replay_decision
 from cds_app.services.why import Why, why
-from cds_app.settings import load_settings
+from cds_app.settings import configured
 
 _REASONS, _TELLING = 8, 3  # shown
 
@@ -242,7 +241,7 @@ def backup(target: Path, **flags: Any) -> None:
 @click.confirmation_option(prompt="Put this backup in the place of the database? What came after it is set aside.")
 def restore_database(source: Path, **flags: Any) -> None:
     """Put a backup in the place of the database, while the service is stopped; erasures made since are made again."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    settings = configured(flags)
     if settings.database_url:
         raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")
     now = SystemClock().now()
@@ -268,7 +267,7 @@ def content() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Names and pins as one JSON object.")
 def check(*, as_json: bool) -> None:
     """Load everything as the service would at start."""
-    knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
+    knowledge = knowledge_of(configured())
     if as_json:
         click.echo(json.dumps(dict(knowledge.pins), indent=2, sort_keys=True))
         return

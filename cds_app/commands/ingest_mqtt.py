@@ -20,9 +20,8 @@ from cds_app.content import latest
 from cds_app.errors import SettingsError
 from cds_app.fabric.telemetry import NAME, Monitoring
 from cds_app.services.telemetry import Came, Telemetry
-from cds_app.settings import is_loopback
+from cds_app.settings import MQTT_PASSWORD, is_loopback
 
-PASSWORD: Final = "TWINLINE_MQTT_PASSWORD"  # noqa: S105 - the name of the variable
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _CLOSE_EVERY_S: Final = 5.0
 
@@ -32,7 +31,7 @@ _CLOSE_EVERY_S: Final = 5.0
 @click.option("--topic", default="telemetry/#", show_default=True, help="Topic filter.")
 @click.option("--group", default="twinline", show_default=True, help="Of workers that share; '' for one alone.")
 @click.option("--client", default="", help="Client id, the worker's own: its name and host by default.")
-@click.option("--username", default="", help=f"With the password in {PASSWORD}.")
+@click.option("--username", default="", help=f"With the password in {MQTT_PASSWORD}.")
 @click.option(
     "--tls-ca", type=_FILE, help="Authorities, PEM: talk TLS to a broker whose certificate is of one of them."
 )
@@ -55,7 +54,7 @@ def mqtt(metrics_port: int | None, **flags: Any) -> None:
         topic=flags["topic"],
         group=flags["group"],
         username=flags["username"],
-        password=os.environ.get(PASSWORD, ""),
+        password=os.environ.get(MQTT_PASSWORD, ""),
         tls=_tls(flags, host),
         in_flight=flags["in_flight"],
     )

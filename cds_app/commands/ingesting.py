@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +20,12 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import identities_of, intake_of
 from cds_app.commands.record_files import contents_of, files_of
-from cds_app.commands.stores import with_store
+from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
-from cds_app.deps import Deps, deps_of
-from cds_app.errors import BadRequest, SettingsError
+from cds_app.deps import Deps
+from cds_app.errors import BadRequest
 from cds_app.services.identities import Tie
 from cds_app.services.intake import Delivery, Intake, Source
-from cds_app.settings import load_settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -87,21 +85,8 @@ def with_source(name: str) -> Callable[[_Command], _Command]:
 def entrance(flags: Mapping[str, Any]) -> Iterator[Entrance]:
     """The way in for a source; flags are those of `with_source`. Only what is there is opened."""
     source = Source(name=flags["name"], tenant=flags["tenant"])
-    with opened({key: flags[key] for key in ("data_dir", "database_url")}) as deps:
+    with open_deps({key: flags[key] for key in ("data_dir", "database_url")}) as deps:
         yield Entrance(deps=deps, intake=intake_of(deps, source))
-
-
-@contextmanager
-def opened(flags: Mapping[str, Any]) -> Iterator[Deps]:
-    """Everything that the settings name. A mistyped folder must not become a new database."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
-    if not settings.database_url and not settings.database_file.exists():
-        raise SettingsError("there is no database in this folder", field="data_dir")
-    deps = deps_of(settings)
-    try:
-        yield deps
-    finally:
-        deps.close()
 
 
 @ingest.command()
@@ -130,7 +115,7 @@ def files(paths: tuple[Path, ...], **flags: Any) -> None:
 @with_store
 def status(*, as_json: bool, **flags: Any) -> None:
     """Say what came from each source in the last weeks, what was refused, and how many identifiers wait."""
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         tallies, aliases = deps.store.arrived(), deps.store.aliases()
         waiting = identities_of(deps).waiting(aliases)
     found: dict[str, dict[str, Any]] = {}
@@ -163,7 +148,7 @@ def _lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 @with_store
 def tie(system: str, value: str, *, patient: str, tenant: str, **flags: Any) -> None:
     """Say whose the identifier VALUE of SYSTEM is, where the EHR's record does not, or says it of two patients."""
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         identities = identities_of(deps)
         to = deps.store.pseudonym(tenant, patient) if patient else ""
         wish = Tie(to=to, by="operator", at=SystemClock().now())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,28 +15,16 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.bootstrap import granting_of
 from cds_app.commands.examples import examples
-from cds_app.commands.stores import with_store
-from cds_app.deps import Ehrs, cabinet_of, register_of
+from cds_app.commands.stores import open_cabinet, with_store
+from cds_app.deps import Ehrs, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.backend import Finding, examine
 from cds_app.services.issuers import Issuers, client_of, new_issuer
 from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
-from cds_app.settings import Settings, load_settings
+from cds_app.settings import ISSUER_SECRET
 
-VARIABLE: Final = "TWINLINE_ISSUER_SECRET"
 _MAX_SECRET_BYTES: Final = 4096
-
-
-@contextmanager
-def opened(flags: dict[str, Any], *, make: bool) -> Iterator[tuple[Settings, SqlCabinet]]:
-    """The cabinet. Only adding may make a database: a mistyped folder must not look like an empty one."""
-    environ = {name: text for name, text in os.environ.items() if name != VARIABLE}
-    settings = load_settings(flags, environ, Path("twinline.toml"))
-    if not make and not settings.database_url and not settings.database_file.exists():
-        raise SettingsError("there is no database in this folder", field="data_dir")
-    with cabinet_of(settings) as cabinet:
-        yield settings, cabinet
 
 
 @click.group()
@@ -65,7 +51,7 @@ def issuers() -> None:
 @click.option(
     "--secret-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"File with the client secret; without it, the variable {VARIABLE}.",
+    help=f"File with the client secret; without it, the variable {ISSUER_SECRET}.",
 )
 @click.option("--alg", type=click.Choice(SIGNING_ALGS), default="ES384", show_default=True, help="Signature.")
 @click.option("--scope", multiple=True, help="Scope to ask for, instead of the usual ones. Repeatable.")
@@ -101,7 +87,7 @@ def add(  # noqa: PLR0913 - one for each option
         frames=frame,
     )
     now = SystemClock().now()
-    with opened(flags, make=True) as (settings, cabinet):
+    with open_cabinet(flags, make=True) as (settings, cabinet):
         with register_of(settings) as register:
             client_of(issuer, register.clients())
         Issuers(cabinet).add(issuer, now)
@@ -116,7 +102,7 @@ def add(  # noqa: PLR0913 - one for each option
 @with_store
 def list_issuers(*, as_json: bool, **flags: Any) -> None:
     """Show all issuers; status 4 if one of them is not what the log says."""
-    with opened(flags, make=False) as (_, cabinet):
+    with open_cabinet(flags) as (_, cabinet):
         found = Issuers(cabinet).all(SystemClock().now())
         _check_told(cabinet, "issuer", [one.name for one in found])
     if as_json:
@@ -134,7 +120,7 @@ def list_issuers(*, as_json: bool, **flags: Any) -> None:
 @with_store
 def remove(name: str, **flags: Any) -> None:
     """Have an EHR's launches refused from now on. Visits that were begun go on until their token is over."""
-    with opened(flags, make=False) as (_, cabinet):
+    with open_cabinet(flags) as (_, cabinet):
         Issuers(cabinet).remove(name, SystemClock().now())
     click.echo(f"{name} may not launch any more")
 
@@ -146,7 +132,7 @@ def remove(name: str, **flags: Any) -> None:
 def check(name: str, *, as_json: bool, **flags: Any) -> None:
     """Ask an EHR whether everything is there for launches, and for the server's own reads; status 1 if it is not."""
     now = SystemClock().now()
-    with opened(flags, make=False) as (settings, cabinet):
+    with open_cabinet(flags) as (settings, cabinet):
         issuer = Issuers(cabinet).named(name, now)
         granting = granting_of(Ehrs(cabinet=cabinet), settings)
         reader = RequestsFhirReader(
@@ -172,7 +158,7 @@ def _mending(finding: Finding) -> str:
 @with_store
 def history(**flags: Any) -> None:
     """Which issuers were written and removed, and when; `twinline audit verify` tells whether anybody touched it."""
-    with opened(flags, make=False) as (_, cabinet):
+    with open_cabinet(flags) as (_, cabinet):
         found = cabinet.history("issuer")
     for one in found:
         click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
@@ -194,7 +180,7 @@ def keys() -> None:
 @with_store
 def new(**flags: Any) -> None:
     """Make the first keys: one for ES384, one for RS384."""
-    with opened(flags, make=True) as (_, cabinet):
+    with open_cabinet(flags, make=True) as (_, cabinet):
         made = SigningKeys(cabinet).make(SystemClock().now())
     for one in made:
         click.echo(_line(one))
@@ -204,7 +190,7 @@ def new(**flags: Any) -> None:
 @with_store
 def rotate(**flags: Any) -> None:
     """Make new keys, used in five minutes; the old ones stay published for a day."""
-    with opened(flags, make=False) as (_, cabinet):
+    with open_cabinet(flags) as (_, cabinet):
         made = SigningKeys(cabinet).rotate(SystemClock().now())
     for one in made:
         click.echo(_line(one))
@@ -217,7 +203,7 @@ def rotate(**flags: Any) -> None:
 def list_keys(*, as_json: bool, **flags: Any) -> None:
     """Show the keys that are published, never their private halves; status 4 if one is not what the log says."""
     now = SystemClock().now()
-    with opened(flags, make=False) as (_, cabinet):
+    with open_cabinet(flags) as (_, cabinet):
         own = SigningKeys(cabinet)
         if as_json:
             click.echo(own.published(now).decode())
@@ -230,7 +216,7 @@ def list_keys(*, as_json: bool, **flags: Any) -> None:
 def _secret(file: Path | None) -> str:
     """The secret, from its file or from the environment."""
     if file is None:
-        return os.environ.get(VARIABLE, "")
+        return os.environ.get(ISSUER_SECRET, "")
     if file.stat().st_size > _MAX_SECRET_BYTES:
         raise SettingsError("too large for a secret", field="secret")
     try:

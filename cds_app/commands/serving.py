@@ -26,7 +26,7 @@ from cds_app.commands.examples import examples
 from cds_app.commands.worker import Crowd, worker_of
 from cds_app.content import content_root
 from cds_app.errors import DependencyDown, TwinlineError
-from cds_app.settings import PREFIX, Settings, load_settings
+from cds_app.settings import PREFIX, Settings, configured
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -58,7 +58,7 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"
 @click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
 def serve(**flags: Any) -> None:
     """Answer CDS Hooks calls."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+    settings = configured(flags)
     os.environ.update(environment_of(settings))
     os.environ[METRICS] = metrics_folder()  # before the first import of what counts
     try:

@@ -1,8 +1,7 @@
-"""Opening the store that a command line names."""
+"""What a command line stands on: the settings, and what is kept where they say."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,12 @@ from typing import Any
 
 import click
 
+from cds_app.adapters.cabinet import SqlCabinet
+from cds_app.adapters.client_register import SqlClients
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.deps import store_of
+from cds_app.deps import Deps, cabinet_of, deps_of, register_of, store_of
 from cds_app.errors import SettingsError
-from cds_app.settings import Settings, load_settings
+from cds_app.settings import Settings, configured
 
 _OPTIONS = (
     click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
@@ -28,14 +29,45 @@ def with_store(command: Any) -> Any:
     return command
 
 
-@contextmanager
-def open_store(flags: Mapping[str, Any]) -> Iterator[tuple[Settings, SqlStore]]:
-    """The store that is there. A mistyped folder must not become a new database without a broken entry."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
+def installed(flags: Mapping[str, Any]) -> Settings:
+    """Settings that name a database which is there. A mistyped folder must not become a new one, nor look empty."""
+    settings = configured(flags)
     if not settings.database_url and not settings.database_file.exists():
         raise SettingsError("there is no database in this folder", field="data_dir")
+    return settings
+
+
+@contextmanager
+def open_deps(flags: Mapping[str, Any]) -> Iterator[Deps]:
+    """Everything that a running Twinline stands on."""
+    deps = deps_of(installed(flags))
+    try:
+        yield deps
+    finally:
+        deps.close()
+
+
+@contextmanager
+def open_store(flags: Mapping[str, Any]) -> Iterator[tuple[Settings, SqlStore]]:
+    """Facts and the decision log."""
+    settings = installed(flags)
     store = store_of(settings)
     try:
         yield settings, store
     finally:
         store.close()
+
+
+@contextmanager
+def open_register(flags: Mapping[str, Any], *, make: bool = False) -> Iterator[SqlClients]:
+    """Who may call. Only adding may make a database."""
+    with register_of(configured(flags) if make else installed(flags)) as register:
+        yield register
+
+
+@contextmanager
+def open_cabinet(flags: Mapping[str, Any], *, make: bool = False) -> Iterator[tuple[Settings, SqlCabinet]]:
+    """Issuers and keys. Only adding may make a database."""
+    settings = configured(flags) if make else installed(flags)
+    with cabinet_of(settings) as cabinet:
+        yield settings, cabinet

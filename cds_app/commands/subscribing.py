@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from cds_app.bootstrap import populating_of
 from cds_app.commands.bulk import tokens_of
-from cds_app.commands.ingesting import opened
-from cds_app.commands.stores import with_store
+from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable, DependencyDown, SettingsError
@@ -67,7 +66,7 @@ def add(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Make the subscription NAME at an EHR, or listen to one that was made there by hand (--reference)."""
     _check(name, reference, types)
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         found = Issuers(deps.ehrs.cabinet).named(issuer, deps.clock.now())
         secret, endpoint = new_secret(), f"{deps.settings.base_url}{PATH}/{name}"
         made = Subscription(
@@ -117,7 +116,7 @@ def resource_of(
 @with_store
 def list_all(*, as_json: bool, **flags: Any) -> None:
     """Say how each subscription stands, and what is still missing."""
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         found = Subscriptions(deps.ehrs.cabinet, deps.clock).all()
     rows = [_row(*one) for one in found]
     if as_json:
@@ -131,7 +130,7 @@ def list_all(*, as_json: bool, **flags: Any) -> None:
 @with_store
 def remove(name: str, **flags: Any) -> None:
     """Listen to NAME no more. Delete it at the EHR, too."""
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         Subscriptions(deps.ehrs.cabinet, deps.clock).remove(name)
     click.echo("removed here: delete it at the EHR too")
 
@@ -142,7 +141,7 @@ def remove(name: str, **flags: Any) -> None:
 @with_store
 def subscriptions(*, every: int, once: bool, **flags: Any) -> None:
     """Catch up with what FHIR subscriptions missed, and ask EHRs that have fallen silent."""
-    with opened(flags) as deps:
+    with open_deps(flags) as deps:
         catching = catching_up_of(deps)
         while True:
             counts = _looked(catching, once=once)

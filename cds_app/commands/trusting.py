@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cds_app.adapters.client_register import SqlClients
 from cds_app.commands.examples import examples
-from cds_app.commands.stores import with_store
-from cds_app.deps import register_of
+from cds_app.commands.stores import open_register, with_store
 from cds_app.domain.clients import ALGS, Client
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.services.keys import MAX_BYTES, usable_keys
 from cds_app.services.registration import new_client
-from cds_app.settings import load_settings
-
-
-@contextmanager
-def _open(flags: dict[str, Any], *, make: bool) -> Iterator[SqlClients]:
-    """The register. Only adding may make a database: a mistyped folder must not look like one without clients."""
-    settings = load_settings(flags, os.environ, Path("twinline.toml"))
-    if not make and not settings.database_url and not settings.database_file.exists():
-        raise SettingsError("there is no database in this folder", field="data_dir")
-    with register_of(settings) as register:
-        yield register
 
 
 @click.group()
@@ -64,7 +49,7 @@ def add(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Register a client under NAME."""
     client = new_client(name=name, iss=iss, jku=jku, jwks=_text(jwks), audiences=audience, tenants=tenant, algs=alg)
-    with _open(flags, make=True) as register:
+    with open_register(flags, make=True) as register:
         register.add(client)
     click.echo(f"{name} may call")
 
@@ -74,7 +59,7 @@ def add(  # noqa: PLR0913 - one for each option
 @with_store
 def list_clients(*, as_json: bool, **flags: Any) -> None:
     """Show all clients; status 4 if one of them is not what the log says."""
-    with _open(flags, make=False) as register:
+    with open_register(flags) as register:
         found, history = register.clients(), register.history()
     if as_json:
         click.echo(json.dumps([_shown(one) for one in found], indent=2))
@@ -90,7 +75,7 @@ def list_clients(*, as_json: bool, **flags: Any) -> None:
 @with_store
 def remove(name: str, **flags: Any) -> None:
     """Have a client's calls refused from now on."""
-    with _open(flags, make=False) as register:
+    with open_register(flags) as register:
         register.remove(name)
         left = len(register.clients())
     click.echo(f"{name} may not call any more")
@@ -103,7 +88,7 @@ def remove(name: str, **flags: Any) -> None:
 @with_store
 def history(*, as_json: bool, **flags: Any) -> None:
     """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
-    with _open(flags, make=False) as register:
+    with open_register(flags) as register:
         found = register.history()
     if as_json:
         rows = [{"number": one.number, "at": one.at, "what": one.what, "name": one.name} for one in found]

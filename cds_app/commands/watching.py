@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +19,7 @@ from cds_app.services.canary import GOLDEN, NAME, PATIENTS, answers, differences
 from cds_app.services.firing import Firing, firings
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.switchboard import turn_to
-from cds_app.settings import load_settings
+from cds_app.settings import configured
 
 
 @click.command(
@@ -66,7 +64,7 @@ def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, 
 @click.option("--json", "as_json", is_flag=True, help="Patients and differences as one JSON object; the status stays.")
 def canary(*, write: bool, as_json: bool) -> None:
     """Ask for the canary patients now; status 4 if anything is not what it must be."""
-    knowledge = knowledge_of(load_settings({}, os.environ, Path("twinline.toml")))
+    knowledge = knowledge_of(configured())
     if write:
         click.echo(_write_golden(knowledge))
         return

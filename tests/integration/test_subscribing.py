@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.ingesting import ingest, opened
+from cds_app.commands.ingesting import ingest
+from cds_app.commands.stores import open_deps
 from cds_app.commands.subscribing import subscribe
 from cds_app.deps import cabinet_of
 from cds_app.domain.issuers import Method
@@ -84,7 +85,7 @@ def test_a_subscription_is_made_with_a_secret_of_which_the_digest_is_kept(home: 
     (made,) = SubscribingHandler.made
     assert made["channel"]["endpoint"].endswith("/fhir-notifications/results")
     secret = made["channel"]["header"][0].removeprefix("Authorization: Bearer ")
-    with opened({"data_dir": home}) as deps:
+    with open_deps({"data_dir": home}) as deps:
         kept = Subscriptions(deps.ehrs.cabinet, deps.clock).named("results")
     assert kept is not None
     assert (kept.reference, kept.iss, kept.realm, kept.secret_sha256) == (
@@ -131,7 +132,7 @@ def test_names_references_and_types_are_checked_and_names_taken_once(home: Path)
 
 def test_what_is_missing_is_listed_and_looked_for(home: Path) -> None:
     add(home)
-    with opened({"data_dir": home}) as deps:
+    with open_deps({"data_dir": home}) as deps:
         missed = read_notification(bundle(status("heartbeat", 3)))
         Subscriptions(deps.ehrs.cabinet, deps.clock).change("results", lambda one: told(one, missed, deps.clock.now()))
     assert listed(home)[0]["missing"] == [[1, 3]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_app.errors import SettingsError
-from cds_app.settings import is_loopback, load_settings
+from cds_app.settings import ISSUER_SECRET, MQTT_PASSWORD, is_loopback, load_settings
 
 EXPOSED = {"host": "10.0.0.1", "public_url": "https://cds.example"}
 NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a",
@@ -26,6 +26,11 @@ def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None
 def test_lists_come_comma_separated() -> None:
     settings = load_settings({}, {"TWINLINE_FHIR_SERVERS": "https://a.example/r4, https://b.example"}, None)
     assert settings.fhir_servers == ("https://a.example/r4", "https://b.example")
+
+
+@pytest.mark.parametrize("name", [ISSUER_SECRET, MQTT_PASSWORD])
+def test_a_secret_of_one_command_may_be_there_for_every_command(name: str) -> None:
+    assert load_settings({}, {name: "x"}, None) == load_settings()
 
 
 @pytest.mark.parametrize(

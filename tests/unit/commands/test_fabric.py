@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from cds_app.bootstrap import identities_of
 from cds_app.commands.fabric import fabric
-from cds_app.commands.ingesting import opened
+from cds_app.commands.stores import open_deps
 from cds_app.deps import store_of, vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.units import UnitConverter
@@ -156,7 +156,7 @@ def test_who_is_read_as_one_is_told_with_who_said_so(
     monkeypatch.setattr("cds_app.deps.knowledge_of", lambda settings: knowledge)
     store_of(Settings(data_dir=tmp_path)).close()
     words = ("--data-dir", tmp_path, "--json")
-    with opened({"data_dir": tmp_path}) as deps:
+    with open_deps({"data_dir": tmp_path}) as deps:
         identities, first = identities_of(deps), deps.store.pseudonym("local", "p1")
         at = datetime(2026, 3, 1, tzinfo=UTC)
         identities.tie(deps.store.pseudonym("local", "p2"), Tie(to=first, by="merge", at=at))

@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_app.commands.governing import audit
-from cds_app.commands.issuing import VARIABLE, issuers, keys
+from cds_app.commands.issuing import issuers, keys
 from cds_app.commands.trusting import clients
 from cds_app.deps import cabinet_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
-from cds_app.settings import Settings
+from cds_app.settings import ISSUER_SECRET, Settings
 from tests.trust import ec_key, key_set
 
 BASE = ("--iss", "https://ehr.example/fhir/", "--client-id", "twinline-north")
@@ -62,7 +62,7 @@ def test_a_secret_comes_from_a_file_or_the_environment_and_is_never_shown() -> N
     basic = ("--method", "client_secret_basic")
     assert run("issuers", "add", "one", *BASE, *basic, "--secret-file", "secret").exit_code == 0
     elsewhere = ("--iss", "https://b.example", "--client-id", "c", "--method", "client_secret_post")
-    assert run("issuers", "add", "two", *elsewhere, **{VARIABLE: "zqx-from-outside"}).exit_code == 0
+    assert run("issuers", "add", "two", *elsewhere, **{ISSUER_SECRET: "zqx-from-outside"}).exit_code == 0
     shown = run("issuers", "list").output + run("issuers", "list", "--json").output
     assert "client_secret_post" in shown
     assert "zqx" not in shown
