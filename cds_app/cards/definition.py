@@ -142,6 +142,24 @@ class SimulatedDrug(_Content):
     needs_review: bool
 
 
+class SimulatedInsulin(_Content):
+    """Virtual people that drafted insulin is tried on, and when a card speaks of it.
+
+    Attributes
+    ----------
+    model, version : of ``models/pkpd/<model>``.
+    low_points : a better dose is told where less than this of 100 of the time is in range.
+    gain_points : and is worth an interruption from so much more of it on.
+    """
+
+    model: str
+    version: str
+    low_points: float = Field(gt=0, le=100)
+    gain_points: float = Field(gt=0, le=100)
+    source: str = Field(min_length=1)
+    needs_review: bool
+
+
 class Simulates(_Content):
     """Which drafted doses are simulated, and with how much effort.
 
@@ -152,7 +170,7 @@ class Simulates(_Content):
     compared : of these so many, the best, are simulated as closely as the draft.
     most_drafts : in one call.
     drugs : by their names in ``models/pkpd``.
-    not_simulated : by concept of the ontology, why drafts of other drugs are not simulated though they could be tried.
+    insulin : the same for insulin, on virtual people with diabetes; None: it is not looked at.
     """
 
     draws: int = Field(ge=100, le=20_000)
@@ -160,7 +178,7 @@ class Simulates(_Content):
     compared: int = Field(ge=1, le=5)
     most_drafts: int = Field(ge=1, le=5)
     drugs: Mapping[str, SimulatedDrug] = Field(min_length=1)
-    not_simulated: Mapping[str, Annotated[str, Field(min_length=1, max_length=110)]] = {}
+    insulin: SimulatedInsulin | None = None
 
 
 class ServiceDefinition(_Content):

@@ -12,8 +12,8 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.text import Trusted, render
 from cds_app.cards.views import Setting
 from cds_app.cards.wire import Proposal
-from cds_app.domain.facts import Medication
 from cds_app.mitigate.doses import Dosed, Undosed
+from cds_app.mitigate.insulin import Injection
 from cds_app.score.situation import Situation
 
 TIER: Final = 2
@@ -29,15 +29,6 @@ def dose_topics(drug: str) -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unmodelled:
-    """A draft of a drug whose doses are not simulated on orders, and why, in the words of the content."""
-
-    order: Medication
-    concept: str
-    says: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DoseMaterial:
     """What cards about drafted doses are made of.
 
@@ -46,8 +37,8 @@ class DoseMaterial:
     patient : str
         Bare FHIR id, for the drafts.
     dosed : tuple of Dosed
+    injections : tuple of Injection
     undosed : tuple of Undosed
-    unmodelled : tuple of Unmodelled
     told : frozenset of str
         References of drafts with a card that says beside its findings why no dose was simulated.
     unused : mapping of str to int
@@ -61,8 +52,8 @@ class DoseMaterial:
     situation: Situation
     patient: str
     dosed: tuple[Dosed, ...]
+    injections: tuple[Injection, ...]
     undosed: tuple[Undosed, ...]
-    unmodelled: tuple[Unmodelled, ...]
     told: frozenset[str]
     unused: Mapping[str, int]
 

@@ -49,26 +49,21 @@ def dose_numbers(one: Dosed) -> dict[str, Any]:
             "remarks": [*found.remarks, *one.charted.remarks],
         },
     }
-    return {key: _bare(inner) for key, inner in said.items()}
+    return {key: bare(inner) for key, inner in said.items()}
 
 
 def excess_numbers(one: Undosed) -> dict[str, Any]:
     """What a card about a dose above every limit says."""
-    return {**undosed_numbers(one), "highestDoseMg": one.drug.file.dose_mg.high}
+    return {**undosed_numbers(one), "highestDose": one.highest.amount, "highestDoseUnit": one.highest.unit}
 
 
 def undosed_numbers(one: Undosed) -> dict[str, Any]:
     """What a card about a dose that was not simulated says."""
     return {
         "order": one.order.ref,
-        "drug": one.drug.name,
+        "drug": one.drug,
         "notSimulated": [f"{each.field}: {each.limit}" for each in one.reasons],
     }
-
-
-def unmodelled_numbers(order: str, concept: str, says: str) -> dict[str, Any]:
-    """What a card about a drug that is not simulated on orders says."""
-    return {"order": order, "drug": concept, "notSimulated": [says]}
 
 
 def _gain_said(one: Dosed) -> dict[str, float] | None:
@@ -126,9 +121,9 @@ def _points(share: float) -> float:
     return round(100.0 * share, _DECIMALS)
 
 
-def _bare(value: Any) -> Any:
+def bare(value: Any) -> Any:
     """Without what is empty: the wire knows no null."""
     if isinstance(value, dict):
-        told = {key: _bare(inner) for key, inner in value.items()}
+        told = {key: bare(inner) for key, inner in value.items()}
         return {key: inner for key, inner in told.items() if inner is not None and inner not in ("", [], {})}
-    return [_bare(inner) for inner in value] if isinstance(value, list) else value
+    return [bare(inner) for inner in value] if isinstance(value, list) else value

@@ -11,7 +11,8 @@ from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, line, removal
 from cds_app.cards.dose_numbers import dose_numbers
 from cds_app.cards.drafts import Due
-from cds_app.cards.redrafts import plan_text, redrafted, with_length
+from cds_app.cards.insulin import insulin_cards
+from cds_app.cards.redrafts import plan_text, redrafted, regular, with_length
 from cds_app.cards.text import Trusted, hundred, plain, points, render
 from cds_app.cards.undosed import excess_cards, field_text, undosed_cards
 from cds_app.cards.views import SeenView, seen
@@ -31,7 +32,7 @@ _COVARIATES: Final[Mapping[str, str]] = {"body_weight": "weight_kg", "creatinine
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
     """A card for each draft of which there is something to say, those above every limit first."""
     spoken = (_due(one, material) for one in material.dosed if one.speaks)
-    return (*excess_cards(material), *spoken, *undosed_cards(material))
+    return (*excess_cards(material), *spoken, *insulin_cards(material), *undosed_cards(material))
 
 
 def _topic(one: Dosed) -> str:
@@ -280,7 +281,6 @@ def _proposals(one: Dosed, label: str, material: DoseMaterial) -> Iterator[Propo
             },
         }
         text = line(material.templates, "dose.proposal.j2", values)
-        yield Proposal(
-            text=text, resource=redrafted(one, one.plans[better.name], material.patient, material.situation.now)
-        )
+        dosage = regular(one, one.plans[better.name])
+        yield Proposal(text=text, resource=redrafted(one.written, dosage, material.patient, material.situation.now))
     yield from removal(one.order.ref, f"{label} {plan_text(one.plans[DRAFT])}")

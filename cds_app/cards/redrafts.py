@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cds_app.cards.text import Trusted, plain
+from cds_app.domain.proposed import Written
 from cds_app.mitigate.doses import Dosed
 from cds_app.simulate.plans import Regimen
 
@@ -31,31 +32,35 @@ def with_length(plan: Regimen, *, said: bool) -> Trusted:
     return Trusted(f"{plan_text(plan)}, each over {minutes} min") if said and minutes else plan_text(plan)
 
 
-def redrafted(one: Dosed, plan: Regimen, patient: str, now: datetime) -> dict[str, Any]:
-    """The draft with another dose: FHIR R4 MedicationRequest, what the draft said of drug, reason and course kept."""
-    resource: dict[str, Any] = _clean(one.written.resource)
-    instruction: dict[str, Any] = next(iter(resource.get("dosageInstruction", [])), {})
-    repeat = {
-        **instruction.get("timing", {}).get("repeat", {}),
-        "frequency": 1,
-        "period": plan.interval_h,
-        "periodUnit": "h",
-    }
+def regular(one: Dosed, plan: Regimen) -> dict[str, Any]:
+    """Another dose at another interval: a FHIR R4 dosage."""
+    repeat: dict[str, Any] = {"frequency": 1, "period": plan.interval_h, "periodUnit": "h"}
     if one.says_length:
         repeat |= {"duration": round(plan.over_h * _MINUTES), "durationUnit": "min"}
     dose = {"value": plan.amount_mg, "unit": "mg", "system": _UCUM, "code": "mg"}
+    return _dosage(with_length(plan, said=one.says_length), repeat, dose)
+
+
+def once(units: float, text: Trusted) -> dict[str, Any]:
+    """One dose of insulin: a FHIR R4 dosage. Units are written out: a U is read as a nought."""
+    return _dosage(text, {"count": 1}, {"value": units, "unit": "units", "system": _UCUM, "code": "[iU]"})
+
+
+def _dosage(text: Trusted, repeat: dict[str, Any], dose: dict[str, Any]) -> dict[str, Any]:
+    return {"text": str(text), "timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": dose}]}
+
+
+def redrafted(written: Written, dosage: dict[str, Any], patient: str, now: datetime) -> dict[str, Any]:
+    """The draft with another dosage: FHIR R4 MedicationRequest, what the draft said of drug, reason and course kept."""
+    resource: dict[str, Any] = _clean(written.resource)
+    instruction: dict[str, Any] = next(iter(resource.get("dosageInstruction", [])), {})
+    kept = instruction.get("timing", {}).get("repeat", {})
+    timing = {"repeat": {**kept, **dosage["timing"]["repeat"]}}
     return {
         **resource,
         "subject": {"reference": f"Patient/{patient}"},
         "authoredOn": now.isoformat(timespec="seconds"),
-        "dosageInstruction": [
-            {
-                **instruction,
-                "text": str(with_length(plan, said=one.says_length)),
-                "timing": {"repeat": repeat},
-                "doseAndRate": [{"doseQuantity": dose}],
-            }
-        ],
+        "dosageInstruction": [{**instruction, **dosage, "timing": timing}],
     }
 
 

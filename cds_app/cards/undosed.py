@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from jinja2 import Environment
 
 from cds_app.cards.detail import Blocks, say, write
-from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, Unmodelled, dose_topics, line, removal
-from cds_app.cards.dose_numbers import excess_numbers, undosed_numbers, unmodelled_numbers
+from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, line, removal
+from cds_app.cards.dose_numbers import excess_numbers, undosed_numbers
 from cds_app.cards.drafts import Due
 from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
-from cds_app.domain.facts import Medication
 from cds_app.mitigate.doses import Undosed
 from cds_app.simulate.covariates import DERIVED
+from cds_app.simulate.glucose import INSULINS
 
 _INFORMS: Final = 1
 _REASONS: Final = 2
@@ -50,7 +50,7 @@ def excess_cards(material: DoseMaterial) -> Iterator[Due]:
 
 def _excess_due(one: Undosed, material: DoseMaterial) -> Due:
     return Due(
-        topic=dose_topics(one.drug.name)[1],
+        topic=dose_topics(one.drug)[1],
         tier=TIER,
         points=None,
         grounds=(f"{one.order.ref}#{one.order.dose_value}{one.order.dose_unit}",),
@@ -60,21 +60,21 @@ def _excess_due(one: Undosed, material: DoseMaterial) -> Due:
 
 
 def _excess(one: Undosed, material: DoseMaterial) -> Draft:
-    label, limit = material.situation.ontology.concepts[one.drug.file.concept].label, one.drug.file.dose_mg
+    label, highest = material.situation.ontology.concepts[one.concept].label, one.highest
     dose = plain(f"{one.order.dose_value:.12g} {one.order.dose_unit}", limit=30)
-    values = {"drug": Trusted(label), "dose": Trusted(dose), "limit": Trusted(f"{limit.high:g}")}
-    order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": dose}
+    limit = Trusted(f"{highest.amount:g} {highest.unit}")
+    order = {"text": plain(one.order.text, limit=60) or Trusted(label), "plan": dose}
     why = undosed_text(one, material.labels, material.templates)
     blocks = Blocks(
         reasons=say(material.templates, "dose_draft", [order]),
-        sure=line(material.templates, "dose.excess.sure.j2", {"review": limit.tag == "M"}),
+        sure=line(material.templates, "dose.excess.sure.j2", {"review": highest.from_memory}),
         unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
     )
     return Draft(
-        topic=dose_topics(one.drug.name)[1],
+        topic=dose_topics(one.drug)[1],
         title=f"{label}: {TITLE}",
         tier=TIER,
-        summary=render(material.templates, "dose.excess.j2", values),
+        summary=render(material.templates, "dose.excess.j2", {"drug": Trusted(label), "dose": dose, "limit": limit}),
         detail=write(blocks, material.templates)[0],
         proposals=tuple(removal(one.order.ref, f"{label} {dose}")),
         explanation=excess_numbers(one),
@@ -89,58 +89,39 @@ def undosed_cards(material: DoseMaterial) -> Iterator[Due]:
     for one in material.undosed:
         if not one.excessive and one.order.ref not in material.told:
             yield _undosed_due(one, material)
-    for other in material.unmodelled:
-        if other.order.ref not in material.told:
-            yield _unmodelled_due(other, material)
 
 
 def _undosed_due(one: Undosed, material: DoseMaterial) -> Due:
-    texts = [undosed_text(one, material.labels, material.templates, most=most) for most in (_REASONS, 1)]
-    return _informing(_Lack(one.order, one.drug.name, one.drug.file.concept, texts, undosed_numbers(one)), material)
-
-
-def _unmodelled_due(one: Unmodelled, material: DoseMaterial) -> Due:
-    numbers = unmodelled_numbers(one.order.ref, one.concept, one.says)
-    return _informing(_Lack(one.order, one.concept, one.order.concepts[0], [Trusted(one.says)], numbers), material)
-
-
-class _Lack(NamedTuple):
-    order: Medication
-    drug: str
-    concept: str
-    texts: Sequence[Trusted]  # why, the longest first
-    numbers: dict[str, Any]
-
-
-def _informing(lack: _Lack, material: DoseMaterial) -> Due:
     return Due(
-        topic=dose_topics(lack.drug)[2],
+        topic=dose_topics(one.drug)[2],
         tier=_INFORMS,
         points=None,
-        grounds=(lack.order.ref,),
+        grounds=(one.order.ref,),
         measured=frozenset(),
-        write=lambda _: _information(lack, material),
+        write=lambda _: _undosed(one, material),
     )
 
 
-def _information(lack: _Lack, material: DoseMaterial) -> Draft:
-    label, templates = material.situation.ontology.concepts[lack.concept].label, material.templates
+def _undosed(one: Undosed, material: DoseMaterial) -> Draft:
+    label, templates = material.situation.ontology.concepts[one.concept].label, material.templates
+    texts = [undosed_text(one, material.labels, templates, most=most) for most in (_REASONS, 1)]
     values: dict[str, object] = {"drug": Trusted(label)}
-    summaries = [render(templates, "dose.undosed.summary.j2", {**values, "why": why}) for why in lack.texts]
-    why = lack.texts[0]
-    dose = "" if lack.order.dose_value is None else f"{lack.order.dose_value:.12g} {lack.order.dose_unit}"
-    order = {"text": plain(lack.order.text, limit=60) or Trusted(lack.drug), "plan": plain(dose, limit=30)}
+    summaries = [render(templates, "dose.undosed.summary.j2", {**values, "why": why}) for why in texts]
+    why = texts[0]
+    dose = "" if one.order.dose_value is None else f"{one.order.dose_value:.12g} {one.order.dose_unit}"
+    order = {"text": plain(one.order.text, limit=60) or Trusted(label), "plan": plain(dose, limit=30)}
+    page = "Insulin" if one.drug == INSULINS else ""
     blocks = Blocks(
         reasons=say(templates, "dose_draft", [order]),
-        sure=line(templates, "dose.undosed.sure.j2", {}),
+        sure=line(templates, "dose.undosed.sure.j2", {"page": page, "unused": sum(material.unused.values())}),
         unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
     )
     return Draft(
-        topic=dose_topics(lack.drug)[2],
+        topic=dose_topics(one.drug)[2],
         title=f"{label}: {TITLE}",
         tier=_INFORMS,
         summary=next((text for text in summaries if len(text) <= SUMMARY_LIMIT), f"{label}: {TITLE} not simulated"),
         detail=write(blocks, templates)[0],
         proposals=(),
-        explanation=lack.numbers,
+        explanation=undosed_numbers(one),
     )

@@ -150,7 +150,7 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
     Parameters
     ----------
-    route : {"iv", "oral", "other", ""}
+    route : {"iv", "oral", "subcutaneous", "other", ""}
         "": not said.
     interval_h : float or None
         From dose to dose, hours.
@@ -160,13 +160,22 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         When an order takes effect, UTC; may lie in the future.
     as_needed : bool
         Whether it is given on demand only.
+    once : bool
+        Whether it is one dose and no more.
+    with_meals : bool
+        Whether it goes with meals.
+    rated : bool
+        Whether it runs at a rate, so much in a time.
     """
 
-    route: Literal["iv", "oral", "other", ""] = ""
+    route: Literal["iv", "oral", "subcutaneous", "other", ""] = ""
     interval_h: float | None = None
     over_h: float | None = None
     start: datetime | None = None
     as_needed: bool = False
+    once: bool = False
+    with_meals: bool = False
+    rated: bool = False
 
 
 class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -15,18 +15,25 @@ from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.shapes import Object, as_object, first, number, word
 from cds_app.fabric.times import interval_of
 
-Route = Literal["iv", "oral", "other", ""]
+Route = Literal["iv", "oral", "subcutaneous", "other", ""]
 
-_ROUTE_CODES: Final[Mapping[str, Route]] = {"47625008": "iv", "26643006": "oral"}  # SNOMED CT
+_ROUTE_CODES: Final[Mapping[str, Route]] = {  # SNOMED CT
+    **{"47625008": "iv", "26643006": "oral", "34206005": "subcutaneous"}
+}
 _ROUTE_WORDS: Final[Mapping[str, Route]] = {
     **dict.fromkeys(("iv", "iv drip", "iv bolus", "iv push", "ivpb", "ivp", "intravenous", "intravenous route"), "iv"),
     **dict.fromkeys(("po", "po/ng", "ng", "oral", "oral route", "by mouth", "per os"), "oral"),
+    **dict.fromkeys(("sc", "sq", "subq", "subcut", "subcutaneous", "subcutaneous route"), "subcutaneous"),
 }
 _HOURS: Final[Mapping[str, float]] = {"min": 1.0 / 60.0, "h": 1.0, "hr": 1.0, "hour": 1.0, "d": 24.0, "wk": 168.0}
 _TIMING_CODES: Final[Mapping[str, float]] = {
     **{"qd": 24.0, "daily": 24.0, "am": 24.0, "pm": 24.0, "bid": 12.0, "tid": 8.0, "qid": 6.0, "qod": 48.0},
     **{f"q{n}h": float(n) for n in (1, 2, 3, 4, 6, 8, 12, 24, 36, 48)},
 }
+_ONCE: Final = frozenset({"once", "once only", "one time", "one-time", "stat", "now", "x1"})
+_MEALS: Final = frozenset({"AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV", "C", "CM", "CD", "CV"})
+"""FHIR's events of timing that are meals: before, after or at them."""
+_MEAL_WORDS: Final = re.compile(r"\b(?:(?:bid|tid|qid|q)?ac|achs|pc|meals?|breakfast|lunch|dinner|supper|with food)\b")
 _EVERY: Final = re.compile(r"q\s*(\d{1,2})\s*h(?:rs?)?\Z")
 _MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
 
@@ -40,6 +47,9 @@ def dosing_of(instruction: Object, dose: Object) -> Dosing | None:
         over_h=_over_h(instruction, repeat, dose),
         start=_start(repeat),
         as_needed=_as_needed(instruction),
+        once=_once(instruction, repeat),
+        with_meals=_with_meals(instruction, repeat),
+        rated=_rated(instruction),
     )
     return None if found == Dosing() else found
 
@@ -56,6 +66,30 @@ def _as_needed(instruction: Object) -> bool:
     return instruction.get("asNeededBoolean") is True or for_what is not None
 
 
+def _once(instruction: Object, repeat: Object) -> bool:
+    return number(repeat.get("count")) == 1.0 or any(name.casefold() in _ONCE for name in _timing_names(instruction))
+
+
+def _with_meals(instruction: Object, repeat: Object) -> bool:
+    said = repeat.get("when")
+    events = said if isinstance(said, list) else [said]
+    coded = any(isinstance(one, str) and one in _MEALS for one in events)
+    return coded or any(_MEAL_WORDS.search(name.casefold()) for name in _timing_names(instruction))
+
+
+def _timing_names(instruction: Object) -> list[str]:
+    """What the code of a timing is called, in words and codes."""
+    code = (as_object(instruction.get("timing")) or {}).get("code")
+    return [text_of(code), *(one for _, one in codes_of(code))]
+
+
+def _rated(instruction: Object) -> bool:
+    """Whether a rate is said that is no length of time."""
+    rated = first(instruction.get("doseAndRate"))
+    rates = (_quantity(rated.get("rateQuantity")), _quantity(instruction.get("rateQuantity")))
+    return bool(_quantity(rated.get("rateRatio"))) or any(one and _unit(one) not in _HOURS for one in rates)
+
+
 def _interval_h(instruction: Object, repeat: Object) -> float | None:
     if repeat.get("dayOfWeek"):
         return None
@@ -63,9 +97,7 @@ def _interval_h(instruction: Object, repeat: Object) -> float | None:
     unit = _HOURS.get(word(repeat.get("periodUnit")) or word(repeat.get("periodUnits")))
     if frequency and period and unit and frequency > 0.0 and period > 0.0:
         return period * unit / frequency
-    code = (as_object(instruction.get("timing")) or {}).get("code")
-    names = [text_of(code), *(one for _, one in codes_of(code))]
-    return next((hours for name in names if (hours := _named(name.casefold())) is not None), None)
+    return next((hours for name in _timing_names(instruction) if (hours := _named(name.casefold())) is not None), None)
 
 
 def _named(text: str) -> float | None:

@@ -30,8 +30,8 @@ def written_of(resource: Object, references: References) -> Written:
     """How a MedicationRequest was written. Nothing in it raises."""
     instructions = objects(resource.get("dosageInstruction"))
     drug, instruction = _drug(resource, references), first(resource.get("dosageInstruction"))
-    repeat = as_object((as_object(instruction.get("timing")) or {}).get("repeat")) or {}
-    bounds = _bounds(repeat)
+    timing = as_object(instruction.get("timing")) or {}
+    bounds = _bounds(as_object(timing.get("repeat")) or {}, named="code" in timing)
     if drug is None or bounds is None:
         return Written(instructions=len(instructions))
     intent, priority = word(resource.get("intent")), word(resource.get("priority"))
@@ -93,11 +93,13 @@ def _references(value: object) -> list[Object]:
     return [found for one in objects(value)[:_MOST] if (found := _reference(one)) is not None]
 
 
-def _bounds(repeat: Object) -> Object | None:
+def _bounds(repeat: Object, *, named: bool) -> Object | None:
     """How long the course lasts; empty where nothing is said of it, None where it is said in a way not known here."""
     said = [key for key in repeat if key.startswith("bounds") or key in ("count", "countMax")]
     if not said:
         return {}
+    if said == ["count"] and repeat["count"] == 1 and "period" not in repeat and not named:
+        return {"count": 1}
     if said == ["boundsPeriod"]:
         period = _filled(dict(_instants(as_object(repeat["boundsPeriod"]) or {})))
         return {"boundsPeriod": period} if period else None

@@ -81,18 +81,50 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Highest:
+    """The highest single dose that the content allows anybody.
+
+    Parameters
+    ----------
+    amount : float
+    unit : str
+        As a clinician reads it.
+    drafted : float or None
+        What is drafted, in the same unit, as far as that is said.
+    from_memory : bool
+    """
+
+    amount: float
+    unit: str
+    drafted: float | None
+    from_memory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undosed:
-    """A draft that was not simulated, and every reason."""
+    """A draft that was not simulated, and every reason.
+
+    Parameters
+    ----------
+    order : Medication
+    drug : str
+        As topics have it.
+    concept : str
+        Of the ontology.
+    highest : Highest
+    reasons : tuple of Refusal
+    """
 
     order: Medication
-    drug: Drug
+    drug: str
+    concept: str
+    highest: Highest
     reasons: tuple[Refusal, ...]
 
     @property
     def excessive(self) -> bool:
         """Whether the drafted dose, as far as it is said, is above all that the content allows."""
-        amount_mg = mass_mg(self.order.dose_value, self.order.dose_unit)
-        return amount_mg is not None and amount_mg > self.drug.file.dose_mg.high
+        return self.highest.drafted is not None and self.highest.drafted > self.highest.amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +200,12 @@ class Dosed:
         return bool(self.over) or (self.low and self.better is not None)
 
 
+def _undosed(order: Medication, drug: Drug, reasons: tuple[Refusal, ...]) -> Undosed:
+    limit, drafted = drug.file.dose_mg, mass_mg(order.dose_value, order.dose_unit)
+    highest = Highest(amount=limit.high, unit="mg", drafted=drafted, from_memory=limit.tag == "M")
+    return Undosed(order=order, drug=drug.name, concept=drug.file.concept, highest=highest, reasons=reasons)
+
+
 def _surely(harm: HarmChance) -> float:
     """How far the draws alone may move a probability: another seed must not tell what this one did not."""
     return _NORMAL_90 * harm.chance.standard_error
@@ -208,7 +246,7 @@ def simulate_drafts(
         if not problems and sum(isinstance(one, Dosed) for one in found) >= most:
             problems = (Refusal(field="drafts", limit=f"of one call, the first {most} are simulated"),)
         found.append(
-            Undosed(order=order, drug=drug, reasons=problems)
+            _undosed(order, drug, problems)
             if problems
             else simulate_draft(order, written, drug, rules[drug.name], situation, given)
         )
@@ -235,21 +273,21 @@ def simulate_draft(
     """Simulate one draft; other plans only where it leaves something to wish for."""
     if situation.pregnant:
         expecting = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
-        return Undosed(order=order, drug=drug, reasons=(expecting,))
+        return _undosed(order, drug, (expecting,))
     charted = patient_of(situation, drug, likely=given.likely())
     if isinstance(charted, Refused):
-        return Undosed(order=order, drug=drug, reasons=charted.reasons)
+        return _undosed(order, drug, charted.reasons)
     draft = _regimen(order, drug, charted.patient, situation.now, DRAFT)
     if isinstance(draft, tuple):
-        return Undosed(order=order, drug=drug, reasons=draft)
+        return _undosed(order, drug, draft)
     plans = (draft, *_standing(order, drug, rule, charted.patient, situation))
     question = Question(plans=plans, goal=rule.goal, draws=rule.draws, seed=given.seed, current=DRAFT)
     if problems := problems_of(drug, charted.patient, question):
-        return Undosed(order=order, drug=drug, reasons=problems)
+        return _undosed(order, drug, problems)
     mixture = sampled(drug, charted.patient, question)
     found = what_if(drug, charted.patient, question, mixture)
     if isinstance(found, Refused):
-        return Undosed(order=order, drug=drug, reasons=found.reasons)
+        return _undosed(order, drug, found.reasons)
     named = {one.name: one for one in plans}
     dosed = Dosed(
         order=order, written=written, drug=drug, rule=rule, charted=charted, plans=named, answer=found, offers=0

@@ -36,6 +36,7 @@ class InsulinView:
     rows: tuple[InsulinRow, ...]
     alike: str
     people: int
+    acting: str
     source: str
     review: bool
 
@@ -59,6 +60,7 @@ def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
         rows=tuple(_row(one, found, asked) for one in found.plans),
         alike=f"{found.alike:.1f}",
         people=len(found.weights),
+        acting=f"{found.acting_u:g}" if found.acting_u else "",
         source=found.source,
         review=found.needs_review,
     )

@@ -31,6 +31,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "glucose_mg_dl": "glucose",
     "daily_insulin_u": "insulin of a usual day",
     "type_1": "diagnosis",
+    "given": "insulin given before",
     "units": "insulin",
     "carbohydrate_g": "carbohydrate",
 }

@@ -34,11 +34,12 @@ from cds_app.pages.what_if import refusal_lines
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
-from cds_app.services.injecting import NONE, PLANNED, Injected, like_whom, try_insulin
+from cds_app.services.injecting import NONE, PLANNED, Injected, try_insulin, usual_insulin
 from cds_app.services.operating import NOTHING, PLAN, READY, Planned, try_operation
 from cds_app.services.simulating import DRAWS, Wish, can_be_tried, ordered, seed_of, try_dose
 from cds_app.services.simulators import Simulators
 from cds_app.simulate.chart import Charted, patient_of
+from cds_app.simulate.diabetes import like_whom
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.haemodynamics_patient import Known, known
 from cds_app.simulate.haemodynamics_patient import patient_of as circulation_of
@@ -309,7 +310,7 @@ class _Glucose:
         return f"insulin?{urlencode(asked)}"
 
     def lacks(self) -> tuple[str, ...]:
-        found = like_whom(self.models.people, self.situation, self.wish)
+        found = like_whom(self.models.people, self.situation, usual_insulin(self.situation, self.wish))
         return refusal_lines(found) if isinstance(found, Refused) else ()
 
     def simulate(self, _: str) -> EffectLine:

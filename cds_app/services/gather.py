@@ -106,7 +106,7 @@ class Gatherer:
                 field=service.proposed,
                 patient=call.event.patient,
                 beside=items,
-                simulated=frozenset(one.file.concept for one in self.knowledge.drugs_of(service).values()),
+                simulated=self.knowledge.simulated(service),
             ),
             ontology=self.knowledge.ontology,
             units=self.knowledge.units,

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.domain.facts import Medication
 from cds_app.score.situation import Situation
 from cds_app.services.operating import Field
+from cds_app.simulate.diabetes import daily_insulin, like_whom
 from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People
-from cds_app.simulate.glycaemia import GlucosePatient, InsulinAnswer, insulin_what_if, patient_problems
-from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.glycaemia import InsulinAnswer, insulin_what_if
+from cds_app.simulate.refusals import Refused
 
 INJECTED: Final = ("bolus", "carbohydrate", "daily")
 MINUTES: Final = 360
 PLANNED: Final = "As entered"
 NONE: Final = "No extra insulin"
-_DAY_H: Final = 24.0
-_UNITS: Final = frozenset({"u", "[iu]", "[u]", "iu", "unit", "units", "international unit"})
 _STEP_U: Final = 1.0
 
 
@@ -56,55 +54,18 @@ def injected_fields(people: People, wish: Injected, daily_u: float | None) -> tu
     )
 
 
-def daily_insulin(situation: Situation, wish: Injected) -> float | None:
+def usual_insulin(situation: Situation, wish: Injected) -> float | None:
     """As entered, else all that was given in 24 h, in U; None where that is not known as a whole."""
-    if wish.daily_u is not None:
-        return wish.daily_u
-    amounts = [_units(one) for one in situation.given("insulins", _DAY_H)]
-    return sum(one for one in amounts if one is not None) if amounts and None not in amounts else None
-
-
-def _units(given: Medication) -> float | None:
-    return given.dose_value if given.dose_unit.strip().casefold() in _UNITS else None
+    return daily_insulin(situation) if wish.daily_u is None else wish.daily_u
 
 
 def try_insulin(people: People, situation: Situation, wish: Injected) -> InsulinAnswer | Refused:
     """The dose beside none, one unit less and one unit more, from the glucose of now on."""
-    patient = like_whom(people, situation, wish)
-    if isinstance(patient, Refused):
-        return patient
+    like = like_whom(people, situation, usual_insulin(situation, wish))
+    if isinstance(like, Refused):
+        return like
     meals = (Meal(at_min=0, carbohydrate_g=wish.carbohydrate_g),) if wish.carbohydrate_g else ()
-    return insulin_what_if(people, patient, _plans(people, wish), meals, MINUTES)
-
-
-def like_whom(people: People, situation: Situation, wish: Injected) -> GlucosePatient | Refused:
-    """The patient as virtual people are sought who are alike, or all that speaks against it.
-
-    Nothing is supposed: without a current glucose, a weight, an age or the insulin of a day there is no answer.
-    """
-    glucose, weight = situation.fresh("glucose"), situation.latest("body_weight")
-    daily_u, age = daily_insulin(situation, wish), situation.age_years
-    known = {
-        "glucose_mg_dl": glucose.value if glucose is not None and glucose.bound == "=" else None,
-        "weight_kg": weight.value if weight is not None and weight.bound == "=" else None,
-        "age_years": float(age) if age is not None else None,
-        "daily_insulin_u": daily_u,
-    }
-    lacking = [Refusal(field=f"patient.{name}", limit=_LACKS[name]) for name, value in known.items() if value is None]
-    if lacking:
-        return Refused(subject="insulin", reasons=tuple(lacking))
-    values = {name: value for name, value in known.items() if value is not None}
-    patient = GlucosePatient(type_1=bool(situation.conditions("type_1_diabetes")), **values)
-    problems = tuple(patient_problems(people, patient))
-    return Refused(subject="insulin", reasons=problems) if problems else patient
-
-
-_LACKS: Final = {
-    "glucose_mg_dl": "a current glucose is needed",
-    "weight_kg": "must be recorded",
-    "age_years": "must be recorded",
-    "daily_insulin_u": "must be entered: no insulin of the last 24 h is recorded in units",
-}
+    return insulin_what_if(people, like.patient, _plans(people, wish), meals, MINUTES)
 
 
 def _plans(people: People, wish: Injected) -> tuple[InsulinPlan, ...]:

@@ -36,8 +36,16 @@ from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
 from cds_app.score.risk import AlertPolicy, RiskModel, own_trees
 from cds_app.services.learned import Learned, load_learned
-from cds_app.services.pharmacology import load_drugs, pins_of
+from cds_app.services.pharmacology import (
+    load_drugs,
+    load_virtual,
+    people_pins,
+    pins_of,
+    simulated_drugs,
+    simulated_people,
+)
 from cds_app.simulate.drugs import Drug
+from cds_app.simulate.glucose import INSULINS, People
 from cds_app.twin.imputation import Imputer
 from cds_app.twin.model import TwinModel
 
@@ -61,6 +69,8 @@ class Knowledge:
         Where cards link to, to launch the sidebar; "" for cards without a link.
     drugs : mapping of str to Drug
         Those of which a service simulates drafts, by name.
+    people : mapping of str to People
+        Virtual people that a service tries drafted insulin on, by the name of the artefact.
     genes : Pharmacogenes
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
@@ -80,6 +90,7 @@ class Knowledge:
     zone: ZoneInfo
     pins: Mapping[str, str]
     drugs: Mapping[str, Drug]
+    people: Mapping[str, People]
     genes: Pharmacogenes
     launch_url: str = ""
 
@@ -91,8 +102,7 @@ class Knowledge:
     @property
     def topics(self) -> frozenset[str]:
         """Everything that a card can be about."""
-        asked = (one.simulates.not_simulated for one in self.services.values() if one.simulates is not None)
-        dosed = chain(*map(dose_topics, {*self.drugs, *chain(*asked)}))
+        dosed = chain(*map(dose_topics, (*self.drugs, INSULINS)))
         return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION, *dosed})
 
     @property
@@ -105,12 +115,23 @@ class Knowledge:
         named = service.simulates.drugs if service.simulates is not None else {}
         return {name: self.drugs[name] for name in named}
 
+    def people_of(self, service: ServiceDefinition) -> People | None:
+        """Virtual people that a service tries drafted insulin on."""
+        asked = service.simulates.insulin if service.simulates is not None else None
+        return None if asked is None else self.people[asked.model]
+
+    def simulated(self, service: ServiceDefinition) -> frozenset[str]:
+        """Concepts of drugs of which a service simulates drafts."""
+        insulin = () if self.people_of(service) is None else (INSULINS,)
+        return frozenset({*(one.file.concept for one in self.drugs_of(service).values()), *insulin})
+
     def pins_of(self, service: ServiceDefinition) -> dict[str, str]:
         """What a decision of a service rests on: `pins`, and the drugs and models that it simulates."""
         found = dict(self.pins)
         for drug in self.drugs_of(service).values():
             found |= pins_of(drug)
-        return found
+        people = self.people_of(service)
+        return found if people is None else found | people_pins(people)
 
     def silenced(self) -> dict[str, RiskEstimate]:
         """What is said of hourly risks that failed their check; a failed background model is no reason for a card."""
@@ -176,8 +197,9 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     _check_labels(labels, quantities, learned.models)
     about = {name: one for name, topic in catalogue.topics.items() if (one := risk_of(topic))}
     services = _with_alert_policies(services, about, learned)
-    drugs = load_drugs(_drug_versions(services), root)
+    drugs = load_drugs(simulated_drugs(services), root)
     _check_drugs(services, drugs, ontology)
+    people = load_virtual(simulated_people(services), root, ontology)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
@@ -196,6 +218,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         | ({"launch": launch_url} if launch_url else {})
         | ({"site_mapping": mapping.sha256} if mapping is not None else {}),
         drugs=drugs,
+        people=people,
         genes=genes,
         launch_url=launch_url,
     )
@@ -248,7 +271,7 @@ def _check_prefetch(service: ServiceDefinition) -> None:
 def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str], catalogue: Catalogue) -> None:
     for service in services.values():
         policy, asked = service.policy, service.simulates
-        dosed = chain(*map(dose_topics, (*asked.drugs, *asked.not_simulated))) if asked is not None else ()
+        dosed = chain(*map(dose_topics, (*asked.drugs, INSULINS))) if asked is not None else ()
         topics = {*catalogue.topics, DEVIATION, *dosed}
         for field, names, known in (
             ("asked_first", policy.asked_first, quantities),
@@ -325,16 +348,6 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
     return versions
 
 
-def _drug_versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
-    """Each simulated drug in the one version that all services agree on."""
-    versions: dict[str, str] = {}
-    for service in services.values():
-        for name, one in (service.simulates.drugs if service.simulates is not None else {}).items():
-            if versions.setdefault(name, one.version) != one.version:
-                raise ContentError(f"services disagree on the version of models/pkpd/{name}", field=f"simulates.{name}")
-    return versions
-
-
 def _check_drugs(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, Drug], ontology: Ontology) -> None:
     """Every goal is one of its drug's, and every drug and level is one that the chart can name."""
     for service in services.values():
@@ -342,10 +355,6 @@ def _check_drugs(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, 
             where = f"hooks/{service.id}/service.json: simulates.drugs.{name}"
             if one.goal not in drugs[name].file.goals:
                 raise ContentError(f"{where}: unknown goal {one.goal}", field=f"simulates.drugs.{name}")
-        for name in service.simulates.not_simulated if service.simulates is not None else ():
-            if name not in ontology.concepts:
-                said = f"hooks/{service.id}/service.json: simulates.not_simulated: unknown {name}"
-                raise ContentError(said, field="simulates.not_simulated")
     for drug in drugs.values():
         if drug.file.concept not in ontology.concepts:
             raise ContentError(f"models/pkpd/{drug.name}: no drug of the ontology", field="concept")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from cds_app.cards.definition import HIGHEST_TIER, Simulates
-from cds_app.cards.dose_material import DoseMaterial, Unmodelled
+from cds_app.cards.definition import HIGHEST_TIER, SimulatedInsulin, Simulates
+from cds_app.cards.dose_material import DoseMaterial
 from cds_app.cards.doses import dose_cards
 from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
@@ -18,6 +18,7 @@ from cds_app.cards.undosed import undosed_text
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.doses import Dosed, DoseRule, Given, Undosed, simulate_drafts
+from cds_app.mitigate.insulin import Injection, InsulinRule, simulate_insulin
 from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import Checked, Finding, check_orders, check_recorded
 from cds_app.score.clinical import clinical_scores
@@ -76,21 +77,26 @@ def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checki
 
 def _doses(
     knowledge: Knowledge, inputs: Inputs, situation: Situation, checked: Sequence[Checked]
-) -> tuple[Dosed | Undosed, ...]:
+) -> tuple[Dosed | Injection | Undosed, ...]:
     """Doses of what may be given at all: of a drug that is dangerous here no dose is the better one."""
     asked = inputs.service.simulates
     if asked is None or situation.deceased:
         return ()
     barred = {one.order.ref for one in checked if any(map(_bars, one.findings))}
     judged = tuple(one.ref for one in inputs.proposed.judged if one.ref not in barred)
-    return simulate_drafts(
+    proposed = msgspec.structs.replace(inputs.proposed, selected=judged)
+    found = simulate_drafts(
         knowledge.drugs_of(inputs.service),
         _rules(asked),
         situation,
-        msgspec.structs.replace(inputs.proposed, selected=judged),
+        proposed,
         most=asked.most_drafts,
         given=Given(seed=seed_of(inputs.seed), likely=lambda: stand_ins(knowledge.imputer, situation)),
     )
+    people = knowledge.people_of(inputs.service)
+    if people is None or asked.insulin is None:
+        return found
+    return (*found, *simulate_insulin(people, _insulin_rule(asked.insulin), situation, proposed))
 
 
 def _bars(finding: Finding) -> bool:
@@ -112,6 +118,11 @@ def _rules(asked: Simulates) -> dict[str, DoseRule]:
     }
 
 
+def _insulin_rule(asked: SimulatedInsulin) -> InsulinRule:
+    low, gain = asked.low_points / 100.0, asked.gain_points / 100.0
+    return InsulinRule(low=low, gain=gain, needs_review=asked.needs_review)
+
+
 def seed_of(text: str) -> int:
     """The root of all chance of an answer, from the uuid that its ids follow from: a replay draws the same."""
     return uuid.uuid5(uuid.UUID(text), "simulation").int % _SEEDS
@@ -121,7 +132,7 @@ def _dose_dues(
     knowledge: Knowledge,
     inputs: Inputs,
     situation: Situation,
-    doses: Sequence[Dosed | Undosed],
+    doses: Sequence[Dosed | Injection | Undosed],
     told: frozenset[str],
 ) -> tuple[Due, ...]:
     return dose_cards(
@@ -133,19 +144,9 @@ def _dose_dues(
             situation=situation,
             patient=inputs.event.patient,
             dosed=tuple(one for one in doses if isinstance(one, Dosed)),
+            injections=tuple(one for one in doses if isinstance(one, Injection)),
             undosed=tuple(one for one in doses if isinstance(one, Undosed)),
-            unmodelled=tuple(_unmodelled(inputs, situation)),
             told=told,
             unused=inputs.unused,
         )
     )
-
-
-def _unmodelled(inputs: Inputs, situation: Situation) -> Iterator[Unmodelled]:
-    asked = inputs.service.simulates
-    if asked is None or situation.deceased:
-        return
-    for order in inputs.proposed.judged:
-        for concept, says in asked.not_simulated.items():
-            if concept in order.concepts:
-                yield Unmodelled(order=order, concept=concept, says=says)

@@ -16,7 +16,7 @@ from cds_app.score.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.continuity import stand_ins
-from cds_app.services.injecting import NONE, PLANNED, Injected, daily_insulin, injected_fields, try_insulin
+from cds_app.services.injecting import NONE, PLANNED, Injected, injected_fields, try_insulin, usual_insulin
 from cds_app.services.operating import Field, Planned, operation_fields, try_operation
 from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.simulating import Tried, Wish, can_be_tried, drugs_of, try_dose
@@ -110,7 +110,7 @@ class Trials:
         with self._simulators.alone():
             found = try_insulin(self._simulators.people, situation, wish)
         values = {
-            "fields": injected_fields(self._simulators.people, wish, daily_insulin(situation, wish)),
+            "fields": injected_fields(self._simulators.people, wish, usual_insulin(situation, wish)),
             "view": None if isinstance(found, Refused) else insulin_view(found, asked=PLANNED, none=NONE),
             "refused": refusal_lines(found) if isinstance(found, Refused) else (),
             "other": NONE,

@@ -18,7 +18,7 @@ from cds_app.simulate.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.drugs import SAME_UNIT, Drug
 from cds_app.simulate.individual import diplotype
 from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
-from cds_app.simulate.plans import Dose, Regimen, Route
+from cds_app.simulate.plans import ROUTES, Dose, Regimen, Route
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.twin.bedside import NOBODY, Likely
 
@@ -219,7 +219,7 @@ def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | N
     known = next((one for one in said if one), None)
     if known is None:
         return drug.file.routes[0]
-    return None if known == "other" else known
+    return known if known in ROUTES else None
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:
@@ -272,7 +272,7 @@ def _stages(
     usual = Covariates(
         age_years=None if situation.age_years is None else float(situation.age_years),
         sex=situation.sex,
-        dialysis=_on_dialysis(situation),
+        dialysis=on_dialysis(situation),
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
         days_since_transplant=extra.days_since_transplant,
         genotypes=genotypes,
@@ -326,7 +326,8 @@ def _newest(situation: Situation, quantity: str) -> float | None:
     return found.value if found is not None and found.bound == "=" else None
 
 
-def _on_dialysis(situation: Situation) -> bool:
+def on_dialysis(situation: Situation) -> bool:
+    """Whether kidney function is replaced: for good, or within two days."""
     lasting = any(situation.conditions(name) for name in LONG_TERM_RENAL_REPLACEMENT)
     return lasting or bool(situation.procedures_done("renal_replacement_therapy", _DIALYSIS_H))
 

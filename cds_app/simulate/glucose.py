@@ -23,9 +23,13 @@ from cds_app.simulate.models import Content, Range, Tag, Text
 Floats = NDArray[np.float64]
 
 FILE: Final = "virtual_people.json"
+INSULINS: Final = "insulins"
+"""The concept of all of them."""
+
 STATES: Final = 13
 EATEN_G_PER_MIN: Final = 5.0
 _PMOL_PER_U: Final = 6000.0
+_INSULIN: Final = [5, 6, 7, 8, 9, 10, 11]
 _NAMES: Final = (
     *("BW", "Ib", "kabs", "kmax", "kmin", "b", "d", "f", "Vg", "Vi", "Vmx", "Vm0", "Km0", "k1", "k2", "p2u", "m1"),
     *("m2", "m4", "m30", "ki", "kp1", "kp2", "kp3", "ke1", "ke2", "Fsnc", "ksc", "kd", "ka1", "ka2", "u2ss"),
@@ -52,6 +56,69 @@ class VirtualPerson(Content):
         return self
 
 
+class OtherKind(Content):
+    """An insulin that the model does not describe: for how long it acts after a dose, and why it is none of ours."""
+
+    acts_h: PositiveFloat
+    says: Text
+
+
+class OutOfBalance(Content):
+    """A measurement that tells of ketoacidosis: below one limit, or at least another."""
+
+    quantity: Text
+    below: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _says_one(self) -> OutOfBalance:
+        if (self.below is None) == (self.at_least is None):
+            raise ValueError("one limit is needed, from below or from above")
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether a value tells of it."""
+        return (self.below is not None and value < self.below) or (self.at_least is not None and value >= self.at_least)
+
+
+class OrderRules(Content):
+    """Which drafted insulin the virtual people can be given, and what of the patient must be known for that.
+
+    Parameters
+    ----------
+    rapid, basal : tuple of str
+        Concepts of the ontology: what the model's insulin is; what is taken to hold glucose where it is.
+    others : mapping of str to OtherKind
+        By concept; ``insulins`` is one of no known kind.
+    doses_u : tuple of float
+        What a draft is compared with, U.
+    highest_u : float
+        A single dose above it is told whoever it is for, U.
+    within_h, starts_within_h : float
+        How far ahead glucose is looked at; when a draft must begin.
+    ketoacidosis_h : float
+        How long a recorded ketoacidosis counts.
+    """
+
+    rapid: Annotated[tuple[Text, ...], Field(min_length=1)]
+    basal: tuple[Text, ...]
+    others: Mapping[str, OtherKind]
+    doses_u: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    highest_u: PositiveFloat
+    within_h: PositiveFloat
+    starts_within_h: PositiveFloat
+    ketoacidosis: Text
+    ketoacidosis_h: PositiveFloat
+    out_of_balance: tuple[OutOfBalance, ...]
+    source: Text
+
+    @model_validator(mode="after")
+    def _knows_the_unnamed(self) -> OrderRules:
+        if INSULINS not in self.others:
+            raise ValueError(f"others lacks {INSULINS}")
+        return self
+
+
 class Rules(Content):
     """How virtual people are chosen for a patient, what is wanted of their glucose, and where the model ends."""
 
@@ -63,6 +130,10 @@ class Rules(Content):
     very_low_mg_dl: PositiveFloat
     very_high_mg_dl: PositiveFloat
     low_at_most: PositiveFloat
+    very_low_at_most: PositiveFloat
+    glucose_within_h: PositiveFloat
+    acts_h: PositiveFloat
+    orders: OrderRules
     validity: Mapping[str, Range]
     source: Text
     needs_review: bool
@@ -93,7 +164,7 @@ class People:
     Parameters
     ----------
     file : PeopleFile
-    version, sha256 : str
+    name, version, sha256 : str
         Of the artefact.
     at : mapping of str to ndarray (people,)
         Parameters.
@@ -102,6 +173,7 @@ class People:
     """
 
     file: PeopleFile
+    name: str
     version: str
     sha256: str
     at: Mapping[str, Floats]
@@ -127,7 +199,7 @@ def load_people(artefact: Artefact) -> People:
         raise ContentError(f"models/pkpd/{artefact.name}: {found['msg']}", field=FILE) from error
     at = {name: np.array([one.parameters[name] for one in file.people]) for name in _NAMES}
     start = np.array([one.start for one in file.people]).T
-    return People(file=file, version=artefact.version, sha256=artefact.sha256, at=at, start=start)
+    return People(file=file, name=artefact.name, version=artefact.version, sha256=artefact.sha256, at=at, start=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +222,52 @@ class Meal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bolus:
-    """Insulin under the skin within a minute, U."""
+    """Insulin under the skin within a minute, U; negative minutes are before now."""
 
     at_min: int
     units: float
+
+
+def acting(people: People, given: Sequence[Bolus]) -> Floats:
+    """What insulin given before now still does: added to the state under basal insulin, (13, people).
+
+    Parameters
+    ----------
+    people : People
+    given : sequence of Bolus
+        Under the skin, at minutes before now.
+
+    Notes
+    -----
+    Seven of the states know insulin only and are linear: what a dose adds to them does not depend on glucose. A minute
+    is the same step of fourth order as in `glucose_courses`.
+    """
+    step, fed = _insulin_step(people)
+    found = np.zeros_like(people.start)
+    for one in given:
+        left = np.linalg.matrix_power(step, -one.at_min - 1) @ fed[..., None]
+        found[_INSULIN] += one.units * left[..., 0].T
+    return found
+
+
+def _insulin_step(people: People) -> tuple[Floats, Floats]:
+    """Of a minute, for every virtual person: the step without insulin, and what a unit given within it leaves."""
+    at, size = people.at, len(people.file.people)
+    slope = np.zeros((size, len(_INSULIN), len(_INSULIN)))
+    for row, column, value in (
+        *((0, 0, -(at["m2"] + at["m4"])), (0, 4, at["m1"]), (0, 5, at["ka1"]), (0, 6, at["ka2"])),
+        *((1, 0, at["p2u"] / at["Vi"]), (1, 1, -at["p2u"])),
+        *((2, 0, at["ki"] / at["Vi"]), (2, 2, -at["ki"]), (3, 2, at["ki"]), (3, 3, -at["ki"])),
+        *((4, 0, at["m2"]), (4, 4, -(at["m1"] + at["m30"]))),
+        *((5, 5, -(at["ka1"] + at["kd"])), (6, 5, at["kd"]), (6, 6, -at["ka2"])),
+    ):
+        slope[:, row, column] = value
+    whole = np.eye(len(_INSULIN))
+    twice, thrice = slope @ slope, slope @ slope @ slope
+    step = whole + slope + twice / 2.0 + thrice / 6.0 + twice @ twice / 24.0
+    unit = np.zeros((size, len(_INSULIN)))
+    unit[:, 5] = _PMOL_PER_U / at["BW"]
+    return step, np.einsum("nij,nj->ni", whole + slope / 2.0 + twice / 6.0 + thrice / 24.0, unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

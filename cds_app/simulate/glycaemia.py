@@ -14,14 +14,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_courses
+from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, acting, glucose_courses
 from cds_app.simulate.outcomes import BANDS
 from cds_app.simulate.refusals import Refusal, Refused, outside
 
 Floats = NDArray[np.float64]
 SUBJECT: Final = "insulin"
+ONLY_TYPE_1: Final = "only type 1 diabetes is simulated"
 LONGEST_MIN: Final = 3 * 24 * 60
-MOST_PLANS: Final = 12
+MOST_PLANS: Final = 24
+_ALIKE: Final = 0.02
+"""So little apart, time in range is no reason for more insulin."""
 MOST_EVENTS: Final = 100
 
 
@@ -35,6 +38,8 @@ class GlucosePatient:
         Whether that is the diagnosis: there is no model of any other.
     age_years, weight_kg, daily_insulin_u, glucose_mg_dl : float
         Daily insulin: all of a usual day, U.
+    given : tuple of Bolus
+        Before now, of what still acts.
     """
 
     type_1: bool
@@ -42,6 +47,7 @@ class GlucosePatient:
     weight_kg: float
     daily_insulin_u: float
     glucose_mg_dl: float
+    given: tuple[Bolus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +84,12 @@ class InsulinAnswer:
         From now.
     plans : tuple of InsulinOutcome
     recommended : str or None
-        Within limits, with most time in range.
+        Within limits; of those with about the most time in range, the one with least insulin.
     alike : float
         How many virtual people the answer is worth.
     weights : tuple of (str, float)
+    acting_u : float
+        Given before now, and still acting.
     source, version, sha256 : str
     needs_review : bool
     """
@@ -91,6 +99,7 @@ class InsulinAnswer:
     recommended: str | None
     alike: float
     weights: tuple[tuple[str, float], ...]
+    acting_u: float
     source: str
     version: str
     sha256: str
@@ -126,16 +135,16 @@ def insulin_what_if(
     if like.max() < people.file.rules.least_likeness or alike < people.file.rules.least_alike:
         limit = "no virtual people have such a weight and daily insulin"
         return Refused(subject=SUBJECT, reasons=(Refusal(field="patient.daily_insulin_u", limit=limit),))
-    now = started(people, patient.glucose_mg_dl)
+    now = started(people, patient.glucose_mg_dl, patient.given)
     courses = glucose_courses(now, plans, meals, minutes)
     outcomes = tuple(_outcome(now, one, course, weights) for one, course in zip(plans, courses, strict=True))
-    allowed = [one for one in outcomes if one.within_limits]
     return InsulinAnswer(
         minutes=tuple(range(minutes + 1)),
         plans=outcomes,
-        recommended=max(allowed, key=lambda one: one.time_in_range).name if allowed else None,
+        recommended=_recommended(plans, outcomes),
         alike=alike,
         weights=tuple((one.name, float(w)) for one, w in zip(people.file.people, weights, strict=True)),
+        acting_u=sum(one.units for one in patient.given),
         source=people.file.source,
         version=people.version,
         sha256=people.sha256,
@@ -152,9 +161,21 @@ def likeness(people: People, patient: GlucosePatient) -> Floats:
     return np.asarray(np.exp(-0.5 * apart))
 
 
-def started(people: People, glucose_mg_dl: float) -> People:
-    """The same people with another glucose in plasma, tissue and under the skin."""
+def _recommended(plans: Sequence[InsulinPlan], outcomes: Sequence[InsulinOutcome]) -> str | None:
+    allowed = [(one, plan) for one, plan in zip(outcomes, plans, strict=True) if one.within_limits]
+    most = max((one.time_in_range for one, _ in allowed), default=0.0)
+    near = [(one, plan) for one, plan in allowed if one.time_in_range >= most - _ALIKE]
+    least = min(
+        near, key=lambda pair: (sum(one.units for one in pair[1].boluses), -pair[0].time_in_range), default=None
+    )
+    return None if least is None else least[0].name
+
+
+def started(people: People, glucose_mg_dl: float, given: Sequence[Bolus] = ()) -> People:
+    """The same people with another glucose in plasma, tissue and under the skin, and with insulin given before."""
     start = people.start.copy()
+    if given:
+        start += acting(people, given)
     share = glucose_mg_dl * people.at["Vg"] / start[3]
     start[[3, 4, 12]] *= share
     return replace(people, start=start)
@@ -164,7 +185,7 @@ def patient_problems(people: People, patient: GlucosePatient) -> Iterator[Refusa
     """Why somebody is none whom the virtual people can stand for."""
     limits = people.file.rules.validity
     if not patient.type_1:
-        yield Refusal(field="patient.type_1", limit="only type 1 diabetes is simulated")
+        yield Refusal(field="patient.type_1", limit=ONLY_TYPE_1)
     for name, value, unit in (
         ("age_years", patient.age_years, "years"),
         ("weight_kg", patient.weight_kg, "kg"),
@@ -221,14 +242,15 @@ def _outcome(people: People, plan: InsulinPlan, glucose: Floats, weights: Floats
     inside = ((glucose >= rules.range_mg_dl.low) & (glucose <= rules.range_mg_dl.high)).mean(axis=1)
     lowest, highest = glucose.min(axis=1), glucose.max(axis=1)
     low = float(weights @ (lowest < rules.range_mg_dl.low))
+    very_low = float(weights @ (lowest < rules.very_low_mg_dl))
     return InsulinOutcome(
         name=plan.name,
         bands=tuple(tuple(row) for row in weighted_bands(glucose, weights).tolist()),
         time_in_range=float(weights @ inside),
         low=low,
-        very_low=float(weights @ (lowest < rules.very_low_mg_dl)),
+        very_low=very_low,
         high=float(weights @ (highest > rules.very_high_mg_dl)),
-        within_limits=low <= rules.low_at_most,
+        within_limits=low <= rules.low_at_most and very_low <= rules.very_low_at_most,
     )
 
 

@@ -252,8 +252,8 @@ def test_two_drafts_of_one_drug_are_not_simulated_as_if_each_stood_alone(client:
         ),
         (
             dosing(medication("draft-1", "insulin glargine", status="draft")),
-            "Insulin glargine draft: dose not simulated on orders: the model is of adults with type 1 diabetes;"
-            " see What if, Insulin",
+            "Insulin glargine draft: dose not simulated: this insulin acts for a day, unlike the modelled lispro,"
+            " aspart and glulisine",
         ),
     ],
 )

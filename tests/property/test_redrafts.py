@@ -11,7 +11,7 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_app.cards.redrafts import redrafted
+from cds_app.cards.redrafts import redrafted, regular
 from cds_app.domain.proposed import Proposed, proposed_of, proposed_text
 from cds_app.fabric.redrafting import written_of
 from cds_app.fabric.references import Item, References
@@ -79,8 +79,9 @@ def test_any_element_of_a_draft_may_be_anything(place: tuple[Any, ...], value: o
         "MedicationRequest/1"
     ]
     assert again == written
-    dosed = cast(Dosed, SimpleNamespace(written=again, says_length=says_length))
-    made = redrafted(dosed, Regimen(name="x", amount_mg=1250.0, interval_h=8.0, over_h=1.25), "p1", _NOW)
+    dosed = cast(Dosed, SimpleNamespace(says_length=says_length))
+    dosage = regular(dosed, Regimen(name="x", amount_mg=1250.0, interval_h=8.0, over_h=1.25))
+    made = redrafted(again, dosage, "p1", _NOW)
     MedicationRequest.model_validate(made)
     assert not [one for one in violations({"cards": [made]}) if one.endswith("null or empty")]
     assert made["dosageInstruction"][0]["timing"]["repeat"]["period"] == 8.0

@@ -10,7 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.content import latest
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, glucose_courses, load_people
+from cds_app.simulate.glucose import (
+    Bolus,
+    InsulinPlan,
+    Meal,
+    People,
+    _Body,
+    acting,
+    glucose_courses,
+    load_people,
+)
 from cds_app.simulate.glycaemia import (
     LONGEST_MIN,
     GlucosePatient,
@@ -20,6 +29,7 @@ from cds_app.simulate.glycaemia import (
     started,
     weighted_bands,
 )
+from cds_app.simulate.integrate import Stepper
 from cds_app.simulate.refusals import Refused
 from tests.unit.simulate.pharmacy import ROOT
 
@@ -130,6 +140,36 @@ def test_all_that_is_eaten_leaves_the_stomach_and_appears() -> None:
     found = glucose_course(inert, BASAL, MEALS[:1], 3 * DAY)
     gained = (found[:, -1] - found[:, 0]) * still["Vg"] * still["BW"]
     np.testing.assert_allclose(gained, 45_000.0 * still["f"], rtol=1e-3)
+
+
+def test_insulin_given_before_is_what_simulating_it_would_have_left() -> None:
+    """The seven states that know insulin only: stepped through with glucose, and by powers of a minute's step."""
+    doses = (Bolus(at_min=-200, units=4.0), Bolus(at_min=-45, units=3.0), Bolus(at_min=-1, units=2.0))
+    left = acting(PEOPLE, doses)
+    assert not left[[0, 1, 2, 3, 4, 12]].any()
+    now, body = PEOPLE.start.copy(), _Body(PEOPLE.at)
+    stepper = Stepper(now)
+    for minute in range(-200, 0):
+        units = PEOPLE.basal_u_per_h / 60.0 + sum(one.units for one in doses if one.at_min == minute)
+        body.begin(minute, now, {}, units)
+        stepper.step(body.slope, 2 * minute, now, 1.0)
+    np.testing.assert_allclose((now - PEOPLE.start)[5:12], left[5:12], rtol=1e-9, atol=1e-7)
+
+
+def test_insulin_that_still_acts_lowers_glucose_further() -> None:
+    given = (Bolus(at_min=-60, units=4.0),)
+    bare, more = started(PEOPLE, 220.0), started(PEOPLE, 220.0, given)
+    alone = glucose_course(bare, BASAL, (), 240)
+    np.testing.assert_allclose(glucose_course(more, BASAL, (), 0)[:, 0], 220.0)
+    assert (glucose_course(more, BASAL, (), 240)[:, -1] < alone[:, -1] - 5.0).all()
+
+
+def test_of_doses_that_do_as_well_the_smaller_is_recommended() -> None:
+    patient = replace(PATIENT, glucose_mg_dl=130.0)
+    plans = tuple(InsulinPlan(name=f"{n}", boluses=(Bolus(at_min=0, units=n),) if n else ()) for n in (1.0, 0.5, 0.0))
+    found = insulin_what_if(PEOPLE, patient, plans, (), 240)
+    assert isinstance(found, InsulinAnswer)
+    assert found.recommended == "0.0"
 
 
 def test_meals_raise_insulin_lowers_and_none_is_dangerous() -> None:

@@ -26,7 +26,8 @@ def given(dose: dict[str, Any] | None = None, **instruction: Any) -> Dosing | No
         ({"coding": [{"system": SNOMED, "code": "26643006", "display": "Oral route"}], "text": "PO"}, "oral"),
         ({"text": "PO/NG"}, "oral"),
         ({"coding": [{"code": "PO"}]}, "oral"),
-        ({"coding": [{"system": SNOMED, "code": "34206005"}], "text": "SC"}, "other"),
+        ({"coding": [{"system": SNOMED, "code": "34206005"}], "text": "SC"}, "subcutaneous"),
+        ({"text": "SubQ"}, "subcutaneous"),
         ({"text": "Inhalation"}, "other"),
     ],
 )
@@ -102,18 +103,41 @@ def test_the_length_of_an_infusion_is_read(instruction: dict[str, Any], hours: f
 
 
 @pytest.mark.parametrize(
-    "instruction",
+    ("instruction", "rated"),
     [
-        {"rateQuantity": {"value": 100, "code": "mL/h"}},
-        {"rateQuantity": {"value": 9.5, "code": "ug/kg/min"}},
-        {"rateQuantity": {"value": 0, "code": "mg/h"}},
-        {"rateQuantity": {"value": 1, "code": "g/h"}},
-        {"doseAndRate": [{"rateRatio": {"numerator": {"value": 1, "code": "mg"}}}]},
-        {"doseAndRate": ["x"], "timing": {"repeat": {"duration": 0, "durationUnit": "h"}}},
+        ({"rateQuantity": {"value": 100, "code": "mL/h"}}, True),
+        ({"rateQuantity": {"value": 9.5, "code": "ug/kg/min"}}, True),
+        ({"rateQuantity": {"value": 0, "code": "mg/h"}}, True),
+        ({"rateQuantity": {"value": 1, "code": "g/h"}}, True),
+        ({"doseAndRate": [{"rateRatio": {"numerator": {"value": 1, "code": "mg"}}}]}, True),
+        ({"doseAndRate": ["x"], "timing": {"repeat": {"duration": 0, "durationUnit": "h"}}}, False),
     ],
 )
-def test_a_rate_in_another_unit_says_no_length(instruction: dict[str, Any]) -> None:
-    assert given(**instruction) is None
+def test_a_rate_in_another_unit_says_no_length(instruction: dict[str, Any], rated: bool) -> None:
+    assert given(**instruction) == (Dosing(rated=True) if rated else None)
+
+
+@pytest.mark.parametrize(
+    ("timing", "once", "with_meals"),
+    [
+        ({"repeat": {"count": 1}}, True, False),
+        ({"repeat": {"count": 3}}, False, False),
+        ({"repeat": {"count": True}}, False, False),
+        ({"code": {"text": "ONCE"}}, True, False),
+        ({"code": {"text": "Stat"}}, True, False),
+        ({"code": {"text": "TID AC"}}, False, True),
+        ({"code": {"text": "ACHS"}}, False, True),
+        ({"code": {"coding": [{"code": "AC"}]}}, False, True),
+        ({"code": {"text": "with meals"}}, False, True),
+        ({"repeat": {"when": ["PCM"]}}, False, True),
+        ({"repeat": {"when": "C"}}, False, True),
+        ({"repeat": {"when": ["HS", {"x": 1}], "count": 1}}, True, False),
+        ({"code": {"text": "pack daily"}}, False, False),
+    ],
+)
+def test_one_dose_and_a_dose_for_a_meal_are_told_apart(timing: dict[str, Any], once: bool, with_meals: bool) -> None:
+    dosing = given(timing=timing) or Dosing()
+    assert (dosing.once, dosing.with_meals) == (once, with_meals)
 
 
 def test_the_start_of_an_order_may_lie_in_the_future_and_needs_a_time() -> None:

@@ -101,11 +101,17 @@ def test_a_drug_by_reference_is_named_in_words_where_they_came_along() -> None:
         ({"boundsDuration": {"value": -7, "unit": "d"}}, None),
         ({"boundsRange": {"low": {"value": 5}}}, None),
         ({"count": 3}, None),
+        ({"count": 1}, None),
         ({"boundsDuration": {"value": 7, "unit": "d"}, "count": 14}, None),
     ],
 )  # fmt: skip
 def test_the_length_of_a_course_is_kept_or_there_is_no_other_draft(repeat: dict[str, Any], kept: Any) -> None:
     assert bounds(**repeat) == kept
+
+
+def test_one_dose_that_names_no_interval_stays_one_dose() -> None:
+    found = written(dosageInstruction=[{"timing": {"repeat": {"count": 1}}}])
+    assert found.resource["dosageInstruction"] == [{"timing": {"repeat": {"count": 1}}}]
 
 
 def test_route_is_kept_and_every_instruction_counted() -> None:

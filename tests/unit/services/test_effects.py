@@ -37,8 +37,8 @@ INSULIN = {
     "status": "completed",
     "subject": {"reference": "Patient/p1"},
     "medicationCodeableConcept": {
-        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "253182"}],
-        "text": "Insulin regular",
+        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "274783"}],
+        "text": "Insulin glargine",
     },
     "effectiveDateTime": (FROZEN - timedelta(hours=5)).isoformat(),
     "dosage": {"dose": {"value": 40, "unit": "U"}},

@@ -24,13 +24,13 @@ TYPE_1 = {
 }
 
 
-def insulin(hours: float, units: float, unit: str = "U") -> dict[str, Any]:
+def insulin(hours: float, units: float, unit: str = "U", kind: str = "insulin glargine") -> dict[str, Any]:
     return {
         "resourceType": "MedicationAdministration",
         "id": f"i{hours}",
         "status": "completed",
         "subject": {"reference": "Patient/p1"},
-        "medicationCodeableConcept": {"text": "insulin glargine"},
+        "medicationCodeableConcept": {"text": kind},
         "effectiveDateTime": (FROZEN - timedelta(hours=hours)).isoformat(),
         "dosage": {"dose": {"value": units, "unit": unit}},
     }
@@ -62,13 +62,22 @@ def test_a_dose_is_tried_beside_none_one_less_and_one_more(deps: Deps) -> None:
     assert len(html.encode()) <= 60_000
 
 
+def test_insulin_that_still_acts_is_in_it_and_one_that_the_model_does_not_know_is_no_guess(deps: Deps) -> None:
+    acting = insulin(1.0, 4.0, kind="insulin lispro")
+    html = page(deps, chart(insulin(20.0, 24.0), acting), Injected(bolus_u=2.0))
+    assert "4 units given before still act, and are in it." in html
+    assert "Nothing is drawn: there is no seed" in html
+    other = page(deps, chart(insulin(20.0, 24.0), insulin(1.0, 4.0, kind="insulin regular")), Injected())
+    assert "Insulin given before: is none that the model knows, and still acts" in other
+
+
 @pytest.mark.parametrize(
     ("resources", "wish", "said"),
     [
         (chart(), Injected(), "must be entered: no insulin of the last 24 h is recorded in units"),
         (chart(insulin(3.0, 16.0, "mL")), Injected(), "must be entered"),
         (chart()[:1] + chart()[2:], Injected(daily_u=40.0), "only type 1 diabetes is simulated"),
-        ([*chart()[:2], chart()[3]], Injected(daily_u=40.0), "a current glucose is needed"),
+        ([*chart()[:2], chart()[3]], Injected(daily_u=40.0), "Glucose: of the last 60 min is needed"),
         (chart(glucose=900.0), Injected(daily_u=40.0), "must be"),
         (chart(), Injected(daily_u=40.0, bolus_u=1000.0), "must be above 0 and at most"),
         (chart(), Injected(daily_u=40.0, bolus_u=-1.0), "must be above 0 and at most"),

@@ -222,7 +222,8 @@ def test_only_what_a_service_simulates_is_loaded_and_pinned(knowledge: Knowledge
     assert knowledge.pins_of(view) == knowledge.pins
     extra = knowledge.pins_of(sign).keys() - knowledge.pins.keys()
     assert {"models/pkpd/vancomycin", "models/pkpd/vancomycin-colin-2019", "models/pkpd/meropenem-li-2006"} <= extra
-    assert not any("propofol" in name or "insulin" in name for name in extra)
+    assert "models/pkpd/insulin-uvapadova-2008" in extra
+    assert not any("propofol" in name for name in extra)
     assert {"dose_vancomycin", "dose_harm_vancomycin"} <= knowledge.topics
 
 
