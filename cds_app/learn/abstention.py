@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cds_app.learn.suspected_units import PRESSURES
 from cds_app.score.eligibility import Ineligible, Limits
 from cds_app.score.features import NAMES, QUANTITIES
 from cds_app.score.population import Reference
 
 NOTHING_MEASURED = "nothing-measured"
+CONTRADICTORY = "contradictory-pressures"
 _OLDEST_YEARS = 120.0  # beyond, an age is a mistake of the record
 
 
@@ -31,17 +33,29 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     Returns
     -------
     ndarray of object, shape (rows,)
-        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``outside-population`` or None.
+        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``contradictory-pressures`` (the
+        last ones, of one hour, cannot all be right), ``outside-population`` or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
     reason = np.full(len(rows), None, dtype=object)
     if population is not None:
         reason[population.outsiders(rows)] = Ineligible.OUTSIDE.value
+    reason[_contradictory(rows)] = CONTRADICTORY
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
     reason[years < limits.min_age_years] = Ineligible.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Ineligible.AGE_UNKNOWN.value
     return reason
+
+
+def _contradictory(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the lower of two pressures of one hour is above the higher."""
+    found = np.zeros(len(rows), bool)
+    for higher, lower, tolerance in PRESSURES:
+        one, other = (rows[:, NAMES.index(f"{name}_last")] for name in (higher, lower))
+        age, age_of_other = (rows[:, NAMES.index(f"{name}_age_h")] for name in (higher, lower))
+        found |= (other - one > tolerance) & (age == age_of_other)
+    return found
 
 
 def silenced(

@@ -7,7 +7,7 @@ Challenge 2012, Comput Cardiol 2012;39:245. ODC-BY 1.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cds_app.errors import ContentError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
-from cds_app.learn.suspected_units import misplaced, suspected
+from cds_app.learn.stay_intake import refuse_misplaced, refuse_units
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(
@@ -101,10 +101,11 @@ PARAMETERS: tuple[Parameter, ...] = (
 )
 _PLACE = {one.name: i for i, one in enumerate(PARAMETERS)}
 _OF_ITS_OWN = frozenset({"fio2", "ventilation"})  # a fraction or percents; a mark
-_PRESSURES = (("SysABP", "MAP"), ("MAP", "DiasABP"), ("NISysABP", "NIMAP"), ("NIMAP", "NIDiasABP"))
+_CHECKED = tuple((one.name, one.quantity, (one.low, one.high)) for one in PARAMETERS if one.quantity not in _OF_ITS_OWN)
 _COLUMNS = ("RecordID", "Time", "Parameter", "Value")
 _WHO = ("Age", "Gender", "Height", "ICUType")
 _OLDEST = 120.0
+_MISSING = -1.0
 _FAHRENHEIT = 50.0  # no living patient has this in Celsius
 _TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
 _DIED = "In-hospital_death"
@@ -122,11 +123,14 @@ class Stays:
     stayers : Stayers
     series : Series
         Artefacts removed, canonical units.
+    left_out : mapping of str to int
+        How many values of each parameter are artefacts, of those that have any.
     """
 
     record: Ints
     stayers: Stayers
     series: Series
+    left_out: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,8 @@ class Samples:
         Places in ``record`` and in `PARAMETERS`.
     hours, value : ndarray of float64, shape (samples,)
         Since admission to the unit; in the canonical unit.
+    left_out : mapping of str to int
+        How many values of each parameter are artefacts, of those that have any.
     """
 
     record: Ints
@@ -177,6 +183,7 @@ class Samples:
     parameter: Ints
     hours: Floats
     value: Floats
+    left_out: Mapping[str, int]
 
 
 def load(path: Path) -> Stays:
@@ -197,7 +204,7 @@ def load(path: Path) -> Stays:
     found = load_samples(path)
     quantity = np.array([QUANTITIES.index(one.quantity) for one in PARAMETERS], np.int64)[found.parameter]
     series = Series(stay=found.stay, quantity=quantity, hours=found.hours, value=found.value)
-    return Stays(record=found.record, stayers=found.stayers, series=series)
+    return Stays(record=found.record, stayers=found.stayers, series=series, left_out=found.left_out)
 
 
 def load_samples(path: Path, part: str | None = None) -> Samples:
@@ -225,9 +232,12 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
-    _refuse_units(table)
+    measured = table[np.isfinite(table["value"])]
+    refuse_units(measured, _CHECKED)
+    refuse_misplaced(measured)
     who = {name: _described(table, name, len(known)) for name in _WHO}
     which, canonical, kept = _plausible(table)
+    artefacts = table.loc[(which >= 0) & table["value"].ne(_MISSING) & table["value"].notna() & ~kept, "name"]
     return Samples(
         record=known,
         stayers=_stayers(who),
@@ -235,6 +245,7 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
         parameter=which[kept],
         hours=hours[kept],
         value=canonical[kept],
+        left_out={str(name): int(count) for name, count in artefacts.value_counts().sort_index().items()},
     )
 
 
@@ -322,22 +333,6 @@ def _refuse_names(frame: pd.DataFrame) -> None:
     code, written = pd.factorize(frame["Parameter"])
     meant = [one not in known and str(one).strip().casefold() in alike for one in written]
     _refuse(np.append(meant, False)[code].astype(bool), "Parameter", "is not spelled as in the challenge")
-
-
-def _refuse_units(table: pd.DataFrame) -> None:
-    """Values that stand alone in Fahrenheit are this data's own and are converted; a parameter in it is refused."""
-    known = table[np.isfinite(table["value"]) & table["name"].isin(_PLACE)]
-    for name, mine in known.groupby("name"):
-        one = PARAMETERS[_PLACE[str(name)]]
-        if one.quantity in _OF_ITS_OWN:
-            continue
-        value = mine["value"].to_numpy(np.float64)
-        if (what := suspected(one.quantity, value, mine["stay"].nunique, (one.low, one.high))) is not None:
-            raise ContentError(f"{name} {what}", field=one.name)
-    for pair in _PRESSURES:
-        higher, lower = (known.loc[known["name"] == name, "value"].to_numpy(np.float64) for name in pair)
-        if misplaced(higher, lower, known.loc[known["name"].isin(pair), "stay"].nunique):
-            raise ContentError(f"{pair[0]} and {pair[1]} seem to be in each other's place", field=pair[0])
 
 
 def _described(table: pd.DataFrame, name: str, stays: int) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cds_app.learn import intake
 from cds_app.learn.data_set import DataSet
+from cds_app.learn.suspected_units import PRESSURES
 
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
@@ -99,7 +100,7 @@ COLUMNS: tuple[Column, ...] = (
 QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
 COLUMN_OF: dict[str, str] = {one.quantity: one.column for one in COLUMNS}
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
-_PRESSURES = (("SBP", "MAP"), ("MAP", "DBP"))
+_PRESSURES = tuple((COLUMN_OF[one], COLUMN_OF[other], tolerance) for one, other, tolerance in PRESSURES)
 _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 
 NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
@@ -128,6 +129,13 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
     DataError
         Naming the column or row, if the file is not what it should be, or a column seems to be in another unit.
     """
+    return load_counted(path, extra=extra, needed=needed)[0]
+
+
+def load_counted(
+    path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """As `load`, and of every column that had any how many values were left out as artefacts."""
     measured = [one.column for one in COLUMNS]
     frame = intake.read(path, [*extra, *measured], needed)
     frame = intake.with_numbers(frame, [*_NUMBERS, *measured])
@@ -139,7 +147,11 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
         frame["FiO2"] = fio2_percent(frame["FiO2"])
     intake.refuse_units(frame, ((one.column, one.quantity, (one.low, one.high)) for one in COLUMNS))
     intake.refuse_misplaced(frame, _PRESSURES)
-    return _without_artefacts(intake.in_order(frame))
+    ordered = intake.in_order(frame)
+    before = ordered.notna().sum()
+    found = _without_artefacts(ordered)
+    left_out = before - found.notna().sum()
+    return found, {str(name): int(count) for name, count in left_out.items() if count}
 
 
 def _without_artefacts(frame: pd.DataFrame) -> pd.DataFrame:

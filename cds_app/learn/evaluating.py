@@ -14,7 +14,7 @@ from cds_app.errors import DataError
 from cds_app.learn import tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, in_part, load
+from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, in_part, load, load_counted
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.coverage import Told, coverage
@@ -66,7 +66,7 @@ def evaluate(
         Naming the column or row, if the file is not what it should be.
     """
     shipped = Shipped.of(head.name, artefact)
-    model, frame = shipped.model, load(data, needed=_needed(head))
+    model, (frame, left_out) = shipped.model, load_counted(data, needed=_needed(head))
     rows = design(shipped_twin(), frame)
     reason = abstained(head.limits, rows, model.population)
     margin = shipped.margins(rows)
@@ -80,6 +80,7 @@ def evaluate(
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
         "rows": len(frame),
+        "values_left_out": left_out,
         "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,

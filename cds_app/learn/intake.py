@@ -6,7 +6,6 @@ Messages name columns, units and rows of the file (from 1), never a value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from cds_app.learn.suspected_units import Range, misplaced, suspected
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
+_HOUR_MIN = 60
 _LOOKED_AT = 2_000  # values of a column are enough for its median
 
 
@@ -73,7 +73,8 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     DataError
-        Naming the row, if it says no patient or no whole hour, or repeats another row's.
+        Naming the row, if it says no patient or no whole hour, or repeats another row's; naming the column, if its
+        hours seem to be minutes.
     """
     _refuse(frame["pid"].isna(), "no patient", field="pid")
     hour = frame["ICULOS"].to_numpy(np.float64)
@@ -83,7 +84,16 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     if (again := _again(ordered)).any():
         at = int(ordered.index[again].min()) + 1
         raise DataError(f"row {at} has the patient and hour of another row", field="pid, ICULOS")
+    _refuse_minutes(ordered)
     return ordered.reset_index(drop=True)
+
+
+def _refuse_minutes(ordered: pd.DataFrame) -> None:
+    """Rows of a patient that are all whole sixties apart are an hour apart, in minutes or seconds."""
+    hour = ordered["ICULOS"].to_numpy(np.int64)
+    steps = np.diff(hour)[np.diff(_person(ordered)) == 0]
+    if len(steps) > 1 and np.gcd.reduce(steps) % _HOUR_MIN == 0:
+        raise DataError("seems to be in minutes or seconds, not in hours", field="ICULOS")
 
 
 def _again(ordered: pd.DataFrame) -> NDArray[np.bool_]:
@@ -111,17 +121,24 @@ def refuse_units(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]])
     for name, quantity, limits in columns:
         if name in frame.columns:
             rows = _some(frame[name])
-            values, persons = frame[name].to_numpy()[rows].astype(np.float64), partial(_persons, frame, rows)
-            if (what := suspected(quantity, values, persons, limits)) is not None:
+            values = np.round(frame[name].to_numpy(np.float64)[rows], 4)  # four decimals undo single precision
+            if (what := suspected(quantity, values, _person(frame.iloc[rows]), limits)) is not None:
                 raise DataError(f"{what}; nothing is converted here", field=name)
 
 
-def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> None:
-    """Raise `DataError` for the first two columns, the higher named first, that seem to be in each other's place."""
-    for higher, lower in pairs:
+def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]]) -> None:
+    """Raise `DataError` for the first two columns that seem to be in each other's place.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str, float)
+        Which must be the higher, which the lower, and how far two devices may contradict it (`misplaced`).
+    """
+    for higher, lower, tolerance in pairs:
         if {higher, lower} <= set(frame.columns):
-            one, other = (frame[name].to_numpy(np.float64, na_value=np.nan) for name in (higher, lower))
-            if misplaced(one, other, frame["pid"].nunique):
+            some = frame.iloc[_some(frame[higher] + frame[lower])]
+            one, other = (some[name].to_numpy(np.float64, na_value=np.nan) for name in (higher, lower))
+            if misplaced(one, other, _person(some), tolerance):
                 raise DataError("seem to be in each other's place", field=f"{higher}, {lower}")
 
 
@@ -131,8 +148,9 @@ def _some(column: pd.Series[float]) -> NDArray[np.int64]:
     return known[:: max(1, len(known) // _LOOKED_AT)].astype(np.int64)
 
 
-def _persons(frame: pd.DataFrame, rows: NDArray[np.int64]) -> int:
-    return int(frame["pid"].iloc[rows].nunique())
+def _person(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Number of the patient of each row."""
+    return pd.factorize(rows["pid"])[0].astype(np.int64)
 
 
 def _refuse(wrong: pd.Series[bool] | NDArray[np.bool_], what: str, *, field: str) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json
 from cds_app.learn import population, stay_artefact
+from cds_app.learn.abstention import CONTRADICTORY
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
 from cds_app.learn.challenge2019 import file_sha256
@@ -30,9 +31,10 @@ from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, StayCohort, ch
 from cds_app.learn.stay_comparators import rivals
 from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
+from cds_app.learn.stay_intake import contradicted
 from cds_app.score.eligibility import stranger
 from cds_app.score.population import Reference
-from cds_app.score.result import Abstained
+from cds_app.score.result import Abstained, Lack
 from cds_app.score.stay_features import FEATURES, stay_features
 
 Floats = NDArray[np.float64]
@@ -191,7 +193,8 @@ def evaluate(
     model = shipped.model
     stays = load(data)
     rows = stay_features(stays.series, stays.stayers)
-    refused = _with_strangers(refusals(stays, model.limits), rows, model.population)
+    refused = _with_contradicted(refusals(stays, model.limits), contradicted(stays.series, len(stays.record)))
+    refused = _with_strangers(refused, rows, model.population)
     asked = np.array([one is None for one in refused])
     margin = shipped.margins(rows)
     risk = np.where(asked, model.calibration.probability(margin), np.nan)
@@ -202,6 +205,7 @@ def evaluate(
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
         "stays": len(stays.record),
+        "values_left_out": dict(stays.left_out),
         "abstained": int((~asked).sum()),
         "threshold": model.threshold,
         "labels": outcomes is not None,
@@ -226,6 +230,12 @@ def _graded(shipped: Shipped, truth: Outcomes, theirs: pd.DataFrame, rows: Matri
         **measured(asked, risk, risk >= model.threshold, rivals(rows, truth.died)),
         "interval": coverage(told, groups(theirs)),
     }
+
+
+def _with_contradicted(refused: Sequence[Abstained | None], contradicted: Flags) -> list[Abstained | None]:
+    """And those whose pressures cannot all be right."""
+    why = Abstained(name=NAME, reasons=(Lack(name=CONTRADICTORY, why="unsuitable"),))
+    return [why if one is None and wrong else one for one, wrong in zip(refused, contradicted, strict=True)]
 
 
 def _with_strangers(

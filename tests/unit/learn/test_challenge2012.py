@@ -13,10 +13,11 @@ import pytest
 from cds_app.errors import ContentError
 from cds_app.learn.challenge2012 import load, load_outcomes
 from cds_app.learn.stay_cohort import refusals
+from cds_app.learn.stay_intake import contradicted
 from cds_app.score.stay_features import QUANTITIES, stay_features
 
 Row = tuple[int, str, str, Any]
-CHARTED = ("HR", "SysABP", "NISysABP", "MAP", "RespRate", "GCS", "Urine", "Na", "K", "BUN")
+CHARTED = ("HR", "MAP", "SysABP", "NISysABP", "RespRate", "GCS", "Urine", "Na", "K", "BUN")
 Save = Callable[[pd.DataFrame], Path]
 
 
@@ -105,12 +106,45 @@ def test_a_parameter_in_another_unit_or_s_place_is_refused(save: Save, name: str
     assert str(value) not in caught.value.message
 
 
-def test_pressures_in_each_other_s_place_are_refused(save: Save) -> None:
-    rows = [
-        (record, "01:00", name, value) for record in range(30) for name, value in (("MAP", 63.0), ("DiasABP", 78.0))
-    ]
-    with pytest.raises(ContentError, match="MAP and DiasABP seem to be in each other's place"):
+@pytest.mark.parametrize(
+    ("higher", "lower", "stays"),
+    [
+        (("MAP", 63.0), ("DiasABP", 69.0), 30),
+        (("MAP", 63.0), ("DiasABP", 78.0), 1),
+        (("NISysABP", 60.0), ("NIDiasABP", 61.0), 1),
+    ],
+)
+def test_pressures_in_each_other_s_place_are_refused(
+    save: Save, higher: tuple[str, float], lower: tuple[str, float], stays: int
+) -> None:
+    rows = [(record, "01:00", name, value) for record in range(stays) for name, value in (higher, lower)]
+    with pytest.raises(ContentError, match=f"{higher[0]} and {lower[0]} seem to be in each other's place"):
         load(save(frame(*rows)))
+
+
+def test_two_devices_may_differ_in_one_stay(save: Save) -> None:
+    assert len(load(save(frame((1, "01:00", "MAP", 63.0), (1, "01:00", "DiasABP", 69.0)))).record) == 1
+
+
+def test_what_is_left_out_is_counted(save: Save) -> None:
+    rows = [
+        (1, "01:00", "pH", 735.0),
+        (1, "02:00", "pH", 7.35),
+        (1, "00:00", "Weight", -1.0),
+        (1, "03:00", "WBC", None),
+    ]
+    assert load(save(frame(*rows))).left_out == {"pH": 1}
+
+
+def test_stays_of_which_most_pressures_cannot_all_be_right_are_found(save: Save) -> None:
+    rows = [
+        (record, f"0{hour}:00", name, value)
+        for record, low in ((1, 60.0), (2, 60.0), (3, 140.0))
+        for hour in range(3)
+        for name, value in (("SysABP", 120.0), ("DiasABP", 140.0 if (record, hour) == (2, 1) else low))
+    ]
+    found = load(save(frame(*rows)))
+    assert contradicted(found.series, len(found.record)).tolist() == [False, False, True]
 
 
 def test_neither_order_nor_repetition_of_rows_matters(save: Save) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from cds_app.errors import DataError
 from cds_app.learn import evaluating
-from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load
+from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_counted
 from cds_app.learn.events import AKI
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.sepsis import SEPSIS
@@ -86,12 +87,36 @@ def test_a_column_in_another_unit_is_refused_with_the_unit(
     assert caught.value.field == name
 
 
-def test_few_patients_may_have_unusual_values() -> None:
-    assert suspected("urea_nitrogen", np.full(90, 6.0), lambda: 3, (1, 300)) is None
-    assert suspected("urea_nitrogen", np.full(90, 6.0), lambda: 30, (1, 300)) == "seems to be in mmol/L"
-    assert suspected("heart_rate", np.full(90, 900.0), lambda: 3, (10, 300)) is None
-    assert suspected("heart_rate", np.full(90, 900.0), lambda: 30, (10, 300)) == "seems to hold another measurement"
-    assert suspected("heart_rate", np.empty(0), lambda: 0, (10, 300)) is None
+def _of(values: list[float], patients: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The same values of each of some patients."""
+    return np.tile(np.array(values), patients), np.repeat(np.arange(patients), len(values))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values", "patients", "said"),
+    [
+        ("urea_nitrogen", [6.0, 7.0], 3, None),
+        ("urea_nitrogen", [6.0, 7.0], 30, "seems to be in mmol/L"),
+        ("urea_nitrogen", [5.71, 7.14], 1, "seems to be in mmol/L"),  # 16 and 20 mg/dL, divided by 2.801
+        ("bilirubin_total", [17.0, 19.0], 1, None),  # somebody jaundiced
+        ("bilirubin_total", [17.0, 19.0], 2, "seems to be in umol/L"),
+        ("bilirubin_total", [15.39, 18.81], 1, "seems to be in umol/L"),  # 0.9 and 1.1 mg/dL, multiplied by 17.1
+        ("bilirubin_total", [14.9, 15.2], 1, None),
+        ("magnesium", [0.83], 2, "seems to be in mmol/L"),
+        ("calcium", [1.12, 1.21], 1, None),  # ionised
+        ("calcium", [2.1, 2.2], 1, "seems to be in mmol/L"),
+        ("creatinine", [9.0, 11.0], 1, None),  # somebody on dialysis
+        ("creatinine", [80.0], 1, "seems to be in umol/L"),
+        ("heart_rate", [900.0], 3, None),
+        ("heart_rate", [900.0], 30, "seems to hold another measurement"),
+        ("heart_rate", [], 1, None),
+    ],
+)
+def test_a_few_patients_may_have_unusual_values_if_another_unit_does_not_explain_them_better(
+    quantity: str, values: list[float], patients: int, said: str | None
+) -> None:
+    column = next(one for one in COLUMNS if one.quantity == quantity)
+    assert suspected(quantity, *_of(values, patients), (column.low, column.high)) == said
 
 
 @pytest.mark.parametrize(
@@ -105,12 +130,42 @@ def test_columns_in_each_other_s_place_are_refused(one: str, other: str, tmp_pat
     assert caught.value.field in (one, other)
 
 
-def test_pressures_that_could_be_each_other_are_told_apart_by_which_is_higher(tmp_path: Path) -> None:
-    swapped = ward().assign(MAP=70.0, DBP=85.0)
-    with pytest.raises(DataError, match="seem to be in each other's place") as caught:
-        load(_written(swapped, tmp_path))
-    assert caught.value.field == "MAP, DBP"
-    assert len(load(_written(swapped[swapped["pid"] < "p020"], tmp_path)))  # a few patients are no proof
+@pytest.mark.parametrize(
+    ("patients", "pressures", "field"),
+    [
+        (40, {"MAP": 70.0, "DBP": 75.0}, "MAP, DBP"),
+        (1, {"MAP": 70.0, "DBP": 75.0}, None),  # two devices
+        (1, {"MAP": 70.0, "DBP": 85.0}, "MAP, DBP"),
+        (1, {"SBP": 70.0, "DBP": 71.0, "MAP": None}, "SBP, DBP"),
+        (1, {"SBP": 70.0, "DBP": 60.0, "MAP": 79.0}, "SBP, MAP"),
+    ],
+)
+def test_pressures_that_could_be_each_other_are_told_apart_by_which_is_higher(
+    patients: int, pressures: dict[str, float | None], field: str | None, tmp_path: Path
+) -> None:
+    frame = ward(patients).assign(**pressures)
+    frame.loc[0, "SBP"] = np.nan
+    if field is None:
+        assert len(load(_written(frame, tmp_path))) == len(frame)
+    else:
+        with pytest.raises(DataError, match="seem to be in each other's place") as caught:
+            load(_written(frame, tmp_path))
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize("unit", [60, 3600])
+def test_hours_in_minutes_or_seconds_are_refused(unit: int, tmp_path: Path) -> None:
+    frame = ward(2, 4)
+    frame["ICULOS"] *= unit
+    with pytest.raises(DataError, match="seems to be in minutes or seconds") as caught:
+        load(_written(frame, tmp_path))
+    assert caught.value.field == "ICULOS"
+
+
+def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    frame = ward(2, 3)
+    frame.loc[[0, 4], "Resp"] = 0.0
+    assert load_counted(_written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))[1] == {"Gender": 1, "Resp": 2}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +260,17 @@ def test_no_number_where_there_is_no_basis(
     assert answers["risk"].isna().equals(answers["abstained"].notna())
     assert not answers.loc[answers["abstained"].notna(), "alert"].any()
     assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
+
+
+def test_no_number_while_the_last_pressures_of_one_hour_contradict_each_other(evaluated: Evaluated) -> None:
+    frame = ward(1, 12)
+    frame.loc[2:3, ["SBP", "DBP", "MAP"]] = [[60.0, 61.0, np.nan], [np.nan, np.nan, np.nan]]
+    frame.loc[5, ["SBP", "MAP"]] = [100.0, 109.0]
+    frame.loc[7, ["MAP", "DBP"]] = [60.0, 68.0]  # two devices
+    frame.loc[9:10, ["SBP", "DBP", "MAP"]] = [[np.nan, 70.0, 80.0], [65.0, np.nan, np.nan]]  # a fall, an hour later
+    answers, report = evaluated(frame)
+    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == [2, 3, 5]
+    assert report["abstained"] == {"contradictory-pressures": 3}
 
 
 def test_order_does_not_matter_and_one_row_is_enough(
