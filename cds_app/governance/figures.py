@@ -229,10 +229,12 @@ def _groups(test: Figures) -> Table:
     rows = [(kind, name, *_group(found)) for key, kind in _KINDS for name, found in test.get(key, {}).items()]
     return Table(
         title="By group",
-        note=f"The last column: {_BY_CHANCE[0].lower()}{_BY_CHANCE[1:]}.",
+        note="Predicted and observed: mean risk, and part with the outcome. The intercept is where the line of "
+        "calibration passes a risk of 50 in 100; where the outcome is rare that is far from most risks, and the "
+        f"intercept moves with the slope. The last column: {_BY_CHANCE[0].lower()}{_BY_CHANCE[1:]}.",
         heads=(
-            "", "group", "patients", "with the outcome", "AUROC", _LEVEL, "AUPRC", "slope", "intercept", "ECE",
-            "by chance",
+            "", "group", "patients", "with the outcome", "AUROC", _LEVEL, "AUPRC", "predicted", "observed", "slope",
+            "intercept", _LEVEL, "ECE", "by chance",
         ),
         rows=tuple(rows),
     )  # fmt: skip
@@ -241,11 +243,13 @@ def _groups(test: Figures) -> Table:
 def _group(found: Figures) -> tuple[str, ...]:
     counts = (str(found["patients"]), str(found["patients_with_outcome"]))
     if "auroc" not in found:
-        return (*counts, _TOO_FEW, *[""] * 6)
+        return (*counts, _TOO_FEW, *[""] * 9)
     fit, between = found["calibration"], found.get("intervals", {})
     ranks = (_number(found["auroc"]), _between(between.get("auroc")), _number(found["auprc"]))
+    rates = (_share(fit["mean_predicted"]), _share(fit["observed"]))
+    line = (f"{fit['slope']:.2f}", f"{fit['intercept']:.2f}", _pair(between.get("calibration", {}).get("intercept")))
     errors = (f"{fit[key]:.4f}" if key in fit else "" for key in ("ece", "ece_by_chance"))
-    return (*counts, *ranks, f"{fit['slope']:.2f}", f"{fit['intercept']:.2f}", *errors)
+    return (*counts, *ranks, *rates, *line, *errors)
 
 
 def _variants(report: Figures) -> Table:
@@ -303,16 +307,18 @@ def _explanations(found: Figures | None) -> Table | None:
     return Table(
         title="Do the explanations hold",
         note=f"On the highest estimate of each of {found['rows']} test patients. Values are disturbed by their "
-        "measurement error; a measurement is withheld with all of its features.",
+        f"measurement error. A measurement is withheld with all of its features; only the {faithful['withheld']} that "
+        "may be absent in use are, not age, sex and times.",
         heads=("", "value"),
         rows=(
             ("Same first reason after disturbance", _share(stable["same_first"])),
             ("First three reasons kept", _share(stable["top_3_kept"])),
             ("First reason pulls the same way", _share(stable["same_direction"])),
-            ("Log-odds moved by withholding the first reason", f"{moved[0]:.2f}"),
+            ("Log-odds moved by withholding the first measurement among the reasons", f"{moved[0]:.2f}"),
             ("... the second", f"{moved[1]:.2f}"),
             ("... the fifth", f"{moved[4]:.2f}"),
             ("... one of the others", f"{faithful['moved_by_other']:.2f}"),
+            ("The first moves it most of these five", _share(faithful["first_moves_most"])),
         ),
     )
 
@@ -340,6 +346,10 @@ def _amounts(interval: Sequence[float] | None, share: bool) -> str:
         return ""
     low, high = interval
     return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{low:.1f} to {high:.1f}"
+
+
+def _pair(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else "{:.2f} to {:.2f}".format(*interval)
 
 
 def _between(interval: Sequence[float] | None) -> str:

@@ -3,7 +3,8 @@
 Rows of the highest estimate of each patient are looked at. *Stability*: every measured value is disturbed by what the
 measurement itself is uncertain by, the whole course is filtered and explained anew, and the reasons are compared.
 *Faithfulness*: all that the model knows of one measurement is withheld, and how far the estimate moves is compared with
-the place of that measurement among the reasons.
+the place of that measurement among the measurements. Only what may be absent in use is withheld: age and hours in the
+unit are always known, and trees have not learned what to say without them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cds_app.learn.challenge2019 import COLUMNS
 from cds_app.learn.head import Flags, Floats, Ints
 from cds_app.learn.panel import to_scale, to_unit
 from cds_app.learn.rows import design
-from cds_app.score.features import Feature
+from cds_app.score.features import QUANTITIES, Feature
 from cds_app.twin.model import TwinModel
 
 Matrix = NDArray[np.float32]
@@ -54,6 +55,11 @@ class Explainer:
     def names(self) -> list[str]:
         """Measurements, each once."""
         return list(dict.fromkeys(one.quantity for one in self.features))
+
+    @property
+    def measured(self) -> Ints:
+        """Which of the names are of what may not have been measured."""
+        return np.flatnonzero(np.isin(self.names, QUANTITIES))
 
     def margins(self, chosen: Matrix) -> Floats:
         """Margin of rows (rows, features)."""
@@ -95,7 +101,7 @@ def explanations(
     return {
         "rows": len(chosen),
         "stability": stability(reasons, [explainer.moved(one) for one in noisy]),
-        "faithfulness": faithfulness(explainer, chosen, reasons, rng),
+        "faithfulness": faithfulness(explainer, chosen, reasons, explainer.measured, rng),
     }
 
 
@@ -138,22 +144,31 @@ def stability(reasons: Floats, again: Sequence[Floats]) -> dict[str, float]:
     }
 
 
-def faithfulness(explainer: Explainer, chosen: Matrix, reasons: Floats, rng: np.random.Generator) -> dict[str, Any]:
+def faithfulness(
+    explainer: Explainer, chosen: Matrix, reasons: Floats, among: Ints, rng: np.random.Generator
+) -> dict[str, Any]:
     """How far the estimate moves, in log-odds, when the first, second, ... or any other reason is withheld.
+
+    Parameters
+    ----------
+    among : ndarray of int64
+        Which reasons are withheld and counted.
 
     Returns
     -------
     dict
-        ``moved_by_place``: means for the first five reasons; ``moved_by_other``: mean for one drawn from the rest;
+        ``withheld``: how many are; ``moved_by_place``: means for the first five of them; ``moved_by_other``: mean for
+        one drawn from the rest;
         ``first_moves_most``: part of rows in which withholding the first moves the estimate most of these five.
     """
     whole = explainer.margins(chosen)
-    order = np.argsort(-np.abs(reasons), axis=1, kind="stable")
+    order = among[np.argsort(-np.abs(reasons[:, among]), axis=1, kind="stable")]
     moved = np.stack(
         [np.abs(explainer.margins(explainer.without(chosen, order[:, k])) - whole) for k in range(_WITHHELD)], axis=1
     )
     other = order[np.arange(len(order)), rng.integers(_WITHHELD, order.shape[1], len(order))]
     return {
+        "withheld": len(among),
         "moved_by_place": [float(one) for one in moved.mean(axis=0)],
         "moved_by_other": float(np.abs(explainer.margins(explainer.without(chosen, other)) - whole).mean()),
         "first_moves_most": float((moved.argmax(axis=1) == 0).mean()),

@@ -24,7 +24,8 @@ _ABOUT = {
     "input": "Hourly values.",
     "external": "No other source has been tested.",
 }
-_INTERVALS = {"auroc": [0.79, 0.83], "auprc": [0.1, 0.2], "calibration": {"slope": [0.9, 1.1], "ece": None}}
+_OF_CALIBRATION = {"slope": [0.9, 1.1], "intercept": [-0.21, 0.14], "ece": None}
+_INTERVALS = {"auroc": [0.79, 0.83], "auprc": [0.1, 0.2], "calibration": _OF_CALIBRATION}
 _ALERTS = {"sensitivity_patients": 0.5, "ppv_patients": 0.25, "alerts_per_100_patient_days": 31.4, "lead_time_h": None}
 
 
@@ -53,7 +54,8 @@ def manifest() -> dict[str, Any]:
 def report() -> dict[str, Any]:
     overall = {
         "auroc": 0.81, "auprc": 0.15, "patients": 90, "patients_with_outcome": 20, "alerts": _ALERTS,
-        "calibration": {"slope": 1.02, "intercept": -0.03, "ece": 0.004}, "intervals": _INTERVALS,
+        "calibration": {"slope": 1.02, "intercept": -0.03, "ece": 0.004, "mean_predicted": 0.031, "observed": 0.03},
+        "intervals": _INTERVALS,
     }  # fmt: skip
     rival = {**overall, "title": "NEWS2 of 5 or more", "partial": ["consciousness is not in the data"], "auroc": 0.66}
     ahead = {"auroc": {"value": 0.15, "interval": [0.1, 0.2]}, "auprc": {"value": 0.05, "interval": [0.01, 0.09]}}
@@ -159,7 +161,8 @@ def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: d
 
 def test_groups_with_too_few_get_counts_and_no_figure(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     groups = next(table for table in tables(manifest, report) if table.title == "By group")
-    assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", "", "", "", "", "", "")
+    assert groups.rows[0][7:12] == ("3.1 %", "3.0 %", "1.02", "-0.03", "-0.21 to 0.14")
+    assert groups.rows[1] == ("Sex", "male", "4", "1", "too few", *[""] * 9)
     assert {len(row) for row in groups.rows} == {len(groups.heads)}
 
 
@@ -196,7 +199,12 @@ def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict
     held = {
         "rows": 300,
         "stability": {"same_first": 0.9, "top_3_kept": 0.9, "same_direction": 1.0},
-        "faithfulness": {"moved_by_place": [0.4, 0.3, 0.2, 0.2, 0.1], "moved_by_other": 0.1, "first_moves_most": 0.5},
+        "faithfulness": {
+            "withheld": 34,
+            "moved_by_place": [0.4, 0.3, 0.2, 0.2, 0.1],
+            "moved_by_other": 0.1,
+            "first_moves_most": 0.5,
+        },
     }
     whole = {
         **report,

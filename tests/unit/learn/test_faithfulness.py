@@ -52,16 +52,30 @@ def test_withholding_a_measurement_hides_all_of_its_features_and_no_other(explai
 def test_the_reason_that_matters_moves_the_estimate_most(explainer: Explainer) -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(200, len(_FEATURES))).astype(np.float32)
-    found = faithfulness(explainer, rows, explainer.moved(rows), rng)
+    found = faithfulness(explainer, rows, explainer.moved(rows), np.arange(7), rng)
     assert found["first_moves_most"] > 0.8
     assert found["moved_by_place"][0] > 3 * found["moved_by_other"]
+
+
+def test_what_is_always_known_is_neither_withheld_nor_counted(explainer: Explainer) -> None:
+    rows = np.random.default_rng(2).normal(size=(200, len(_FEATURES))).astype(np.float32)
+    found = faithfulness(explainer, rows, explainer.moved(rows), np.arange(1, 7), np.random.default_rng(0))
+    assert found["withheld"] == 6
+    assert found["moved_by_place"][0] < 1.0  # the strongest, 3 a standard deviation, is not among them
+
+
+def test_only_measurements_may_be_absent(explainer: Explainer) -> None:
+    names = ("heart_rate", "age", "lactate", "time_in_unit", "shock_index", "measurement_activity")
+    features = tuple(Feature(name=name, quantity=name, aspect="value") for name in names)
+    mixed = Explainer(booster=explainer.booster, columns=np.arange(6), features=features)
+    assert mixed.measured.tolist() == [0, 2]
 
 
 def test_reasons_drawn_by_lot_are_neither_faithful_nor_stable(explainer: Explainer) -> None:
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(400, len(_FEATURES))).astype(np.float32)
     lots = rng.normal(size=(400, 7))
-    assert faithfulness(explainer, rows, lots, rng)["first_moves_most"] < 0.5
+    assert faithfulness(explainer, rows, lots, np.arange(7), rng)["first_moves_most"] < 0.5
     assert stability(lots, [rng.normal(size=(400, 7))])["top_3_kept"] == pytest.approx(3 / 7, abs=0.05)
 
 
