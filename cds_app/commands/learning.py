@@ -126,12 +126,12 @@ def _folder_of(model: str) -> str:
 def evaluate(model: str, data: Path, report: Path | None, **asked: Any) -> None:
     """Measure MODEL on data it has not seen.
 
-    A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold; an hourly one on the file
-    it was made from: of test patients only. The forecast: error
-    against the last value carried forward, and coverage, at 1, 4 and 8 hours. The dose of warfarin: error and coverage,
-    beside a fixed dose and the published algorithms. The simulation of drugs (pk): error of the next level of real
-    people, before and after their own levels are used, with visual predictive checks. Imputation: error on hours that
-    were measured and are hidden from it, beside every candidate.
+    A risk: discrimination, calibration and what its alerts cost, at the manifest's threshold; of patients who did not
+    grow its trees, and of an hourly one, where all in the file did, of test patients by trees of others. The forecast:
+    error against the last value carried forward, and coverage, at 1, 4 and 8 hours. The dose of warfarin: error and
+    coverage, beside a fixed dose and the published algorithms. The simulation of drugs (pk): error of the next level of
+    real people, before and after their own levels are used, with visual predictive checks. Imputation: error on hours
+    that were measured and are hidden from it, beside every candidate.
     """
     _check_kind(model, data)
     if model == IMPUTATION:

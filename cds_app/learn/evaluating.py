@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,14 @@ from cds_app.errors import DataError
 from cds_app.learn import tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, in_part, load, load_counted
+from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, Part, in_part, load, load_counted
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.head import CUTS, Flags, Floats, Head
 from cds_app.learn.measure import groups, served
 from cds_app.learn.onset import absent
+from cds_app.learn.roll import UNSEEN, of_hours
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.tradeoff import drawn
@@ -29,8 +30,8 @@ from cds_app.score.population import Reference
 from cds_app.score.risk import AlertPolicy, Calibration
 
 NEEDED = (*KEYS, *VITAL_COLUMNS)
-_ON_ALL = "all patients of the file"
-_ON_TEST = "test patients of the file that the model was made from, by trees that have not seen them"
+_ON_UNSEEN = "patients of the file that did not grow the trees"
+_ON_TEST = "test patients: all grew the trees that are shipped; these are asked of trees that have not seen them"
 
 
 def evaluate(
@@ -38,7 +39,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score every row of a file and, where it says what followed, measure how good the scores are.
 
-    Of the file that the model was made from only test patients are measured, by trees that have not seen them.
+    Patients who grew the trees are known again (`learn.roll`) and not measured. Where nobody else is in the file, test
+    patients are, by trees that have not seen them.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ def evaluate(
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)
     _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
-    truth, seen = head.outcome(frame), shipped.has_seen(data)
+    truth, part = head.outcome(frame), shipped.roll.part(of_hours(frame))
+    seen = part != UNSEEN
     found: dict[str, Any] = {
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
@@ -86,12 +89,13 @@ def evaluate(
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
         "labels": truth is not None,
-        "measured": _ON_TEST if seen else _ON_ALL,
+        "measured": _ON_TEST if seen.all() else _ON_UNSEEN,
+        "seen_in_training": int(frame.loc[seen, "pid"].nunique()),
     }
     if truth is not None:
-        some = truth.asked & in_part(frame["pid"], "test", CUTS).to_numpy() if seen else truth.asked
+        some = truth.asked & (part == "test" if seen.all() else ~seen)
         cohort = Cohort(frame=frame[some], truth=truth.of(some), design=rows[some])
-        if seen:
+        if seen.all():
             margin[some] = shipped.of_fit().margins(cohort.design)
             risk[some] = where_given(reason[some], model.calibration.probability(margin[some]))
         if some.any():
@@ -122,7 +126,7 @@ def tune(
 ) -> dict[str, Any]:
     """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
 
-    Of the file that the model was made from, both are asked of trees that have not seen them.
+    Where patients grew the trees, all are asked of trees that have seen neither.
 
     Parameters
     ----------
@@ -150,10 +154,12 @@ def tune(
     """
     shipped = Shipped.of(head.name, artefact)
     model, frame, twin = shipped.model, load(data, needed=NEEDED), shipped_twin()
-    trees = shipped.of_fit() if shipped.has_seen(data) else shipped
+    seen = shipped.roll.part(of_hours(frame))
+    trees = shipped.of_fit() if (seen != UNSEEN).any() else shipped
     stays = []
-    for part in ("calibrate", "test"):
-        cohort = Cohort.of(head, twin, frame[in_part(frame["pid"], part, CUTS)].reset_index(drop=True))
+    for part in get_args(Part)[1:]:
+        mine = np.where(seen == UNSEEN, in_part(frame["pid"], part, CUTS), seen == part)
+        cohort = Cohort.of(head, twin, frame[mine].reset_index(drop=True))
         if not cohort.truth.label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
         risk = model.calibration.probability(trees.margins(cohort.design))

@@ -31,6 +31,7 @@ from cds_app.learn.growing import Baseline, Recipe, grow, without_measuring
 from cds_app.learn.head import CUTS, FOLDS, Floats, Head, Ints
 from cds_app.learn.margins import margins
 from cds_app.learn.plots import Seen
+from cds_app.learn.roll import Roll, of_hours
 from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.transfer import transfer
 from cds_app.learn.tuning import Stays
@@ -179,7 +180,13 @@ def _finished(bench: _Bench, model: Trained, data_sha256: str) -> risk_artefact.
         population=known,
         report=report,
         seen=_seen(model, judged),
+        roll=rolled(bench.frames),
     )
+
+
+def rolled(frames: Mapping[Part, pd.DataFrame]) -> Roll:
+    """Whom the trees have seen, by part."""
+    return Roll.of({part: of_hours(frame) for part, frame in frames.items()})
 
 
 def _how(bench: _Bench, model: Trained, data_sha256: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
 from cds_app.learn.measure import groups
 from cds_app.learn.plots import Seen
+from cds_app.learn.roll import UNSEEN, Roll, of_stays
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.stay_cohort import LATER_DEATHS, LIMITS, NAME, StayCohort, chosen, refusals, who
@@ -53,8 +54,7 @@ RECIPE = Recipe(
     kept=1.0,
     threads=1,
 )
-_ON_ALL = "all stays of the file that have a risk"
-_NOT_ON_SEEN = "nothing: the trees were grown on this file; figures of its stays are in the training report"
+_ON_UNSEEN = "stays of the file that have a risk and did not grow the trees; the training report has figures of those"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,7 @@ def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
             design=made.cohort.rows[:, columns],
             names=[FEATURES[i].name for i in columns],
         ),
+        roll=Roll.of({"fit": of_stays(made.cohort.rows)}),
     )
 
 
@@ -169,8 +170,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score every stay of a file and, where outcomes are given, measure how good the scores are.
 
-    Of the file that the trees were grown on nothing is measured: it would flatter them. The training report has figures
-    of the same stays by trees that had not seen them.
+    Stays that the trees were grown on are not measured: it would flatter them. The training report has figures of the
+    same stays by trees that had not seen them.
 
     Parameters
     ----------
@@ -200,7 +201,7 @@ def evaluate(
     risk = np.where(asked, model.calibration.probability(margin), np.nan)
     alert = risk >= model.threshold
     _answers(stays, refused, risk, alert).to_parquet(predictions, index=False)
-    seen = shipped.has_seen(data)
+    seen = shipped.roll.part(of_stays(rows)) != UNSEEN
     found: dict[str, Any] = {
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
@@ -209,11 +210,13 @@ def evaluate(
         "abstained": int((~asked).sum()),
         "threshold": model.threshold,
         "labels": outcomes is not None,
-        "measured": _NOT_ON_SEEN if seen else _ON_ALL,
+        "measured": _ON_UNSEEN,
+        "seen_in_training": int(seen.sum()),
     }
-    if outcomes is not None and not seen:
-        truth = load_outcomes(outcomes, stays.record).of(np.flatnonzero(asked))
-        found |= _graded(shipped, truth, who(stays)[asked], rows[asked], margin[asked])
+    if outcomes is not None:
+        some = np.flatnonzero(asked & ~seen)
+        truth = load_outcomes(outcomes, stays.record).of(some)
+        found |= _graded(shipped, truth, who(stays).iloc[some], rows[some], margin[some])
     report.write_bytes(canonical_json(found))
     return found
 

@@ -17,6 +17,8 @@ from cds_app.learn.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.head import Floats, Head, Ints, Outcome
 from cds_app.learn.measure import alert_figures
 from cds_app.learn.plots import Seen, draw
+from cds_app.learn.roll import FILE as ROLL
+from cds_app.learn.roll import Roll
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.population import FILE as POPULATION
 from cds_app.score.risk import Calibration, Tier
@@ -54,6 +56,8 @@ class Finished:
         Recipe, data, figures on test patients.
     seen : Seen
         What the plots are drawn from.
+    roll : Roll
+        Whom the trees have seen.
     """
 
     twin: TwinModel
@@ -67,6 +71,7 @@ class Finished:
     population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
+    roll: Roll
     of_fit: xgb.Booster | None = None
 
 
@@ -83,11 +88,16 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
     if made.of_fit is not None:
         (out / OF_FIT).write_bytes(made.of_fit.save_raw("ubj"))
     manifest = _manifest(head, made, tuple(FEATURES[i] for i in made.columns))
-    return save(out, made.booster, contents, manifest, made.seen)
+    return save(out, made.booster, contents, manifest, made.seen, made.roll)
 
 
 def save(
-    out: Path, booster: xgb.Booster, contents: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], seen: Seen
+    out: Path,
+    booster: xgb.Booster,
+    contents: Mapping[str, Mapping[str, Any]],
+    manifest: Mapping[str, Any],
+    seen: Seen,
+    roll: Roll,
 ) -> Artefact:
     """Write the files of a learned risk into a folder, which is made.
 
@@ -97,9 +107,12 @@ def save(
         JSON files by name; ``training.json`` among them.
     seen : Seen
         What the plots are drawn from.
+    roll : Roll
+        Whom the trees have seen.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.ubj").write_bytes(booster.save_raw("ubj"))
+    (out / ROLL).write_bytes(roll.to_bytes())
     for name, content in contents.items():
         (out / name).write_bytes(canonical_json(content))
     draw(out, booster, seen, manifest["seed"])

@@ -14,6 +14,8 @@ from cds_app.content import Artefact, latest
 from cds_app.learn.challenge2019 import file_sha256
 from cds_app.learn.margins import margins
 from cds_app.learn.risk_artefact import OF_FIT
+from cds_app.learn.roll import FILE as ROLL
+from cds_app.learn.roll import Roll
 from cds_app.score.boosted import load_booster
 from cds_app.score.risk import RiskModel
 
@@ -37,9 +39,10 @@ class Shipped:
         """What the trees say of rows before calibration."""
         return margins(self.booster, rows, self.model.columns)
 
-    def has_seen(self, data: Path) -> bool:
-        """Whether its trees were grown on this file."""
-        return bool(file_sha256(data) == self.artefact.manifest["data_sha256"])
+    @property
+    def roll(self) -> Roll:
+        """Whom its trees have seen."""
+        return Roll.from_bytes(self.artefact.read_bytes(ROLL))
 
     def of_fit(self) -> Shipped:
         """The same with trees of fit patients alone."""

@@ -16,6 +16,7 @@ from cds_app.learn import risk_artefact
 from cds_app.learn.challenge2012 import DATA_SET
 from cds_app.learn.head import Words
 from cds_app.learn.plots import Seen
+from cds_app.learn.roll import Roll
 from cds_app.score.eligibility import Limits
 from cds_app.score.population import FILE as POPULATION
 from cds_app.score.risk import Calibration
@@ -64,6 +65,8 @@ class Finished:
         What training found.
     seen : Seen
         What the plots are drawn from.
+    roll : Roll
+        Whom the trees have seen.
     """
 
     booster: xgb.Booster
@@ -73,6 +76,7 @@ class Finished:
     population: Mapping[str, Any]
     report: Mapping[str, Any]
     seen: Seen
+    roll: Roll
 
 
 def write(out: Path, made: Finished) -> Artefact:
@@ -104,7 +108,7 @@ def write(out: Path, made: Finished) -> Artefact:
         POPULATION: made.population,
         risk_artefact.REPORT: report,
     }
-    return risk_artefact.save(out, made.booster, contents, manifest, made.seen)
+    return risk_artefact.save(out, made.booster, contents, manifest, made.seen, made.roll)
 
 
 _CENTRES = (

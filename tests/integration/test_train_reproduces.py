@@ -68,20 +68,38 @@ def test_evaluation_needs_neither_order_nor_labels_nor_site(few: Path, made: Art
     )
 
 
-def test_of_the_file_that_all_trees_were_grown_on_only_test_patients_are_measured_and_by_trees_of_others(
+def test_of_patients_who_all_grew_the_trees_test_patients_are_measured_and_by_trees_of_others(
     few: Path, made: Artefact, tmp_path: Path
 ) -> None:
     frame = pd.read_parquet(few)
     theirs = frame[in_part(frame["pid"], "test", CUTS)]
-    theirs.to_parquet(tmp_path / "test.parquet")
+    renamed = theirs.assign(pid="n" + theirs["pid"])
+    renamed.to_parquet(tmp_path / "test.parquet")
     found = evaluate(SEPSIS, few, tmp_path / "p.parquet", tmp_path / "few.json", made)
-    by_heart = evaluate(SEPSIS, tmp_path / "test.parquet", tmp_path / "p.parquet", tmp_path / "test.json", made)
+    alike = evaluate(SEPSIS, tmp_path / "test.parquet", tmp_path / "p.parquet", tmp_path / "test.json", made)
+    assert found["measured"] == alike["measured"]
     assert found["measured"].startswith("test patients")
-    assert by_heart["measured"] == "all patients of the file"
-    assert found["overall"]["patients"] == by_heart["overall"]["patients"] == theirs["pid"].nunique()
+    assert found["seen_in_training"] == frame["pid"].nunique()
+    assert found["overall"]["patients"] == alike["overall"]["patients"] == theirs["pid"].nunique()
     alone = made.read_json("training.json")["test_of_fit_trees"]
     assert found["overall"]["auroc"] == pytest.approx(alone["auroc"], abs=0.01)  # but for those who get no number
-    assert by_heart["overall"]["auroc"] != found["overall"]["auroc"]
+    assert alike["overall"]["auroc"] == found["overall"]["auroc"]
+
+
+def test_of_a_file_with_others_only_those_are_measured_who_did_not_grow_the_trees(
+    few: Path, made: Artefact, tmp_path: Path
+) -> None:
+    everybody, seen = pd.read_parquet(_FILE), pd.read_parquet(few)
+    strangers = np.sort(everybody.loc[~everybody["pid"].isin(seen["pid"]), "pid"].unique())[::100]
+    others = everybody[everybody["pid"].isin(strangers)]
+    mixed = pd.concat([seen[seen["pid"].isin(np.sort(seen["pid"].unique())[::4])], others])
+    mixed.to_parquet(tmp_path / "mixed.parquet")
+    others.to_parquet(tmp_path / "strangers.parquet")
+    found = evaluate(SEPSIS, tmp_path / "mixed.parquet", tmp_path / "p.parquet", tmp_path / "a.json", made)
+    alone = evaluate(SEPSIS, tmp_path / "strangers.parquet", tmp_path / "q.parquet", tmp_path / "b.json", made)
+    assert (found["seen_in_training"], alone["seen_in_training"]) == (mixed["pid"].nunique() - len(strangers), 0)
+    assert found["overall"] == alone["overall"]
+    assert len(pd.read_parquet(tmp_path / "p.parquet")) == len(mixed)  # the others have their predictions
 
 
 def test_an_alert_policy_is_chosen_within_a_budget_and_kept_in_the_manifest(
@@ -116,7 +134,8 @@ def test_mortality_trained_twice_gives_the_same_artefact_and_predictions(tmp_pat
     assert full["overall"]["auroc"] > 0.7
     assert "overall" not in bare
     assert "overall" not in seen
-    assert seen["measured"].startswith("nothing: the trees were grown on this file")
+    grew = made[0].read_json("training.json")["data"]["asked"]
+    assert (full["seen_in_training"], seen["seen_in_training"]) == (0, grew)
     answers = pd.read_parquet(tmp_path / "full.parquet")
     pd.testing.assert_frame_equal(answers, pd.read_parquet(tmp_path / "bare.parquet"))
     assert list(answers.columns) == ["RecordID", "risk", "alert", "abstained"]
