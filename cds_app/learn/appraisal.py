@@ -63,8 +63,8 @@ def appraised(
     baseline : mapping
         The frozen logistic regression with its threshold in log-odds, as ``baseline.json`` holds it.
     """
-    scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
-    drawn = Resamples.drawn(int(scored.course.patient.max()) + 1, np.random.default_rng(_SEED))
+    scored = Scored.at(cohort.at_risk(head.horizon_h), risk, threshold)
+    drawn = Resamples.drawn(int(scored.at_risk.patient.max()) + 1, np.random.default_rng(_SEED))
     parts = {
         f"by_{kind}": {name: _figures(head, scored, drawn, mine) for name, mine in found.items() if mine.any()}
         for kind, found in groups(cohort.frame).items()
@@ -80,8 +80,8 @@ def appraised(
 
 def headline(head: Head, cohort: Cohort, risk: Floats, threshold: float) -> dict[str, Any]:
     """The few figures of a variant, without intervals."""
-    scored = Scored.at(cohort.course(head.horizon_h), risk, threshold)
-    once = Resamples(np.ones((int(scored.course.patient.max()) + 1, 1)))
+    scored = Scored.at(cohort.at_risk(head.horizon_h), risk, threshold)
+    once = Resamples(np.ones((int(scored.at_risk.patient.max()) + 1, 1)))
     found = _figures(head, scored, once, np.ones(len(risk), bool))
     return {name: found[name] for name in ("auroc", "auprc", "utility") if name in found}
 
@@ -107,7 +107,7 @@ def _figures(head: Head, scored: Scored, drawn: Resamples, mine: Flags) -> dict[
     found = figures(some, drawn)
     if "auroc" not in found:
         return found
-    own = head.merit(some.course, some.alert, drawn)
+    own = head.merit(some.at_risk, some.alert, drawn)
     between = {name: interval(one) for name, one in own.items()}
     return {**found, **_measured(own), "intervals": {**found["intervals"], **between}}
 
@@ -115,7 +115,7 @@ def _figures(head: Head, scored: Scored, drawn: Resamples, mine: Flags) -> dict[
 def _as_served(head: Head, cohort: Cohort, scored: Scored, drawn: Resamples) -> dict[str, Any]:
     """As the service does: silent where it would abstain."""
     given = served(head.limits, cohort.design)
-    return {"rows": float(given.mean()), **_measured(head.merit(scored.course, scored.alert & given, drawn))}
+    return {"rows": float(given.mean()), **_measured(head.merit(scored.at_risk, scored.alert & given, drawn))}
 
 
 def _measured(own: Mapping[str, Floats]) -> dict[str, float | None]:
@@ -138,7 +138,7 @@ def _compared(
 def _beside(scored: Scored, other: Comparator, drawn: Resamples) -> dict[str, Any]:
     """Figures of a comparator where the head gives a number too, and how far the head is ahead."""
     known = np.where(np.isfinite(scored.score), other.score, np.nan)
-    rival = Scored.at(scored.course, known, other.threshold)
+    rival = Scored.at(scored.at_risk, known, other.threshold)
     found = figures(rival, drawn, calibrated=False)
     about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
     return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}

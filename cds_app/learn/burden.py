@@ -18,8 +18,8 @@ _SPAN_H = 1e6  # between the clocks of two patients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """Rows at which an alert may come; those of a patient adjacent and in order of time, one an hour.
+class HoursAtRisk:
+    """Hours at which an alert may come; those of a patient adjacent and in order of time.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Course:
     label: Ints
     horizon_h: float
 
-    def of(self, rows: Flags) -> Course:
+    def of(self, rows: Flags) -> HoursAtRisk:
         """Some of the rows."""
-        return Course(
+        return HoursAtRisk(
             patient=self.patient[rows], hour=self.hour[rows], label=self.label[rows], horizon_h=self.horizon_h
         )
 
@@ -68,12 +68,12 @@ def begins(patient: Ints, alert: Flags) -> Flags:
     return np.asarray(alert & ~(same & before))
 
 
-def burden(course: Course, alert: Flags, given: Flags, drawn: Resamples) -> dict[str, Floats]:
+def burden(at_risk: HoursAtRisk, alert: Flags, given: Flags, drawn: Resamples) -> dict[str, Floats]:
     """Figures of alerts in every resample.
 
     Parameters
     ----------
-    course : Course
+    at_risk : HoursAtRisk
     alert : ndarray of bool, shape (rows,)
         Hours that are alerted.
     given : ndarray of bool, shape (rows,)
@@ -88,41 +88,41 @@ def burden(course: Course, alert: Flags, given: Flags, drawn: Resamples) -> dict
         before which an alert was given within the horizon.
     """
     patients = len(drawn.times)
-    sums = _Sums(course, alert, drawn)
-    lead, early = _lead_h(course, given, patients)
+    sums = _Sums(at_risk, alert, drawn)
+    lead, early = _lead_h(at_risk, given, patients)
     shares = {
         "hours_alerted": ratio(sums.hours(alert), sums.hours(None)),
-        "ppv_hours": ratio(sums.hours(alert & (course.label > 0)), sums.hours(alert)),
-        "sensitivity_hours": ratio(sums.hours(alert & (course.label > 0)), sums.hours(course.label > 0)),
+        "ppv_hours": ratio(sums.hours(alert & (at_risk.label > 0)), sums.hours(alert)),
+        "sensitivity_hours": ratio(sums.hours(alert & (at_risk.label > 0)), sums.hours(at_risk.label > 0)),
         "patients_alerted": ratio(sums.patients(alert), sums.patients(None)),
         "ppv_patients": ratio(sums.both, sums.patients(alert)),
-        "sensitivity_patients": ratio(sums.both, sums.patients(course.label > 0)),
-        "onsets_warned": _warned(course, given, drawn),
-        "sensitivity_before_onset": ratio(early.astype(np.float64) @ drawn.times, sums.patients(course.label > 0)),
+        "sensitivity_patients": ratio(sums.both, sums.patients(at_risk.label > 0)),
+        "onsets_warned": _warned(at_risk, given, drawn),
+        "sensitivity_before_onset": ratio(early.astype(np.float64) @ drawn.times, sums.patients(at_risk.label > 0)),
     }
     return {
         **shares,
-        "alerts_per_100_patient_days": alerts_per_100_days(course, given, drawn),
+        "alerts_per_100_patient_days": alerts_per_100_days(at_risk, given, drawn),
         "lead_time_h": weighted_median(lead[early], drawn.times[early]),
     }
 
 
-def alerts_per_100_days(course: Course, given: Flags, drawn: Resamples) -> Floats:
+def alerts_per_100_days(at_risk: HoursAtRisk, given: Flags, drawn: Resamples) -> Floats:
     """How often somebody is interrupted on 100 days that patients spend in the unit, in every resample."""
-    sums = _Sums(course, given, drawn)
+    sums = _Sums(at_risk, given, drawn)
     return 100.0 * ratio(sums.hours(given), sums.hours(None) / _DAY_H)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Hours and patients of a course, in every resample."""
+    """Hours and patients, in every resample."""
 
-    course: Course
+    at_risk: HoursAtRisk
     alert: Flags
     drawn: Resamples
 
     def hours(self, rows: Flags | None) -> Floats:
-        mine = self.course.patient if rows is None else self.course.patient[rows]
+        mine = self.at_risk.patient if rows is None else self.at_risk.patient[rows]
         return self.drawn.sums(mine, np.ones(len(mine)))
 
     def patients(self, rows: Flags | None) -> Floats:
@@ -132,28 +132,28 @@ class _Sums:
     def both(self) -> Floats:
         """Patients with an alert and with the outcome."""
         return np.asarray(
-            (self._who(self.alert) & self._who(self.course.label > 0)).astype(np.float64) @ self.drawn.times
+            (self._who(self.alert) & self._who(self.at_risk.label > 0)).astype(np.float64) @ self.drawn.times
         )
 
     def _who(self, rows: Flags | None) -> Flags:
-        mine = self.course.patient if rows is None else self.course.patient[rows]
+        mine = self.at_risk.patient if rows is None else self.at_risk.patient[rows]
         return np.bincount(mine, minlength=len(self.drawn.times)) > 0
 
 
-def _lead_h(course: Course, given: Flags, patients: int) -> tuple[Floats, Flags]:
+def _lead_h(at_risk: HoursAtRisk, given: Flags, patients: int) -> tuple[Floats, Flags]:
     """Hours from the first alert to onset, and who was alerted before it."""
     first = np.full(patients, np.inf)
-    np.minimum.at(first, course.patient[given], course.hour[given])
-    lead = course.onset_h(patients) - first
+    np.minimum.at(first, at_risk.patient[given], at_risk.hour[given])
+    lead = at_risk.onset_h(patients) - first
     return lead, lead > 0.0  # NaN without an onset
 
 
-def _warned(course: Course, given: Flags, drawn: Resamples) -> Floats:
+def _warned(at_risk: HoursAtRisk, given: Flags, drawn: Resamples) -> Floats:
     """Part of the onsets before which an alert was given, no longer ago than the horizon."""
-    patient, onset = course.onsets()
-    alerts = np.sort(_on_one_clock(course.patient[given], course.hour[given]))
+    patient, onset = at_risk.onsets()
+    alerts = np.sort(_on_one_clock(at_risk.patient[given], at_risk.hour[given]))
     before = np.searchsorted(alerts, _on_one_clock(patient, onset), side="left")
-    too_early = np.searchsorted(alerts, _on_one_clock(patient, onset - course.horizon_h), side="left")
+    too_early = np.searchsorted(alerts, _on_one_clock(patient, onset - at_risk.horizon_h), side="left")
     return ratio(drawn.sums(patient, (before > too_early).astype(np.float64)), drawn.sums(patient, np.ones(len(onset))))
 
 
@@ -162,10 +162,10 @@ def _on_one_clock(patient: Ints, hour: Floats) -> Floats:
     return patient * _SPAN_H + hour
 
 
-def _runs(course: Course) -> tuple[Ints, Ints]:
+def _runs(at_risk: HoursAtRisk) -> tuple[Ints, Ints]:
     """First and last row of each unbroken run of positive hours of a patient."""
-    rows = np.flatnonzero(course.label > 0)
-    patient, hour = course.patient[rows], course.hour[rows]
+    rows = np.flatnonzero(at_risk.label > 0)
+    patient, hour = at_risk.patient[rows], at_risk.hour[rows]
     new = np.diff(patient, prepend=patient[:1] - 1) != 0
     broken = new | (np.diff(hour, prepend=hour[:1]) > 1.0)
     ends = np.concatenate((broken[1:], [True])) if len(rows) else broken

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.errors import ContentError
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Task
 from cds_app.learn.head import Flags, Head, Outcome
 from cds_app.learn.rows import design
@@ -53,9 +53,9 @@ class Cohort:
         """Some of the rows."""
         return Cohort(frame=self.frame[rows], truth=self.truth.of(rows), design=self.design[rows])
 
-    def course(self, horizon_h: float) -> Course:
+    def at_risk(self, horizon_h: float) -> HoursAtRisk:
         """Its rows as the figures of alerts want them; patients are numbered anew, without gaps."""
-        return Course(
+        return HoursAtRisk(
             patient=np.unique(self.truth.patient, return_inverse=True)[1].astype(np.int64),
             hour=self.frame["ICULOS"].to_numpy(np.float64),
             label=self.truth.label,

@@ -185,7 +185,7 @@ def stays_of(head: Head, cohort: Cohort, risk: Floats, reference: Reference | No
     """Stays with the risk where the service gives one."""
     given = served(head.limits, cohort.design)
     said = silenced(head.limits, cohort.design, risk, reference)
-    return Stays(course=cohort.course(head.horizon_h), risk=np.where(given, said, np.nan))
+    return Stays(at_risk=cohort.at_risk(head.horizon_h), risk=np.where(given, said, np.nan))
 
 
 def tuned_of(head: Head, stays: tuple[Stays, Stays], live: AlertPolicy | None, budget: float) -> dict[str, Any]:

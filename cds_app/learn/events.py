@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import INTENSIVE_CARE, Flags, Floats, Head, Outcome, Own, Words
 from cds_app.learn.onset import onset
@@ -52,7 +52,7 @@ def least_risk_at(ppv: float, truth: Outcome, risk: Floats) -> float:
     return float(risk[order[good[-1] if len(good) else 0]])
 
 
-def _merit(course: Course, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
+def _merit(at_risk: HoursAtRisk, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
     return {}
 
 

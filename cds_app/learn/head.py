@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.resampling import Resamples
@@ -125,7 +125,7 @@ class Head:
     threshold : callable
         Chosen on calibration patients: (outcome, risk of every row) -> least risk that is worth an alert.
     merit : callable
-        Figures of its own beside the common ones: (course, alert, resamples) -> by name, the figure in every resample,
+        Figures of its own beside the common ones: (at_risk, alert, resamples) -> by name, the figure in every resample,
         as measured first. Alert is False where there was no basis for a number.
     own : Own, optional
         The quantity that defines the outcome, where it is one.
@@ -140,5 +140,5 @@ class Head:
     outcome: Callable[[pd.DataFrame], Outcome | None]
     task: Callable[[Outcome, Recipe, np.random.Generator], Task]
     threshold: Callable[[Outcome, Floats], float]
-    merit: Callable[[Course, Flags, Resamples], Mapping[str, Floats]]
+    merit: Callable[[HoursAtRisk, Flags, Resamples], Mapping[str, Floats]]
     own: Own | None = None

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cds_app.learn.burden import Course, begins, burden
+from cds_app.learn.burden import HoursAtRisk, begins, burden
 from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import NAMES, VITALS
@@ -42,7 +42,7 @@ class Scored:
 
     Parameters
     ----------
-    course : Course
+    at_risk : HoursAtRisk
         Whose rows, when, and what followed.
     score : ndarray of float64, shape (rows,)
         NaN where no number is given; such an hour is silent, and counts for alerts but not for discrimination.
@@ -51,21 +51,21 @@ class Scored:
         Where an alert begins.
     """
 
-    course: Course
+    at_risk: HoursAtRisk
     score: Floats
     alert: Flags
     given: Flags
 
     @classmethod
-    def at(cls, course: Course, score: Floats, threshold: float | Floats) -> Scored:
+    def at(cls, at_risk: HoursAtRisk, score: Floats, threshold: float | Floats) -> Scored:
         """Alert of every hour at or above a threshold, one of all or its own; where a number is lacking, of none."""
         alert = score >= threshold
-        return cls(course=course, score=score, alert=alert, given=begins(course.patient, alert))
+        return cls(at_risk=at_risk, score=score, alert=alert, given=begins(at_risk.patient, alert))
 
     def of(self, rows: Flags) -> Scored:
         """Some of the rows."""
         return Scored(
-            course=self.course.of(rows), score=self.score[rows], alert=self.alert[rows], given=self.given[rows]
+            at_risk=self.at_risk.of(rows), score=self.score[rows], alert=self.alert[rows], given=self.given[rows]
         )
 
 
@@ -89,28 +89,28 @@ def figures(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dic
     found = graded(scored, drawn, calibrated=calibrated)
     if "auroc" not in found:
         return found
-    alerts = burden(scored.course, scored.alert, scored.given, drawn)
+    alerts = burden(scored.at_risk, scored.alert, scored.given, drawn)
     between = {**found["intervals"], "alerts": {name: interval(one) for name, one in alerts.items()}}
     return {**found, "alerts": {name: _or_none(one[0]) for name, one in alerts.items()}, "intervals": between}
 
 
 def graded(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dict[str, Any]:
     """``auroc``, ``auprc``, ``calibration`` and counts of one group of rows, whatever is alerted of; see `figures`."""
-    patient, label = scored.course.patient, scored.course.label
+    patient, label = scored.at_risk.patient, scored.at_risk.label
     counts = {
         "rows": len(label),
         "patients": len(np.unique(patient)),
         "patients_with_outcome": len(np.unique(patient[label > 0])),
     }
     here = scored.of(np.isfinite(scored.score))
-    if len(np.unique(here.course.patient[here.course.label > 0])) < _FEWEST or here.course.label.all():
+    if len(np.unique(here.at_risk.patient[here.at_risk.label > 0])) < _FEWEST or here.at_risk.label.all():
         return counts
     ranking = ranked(scored, drawn)
     found: dict[str, Any] = {**counts, **discrimination(scored)}
     intervals: dict[str, Any] = {"auroc": interval(ranking.auroc()), "auprc": interval(ranking.auprc())}
     if calibrated:
-        chance = error_by_chance(here.course.patient, here.course.label, here.score)
-        found["calibration"] = {**calibration(here.course.label, here.score), "ece_by_chance": chance}
+        chance = error_by_chance(here.at_risk.patient, here.at_risk.label, here.score)
+        found["calibration"] = {**calibration(here.at_risk.label, here.score), "ece_by_chance": chance}
         again = calibration_again(here, drawn)
         intervals["calibration"] = {name: interval(one) for name, one in again.items()}
     return {**found, "intervals": intervals}
@@ -119,14 +119,14 @@ def graded(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dict
 def discrimination(scored: Scored) -> dict[str, float]:
     """AUROC and AUPRC of the rows that have a number."""
     known = np.isfinite(scored.score)
-    label, score = scored.course.label[known], scored.score[known]
+    label, score = scored.at_risk.label[known], scored.score[known]
     return {"auroc": float(roc_auc_score(label, score)), "auprc": float(average_precision_score(label, score))}
 
 
 def ranked(scored: Scored, drawn: Resamples) -> Ranking:
     """Ranking of the rows that have a number, in every resample."""
     known = np.isfinite(scored.score)
-    return Ranking.of(drawn, scored.course.patient[known], scored.course.label[known], scored.score[known])
+    return Ranking.of(drawn, scored.at_risk.patient[known], scored.at_risk.label[known], scored.score[known])
 
 
 def difference(scored: Scored, other: Scored, drawn: Resamples) -> dict[str, Any]:
@@ -146,8 +146,8 @@ def alert_figures(patient: Ints, label: Ints, alert: Flags) -> dict[str, float]:
     """Hours and patients that an alert rule finds."""
     dense = np.unique(patient, return_inverse=True)[1].astype(np.int64)
     once = Resamples(np.ones((int(dense.max(initial=-1)) + 1, 1)))
-    course = Course(patient=dense, hour=np.arange(len(dense), dtype=np.float64), label=label, horizon_h=0.0)
-    found = burden(course, alert, alert, once)
+    at_risk = HoursAtRisk(patient=dense, hour=np.arange(len(dense), dtype=np.float64), label=label, horizon_h=0.0)
+    found = burden(at_risk, alert, alert, once)
     return {name: float(np.nan_to_num(found[name][0])) for name in _SHARES}
 
 
@@ -176,7 +176,7 @@ def calibration(label: Ints, risk: Floats) -> dict[str, Any]:
 
 def calibration_again(scored: Scored, drawn: Resamples) -> dict[str, Floats]:
     """Slope, intercept and calibration error of every resample; rows stay in the bins of the whole."""
-    label, risk = scored.course.label, scored.score
+    label, risk = scored.at_risk.label, scored.score
     fine, coarse = (_equal_bins(risk, bins) for bins in (_LINE_BINS, _BINS))
     middle = np.bincount(fine, log_odds(risk)) / np.bincount(fine)
     rows, positive = (_in_bins(scored, drawn, fine, one) for one in (np.ones(len(risk)), label.astype(np.float64)))
@@ -217,7 +217,7 @@ def _equal_bins(risk: Floats, bins: int) -> Ints:
 
 
 def _in_bins(scored: Scored, drawn: Resamples, place: Ints, value: Floats) -> Floats:
-    return drawn.binned(scored.course.patient, place, int(place.max()) + 1, value)
+    return drawn.binned(scored.at_risk.patient, place, int(place.max()) + 1, value)
 
 
 def _or_none(value: float) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import INTENSIVE_CARE, Head, Outcome, Words
 from cds_app.learn.resampling import Resamples
@@ -56,8 +56,8 @@ def _threshold(truth: Outcome, risk: Floats) -> float:
     return best_threshold(stakes(truth.patient, truth.label).gain, risk)[0]
 
 
-def _merit(course: Course, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
-    return {"utility": normalised_utility(course.patient, course.label, alert, drawn)}
+def _merit(at_risk: HoursAtRisk, alert: Flags, drawn: Resamples) -> Mapping[str, Floats]:
+    return {"utility": normalised_utility(at_risk.patient, at_risk.label, alert, drawn)}
 
 
 SEPSIS = Head(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.comparators import Comparator
 from cds_app.learn.measure import Scored, difference, graded, groups
 from cds_app.learn.resampling import Resamples, interval, ratio, weighted_median
@@ -49,8 +49,8 @@ class Asked:
 
     def scored(self, risk: Floats, alert: Flags) -> Scored:
         """As the common figures want it: one hour of each stay."""
-        rows = Course(patient=self.stay, hour=np.zeros(len(self.stay)), label=self.died, horizon_h=0.0)
-        return Scored(course=rows, score=risk, alert=alert, given=alert)
+        rows = HoursAtRisk(patient=self.stay, hour=np.zeros(len(self.stay)), label=self.died, horizon_h=0.0)
+        return Scored(at_risk=rows, score=risk, alert=alert, given=alert)
 
 
 def measured(asked: Asked, risk: Floats, alert: Flags, rivals: Mapping[str, Comparator]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _figures(scored: Scored, days_left: Floats, drawn: Resamples, *, calibrated:
 
 def _rule(scored: Scored, days_left: Floats, drawn: Resamples) -> dict[str, Floats]:
     """What alerting of some stays finds, in every resample."""
-    stay, died, alert = scored.course.patient, scored.course.label, scored.alert
+    stay, died, alert = scored.at_risk.patient, scored.at_risk.label, scored.alert
     parts = (np.ones(len(stay)), died, alert, alert & (died > 0))
     rows, deaths, alerts, hits = (drawn.sums(stay, one.astype(np.float64)) for one in parts)
     found = {"sensitivity": ratio(hits, deaths), "precision": ratio(hits, alerts), "alerted": ratio(alerts, rows)}
@@ -95,7 +95,7 @@ def _beside(scored: Scored, other: Comparator, days_left: Floats, drawn: Resampl
     """Figures of a comparator where there is a risk too, and how far the risk is ahead."""
     known = np.where(np.isfinite(scored.score), other.score, np.nan)
     alert = known >= other.threshold
-    rival = Scored(course=scored.course, score=known, alert=alert, given=alert)
+    rival = Scored(at_risk=scored.at_risk, score=known, alert=alert, given=alert)
     about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
     found = _figures(rival, days_left, drawn, calibrated=False)
     return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}

@@ -15,7 +15,7 @@ from cds_app.cards.definition import Policy, parse_service
 from cds_app.cards.drafts import ACT_TODAY
 from cds_app.content import content_root
 from cds_app.learn.alert_policy import NO_CANDIDATE, Candidates, shown
-from cds_app.learn.burden import Course, alerts_per_100_days, burden
+from cds_app.learn.burden import HoursAtRisk, alerts_per_100_days, burden
 from cds_app.learn.resampling import Resamples, interval
 from cds_app.score.risk import AlertPolicy
 
@@ -58,20 +58,20 @@ class Setting:
 class Stays:
     """Whole stays with the risk as it is served: (rows,), NaN where the service gives none."""
 
-    course: Course
+    at_risk: HoursAtRisk
     risk: Floats
 
     @property
     def patients(self) -> int:
         """How many."""
-        return int(self.course.patient.max()) + 1
+        return int(self.at_risk.patient.max()) + 1
 
     def interruptions(self, setting: Setting, policy: Policy, topic: str) -> Flags:
         """Rows in which a card is shown; a learned risk alone can ask to act today, no more."""
         due = self.risk >= setting.threshold
         candidates = Candidates(
-            patient=self.course.patient,
-            hour=self.course.hour.astype(np.int64),
+            patient=self.at_risk.patient,
+            hour=self.at_risk.hour.astype(np.int64),
             tier=np.where(due, ACT_TODAY, NO_CANDIDATE),
             points=100.0 * np.where(due, self.risk, 0.0),
         )
@@ -152,7 +152,7 @@ def grid(stays: Stays) -> list[Setting]:
     onsets after a patient's first are warned of.
     """
     known = stays.risk[np.isfinite(stays.risk)]
-    longest = max(_SHIFT_H, stays.course.horizon_h)
+    longest = max(_SHIFT_H, stays.at_risk.horizon_h)
     lockouts = [one for one in _LOCKOUTS_H if one <= longest]
     thresholds = np.unique(np.quantile(known, 1.0 - _ALERTED)) if len(known) else np.empty(0)
     return [
@@ -195,8 +195,8 @@ def quoted(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _point(stays: Stays, setting: Setting, policy: Policy, topic: str, once: Resamples, drawn: Resamples) -> Point:
     cards = stays.interruptions(setting, policy, topic)
-    found = {name: _number(row) for name, row in _named(burden(stays.course, cards, cards, once)).items()}
-    between = interval(alerts_per_100_days(stays.course, cards, drawn))
+    found = {name: _number(row) for name, row in _named(burden(stays.at_risk, cards, cards, once)).items()}
+    between = interval(alerts_per_100_days(stays.at_risk, cards, drawn))
     return Point(setting=setting, figures={**found, _SURELY: None if between is None else between[1]})
 
 
@@ -212,7 +212,7 @@ def _measured(stays: Stays, setting: Setting, policy: Policy, topic: str) -> dic
 
 def _figures(stays: Stays, setting: Setting, policy: Policy, topic: str, drawn: Resamples) -> dict[str, Floats]:
     cards = stays.interruptions(setting, policy, topic)
-    return _named(burden(stays.course, cards, cards, drawn))
+    return _named(burden(stays.at_risk, cards, cards, drawn))
 
 
 def _named(found: Mapping[str, Floats]) -> dict[str, Floats]:

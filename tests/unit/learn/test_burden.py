@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.learn.burden import Course, begins, burden
+from cds_app.learn.burden import HoursAtRisk, begins, burden
 from cds_app.learn.resampling import Resamples
 
 # patient 0: onset at hour 5 (first positive hour 3, two hours ahead); 1: alerted, never; 2: onset, never alerted;
 # 3: alerted only after the onset at hour 3
-WARD = Course(
+WARD = HoursAtRisk(
     patient=np.repeat([0, 1, 2, 3], 6),
     hour=np.tile(np.arange(1.0, 7.0), 4),
     label=np.array([*(0, 0, 1, 1, 1, 1), *(0, 0, 0, 0, 0, 0), *(0, 0, 0, 0, 1, 1), *(1, 1, 1, 0, 0, 0)]),
@@ -31,9 +31,11 @@ def test_an_alert_begins_where_the_hour_before_had_none() -> None:
 
 def test_onset_is_the_horizon_after_the_first_positive_hour_or_when_the_run_ends() -> None:
     assert WARD.onset_h(4).tolist() == pytest.approx([5.0, np.nan, 7.0, 3.0], nan_ok=True)
-    short = Course(patient=np.zeros(4, np.int64), hour=np.arange(1.0, 5.0), label=np.array([1, 0, 0, 1]), horizon_h=4.0)
+    short = HoursAtRisk(
+        patient=np.zeros(4, np.int64), hour=np.arange(1.0, 5.0), label=np.array([1, 0, 0, 1]), horizon_h=4.0
+    )
     assert short.onset_h(1).tolist() == [2.0]
-    gap = Course(
+    gap = HoursAtRisk(
         patient=np.zeros(3, np.int64), hour=np.array([1.0, 2.0, 9.0]), label=np.ones(3, np.int64), horizon_h=8.0
     )
     assert gap.onset_h(1).tolist() == [3.0]
@@ -62,7 +64,7 @@ def test_every_onset_is_warned_of_anew() -> None:
     """Onsets of patient 0 at hours 5 and 13, of patient 1 at hour 5; the horizon is 4 hours."""
     hours = np.arange(1.0, 15.0)
     positive = ((hours < 5.0) | ((hours >= 9.0) & (hours < 13.0)), hours < 5.0)
-    ward = Course(
+    ward = HoursAtRisk(
         patient=np.repeat([0, 1], 14),
         hour=np.tile(hours, 2),
         label=np.concatenate(positive).astype(np.int64),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.calibrating import calibrate
 from cds_app.learn.measure import (
     Scored,
@@ -77,11 +77,11 @@ def _scored(seed: int, patients: int = 60, hours: int = 20) -> Scored:
     risk = _expit(rng.normal(-1.0, 1.0, len(patient)) + rng.normal(0.0, 1.0, patients)[patient])
     label = (rng.random(len(patient)) < risk).astype(np.int64)
     hour = np.tile(np.arange(1.0, hours + 1.0), patients)
-    return Scored.at(Course(patient=patient, hour=hour, label=label, horizon_h=6.0), risk, 0.5)
+    return Scored.at(HoursAtRisk(patient=patient, hour=hour, label=label, horizon_h=6.0), risk, 0.5)
 
 
 def test_groups_with_few_patients_with_the_outcome_get_counts_only() -> None:
-    none = Course(patient=np.zeros(3, np.int64), hour=np.arange(3.0), label=np.zeros(3, np.int64), horizon_h=6.0)
+    none = HoursAtRisk(patient=np.zeros(3, np.int64), hour=np.arange(3.0), label=np.zeros(3, np.int64), horizon_h=6.0)
     assert figures(Scored.at(none, np.zeros(3), 0.5), Resamples(np.ones((1, 1)))) == {
         "rows": 3,
         "patients": 1,
@@ -93,7 +93,7 @@ def test_intervals_hold_the_figure_and_the_first_resample_is_the_data_itself() -
     scored = _scored(4)
     drawn = Resamples.drawn(60, np.random.default_rng(5))
     found = figures(scored, drawn)
-    assert found["auroc"] == pytest.approx(roc_auc_score(scored.course.label, scored.score))
+    assert found["auroc"] == pytest.approx(roc_auc_score(scored.at_risk.label, scored.score))
     for name in ("auroc", "auprc"):
         low, high = found["intervals"][name]
         assert low < found[name] < high
@@ -110,10 +110,10 @@ def test_hours_without_a_number_are_silent_and_not_ranked() -> None:
     scored = _scored(6)
     holes = np.where(np.arange(len(scored.score)) % 3 == 0, np.nan, scored.score)
     known = np.isfinite(holes)
-    here = Scored.at(scored.course, holes, 0.5)
+    here = Scored.at(scored.at_risk, holes, 0.5)
     found = figures(here, Resamples(np.ones((60, 1))))
     assert found["rows"] == len(holes)
-    assert found["auroc"] == pytest.approx(roc_auc_score(scored.course.label[known], holes[known]))
+    assert found["auroc"] == pytest.approx(roc_auc_score(scored.at_risk.label[known], holes[known]))
     assert found["alerts"]["hours_alerted"] == (holes >= 0.5).mean()
     assert found["intervals"]["auroc"] is None
 
@@ -122,7 +122,7 @@ def test_a_score_is_not_ahead_of_itself_and_is_of_noise() -> None:
     scored = _scored(7)
     drawn = Resamples.drawn(60, np.random.default_rng(8))
     assert difference(scored, scored, drawn)["auroc"] == {"value": 0.0, "interval": [0.0, 0.0]}
-    noise = Scored.at(scored.course, np.random.default_rng(9).random(len(scored.score)), 0.5)
+    noise = Scored.at(scored.at_risk, np.random.default_rng(9).random(len(scored.score)), 0.5)
     ahead = difference(scored, noise, drawn)["auroc"]
     assert 0.0 < ahead["interval"][0] < ahead["value"] < ahead["interval"][1]
 

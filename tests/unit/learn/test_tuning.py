@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cds_app.content import latest, write_manifest
-from cds_app.learn.burden import Course
+from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.risk_artefact import with_policy
 from cds_app.learn.tradeoff import drawn
 from cds_app.learn.tuning import (
@@ -50,7 +50,7 @@ def _stays(seed: int, patients: int = 120, hours: int = 40) -> Stays:
     label = (ill & (hour >= 24) & (hour < 30)).astype(np.int64)
     log_odds = rng.normal(-3.0, 0.5, len(patient)) + np.where(ill, hour / 10.0, 0.0)
     risk = np.where(rng.random(len(patient)) < 0.1, np.nan, 1.0 / (1.0 + np.exp(-log_odds)))
-    return Stays(course=Course(patient=patient, hour=hour, label=label, horizon_h=6.0), risk=risk)
+    return Stays(at_risk=HoursAtRisk(patient=patient, hour=hour, label=label, horizon_h=6.0), risk=risk)
 
 
 def test_the_most_sensitive_within_the_budget_is_chosen_and_of_those_the_most_precise() -> None:
@@ -122,7 +122,7 @@ def test_a_warning_is_not_kept_quiet_for_longer_than_it_looks_ahead_or_a_shift(
     horizon_h: float, longest: float
 ) -> None:
     stays = _stays(9, patients=30)
-    tried = grid(replace(stays, course=replace(stays.course, horizon_h=horizon_h)))
+    tried = grid(replace(stays, at_risk=replace(stays.at_risk, horizon_h=horizon_h)))
     assert max(one.lockout_h for one in tried) == longest
 
 
