@@ -16,6 +16,7 @@ from cds_app.domain.facts import (
     Fact,
     Measurement,
     Medication,
+    Place,
     Procedure,
     Report,
     Stay,
@@ -295,6 +296,7 @@ def stay(
     class_code: str = "IMP",
     text: str = "",
     end_hours: float | None = None,
+    places: tuple[Place, ...] = (),
 ) -> Stay:
     """An encounter."""
     return Stay(
@@ -306,7 +308,14 @@ def stay(
         class_code=class_code,
         end=None if end_hours is None else ago(end_hours),
         text=text,
+        places=places,
     )
+
+
+def place(text: str, *, hours: float | None = None, end_hours: float | None = None) -> Place:
+    """Where the patient lay from and until so many hours ago."""
+    start, end = (None if one is None else ago(one) for one in (hours, end_hours))
+    return Place(text=text, start=start, end=end)
 
 
 def situation(*facts: Fact, who: Demographics | None = None) -> Situation:

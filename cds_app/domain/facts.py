@@ -125,6 +125,14 @@ class Demographics(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True
     name: str = ""
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Where the patient lies during a stay, as the record calls it; without a start or end, as long as the stay."""
+
+    text: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+
 class Stay(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An Encounter. ``when`` is its start."""
 
@@ -132,6 +140,7 @@ class Stay(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     class_code: str
     end: datetime | None = None
     text: str = ""
+    places: tuple[Place, ...] = ()
 
 
 class Condition(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Literal, cast
 
-from cds_app.domain.facts import Allergy, Code, Condition, Demographics, Fact, Procedure, Report, Stay
+from cds_app.domain.facts import Allergy, Code, Condition, Demographics, Fact, Place, Procedure, Report, Stay
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.time import Interval
 from cds_app.fabric.codes import codes_of, status_of, text_of
@@ -15,6 +16,7 @@ from cds_app.fabric.times import UNDATED, Plan, end_of, find_time, interval_of
 
 _STANDING: Final = Plan(fields=("onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate"), missing="always")
 _STAY: Final = Plan(fields=("period",))
+_NOT_THERE: Final = frozenset({"planned", "reserved"})
 _DONE: Final = Plan(fields=("performedDateTime", "performedPeriod"))
 _ORDERED: Final = Plan(
     fields=("authoredOn", "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming"), missing="learned"
@@ -90,8 +92,28 @@ def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]
             class_code=word(coding.get("code")) or status_of(coding),
             end=end_of(as_object(resource.get("period"))),
             text=text_of(first(resource.get("type"))),
+            places=tuple(_places(resource, context)),
         )
     ]
+
+
+def _places(resource: Object, context: Context) -> Iterator[Place]:
+    """Where the patient lay or lies; not what is planned or kept free, nor what ended nobody knows when."""
+    for one in objects(resource.get("location")):
+        status, period = one.get("status"), as_object(one.get("period")) or {}
+        text, start, end = (
+            _place_name(one.get("location"), resource, context),
+            interval_of(word(period.get("start"))),
+            end_of(period),
+        )
+        if text and status not in _NOT_THERE and (end is not None or status != "completed"):
+            yield Place(text=text, start=None if start is None else start.start, end=end)
+
+
+def _place_name(reference: object, inside: Object, context: Context) -> str:
+    """As the reference says, or the Location that came with it."""
+    shown = word((as_object(reference) or {}).get("display"))
+    return shown or word((context.references.target(reference, inside) or {}).get("name"))
 
 
 def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]:

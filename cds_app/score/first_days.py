@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,23 +9,14 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from cds_app.score.chronology import last_time
-from cds_app.score.samples import Floats
 from cds_app.score.situation import Situation
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
+from cds_app.score.whereabouts import running, unit_of
 
 VENTILATION = "ventilation"
 _ONLY_VENTILATED = ("peep", "tidal_volume_set")
 _INVASIVE = "mechanical_ventilation"
 _HEIGHT = "body_height"
-_KINDS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\b(ccu|coronary)\b",
-        r"\b(csru|cvicu|cardio?-?(thoracic|vascular|surgical)|cardiac (surg\w*|vascular))\b",
-        r"\b(micu|medical)\b",
-        r"\b(sicu|tsicu|surgical|trauma)\b",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +54,8 @@ def first_days(situation: Situation, start: datetime) -> FirstDays:
         hours=pairs[:, 0],
         value=pairs[:, 1],
     )
-    named = next((one.text for one in situation.facts.stays if one.when == start), "")
-    return FirstDays(then=then, series=series, stayer=_stayer(then, named))
-
-
-def unit_kind(text: str) -> Floats:
-    """1 for the kind of unit that a name says, 0 for the others: (len(UNITS),); NaN where it says none or several."""
-    found = np.array([1.0 if kind.search(text) else 0.0 for kind in _KINDS])
-    return found if found.sum() == 1.0 else np.full(len(UNITS), np.nan)
+    unit = unit_of(running(situation.facts.stays, start), start)
+    return FirstDays(then=then, series=series, stayer=_stayer(then, None if unit is None else unit.kind))
 
 
 def _seen(then: Situation, quantity: str, start: datetime) -> Iterator[tuple[float, float]]:
@@ -91,7 +75,7 @@ def _ventilated(then: Situation, start: datetime) -> Iterator[float]:
         yield from np.arange(max(begin, 0.0), min(end, WINDOW_H) + 1e-9).tolist()
 
 
-def _stayer(then: Situation, unit: str) -> Stayers:
+def _stayer(then: Situation, kind: str | None) -> Stayers:
     height = then.latest(_HEIGHT)
     male = {"male": 1.0, "female": 0.0}.get(then.sex or "", np.nan)
     known = height is not None and HEIGHT_CM[0] <= height.value <= HEIGHT_CM[1]
@@ -99,7 +83,7 @@ def _stayer(then: Situation, unit: str) -> Stayers:
         age_years=np.array([np.nan if then.age_years is None else float(then.age_years)]),
         male=np.array([male]),
         height_cm=np.array([height.value if height is not None and known else np.nan]),
-        unit=unit_kind(unit)[None, :],
+        unit=np.array([[np.nan if kind is None else float(one == kind) for one in UNITS]]),
     )
 
 

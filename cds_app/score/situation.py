@@ -6,7 +6,6 @@ Every answer is a fact (or facts), so that whoever uses it can show what it rest
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
 from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
 from cds_app.score.genes import Genome
+from cds_app.score.whereabouts import Unit, running, unit_of
 
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
@@ -41,9 +41,7 @@ _NOT_AN_ORDER = frozenset({"proposal", "option"})
 _STANDING = frozenset({"active", "on-hold"})
 _HAPPENED = frozenset({"completed", "in-progress", ""})
 _REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
-_RUNNING_STAY = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
-_ICU = re.compile(r"\b(icu|[a-z]?icu|intensive care|critical care)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,13 +342,7 @@ class Situation:
 
     @cached_property
     def _running(self) -> tuple[Stay, ...]:
-        return tuple(
-            one
-            for one in self.facts.stays
-            if one.when <= self.now
-            and (one.status in _RUNNING_STAY or (one.status == "finished" and one.end is not None))
-            and (one.end is None or one.end > self.now)
-        )
+        return running(self.facts.stays, self.now)
 
     @property
     def stay(self) -> Stay | None:
@@ -363,9 +355,14 @@ class Situation:
         return any(one.class_code in _INPATIENT for one in self._running)
 
     @cached_property
+    def unit(self) -> Unit | None:
+        """The intensive care unit that a running encounter, or its place, is named after."""
+        return unit_of(self._running, self.now)
+
+    @property
     def intensive_care(self) -> bool:
-        """Whether a running encounter is named intensive care."""
-        return any(_ICU.search(one.text) for one in self._running)
+        """Whether the patient is in intensive care by the name of an encounter or its place."""
+        return self.unit is not None
 
     @property
     def hospital_start(self) -> datetime | None:
@@ -374,11 +371,10 @@ class Situation:
 
     @cached_property
     def icu_start(self) -> datetime | None:
-        """When the running intensive care began: an encounter named so, else an admission procedure."""
-        named = [one.when for one in self._running if _ICU.search(one.text)]
+        """When the running intensive care began, by its name or else by an admission procedure."""
         since = self.hospital_start
-        if named or since is None:
-            return max(named, default=None)
+        if self.unit is not None or since is None:
+            return None if self.unit is None else self.unit.since
         moved = [one.when for one in self.procedures_done("icu_admission") if one.when >= since]
         return max(moved, default=None)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cds_app.score.features import Aspect, Feature
 from cds_app.score.samples import MS_PER_HOUR, Floats, Ints, Moments, Samples, to_ms
+from cds_app.score.whereabouts import KINDS
 
 WINDOW_H = 48.0
 QUANTITIES: tuple[str, ...] = (
@@ -56,7 +57,7 @@ QUANTITIES: tuple[str, ...] = (
 _ALL = np.arange(len(QUANTITIES))
 HEIGHT_CM = (120.0, 230.0)
 """Plausible heights of adults; others count as not known."""
-UNITS: tuple[str, ...] = ("coronary", "cardiac_surgery", "medical", "surgical")
+UNITS = tuple(KINDS)
 _DAY_H, _HALF_H, _QUARTER_H = 24.0, 36.0, 42.0  # where the first day ends, the last 12 and the last 6 hours begin
 _USUAL_KG = 80.0  # where no weight was taken, urine is counted per this
 _PERCENT = 100.0

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cds_app.domain.facts import Place
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.timeline import Timeline
 from tests.unit.fabric.conftest import ICD10, coded, observation, reading, resource
@@ -50,6 +51,27 @@ def test_a_stay_is_read() -> None:
     assert found.end == datetime(2024, 3, 2, 8, tzinfo=UTC)
     assert reading(given | {"class": [coded("x", "AMB")]}).facts.stays[0].class_code == "AMB"
     assert reading(resource("Encounter")).issues[0].code is IssueCode.NO_TIME
+
+
+def test_the_places_of_a_stay_are_read_but_for_those_where_nobody_lay() -> None:
+    period = {"start": "2024-03-01T08:00:00Z"}
+    contained = [{"resourceType": "Location", "id": "bed", "name": "SICU bed 4"}]
+    given = resource("Encounter", status="in-progress", period=period, contained=contained)
+    moved = {"start": "2024-03-01T09:00:00Z", "end": "2024-03-01T10:00:00Z"}
+    places = [
+        {"location": {"display": "MICU"}, "status": "completed", "period": moved},
+        {"location": {"reference": "#bed"}, "status": "active", "period": {"start": ["soon"]}},
+        {"location": {"display": "Planned unit"}, "status": "planned"},
+        {"location": {"display": "Left nobody knows when"}, "status": "completed", "period": period},
+        {"location": {"reference": "Location/unknown"}},
+        {"location": "ICU"},
+        None,
+    ]
+    found = reading(given | {"location": places}).facts.stays[0].places
+    assert found == (
+        Place(text="MICU", start=datetime(2024, 3, 1, 9, tzinfo=UTC), end=datetime(2024, 3, 1, 10, tzinfo=UTC)),
+        Place(text="SICU bed 4"),
+    )
 
 
 def test_a_diagnosis_is_found_through_its_category() -> None:

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from cds_app.content import artefact, content_root
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.timeline import Timeline
 from cds_app.learn.challenge2012 import PARAMETERS, load
-from cds_app.score.first_days import VENTILATION, FirstDays, first_days, unit_kind
+from cds_app.score.first_days import VENTILATION, FirstDays, first_days
 from cds_app.score.situation import Situation
-from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, stay_features
+from cds_app.score.stay_features import FEATURES, QUANTITIES, stay_features
 from tests.chart import NOW, measured, person, procedure, stay
 
 REAL = load_ontology(artefact("ontology", "1.0.0", root=content_root()))
@@ -71,26 +70,6 @@ def test_who_the_patient_is() -> None:
     found = named(seen(measured("body_height", 180.0, 1000.0)))
     assert (found["age_years"], found["male"], found["height_cm"], found["unit_medical"]) == (70.0, 1.0, 180.0, 1.0)
     assert np.isnan(named(seen(measured("body_height", 18.0, 1000.0)))["height_cm"])
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("Coronary Care Unit (CCU)", "coronary"),
-        ("Cardiac Vascular Intensive Care Unit (CVICU)", "cardiac_surgery"),
-        ("Medical ICU", "medical"),
-        ("Trauma SICU", "surgical"),
-        ("Medical/Surgical Intensive Care Unit", None),
-        ("Intensive care unit", None),
-    ],
-)
-def test_a_units_name_tells_its_kind_or_nothing(text: str, kind: str | None) -> None:
-    found = unit_kind(text)
-    if kind is None:
-        assert np.isnan(found).all()
-    else:
-        assert UNITS[int(np.argmax(found))] == kind
-        assert found.sum() == 1.0
 
 
 def test_a_stay_of_the_challenge_is_what_serving_makes_of_the_same_chart(tmp_path: Path) -> None:
