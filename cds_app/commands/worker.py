@@ -69,6 +69,22 @@ class Hurried:
             self._sock.settimeout(None)
 
 
+class Unbroken:
+    """A body's reader to which chunks of the wrong form are a body that broke off: what the caller did is no fault."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        """What comes next. Raises ConnectionResetError where chunks cannot be told apart."""
+        try:
+            return bytes(self._reader.read(size))
+        except ParseException as error:
+            raise ConnectionResetError(errno.ECONNRESET, type(error).__name__) from None
+
+
 class Crowd:
     """How many connections each worker has, in memory that they share: made before they are forked.
 
@@ -181,6 +197,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             return bool(soon.poll(_MOMENT_MS))
         finally:
             self._idle.discard(id(conn))
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Have a request answered by the application."""
+        req.body.reader = Unbroken(req.body.reader)
+        return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""

@@ -96,7 +96,8 @@ _read_instant = lru_cache(maxsize=_REMEMBERED)(_read)
 def _instant(text: str, local: timezone) -> Interval:
     if _DATE_TIME.match(text) is None:  # fromisoformat reads week dates and basic format too
         raise ValueError("not a dateTime")
-    at = datetime.fromisoformat(text)
+    leap = text[16:19] == ":60"  # FHIR allows it, Python has no such second: it is the first of the next minute
+    at = datetime.fromisoformat(f"{text[:17]}59{text[19:]}") + _SECOND if leap else datetime.fromisoformat(text)
     at = (at if at.tzinfo else at.replace(tzinfo=local)).astimezone(UTC)
     return Interval(at, at)
 

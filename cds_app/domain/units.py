@@ -4,8 +4,9 @@ What is accepted for a variable, in this order:
 
 1. its canonical unit;
 2. a unit with a declared equation (``affine``), for units of another measurand (HbA1c of IFCC);
-3. UCUM, case-sensitive, as written, if it is of the variable's dimension and kind: ``Mg`` never becomes ``mg``;
-4. a declared synonym, of the variable first and of the ontology then: ``mEq/L``, ``K/uL``, ``bpm``.
+3. a declared synonym, of the variable first and of the ontology then: ``mEq/L``, ``K/uL``, ``bpm``. It goes before
+   UCUM, to which ``Meq/L`` is a thousand million ``meq/L`` and ``mL/min/1.73`` is 73 mL/min;
+4. UCUM, case-sensitive, as written, if it is of the variable's dimension and kind: ``Mg`` never becomes ``mg``.
 
 Dimension alone is not enough in medicine: international units, cells and charges are all "numbers" to the SI. They
 are told apart by kind (`_KINDS`), and so are ratios of mass, substance and volume. Mass and substance meet only over
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 MAX_UNIT_LENGTH: Final = 64
 
 _MAX_REMEMBERED: Final = 4096
-_DIGITS: Final = re.compile(r"\d{5}")  # 10*99999999 takes minutes to evaluate and means nothing
+# 10*99999999 takes minutes to evaluate and means nothing; UCUM has no decimals: to it 1.73 is one times 73
+_NO_NUMBER: Final = re.compile(r"\d{5}|\d\.\d")
 _ANNOTATION: Final = re.compile(r"\{([^{}]*)\}")
 _NUMBER_NAMES: Final = re.compile(r"\{[^{}]+\}|\[pH\]|1")
 _KINDS: Final = frozenset({
@@ -151,10 +153,11 @@ class UnitConverter:
         return reason
 
     def _readings(self, unit: str, variable: Variable) -> Iterator[str]:
+        meant = variable.unit_synonyms.get(unit) or self._synonyms.get(unit)
+        names_a_number = meant is not None and is_number_name(meant) and not is_number_name(variable.unit)
+        if meant is not None and unit != variable.unit and not names_a_number:
+            yield meant
         yield unit
-        synonym = variable.unit_synonyms.get(unit) or self._synonyms.get(unit)
-        if synonym is not None:
-            yield synonym
 
     def _line(self, unit: str, variable: Variable) -> Line | Reason:
         if unit == variable.unit:
@@ -220,7 +223,7 @@ class _Ucum:
         return found
 
     def _read(self, unit: str) -> _Meaning | None:
-        if not unit or len(unit) > MAX_UNIT_LENGTH or _DIGITS.search(unit):
+        if not unit or len(unit) > MAX_UNIT_LENGTH or _NO_NUMBER.search(_ANNOTATION.sub("", unit)):
             return None
         labels = frozenset(_ANNOTATION.findall(unit))
         if unit == "[pH]":

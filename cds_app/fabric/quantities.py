@@ -87,7 +87,7 @@ def read_ratio(value: object, variable: Variable, context: Context) -> Amount | 
     top, bottom = number(above.get("value")), number(below.get("value"))
     if top is None or bottom is None or bottom == 0:
         return Refusal(IssueCode.NOT_A_NUMBER, "valueRatio")
-    upper, lower = word(above.get("code")), word(below.get("code"))
+    upper, lower = (word(one.get("code")) or word(one.get("unit")) for one in (above, below))
     if above.get("comparator") or below.get("comparator") or "/" in lower:
         return Refusal(IssueCode.UNREADABLE, "valueRatio")
     unit = f"{upper or '1'}/{lower}" if lower not in ("", "1") else upper

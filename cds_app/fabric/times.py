@@ -9,12 +9,13 @@ from typing import Final, Literal
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.time import Interval, time_in
 from cds_app.fabric.context import Context, Head
-from cds_app.fabric.shapes import Object, as_object
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
 
 UNDATED: Final = datetime(1900, 1, 1, tzinfo=UTC)
 """``when`` of what stands without a date (an allergy, an old diagnosis): it has always been so."""
 
 _NO_MARGIN: Final = timedelta(0)
+_DAY: Final = timedelta(days=1)
 _WIDEST_ZONE: Final = timedelta(hours=14)  # a date has no zone: it may already have begun somewhere
 
 Missing = Literal["drop", "always", "learned"]
@@ -52,7 +53,9 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
         interval = interval_of(value, at_end=plan.at_end)
         problem = IssueCode.UNREADABLE if interval is None else _problem(interval, context)
         if interval is not None and problem is None:
-            return interval.end if interval.exact else _last_moment(interval, name, resource, head, context)
+            if not interval.exact:
+                context.note(IssueCode.IMPRECISE_TIME, head.ref, name, dropped=False)
+            return interval.end if interval.exact else _moment(interval, plan, resource, context)
         over = problem is IssueCode.FUTURE or (problem is IssueCode.IMPOSSIBLE_TIME and plan.missing != "always")
         context.note(problem or IssueCode.UNREADABLE, head.ref, name, dropped=over)
         if over:
@@ -88,12 +91,18 @@ def _problem(interval: Interval, context: Context) -> IssueCode | None:
     return IssueCode.FUTURE if interval.start - margin > context.latest else None
 
 
-def _last_moment(interval: Interval, name: str, resource: Object, head: Head, context: Context) -> datetime:
-    """Of a partial date the last moment at which the result can have been there."""
-    context.note(IssueCode.IMPRECISE_TIME, head.ref, name, dropped=False)
+def _moment(interval: Interval, plan: Plan, resource: Object, context: Context) -> datetime:
+    """Of a partial date the last moment at which the result can have been there.
+
+    A result of some day of a month or a year, of which nobody says when it was issued, counts from the first: what may
+    be months old must not pass for current.
+    """
     issued = interval_of(resource.get("issued"))
-    known = issued.end if issued is not None and issued.end >= interval.start else context.learned
-    return min(interval.end, max(known, interval.start))
+    if issued is not None and issued.end >= interval.start:
+        return min(interval.end, issued.end)
+    if plan.at_end and interval.end - interval.start > _DAY:
+        return interval.start
+    return min(interval.end, max(context.learned, interval.start))
 
 
 def interval_of(value: object, *, at_end: bool = False) -> Interval | None:
@@ -107,11 +116,16 @@ def interval_of(value: object, *, at_end: bool = False) -> Interval | None:
 def _interval_in(value: Object, *, at_end: bool) -> Interval | None:
     events = value.get("event")
     if isinstance(events, list) and events:
-        return _date(events[-1] if at_end else events[0])
+        dates = [date for date in map(_date, events[:MAX_ITEMS]) if date is not None]
+        return (max if at_end else min)(dates, key=_end, default=None)
     repeat = as_object(value.get("repeat"))
     period = as_object(repeat.get("boundsPeriod")) if repeat else value
     start, end = (_date(period.get("start")), _date(period.get("end"))) if period else (None, None)
     return (end or start) if at_end else (start or end)
+
+
+def _end(interval: Interval) -> datetime:
+    return interval.end
 
 
 def _date(value: object) -> Interval | None:

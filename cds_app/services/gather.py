@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +24,7 @@ from cds_app.services.knowledge import Knowledge
 _SIDE_BY_SIDE = 6
 _GRACE_S = 0.1  # readers keep the deadline themselves; what they cannot bound is a look-up of a name
 _MOST_DRAFTS = 200
+_PATIENT = "Patient/{{context.patientId}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Gatherer:
         items = (*resolved.items, *(item for one in fetched for item in one.items))
         self._bounded(items)
         _demand(service, resolved, fetched, items)
+        _same(call.event.patient, service, items)
         with self.computing:
             reading = self._with_drafts(self._read(call, items, seen), call, service, items)
         issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
@@ -181,6 +183,15 @@ def _demand(service: ServiceDefinition, resolved: Resolved, fetched: Sequence[Fe
             raise DataUnavailable("needed, neither sent nor to be had from the FHIR server", field=f"prefetch.{key}")
 
 
+def _same(patient: str, service: ServiceDefinition, items: Sequence[Item]) -> None:
+    """Refuse to say anything of one patient where the EHR sent another one's record: silence would pass for calm."""
+    for key in service.needs:
+        if service.prefetch[key] == _PATIENT:
+            ids = [_id_of(item) for item in items if _type_of(item) == "Patient" and _came_as(item, key)]
+            if ids and patient not in ids:
+                raise DataUnavailable("is not the patient of the context", field=f"prefetch.{key}")
+
+
 def _came_as(item: Item, key: str) -> bool:
     return item.at.startswith(tuple(f"prefetch.{name}{mark}" for name in (key, "(other)") for mark in ".[")) or (
         item.at in (f"prefetch.{key}", "prefetch.(other)")
@@ -188,6 +199,9 @@ def _came_as(item: Item, key: str) -> bool:
 
 
 def _type_of(item: Item) -> str | None:
-    resource: Mapping[str, object] | None = as_object(item.resource)
-    kind = resource.get("resourceType") if resource is not None else None
+    kind = (as_object(item.resource) or {}).get("resourceType")
     return kind if isinstance(kind, str) else None
+
+
+def _id_of(item: Item) -> object:
+    return (as_object(item.resource) or {}).get("id")

@@ -14,7 +14,7 @@ from cds_app.domain.clients import Caller
 from cds_app.domain.events import HookEvent
 from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
-from cds_app.errors import BadRequest, UnsupportedMedia
+from cds_app.errors import BadRequest, TooLarge, UnsupportedMedia
 from cds_app.services.calls import HookCall
 from cds_app.web.contexts import read_context
 
@@ -23,6 +23,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SERVER = re.compile(r"https?://[!-~]{1,2000}\Z")
 _LOCAL = "local"
 _BEARER = "Bearer"
+_AS_IT_IS = "identity"
 
 
 def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("application/json",)) -> dict[str, Any]:
@@ -34,10 +35,14 @@ def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("ap
     """
     if request.mimetype not in kinds:
         raise UnsupportedMedia(f"send {' or '.join(kinds)}", field="Content-Type")
+    if request.headers.get("Content-Encoding", _AS_IT_IS).strip().lower() != _AS_IT_IS:
+        raise UnsupportedMedia("send it without compression", field="Content-Encoding")
     try:
         content = request.get_data(cache=False)
-    except OSError:  # the caller hung up, or took too long: nobody may be there to read this
+    except OSError:  # the caller hung up, took too long, or broke off: nobody may be there to read this
         raise BadRequest("was not received whole", field="body") from None
+    if request.content_length is None and len(content) >= max_bytes:  # of a body in chunks no more is read than that
+        raise TooLarge("too many bytes", field="body")
     body = loads(content, max_bytes=max_bytes)
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object", field="body")

@@ -184,6 +184,18 @@ def test_other_patients_data_do_not_count(client: FlaskClient, deps: Deps) -> No
     assert not [one for one in cards(client.post(URL, json=call(patient(), foreign))) if "otass" in one["summary"]]
 
 
+@pytest.mark.parametrize("key", ["patient", "-patient"])
+def test_the_record_of_another_patient_is_412_and_never_silence(client: FlaskClient, deps: Deps, key: str) -> None:
+    request = hyperkalaemic()
+    request["prefetch"][key] = {**request["prefetch"].pop("patient"), "id": "p2"}
+    if key != "patient":
+        request["prefetch"]["patient"] = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+    found = issue(client.post(URL, json=request), 412)
+    assert found["expression"] == ["prefetch.patient"]
+    assert "is not the patient of the context" in found["details"]["text"]
+    assert list(deps.store.journal()) == []
+
+
 def test_needed_data_that_cannot_be_had_is_412(client: FlaskClient) -> None:
     request = quiet()
     del request["prefetch"]["vitals"]

@@ -215,6 +215,21 @@ def test_46_silence_within_a_request_ends_at_the_instant() -> None:
             held.recv(1)
 
 
+@pytest.mark.parametrize(
+    "chunks",
+    [b"zz\r\n", b"-5\r\n", b"5\r\n{}  xXX", b"5;\x01\r\n{}   \r\n0\r\n\r\n", b"2\r\n{}\r\n0\r\nno header\r\n\r\n"],
+)
+def test_46_chunks_that_cannot_be_told_apart_are_the_callers_error_and_end_the_connection(
+    service: str, chunks: bytes
+) -> None:
+    head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: {urlsplit(service).netloc}\r\n"
+    begun = f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    answer = exchange(service, begun + chunks + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.status == 400
+    assert b"was not received whole" in answer.body
+    assert b"HTTP/1.1" not in answer.body  # what stood behind was not taken for the next request
+
+
 @pytest.mark.slow
 def test_46_a_crowd_of_unfinished_requests_does_not_stop_the_service(service: str) -> None:
     where = urlsplit(service)

@@ -49,6 +49,9 @@ def test_every_quantity_of_the_models_is_there_with_a_process(ontology: Ontology
         ("6298-4", "potassium"), ("38483-4", "creatinine"), ("6299-2", "urea_nitrogen"), ("49765-1", "calcium"),
         ("2069-3", "chloride"), ("20565-8", "bicarbonate"), ("2028-9", "bicarbonate"), ("32693-4", "lactate"),
         ("2518-9", "lactate"), ("41653-7", "glucose"), ("76534-7", "sbp"), ("14979-9", "aptt"), ("3150-0", "fio2"),
+        ("14682-9", "creatinine"), ("22664-7", "urea_nitrogen"), ("14631-6", "bilirubin_total"), ("14749-6", "glucose"),
+        ("59260-0", "hemoglobin"), ("76215-3", "sbp"), ("76214-6", "map"), ("8329-5", "body_temp"),
+        ("32713-0", "potassium"), ("26515-7", "platelets"), ("34714-6", "inr"), ("2000-8", "calcium"),
         ("8331-1", "body_temp"), ("1925-7", "base_excess"), ("11558-4", "ph"), ("1968-7", "bilirubin_direct"),
     ],
 )  # fmt: skip

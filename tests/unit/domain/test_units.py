@@ -82,6 +82,14 @@ def _reason(converter: UnitConverter, ontology: Ontology, key: str, unit: str) -
         ("egfr_2021", 60.0, "mL/min/1.73m2", 60.0),
         ("crp", 1.2, "mg/dL", 12.0),
         ("body_weight", 70.0, " kg ", 70.0),
+        ("potassium", 4.1, "Meq/L", 4.1),  # as UCUM a megaequivalent
+        ("urine_output", 80.0, "ML", 80.0),  # as UCUM a megalitre
+        ("uacr", 30.0, "MG/G", 30.0),
+        ("egfr_2021", 8.0, "mL/min/1.73", 8.0),  # as UCUM 73 mL/min
+        ("wbc", 12.0, "G/L", 12.0),
+        ("platelets", 210.0, "Gpt/L", 210.0),
+        ("inr", 1.4, "{Ratio}", 1.4),
+        ("heart_rate", 72.0, "Beats per minute", 72.0),
     ],
 )
 def test_converts(
@@ -124,7 +132,7 @@ def test_unit_of_something_else_is_wrong_dimension(
     [
         "10^400mg", "mg/dL/", "(score", "}{", "{a{b}}", "mg\x00/dL", "é", "[unheard]", "0/L", "2160-0", "m" * 5000,
         "{" + "x" * 5000 + "}", "10*99999999/L", "km99999999", "10*9999/L", "10*-9999/L", "(" * 64, "dB", "B[SPL]",
-        "K/uL; DROP TABLE", "mg/dL or so",
+        "K/uL; DROP TABLE", "mg/dL or so", "mg/1.5dL", "1.73",
     ],
 )  # fmt: skip
 def test_what_nobody_can_read_is_unknown_and_refused_fast(
@@ -215,3 +223,9 @@ def test_conversion_is_a_straight_line(
 
 def test_every_synonym_is_read_by_some_variable_or_is_ucum(converter: UnitConverter, ontology: Ontology) -> None:
     assert all(converter.is_ucum(unit) for unit in ontology.unit_synonyms.values())
+
+
+def test_a_synonym_that_names_a_number_stands_for_numbers_only(converter: UnitConverter, ontology: Ontology) -> None:
+    assert converter.convert(7.0, "/10", ontology.variables["pain_score"]) == 7.0
+    assert converter.convert(1.0, "/10", ontology.variables["spo2_pulse_ox"]) == pytest.approx(10.0)
+    assert _reason(converter, ontology, "hemoglobin", "Gpt/L") == "unknown-unit"  # what counts cells weighs nothing

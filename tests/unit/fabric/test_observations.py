@@ -130,6 +130,8 @@ def test_a_ratio_is_a_quotient_with_the_quotient_of_its_units() -> None:
     milligrams = {"value": 3, "code": "mg"}
     ratio = {"numerator": milligrams, "denominator": {"value": 2, "code": "g"}}
     assert _one(observation("9318-7", valueQuantity=None, valueRatio=ratio)).value == 1.5
+    worded = {"numerator": {"value": 3, "unit": "mg"}, "denominator": {"value": 2, "unit": "g"}}
+    assert _one(observation("9318-7", valueQuantity=None, valueRatio=worded)).value == 1.5
     titre = {"numerator": {"value": 1, "code": "1"}, "denominator": {"value": 4, "code": "1"}}
     assert _one(observation("5048-4", valueQuantity=None, valueRatio=titre)).value == 0.25
 

@@ -36,6 +36,7 @@ def _at(text: str) -> datetime:
         ({"effectivePeriod": {"start": "2024-03-09T08:00:00Z", "end": "2024-03-10T08:00:00Z"}}, "2024-03-10T08:00:00Z"),
         ({"effectivePeriod": {"start": "2024-03-09T08:00:00Z"}}, "2024-03-09T08:00:00Z"),
         ({"effectiveTiming": {"event": ["2024-03-09T08:00:00Z", "2024-03-09T09:00:00Z"]}}, "2024-03-09T09:00:00Z"),
+        ({"effectiveTiming": {"event": ["2024-03-09T09:00:00Z", 3, "2024-03-09T08:00Z"]}}, "2024-03-09T09:00:00Z"),
         ({"effectiveTiming": {"repeat": {"boundsPeriod": {"end": "2024-03-09T08:00:00Z"}}}}, "2024-03-09T08:00:00Z"),
     ],
 )
@@ -57,8 +58,19 @@ def test_a_partial_date_ends_no_later_than_its_result_was_there() -> None:
     early = _at("2024-03-08T06:00:00Z")
     assert _time(effectiveDateTime="2024-03-08") == (_at("2024-03-08T23:59:59.999999Z"), [IssueCode.IMPRECISE_TIME])
     assert _time(effectiveDateTime="2024-03-08", issued=early.isoformat())[0] == early
-    assert _time(effectiveDateTime="2024-03")[0] == LEARNED
+    assert _time(effectiveDateTime="2024-03", issued=early.isoformat())[0] == early
     assert _time(effectiveDateTime="2024-03-08", issued="2024-03-07T06:00:00Z")[0].day == 8
+
+
+@pytest.mark.parametrize(("date", "first"), [("2024-03", "2024-03-01T00:00:00Z"), ("2024", "2024-01-01T00:00:00Z")])
+def test_a_result_of_some_day_of_a_month_or_year_does_not_pass_for_current(date: str, first: str) -> None:
+    assert _time(effectiveDateTime=date) == (_at(first), [IssueCode.IMPRECISE_TIME])
+    problem = reading(resource("Condition", code=_CODE, onsetDateTime=date)).facts.conditions[0]
+    assert problem.when == LEARNED  # it holds by now
+
+
+def test_a_leap_second_is_a_time() -> None:
+    assert _time(effectiveDateTime="2016-12-31T23:59:60.5Z")[0] == _at("2017-01-01T00:00:00.5Z")
 
 
 def test_a_day_may_have_begun_elsewhere_already() -> None:
