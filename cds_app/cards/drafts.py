@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
@@ -170,7 +172,7 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     found = _computed(advice, lead.latest, material)
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
-    values["lead"] = _leading(lead, concern, setting, material)
+    values["lead"] = _leading(lead, advice, setting, material)
     return _longest(render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
 
 
@@ -227,17 +229,18 @@ def _reason(one: Reason, setting: Setting, material: Material) -> ReasonView:
     return reason(one, earlier, setting)
 
 
-def _leading(one: Reading, concern: Concern, setting: Setting, material: Material) -> SeenView:
+def _leading(one: Reading, advice: Advice, setting: Setting, material: Material) -> SeenView:
     """A measurement beside the one that the concern compares it with, where it does, else the usual one."""
     quantities = material.situation.ontology.variables
     older = [
         fact
-        for fact in concern.facts
+        for fact in advice.concern.facts
         if isinstance(fact, Measurement)
         and fact.when < one.latest.when
         and quantities[fact.variable].quantity == one.quantity
     ]
-    return seen(one.latest, older[0], setting) if older else _seen(one.latest, setting, material)
+    view = seen(one.latest, older[0], setting) if older else _seen(one.latest, setting, material)
+    return msgspec.structs.replace(view, range=None) if one.quantity in advice.topic.led else view
 
 
 def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:
@@ -255,7 +258,7 @@ def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material
     said = {one.now.ref for one in told if one.now is not None}
     current = (one for one in concern.readings if not one.stale or one.quantity in concern.measured)
     rows = [one for one in current if one.latest.ref not in said][:_READINGS]
-    seen_rows = say(material.templates, "evidence", (_leading(one, concern, setting, material) for one in rows))
+    seen_rows = say(material.templates, "evidence", (_leading(one, advice, setting, material) for one in rows))
     count = sum(one.quantity in concern.measured for one in rows)
     named = say(material.templates, "named", named_facts(concern, setting)[:_NAMED])
     score = tuple(_scores(advice, material))[:1]

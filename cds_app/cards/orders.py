@@ -221,7 +221,7 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
         "undosed": material.undosed.get(checked.order.ref),
         "unknown": material.unknown,
         "unused": sum(material.unused.values()),
-        "data_to": material.setting.clock(newest) if newest else Trusted("(no measurements)"),
+        "data_to": material.setting.clock(newest) if newest else None,
         "zone": Trusted(str(material.setting.zone)),
     }
 

@@ -65,7 +65,7 @@ def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iter
             yield {"label": setting.label(name), "when": setting.clock(last.when)}
 
 
-def _data_to(situation: Situation, setting: Setting) -> Trusted:
+def _data_to(situation: Situation, setting: Setting) -> Trusted | None:
     latest = (situation.latest(name) for name in situation.quantities)
     newest = max((one.when for one in latest if one is not None), default=None)
-    return setting.clock(newest) if newest else Trusted("(no measurements)")
+    return setting.clock(newest) if newest else None

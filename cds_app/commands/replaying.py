@@ -95,7 +95,7 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
     """
     quiet_logs()
     every, knowledge = interval_of(step), knowledge_of(Settings())
-    ask = over_http(service) if service else in_process(knowledge)
+    ask = telling_all(over_http(service) if service else in_process(knowledge), knowledge)
     totals, begun, bad = Totals(), time.monotonic(), 0
     with ExitStack() as stack:
         sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
@@ -128,8 +128,7 @@ def replay_patient(
     """Open one patient's chart at every step that brings news."""
     moments: list[datetime] = []
     for step in steps(tell(entries), every):
-        prefetch = prefetch_of(step)
-        answer = ask(patient, step, prefetch)
+        answer = ask(patient, step, news_of(step))
         totals.held.update(answer.held)
         for card in answer.cards:
             totals.cards[f"{card['indicator']:8} {card['source']['topic']['code']}"] += 1
@@ -142,17 +141,21 @@ def replay_patient(
     totals.days += monitored_days(moments)
 
 
-def prefetch_of(step: Step) -> dict[str, Any]:
-    """News of the types a service asks for, as Bundles; needed keys are there, so that nothing is left to fetch."""
+def news_of(step: Step) -> dict[str, Any]:
+    """News of the types a service asks for, as Bundles."""
     found: dict[str, list[dict[str, Any]]] = {}
     for one in step.news:
         if one.resource.get("resourceType") not in _ASKED_FOR:
             continue
         entry = {"fullUrl": one.full_url} if one.full_url else {}
         found.setdefault(str(one.resource.get("resourceType")), []).append({**entry, "resource": one.resource})
-    bundles = {kind: {"resourceType": "Bundle", "type": "collection", "entry": rows} for kind, rows in found.items()}
-    empty: dict[str, Any] = {"patient": None, "vitals": None}
-    return {**empty, **bundles}
+    return {kind: {"resourceType": "Bundle", "type": "collection", "entry": rows} for kind, rows in found.items()}
+
+
+def telling_all(ask: Ask, knowledge: Knowledge) -> Ask:
+    """Ask with every key of the service: of what there is no news it is said that there is none, so none is missed."""
+    nothing = dict.fromkeys(knowledge.service(SERVICE).prefetch)
+    return lambda patient, step, news: ask(patient, step, {**nothing, **news})
 
 
 def in_process(knowledge: Knowledge) -> Ask:

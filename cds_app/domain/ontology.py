@@ -133,7 +133,8 @@ class Concept:
     """One thing that can be coded: a condition, an ingredient, a drug class, a procedure, a finding.
 
     ``parents`` are concepts that hold whenever this one does (lisinopril -> ace_inhibitor -> raas_inhibitor).
-    ``names`` are whole words by which free text may name it where no code was sent.
+    ``names`` are whole words by which free text may name it where no code was sent. ``by_mouth_not`` are the parents
+    that do not hold for a drug that is taken by mouth, as it stays in the bowel (vancomycin -> nephrotoxins).
     """
 
     key: str
@@ -142,6 +143,7 @@ class Concept:
     codes: tuple[Code, ...] = ()
     names: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    by_mouth_not: tuple[str, ...] = ()
     source: str = ""
     needs_review: bool = False
 

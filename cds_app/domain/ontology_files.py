@@ -128,13 +128,15 @@ class _Concept(_Row):
     codes: tuple[_Code, ...] = ()
     names: tuple[Text, ...] = ()
     parents: tuple[Key, ...] = ()
+    by_mouth_not: tuple[Key, ...] = ()
     note: str = ""
     source: Text
     review: tuple[Review, ...] = ()
 
     def built(self) -> Concept:
         codes = tuple((code.system, code.code) for code in self.codes)
-        same = {name: getattr(self, name) for name in ("key", "kind", "label", "names", "parents", "source")}
+        names = ("key", "kind", "label", "names", "parents", "by_mouth_not", "source")
+        same = {name: getattr(self, name) for name in names}
         return Concept(**same, codes=codes, needs_review=bool(self.review))
 
 
@@ -171,6 +173,9 @@ def load_ontology(artefact: Artefact) -> Ontology:
     _unique((row.key for row in variables), VARIABLES, "key")
     _unique((row.key for row in concepts), CONCEPTS, "key")
     _check_parents({row.key: row.parents for row in concepts})
+    for row in concepts:
+        if not set(row.by_mouth_not) <= set(row.parents):
+            raise _wrong(CONCEPTS, f"{row.key}.by_mouth_not", "names no parent of it")
     ontology = Ontology(
         version=artefact.version,
         sha256=artefact.sha256,

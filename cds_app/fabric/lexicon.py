@@ -58,6 +58,8 @@ class Lexicon:
         to why there is none.
     drugs : callable
         A text to the drug concepts that it names, each with all its parents.
+    by_mouth : callable
+        Concepts of a drug to those that hold where it is taken by mouth.
     """
 
     convert: Callable[[float, str, Variable], float]
@@ -65,6 +67,7 @@ class Lexicon:
     concepts: Callable[[tuple[Code, ...]], tuple[str, ...]]
     unit: Callable[[str, str, str], str | IssueCode]
     drugs: Callable[[str], tuple[str, ...]]
+    by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
 
 
 @lru_cache(maxsize=4)
@@ -77,6 +80,7 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),
+        by_mouth=partial(_by_mouth, ontology),
     )
 
 
@@ -88,6 +92,13 @@ def _match(ontology: Ontology, codes: tuple[Code, ...]) -> Match:
 
 def _drugs(ontology: Ontology, names: Names, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parent for key in names.found_in(text) for parent in ontology.with_parents(key)))
+
+
+def _by_mouth(ontology: Ontology, concepts: tuple[str, ...]) -> tuple[str, ...]:
+    kept = [key for key in concepts if not ontology.concepts[key].by_mouth_not]
+    lost = {one for key in concepts for one in ontology.concepts[key].by_mouth_not}
+    held = {one for key in kept if key not in lost for one in ontology.concepts[key].parents}
+    return tuple(key for key in concepts if key not in lost or key in held)
 
 
 def _choose(ontology: Ontology, units: Units, key: str, code: str, text: str) -> str | IssueCode:

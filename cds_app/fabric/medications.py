@@ -75,6 +75,8 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
         return []
     dose = _dose(resource)
     value = number(dose.get("value"))
+    dosing = dosing_of(_instruction(resource), dose)
+    concepts = context.lexicon.concepts(codes) or context.lexicon.drugs(text)
     return [
         Medication(
             ref=head.ref,
@@ -84,13 +86,13 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             source=kind.source,
             status=word(resource.get("status")),
             intent=word(resource.get("intent")),
-            concepts=context.lexicon.concepts(codes) or context.lexicon.drugs(text),
+            concepts=context.lexicon.by_mouth(concepts) if dosing and dosing.route == "oral" else concepts,
             codes=codes,
             text=text,
             end=_end(resource, kind),
             dose_value=value,
             dose_unit=(word(dose.get("unit")) or word(dose.get("code"))) if value is not None else "",
-            dosing=dosing_of(_instruction(resource), dose),
+            dosing=dosing,
         )
     ]
 

@@ -149,7 +149,10 @@ class OptionEntry(Content):
 
 
 class Topic(Content):
-    """One topic: when it concerns a patient and what could be considered."""
+    """One topic: when it concerns a patient and what could be considered.
+
+    Of quantities that are ``led`` by the treatment, the usual range of people without it is not told.
+    """
 
     id: Key
     title: Text
@@ -157,6 +160,7 @@ class Topic(Content):
     inactive_reason: str = ""
     guideline: Guideline
     shows: tuple[Key, ...] = ()
+    led: tuple[Key, ...] = ()
     tiers: tuple[TierRule, ...] = ()
     options: tuple[OptionEntry, ...] = ()
     note: str = ""
@@ -258,8 +262,9 @@ class Names:
 
 
 def _problems(topic: Topic, names: Names) -> Iterator[tuple[str, str]]:
-    for quantity in topic.shows:
-        yield from _quantity_problem(quantity, f"{topic.id}.shows", names)
+    for name, quantities in (("shows", topic.shows), ("led", topic.led)):
+        for quantity in quantities:
+            yield from _quantity_problem(quantity, f"{topic.id}.{name}", names)
     for place, rule in _rules(topic):
         for leaf in leaves(rule):
             yield from ((place, problem) for problem in leaf_problems(leaf, names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from cds_app.services.records import Records
 from cds_app.services.turns import Turns
 
 _UNMATCHED = ""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNDO = "com.twinline.undo"
 _EPIC_REASON = "com.epic.cdshooks.feedback.overrideReason."
 _CARD_LIMIT = 256
@@ -185,7 +187,7 @@ def read_feedback(item: object, where: str, service: str, received: datetime) ->
     accepted = outcome == "accepted" and not undone
     reason = _reason(body, where) if outcome == "overridden" else {}
     return Feedback(
-        card=_string(body, "card", where, limit=_CARD_LIMIT),
+        card=_card(_string(body, "card", where, limit=_CARD_LIMIT)),
         service=service,
         topic="",
         outcome="undone" if undone else cast(Outcome, outcome),
@@ -194,6 +196,12 @@ def read_feedback(item: object, where: str, service: str, received: datetime) ->
         suggestions=_suggestions(body, where) if accepted else (),
         **reason,
     )
+
+
+def _card(text: str) -> str:
+    """A card's id as we write it: to some clients the letters of a UUID are capitals."""
+    lower = text.lower()
+    return lower if _UUID.fullmatch(lower) else text
 
 
 def _is_undone(body: Mapping[str, Any], where: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from flask import Request
+from werkzeug.exceptions import ClientDisconnected
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.clients import Caller
@@ -39,7 +40,7 @@ def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("ap
         raise UnsupportedMedia("send it without compression", field="Content-Encoding")
     try:
         content = request.get_data(cache=False)
-    except OSError:  # the caller hung up, took too long, or broke off: nobody may be there to read this
+    except (OSError, ClientDisconnected):  # hung up, too late, or broke off: nobody may read this
         raise BadRequest("was not received whole", field="body") from None
     if request.content_length is None and len(content) >= max_bytes:  # of a body in chunks no more is read than that
         raise TooLarge("too many bytes", field="body")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
@@ -115,8 +116,8 @@ def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> 
     card = cards(client.post(URL, json=hyperkalaemic()))[0]
     item = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": FROZEN.isoformat(),
             "acceptedSuggestions": [{"id": card["suggestions"][0]["uuid"]}]}  # fmt: skip
-    for _ in range(3):
-        assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
+    for name in (card["uuid"], card["uuid"].upper(), card["uuid"]):
+        assert client.post(f"{URL}/feedback", json={"feedback": [{**item, "card": name}]}).status_code == 200
     unknown = {**item, "card": "123456"}
     assert client.post(f"{URL}/feedback", json={"feedback": [unknown]}).status_code == 200
     stored = [one for one in deps.store.journal() if one.feedback]
@@ -177,6 +178,10 @@ def test_nothing_known_of_a_patient_is_said_so(client: FlaskClient) -> None:
     found = cards(client.post(URL, json=call(patient(), observation("heart_rate", 80.0, FROZEN - timedelta(hours=30)))))
     assert [one["indicator"] for one in found] == ["info"]
     assert "not estimated" in found[0]["summary"]
+    nobody = patient("p3")
+    (found[0],) = cards(client.post(URL, json=call(nobody, patient_id="p3")))
+    assert "No measurements." in found[0]["detail"]
+    assert "Data to" not in found[0]["detail"]
 
 
 def test_other_patients_data_do_not_count(client: FlaskClient, deps: Deps) -> None:
@@ -240,6 +245,19 @@ def test_malformed_bodies_are_refused_and_change_nothing(
 def test_a_body_over_the_limit_is_413(client: FlaskClient, deps: Deps) -> None:
     body = b" " * (deps.settings.max_body_bytes + 1)
     assert issue(client.post(URL, data=body, content_type="application/json"), 413)
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 413), (1000, 413)])
+def test_a_body_in_chunks_over_the_limit_is_413_and_never_cut(
+    client: FlaskClient, deps: Deps, more: int, status: int
+) -> None:
+    body = json.dumps(quiet()).encode()
+    body += b" " * (deps.settings.max_body_bytes + more - len(body))  # what is left of it at the limit would be whole
+    sent: dict[str, Any] = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}
+    chunked = {"Transfer-Encoding": "chunked"}
+    answer = client.post(URL, content_type="application/json", headers=chunked, environ_overrides=sent)
+    assert answer.status_code == status
+    assert (list(deps.store.journal()) == []) or status == 200
 
 
 def test_a_hundred_thousand_entries_are_413(client: FlaskClient, deps: Deps) -> None:

@@ -219,9 +219,7 @@ def test_46_silence_within_a_request_ends_at_the_instant() -> None:
     "chunks",
     [b"zz\r\n", b"-5\r\n", b"5\r\n{}  xXX", b"5;\x01\r\n{}   \r\n0\r\n\r\n", b"2\r\n{}\r\n0\r\nno header\r\n\r\n"],
 )
-def test_46_chunks_that_cannot_be_told_apart_are_the_callers_error_and_end_the_connection(
-    service: str, chunks: bytes
-) -> None:
+def test_46_broken_chunks_are_refused_and_end_the_connection(service: str, chunks: bytes) -> None:
     head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: {urlsplit(service).netloc}\r\n"
     begun = f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     answer = exchange(service, begun + chunks + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -103,6 +103,11 @@ def test_a_record_is_told_in_event_time(tmp_path: Path) -> None:
     assert "alerts (warning or critical)" in result.output
 
 
+def test_what_brings_no_news_is_not_told_as_missing(tmp_path: Path) -> None:
+    _, lines = replayed(tmp_path, written(tmp_path / "record.json", record()))
+    assert not [one for one in lines if "could not be fetched" in one["card"]["detail"]]
+
+
 def test_every_resource_is_accounted_for(tmp_path: Path) -> None:
     record_ = record()
     extra = [{"resourceType": "Claim", "patient": {"reference": "Patient/p1"}}, observation("wbc", 9.0, NIGHT, "p9")]

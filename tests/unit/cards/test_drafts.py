@@ -57,6 +57,29 @@ def test_a_detail_has_its_blocks_in_order_and_is_short(ask: Ask) -> None:
         assert len(card["summary"]) <= 139
 
 
+def test_what_a_drug_leads_is_not_held_against_the_range_without_it(ask: Ask) -> None:
+    inr: dict[str, Any] = {"code": {"coding": [{"system": "http://loinc.org", "code": "6301-6"}]}}
+    values = ((2.4, 12 * 24), (2.6, 6 * 24), (1.6, 1))
+    warfarin = {
+        **{"resourceType": "MedicationRequest", "id": "w", "status": "active", "intent": "order"},
+        **{"subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"text": "Warfarin 3 mg"}},
+        "authoredOn": (FROZEN - timedelta(days=40)).isoformat(),
+    }
+    found = ask(
+        call(
+            patient(),
+            warfarin,
+            *(
+                observation("lactate", value, FROZEN - timedelta(hours=hours), **inr, valueQuantity={"value": value})
+                for value, hours in values
+            ),
+        )
+    )
+    (card,) = (one for one in found if one["source"]["topic"]["code"] == "inrLow")
+    assert card["summary"].startswith("Low INR on warfarin, below range after having been in it: INR 1.6 at ")
+    assert "usual" not in card["summary"] + card["detail"].partition("**Options")[0]
+
+
 def test_there_are_at_most_two_and_what_is_critical_is_among_them(ask: Ask, deps: Deps) -> None:
     found = ask(worst())
     assert len(found) == 2

@@ -246,6 +246,7 @@ def test_bad_variable_is_refused_by_file_and_field(
     [
         (_change("lisinopril", parents=["nobody"]), "lisinopril.parents", "no concept nobody"),
         (_change("raas_inhibitors", parents=["lisinopril"]), "", "its own ancestor"),
+        (_change("lisinopril", by_mouth_not=["nephrotoxins"]), "lisinopril.by_mouth_not", "no parent"),
         (_change("lisinopril", key="ramipril"), "ramipril", "twice"),
         (_change("lisinopril", kind="plant"), "kind", "Input should be"),
         (_change("lisinopril", dose=5), "dose", "Extra inputs"),

@@ -92,6 +92,24 @@ def test_a_drug_without_code_and_name_is_dropped() -> None:
         assert (found.tally["MedicationRequest"].dropped, found.issues[-1].code) == (1, IssueCode.NO_CODE)
 
 
+@pytest.mark.parametrize(
+    ("drug", "route", "concepts"),
+    [
+        ("Vancomycin Oral Liquid", "PO/NG", ("vancomycin",)),
+        ("Vancomycin", "IV", ("vancomycin", "nephrotoxin")),
+        ("Vancomycin", None, ("vancomycin", "nephrotoxin")),
+        ("Oral contrast", "PO", ("contrast", "nephrotoxin")),
+        ("Vancomycin and contrast", "PO", ("contrast", "nephrotoxin", "vancomycin")),
+    ],
+)
+def test_what_stays_in_the_bowel_does_not_harm_the_kidney(
+    drug: str, route: str | None, concepts: tuple[str, ...]
+) -> None:
+    instruction = [{"route": {"text": route}}] if route else []
+    found = _only(_order(medicationCodeableConcept={"text": drug}, dosageInstruction=instruction))
+    assert set(found.concepts) == set(concepts)
+
+
 def test_an_unknown_drug_is_kept_and_counted_as_unknown() -> None:
     found = reading(_order(medicationCodeableConcept={"text": "Flush"}))
     assert found.facts.medications[0].concepts == ()
