@@ -21,12 +21,23 @@ from cds_app.domain.facts import Measurement
 from cds_app.mitigate.doses import DRAFT, STANDING, Dosed
 from cds_app.score.situation import Situation
 from cds_app.simulate.answers import HarmChance, PlanOutcome
+from cds_app.simulate.covariates import fields_of
 from cds_app.simulate.drugs import Target
+from cds_app.simulate.outcomes import DAY_H
 
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0
+_INR: Final = "{INR}"
 _TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
-_COVARIATES: Final[Mapping[str, str]] = {"body_weight": "weight_kg", "creatinine": "creatinine_mg_dl"}
+_COVARIATES: Final[Mapping[str, str]] = {
+    "body_weight": "weight_kg",
+    "body_height": "height_cm",
+    "creatinine": "creatinine_mg_dl",
+    "hematocrit": "haematocrit_percent",
+    "inr": "baseline_inr",
+}
+_FIRST: Final = frozenset({"baseline_inr"})
+"""Measured before the first dose."""
 
 
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
@@ -61,14 +72,19 @@ def _due(one: Dosed, material: DoseMaterial) -> Due:
 
 
 def _measured(one: Dosed, situation: Situation) -> tuple[Measurement, ...]:
-    """Weight and creatinine that the simulation went by last."""
-    stage = one.charted.patient.stages[-1].covariates
-    found = (
-        (situation.latest(quantity), getattr(stage, field))
-        for quantity, field in _COVARIATES.items()
-        if situation.ontology.measuring(quantity)
-    )
-    return tuple(fact for fact, used in found if fact is not None and used is not None and fact.value == used)
+    """What was measured of that which the models that counted went by last."""
+    patient = one.charted.patient
+    counted = {each.name for each in one.answer.models if each.draws}
+    needs = (model.needs for model in one.drug.models if model.name in counted)
+    asked = frozenset[str]().union(*(fields_of(name) for names in needs for name in names))
+    found = []
+    for quantity, field in _COVARIATES.items():
+        if field in asked and situation.ontology.measuring(quantity):
+            ago_h = -patient.stages[0].from_h if field in _FIRST else 0.0
+            used = getattr(patient.stages[-1].covariates, field)
+            rows = (fact for fact in reversed(situation.series(quantity)) if situation.age_h(fact) >= ago_h)
+            found.append(next((fact for fact in rows if fact.value == used), None))
+    return tuple(fact for fact in found if fact is not None)
 
 
 def _card(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -> Draft:
@@ -155,7 +171,7 @@ def _reasons(one: Dosed, templates: Environment) -> Lines:
     target = {
         "chance": _chance(one.draft),
         "spread": Trusted(" to ".join(ends) if len(ends) > 1 else ""),
-        "says": Trusted(one.target.says),
+        "says": _says(one),
     }
     harms = (_harm_view(harm) for harm in one.over[:1])
     return (
@@ -163,6 +179,14 @@ def _reasons(one: Dosed, templates: Environment) -> Lines:
         *say(templates, "dose_target", [target]),
         *say(templates, "dose_harm", harms),
     )
+
+
+def _says(one: Dosed) -> Trusted:
+    """The target in the words of the content, and when its end is."""
+    if one.target.metric != "end":
+        return Trusted(one.target.says)
+    when, comma, of = one.target.says.partition(",")
+    return Trusted(f"{when} ({one.answer.times_h[-1] / DAY_H:g} days){comma}{of}")
 
 
 def _exposures(one: Dosed) -> list[dict[str, Trusted]]:
@@ -246,8 +270,14 @@ def _sure(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -
         "standing": STANDING in one.plans,
         "doses": found.doses,
         "levels": found.levels,
+        "level": _level(one),
         "seen": views,
     }
+
+
+def _level(one: Dosed) -> Trusted:
+    """What is measured of the drug, as it is called."""
+    return Trusted("INR" if one.drug.file.levels.unit == _INR else "level")
 
 
 def _model(name: str, one: Dosed) -> Trusted:
@@ -258,6 +288,7 @@ def _model(name: str, one: Dosed) -> Trusted:
 def _unseen(one: Dosed, material: DoseMaterial) -> dict[str, object]:
     return {
         "levels": one.answer.levels,
+        "level": _level(one),
         "left_out": [_model(name, one) for name, _ in one.answer.left_out],
         "unused": sum(material.unused.values()),
         "zone": Trusted(str(material.setting.zone)),

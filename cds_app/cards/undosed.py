@@ -15,10 +15,11 @@ from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.mitigate.doses import Undosed
 from cds_app.simulate.covariates import DERIVED
-from cds_app.simulate.glucose import INSULINS
 
 _INFORMS: Final = 1
 _REASONS: Final = 2
+_BY_HAND: Final = frozenset({"order.carbohydrate", "patient.daily_insulin_u"})
+"""What no chart says and a page takes."""
 _FOLLOWS: Final = frozenset(name.lower() for name in DERIVED)
 
 
@@ -96,7 +97,7 @@ def _undosed_due(one: Undosed, material: DoseMaterial) -> Due:
         topic=dose_topics(one.drug)[2],
         tier=_INFORMS,
         points=None,
-        grounds=(one.order.ref,),
+        grounds=tuple(dict.fromkeys(f"{one.order.ref}#{each.field}" for each in one.reasons)),
         measured=frozenset(),
         write=lambda _: _undosed(one, material),
     )
@@ -110,7 +111,7 @@ def _undosed(one: Undosed, material: DoseMaterial) -> Draft:
     why = texts[0]
     dose = "" if one.order.dose_value is None else f"{one.order.dose_value:.12g} {one.order.dose_unit}"
     order = {"text": plain(one.order.text, limit=60) or Trusted(label), "plan": plain(dose, limit=30)}
-    page = "Insulin" if one.drug == INSULINS else ""
+    page = "Insulin" if any(each.field in _BY_HAND for each in one.reasons) else ""
     blocks = Blocks(
         reasons=say(templates, "dose_draft", [order]),
         sure=line(templates, "dose.undosed.sure.j2", {"page": page, "unused": sum(material.unused.values())}),

@@ -6,7 +6,7 @@ last is never taken for the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -300,8 +300,15 @@ def _state(check: StateCheck, case: _Case) -> _Outcome:
         if verdict.holds is None:
             lacking |= dict.fromkeys(verdict.unknown)
     if lacking:
-        said = f"no current {named(lacking, case.situation.ontology)}"
-        yield Unchecked(check=check, lacking=said, said=check.unknown == "say")
+        yield Unchecked(check=check, lacking=_lacking(lacking, case.situation), said=check.unknown == "say")
+
+
+def _lacking(names: Iterable[str], situation: Situation) -> str:
+    """What was not measured lately, and what was, but not often enough to tell a change."""
+    few = [one for one in names if situation.ontology.measuring(one) and situation.fresh(one) is not None]
+    none = [one for one in names if one not in few]
+    said = (("no current", none), ("too few values of", few))
+    return "; ".join(f"{why} {named(rows, situation.ontology)}" for why, rows in said if rows)
 
 
 # --- genes

@@ -36,6 +36,8 @@ _KINDS: Final = {
     "body_height": "height_cm",
     "hematocrit": "haematocrit_percent",
 }
+_BASELINES: Final = frozenset({"inr"})
+"""What is measured before the first dose to begin with, and not in vain."""
 _CHANGING: Final = {"creatinine": "creatinine_mg_dl", "hematocrit": "haematocrit_percent"}
 """What changes within days: only this is imputed. Weight and height stay current for longer than imputation sees."""
 
@@ -252,6 +254,8 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
         for one in situation.series(quantity):
             at_h = _hours(situation.now, one.when)
             if start_h is None or at_h <= start_h:
+                if quantity in _BASELINES:
+                    continue
                 remarks.append("Levels from before the first dose of the course were left out.")
             elif one.bound != "=":
                 remarks.append("Levels known only as a bound were left out.")

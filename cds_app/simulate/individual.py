@@ -93,16 +93,18 @@ def _imputed(covariates: Covariates) -> Iterator[tuple[str, tuple[float, Imputed
 def _looked_up(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]:
     problems = [*_unsuitable(covariates), *_impossible(covariates), *_unmeasured(model, covariates)]
     problems += _genotype_problems(model, covariates)
+    told = {one.field for one in problems}
+    problems += [one for one in _beyond(model, covariates) if one.field not in told]
     if problems:
         return tuple(problems)
     known, applied = _known(model, covariates)
     for name, limit in model.file.validity.items():
         if name in model.file.flags:
             problems.extend(_untold(name, known[name], limit))
-            continue
-        value = refer(covariates, name) if name in MEASURED else known[name]
-        where = f"{_WHERE}.{MEASURED.get(name, name.lower())}"
-        problems.extend(outside(where, value, limit.low, limit.high, _UNITS.get(name, "")))
+        elif name not in MEASURED:
+            problems.extend(
+                outside(f"{_WHERE}.{name.lower()}", known[name], limit.low, limit.high, _UNITS.get(name, ""))
+            )
     return tuple(problems) if problems else Fitted(known=known, applied=applied)
 
 
@@ -123,6 +125,14 @@ def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     for name in sorted(needed):
         if getattr(covariates, name) is None:
             yield Refusal(field=f"{_WHERE}.{name}", limit="is needed by this model")
+
+
+def _beyond(model: Model, covariates: Covariates) -> Iterator[Refusal]:
+    """What was measured and is outside of the people that the model was made from, whatever else is not known."""
+    for name, field_name in MEASURED.items():
+        limit, value = model.file.validity.get(name), refer(covariates, name)
+        if limit is not None and value is not None:
+            yield from outside(f"{_WHERE}.{field_name}", value, limit.low, limit.high, _UNITS.get(name, ""))
 
 
 def _untold(name: str, value: float, limit: Range) -> Iterator[Refusal]:

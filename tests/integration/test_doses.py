@@ -273,7 +273,7 @@ def test_what_is_missing_for_a_simulation_is_said_once_a_day_in_a_line(
 def test_what_an_order_card_says_of_the_dose_is_not_said_twice(client: FlaskClient) -> None:
     (card,) = cards(client, dosing(drafted(1000, 12), chart=()))
     assert topic(card) == "kidneyVancomycinVancomycin"
-    assert "dose not simulated: creatinine, height and weight are needed by this model" in card["detail"]
+    assert "dose not simulated: creatinine and weight are needed by this model" in card["detail"]
 
 
 def test_more_drafts_than_there_is_time_for_are_left_out(client: FlaskClient, deps: Deps) -> None:

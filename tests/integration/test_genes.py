@@ -49,6 +49,10 @@ def test_a_dose_of_warfarin_is_simulated_for_the_genotype_that_was_reported(clie
     (card,) = about_dose(warfarin(client, genotype("CYP2C9", "*1/*3"), genotype("VKORC1", "A/A")))
     assert "CYP2C9 *1/*3, VKORC1 A/A, reported 2026-01-29" in card["detail"]
     assert card["source"]["topic"]["code"] == "doseHarmWarfarin"
+    assert "Used: 0 doses, 0 INRs, Weight 70.0 kg at 13:00, INR 1.0 at 03:00." in card["detail"]  # and no creatinine
+    assert "No INR since the first dose: one would change the answer most." in card["detail"]
+    assert "left out" not in card["detail"]
+    assert "INR of 2.0 to 3.0 at the end of the horizon (14 days), most indications" in card["detail"]
 
 
 def test_without_a_genotype_no_dose_of_warfarin_is_simulated(client: FlaskClient) -> None:
@@ -87,6 +91,13 @@ def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(
     chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"), *more)
     found = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
     (dose,) = about_dose(found)
+    assert "Haematocrit 35% at 03:00" in dose["detail"]
     assert "CYP3A5 *1/*1, reported 2026-01-29" in dose["detail"]
     assert any("CYP3A5 *1/*1, Normal Metabolizer." in card["detail"] for card in found)
     assert ("CYP3A4 is not known unambiguously" in dose["detail"]) == bool(more)
+
+
+def test_of_several_models_the_one_that_lacks_least_says_what_is_needed(client: FlaskClient) -> None:
+    chart = (weight(70.0), genotype("CYP3A5", "*3/*3"))
+    (card,) = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
+    assert card["summary"] == "Tacrolimus draft: dose not simulated: haematocrit is needed by this model"

@@ -247,7 +247,14 @@ def test_children_and_the_very_old_are_refused(client: FlaskClient, born: str) -
 def test_what_could_not_be_read_is_counted(client: FlaskClient) -> None:
     (card,) = cards(client, injecting(lispro(4.0), chart=with_glucose(sugar(250.0, unit="kg"))))
     assert "1 resource could not be used." in card["detail"]
-    assert "What if, Insulin takes by hand what is missing." in card["detail"]
+
+
+@pytest.mark.parametrize(("draft", "pointed"), [(lispro(4.0, timing=EVERY_MEAL), True), (lispro(4.0, route=IV), False)])
+def test_what_the_page_takes_by_hand_is_pointed_to_and_nothing_else(
+    client: FlaskClient, draft: dict[str, Any], pointed: bool
+) -> None:
+    (card,) = cards(client, injecting(draft))
+    assert ("What if, Insulin takes by hand what is missing." in card["detail"]) == pointed
 
 
 def test_a_scale_and_two_insulins_at_once_are_not_taken_apart(client: FlaskClient, deps: Deps) -> None:
@@ -277,7 +284,7 @@ def test_a_dose_beyond_all_measure_is_told_for_anybody(client: FlaskClient) -> N
     assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
 
 
-def test_what_is_missing_is_said_once_a_day(client: FlaskClient, deps: Deps) -> None:
+def test_what_is_missing_is_said_once_a_day(client: FlaskClient, deps: Deps, clock: FrozenClock) -> None:
     body = injecting(lispro(4.0), chart=USUAL[1:])
     (card,) = cards(client, body)
     assert (card["indicator"], topic(card)) == ("info", "doseUnsimulatedInsulins")
@@ -286,6 +293,9 @@ def test_what_is_missing_is_said_once_a_day(client: FlaskClient, deps: Deps) -> 
     )
     assert replay_decision(deps.knowledge, deps.store, card["uuid"]).same
     assert cards(client, body) == []
+    clock.forward(hours=25)
+    (other,) = cards(client, injecting(lispro(4.0, route=IV), chart=USUAL[1:]))  # another reason, of the same draft
+    assert "insulin into a vein" in other["summary"]
 
 
 def test_insulin_for_a_low_glucose_is_not_simulated(client: FlaskClient) -> None:

@@ -87,8 +87,8 @@ def test_an_impossible_person_is_refused_by_field(name: str, value: float) -> No
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"weight_kg": 3.0}, "covariates.weight_kg"), ({"creatinine_mg_dl": 25.0}, "covariates.crcl"),
-        ({"creatinine_mg_dl": 0.1}, "covariates.crcl"), ({"dialysis": True}, "covariates.dialysis"),
+        ({"weight_kg": 3.0}, "covariates.weight_kg"), ({"creatinine_mg_dl": 25.0}, "covariates.creatinine_mg_dl"),
+        ({"creatinine_mg_dl": 0.1}, "covariates.creatinine_mg_dl"), ({"dialysis": True}, "covariates.dialysis"),
     ],
 )  # fmt: skip
 def test_a_person_outside_all_models_is_refused_and_not_clamped(change: dict[str, Any], field: str) -> None:
