@@ -12,43 +12,48 @@ from cds_app import __version__
 from cds_app.content import newest
 from cds_app.errors import DataError, IntegrityError, SettingsError, TwinlineError
 
-_SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+_SECTIONS: Mapping[str, Mapping[str, str]] = {
     "See it": {
-        "demo": ("cds_app.commands.serving", "Start the service and a small EHR with synthetic patients."),
-        "replay": ("cds_app.commands.replaying", "Feed FHIR bundles through Twinline in event time."),
-        "simulate": ("cds_app.commands.simulating", "Ask what plans of a drug would do to a patient."),
+        "demo": "Start the service and a small EHR with synthetic patients.",
+        "replay": "Feed FHIR bundles through Twinline in event time.",
+        "simulate": "Ask what plans of a drug would do to a patient.",
     },
     "Run it, hospital IT": {
-        "serve": ("cds_app.commands.serving", "Answer CDS Hooks calls."),
-        "clients": ("cds_app.commands.trusting", "Say which EHRs may call."),
-        "issuers": ("cds_app.commands.issuing", "Say which EHRs may launch the sidebar."),
-        "keys": ("cds_app.commands.issuing", "Make and rotate the keys with which Twinline proves who it is."),
-        "prefetch": ("cds_app.commands.prefetching", "Print the prefetch keys of every service, to copy."),
-        "ingest": ("cds_app.commands.ingesting", "Take in what other sources send: one process for each."),
-        "subscribe": ("cds_app.commands.subscribing", "Have EHRs tell of changes, by FHIR Subscription."),
-        "fabric": ("cds_app.commands.fabric", "Say how much of what sources send is understood; check a site's codes."),
-        "switch": ("cds_app.commands.watching", "Turn a service off, into shadow, or on again; seen within seconds."),
-        "doctor": ("cds_app.commands.doctoring", "Say what is wrong with this installation, and how to mend it."),
-        "db": ("cds_app.commands.governing", "Back the SQLite database up, or restore it."),
+        "serve": "Answer CDS Hooks calls.",
+        "clients": "Say which EHRs may call.",
+        "issuers": "Say which EHRs may launch the sidebar.",
+        "keys": "Make and rotate the keys with which Twinline proves who it is.",
+        "prefetch": "Print the prefetch keys of every service, to copy.",
+        "ingest": "Take in what other sources send: one process for each.",
+        "subscribe": "Have EHRs tell of changes, by FHIR Subscription.",
+        "fabric": "Say how much of what sources send is understood; check a site's codes.",
+        "switch": "Turn a service off, into shadow, or on again; seen within seconds.",
+        "doctor": "Say what is wrong with this installation, and how to mend it.",
+        "db": "Back the SQLite database up, or restore it.",
     },
     "Answer for it, clinical governance": {
-        "decision": ("cds_app.commands.governing", "Show or replay decisions of the log."),
-        "audit": ("cds_app.commands.governing", "Check the decision log."),
-        "monitor": ("cds_app.commands.watching", "Show how often each topic fires, against what is expected."),
-        "canary": ("cds_app.commands.watching", "Ask for the canary patients now and compare with what must come out."),
-        "erase": ("cds_app.commands.governing", "Destroy one patient's key."),
-        "content": ("cds_app.commands.governing", "Check hooks/, templates/ and models/."),
+        "decision": "Show or replay decisions of the log.",
+        "audit": "Check the decision log.",
+        "monitor": "Show how often each topic fires, against what is expected.",
+        "canary": "Ask for the canary patients now and compare with what must come out.",
+        "erase": "Destroy one patient's key.",
+        "content": "Check hooks/, templates/ and models/.",
     },
     "Teach and measure it, data scientists": {
-        "train": ("cds_app.commands.learning", "Train a model (extra: learn)."),
-        "evaluate": ("cds_app.commands.learning", "Measure a model on data it has not seen (extra: learn)."),
-        "impute": ("cds_app.commands.learning", "Complete what was not measured (extra: learn)."),
-        "policy": ("cds_app.commands.learning", "Choose when a risk may interrupt (extra: learn)."),
-        "card": ("cds_app.commands.carding", "Write the model card of a learned risk."),
-        "bench": ("cds_app.bench.group", "Measure speed and memory on this machine."),
+        "train": "Train a model (extra: learn).",
+        "evaluate": "Measure a model on data it has not seen (extra: learn).",
+        "impute": "Complete what was not measured (extra: learn).",
+        "policy": "Choose when a risk may interrupt (extra: learn).",
+        "card": "Write the model card of a learned risk.",
+        "bench": "Measure speed and memory on this machine.",
     },
 }
-_COMMANDS = {name: row for rows in _SECTIONS.values() for name, row in rows.items()}
+_NAMES = tuple(name for rows in _SECTIONS.values() for name in rows)
+_ELSEWHERE = {
+    **dict.fromkeys(("train", "evaluate", "impute", "policy"), "cds_app.commands.learning"),
+    "bench": "cds_app.bench.group",
+}
+"""Commands that do not stand in the module of their name."""
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
 _MIGRATIONS = Path(__file__).parent / "adapters" / "migrations" / "versions"
 
@@ -58,20 +63,21 @@ class _Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the table."""
-        return list(_COMMANDS)
+        return list(_NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in _NAMES:
             return None
-        found: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(_ELSEWHERE.get(cmd_name, f"cds_app.commands.{cmd_name}"))
+        found: click.Command = getattr(module, cmd_name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any of them."""
         for title, rows in _SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
+                formatter.write_dl(list(rows.items()))
 
 
 _EPILOG = """Begin with `twinline demo`; `twinline COMMAND --help` shows examples.

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.database import Database
-from cds_app.adapters.ledger import Note
+from cds_app.adapters.ledger import Change, Note
 from cds_app.adapters.schema import documents, log
 from cds_app.adapters.sealing import document_note
 from cds_app.adapters.session import Session
@@ -74,15 +74,6 @@ class DocumentRow(NamedTuple):
     version: int
     until: int | None
     sealed: bytes
-
-
-class Change(NamedTuple):
-    """One change, as the log has it: its number there, when, ``written`` or ``removed``, and which document."""
-
-    number: int
-    at: str
-    what: str
-    name: str
 
 
 class SqlCabinet:

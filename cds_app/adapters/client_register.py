@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from cds_app.adapters.anchor import Anchor
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
+from cds_app.adapters.ledger import Change
 from cds_app.adapters.schema import clients, log
 from cds_app.adapters.sealing import client_note
 from cds_app.adapters.session import Session
@@ -45,15 +46,6 @@ class ClientRow(NamedTuple):
     tenants: str
     algs: str
     mac: bytes
-
-
-class Change(NamedTuple):
-    """One change of the register, as the log has it: its number there, when, ``added`` or ``removed``, and who."""
-
-    number: int
-    at: str
-    what: str
-    name: str
 
 
 class SqlClients:

@@ -40,6 +40,15 @@ class LogRow(NamedTuple):
     mac: bytes
 
 
+class Change(NamedTuple):
+    """One change of a register, as the log has it: number, time, what (``removed``, else it stands), and of whom."""
+
+    number: int
+    at: str
+    what: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """What a log row says, before it has a number: clear columns, and the payload as plain bytes."""

@@ -15,7 +15,7 @@ import numpy as np
 from cds_app.bench.charts import bodies
 from cds_app.bench.loading import send_from_elsewhere
 from cds_app.bench.processes import cpu_s, memory_mib, workers_of
-from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.running import running_service, unconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 from cds_app.bench.charts import bodies
 from cds_app.bench.loading import send_from_elsewhere
 from cds_app.bench.processes import memory_mib, open_files, workers_of
-from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.running import running_service, unconfigured
 
 _PATH = "/cds-services/twinline-patient-view"
 _CONNECTIONS = 8

@@ -18,9 +18,9 @@ from typing import Final
 from cds_app.adapters.mllp import END, START, MllpServer
 from cds_app.adapters.mqtt import Link, Publisher, Received, Subscriber, take_turns
 from cds_app.bootstrap import intake_of
+from cds_app.commands.ingest import Entrance
 from cds_app.commands.ingest_hl7v2 import desk_of
 from cds_app.commands.ingest_mqtt import telemetry_of
-from cds_app.commands.ingesting import Entrance
 from cds_app.deps import Deps, deps_of
 from cds_app.errors import DependencyDown
 from cds_app.services.intake import Source

@@ -12,7 +12,7 @@ from typing import IO, Any, Final, cast
 
 import click
 
-from cds_app.commands.ingesting import entrance, with_source
+from cds_app.commands.ingest import entrance, with_source
 from cds_app.content import latest
 from cds_app.domain.facts import GeneResult
 from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes

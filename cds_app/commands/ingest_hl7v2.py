@@ -13,7 +13,7 @@ import click
 
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.mllp import Limits, MllpServer, tls_context
-from cds_app.commands.ingesting import Entrance, entrance, with_source
+from cds_app.commands.ingest import Entrance, entrance, with_source
 from cds_app.errors import SettingsError
 from cds_app.fabric.hl7_visits import Registry
 from cds_app.services.hl7 import Hl7Desk

@@ -14,8 +14,8 @@ import click
 
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.mqtt import Link, Subscriber, take_turns
+from cds_app.commands.ingest import Entrance, entrance, with_source
 from cds_app.commands.ingest_hl7v2 import stopped
-from cds_app.commands.ingesting import Entrance, entrance, with_source
 from cds_app.content import latest
 from cds_app.errors import SettingsError
 from cds_app.fabric.telemetry import NAME, Monitoring

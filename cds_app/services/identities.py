@@ -14,9 +14,9 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from cds_app.errors import Conflict, IntegrityError
+from cds_app.errors import Conflict, IntegrityError, NotFound
 from cds_app.fabric.identifiers import Identifier
-from cds_app.ports import Cabinet, Clock, Document
+from cds_app.ports import Cabinet, Clock, Document, TwinStore
 
 TIE: Final = "tie"
 TIED: Final = "tied"
@@ -249,3 +249,16 @@ def _decoded(decoder: msgspec.msgpack.Decoder[_Kept], document: Document) -> _Ke
         return decoder.decode(document.content)
     except msgspec.MsgspecError:
         raise IntegrityError("a tie is malformed") from None
+
+
+def erase_all(store: TwinStore, identities: Identities, patient: str, at: datetime) -> None:
+    """Erase a patient, and what sources told of them under their identifiers. Raises NotFound if there is neither."""
+    erased, missing = False, NotFound("there is no such patient", field="patient")
+    for name in (*identities.tied(patient), patient):
+        try:
+            store.erase(name, at)
+            erased = True
+        except NotFound as error:
+            missing = error
+    if not erased:
+        raise missing

@@ -22,7 +22,7 @@ import requests
 
 from cds_app.bench.charts import bodies
 from cds_app.bench.loading import send_from_elsewhere
-from cds_app.commands.serving import free_port, running_service, unconfigured
+from cds_app.commands.running import free_port, running_service, unconfigured
 from cds_app.content import latest
 
 HERE = Path(__file__).resolve().parent

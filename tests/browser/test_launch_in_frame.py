@@ -12,7 +12,7 @@ from flask import Response
 from werkzeug.serving import make_server
 
 from cds_app.bootstrap import app_of
-from cds_app.commands.serving import free_port
+from cds_app.commands.running import free_port
 from cds_app.deps import Deps, Ehrs
 from cds_app.services.signing import SigningKeys
 from cds_app.settings import Settings

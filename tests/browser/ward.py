@@ -11,7 +11,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.bootstrap import app_of
-from cds_app.commands.serving import free_port
+from cds_app.commands.running import free_port
 from cds_app.deps import memory_deps
 from cds_app.errors import DataUnavailable
 from cds_app.ports import FhirReader

@@ -14,7 +14,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.running import running_service, unconfigured
 from tests.conformance.openapi import document
 from tests.fuzz.size import CASES
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.bootstrap import granting_of
-from cds_app.commands.issuing import issuers, keys
+from cds_app.commands.issuers import issuers
+from cds_app.commands.keys import keys
 from cds_app.deps import Ehrs
 from cds_app.domain.issuers import Issuer
 from cds_app.errors import GrantRefused

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from cds_app.commands.ingesting import ingest
+from cds_app.commands.ingest import ingest
 from cds_app.deps import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import SettingsError

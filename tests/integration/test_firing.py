@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import answering_of, built, firing_of, watching_of
-from cds_app.commands import watching as commands
+from cds_app.commands.monitor import monitor
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.switches import Mode, Switch, fold
@@ -179,8 +179,8 @@ def test_the_command_tells_people_and_machines(tmp_path: Path) -> None:
     (tmp_path / "master.key").write_text(bytes(range(32)).hex())
     (tmp_path / "master.key").chmod(0o600)
     where = ["--data-dir", str(tmp_path)]
-    told = CliRunner().invoke(commands.monitor, where, catch_exceptions=False).output
+    told = CliRunner().invoke(monitor, where, catch_exceptions=False).output
     assert told.startswith(f"{SERVICE}/aki: 6.")
     assert "no alarm" in told
-    (line,) = CliRunner().invoke(commands.monitor, [*where, "--json"], catch_exceptions=False).output.splitlines()
+    (line,) = CliRunner().invoke(monitor, [*where, "--json"], catch_exceptions=False).output.splitlines()
     assert json.loads(line)["overridden"] == 0.0

@@ -20,7 +20,7 @@ import pytest
 import requests
 from gunicorn.workers.gthread import ThreadWorker
 
-from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.running import running_service, unconfigured
 from cds_app.commands.worker import RECEIVED_WITHIN_S, Crowd, Hurried, Worker, worker_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from cds_app.bootstrap import app_of
-from cds_app.commands.replaying import replay
+from cds_app.commands.replay import replay
 from cds_app.deps import memory_deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from cds_app.commands.serving import running_service
+from cds_app.commands.running import running_service
 from tests.conftest import FROZEN
 from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, encoded, serve
 from tests.patients import bundle, hyperkalaemic

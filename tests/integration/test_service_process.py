@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cds_app.commands.serving import running_service
+from cds_app.commands.running import running_service
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, patient, stay
 from tests.service import ROOT, SIMULATED, at, post, processes, shown, stored, twinline

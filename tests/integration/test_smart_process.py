@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from cds_app.commands.serving import free_port, running_service
+from cds_app.commands.running import free_port, running_service
 from cds_app.deps import cabinet_of
 from cds_app.ports import Cabinet
 from cds_app.services.issuers import Issuers

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.ingesting import ingest
+from cds_app.commands.ingest import ingest
 from cds_app.commands.stores import open_deps
-from cds_app.commands.subscribing import subscribe
+from cds_app.commands.subscribe import subscribe
 from cds_app.deps import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import DataUnavailable, NotFound, SettingsError

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from cds_app.bootstrap import app_of
-from cds_app.commands.serving import running_service
-from cds_app.commands.watching import switch
+from cds_app.commands.running import running_service
+from cds_app.commands.switch import switch
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.switches import EVERY, Mode

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_app.commands.serving import free_port, running_service, unconfigured
+from cds_app.commands.running import free_port, running_service, unconfigured
 from cds_app.deps import register_of
 from cds_app.sandbox.signing import Signer
 from cds_app.services.registration import new_client

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_app.commands.serving import running_service, unconfigured
+from cds_app.commands.running import running_service, unconfigured
 from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.sandbox.fhir_api import resolve
 from cds_app.sandbox.patients import SyntheticPatient

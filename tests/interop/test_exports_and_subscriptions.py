@@ -18,9 +18,10 @@ from click.testing import CliRunner
 from werkzeug.serving import make_server
 
 from cds_app.bootstrap import answering_of, app_of
-from cds_app.commands.ingesting import ingest
-from cds_app.commands.issuing import issuers, keys
-from cds_app.commands.subscribing import subscribe
+from cds_app.commands.ingest import ingest
+from cds_app.commands.issuers import issuers
+from cds_app.commands.keys import keys
+from cds_app.commands.subscribe import subscribe
 from cds_app.deps import Deps, deps_of
 from cds_app.services.catching_up import SILENT
 from cds_app.services.knowledge import Knowledge

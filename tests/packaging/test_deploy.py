@@ -19,7 +19,7 @@ import click
 import pytest
 import yaml
 
-from cds_app.commands.ingesting import ingest
+from cds_app.commands.ingest import ingest
 from cds_app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cds_app.commands.record_files import contents_of
-from cds_app.commands.simulating import situation_of
+from cds_app.commands.simulate import situation_of
 from cds_app.domain.units import UnitConverter
 from cds_app.learn.pk import evaluate
 from cds_app.score.situation import Situation

@@ -16,8 +16,10 @@ from click.testing import CliRunner
 
 from cds_app import __main__, __version__
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.commands import governing, learning
-from cds_app.commands.serving import environment_of, free_port
+from cds_app.commands import learning
+from cds_app.commands.erase import erase
+from cds_app.commands.running import free_port
+from cds_app.commands.serve import environment_of
 from cds_app.content import latest
 from cds_app.errors import (
     BadRequest,
@@ -244,7 +246,7 @@ def test_another_key_is_status_4(shell: Shell, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.usefixtures("store")
 def test_a_patient_is_erased_once_it_is_confirmed(shell: Shell, tmp_path: Path) -> None:
     home = ("--data-dir", str(tmp_path))
-    refused = CliRunner().invoke(governing.erase, ["--patient", "p1", *home], input="n\n")
+    refused = CliRunner().invoke(erase, ["--patient", "p1", *home], input="n\n")
     assert refused.exit_code == 1
     assert "one" in shell("decision", "list", *home)[1]
     assert shell("erase", "--patient", "nobody", "--yes", *home)[0] == 1

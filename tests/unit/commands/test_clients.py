@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.governing import audit
-from cds_app.commands.trusting import clients
+from cds_app.commands.audit import audit
+from cds_app.commands.clients import clients
 from cds_app.deps import register_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.services.registration import check_callers

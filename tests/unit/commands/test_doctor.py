@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.doctoring import doctor, standing_of
-from cds_app.commands.serving import free_port
-from cds_app.commands.trusting import clients
+from cds_app.commands.clients import clients
+from cds_app.commands.doctor import doctor, standing_of
+from cds_app.commands.running import free_port
 from cds_app.errors import SettingsError
 from cds_app.services.subscriptions import Heard
 from tests.trust import ec_key, key_set
@@ -134,7 +134,7 @@ def listening() -> Iterator[int]:
 
 
 def test_a_port_that_another_program_has_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cds_app.commands.doctoring._ASK_S", 0.2)
+    monkeypatch.setattr("cds_app.commands.doctor._ASK_S", 0.2)
     with listening() as port:
         monkeypatch.setenv("TWINLINE_PORT", str(port))
         result = run("--data-dir", "data")

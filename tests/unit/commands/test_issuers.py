@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.governing import audit
-from cds_app.commands.issuing import issuers, keys
-from cds_app.commands.trusting import clients
+from cds_app.commands.audit import audit
+from cds_app.commands.clients import clients
+from cds_app.commands.issuers import issuers
+from cds_app.commands.keys import keys
 from cds_app.deps import cabinet_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.settings import ISSUER_SECRET, Settings

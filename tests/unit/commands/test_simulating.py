@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.commands.simulating import simulate
+from cds_app.commands.simulate import simulate
 from cds_app.errors import DataError
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhir.resources.R4B.subscription import Subscription as R4BSubscription
 
-from cds_app.commands.subscribing import resource_of
+from cds_app.commands.subscribe import resource_of
 from tests.unit.services.test_subscriptions import SECRET, subscription
 
 

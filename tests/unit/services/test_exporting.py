@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from cds_app.adapters.cabinet import MemoryCabinet
-from cds_app.commands import bulk
+from cds_app.commands import ingest_bulk as bulk
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, TokenRefused, TryLater
 from cds_app.fabric.ndjson import Line
 from cds_app.services import exporting

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from cds_app.bootstrap import answering_of, identities_of, intake_of
-from cds_app.commands.governing import erase_all
 from cds_app.deps import Deps, memory_deps
 from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import Provenance
 from cds_app.errors import DependencyDown, PatientErased, SettingsError
 from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall
-from cds_app.services.identities import Tie
+from cds_app.services.identities import Tie, erase_all
 from cds_app.services.intake import PERSON, Delivery, Intake, Source
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import replay_decision

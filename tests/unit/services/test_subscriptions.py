@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_app.bootstrap import answering_of, app_of
-from cds_app.commands.subscribing import catching_up_of
+from cds_app.commands.ingest_subscriptions import catching_up_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.errors import DataUnavailable, Gone, GrantRefused, NotFound, SettingsError
 from cds_app.services.catching_up import CatchingUp

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_app.bootstrap import answering_of, identities_of, intake_of
-from cds_app.commands.ingesting import ingest
+from cds_app.commands.ingest import ingest
 from cds_app.deps import Deps, memory_deps, store_of
 from cds_app.domain.facts import Measurement
 from cds_app.services.intake import Delivery, Source

@@ -1,32 +1,26 @@
-"""Commands for clinical governance and hospital IT: decisions, the audit log, erasure, backup, content."""
+"""``twinline decision``: decisions of the log, shown, replayed and taken apart."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.restoring import restore
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import anchor_of, cabinet_of, knowledge_of, register_of, vault_of
+from cds_app.deps import knowledge_of
 from cds_app.domain.decisions import Feedback
-from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.errors import IntegrityError, NotFound
 from cds_app.explain.counterfactual import Need, Telling
-from cds_app.ports import Entry, TwinStore
-from cds_app.services.identities import Identities
+from cds_app.ports import Entry
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import Replayed, replay_decision
 from cds_app.services.why import Why, why
-from cds_app.settings import configured
 
 _REASONS, _TELLING = 8, 3  # shown
 
@@ -170,106 +164,3 @@ def _difference(found: Replayed) -> str:
     else:
         what = "the replay gives the same card" if found.same_card else "the replay gives another card"
     return f"{what}; changed since: {', '.join(found.changed) or 'nothing that is pinned'}"
-
-
-@click.group()
-def audit() -> None:
-    """Check the decision log."""
-
-
-@audit.command()
-@with_store
-@click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object; the status stays the same.")
-def verify(*, as_json: bool, **flags: Any) -> None:
-    """Check every entry, seal and link of the log, and its head; status 4 if anything was changed."""
-    with open_store(flags) as (_, store):
-        verdict = store.verify()
-    if as_json:
-        click.echo(json.dumps(asdict(verdict), sort_keys=True))
-    if verdict.broken_at is not None:
-        raise IntegrityError(f"entry {verdict.broken_at}: {verdict.problem}")
-    if not as_json:
-        click.echo(f"{verdict.entries} entries, unbroken")
-
-
-@click.command()
-@with_store
-@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
-@click.option("--patient", required=True, help="FHIR id of the patient.")
-@click.confirmation_option(prompt="Destroy this patient's key? Nothing of theirs can be read afterwards.")
-def erase(tenant: str, patient: str, **flags: Any) -> None:
-    """Destroy one patient's key: everything sealed under it is gone for good."""
-    clock = SystemClock()
-    with open_store(flags) as (settings, store), cabinet_of(settings) as cabinet:
-        name = store.pseudonym(tenant, patient)
-        erase_all(store, Identities(cabinet, store.pseudonym, clock), name, clock.now())
-    click.echo("erased")
-
-
-def erase_all(store: TwinStore, identities: Identities, patient: str, at: datetime) -> None:
-    """Erase a patient, and what sources told of them under their identifiers. Raises NotFound if there is neither."""
-    missing: NotFound | None = None
-    erased = 0
-    for name in (*identities.tied(patient), patient):
-        try:
-            store.erase(name, at)
-            erased += 1
-        except NotFound as error:
-            missing = error
-    if missing is not None and not erased:
-        raise missing
-
-
-@click.group()
-def db() -> None:
-    """Back the SQLite database up, or restore it; PostgreSQL has tools of its own."""
-
-
-@db.command(epilog=examples("twinline db backup /backup/twinline.db"))
-@with_store
-@click.argument("target", type=click.Path(path_type=Path))
-def backup(target: Path, **flags: Any) -> None:
-    """Copy the SQLite database, consistently, while it is in use."""
-    with open_store(flags) as (_, store):
-        store.backup(target)
-    click.echo(str(target))
-
-
-@db.command("restore")
-@with_store
-@click.argument("source", type=click.Path(path_type=Path))
-@click.confirmation_option(prompt="Put this backup in the place of the database? What came after it is set aside.")
-def restore_database(source: Path, **flags: Any) -> None:
-    """Put a backup in the place of the database, while the service is stopped; erasures made since are made again."""
-    settings = configured(flags)
-    if settings.database_url:
-        raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")
-    now = SystemClock().now()
-    found = restore(source, settings.database_file, anchor_of(settings), vault_of(settings), now)
-    click.echo(f"{found.entries} entries, unbroken")
-    if found.erased is None:
-        click.echo("whom the replaced database named as erased could not be read: erase them again yourself", err=True)
-    else:
-        click.echo(f"{found.erased} patients erased again")
-    if found.replaced is not None:
-        click.echo(f"what was there is {found.replaced}")
-    with register_of(settings) as register:
-        names = ", ".join(one.name for one in register.clients())
-    click.echo(f"who may call is as it was then: {names or 'nobody'}")
-
-
-@click.group()
-def content() -> None:
-    """Check hooks/, templates/ and models/."""
-
-
-@content.command()
-@click.option("--json", "as_json", is_flag=True, help="Names and pins as one JSON object.")
-def check(*, as_json: bool) -> None:
-    """Load everything as the service would at start."""
-    knowledge = knowledge_of(configured())
-    if as_json:
-        click.echo(json.dumps(dict(knowledge.pins), indent=2, sort_keys=True))
-        return
-    for name, pin in sorted(knowledge.pins.items()):
-        click.echo(f"{name}  {pin}")

@@ -1,35 +1,25 @@
-"""``twinline serve`` and ``twinline demo``."""
+"""``twinline serve``: the service, under gunicorn."""
 
 from __future__ import annotations
 
 import gc
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import requests
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
 from cds_app.commands.worker import Crowd, worker_of
 from cds_app.content import content_root
-from cds_app.errors import DependencyDown, TwinlineError
-from cds_app.settings import PREFIX, Settings, configured
+from cds_app.errors import TwinlineError
+from cds_app.settings import Settings, configured
 
-_START_S = 60.0
-_STOP_S = 15.0
 _COUNTED = "twinline-metrics-"
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -168,127 +158,3 @@ def environment_of(settings: Settings) -> dict[str, str]:
     said = {key: value for key, value in stated.items() if value is not None}
     texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in said.items()}
     return {f"TWINLINE_{key.upper()}": text for key, text in texts.items()} | {"OMP_NUM_THREADS": "1"}
-
-
-@contextmanager
-def running_service(
-    data_dir: Path,
-    *flags: str,
-    workers: int = 1,
-    environ: Mapping[str, str] | None = None,
-    port: int = 0,
-    authenticated: bool = False,
-) -> Iterator[str]:
-    """A service of our own on a free loopback port, ready; stopped at the end.
-
-    It runs in ``data_dir``, so that no ``twinline.toml`` of another place counts.
-
-    Parameters
-    ----------
-    port : int
-        Where it listens; 0 takes a free port.
-    authenticated : bool
-        Whether only clients may call, which are registered in ``data_dir``. Else it is open to this machine.
-
-    Raises
-    ------
-    DependencyDown
-        If it does not become ready.
-    """
-    port = port or free_port()
-    command = [sys.executable, "-m", "cds_app", "serve", "--port", str(port), "--workers", str(workers), *flags]
-    command += [] if authenticated else ["--open-to-this-machine"]
-    log = (data_dir / "service.log").open("wb")
-    process = subprocess.Popen(  # noqa: S603 - ourselves
-        [*command, "--data-dir", str(data_dir)], stdout=log, stderr=log, env=environ, cwd=data_dir
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_ready(url, process, data_dir / "service.log")
-        yield url
-    finally:
-        _stop(process)
-        log.close()
-
-
-def unconfigured() -> dict[str, str]:
-    """The environment without settings: what a demo or a benchmark writes must not go to a real database."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if requests.get(f"{url}/readyz", timeout=2).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.05)
-    raise DependencyDown(f"the service did not become ready; its log is {log}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
-    """Register the sandbox in a folder: as a client that calls hooks, and as an EHR that launches; make our keys.
-
-    Parameters
-    ----------
-    iss, jwks : str
-        As the sandbox signs its calls.
-    ehr : str
-        Base URL of the sandbox.
-    """
-    from cds_app.deps import cabinet_of, register_of
-    from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
-    from cds_app.services.registration import new_client
-    from cds_app.services.signing import SigningKeys
-
-    settings, now, name = Settings(data_dir=home), datetime.now(UTC), "demo-ehr"
-    with register_of(settings) as register:
-        register.add(new_client(name=name, iss=iss, jwks=jwks))
-    issuer = new_issuer(
-        name=name,
-        iss=f"{ehr}/fhir",
-        client_id="twinline",
-        client=name,
-        scopes=DEFAULT_SCOPES,
-        frames=[ehr],
-    )
-    with cabinet_of(settings) as cabinet:
-        Issuers(cabinet).add(issuer, now)
-        SigningKeys(cabinet).make(now)
-
-
-@click.command(epilog=examples("twinline demo", "twinline demo --once"))
-@click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
-@click.option("--port", type=int, default=8718, show_default=True, help="Port of the EHR's pages.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
-def demo(once: bool, port: int, seed: int) -> None:
-    """Start the service and a small EHR with synthetic patients."""
-    from cds_app.sandbox.demo import run_demo, run_once_demo
-    from cds_app.sandbox.signing import Signer
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped in any case
-    signer, port = Signer(), port or free_port()
-    with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
-        home = Path(folder)
-        equip_demo(home, signer.issuer, signer.public_keys(), f"http://127.0.0.1:{port}")
-        flags = ("--simulated-time", "--sidebar-links")
-        with running_service(home, *flags, environ=unconfigured(), authenticated=True) as service:
-            status = run_once_demo(service, seed, signer, port) if once else run_demo(service, port, seed, signer)
-    raise SystemExit(status)

@@ -1,6 +1,6 @@
 """``twinline ingest``: one process per source, as many as are needed; the store is where they meet.
 
-A source is one module with one click command, named in the table below. It turns messages into
+A source is one module, `ingest_NAME`, with a click command of its name. It turns messages into
 `cds_app.services.intake.Delivery` and acknowledges them when `Intake.accept` has returned.
 """
 
@@ -29,15 +29,7 @@ from cds_app.services.intake import Delivery, Intake, Source
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_SOURCES: Final[Mapping[str, tuple[str, str]]] = {
-    "wearables": ("cds_app.commands.wearables", "Data points of Open mHealth, and Observations of wearables."),
-    "subscriptions": ("cds_app.commands.subscribing", "What FHIR subscriptions missed."),
-    "bulk": ("cds_app.commands.bulk", "The bulk export of a FHIR server, and what changed since."),
-    "genomics": ("cds_app.commands.ingest_genomics", "The pharmacogenes of one sample of a VCF on GRCh38."),
-    "mqtt": ("cds_app.commands.ingest_mqtt", "Samples of bedside monitors over MQTT 5."),
-    "hl7v2": ("cds_app.commands.ingest_hl7v2", "HL7 v2 messages over MLLP."),
-}
-"""Commands of the sources, by name: module, and what they take in. The function is called like the source."""
+_SOURCES: Final = ("wearables", "subscriptions", "bulk", "genomics", "mqtt", "hl7v2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +51,7 @@ class _Sources(click.Group):
         """The command, imported now."""
         if cmd_name not in _SOURCES:
             return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(importlib.import_module(_SOURCES[cmd_name][0]), cmd_name.replace("-", "_"))
+        found: click.Command = getattr(importlib.import_module(f"cds_app.commands.ingest_{cmd_name}"), cmd_name)
         return found
 
 

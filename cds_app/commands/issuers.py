@@ -1,4 +1,4 @@
-"""``twinline issuers`` and ``twinline keys``: which EHRs may launch the sidebar, and the keys that we show them."""
+"""``twinline issuers``: which EHRs may launch the sidebar."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import click
 
-from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.bootstrap import granting_of
 from cds_app.commands.examples import examples
+from cds_app.commands.registers import check_registered, tell_history
 from cds_app.commands.stores import open_cabinet, with_store
 from cds_app.deps import Ehrs, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
-from cds_app.errors import IntegrityError, SettingsError
+from cds_app.errors import SettingsError
 from cds_app.services.backend import Finding, examine
 from cds_app.services.issuers import Issuers, client_of, new_issuer
-from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
+from cds_app.services.signing import SigningKeys
 from cds_app.settings import ISSUER_SECRET
 
 _MAX_SECRET_BYTES: Final = 4096
@@ -104,7 +104,7 @@ def list_issuers(*, as_json: bool, **flags: Any) -> None:
     """Show all issuers; status 4 if one of them is not what the log says."""
     with open_cabinet(flags) as (_, cabinet):
         found = Issuers(cabinet).all(SystemClock().now())
-        _check_told(cabinet, "issuer", [one.name for one in found])
+        check_registered([one.name for one in found], cabinet.history("issuer"))
     if as_json:
         click.echo(json.dumps([_shown(one) for one in found], indent=2))
         return
@@ -155,62 +155,12 @@ def _mending(finding: Finding) -> str:
 
 
 @issuers.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
-def history(**flags: Any) -> None:
+def history(*, as_json: bool, **flags: Any) -> None:
     """Which issuers were written and removed, and when; `twinline audit verify` tells whether anybody touched it."""
     with open_cabinet(flags) as (_, cabinet):
-        found = cabinet.history("issuer")
-    for one in found:
-        click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
-
-
-def _check_told(cabinet: SqlCabinet, kind: str, names: list[str]) -> None:
-    """Whether the last that the log says of each of these is that it was written. Raises IntegrityError."""
-    standing = {one.name: one.what for one in cabinet.history(kind)}
-    if put_back := [name for name in names if standing.get(name) != "written"]:
-        raise IntegrityError(f"not registered according to the log: {', '.join(put_back)}")
-
-
-@click.group()
-def keys() -> None:
-    """Make and rotate the keys with which Twinline proves to an EHR who it is; served at /.well-known/jwks.json."""
-
-
-@keys.command()
-@with_store
-def new(**flags: Any) -> None:
-    """Make the first keys: one for ES384, one for RS384."""
-    with open_cabinet(flags, make=True) as (_, cabinet):
-        made = SigningKeys(cabinet).make(SystemClock().now())
-    for one in made:
-        click.echo(_line(one))
-
-
-@keys.command()
-@with_store
-def rotate(**flags: Any) -> None:
-    """Make new keys, used in five minutes; the old ones stay published for a day."""
-    with open_cabinet(flags) as (_, cabinet):
-        made = SigningKeys(cabinet).rotate(SystemClock().now())
-    for one in made:
-        click.echo(_line(one))
-    click.echo(f"the keys before stay published for {OVERLAP.total_seconds() / 3600:.0f} hours", err=True)
-
-
-@keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="The key set as it is served.")
-@with_store
-def list_keys(*, as_json: bool, **flags: Any) -> None:
-    """Show the keys that are published, never their private halves; status 4 if one is not what the log says."""
-    now = SystemClock().now()
-    with open_cabinet(flags) as (_, cabinet):
-        own = SigningKeys(cabinet)
-        if as_json:
-            click.echo(own.published(now).decode())
-            return
-        _check_told(cabinet, "signing-key", [one.kid for one in own.all(now)])
-        for one in own.all(now):
-            click.echo(_line(one))
+        tell_history(cabinet.history("issuer"), as_json=as_json)
 
 
 def _secret(file: Path | None) -> str:
@@ -238,8 +188,3 @@ def _shown(issuer: Issuer) -> dict[str, str | list[str]]:
         "frames": list(issuer.frames),
         "scopes": list(issuer.scopes),
     }
-
-
-def _line(key: SigningKey) -> str:
-    end = f"published until {key.until:%Y-%m-%d %H:%M}Z" if key.until else "in use"
-    return f"{key.alg}  {key.kid}  made {key.made:%Y-%m-%d %H:%M}Z  {end}"

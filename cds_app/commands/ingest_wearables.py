@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from cds_app.commands.ingesting import entrance, with_source
+from cds_app.commands.ingest import entrance, with_source
 from cds_app.commands.record_files import files_of, streamed
 from cds_app.content import canonical_json
 from cds_app.services.intake import Delivery

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from cds_app.commands.examples import examples
+from cds_app.commands.registers import check_registered, tell_history
 from cds_app.commands.stores import open_register, with_store
 from cds_app.domain.clients import ALGS, Client
-from cds_app.errors import IntegrityError, SettingsError
+from cds_app.errors import SettingsError
 from cds_app.services.keys import MAX_BYTES, usable_keys
 from cds_app.services.registration import new_client
 
@@ -65,9 +66,7 @@ def list_clients(*, as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps([_shown(one) for one in found], indent=2))
     for one in () if as_json else found:
         click.echo("\n".join(_lines(one)))
-    standing = {one.name: one.what for one in history}
-    if put_back := [one.name for one in found if standing.get(one.name) != "added"]:
-        raise IntegrityError(f"not registered according to the log: {', '.join(put_back)}")
+    check_registered([one.name for one in found], history)
 
 
 @clients.command()
@@ -89,12 +88,7 @@ def remove(name: str, **flags: Any) -> None:
 def history(*, as_json: bool, **flags: Any) -> None:
     """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
     with open_register(flags) as register:
-        found = register.history()
-    if as_json:
-        rows = [{"number": one.number, "at": one.at, "what": one.what, "name": one.name} for one in found]
-        click.echo(json.dumps(rows, indent=2))
-    for one in () if as_json else found:
-        click.echo(f"{one.number:>7}  {one.at[:19]}Z  {one.what:<7}  {one.name}")
+        tell_history(register.history(), as_json=as_json)
 
 
 def _text(file: Path | None) -> str:

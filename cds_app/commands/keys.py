@@ -1,0 +1,59 @@
+"""``twinline keys``: the keys with which Twinline proves who it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cds_app.adapters.clock import SystemClock
+from cds_app.commands.registers import check_registered
+from cds_app.commands.stores import open_cabinet, with_store
+from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
+
+
+@click.group()
+def keys() -> None:
+    """Make and rotate the keys with which Twinline proves to an EHR who it is; served at /.well-known/jwks.json."""
+
+
+@keys.command()
+@with_store
+def new(**flags: Any) -> None:
+    """Make the first keys: one for ES384, one for RS384."""
+    with open_cabinet(flags, make=True) as (_, cabinet):
+        made = SigningKeys(cabinet).make(SystemClock().now())
+    for one in made:
+        click.echo(_line(one))
+
+
+@keys.command()
+@with_store
+def rotate(**flags: Any) -> None:
+    """Make new keys, used in five minutes; the old ones stay published for a day."""
+    with open_cabinet(flags) as (_, cabinet):
+        made = SigningKeys(cabinet).rotate(SystemClock().now())
+    for one in made:
+        click.echo(_line(one))
+    click.echo(f"the keys before stay published for {OVERLAP.total_seconds() / 3600:.0f} hours", err=True)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="The key set as it is served.")
+@with_store
+def list_keys(*, as_json: bool, **flags: Any) -> None:
+    """Show the keys that are published, never their private halves; status 4 if one is not what the log says."""
+    now = SystemClock().now()
+    with open_cabinet(flags) as (_, cabinet):
+        own = SigningKeys(cabinet)
+        if as_json:
+            click.echo(own.published(now).decode())
+            return
+        check_registered([one.kid for one in own.all(now)], cabinet.history("signing-key"))
+        for one in own.all(now):
+            click.echo(_line(one))
+
+
+def _line(key: SigningKey) -> str:
+    end = f"published until {key.until:%Y-%m-%d %H:%M}Z" if key.until else "in use"
+    return f"{key.alg}  {key.kid}  made {key.made:%Y-%m-%d %H:%M}Z  {end}"
