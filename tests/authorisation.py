@@ -28,6 +28,8 @@ from cds_app.adapters.cabinet import MemoryCabinet
 from cds_app.bootstrap import app_of, smart_of
 from cds_app.deps import Deps, Ehrs
 from cds_app.domain.issuers import Issuer
+from cds_app.domain.visits import Visit
+from cds_app.errors import SessionExpired
 from cds_app.ports import Cabinet, ClientRegister
 from cds_app.services.issuers import Issuers, new_issuer
 from cds_app.services.signing import SigningKeys
@@ -374,3 +376,17 @@ def launcher(deps: Deps, settings: Settings, ehr: FakeEhr, keyed: MemoryCabinet,
         clients=whole.trust.clients,
         smart=smart_of(whole),
     )
+
+
+def began(launcher: Launcher, browser: FlaskClient | None = None) -> tuple[str, Visit]:
+    """A browser with a visit."""
+    one = browser or launcher.browser()
+    visit = launcher.visit(one)
+    return secret_of(one), launcher.visits.open(secret_of(one), visit, launcher.clock.at)
+
+
+def expired(launcher: Launcher, browser: str, visit: str) -> None:
+    """The visit is over, for this browser."""
+    with pytest.raises(SessionExpired) as caught:
+        launcher.visits.open(browser, visit, launcher.clock.at)
+    assert (caught.value.code, caught.value.status) == ("session-expired", 401)

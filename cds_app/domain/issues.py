@@ -30,8 +30,6 @@ class IssueCode(StrEnum):
     AMBIGUOUS_CODE = "ambiguous-code"
     UNRESOLVED_REFERENCE = "unresolved-reference"
     MODIFIER_EXTENSION = "modifier-extension"  # an element we do not know changes the meaning
-    SUPERSEDED = "superseded"  # an older version of a resource that is already there
-    DUPLICATE = "duplicate"
     SERVER_OUTCOME = "server-outcome"  # an OperationOutcome where data was expected
     FETCH_FAILED = "fetch-failed"
     TRUNCATED = "truncated"  # more pages than the budget allows

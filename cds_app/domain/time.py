@@ -117,8 +117,3 @@ def _partial(text: str, local: timezone) -> Interval:
 def to_hours(at: datetime) -> float:
     """Hours since 1970-01-01T00:00Z."""
     return at.timestamp() / _SECONDS_PER_HOUR
-
-
-def from_hours(hours: float) -> datetime:
-    """The instant that lies ``hours`` after 1970-01-01T00:00Z, to the microsecond."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hours)

@@ -134,11 +134,6 @@ def is_silent(expected_since_last: float, per_day: float) -> bool:
     return limit > 1.0 and expected_since_last >= limit
 
 
-def silence_gap_h(per_day: float) -> float:
-    """The gap after which `is_silent` holds at a steady rate, hours."""
-    return 24 * math.log(per_day / FALSE_SILENCES_PER_DAY) / per_day
-
-
 def is_storm(count: int, expected: float) -> bool:
     """Whether an hour's count is a storm: several times what is expected, not few, and not by chance."""
     return (

@@ -7,25 +7,22 @@ known to belong together, nothing is sent anywhere: an authorisation server must
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from werkzeug.datastructures import MultiDict
 
-from cds_app.errors import BadRequest, NotFound
+from cds_app.errors import BadRequest
 from cds_app.sandbox.clients import SmartClient, SmartClients
 from cds_app.sandbox.launches import Context, Launches
-from cds_app.sandbox.oauth import OAuthRefusal, given_once, new_secret
+from cds_app.sandbox.oauth import OAuthRefusal, given_once
 from cds_app.sandbox.scopes import granted, wants_patient
 
 PENDING_S: Final = 600
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_\-]{43}")  # SHA-256 in base64url
 _STATE_LIMIT: Final = 2048
-_PENDING_LIMIT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,36 +144,3 @@ def _launched(
     if asked != ("launch" in fields):
         raise OAuthRefusal("invalid_request", "the launch scope and the launch parameter go together")
     return launches.use(fields["launch"], client.id) if asked else None
-
-
-class Pending:
-    """Requests that wait for a person to say yes and to choose: in memory.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds since 1970.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, AskedFor]] = {}
-
-    def keep(self, asked: AskedFor) -> str:
-        """Remember a request under a name that only its page knows; the oldest give way when there are too many."""
-        name = new_secret()
-        with self._lock:
-            now = self._clock()
-            alive = {key: pair for key, pair in self._kept.items() if pair[0] > now}
-            self._kept = dict(list(alive.items())[-_PENDING_LIMIT + 1 :])
-            self._kept[name] = (now + PENDING_S, asked)
-        return name
-
-    def take(self, name: str) -> AskedFor:
-        """The request, once. Raises NotFound when it was answered or is too old."""
-        with self._lock:
-            ends, asked = self._kept.pop(name, (0.0, None))
-        if asked is None or ends <= self._clock():
-            raise NotFound("this request was answered already, or is too old", field="request")
-        return asked

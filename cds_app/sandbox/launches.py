@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.sandbox.oauth import OAuthRefusal, digest, new_secret
+from cds_app.sandbox.oauth import OAuthRefusal, Tickets
 
 LAUNCH_LIFE_S: Final = 120
 
@@ -36,15 +35,8 @@ class Context:
     framed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Launch:
-    client_id: str
-    context: Context
-    ends: float
-
-
 class Launches:
-    """Launch tokens that were made and not used yet: in memory.
+    """Launch tokens that were made and not used yet.
 
     Parameters
     ----------
@@ -53,18 +45,11 @@ class Launches:
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._made: dict[str, _Launch] = {}
+        self._made = Tickets[tuple[str, Context]](LAUNCH_LIFE_S, clock)
 
     def make(self, client_id: str, context: Context) -> str:
         """A token with which this app, and no other, is opened once and soon."""
-        token = new_secret()
-        with self._lock:
-            now = self._clock()
-            self._made = {key: one for key, one in self._made.items() if one.ends > now}
-            self._made[digest(token)] = _Launch(client_id=client_id, context=context, ends=now + LAUNCH_LIFE_S)
-        return token
+        return self._made.keep((client_id, context))
 
     def use(self, token: str, client_id: str) -> Context:
         """What stands behind a token, which is used up by asking.
@@ -74,8 +59,7 @@ class Launches:
         OAuthRefusal
             If it is unknown, used, too old or another app's: the answer is the same for all of them.
         """
-        with self._lock:
-            found = self._made.pop(digest(token), None)
-        if found is None or found.client_id != client_id or found.ends <= self._clock():
+        whose, context = self._made.take(token) or ("", None)
+        if context is None or whose != client_id:
             raise OAuthRefusal("invalid_request", "launch is unknown, used or too old")
-        return found.context
+        return context

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Final, Literal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, Literal, TypeVar
 
 from werkzeug.datastructures import MultiDict
 
@@ -19,6 +22,8 @@ Error = Literal[
     "unsupported_response_type",
 ]
 _SECRET_BYTES: Final = 32
+_MOST_TICKETS: Final = 1000
+_Thing = TypeVar("_Thing")
 
 
 class OAuthRefusal(Exception):
@@ -64,3 +69,36 @@ def new_secret() -> str:
 def digest(secret: str) -> str:
     """Under which a code or token is kept, so that what is kept opens nothing."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Tickets(Generic[_Thing]):
+    """Things that are kept, in memory, under secrets that open them once and soon.
+
+    Parameters
+    ----------
+    life_s : float
+        How long. When there are too many, the oldest give way.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, life_s: float, clock: Callable[[], float] = time.time) -> None:
+        self._life_s = life_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, _Thing]] = {}
+
+    def keep(self, thing: _Thing) -> str:
+        """The secret under which it is kept."""
+        secret = new_secret()
+        with self._lock:
+            now = self._clock()
+            alive = [row for row in self._kept.items() if row[1][0] > now]
+            self._kept = {**dict(alive[1 - _MOST_TICKETS :]), digest(secret): (now + self._life_s, thing)}
+        return secret
+
+    def take(self, secret: str) -> _Thing | None:
+        """What was kept, once; None if it was taken, is too old or was never there."""
+        with self._lock:
+            ends, thing = self._kept.pop(digest(secret), (0.0, None))
+        return thing if ends > self._clock() else None

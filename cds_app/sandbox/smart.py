@@ -15,8 +15,8 @@ from flask import Blueprint, Response, json, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from cds_app.errors import BadRequest
-from cds_app.sandbox.authorisation import Addressee, AskedFor, Pending, addressee, read_request
+from cds_app.errors import BadRequest, NotFound
+from cds_app.sandbox.authorisation import PENDING_S, Addressee, AskedFor, addressee, read_request
 from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.client_keys import ALGS
 from cds_app.sandbox.clients import METHODS, SmartClient, SmartClients
@@ -24,7 +24,7 @@ from cds_app.sandbox.fhir_api import base_url
 from cds_app.sandbox.forms import same_origin
 from cds_app.sandbox.id_tokens import IdTokens
 from cds_app.sandbox.launches import Context, Launches
-from cds_app.sandbox.oauth import OAuthRefusal, given_once
+from cds_app.sandbox.oauth import OAuthRefusal, Tickets, given_once
 from cds_app.sandbox.policy import may_send_forms_to, may_stand_in_a_frame
 from cds_app.sandbox.proof import Prover
 from cds_app.sandbox.scopes import NAMED
@@ -56,7 +56,7 @@ class SmartServer:
     def __init__(self, clients: Iterable[SmartClient] = (), clock: Callable[[], float] = time.time) -> None:
         self.clients = SmartClients(clients)
         self.launches = Launches(clock)
-        self.pending = Pending(clock)
+        self.pending = Tickets[AskedFor](PENDING_S, clock)
         self.tokens = Tokens(clock)
         self.prover = Prover(self.clients, clock)
         self.id_tokens = IdTokens()
@@ -136,6 +136,8 @@ def _route_authorise(routes: Blueprint, server: SmartServer, charts: Charts) -> 
     def choose() -> ResponseReturnValue:
         same_origin()
         asked = server.pending.take(request.form.get("request", ""))
+        if asked is None:
+            raise NotFound("this request was answered already, or is too old", field="request")
         if request.form.get("answer") != "allow":
             return _send_refusal(asked.to, OAuthRefusal("access_denied", "the user said no"), asked.state)
         return _send_code(server, asked, _chosen(asked, charts))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -32,31 +31,19 @@ from tests.authorisation import (
     CLIENT_ID,
     FakeEhr,
     Launcher,
+    began,
     ehr,
+    expired,
     keyed,
     launcher,
     made_keys,
     registered,
-    secret_of,
     settings,
 )
 from tests.conftest import FrozenClock
 from tests.stores import vault
 
 __all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
-
-
-def began(launcher: Launcher, browser: FlaskClient | None = None) -> tuple[str, Visit]:
-    """A browser with a visit."""
-    one = browser or launcher.browser()
-    visit = launcher.visit(one)
-    return secret_of(one), launcher.visits.open(secret_of(one), visit, launcher.clock.at)
-
-
-def expired(launcher: Launcher, browser: str, visit: str) -> None:
-    with pytest.raises(SessionExpired) as caught:
-        launcher.visits.open(browser, visit, launcher.clock.at)
-    assert (caught.value.code, caught.value.status) == ("session-expired", 401)
 
 
 def token(launcher: Launcher, browser: str, visit: Visit) -> str:

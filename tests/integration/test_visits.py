@@ -7,39 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from cds_app.domain.visits import Visit
 from cds_app.errors import OtherPatient, SessionExpired
 from cds_app.services.drawers import new_secret
 from tests.authorisation import (
     FakeEhr,
     Launcher,
+    began,
     ehr,
+    expired,
     keyed,
     launcher,
     made_keys,
     registered,
-    secret_of,
     settings,
 )
 from tests.conftest import FrozenClock
 
 __all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
-
-
-def began(launcher: Launcher, browser: FlaskClient | None = None) -> tuple[str, Visit]:
-    """A browser with a visit."""
-    one = browser or launcher.browser()
-    visit = launcher.visit(one)
-    return secret_of(one), launcher.visits.open(secret_of(one), visit, launcher.clock.at)
-
-
-def expired(launcher: Launcher, browser: str, visit: str) -> None:
-    with pytest.raises(SessionExpired) as caught:
-        launcher.visits.open(browser, visit, launcher.clock.at)
-    assert (caught.value.code, caught.value.status) == ("session-expired", 401)
 
 
 # --- whose, and until when

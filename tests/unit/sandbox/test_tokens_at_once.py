@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from cds_app.sandbox.authorisation import Addressee, AskedFor, Pending
+from cds_app.sandbox.authorisation import Addressee, AskedFor
 from cds_app.sandbox.clients import SmartClient
 from cds_app.sandbox.launches import Context, Launches
-from cds_app.sandbox.oauth import OAuthRefusal
+from cds_app.sandbox.oauth import OAuthRefusal, Tickets
 from cds_app.sandbox.tokens import Issued, Tokens
 from tests.unit.sandbox.smart_app import CALLBACK, VERIFIER, challenge, clients
 
@@ -65,7 +65,7 @@ def test_of_many_who_bring_a_launch_token_one_is_let_in() -> None:
 
 
 def test_requests_that_nobody_answers_give_way_to_newer_ones() -> None:
-    pending = Pending()
+    pending = Tickets[AskedFor](60.0)
     names = [pending.keep(ASKED) for _ in range(1010)]
     assert len(pending._kept) == 1000
     assert pending.take(names[-1]) is ASKED

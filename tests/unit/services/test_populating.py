@@ -23,6 +23,17 @@ EHR = "https://ehr.example/fhir"
 MRN = "urn:oid:1.2.36.146.595.217.0.1"
 STAMP = "2026-02-01T00:00:00Z"
 
+ORDER = {
+    "resourceType": "MedicationRequest",
+    "id": "o",
+    "status": "active",
+    "intent": "order",
+    "medicationReference": {"reference": "Medication/m"},
+    "subject": {"reference": "Patient/p1"},
+    "authoredOn": "2026-02-27",
+}
+LISINOPRIL = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
+
 
 @pytest.fixture
 def deps(knowledge: Knowledge) -> Deps:
@@ -71,32 +82,10 @@ def test_what_an_export_says_is_what_a_call_says(deps: Deps, taker: Populating) 
 
 
 def test_orders_find_the_drugs_that_a_hospital_shares(deps: Deps, taker: Populating) -> None:
-    code = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
-    taker.shared(lines({"resourceType": "Medication", "id": "m", "code": code, "batch": {"lotNumber": "1"}}, 7))
-    order = {
-        "resourceType": "MedicationRequest",
-        "id": "o",
-        "status": "active",
-        "intent": "order",
-        "medicationReference": {"reference": "Medication/m"},
-        "subject": {"reference": "Patient/p1"},
-        "authoredOn": "2026-02-27",
-    }
-    taker.take(lines(order), "f")
-    (found,) = record(deps).timeline.facts.medications
-    assert "lisinopril" in found.concepts
-
-
-ORDER = {
-    "resourceType": "MedicationRequest",
-    "id": "o",
-    "status": "active",
-    "intent": "order",
-    "medicationReference": {"reference": "Medication/m"},
-    "subject": {"reference": "Patient/p1"},
-    "authoredOn": "2026-02-27",
-}
-LISINOPRIL = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
+    drug = {"resourceType": "Medication", "id": "m", "code": LISINOPRIL, "batch": {"lotNumber": "1"}}
+    taker.shared(lines(drug, 7))
+    taker.take(lines(ORDER), "f")
+    assert "lisinopril" in ordered(deps)[0]
 
 
 def ordered(deps: Deps) -> list[tuple[str, ...]]:
