@@ -14,11 +14,11 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.database import Database
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.fhir_write import RequestsFhirWriter
-from cds_app.adapters.jwks_http import RequestsJwksReader
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.adapters.migrate import is_begun, migrate
 from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
+from cds_app.adapters.published_http import RequestsPublishedReader
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.adapters.vault import Vault, key_file, read_master_key
@@ -33,7 +33,7 @@ from cds_app.ports import (
     Clock,
     FhirReader,
     FhirWriter,
-    JwksReader,
+    PublishedReader,
     SeenTokens,
     TokenEndpoint,
     TwinStore,
@@ -50,12 +50,12 @@ class Trust:
 
     clients: ClientRegister = field(default_factory=MemoryClients)
     seen: SeenTokens = field(default_factory=MemoryTokens)
-    jwks: JwksReader = field(default_factory=RequestsJwksReader)
+    jwks: PublishedReader = field(default_factory=RequestsPublishedReader)
     close: Callable[[], None] = field(default=lambda: None)
 
 
-def _documents() -> JwksReader:
-    return RequestsJwksReader(what="the EHR's document", field="iss")
+def _documents() -> PublishedReader:
+    return RequestsPublishedReader(what="the EHR's document", field="iss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +66,14 @@ class Ehrs:
     ----------
     cabinet : Cabinet
         Issuers, signing keys, launches and visits.
-    documents : JwksReader
+    documents : PublishedReader
         Reads what EHRs publish.
     tokens : TokenEndpoint
     close : callable
     """
 
     cabinet: Cabinet = field(default_factory=MemoryCabinet)
-    documents: JwksReader = field(default_factory=_documents)
+    documents: PublishedReader = field(default_factory=_documents)
     tokens: TokenEndpoint = field(default_factory=AuthlibTokenEndpoint)
     close: Callable[[], None] = field(default=lambda: None)
 

@@ -307,7 +307,7 @@ class SeenTokens(Protocol):
         ...
 
 
-class JwksReader(Protocol):
+class PublishedReader(Protocol):
     """Reads a document that is published to everybody: a key set, or what a server says of itself."""
 
     def read(self, url: str) -> bytes:

@@ -109,7 +109,7 @@ def signed_with_the_public_key(ehr: Ehr, hash_name: str = "sha256") -> str:
 
 
 class PublishedKeys:
-    """`cds_app.ports.JwksReader` that remembers what it was asked for."""
+    """`cds_app.ports.PublishedReader` that remembers what it was asked for."""
 
     def __init__(self, document: str | Exception) -> None:
         self.document = document

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,8 +16,9 @@ import requests
 import urllib3
 
 from cds_app.adapters.fhir_http import below, registered_base, retry_after
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, Gone, TokenRefused, TooLarge, TryLater
+from cds_app.adapters.outbound import CAREFUL, CutOff, careful, pieces
+from cds_app.domain.strict_json import read_object
+from cds_app.errors import DataUnavailable, Gone, TokenRefused, TryLater
 
 CONNECT_S: Final = 5.0
 SILENCE_S: Final = 60.0
@@ -59,9 +59,7 @@ class RequestsExportServer:
         self._origins = {_origin(self._base), *(_origin(registered_base(one, loopback_http)) for one in files_at)}
         self._loopback_http = loopback_http
         self._silence_s = silence_s
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = careful(requests.Session())
 
     def start(self, path: str, *, token: str) -> str:
         url = below(self._base, path)
@@ -107,12 +105,14 @@ class RequestsExportServer:
         self, method: str, url: str, token: str | None, headers: Mapping[str, str]
     ) -> Iterator[requests.Response]:
         shown = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        sent = {"Accept-Encoding": "identity", "User-Agent": "twinline", **headers, **shown}
+        sent = {**CAREFUL, **headers, **shown}
         try:
             with self._session.request(
                 method, url, headers=sent, timeout=(CONNECT_S, self._silence_s), stream=True, allow_redirects=False
             ) as answer:
                 yield answer
+        except CutOff:
+            raise TryLater("the FHIR server's answer was cut off", field="file") from None
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
             raise DataUnavailable("the FHIR server's certificate is not accepted", field="export") from None
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError, OSError):
@@ -146,19 +146,10 @@ class RequestsExportServer:
     def _body(self, answer: requests.Response) -> Iterator[bytes]:
         coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
         if coding == "gzip":
-            return _inflated(_pieces(answer))
+            return _inflated(pieces(answer, size=_PIECE))
         if coding != "identity":
             raise DataUnavailable("the FHIR server sends an encoding that was not asked for", field="file")
-        return _pieces(answer)
-
-
-def _pieces(answer: requests.Response) -> Iterator[bytes]:
-    announced, came = answer.headers.get("Content-Length", ""), 0
-    while piece := answer.raw.read1(_PIECE):
-        came += len(piece)
-        yield piece
-    if announced.isascii() and announced.isdigit() and came != int(announced[:18]):
-        raise TryLater("the FHIR server's answer was cut off", field="file")
+        return pieces(answer, size=_PIECE)
 
 
 def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -193,11 +184,8 @@ def _capped(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = loads(body, max_bytes=MAX_MANIFEST, field="manifest")
-    except (BadRequest, TooLarge):
-        found = None
-    if not isinstance(found, dict):
+    found = read_object(body, max_bytes=MAX_MANIFEST)
+    if found is None:
         raise DataUnavailable("the export's manifest is no JSON object", field="manifest")
     return found
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,9 +18,10 @@ import requests
 import urllib3
 
 from cds_app.adapters.breaker import Breaker, BreakerState
-from cds_app.adapters.watch import Watch, WatchedAdapter
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, Gone, SettingsError, TooLarge
+from cds_app.adapters.outbound import CAREFUL, FAILURES, CutOff, TooLong, bearing, careful, pieces
+from cds_app.adapters.watch import Watch
+from cds_app.domain.strict_json import read_object
+from cds_app.errors import DataUnavailable, Gone, SettingsError
 from cds_app.settings import is_loopback
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -33,7 +33,6 @@ FAIR_S: Final = 0.2  # who is given less time and takes longer has shown nothing
 _BASE: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9\-._~]+)*")
 _PATH: Final = re.compile(r"[A-Za-z0-9\-._~$]+(/[A-Za-z0-9\-._~$]+)*")
 _QUERY: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z_a-z|~]*")
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}")
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 _GONE: Final = frozenset({404, 410})
@@ -124,11 +123,7 @@ class RequestsFhirReader:
         self._breakers = {registered_base(base, loopback_http): new_breaker() for base in bases}
         self._max_bytes = max_bytes
         self._max_pages = max_pages
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", WatchedAdapter(pool_maxsize=16))
-        self._session.mount("http://", WatchedAdapter(pool_maxsize=16))
+        self._session = careful(requests.Session(), connections=16)
 
     def allowed(self, base: str) -> bool:
         """Whether this is a registered base, character by character."""
@@ -221,7 +216,6 @@ class RequestsFhirReader:
             raise budget.down("the FHIR server is not available") from None
 
     def _try(self, url: str, headers: Mapping[str, str], budget: _Budget) -> dict[str, Any]:
-        # No causes: the texts of these errors hold the URL, and with it what identifies a patient.
         left = budget.left_s()
         try:
             with self._session.get(
@@ -235,7 +229,7 @@ class RequestsFhirReader:
         except (requests.ConnectionError, urllib3.exceptions.ProtocolError, OSError):
             budget.left_s()
             raise _Passing(PAUSE_S) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+        except FAILURES:
             raise budget.failure("the FHIR server cannot be asked") from None
 
 
@@ -265,12 +259,10 @@ def _is_reachable(base: str, loopback_http: bool) -> bool:
 
 
 def _headers(token: str | None, budget: _Budget) -> Mapping[str, str]:
-    headers = {"Accept": "application/fhir+json", "Accept-Encoding": "identity", "User-Agent": "twinline"}
-    if token is None:
-        return headers
-    if _TOKEN.fullmatch(token) is None:
+    bearer = bearing(token) if token is not None else {}
+    if bearer is None:
         raise budget.failure("the access token is malformed")
-    return {**headers, "Authorization": f"Bearer {token}"}
+    return {**CAREFUL, **bearer, "Accept": "application/fhir+json"}
 
 
 def _below(root: str, path: str, budget: _Budget) -> str:
@@ -319,29 +311,28 @@ def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
 
 
 def _body(response: requests.Response, budget: _Budget) -> bytes:
-    announced = response.headers.get("Content-Length", "")
     body = bytearray()
-    while piece := response.raw.read1(65536):
-        body += piece
-        if len(body) > budget.left_bytes():
-            raise budget.failure("the FHIR server's answer is too large")
-        budget.left_s()
-    if announced.isdigit() and len(body) < int(announced[:18]):
-        raise _Passing(PAUSE_S)
+    try:
+        for piece in pieces(response, most=budget.left_bytes()):
+            body += piece
+            budget.left_s()
+    except CutOff:
+        raise _Passing(PAUSE_S) from None
+    except TooLong:
+        raise budget.failure("the FHIR server's answer is too large") from None
     budget.left_s()
     budget.spent.append(len(body))
     return bytes(body)
 
 
 def _resource(body: bytes, budget: _Budget) -> dict[str, Any]:
-    try:
-        value = loads(body, max_bytes=budget.max_bytes)
-    except (BadRequest, TooLarge):
-        raise budget.failure("the FHIR server answered with something else than FHIR JSON") from None
-    kind = value.get("resourceType") if isinstance(value, dict) else None
+    value = read_object(body, max_bytes=budget.max_bytes)
+    if value is None:
+        raise budget.failure("the FHIR server answered with something else than FHIR JSON")
+    kind = value.get("resourceType")
     if not isinstance(kind, str) or kind == "OperationOutcome":
         raise budget.failure("the FHIR server answered with something else than the resource asked for")
-    return dict(value)
+    return value
 
 
 def retry_after(text: str | None, *, otherwise: float = PAUSE_S) -> float:

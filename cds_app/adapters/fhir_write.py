@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import requests
-import urllib3
 
 from cds_app.adapters.fhir_http import registered_base
-from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.adapters.outbound import CAREFUL, FAILURES, bearing, careful
+from cds_app.adapters.watch import Watch
 from cds_app.cards.wire import canonical_json
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, TooLarge
+from cds_app.domain.strict_json import read_object
+from cds_app.errors import DataUnavailable
 
 _MAX_BYTES: Final = 1024 * 1024
 _CONNECT_S: Final = 1.0
 _REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,39})/([A-Za-z0-9\-.]{1,256})(?:/_history/[^/]+)?/?\Z")
 _T = TypeVar("_T")
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class RequestsFhirWriter:
@@ -46,11 +44,7 @@ class RequestsFhirWriter:
     ) -> None:
         self._bases = frozenset(registered_base(base, loopback_http) for base in bases)
         self._registered = registered
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", WatchedAdapter(pool_maxsize=8))
-        self._session.mount("http://", WatchedAdapter(pool_maxsize=8))
+        self._session = careful(requests.Session(), connections=8)
 
     def create(self, base: str, resource: Mapping[str, Any], *, token: str, only_if_none: str, budget_s: float) -> str:
         kind = str(resource["resourceType"])
@@ -88,7 +82,6 @@ class RequestsFhirWriter:
         budget_s: float,
         heard: Callable[[requests.Response], _T],
     ) -> _T:
-        # No causes: the texts of these errors hold the URL, and with it the server's name.
         try:
             with (
                 Watch(budget_s),
@@ -103,19 +96,15 @@ class RequestsFhirWriter:
                 ) as response,
             ):
                 return heard(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        except FAILURES:
             raise DataUnavailable("the FHIR server did not take it", field="resource") from None
 
 
 def _headers(token: str, kind: str) -> dict[str, str]:
-    if _TOKEN.fullmatch(token) is None:
+    bearer = bearing(token)
+    if bearer is None:
         raise DataUnavailable("the access token is malformed", field=kind)
-    return {
-        "Accept": "application/fhir+json",
-        "Accept-Encoding": "identity",
-        "Authorization": f"Bearer {token}",
-        "User-Agent": "twinline",
-    }
+    return {**CAREFUL, **bearer, "Accept": "application/fhir+json"}
 
 
 def _changed(response: requests.Response, kind: str) -> None:
@@ -130,11 +119,7 @@ def _created(response: requests.Response, kind: str) -> str:
     found = _REFERENCE.search(response.headers.get("Location", ""))
     if found is not None and found[1] == kind:
         return f"{kind}/{found[2]}"
-    content = response.raw.read(_MAX_BYTES + 1)
-    try:
-        made = loads(content, max_bytes=_MAX_BYTES)
-    except (BadRequest, TooLarge):
-        made = None
-    if isinstance(made, dict) and made.get("resourceType") == kind and isinstance(made.get("id"), str):
+    made = read_object(response.raw.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES)
+    if made and made.get("resourceType") == kind and isinstance(made.get("id"), str):
         return f"{kind}/{made['id']}"
     raise DataUnavailable("the FHIR server did not say what it created", field=kind)

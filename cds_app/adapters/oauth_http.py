@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import requests
-import urllib3
 from authlib.common.urls import add_params_to_qs
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.adapters.outbound import CAREFUL, FAILURES, Unread, body, careful
+from cds_app.adapters.watch import Watch
 from cds_app.domain.issuers import Method, TokenRequest
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, GrantRefused, TooLarge
+from cds_app.domain.strict_json import read_object
+from cds_app.errors import DataUnavailable, GrantRefused
 
 MAX_BYTES: Final = 256 * 1024
 DEADLINE_S: Final = 5.0
@@ -35,12 +34,7 @@ _REASONS: Final = frozenset(
         "invalid_scope",
     ]
 )
-_HEADERS: Final = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",
-    "Content-Type": "application/x-www-form-urlencoded",
-    "User-Agent": "twinline",
-}
+_HEADERS: Final = {**CAREFUL, "Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 _Prepared = tuple[str, dict[str, str], str]
 
 
@@ -67,7 +61,7 @@ class AuthlibTokenEndpoint:
                 return dict(self._fetch(session, request))
             except OAuthError as error:
                 raise GrantRefused(error.error if error.error in _REASONS else "other") from None
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            except FAILURES:
                 raise DataUnavailable("the authorisation server cannot be asked", field=_FIELD) from None
 
     def revoke(self, request: TokenRequest) -> None:
@@ -75,7 +69,7 @@ class AuthlibTokenEndpoint:
             try:
                 with session.revoke_token(request.url, **request.form, **self._how()) as response:
                     status = response.status_code
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            except FAILURES:
                 raise DataUnavailable("the token could not be revoked", field=_REVOCATION) from None
         if status != requests.codes.ok:
             raise DataUnavailable("the token was not revoked", field=_REVOCATION)
@@ -103,21 +97,15 @@ class AuthlibTokenEndpoint:
             status = response.status_code
             if status not in (200, 400, 401, 403):
                 raise DataUnavailable("the authorisation server failed or redirects", field=_FIELD)
-            value = _object(self._body(response), self._max_bytes)
+            try:
+                value = read_object(body(response, self._max_bytes), max_depth=_MAX_DEPTH, max_bytes=self._max_bytes)
+            except Unread as error:
+                raise DataUnavailable(f"the authorisation server's answer {error}", field=_FIELD) from None
+        if value is None:
+            raise DataUnavailable("the authorisation server answered with something else than JSON", field=_FIELD)
         if status != requests.codes.ok and not isinstance(value.get("error"), str):
             raise DataUnavailable("the authorisation server refused without saying why", field=_FIELD)
         return _Answer(value)
-
-    def _body(self, response: requests.Response) -> bytes:
-        announced = response.headers.get("Content-Length", "")
-        body = bytearray()
-        while piece := response.raw.read1(65536):
-            body += piece
-            if len(body) > self._max_bytes:
-                raise DataUnavailable("the authorisation server's answer is too large", field=_FIELD)
-        if announced.isdigit() and len(body) < int(announced[:18]):
-            raise DataUnavailable("the authorisation server's answer was cut off", field=_FIELD)
-        return bytes(body)
 
 
 class _Answer:
@@ -135,16 +123,6 @@ class _Answer:
         """Nothing is left to raise for."""
 
 
-def _object(body: bytes, max_bytes: int) -> dict[str, Any]:
-    try:
-        value = loads(body, max_depth=_MAX_DEPTH, max_bytes=max_bytes)
-    except (BadRequest, TooLarge):
-        value = None
-    if not isinstance(value, dict):
-        raise DataUnavailable("the authorisation server answered with something else than JSON", field=_FIELD)
-    return value
-
-
 def _session(request: TokenRequest) -> OAuth2Session:
     session = OAuth2Session(
         client_id=request.client_id,
@@ -153,11 +131,7 @@ def _session(request: TokenRequest) -> OAuth2Session:
         revocation_endpoint_auth_method=request.method.value,
     )
     session.register_client_auth_method((Method.PRIVATE_KEY_JWT.value, _asserting(request.assertion)))
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("https://", WatchedAdapter())
-    session.mount("http://", WatchedAdapter())
-    return session
+    return careful(session)
 
 
 def _asserting(assertion: str) -> Callable[..., _Prepared]:

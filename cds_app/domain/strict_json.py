@@ -59,6 +59,15 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
     return _read_carefully(data, max_depth, field) if value is _UNSURE else value
 
 
+def read_object(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
+    """One JSON object, read as by `loads`; None if it is anything else."""
+    try:
+        value = loads(data, max_depth=max_depth, max_bytes=max_bytes)
+    except (BadRequest, TooLarge):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _read_quickly(data: bytes, max_depth: int) -> Any:
     """What msgspec reads, if it is certain that nothing in it is to be refused.
 

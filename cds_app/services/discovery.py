@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from cds_app.domain.strict_json import loads
-from cds_app.errors import BadRequest, DataUnavailable, TooLarge
-from cds_app.ports import JwksReader
+from cds_app.domain.strict_json import read_object
+from cds_app.errors import DataUnavailable
+from cds_app.ports import PublishedReader
 from cds_app.services.registration import is_url
 
 FRESH_S: Final = 600.0
@@ -60,12 +60,12 @@ class Discovery:
 
     Parameters
     ----------
-    reader : JwksReader
+    reader : PublishedReader
     ticking : callable
         Seconds of a clock that never goes back.
     """
 
-    def __init__(self, reader: JwksReader, ticking: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reader: PublishedReader, ticking: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._ticking = ticking
         self._held: dict[str, tuple[float, Endpoints]] = {}
@@ -106,12 +106,11 @@ class Discovery:
 
     def _document(self, url: str, field: str) -> Mapping[str, Any]:
         try:
-            value = loads(self._reader.read(url), max_depth=_MAX_DEPTH, max_bytes=MAX_BYTES)
+            content = self._reader.read(url)
         except DataUnavailable as error:
             raise DataUnavailable(error.message, field=field) from None
-        except (BadRequest, TooLarge):
-            value = None
-        if not isinstance(value, dict):
+        value = read_object(content, max_depth=_MAX_DEPTH, max_bytes=MAX_BYTES)
+        if value is None:
             raise DataUnavailable("is no JSON object", field=field)
         return value
 

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataUnavailable, TooLarge
-from cds_app.ports import JwksReader
+from cds_app.ports import PublishedReader
 from cds_app.services.discovery import Endpoints
 from cds_app.services.keys import Key, UnusableKey, public_key, stated_keys
 
@@ -96,12 +96,12 @@ class IdTokens:
 
     Parameters
     ----------
-    reader : JwksReader
+    reader : PublishedReader
     ticking : callable
         Seconds of a clock that never goes back.
     """
 
-    def __init__(self, reader: JwksReader, ticking: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reader: PublishedReader, ticking: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._ticking = ticking
         self._held: dict[str, tuple[float, Sequence[_Named]]] = {}

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 from cds_app.domain.clients import Client
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataUnavailable, TooLarge
-from cds_app.ports import JwksReader
+from cds_app.ports import PublishedReader
 
 MAX_BYTES: Final = 256 * 1024
 MAX_KEYS: Final = 100
@@ -128,12 +128,12 @@ class Keys:
 
     Parameters
     ----------
-    reader : JwksReader
+    reader : PublishedReader
     ticking : callable
         Seconds of a clock that never goes back.
     """
 
-    def __init__(self, reader: JwksReader, ticking: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reader: PublishedReader, ticking: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._ticking = ticking
         self._held: dict[tuple[str, str], _Held] = {}

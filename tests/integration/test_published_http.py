@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cds_app.adapters.jwks_http import RequestsJwksReader
+from cds_app.adapters.published_http import RequestsPublishedReader
 from cds_app.errors import DataUnavailable
 from tests.fhir_server import Behaviour, Handler, Serve, serve
 from tests.trust import ec_key, key_set
@@ -17,12 +17,12 @@ KEYS = key_set(ec_key()).encode()
 
 
 def read(serve: Serve, behave: Behaviour, *, deadline_s: float = 2.0, max_bytes: int = 10_000) -> bytes:
-    return RequestsJwksReader(deadline_s=deadline_s, max_bytes=max_bytes).read(serve(behave).base)
+    return RequestsPublishedReader(deadline_s=deadline_s, max_bytes=max_bytes).read(serve(behave).base)
 
 
 def test_a_key_set_comes_as_it_is(serve: Serve) -> None:
     server = serve(lambda handler, _: handler.say(KEYS, kind="application/json"))
-    assert RequestsJwksReader().read(server.base + "/keys?v=1") == KEYS
+    assert RequestsPublishedReader().read(server.base + "/keys?v=1") == KEYS
     ((path, headers),) = server.seen
     assert path.endswith("/keys?v=1")
     assert not {"Authorization", "Cookie"} & headers.keys()
@@ -73,4 +73,4 @@ def test_environment_and_proxies_do_not_count(serve: Serve, monkeypatch: pytest.
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/keys", "https://127.0.0.1:9/keys", "ftp://127.0.0.1/keys"])
 def test_a_server_that_is_not_there_is_data_that_cannot_be_had(url: str) -> None:
     with pytest.raises(DataUnavailable):
-        RequestsJwksReader().read(url)
+        RequestsPublishedReader().read(url)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 
 import requests
-import urllib3
 
-from cds_app.adapters.watch import Watch, WatchedAdapter
+from cds_app.adapters.outbound import CAREFUL, FAILURES, Unread, body, careful
+from cds_app.adapters.watch import Watch
 from cds_app.errors import DataUnavailable
 
 MAX_BYTES: Final = 256 * 1024
@@ -16,8 +15,8 @@ DEADLINE_S: Final = 2.0
 CONNECT_S: Final = 1.0
 
 
-class RequestsJwksReader:
-    """`cds_app.ports.JwksReader` on requests.
+class RequestsPublishedReader:
+    """`cds_app.ports.PublishedReader` on requests.
 
     Parameters
     ----------
@@ -50,34 +49,21 @@ class RequestsJwksReader:
             If the server refuses, redirects, fails, is too slow or sends too much.
         """
         # A session for each: key sets are read at most once a minute, and nothing of one answer goes into the next.
-        with Watch(self._deadline_s), requests.Session() as session:
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.mount("https://", WatchedAdapter())
-            session.mount("http://", WatchedAdapter())
+        with Watch(self._deadline_s), careful(requests.Session()) as session:
             try:
                 return self._get(session, url)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+            except FAILURES:
                 raise self._failure("cannot be had") from None
+            except Unread as error:
+                raise self._failure(str(error)) from None
 
     def _get(self, session: requests.Session, url: str) -> bytes:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "twinline"}
+        headers = {**CAREFUL, "Accept": "application/json"}
         timeout = (CONNECT_S, self._deadline_s)
         with session.get(url, headers=headers, timeout=timeout, stream=True, allow_redirects=False) as response:
             if response.status_code != requests.codes.ok:
                 raise self._failure("is refused or redirected")
-            return self._body(response)
-
-    def _body(self, response: requests.Response) -> bytes:
-        announced = response.headers.get("Content-Length", "")
-        body = bytearray()
-        while piece := response.raw.read1(65536):
-            body += piece
-            if len(body) > self._max_bytes:
-                raise self._failure("is too large")
-        if announced.isdigit() and len(body) < int(announced[:18]):
-            raise self._failure("was cut off")
-        return bytes(body)
+            return body(response, self._max_bytes)
 
     def _failure(self, why: str) -> DataUnavailable:
         return DataUnavailable(f"{self._what} {why}", field=self._field)
