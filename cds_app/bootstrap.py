@@ -54,9 +54,9 @@ from cds_app.services.turnstile import Pace, Turnstile
 from cds_app.services.visits import Visits
 from cds_app.services.watching import Watching
 from cds_app.settings import Settings
-from cds_app.simulate.glucose import load_people
 from cds_app.simulate.haemodynamics_patient import NAME as CIRCULATION
 from cds_app.simulate.surgery import SurgeryModel
+from cds_app.simulate.virtual_people import load_people
 from cds_app.web.app import Dials, Faces, build
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside

@@ -17,9 +17,10 @@ from cds_app.domain.proposed import Proposed, Written
 from cds_app.mitigate.doses import DRAFT, Highest, Undosed
 from cds_app.score.situation import Situation
 from cds_app.simulate.diabetes import Likened, daily_insulin, insulin_u, kind_of, like_whom, order_problems
-from cds_app.simulate.glucose import INSULINS, Bolus, InsulinPlan, People
+from cds_app.simulate.glucose import Bolus, InsulinPlan
 from cds_app.simulate.glycaemia import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
 from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.virtual_people import INSULINS, People
 
 NONE: Final = "none"
 UNIT: Final = "units"

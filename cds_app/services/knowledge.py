@@ -45,7 +45,7 @@ from cds_app.services.pharmacology import (
     simulated_people,
 )
 from cds_app.simulate.drugs import Drug
-from cds_app.simulate.glucose import INSULINS, People
+from cds_app.simulate.virtual_people import INSULINS, People
 from cds_app.twin.imputation import Imputer
 from cds_app.twin.model import TwinModel
 

@@ -10,7 +10,7 @@ from cds_app.content import Artefact, artefact, latest
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
 from cds_app.simulate.drugs import FILE, Drug, check_names, load_drug, named_models
-from cds_app.simulate.glucose import People, load_people
+from cds_app.simulate.virtual_people import People, load_people
 
 _GROUP = "pkpd"
 

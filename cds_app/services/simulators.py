@@ -10,8 +10,8 @@ from typing import Final
 
 from cds_app.errors import DependencyDown
 from cds_app.simulate.drugs import Drug
-from cds_app.simulate.glucose import People
 from cds_app.simulate.surgery import SurgeryModel
+from cds_app.simulate.virtual_people import People
 from cds_app.twin.imputation import Imputer
 
 INSIDE: Final = 2

@@ -30,7 +30,9 @@ _HISTORY_H: Final = 90.0 * 24.0
 _BASELINE_INR_H: Final = 30.0 * 24.0
 _DIALYSIS_H: Final = 48.0
 _CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
-_PUSH_H: Final = 0.1  # pumps and charts record a push, or only the start of an infusion, as a minute or two
+PUSH_H: Final = 0.1
+"""Pumps and charts record a push, or only the start of an infusion, as a minute or two."""
+
 _KINDS: Final = {
     "body_weight": "weight_kg",
     "body_height": "height_cm",
@@ -225,7 +227,7 @@ def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | N
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:
-    if given.end is not None and (lasted := _hours(given.when, given.end)) > _PUSH_H:
+    if given.end is not None and (lasted := _hours(given.when, given.end)) > PUSH_H:
         return lasted
     said = [one.dosing.over_h for one in (given, order) if one is not None and one.dosing is not None]
     known = next((one for one in said if one is not None), None)

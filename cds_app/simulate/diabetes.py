@@ -11,10 +11,11 @@ from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
 from cds_app.score.situation import Situation
-from cds_app.simulate.chart import on_dialysis
-from cds_app.simulate.glucose import INSULINS, Bolus, People
+from cds_app.simulate.chart import PUSH_H, on_dialysis
+from cds_app.simulate.glucose import Bolus
 from cds_app.simulate.glycaemia import ONLY_TYPE_1, SUBJECT, GlucosePatient, patient_problems
 from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.virtual_people import INSULINS, People
 
 DAY_H: Final = 24.0
 _UNITS: Final = frozenset({"u", "[iu]", "[u]", "iu", "unit", "units", "international unit", "international units"})
@@ -63,8 +64,14 @@ def insulin_u(value: float | None, unit: str, weight_kg: float | None = None) ->
 
 def daily_insulin(situation: Situation) -> float | None:
     """All that was given in 24 h, U; None where that is not known as a whole."""
-    amounts = [insulin_u(one.dose_value, one.dose_unit) for one in situation.given(INSULINS, DAY_H)]
+    amounts = [_given_u(one) for one in situation.given(INSULINS, DAY_H)]
     return sum(one for one in amounts if one is not None) if amounts and None not in amounts else None
+
+
+def _given_u(given: Medication) -> float | None:
+    """What was given, U; None where it is not said, or cannot be."""
+    units = insulin_u(given.dose_value, given.dose_unit)
+    return None if units is None or units < 0.0 else units
 
 
 def kind_of(people: People, insulin: Medication) -> str:
@@ -138,18 +145,22 @@ def _still_acting(people: People, situation: Situation) -> Iterator[tuple[Medica
     longest_h = max(rules.acts_h, *(one.acts_h for one in rules.orders.others.values()))
     for one in situation.given(INSULINS, longest_h):
         kind, ago_h = kind_of(people, one), situation.age_h(one)
-        units = insulin_u(one.dose_value, one.dose_unit)
+        units = _given_u(one)
         if kind in rules.orders.basal or units == 0.0:
             continue
-        if kind in rules.orders.rapid and one.end in (None, one.when) and _skin(one) and units is not None:
-            if ago_h < rules.acts_h and units > 0.0:
+        if kind in rules.orders.rapid and units is not None and _at_once(one):
+            if ago_h < rules.acts_h:
                 yield one, Bolus(at_min=min(-1, -round(ago_h * _MINUTES)), units=units)
         elif ago_h < (rules.orders.others[kind].acts_h if kind in rules.orders.others else rules.acts_h):
             yield Refusal(field="patient.given", limit="is none that the model knows, and still acts")
 
 
-def _skin(one: Medication) -> bool:
-    return one.dosing is None or (one.dosing.route in _UNDER_THE_SKIN and not one.dosing.rated)
+def _at_once(one: Medication) -> bool:
+    """Whether it went under the skin as one dose; charts record that as a minute or two."""
+    lasted_h = 0.0 if one.end is None else (one.end - one.when).total_seconds() / 3600.0
+    dosing = one.dosing
+    skin = dosing is None or (dosing.route in _UNDER_THE_SKIN and not dosing.rated)
+    return skin and lasted_h <= PUSH_H
 
 
 # --- what is asked before an order, beside that

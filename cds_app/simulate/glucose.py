@@ -9,197 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
-from cds_app.content import Artefact
-from cds_app.errors import ContentError
 from cds_app.simulate.integrate import Stepper
-from cds_app.simulate.models import Content, Range, Tag, Text
+from cds_app.simulate.virtual_people import PMOL_PER_U, People
 
 Floats = NDArray[np.float64]
 
-FILE: Final = "virtual_people.json"
-INSULINS: Final = "insulins"
-"""The concept of all of them."""
-
-STATES: Final = 13
 EATEN_G_PER_MIN: Final = 5.0
-_PMOL_PER_U: Final = 6000.0
 _INSULIN: Final = [5, 6, 7, 8, 9, 10, 11]
-_NAMES: Final = (
-    *("BW", "Ib", "kabs", "kmax", "kmin", "b", "d", "f", "Vg", "Vi", "Vmx", "Vm0", "Km0", "k1", "k2", "p2u", "m1"),
-    *("m2", "m4", "m30", "ki", "kp1", "kp2", "kp3", "ke1", "ke2", "Fsnc", "ksc", "kd", "ka1", "ka2", "u2ss"),
-)
-_LIMITED: Final = frozenset(
-    {"age_years", "weight_kg", "daily_insulin_u", "glucose_mg_dl", "carbohydrate_g", "basal_u_per_h", "bolus_u"}
-)
-
-
-class VirtualPerson(Content):
-    """One virtual person: parameters by the names of the publication, and the state under basal insulin."""
-
-    name: Text
-    age_years: float
-    daily_insulin_u: float
-    carbohydrate_ratio_g_per_u: float
-    parameters: Mapping[str, float]
-    start: Annotated[tuple[float, ...], Field(min_length=STATES, max_length=STATES)]
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> VirtualPerson:
-        if missing := sorted(set(_NAMES) - self.parameters.keys()):
-            raise ValueError(f"lacks {missing[0]}")
-        return self
-
-
-class OtherKind(Content):
-    """An insulin that the model does not describe: for how long it acts after a dose, and why it is none of ours."""
-
-    acts_h: PositiveFloat
-    says: Text
-
-
-class OutOfBalance(Content):
-    """A measurement that tells of ketoacidosis: below one limit, or at least another."""
-
-    quantity: Text
-    below: float | None = None
-    at_least: float | None = None
-
-    @model_validator(mode="after")
-    def _says_one(self) -> OutOfBalance:
-        if (self.below is None) == (self.at_least is None):
-            raise ValueError("one limit is needed, from below or from above")
-        return self
-
-    def holds(self, value: float) -> bool:
-        """Whether a value tells of it."""
-        return (self.below is not None and value < self.below) or (self.at_least is not None and value >= self.at_least)
-
-
-class OrderRules(Content):
-    """Which drafted insulin the virtual people can be given, and what of the patient must be known for that.
-
-    Parameters
-    ----------
-    rapid, basal : tuple of str
-        Concepts of the ontology: what the model's insulin is; what is taken to hold glucose where it is.
-    others : mapping of str to OtherKind
-        By concept; ``insulins`` is one of no known kind.
-    doses_u : tuple of float
-        What a draft is compared with, U.
-    highest_u : float
-        A single dose above it is told whoever it is for, U.
-    within_h, starts_within_h : float
-        How far ahead glucose is looked at; when a draft must begin.
-    ketoacidosis_h : float
-        How long a recorded ketoacidosis counts.
-    """
-
-    rapid: Annotated[tuple[Text, ...], Field(min_length=1)]
-    basal: tuple[Text, ...]
-    others: Mapping[str, OtherKind]
-    doses_u: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-    highest_u: PositiveFloat
-    within_h: PositiveFloat
-    starts_within_h: PositiveFloat
-    ketoacidosis: Text
-    ketoacidosis_h: PositiveFloat
-    out_of_balance: tuple[OutOfBalance, ...]
-    source: Text
-
-    @model_validator(mode="after")
-    def _knows_the_unnamed(self) -> OrderRules:
-        if INSULINS not in self.others:
-            raise ValueError(f"others lacks {INSULINS}")
-        return self
-
-
-class Rules(Content):
-    """How virtual people are chosen for a patient, what is wanted of their glucose, and where the model ends."""
-
-    weight_log_sd: PositiveFloat
-    daily_insulin_log_sd: PositiveFloat
-    least_likeness: PositiveFloat
-    least_alike: PositiveFloat
-    range_mg_dl: Range
-    very_low_mg_dl: PositiveFloat
-    very_high_mg_dl: PositiveFloat
-    low_at_most: PositiveFloat
-    very_low_at_most: PositiveFloat
-    glucose_within_h: PositiveFloat
-    acts_h: PositiveFloat
-    orders: OrderRules
-    validity: Mapping[str, Range]
-    source: Text
-    needs_review: bool
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Rules:
-        if missing := sorted(_LIMITED - self.validity.keys()):
-            raise ValueError(f"lacks the limits of {missing[0]}")
-        return self
-
-
-class PeopleFile(Content):
-    """The whole file."""
-
-    rules: Rules
-    people: Annotated[tuple[VirtualPerson, ...], Field(min_length=1)]
-    source: Text
-    licence: Text
-    tags: tuple[Tag, ...]
-    needs_review: bool
-    notes: tuple[Text, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class People:
-    """Virtual people side by side.
-
-    Parameters
-    ----------
-    file : PeopleFile
-    name, version, sha256 : str
-        Of the artefact.
-    at : mapping of str to ndarray (people,)
-        Parameters.
-    start : ndarray (13, people)
-        State under basal insulin.
-    """
-
-    file: PeopleFile
-    name: str
-    version: str
-    sha256: str
-    at: Mapping[str, Floats]
-    start: Floats
-
-    @property
-    def basal_u_per_h(self) -> Floats:
-        """What keeps each of them where they start, (people,)."""
-        return np.asarray(self.at["u2ss"] * self.at["BW"] / _PMOL_PER_U * 60.0)
-
-
-def load_people(artefact: Artefact) -> People:
-    """Read virtual people.
-
-    Raises
-    ------
-    ContentError
-    """
-    try:
-        file = PeopleFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        found: Any = error.errors(include_input=False, include_url=False)[0]
-        raise ContentError(f"models/pkpd/{artefact.name}: {found['msg']}", field=FILE) from error
-    at = {name: np.array([one.parameters[name] for one in file.people]) for name in _NAMES}
-    start = np.array([one.start for one in file.people]).T
-    return People(file=file, name=artefact.name, version=artefact.version, sha256=artefact.sha256, at=at, start=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +87,7 @@ def _insulin_step(people: People) -> tuple[Floats, Floats]:
     twice, thrice = slope @ slope, slope @ slope @ slope
     step = whole + slope + twice / 2.0 + thrice / 6.0 + twice @ twice / 24.0
     unit = np.zeros((size, len(_INSULIN)))
-    unit[:, 5] = _PMOL_PER_U / at["BW"]
+    unit[:, 5] = PMOL_PER_U / at["BW"]
     return step, np.einsum("nij,nj->ni", whole + slope / 2.0 + twice / 6.0 + thrice / 24.0, unit)
 
 
@@ -352,6 +173,7 @@ class _Body:
         self._insulin: Floats = np.zeros_like(at["BW"])
         self._stomach_before = np.zeros_like(at["BW"])
         self._eaten_mg = 0.0
+        self._fasting = False
 
     def begin(
         self, minute: int, now: Floats, eaten: Mapping[int, tuple[float, bool]], insulin_u_per_min: Floats | float
@@ -362,14 +184,15 @@ class _Body:
             self._stomach_before, self._eaten_mg = now[0] + now[1], 0.0
         self._carbohydrate_mg = 1000.0 * grams
         self._eaten_mg += self._carbohydrate_mg
-        self._insulin = np.asarray(insulin_u_per_min * _PMOL_PER_U / self._at["BW"])
+        self._fasting = not grams and not now[:3].any()
+        self._insulin = np.asarray(insulin_u_per_min * PMOL_PER_U / self._at["BW"])
 
     def slope(self, _: int, x: Floats, into: Floats) -> None:
         at = self._at
-        emptying = self._emptying(x[0] + x[1])
-        into[0] = self._carbohydrate_mg - at["kmax"] * x[0]
-        into[1] = at["kmax"] * x[0] - emptying * x[1]
-        into[2] = emptying * x[1] - at["kabs"] * x[2]
+        if self._fasting:
+            into[:3] = 0.0
+        else:
+            self._digest(x, into)
         appearing = at["f"] * at["kabs"] * x[2] / at["BW"]
         produced = np.maximum(0.0, at["kp1"] - at["kp2"] * x[3] - at["kp3"] * x[8])
         excreted = at["ke1"] * np.maximum(0.0, x[3] - at["ke2"])
@@ -385,6 +208,12 @@ class _Body:
         into[10] = self._insulin - (at["ka1"] + at["kd"]) * x[10]
         into[11] = at["kd"] * x[10] - at["ka2"] * x[11]
         into[12] = at["ksc"] * (x[3] - x[12])
+
+    def _digest(self, x: Floats, into: Floats) -> None:
+        at, emptying = self._at, self._emptying(x[0] + x[1])
+        into[0] = self._carbohydrate_mg - at["kmax"] * x[0]
+        into[1] = at["kmax"] * x[0] - emptying * x[1]
+        into[2] = emptying * x[1] - at["kabs"] * x[2]
 
     def _emptying(self, stomach: Floats) -> Floats:
         """How fast the stomach empties, /min: slowest when it is half empty."""

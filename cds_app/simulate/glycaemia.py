@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, People, acting, glucose_courses
+from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, acting, glucose_courses
 from cds_app.simulate.outcomes import BANDS
 from cds_app.simulate.refusals import Refusal, Refused, outside
+from cds_app.simulate.virtual_people import People
 
 Floats = NDArray[np.float64]
 SUBJECT: Final = "insulin"
@@ -133,7 +134,7 @@ def insulin_what_if(
     weights = like / like.sum()
     alike = float(1.0 / np.sum(weights * weights))
     if like.max() < people.file.rules.least_likeness or alike < people.file.rules.least_alike:
-        limit = "no virtual people have such a weight and daily insulin"
+        limit = "is, with this weight, like that of no virtual person"
         return Refused(subject=SUBJECT, reasons=(Refusal(field="patient.daily_insulin_u", limit=limit),))
     now = started(people, patient.glucose_mg_dl, patient.given)
     courses = glucose_courses(now, plans, meals, minutes)

@@ -117,11 +117,12 @@ def test_too_little_is_told_and_as_much_as_is_good_interrupts_nobody(client: Fla
 
 
 def test_insulin_that_still_acts_is_in_it(client: FlaskClient) -> None:
-    chart = (*USUAL, injected(6.0, 1.5, "insulin aspart"))
+    over = injected(6.0, 9.5, "insulin regular")
+    chart = (*USUAL[:-2], injected(6.0, 30.0), over, injected(6.0, 1.5, "insulin aspart"))
     (card,) = cards(client, injecting(lispro(4.0), chart=chart))
     assert numbers(card)["used"]["actingUnits"] == [{"minutes": -90, "units": 6.0}]
     assert "MedicationAdministration/injected-1.5" in numbers(card)["grounds"]
-    assert "46 units in 24 h, 6 of them still acting." in card["detail"]
+    assert "44 units in 24 h, 6 of them still acting." in card["detail"]
     assert "None of 15 other doses looked at keeps low glucose within its limits" in card["detail"]
     assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
 
@@ -182,6 +183,7 @@ RATE = [{"rateQuantity": {"value": 1.2, "unit": "U/h", "code": "[iU]/h"}}]
         (lispro(4.0, timing=LATER), "the start of the draft must be within 30 min: glucose by then is not known"),
         (lispro(4.0, unit=""), "the drafted dose needs an amount in units or units per kg"),
         (lispro(4.0, unit="mL"), "the drafted dose needs an amount in units or units per kg"),
+        (lispro(4.0, unit="mg/kg"), "the drafted dose needs an amount in units or units per kg"),
         (lispro(4.0, unit="U/h"), "the drafted dose needs an amount in units or units per kg"),
         (lispro(None), "the drafted dose needs an amount in units"),
         (lispro(0.0), "the drafted dose must be above 0 and at most 30 units"),
@@ -213,6 +215,7 @@ def said(client: FlaskClient, body: dict[str, Any], why: str) -> None:
         ((*USUAL, DIALYSIS), "dialysis: is outside what the models are made for"),
         ((*USUAL, PREGNANT), "pregnancy is outside what the models are made for"),
         (with_glucose(), "glucose of the last 60 min is needed"),
+        (with_glucose(sugar(250.0, 4500.0)), "glucose is 3 days old: one of the last 60 min is needed"),
         (with_glucose(sugar(250.0, 300.0)), "glucose is 5 h old: one of the last 60 min is needed"),
         (with_glucose(sugar(250.0, -30.0)), "glucose of the last 60 min is needed"),
         (with_glucose(sugar(250.0, unit="mmol/L")), "glucose of the last 60 min is needed that can be true: check"),
@@ -227,6 +230,11 @@ def said(client: FlaskClient, body: dict[str, Any], why: str) -> None:
         ),
         ((*USUAL[:4], injected(8.0, 3.0, "insulin lispro")), "are recorded for a part of a day only"),
         ((*USUAL[:3], *USUAL[4:]), "basal insulin is needed: none was given in 24 h"),
+        ((*USUAL, injected(-8.0, 3.0, "insulin lispro")), "insulin of a usual day must be entered"),
+        (
+            (TYPE_1, weight(60.0), *USUAL[GLUCOSE : GLUCOSE + 2], injected(8.0, 30.0)),
+            "insulin of a usual day is, with this weight, like that of no virtual person",
+        ),
         ((*USUAL, injected(8.0, 3.0, "insulin regular")), "insulin given before is none that the model knows"),
         ((*USUAL, injected(8.0, 3.0, "insulin lispro", route=IV)), "insulin given before is none that the model knows"),
     ],
@@ -242,6 +250,13 @@ def test_children_and_the_very_old_are_refused(client: FlaskClient, born: str) -
     body = injecting(lispro(4.0))
     body["prefetch"]["patient"] = patient(birthDate=born)
     said(client, body, "age must be 18 to 75 years")
+
+
+def test_a_dose_per_kg_needs_a_weight(client: FlaskClient) -> None:
+    chart = (TYPE_1, *USUAL[GLUCOSE:])
+    said(
+        client, injecting(lispro(0.1, "U/kg"), chart=chart), "the drafted dose is per kg: a weight of the last 30 days"
+    )
 
 
 def test_what_could_not_be_read_is_counted(client: FlaskClient) -> None:

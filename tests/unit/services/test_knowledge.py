@@ -232,6 +232,7 @@ def test_only_what_a_service_simulates_is_loaded_and_pinned(knowledge: Knowledge
     [
         (lambda it: drugs_in(it)["vancomycin"].update(goal="luck"), "simulates.drugs.vancomycin: unknown goal luck"),
         (lambda it: drugs_in(it)["vancomycin"].update(gain_points=0), "simulates.drugs.vancomycin.gain_points"),
+        (lambda it: it["simulates"]["insulin"].update(gain_points=0), "simulates.insulin.gain_points"),
         (lambda it: drugs_in(it).clear(), "simulates.drugs"),
         (lambda it: it["simulates"].update(draws=10**9), "simulates.draws"),
         (lambda it: it["simulates"].update(colour="red"), "simulates.colour"),
