@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json
@@ -33,6 +34,7 @@ from cds_app.learn.stay_comparators import rivals
 from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
 from cds_app.learn.stay_intake import contradicted
+from cds_app.learn.stay_sex import told
 from cds_app.score.eligibility import stranger
 from cds_app.score.population import Reference
 from cds_app.score.result import Abstained, Lack
@@ -65,13 +67,14 @@ class _Made:
     cohort: StayCohort
     recipe: Recipe
     held: Held
+    moved: Held
     fitted: Fitted
     population: tuple[dict[str, Any], dict[str, Any]]
 
     @property
     def risk(self) -> Floats:
         """Of every row of the cross-validation."""
-        return self.fitted.calibration.probability(self.held.margin)
+        return self.fitted.calibration.probability(self.moved.margin)
 
     @property
     def threshold(self) -> float:
@@ -98,9 +101,17 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     asked = np.flatnonzero([one is None for one in refusals(stays)])
     cohort = StayCohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
     found = held(cohort, grown)
-    fitted = found.fitted(cohort.who.iloc[found.stay].reset_index(drop=True), seed)
-    population = known_population(cohort, np.random.default_rng(seed))
-    made = _Made(stays=stays, cohort=cohort, recipe=grown, held=found, fitted=fitted, population=population)
+    theirs = cohort.who.iloc[found.stay].reset_index(drop=True)
+    moved = found.moved(theirs["Gender"].to_numpy(np.float64), np.ones(len(found.stay), bool))
+    made = _Made(
+        stays=stays,
+        cohort=cohort,
+        recipe=grown,
+        held=found,
+        moved=moved,
+        fitted=moved.fitted(theirs, seed),
+        population=known_population(cohort, np.random.default_rng(seed)),
+    )
     files = {"sha256": file_sha256(data), "outcomes_sha256": file_sha256(outcomes)}
     return stay_artefact.write(out, _finished(made, files))
 
@@ -124,9 +135,8 @@ def known_population(cohort: StayCohort, rng: np.random.Generator) -> tuple[dict
 
 def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
     columns = chosen()
-    everybody = np.arange(len(made.cohort.who))
     return stay_artefact.Finished(
-        booster=made.cohort.grown(everybody, made.recipe),
+        booster=_grown(made, [FEATURES[i].name for i in columns].index("male")),
         columns=columns,
         calibration=made.fitted.calibration,
         limits=LIMITS,
@@ -143,11 +153,19 @@ def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
     )
 
 
+def _grown(made: _Made, column: int) -> xgb.Booster:
+    """Trees of all stays, and the round that tells the sexes apart."""
+    trees = made.cohort.grown(np.arange(len(made.cohort.who)), made.recipe)
+    male = made.cohort.who["Gender"].to_numpy(np.float64)[made.held.stay]
+    return told(trees, made.held.margin, made.held.label, male, column)
+
+
 def _report(made: _Made, files: dict[str, str]) -> dict[str, Any]:
     cohort, fitted = made.cohort, made.fitted
     counts = {"stays": len(made.stays.record), "asked": len(cohort.who), "died": int(cohort.truth.died.sum())}
     return {
         "recipe": asdict(made.recipe),
+        "trees": (made.recipe.rounds + 1) * made.recipe.trees_per_round,  # and a round for sex
         "later_deaths": LATER_DEATHS,
         "seed": made.recipe.seed,
         "split": {"by": "stratified folds", "folds": FOLDS, "repeats": REPEATS},

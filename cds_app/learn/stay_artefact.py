@@ -34,7 +34,8 @@ _WORDS = Words(
     label="A death soon after discharge counts in part when the trees are grown, for those patients were as ill; "
     "calibration, threshold and all figures count deaths in hospital only. Stays are few, so that the trees that are "
     "shipped were grown on all of them; calibration and threshold come from what trees said in cross-validation of "
-    "stays that they had not seen.",
+    "stays that they had not seen. So does what a last round of trees adds for women and for men, of whom the others "
+    "leave out a little.",
     intended_use="Estimates, once, how likely an adult is to die before discharge, from the first 48 hours in "
     "intensive care: a baseline for comparing patients and units and for talking about the expected course. It looks "
     "at nothing that was so later, and changes only when an early result arrives late or is corrected. It never raises "
@@ -42,7 +43,7 @@ _WORDS = Words(
     limits=(
         "Deaths follow decisions to limit care, which are not in the data: the estimate predicts those decisions too.",
         "Whether something was measured at all is still seen; habits differ between hospitals.",
-        "Calibration differs a little by sex and age: estimates of women run high, of men low.",
+        "Calibration differs a little by age: estimates of the young spread too little, of the old too much.",
         "What the record system did not send of the first 48 hours counts as not measured.",
     ),
     learned="death in hospital, and in part death soon after",
