@@ -35,7 +35,10 @@ _GENES: Final = {"CYP2C9": "*1/*3", "VKORC1": "C/T", "CYP3A5": "*1/*3"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Treated:
-    """What somebody has had of a drug: doses, and what was measured before the newest, and every so many before it."""
+    """What somebody has had of a drug: doses, and what was measured before the newest, and every so many before it.
+
+    ``wander_min``: how far the minutes of doses are from regular ones at most.
+    """
 
     dose_mg: float
     every_h: float
@@ -45,6 +48,7 @@ class _Treated:
     levels: tuple[float, ...] = ()
     given: int = 6
     between: int = 1
+    wander_min: int = 0
 
 
 TREATED: Final[Mapping[str, _Treated]] = {
@@ -61,6 +65,7 @@ LONG: Final = replace(
     given=60,
     between=5,
 )
+ODD: Final = replace(LONG, wander_min=60)
 _USUAL: Final = (
     *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0), ("2160-0", "mg/dL", 1.1), ("4544-3", "%", 34.0)),
     *(("8480-6", "mm[Hg]", 118.0), ("8462-4", "mm[Hg]", 66.0), ("8478-0", "mm[Hg]", 83.0), ("8867-4", "/min", 88.0)),
@@ -81,6 +86,7 @@ def bench_trials(knowledge: Knowledge, *, times: int = _TIMES) -> dict[str, dict
         found[name] = _timed(knowledge, {name: treated}, "what-if", asked)
         if name == "warfarin":
             found["warfarin after 60 days"] = _timed(knowledge, {name: LONG}, "what-if", asked)
+            found["warfarin after 60 days at odd minutes"] = _timed(knowledge, {name: ODD}, "what-if", asked)
     operations = [{"propofol": f"{1.5 + 0.05 * n:.2f}", "loss": "500", "fluid": "500"} for n in range(times)]
     found["operation"] = _timed(knowledge, {}, "operation", operations)
     injections = [{"bolus": f"{2.0 + 0.25 * n:g}", "carbohydrate": "45", "daily": "50"} for n in range(times)]
@@ -140,12 +146,16 @@ def _record(treated: Mapping[str, _Treated], now: datetime) -> Iterator[dict[str
         yield _genotype(gene, call, now - timedelta(days=90))
     for name, one in treated.items():
         newest = now - timedelta(hours=1)
-        starts = [newest - n * timedelta(hours=one.every_h) for n in range(one.given)]
+        starts = [newest - n * timedelta(hours=one.every_h) - _wandered(one, n) for n in range(one.given)]
         yield from (_given(name, one, start) for start in starts)
         if one.unit == "{INR}":
             yield observation("bench", one.code, one.unit, 1.1, starts[-1] - timedelta(hours=1))
         for start, value in zip(starts[:: one.between], reversed(one.levels), strict=False):
             yield observation("bench", one.code, one.unit, value, start - timedelta(hours=_JUST_BEFORE_H))
+
+
+def _wandered(one: _Treated, n: int) -> timedelta:
+    return timedelta(minutes=(37 * n) % (2 * one.wander_min + 1) - one.wander_min) if n else timedelta(0)
 
 
 def _about(kind: str, key: str) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,23 +69,35 @@ def evaluate(
         By data set: figures of `Foretold.figures`, and how many people. Under ``simulated``, by drug and model
         `Ranks.figures` of people drawn from the shipped models: whether the bands hold where the model is right.
     """
-    found: dict[str, Any] = {}
-    for name, subjects, sketch in (
-        ("theophylline", theophylline(folder / "theoph.csv"), THEOPHYLLINE),
-        ("warfarin", warfarin(folder / "warfarin_oreilly.csv"), WARFARIN),
-        ("quinidine", quinidine(folder / "quinidine.csv"), QUINIDINE),
-    ):
-        found[name] = _figures(crossed(subjects, _FOLDS, _training(sketch, seed), seed=seed), subjects)
-        _picture(fit(sketch, subjects, seed=seed), subjects, name, pictures, seed)
-    published = load_model(latest("pkpd/remifentanil-minto-1997"))
-    subjects = _inside(published, remifentanil(folder / "remifentanil.csv"))
-    found["remifentanil"] = _figures(foretell(published, subjects, seed=seed, least_earlier=3), subjects)
-    _picture(published, subjects, "remifentanil", pictures, seed)
+    read = {
+        "theophylline": (theophylline(folder / "theoph.csv"), THEOPHYLLINE),
+        "warfarin": (warfarin(folder / "warfarin_oreilly.csv"), WARFARIN),
+        "quinidine": (quinidine(folder / "quinidine.csv"), QUINIDINE),
+        "remifentanil": (remifentanil(folder / "remifentanil.csv"), None),
+    }
     pharmacy = load_pharmacy(content_root(), load_ontology(latest("ontology")))
-    found["simulated"] = simulated(pharmacy, people=invented, seed=seed)
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        waited = {name: pool.submit(_foretold, name, *of, pictures, seed) for name, of in read.items()}
+        found: dict[str, Any] = {"simulated": simulated(pharmacy, people=invented, seed=seed, calling=pool.map)}
+        found |= {name: one.result() for name, one in waited.items()}
     if report is not None:
         report.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
     return found
+
+
+def _foretold(
+    name: str, subjects: list[Subject], sketch: Sketch | None, pictures: Path | None, seed: int
+) -> dict[str, float]:
+    """Figures of one data set: of a population fitted to others of it, or without a sketch of the published model."""
+    if sketch is not None:
+        found = crossed(subjects, _FOLDS, _training(sketch, seed), seed=seed)
+        _picture(fit(sketch, subjects, seed=seed), subjects, name, pictures, seed)
+        return _figures(found, subjects)
+    published = load_model(latest("pkpd/remifentanil-minto-1997"))
+    inside = _inside(published, subjects)
+    found = foretell(published, inside, seed=seed, least_earlier=3)
+    _picture(published, inside, name, pictures, seed)
+    return _figures(found, inside)
 
 
 def _training(sketch: Sketch, seed: int) -> Callable[[list[Subject]], Model]:

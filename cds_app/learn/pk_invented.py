@@ -7,7 +7,7 @@ more draw from the posterior given their levels. So it falls into each gap betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ PEOPLE: Final = 2000
 """Of so many, 88.7 to 91.3 % in nineteen of twenty times."""
 _DRAWS: Final = 1999
 """As many as a what-if has, but for one: their 2000 gaps are cut evenly, by 10 as well as by 5 and 95 %."""
+_AT_ONCE: Final = 100
 _DOSES: Final = 8
 _SAMPLES: Final = 4
 _TRIES: Final = 200
@@ -103,17 +104,62 @@ def _evenness(ranks: Floats) -> float:
     return float(chisquare(counts).pvalue)
 
 
-def simulated(pharmacy: Mapping[str, Drug], *, people: int = PEOPLE, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Figures of `Ranks.figures` by model; and by drug where it has several, mixed as for a patient."""
-    found: dict[str, dict[str, Any]] = {}
-    rng = np.random.default_rng(seed)
-    for name in sorted(pharmacy):
-        drug = pharmacy[name]
-        for model in drug.models:
-            found[model.name] = held(model, plans_of(drug), people=people, rng=rng).figures()
-        if len(drug.models) > 1:
-            found[name] = held_together(drug, people=people, rng=rng).figures()
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Some:
+    """A part of the people of one model, or of all models of a drug mixed; their chance is their own."""
+
+    drug: Drug
+    model: Model | None
+    people: int
+    seed: np.random.SeedSequence
+
+    @property
+    def name(self) -> str:
+        return self.drug.name if self.model is None else self.model.name
+
+
+def simulated(
+    pharmacy: Mapping[str, Drug],
+    *,
+    people: int = PEOPLE,
+    seed: int = 0,
+    calling: Callable[[Callable[[_Some], Ranks], Iterable[_Some]], Iterable[Ranks]] = map,
+) -> dict[str, dict[str, Any]]:
+    """Figures of `Ranks.figures` by model; and by drug where it has several, mixed as for a patient.
+
+    Parameters
+    ----------
+    calling : callable
+        ``map``, or that of a pool: who works makes no difference to what comes out.
+    """
+    wanted: list[tuple[Drug, Model | None]] = []
+    for drug in (pharmacy[name] for name in sorted(pharmacy)):
+        wanted += [(drug, model) for model in drug.models]
+        wanted += [(drug, None)] if len(drug.models) > 1 else []
+    sizes = [min(_AT_ONCE, people - first) for first in range(0, people, _AT_ONCE)]
+    seeds = iter(np.random.SeedSequence(seed).spawn(len(wanted) * len(sizes)))
+    parts = [_Some(drug=drug, model=model, people=size, seed=next(seeds)) for drug, model in wanted for size in sizes]
+    found: dict[str, list[Ranks]] = {}
+    for part, ranks in zip(parts, calling(_looked_at, parts), strict=True):
+        found.setdefault(part.name, []).append(ranks)
+    return {name: _all_of(some).figures() for name, some in found.items()}
+
+
+def _looked_at(some: _Some) -> Ranks:
+    rng = np.random.default_rng(some.seed)
+    if some.model is None:
+        return held_together(some.drug, people=some.people, rng=rng)
+    return held(some.model, plans_of(some.drug), people=some.people, rng=rng)
+
+
+def _all_of(parts: Sequence[Ranks]) -> Ranks:
+    return Ranks(
+        level=np.concatenate([one.level for one in parts]),
+        course=np.concatenate([one.course for one in parts]),
+        parameters=np.concatenate([one.parameters for one in parts]),
+        effective=np.concatenate([one.effective for one in parts]),
+        refused=sum(one.refused for one in parts),
+    )
 
 
 def plans_of(drug: Drug) -> tuple[Regimen, ...]:
@@ -202,7 +248,7 @@ def _ranked(model: Model, one: Invented, rng: np.random.Generator) -> _Row:
 
 def _ranked_together(drug: Drug, rng: np.random.Generator) -> _Row:
     first = drug.models[int(rng.integers(len(drug.models)))]
-    person = somebody(first, rng)
+    person = somebody(first, rng, drug.models)
     possible = [one for one in drug.models if not isinstance(fit_to(one, person), tuple)]
     weights = np.array([drug.weight(one) for one in possible])
     model = possible[int(rng.choice(len(possible), p=weights / weights.sum()))]
@@ -247,8 +293,9 @@ def _placed(model: Model, known: Patient) -> Placed:
     return found
 
 
-def somebody(model: Model, rng: np.random.Generator) -> Covariates:
-    """Somebody whom the model is made for, from all over its range."""
+def somebody(model: Model, rng: np.random.Generator, beside: Sequence[Model] = ()) -> Covariates:
+    """Somebody whom the model is made for, from all over its range; genes of the models beside it are known too."""
+    genes = {gene: list(table) for one in (*beside, model) for gene, table in one.file.genotypes.items()}
     for _ in range(_TRIES):
         drawn = {name: float(rng.uniform(*_range(model, name))) for name in _USUAL}
         found = Covariates(
@@ -260,7 +307,7 @@ def somebody(model: Model, rng: np.random.Generator) -> Covariates:
             baseline_inr=drawn["INR0"],
             days_since_transplant=drawn["TX_DAYS"],
             sex="male" if rng.random() < 0.5 else "female",
-            genotypes={gene: str(rng.choice(list(table))) for gene, table in model.file.genotypes.items()},
+            genotypes={gene: str(rng.choice(table)) for gene, table in genes.items()},
         )
         if not isinstance(fit_to(model, found), tuple):
             return found

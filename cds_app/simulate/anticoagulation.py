@@ -36,6 +36,7 @@ _ROWS: Final = 16
 _DIGITS: Final = 9
 _FEW: Final = 300
 _NOTHING: Final = 1e-17
+_TERMS: Final = 4
 _TOUCHING_H: Final = 1e-9
 _AT, _MASS = (0.5 * one.astype(np.float64) for one in leggauss(_NODES))
 _AT += 0.5
@@ -110,6 +111,7 @@ class Mesh:
         )  # few lengths of pieces
         nearest = np.abs(near[:, None] - self.edges_h).min(axis=1, initial=np.inf)
         cuts = np.sort(np.concatenate([self.edges_h, near[nearest > 2.0 * _TOUCHING_H]]))
+        self.cuts_h = cuts.tolist()
         length = np.diff(cuts)
         nodes = cuts[:-1, None] + length[:, None] * _AT
         self.nodes_h = nodes.ravel()
@@ -269,9 +271,10 @@ def _through(rate: Floats, stages: int) -> Floats:
     term = exactly[-1].copy()
     beyond, depth = term.copy(), stages + _NODES - 1
     while term.max() > _NOTHING:
-        depth += 1
-        term *= rate / depth
-        beyond += term
+        for _ in range(_TERMS):  # a few at once: looking costs as much as adding
+            depth += 1
+            term *= rate / depth
+            beyond += term
     at_least = np.cumsum(np.concatenate([beyond[None], exactly[-2:0:-1]]), axis=0)[::-1]
     found = np.empty((1 + _NODES, stages, len(rate)))
     found[0] = exactly[:stages]

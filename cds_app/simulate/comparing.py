@@ -146,7 +146,8 @@ class _Anticoagulated:
         """Concentrations, mg/L, (nodes, draws)."""
         key = (_pattern(doses), tuple(mesh.nodes_h.tolist()))
         if key not in self._kept:
-            self._kept[key] = plasma(self._model, self._epochs, doses, mesh.nodes_h).values.T
+            found = plasma(self._model, self._epochs, doses, mesh.nodes_h, marks_h=mesh.cuts_h)
+            self._kept[key] = found.values.T
         return self._kept[key]
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.simulate.disposition import Body, Disposition, disposition
+from cds_app.simulate.exponentials import Event, concentrations
 from cds_app.simulate.plans import Dose
 
 Floats = NDArray[np.float64]
-Watched = Literal["central", "effect"]
-_AGAIN: Final = 2
-_NEARBY: Final = 1 << 16  # numbers: half a megabyte
 _DIGITS: Final = 9  # times are told apart to a billionth of an hour
 
 
@@ -40,10 +36,11 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """Compartments, and steps of absorption."""
+    """Compartments, steps of absorption, and whether the effect site is looked at instead of the plasma."""
 
     compartments: int
     steps: int = 0
+    effect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +67,8 @@ def course(
     doses: Sequence[Dose],
     times_h: Floats,
     *,
-    watched: Watched = "central",
     area: bool = False,
+    marks_h: Sequence[float] = (),
 ) -> Course:
     """Concentrations at some times after any history of doses.
 
@@ -84,47 +81,34 @@ def course(
         In any order; infusions may overlap here and add up.
     times_h : ndarray (times,)
         Ascending.
-    watched : {"central", "effect"}
     area : bool
         Whether the area under the curve is wanted; by mass balance, so it is as exact as the concentrations.
+    marks_h : sequence of float
+        Where nothing happens, but from where equal lengths of time come again: that saves work.
     """
-    walk = _Walk(structure, epochs, doses, watched, area=area)
     wanted: Floats = np.round(np.asarray(times_h, np.float64), _DIGITS).astype(np.float64)
+    walk = _Walk(structure, epochs, doses, area=area)
+    summed = None if area else walk.summed(wanted, marks_h)
+    if summed is not None:
+        return Course(times_h=wanted, values=summed.T)
     rows = np.empty((len(wanted), walk.draws))
     areas = np.empty_like(rows) if area else None
-    instants = wanted.tolist()
-    stretches = list(walk.stretches(instants))
-    often = Counter(one.offsets_h for one in stretches)
-    for one in stretches:
-        if areas is None and walk.sees(one, often[one.offsets_h]):
-            rows[one.first : one.end] = walk.ahead(one.offsets_h)
-        else:
-            for at in range(one.first, one.end):
-                walk.reach(instants[at])
-                walk.write(rows[at])
-                if areas is not None:
-                    areas[at] = walk.area_so_far
-        walk.reach(one.until_h)
-        walk.happen(one.until_h)
+    changes = deque(walk.changes)
+    for at, instant in enumerate(wanted.tolist()):
+        while changes and changes[0] < instant:
+            walk.reach(changes[0])
+            walk.happen(changes.popleft())
+        walk.reach(instant)
+        walk.write(rows[at])
+        if areas is not None:
+            areas[at] = walk.area_so_far
     return Course(times_h=wanted, values=rows.T, area=None if areas is None else areas.T)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stretch:
-    """From one change to the next, and which of the wanted times lie there: from then on, with its end."""
-
-    until_h: float
-    first: int
-    end: int
-    offsets_h: tuple[float, ...]
 
 
 class _Walk:
     """One pass through time."""
 
-    def __init__(
-        self, structure: Structure, epochs: Sequence[Epoch], doses: Sequence[Dose], watched: Watched, *, area: bool
-    ) -> None:
+    def __init__(self, structure: Structure, epochs: Sequence[Epoch], doses: Sequence[Dose], *, area: bool) -> None:
         self._structure = structure
         self._epochs = [(round(one.from_h, _DIGITS), one) for one in epochs]
         self._starts: dict[float, list[Dose]] = {}
@@ -132,7 +116,6 @@ class _Walk:
             self._starts.setdefault(round(dose.at_h, _DIGITS), []).append(dose)
         self._rates = _rates(doses)
         self._changes = {*self._starts, *self._rates, *(at for at, _ in self._epochs[1:])}
-        self._watched = watched
         self._fraction: Floats | float = epochs[0].parameters.get("F", 1.0)
         self._body = Body.empty(self._where(epochs[0]))
         self._now: float | None = None
@@ -145,7 +128,7 @@ class _Walk:
             epoch.parameters,
             compartments=self._structure.compartments,
             steps=self._structure.steps,
-            effect=self._watched == "effect",
+            effect=self._structure.effect,
         )
 
     @property
@@ -156,28 +139,28 @@ class _Walk:
     def area_so_far(self) -> Floats | float:
         return 0.0 if self._area is None else self._area
 
-    def stretches(self, wanted: Sequence[float]) -> Iterator[_Stretch]:
-        """From each change to the next, as far as the last time that is wanted."""
-        if not wanted:
-            return
-        changes = sorted(at for at in self._changes if at <= wanted[-1])
-        before, first = -inf, 0
-        for until_h in dict.fromkeys((*changes, wanted[-1])):
-            end = bisect_right(wanted, until_h)
-            offsets = tuple(round(one - before, _DIGITS) for one in wanted[first:end]) if isfinite(before) else ()
-            yield _Stretch(until_h=until_h, first=first, end=end, offsets_h=offsets)
-            before, first = until_h, end
+    @property
+    def changes(self) -> list[float]:
+        """When anything changes."""
+        return sorted(self._changes)
 
-    def sees(self, stretch: _Stretch, often: int) -> bool:
-        """Whether all of a stretch is better seen from its start: where the same look comes again, and fits nearby."""
-        count = len(stretch.offsets_h)
-        if self._watched == "effect" or often < _AGAIN or count < _AGAIN:
-            return False
-        return count * self._body.modes.size <= _NEARBY
+    def summed(self, wanted: Floats, marks_h: Sequence[float]) -> Floats | None:
+        """All concentrations in one go, (times, draws), where parameters hold throughout and sums lose no digits."""
+        if self._structure.effect or len(self._epochs) > 1 or not len(wanted):
+            return None
+        events = list(self._events(wanted[-1]))
+        return concentrations(self._body.where, self._fraction, events, wanted, marks_h=marks_h)
 
-    def ahead(self, offsets_h: tuple[float, ...]) -> Floats:
-        """Concentrations from here on while nothing happens, (times, draws)."""
-        return self._body.ahead(offsets_h, self._rate)
+    def _events(self, until_h: float) -> Iterator[Event]:
+        rate = 0.0
+        for at in self.changes:
+            if at > until_h:
+                return
+            rate = self._rates.get(at, rate)
+            whole = [one for one in self._starts.get(at, ()) if not one.over_h]
+            swallowed = sum(one.amount_mg for one in whole if one.route == "oral")
+            injected = sum(one.amount_mg for one in whole) - swallowed
+            yield Event(at_h=at, injected_mg=injected, swallowed_mg=swallowed, rate_mg_per_h=rate)
 
     def reach(self, instant: float) -> None:
         """Let time pass up to an instant."""
@@ -192,15 +175,13 @@ class _Walk:
 
     def write(self, row: Floats) -> None:
         """Put the concentration of now into a row."""
-        if self._watched == "effect" and self._body.effect is not None:
+        if self._body.effect is not None:
             row[:] = self._body.effect
         else:
             self._body.write(row)
 
     def happen(self, instant: float) -> None:
         """What happens at an instant: new parameters first, then doses."""
-        if instant not in self._changes:
-            return
         for from_h, epoch in self._epochs[1:]:
             if from_h == instant:
                 self._fraction = epoch.parameters.get("F", 1.0)

@@ -141,7 +141,6 @@ class Body:
     chain: list[Floats]
     effect: Floats | None
     kept: dict[float, _Step] = field(default_factory=dict)
-    views: dict[tuple[float, ...], _View] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, where: Disposition) -> Body:
@@ -191,13 +190,6 @@ class Body:
             self.modes += step.infused * rate_mg_per_h
         if self.chain:
             self.modes, self.chain = step.absorbed(self.modes, self.chain)
-
-    def ahead(self, offsets_h: tuple[float, ...], rate_mg_per_h: float = 0.0) -> Floats:
-        """Central concentrations at some times from now, (times, draws), while nothing else happens."""
-        found = self.views.get(offsets_h)
-        if found is None:
-            found = self.views[offsets_h] = _View(self.where, offsets_h)
-        return found.of(self.modes, self.chain, rate_mg_per_h)
 
     def moved(self, where: Disposition) -> Body:
         """The same amounts under other parameters."""
@@ -267,28 +259,6 @@ class _Step:
         safe = np.where(flat, 1.0, where.rates)
         rising = np.where(flat, self._dt - self._dt * _mean_decay(moved), (-np.expm1(-moved) - reached) / safe)
         return np.asarray(after + np.sum(where.shares * rising, axis=0) * rate_mg_per_h)
-
-
-class _View:
-    """What one pattern of times ahead shows, worked out once."""
-
-    def __init__(self, where: Disposition, offsets_h: tuple[float, ...]) -> None:
-        self._steps = [_Step(where, one) for one in offsets_h]
-        self._decay = np.stack([one.decay for one in self._steps])
-        self._infused: Floats | None = None
-        arrives = [one.through[1].sum(axis=1)[::-1] for one in self._steps] if where.steps else []
-        self._from_chain = np.stack(arrives, axis=1) if arrives else ()
-
-    def of(self, modes: Floats, chain: list[Floats], rate_mg_per_h: float) -> Floats:
-        """Concentrations, (times, draws)."""
-        found = np.einsum("kmd,md->kd", self._decay, modes)
-        for arrives, amount in zip(self._from_chain, chain, strict=True):
-            found += arrives * amount
-        if rate_mg_per_h:
-            if self._infused is None:
-                self._infused = np.stack([one.infused.sum(axis=0) for one in self._steps])
-            found += self._infused * rate_mg_per_h
-        return np.asarray(found)
 
 
 def _mean_decay(exponent: Floats) -> Floats:

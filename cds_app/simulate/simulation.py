@@ -58,18 +58,29 @@ def simulate(
         Whether the area under the curve is wanted, where the model's value is a plasma concentration.
     """
     given = _entering(doses, model)
-    structure = Structure(compartments=model.file.compartments, steps=model.file.absorption_steps)
+    structure = Structure(
+        compartments=model.file.compartments,
+        steps=model.file.absorption_steps,
+        effect=model.file.response == "effect-site",
+    )
     if model.file.response == "hamberg-inr":
         return _anticoagulated(model, structure, epochs, given, np.asarray(times_h, np.float64))
-    effect = model.file.response == "effect-site"
-    found = course(structure, epochs, given, times_h, watched="effect" if effect else "central", area=area)
+    found = course(structure, epochs, given, times_h, area=area)
     return _scaled(found, model.file.concentration_per_mg_l, model.file.concentration_unit)
 
 
-def plasma(model: Model, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats) -> Trajectories:
-    """The plasma concentration, also of models whose value is an effect; in mg/L times the model's factor."""
+def plasma(
+    model: Model, epochs: Sequence[Epoch], doses: Sequence[Dose], times_h: Floats, *, marks_h: Sequence[float] = ()
+) -> Trajectories:
+    """The plasma concentration, also of models whose value is an effect; in mg/L times the model's factor.
+
+    Parameters
+    ----------
+    marks_h : sequence of float
+        As for `cds_app.simulate.courses.course`.
+    """
     structure = Structure(compartments=model.file.compartments, steps=model.file.absorption_steps)
-    found = course(structure, epochs, _entering(doses, model), times_h)
+    found = course(structure, epochs, _entering(doses, model), times_h, marks_h=marks_h)
     return _scaled(found, model.file.concentration_per_mg_l, "mg/L")
 
 
@@ -105,7 +116,7 @@ def _anticoagulated(
     values = np.empty((len(times_h), len(epochs[0].parameters["CL"])))
     for some in blocks(values.shape[1]):
         block = [only(one, some) for one in epochs]
-        levels = course(structure, block, doses, mesh.nodes_h).values.T
+        levels = course(structure, block, doses, mesh.nodes_h, marks_h=mesh.cuts_h).values.T
         values[:, some] = Factors(block[-1].parameters, model.file.constants).follow(levels, mesh, times_h)
     return Trajectories(times_h=times_h, values=values.T, unit=model.file.concentration_unit)
 

@@ -108,7 +108,7 @@ def test_the_recursion_equals_an_adaptive_solver(parts: int, steps: int) -> None
 def test_the_effect_site_equals_an_adaptive_solver(parts: int) -> None:
     doses = [one for one in DOSES if one.route == "iv"]
     both = [Epoch(from_h=0.0, parameters=BEFORE), Epoch(from_h=CHANGE_H, parameters=AFTER)]
-    found = course(Structure(compartments=parts), both, doses, TIMES, watched="effect")
+    found = course(Structure(compartments=parts, effect=True), both, doses, TIMES)
     for draw in range(DRAWS):
         assert found.values[draw] == pytest.approx(solved(parts, 0, doses, draw)[2], rel=1e-9)
 
