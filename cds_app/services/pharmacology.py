@@ -9,7 +9,7 @@ from cds_app.cards.definition import ServiceDefinition, Simulates
 from cds_app.content import Artefact, artefact, latest
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
-from cds_app.simulate.drugs import FILE, Drug, check_names, load_drug, named_models
+from cds_app.simulate.drugs import FILE, Drug, check_names, load_drug, named_models, told_apart
 from cds_app.simulate.virtual_people import People, load_people
 
 _GROUP = "pkpd"
@@ -31,7 +31,7 @@ def load_pharmacy(root: Path, ontology: Ontology) -> Mapping[str, Drug]:
     drugs = {drug.name: drug for drug in (_load(one, root) for one in found)}
     for drug in drugs.values():
         check_names(drug, ontology)
-    return drugs
+    return told_apart(drugs)
 
 
 def load_drugs(versions: Mapping[str, str], root: Path) -> Mapping[str, Drug]:
@@ -46,7 +46,7 @@ def load_drugs(versions: Mapping[str, str], root: Path) -> Mapping[str, Drug]:
     for name, drug in found.items():
         if drug.name != name:
             raise ContentError(f"models/pkpd/{name} is of another drug", field=_GROUP)
-    return found
+    return told_apart(found)
 
 
 def simulated_drugs(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:

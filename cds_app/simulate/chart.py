@@ -5,18 +5,17 @@ What the chart leaves open is refused or, where the content says what is usual, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from cds_app.domain.facts import Measurement, Medication
-from cds_app.score.genes import CONTRADICTION, GeneCall
 from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
 from cds_app.score.situation import Situation
+from cds_app.simulate.chart_genes import genotypes_of, heard_genes, uncalled
 from cds_app.simulate.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.drugs import SAME_UNIT, Drug
-from cds_app.simulate.individual import diplotype
 from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
 from cds_app.simulate.plans import ROUTES, Dose, Regimen, Route
 from cds_app.simulate.refusals import Refusal, Refused
@@ -105,16 +104,18 @@ def patient_of(
     """
     given_extra = extra or Extra()
     remarks: list[str] = []
-    genes = tuple(_genes(situation, drug, remarks))
+    genes = tuple(heard_genes(situation, drug, remarks))
     called = genotypes_of((*given_extra.genotypes, *((one.gene, one.diplotype) for one in genes if one.diplotype)))
     doses = list(_doses(situation, drug, remarks))
     problems = [*(called if isinstance(called, tuple) else ()), *(one for one in doses if isinstance(one, Refusal))]
-    problems += _uncalled(genes, drug, {gene for gene, _ in given_extra.genotypes}, remarks)
+    problems += uncalled(genes, drug, {gene for gene, _ in given_extra.genotypes}, remarks)
     if problems or isinstance(called, tuple):
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
     start_h = course[0][0].at_h if course else 0.0
     levels = list(_levels(situation, drug, start_h if course else None, remarks))
+    remarks.extend(_needless(drug, given_extra))
+    remarks.extend(_foreign(situation, drug, start_h if course else -COURSE_GAP_H))
     imputed = _standing_in(situation, drug, likely)
     remarks.extend(_said(situation, one) for one in imputed)
     patient = Patient(
@@ -126,41 +127,15 @@ def patient_of(
     return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)), imputed=imputed)
 
 
-def genotypes_of(calls: Sequence[tuple[str, str]]) -> dict[str, str] | tuple[Refusal, ...]:
-    """One diplotype a gene, or a refusal for every gene whose calls contradict each other."""
-    found: dict[str, str] = {}
-    problems = []
-    for gene, call in calls:
-        if diplotype(found.setdefault(gene, call)) != diplotype(call):
-            problems.append(Refusal(field=f"covariates.genotypes.{gene}", limit="calls contradict each other"))
-    return tuple(dict.fromkeys(problems)) if problems else found
-
-
-def _genes(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[GeneCall]:
-    """What is known of the genes that the drug's models ask for, and where that comes from."""
-    wanted = sorted({gene for model in drug.models for gene in model.file.genotypes})
-    calls = [call for gene in wanted if (call := situation.genome.call(gene)) is not None]
-    told: dict[str, list[str]] = {}
-    for call in calls:
-        if call.diplotype is not None:
-            newest = call.evidence[0]
-            how = "sequenced" if newest.source == "vcf" else "reported"
-            told.setdefault(f"{how} {newest.when:%Y-%m-%d}", []).append(f"{call.gene} {call.diplotype}")
-        yield call
-    remarks.extend(f"{', '.join(found)}, {how}." for how, found in told.items())
-
-
-def _uncalled(genes: Sequence[GeneCall], drug: Drug, named: Set[str], remarks: list[str]) -> Iterator[Refusal]:
-    """Genes that contradict themselves, or that every model needs and are not known; where only some do, a remark."""
-    needed = frozenset[str].intersection(*(frozenset(model.file.genotypes) for model in drug.models))
-    for one in genes:
-        if one.diplotype is not None or (one.gene in named and one.lacking != CONTRADICTION):
-            continue
-        if one.lacking == CONTRADICTION or one.gene in needed:
-            limit = one.lacking or "is not known unambiguously"
-            yield Refusal(field=f"covariates.genotypes.{one.gene}", limit=limit)
-        else:
-            remarks.append(f"{one.gene} is not known unambiguously: models that ask for it were left out.")
+def _needless(drug: Drug, extra: Extra) -> Iterator[str]:
+    """What was told and no model asks for."""
+    genes = {gene for model in drug.models for gene in model.file.genotypes}
+    flags = {flag for model in drug.models for flag in model.file.flags}
+    for name in (
+        *dict.fromkeys(gene for gene, _ in extra.genotypes if gene not in genes),
+        *(extra.flags.keys() - flags),
+    ):
+        yield f"{name} was not used: no model of {drug.name} asks for it."
 
 
 # --- doses
@@ -265,6 +240,15 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
                 remarks.append("Levels in another unit than the model's were left out.")
             else:
                 yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref
+
+
+def _foreign(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
+    """Levels of other drugs from this course on: somebody may think that they were used."""
+    known = (one for one in drug.foreign if situation.ontology.measuring(one))
+    for quantity in known:
+        if any(_hours(situation.now, one.when) > start_h for one in situation.series(quantity)):
+            label = situation.ontology.quantity(quantity).label
+            yield f"{label} was not used: it is a level of another drug than {drug.name}."
 
 
 # --- covariates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
@@ -25,6 +25,7 @@ SAME_UNIT: Final[Mapping[str, str]] = {
 """Units of the ontology, and the models' own of the same size."""
 
 _ABSURD_TIMES: Final = 10.0
+_EFFECT_UNIT: Final = "{INR}"
 Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time_above"]
 
 
@@ -160,12 +161,15 @@ class Drug:
         Of the artefact.
     models : tuple of Model
         In the order of their names.
+    foreign : tuple of str
+        Quantities of the ontology that are levels of other drugs that can be simulated.
     """
 
     file: DrugFile
     version: str
     sha256: str
     models: tuple[Model, ...]
+    foreign: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -205,6 +209,20 @@ def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:
         if model.file.drug != file.drug:
             raise ContentError(f"models/pkpd/{artefact.name}: {model.name} is of another drug", field=FILE)
     return Drug(file=file, version=artefact.version, sha256=artefact.sha256, models=found)
+
+
+def told_apart(drugs: Mapping[str, Drug]) -> dict[str, Drug]:
+    """The same drugs, each of which knows levels of the others from its own; what is no concentration is no level."""
+    levels = {
+        quantity: name
+        for name, one in sorted(drugs.items())
+        if one.file.levels.unit != _EFFECT_UNIT
+        for quantity in one.file.levels.quantities
+    }
+    return {
+        name: replace(one, foreign=tuple(quantity for quantity, of in levels.items() if of != name))
+        for name, one in drugs.items()
+    }
 
 
 def check_names(drug: Drug, ontology: Ontology) -> None:

@@ -15,6 +15,9 @@ ROUTES: Final = ("iv", "oral")
 MAX_DOSES: Final = 2000
 MAX_HORIZON_H: Final = 24.0 * 120.0
 _TOUCHING_H: Final = 1e-6
+_TWICE: Final = (
+    "two doses are alike in amount, time and length: one that stands there under two identities must be recorded once"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,20 +144,28 @@ def _own_problems(dose: Dose, where: str, routes: Sequence[str]) -> Iterator[Ref
         yield Refusal(field=f"{where}.amount_mg", limit="must be a number above 0")
     if not (isfinite(dose.at_h) and abs(dose.at_h) <= MAX_HORIZON_H):
         yield Refusal(field=f"{where}.at_h", limit=f"must be within {MAX_HORIZON_H:g} h of now")
-    if not (isfinite(dose.over_h) and 0.0 <= dose.over_h <= MAX_HORIZON_H):
-        yield Refusal(field=f"{where}.over_h", limit="must be 0 or a number above it")
     if dose.route not in routes:
         yield Refusal(field=f"{where}.route", limit=f"must be {' or '.join(routes)}")
     elif dose.route == "oral" and dose.over_h:
         yield Refusal(field=f"{where}.over_h", limit="must be 0 for what is swallowed")
+    elif not (isfinite(dose.over_h) and 0.0 <= dose.over_h <= MAX_HORIZON_H):
+        yield Refusal(field=f"{where}.over_h", limit=f"must be 0 to {MAX_HORIZON_H:g} h")
 
 
 def _overlaps(doses: Sequence[Dose], where: str) -> Iterator[Refusal]:
     infusions = sorted((one for one in doses if one.over_h > 0.0), key=lambda one: one.at_h)
     for before, after in pairwise(infusions):
         if after.at_h < before.end_h - _TOUCHING_H:
-            yield Refusal(field=where, limit="infusions must not overlap")
+            yield Refusal(field=where, limit=_TWICE if _alike(before, after) else "infusions must not overlap")
             return
-    boluses = sorted(one.at_h for one in doses if one.over_h == 0.0)
-    if any(after - before < _TOUCHING_H for before, after in pairwise(boluses)):
-        yield Refusal(field=where, limit="two doses must not start at the same time")
+    boluses = sorted((one for one in doses if one.over_h == 0.0), key=lambda one: (one.at_h, one.amount_mg))
+    for before, after in pairwise(boluses):
+        if after.at_h - before.at_h < _TOUCHING_H:
+            limit = _TWICE if _alike(before, after) else "two doses must not start at the same time"
+            yield Refusal(field=where, limit=limit)
+            return
+
+
+def _alike(one: Dose, other: Dose) -> bool:
+    apart = (one.at_h - other.at_h, one.end_h - other.end_h, one.amount_mg - other.amount_mg)
+    return max(map(abs, apart)) < _TOUCHING_H and one.route == other.route

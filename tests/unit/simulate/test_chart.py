@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.domain.facts import Dosing, Fact, Medication
-from cds_app.simulate.chart import Charted, Extra, genotypes_of, mass_mg, next_due_h, patient_of, regimen_of
+from cds_app.simulate.chart import Charted, Extra, mass_mg, next_due_h, patient_of, regimen_of
+from cds_app.simulate.chart_genes import genotypes_of
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.patients import Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen
@@ -116,6 +117,20 @@ def test_an_earlier_course_is_left_out_with_its_levels() -> None:
     assert [one.at_h for one in found.patient.history] == [-24.0]
     assert [one.value for one in found.patient.levels] == [9.0]
     assert len(found.remarks) == 2
+
+
+@pytest.mark.parametrize("given", [(dose(36.0, end_hours=35.0),), ()], ids=["on vancomycin", "not yet"])
+def test_a_level_of_another_drug_is_named_and_not_used(given: tuple[Medication, ...]) -> None:
+    found = charted(*given, measured("gentamicin_trough", 1.2, 1.0), measured("tobramycin_random", 1.2, 4000.0))
+    assert found.patient.levels == ()
+    assert found.remarks == ("Gentamicin trough was not used: it is a level of another drug than vancomycin.",)
+
+
+def test_what_was_told_and_no_model_asks_for_is_named() -> None:
+    found = charted(extra=Extra(genotypes=(("CYP2C9", "*1/*1"),), flags={"OPIOID": True}))
+    assert found.remarks == tuple(
+        f"{one} was not used: no model of vancomycin asks for it." for one in ("CYP2C9", "OPIOID")
+    )
 
 
 def test_levels_known_as_a_bound_are_left_out_and_said() -> None:

@@ -49,6 +49,10 @@ def refused(patient: Patient = PATIENT, question: Question = QUESTION, name: str
     return {one.field: one.limit for one in found.reasons}
 
 
+def bolus(amount_mg: float) -> Dose:
+    return Dose(at_h=-36.0, amount_mg=amount_mg)
+
+
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another() -> None:
     assert answered() == answered()
     assert answered().plans != answered(question=replace(QUESTION, seed=8)).plans
@@ -229,8 +233,10 @@ def level(**given: Any) -> tuple[Level, ...]:
         ({"levels": level(value=float("nan"))}, "levels.0.value", "0.5 to 150"),
         ({"levels": level() * 500}, "levels", "at most"),
         ({"history": (*HISTORY, Dose(at_h=5.0, amount_mg=1.0))}, "history", "future"),
-        ({"history": (HISTORY[0], HISTORY[0])}, "history", "overlap"),
-        ({"history": (replace(HISTORY[0], over_h=0.0),) * 2}, "history", "same time"),
+        ({"history": (HISTORY[0], HISTORY[0])}, "history", "under two identities"),
+        ({"history": (HISTORY[0], replace(HISTORY[0], amount_mg=500.0))}, "history", "overlap"),
+        ({"history": (replace(HISTORY[0], over_h=0.0),) * 2}, "history", "under two identities"),
+        ({"history": (bolus(500.0), bolus(1000.0))}, "history", "same time"),
         ({"history": (replace(HISTORY[0], amount_mg=-5.0),), "levels": ()}, "history.0.amount_mg", "above 0"),
         ({"history": (replace(HISTORY[0], at_h=-1e6),), "levels": ()}, "history.0.at_h", "within"),
         ({"history": (replace(HISTORY[0], at_h=-0.5, over_h=2.0),), "levels": ()}, "plans.0.doses", "overlap"),
