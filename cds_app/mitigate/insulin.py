@@ -16,7 +16,14 @@ from cds_app.domain.facts import Dosing, Medication
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.mitigate.doses import DRAFT, Highest, Undosed
 from cds_app.score.situation import Situation
-from cds_app.simulate.diabetes import Likened, daily_insulin, insulin_u, kind_of, like_whom, order_problems
+from cds_app.simulate.diabetes import (
+    Likened,
+    daily_insulin,
+    day_problems,
+    insulin_u,
+    kind_of,
+    like_whom,
+)
 from cds_app.simulate.glucose import Bolus, InsulinPlan
 from cds_app.simulate.glycaemia import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
 from cds_app.simulate.refusals import Refusal, Refused
@@ -250,4 +257,4 @@ def _patient_problems(people: People, situation: Situation, like: Likened | Refu
     reasons = like.reasons if isinstance(like, Refused) else ()
     if any(one.limit == ONLY_TYPE_1 for one in reasons):
         return reasons
-    return (*order_problems(people, situation), *reasons)
+    return (*reasons, *day_problems(people, situation))

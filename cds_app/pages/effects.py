@@ -140,7 +140,7 @@ def insulin_effect(found: InsulinAnswer, *, units: float, plan: str, nothing: st
     given, left = (next(one for one in found.plans if one.name == name) for name in (plan, nothing))
     after = 3 * _HOUR_MIN
     return (
-        f"{units:g} U of rapid-acting insulin under the skin, no meal: glucose {_glucose(given, after)} in 3 h, "
+        f"{units:g} units of rapid-acting insulin under the skin, no meal: glucose {_glucose(given, after)} in 3 h, "
         f"against {_glucose(left, after, copies=False)} without; {hundred(given.low)} of 100 virtual people fall "
         f"below 70 mg/dL within 6 h, {hundred(left.low)} without."
     )

@@ -49,9 +49,9 @@ def injected_fields(people: People, wish: Injected, daily_u: float | None) -> tu
     limits = people.file.rules.validity
     low, high = limits["daily_insulin_u"].low, limits["daily_insulin_u"].high
     return (
-        Field("bolus", "Insulin now", wish.bolus_u, 0.0, limits["bolus_u"].high, "U"),
+        Field("bolus", "Insulin now", wish.bolus_u, 0.0, limits["bolus_u"].high, "units"),
         Field("carbohydrate", "Meal now", wish.carbohydrate_g, 0.0, limits["carbohydrate_g"].high, "g carbohydrate"),
-        Field("daily", "Insulin of a usual day", low if daily_u is None else daily_u, low, high, "U"),
+        Field("daily", "Insulin of a usual day", low if daily_u is None else daily_u, low, high, "units"),
     )
 
 
@@ -74,7 +74,7 @@ def _plans(people: People, wish: Injected) -> tuple[InsulinPlan, ...]:
     amounts = {PLANNED: wish.bolus_u, NONE: 0.0}
     for units in (wish.bolus_u - _STEP_U, wish.bolus_u + _STEP_U):
         if 0.0 < units <= most:
-            amounts[f"{units:g} U"] = units
+            amounts[f"{units:g} {'unit' if units == 1.0 else 'units'}"] = units
     return tuple(
         InsulinPlan(name=name, boluses=(Bolus(at_min=0, units=units),) if units else ())
         for name, units in amounts.items()

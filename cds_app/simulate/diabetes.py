@@ -5,7 +5,7 @@ Nothing is supposed: without a current glucose, a weight, an age or the insulin 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,7 +100,7 @@ def like_whom(people: People, situation: Situation, daily_u: float | None) -> Li
         "daily_insulin_u": daily_u,
     }
     lacking = (name for name, value in known.items() if value is None and name in _LACKS)
-    reasons = [glucose] if isinstance(glucose, Refusal) else []
+    reasons = [*_outside(people, situation), *([glucose] if isinstance(glucose, Refusal) else [])]
     reasons += [Refusal(field=f"patient.{name}", limit=_LACKS[name]) for name in lacking]
     doses = list(_still_acting(people, situation))
     reasons += [one for one in doses if isinstance(one, Refusal)]
@@ -163,15 +163,12 @@ def _at_once(one: Medication) -> bool:
     return skin and lasted_h <= PUSH_H
 
 
-# --- what is asked before an order, beside that
-
-
-def order_problems(people: People, situation: Situation) -> Iterator[Refusal]:
-    """What of a patient is outside of the model, or must be known, before drafted insulin is simulated."""
+def _outside(people: People, situation: Situation) -> Iterator[Refusal]:
+    """Who is none whom the model is made for, whatever else is known of them."""
     rules = people.file.rules.orders
     if situation.pregnant:
         yield Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
-    if situation.conditions("type_1_diabetes") and situation.conditions("type_2_diabetes"):
+    if situation.conditions("type_2_diabetes"):
         yield Refusal(field="patient.type_1", limit="is type 1 and type 2 diabetes: only one can be")
     recorded = situation.conditions(rules.ketoacidosis, rules.ketoacidosis_h)
     fresh = ((one, situation.fresh(one.quantity)) for one in rules.out_of_balance)
@@ -179,23 +176,21 @@ def order_problems(people: People, situation: Situation) -> Iterator[Refusal]:
         yield Refusal(field="patient.ketoacidosis", limit="is not in the model")
     if on_dialysis(situation):
         yield Refusal(field="patient.dialysis", limit="is outside what the models are made for")
-    if situation.given(INSULINS, DAY_H):
-        yield from _day_problems(people, situation)
 
 
-def _day_problems(people: People, situation: Situation) -> Iterator[Refusal]:
+# --- what nobody enters by hand where an order is drafted
+
+
+def day_problems(people: People, situation: Situation) -> Iterator[Refusal]:
+    """What is lacking of a day's insulin where some was given: a part of the day, or what holds glucose."""
     given = situation.given(INSULINS, 2.0 * DAY_H)
+    today = [one for one in given if situation.age_h(one) <= DAY_H]
     begun = situation.hospital_start
     whole = begun is not None and (situation.now - begun).total_seconds() >= DAY_H * 3600.0
-    if not whole and all(situation.age_h(one) < DAY_H for one in given):
+    if today and not whole and len(today) == len(given):
         yield Refusal(
             field="patient.daily_insulin_u", limit="is not known: doses are recorded for a part of a day only"
         )
-    if not _has_basal(people, [one for one in given if situation.age_h(one) <= DAY_H]):
-        yield Refusal(
-            field="patient.basal", limit="is needed: none was given in 24 h, and the model takes it to hold glucose"
-        )
-
-
-def _has_basal(people: People, given: Sequence[Medication]) -> bool:
-    return any(kind_of(people, one) in people.file.rules.orders.basal for one in given)
+    if today and not any(kind_of(people, one) in people.file.rules.orders.basal for one in today):
+        limit = "is needed: none was given in 24 h, and the model takes it to hold glucose"
+        yield Refusal(field="patient.basal", limit=limit)

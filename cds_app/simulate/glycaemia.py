@@ -190,7 +190,7 @@ def patient_problems(people: People, patient: GlucosePatient) -> Iterator[Refusa
     for name, value, unit in (
         ("age_years", patient.age_years, "years"),
         ("weight_kg", patient.weight_kg, "kg"),
-        ("daily_insulin_u", patient.daily_insulin_u, "U"),
+        ("daily_insulin_u", patient.daily_insulin_u, "units"),
         ("glucose_mg_dl", patient.glucose_mg_dl, "mg/dL"),
     ):
         yield from outside(f"patient.{name}", value, limits[name].low, limits[name].high, unit)
@@ -224,7 +224,7 @@ def _insulin_problems(people: People, plan: InsulinPlan, where: str) -> Iterator
     limits = people.file.rules.validity
     if plan.basal_u_per_h is not None:
         low, high = limits["basal_u_per_h"].low, limits["basal_u_per_h"].high
-        yield from outside(f"{where}.basal_u_per_h", plan.basal_u_per_h, low, high, "U/h")
+        yield from outside(f"{where}.basal_u_per_h", plan.basal_u_per_h, low, high, "units/h")
     if len(plan.boluses) > MOST_EVENTS:
         yield Refusal(field=f"{where}.boluses", limit=f"must be at most {MOST_EVENTS}")
         return
@@ -234,7 +234,7 @@ def _insulin_problems(people: People, plan: InsulinPlan, where: str) -> Iterator
 
 def _bolus_problems(bolus: Bolus, where: str, most_u: float) -> Iterator[Refusal]:
     if not (isfinite(bolus.units) and 0.0 < bolus.units <= most_u):
-        yield Refusal(field=f"{where}.units", limit=f"must be above 0 and at most {most_u:g} U")
+        yield Refusal(field=f"{where}.units", limit=f"must be above 0 and at most {most_u:g} units")
     yield from outside(f"{where}.at_min", bolus.at_min, 0, LONGEST_MIN, "min")
 
 

@@ -24,6 +24,9 @@ TYPE_1 = {
 }
 
 
+TYPE_2 = {**TYPE_1, "id": "t2", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "E11"}]}}
+
+
 def insulin(hours: float, units: float, unit: str = "U", kind: str = "insulin glargine") -> dict[str, Any]:
     return {
         "resourceType": "MedicationAdministration",
@@ -54,7 +57,7 @@ def page(deps: Deps, resources: list[dict[str, Any]], wish: Injected) -> str:
 def test_a_dose_is_tried_beside_none_one_less_and_one_more(deps: Deps) -> None:
     html = page(deps, chart(insulin(20.0, 24.0), insulin(3.0, 16.0)), Injected())
     assert "As entered:" in html
-    for plan in ("No extra insulin", "3 U", "5 U"):
+    for plan in ("No extra insulin", "3 units", "5 units"):
         assert f'<th scope="row">{plan}' in html
     assert "Simulation, not an order" in html
     assert 'value="40"' in html  # what was given in 24 h
@@ -78,6 +81,12 @@ def test_insulin_that_still_acts_is_in_it_and_one_that_the_model_does_not_know_i
         (chart(insulin(3.0, 16.0, "mL")), Injected(), "must be entered"),
         (chart()[:1] + chart()[2:], Injected(daily_u=40.0), "only type 1 diabetes is simulated"),
         ([*chart()[:2], chart()[3]], Injected(daily_u=40.0), "Glucose: of the last 60 min is needed"),
+        ([*chart(), TYPE_2], Injected(daily_u=40.0), "Diagnosis: is type 1 and type 2 diabetes"),
+        (
+            [*chart(), measured("6873-4", "mmol/L", 4.2, 1, "ketones")],
+            Injected(daily_u=40.0),
+            "Ketoacidosis: is not in",
+        ),
         (chart(glucose=900.0), Injected(daily_u=40.0), "must be"),
         (chart(), Injected(daily_u=40.0, bolus_u=1000.0), "must be above 0 and at most"),
         (chart(), Injected(daily_u=40.0, bolus_u=-1.0), "must be above 0 and at most"),
