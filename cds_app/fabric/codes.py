@@ -26,6 +26,11 @@ _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.103": ICD9CM,
 }
+_FILED_AS: Final = {
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10,
+}
+"""National modifications whose categories are those of another classification."""
 _CLASSIFICATIONS: Final = frozenset({ICD10, ICD10CM, ICD9CM})
 _SHORTEST_CATEGORY: Final = 3
 
@@ -84,6 +89,7 @@ def concepts_of(codes: tuple[Code, ...], ontology: Ontology) -> tuple[str, ...]:
     ICD is a classification: whatever is filed under I48.91 is filed under I48. A code that the ontology lists only
     by its category is therefore found through the category.
     """
+    codes = tuple([(_FILED_AS.get(system, system), code) for system, code in codes])
     direct = ontology.concepts_of(codes)
     wider = ontology.concepts_of([above for code in codes if code[0] in _CLASSIFICATIONS for above in _above(code)])
     return tuple(dict.fromkeys((*direct, *wider)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -53,6 +53,11 @@ _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
 _ERROR: Final = "entered-in-error"
 _MODIFIERS: Final = ("modifierExtension", "implicitRules")
 OTHER: Final = "other"
+_UNUSABLE: Final = frozenset({
+    IssueCode.NOT_FINAL, IssueCode.DATA_ABSENT, IssueCode.NO_VALUE, IssueCode.NOT_A_NUMBER, IssueCode.NO_UNIT,
+    IssueCode.UNKNOWN_UNIT, IssueCode.WRONG_DIMENSION, IssueCode.MODIFIER_EXTENSION, IssueCode.NO_CODE,
+})  # fmt: skip
+"""What is wrong with a result itself, and not only with when we look at it or with what else was sent."""
 
 _READERS: Final[Mapping[str, tuple[Reader, str]]] = {
     "Observation": (read_observation, "subject"),
@@ -175,6 +180,7 @@ def read(  # noqa: PLR0913 - all by name
         issues=issues,
     )
     facts: list[Fact] = []
+    withdrawn: list[Fact] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
     for item in items:
@@ -185,6 +191,10 @@ def read(  # noqa: PLR0913 - all by name
         facts.extend(found)
         if mark and outcome == "used" and len(issues) == before:
             clean.add(mark)
+        if outcome == "dropped" and kind == "Observation":
+            withdrawn.extend(_withdrawn(item.resource, version, issues[before:], learned))
+    said = {(fact.ref.partition("#")[0], fact.version) for fact in facts} if withdrawn else set()
+    facts.extend(one for one in withdrawn if (one.ref, one.version) not in said)
     return Reading(
         facts=gather(facts),
         issues=tuple(issues),
@@ -303,12 +313,21 @@ def _is_error(resource: Object) -> bool:
 def _void(resource: Object, head: Head, context: Context) -> list[Fact]:
     """Void facts for a resource of any type, and for each of its components: no older version counts any more."""
     refs = [head.ref, *(ref for _, ref in component_refs(resource, head.ref))]
-    return [
-        UnknownFinding(
-            ref=ref, version=head.version, when=UNDATED, learned=context.learned, void=True, codes=(), text=""
-        )
-        for ref in refs
-    ]
+    return [_nothing(ref, head.version, context.learned) for ref in refs]
+
+
+def _withdrawn(resource: object, version: str, why: Sequence[Issue], learned: datetime) -> Iterator[Fact]:
+    """Of a result that says nothing that can be used: that what older versions said counts no more.
+
+    Laboratories take a result back in a newer version that is cancelled, or has a reason in the place of its value.
+    """
+    ref = local_reference(as_object(resource) or {})
+    if ref and any(one.dropped and one.ref.partition("#")[0] == ref and one.code in _UNUSABLE for one in why):
+        yield _nothing(ref, version, learned)
+
+
+def _nothing(ref: str, version: str, learned: datetime) -> Fact:
+    return UnknownFinding(ref=ref, version=version, when=UNDATED, learned=learned, void=True, codes=(), text="")
 
 
 def _outcome(facts: list[Fact] | None) -> Outcome:

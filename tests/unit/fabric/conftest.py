@@ -12,6 +12,7 @@ from cds_app.fabric.reading import Reading, read
 LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
+WHO = "http://hl7.org/fhir/sid/icd-10"
 NOW = datetime(2024, 3, 10, 11, 30, tzinfo=UTC)
 LEARNED = datetime(2024, 3, 10, 11, 29, tzinfo=UTC)
 
@@ -48,7 +49,8 @@ _CONCEPTS = (
     Concept(key="penicillin", kind="drug-class", label="Penicillins", names=("penicillin",)),
     Concept(key="heparin", kind="drug", label="Heparin", names=("heparin", "heparin sodium")),
     Concept(key="lmwh", kind="drug", label="Low molecular weight heparin", names=("low molecular weight heparin",)),
-    Concept(key="atrial_fibrillation", kind="condition", label="Atrial fibrillation", codes=((ICD10, "I48"),)),
+    Concept(key="atrial_fibrillation", kind="condition", label="Atrial fibrillation",
+            codes=((ICD10, "I48"), (WHO, "I48"))),
     Concept(key="alert", kind="finding", label="Alert", codes=((LOINC, "LA9340-6"),)),
 )  # fmt: skip
 _FACTORS = {

@@ -74,6 +74,12 @@ def test_the_places_of_a_stay_are_read_but_for_those_where_nobody_lay() -> None:
     )
 
 
+def test_a_german_diagnosis_is_found_and_keeps_its_code() -> None:
+    german = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+    (found,) = reading(resource("Condition", code=coded(german, "I48.9"))).facts.conditions
+    assert (found.concepts, found.codes) == (("atrial_fibrillation",), ((german, "I48.9"),))
+
+
 def test_a_diagnosis_is_found_through_its_category() -> None:
     given = resource(
         "Condition",

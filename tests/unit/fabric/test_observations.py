@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ def _codes(*resources: dict[str, Any]) -> list[IssueCode]:
 
 def _dropped(resource: dict[str, Any]) -> tuple[IssueCode, str]:
     found = reading(resource)
-    assert len(found.facts) == 0
+    assert all(fact.void for fact in found.facts)
     assert found.tally["Observation"].dropped == 1
     issue = next(issue for issue in found.issues if issue.dropped)
     return issue.code, issue.field
@@ -296,6 +296,51 @@ def test_without_an_id_repetitions_are_one() -> None:
     assert found.tally["Observation"].used == 2
     assert found.facts.measurements[0].ref.startswith("Observation/~")
     assert len(Timeline.of(found.facts)) == 1
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        {"status": "cancelled"},
+        {
+            "valueQuantity": None,
+            "dataAbsentReason": coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "error"),
+        },
+        {"status": "corrected", "valueQuantity": None},
+        {"valueQuantity": {"value": 80, "unit": "furlong"}},
+        {"valueQuantity": {"value": "hidden", "unit": "/min"}},
+        {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
+        {
+            "valueQuantity": None,
+            "component": [{"code": coded(LOINC, "8480-6"), "dataAbsentReason": {"text": "unknown"}}],
+        },
+    ],
+)
+@pytest.mark.parametrize("versions", [("1", "2"), (None, None)])
+def test_what_a_newer_version_takes_back_counts_no_more(
+    newer: dict[str, Any], versions: tuple[str | None, str | None]
+) -> None:
+    first, second = ({"meta": {"versionId": one}} if one else {} for one in versions)
+    value = reading(observation(**first))
+    gone = reading(observation(**second | newer), learned=LEARNED + timedelta(minutes=1))
+    assert gone.tally["Observation"].dropped == 1
+    timeline = Timeline.of(value.facts)
+    assert len(timeline.facts.measurements) == 1
+    assert len(timeline.extended(gone.facts)[0].facts) == 0
+    back = reading(observation(meta={"versionId": "3"}), learned=LEARNED + timedelta(minutes=2))
+    assert len(timeline.extended([*gone.facts, *back.facts])[0].facts.measurements) == 1
+    if versions[0]:
+        assert len(Timeline.of([*gone.facts, *value.facts]).facts) == 0
+
+
+def test_what_is_only_early_or_of_somebody_else_takes_nothing_back() -> None:
+    for other in ({"effectiveDateTime": "2024-03-10T13:00:00Z"}, {"subject": {"reference": "Patient/2"}}):
+        assert len(reading(observation(meta={"versionId": "2"}, **other)).facts) == 0
+
+
+def test_a_value_beside_a_copy_without_one_stands() -> None:
+    copy = observation(meta={"versionId": "1"}, valueQuantity=None)
+    assert [one.void for one in reading(copy, observation(meta={"versionId": "1"})).facts] == [False]
 
 
 def test_a_correction_wins_whatever_the_order_of_arrival() -> None:
