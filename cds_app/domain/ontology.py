@@ -70,6 +70,9 @@ class Variable:
         LOINC first; every synonym that stands for the same thing in the same unit family.
     generic : bool
         A less specific code that EHRs send beside the specific one; it gives way to any other match.
+    elsewhere : bool
+        Of something that is coded like another thing but for this code: a pulmonary artery's pressure, whose
+        components are called systolic and diastolic as well. Whatever bears this code is none of the others.
     unit : str
         Canonical UCUM unit; "" for coded variables.
     molar_mass : float or None
@@ -112,6 +115,7 @@ class Variable:
     decimals: int
     numeric: bool = True
     generic: bool = False
+    elsewhere: bool = False
     molar_mass: float | None = None
     valence: int = 1
     cvi_pct: float | None = None

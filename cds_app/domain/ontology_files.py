@@ -113,12 +113,12 @@ class _Worded(_Named):
     """A coded finding or a panel: it has no number."""
 
     kind: Literal["coded", "panel"]
+    elsewhere: bool = False
 
     def built(self) -> Variable:
-        open_range = Range(low=None, high=None)
-        return Variable(
-            **self.shared(), unit="", unit_text="", plausible=open_range, reference={}, decimals=0, numeric=False
-        )
+        nothing: dict[str, Any] = {"unit": "", "unit_text": "", "reference": {}, "decimals": 0, "numeric": False}
+        limits = Range(low=None, high=None)
+        return Variable(**self.shared(), **nothing, plausible=limits, elsewhere=self.elsewhere)
 
 
 class _Concept(_Row):

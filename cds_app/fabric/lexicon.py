@@ -30,10 +30,14 @@ class Units(Hashable, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The variable that a set of codes names, and whether they name another quantity as well."""
+    """The variable that a set of codes names, and whether they name another quantity as well.
+
+    ``elsewhere`` says that they name something that is none of the variables (`Variable.elsewhere`).
+    """
 
     variable: Variable | None
     ambiguous: bool = False
+    elsewhere: bool = False
 
     @property
     def sure(self) -> Variable | None:
@@ -86,6 +90,8 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
 
 def _match(ontology: Ontology, codes: tuple[Code, ...]) -> Match:
     variables = [found for code in codes if (found := ontology.variable((code,))) is not None]
+    if any(variable.elsewhere for variable in variables):
+        return Match(variable=None, elsewhere=True)
     specific = {variable.quantity for variable in variables if not variable.generic}
     return Match(variable=ontology.variable(codes), ambiguous=len(specific) > 1)
 

@@ -100,6 +100,7 @@ def component_refs(resource: Object, ref: str) -> Iterator[tuple[Object, str]]:
 def _panel(resource: Object, components: object, frame: _Frame, context: Context) -> Iterator[Fact]:
     if isinstance(components, list) and len(components) > MAX_ITEMS:
         context.note(IssueCode.TRUNCATED, frame.head.ref, "component", dropped=False)
+    elsewhere = context.lexicon.match(codes_of(resource.get("code"))).elsewhere
     read = 0
     if any(name.startswith("value") for name in resource):
         read += 1
@@ -110,7 +111,7 @@ def _panel(resource: Object, components: object, frame: _Frame, context: Context
         read += 1
         if "modifierExtension" in component:
             context.note(IssueCode.MODIFIER_EXTENSION, ref)
-        elif (found := _finding(component, ref, frame, context)) is not None:
+        elif (found := (_unknown_of if elsewhere else _finding)(component, ref, frame, context)) is not None:
             yield found
     if not read:
         context.note(IssueCode.UNREADABLE, frame.head.ref, "component")
@@ -130,6 +131,10 @@ def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact 
         context.note(found.code, ref, found.field)
         return None
     return _coded(found.value, match.variable, ref, frame, context)
+
+
+def _unknown_of(source: Object, ref: str, frame: _Frame, context: Context) -> Fact | None:
+    return _unknown(source, codes_of(source.get("code")), ref, frame, context)
 
 
 def _unknown(

@@ -36,6 +36,7 @@ _VARIABLES = (
     _variable("inr", "6301-6", "{INR}", 0.5, 20),
     _variable("acr", "9318-7", "mg/g", 0, 30000),
     _variable("titre", "5048-4", "1", 0, 1e6),
+    _variable("pulmonary", "76284-9", "", 0, 0, numeric=False, elsewhere=True, also=((LOINC, "8385-7"),)),
     _variable("consciousness", "67775-7", "", 0, 0, numeric=False),
 )
 _CONCEPTS = (

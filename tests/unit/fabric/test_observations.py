@@ -217,6 +217,17 @@ def test_a_blood_pressure_is_two_measurements() -> None:
     assert found.tally["Observation"].used == 1
 
 
+def test_the_pressure_of_a_pulmonary_artery_is_no_blood_pressure() -> None:
+    found = reading(pressure(code=coded(LOINC, "76284-9")))
+    assert [one.ref for one in found.facts.unknown] == ["Observation/r1#8480-6", "Observation/r1#8462-4"]
+    assert len(found.facts) == 2
+    parts = [{"code": {"coding": [{"system": LOINC, "code": one} for one in ("8462-4", "8385-7")]},
+              "valueQuantity": {"value": 12, "unit": "mmHg", "code": "mm[Hg]"}}]  # fmt: skip
+    assert not reading(observation("85354-9", valueQuantity=None, component=parts)).facts.measurements
+    alone = reading(observation(code=parts[0]["code"], valueQuantity=parts[0]["valueQuantity"]))
+    assert not alone.facts.measurements
+
+
 def test_a_bad_component_does_not_take_the_others_along() -> None:
     resource = pressure()
     resource["component"][0]["valueQuantity"] = "high"
@@ -320,9 +331,9 @@ def test_without_an_id_repetitions_are_one() -> None:
 def test_what_a_newer_version_takes_back_counts_no_more(
     newer: dict[str, Any], versions: tuple[str | None, str | None]
 ) -> None:
-    first, second = ({"meta": {"versionId": one}} if one else {} for one in versions)
-    value = reading(observation(**first))
-    gone = reading(observation(**second | newer), learned=LEARNED + timedelta(minutes=1))
+    metas: list[dict[str, Any]] = [{"meta": {"versionId": one}} if one else {} for one in versions]
+    value = reading(observation(**metas[0]))
+    gone = reading(observation(**metas[1] | newer), learned=LEARNED + timedelta(minutes=1))
     assert gone.tally["Observation"].dropped == 1
     timeline = Timeline.of(value.facts)
     assert len(timeline.facts.measurements) == 1
@@ -334,8 +345,8 @@ def test_what_a_newer_version_takes_back_counts_no_more(
 
 
 def test_what_is_only_early_or_of_somebody_else_takes_nothing_back() -> None:
-    for other in ({"effectiveDateTime": "2024-03-10T13:00:00Z"}, {"subject": {"reference": "Patient/2"}}):
-        assert len(reading(observation(meta={"versionId": "2"}, **other)).facts) == 0
+    for name, other in (("effectiveDateTime", "2024-03-10T13:00:00Z"), ("subject", {"reference": "Patient/2"})):
+        assert len(reading(observation() | {"meta": {"versionId": "2"}, name: other}).facts) == 0
 
 
 def test_a_value_beside_a_copy_without_one_stands() -> None:
