@@ -172,8 +172,10 @@ def _label(name: str, ontology: Ontology) -> str:
 
 
 def _lower(text: str) -> str:
-    """The first letter small, unless it begins an abbreviation (INR, pH)."""
-    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+    """The first letter small, unless it begins an abbreviation (INR, pH) or a name (Glasgow Coma Scale)."""
+    is_word = text[1:2].islower() or text[1:2] == " "
+    is_name = any(word.istitle() and word.isalpha() and len(word) > 1 for word in text.split()[1:])
+    return text[:1].lower() + text[1:] if is_word and not is_name else text
 
 
 def _contraindicated(gates: Gates, view: View) -> _Found:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from cds_app.content import artefact
 from cds_app.domain.facts import Fact
+from cds_app.domain.ontology_files import load_ontology
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.gates import Caution, Refusal, pass_gates
+from cds_app.mitigate.gates import Caution, Refusal, named, pass_gates
 from cds_app.score.clinical import clinical_scores
 from tests.chart import allergy, drug, measured, person, problem, procedure, report, situation
 from tests.unit.mitigate.content import entry
@@ -162,3 +164,9 @@ def test_a_dose_by_weight_needs_a_current_weight() -> None:
 def test_every_gate_that_holds_an_option_back_is_named() -> None:
     gates = {**PIPERACILLIN, "weight": True}
     assert [gate for gate, _ in refused(gates, allergy("penicillins"))] == ["allergy", "weight"]
+
+
+def test_inputs_are_named_as_in_the_middle_of_a_sentence() -> None:
+    ontology = load_ontology(artefact("ontology", "1.0.0"))
+    names = ("gcs_total", "body_weight", "inr", "troponin_t", "lactate", "on_dialysis")
+    assert named(names, ontology) == "Glasgow Coma Scale, weight, INR, troponin T, lactate, on dialysis"
