@@ -37,8 +37,10 @@ def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
     """What was lacking for a number, but for the state that is predicted.
 
     Who is in it has a card of its topic. That it is not known (no creatinine today, no mean pressure in two hours) is
-    so of most patients at most hours: no card tells of it.
+    so of most patients at most hours: no card tells of it. Where no stay is known, none has only begun.
     """
     if not isinstance(estimate.outcome, Abstained):
         return ()
-    return tuple(one for one in estimate.outcome.reasons if one.name not in OF_THE_STATE)
+    names = {one.name for one in estimate.outcome.reasons}
+    untold = {*OF_THE_STATE, *([Ineligible.TOO_EARLY.value] if Ineligible.NOT_INPATIENT.value in names else [])}
+    return tuple(one for one in estimate.outcome.reasons if one.name not in untold)

@@ -180,7 +180,7 @@ def stranger(name: str, leads: Sequence[str]) -> Abstained:
     leads : sequence of str
         What a reader calls the measurements that are most unlike, greatest first.
     """
-    text = f"unlike most it was made from: {', '.join(leads)}"
+    text = f"measurements unlike those it was made from: {', '.join(leads)}"
     return Abstained(name=name, reasons=(_lack(Ineligible.OUTSIDE, text),))
 
 

@@ -182,6 +182,7 @@ def test_nothing_known_of_a_patient_is_said_so(client: FlaskClient) -> None:
     (found[0],) = cards(client.post(URL, json=call(nobody, patient_id="p3")))
     assert "No measurements." in found[0]["detail"]
     assert "Data to" not in found[0]["detail"]
+    assert found[0]["summary"] == "Risks not estimated: no current hospital stay on record, no recent vital sign"
 
 
 def test_other_patients_data_do_not_count(client: FlaskClient, deps: Deps) -> None:
