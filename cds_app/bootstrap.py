@@ -20,39 +20,39 @@ from cds_app.ports import Clock
 from cds_app.score.warfarin_dose import NAME as DOSE
 from cds_app.score.warfarin_dose import DoseModel
 from cds_app.services.answer import Answering
-from cds_app.services.canary import NAME, Canary
-from cds_app.services.deciding import Deciding
-from cds_app.services.discovery import Discovery
-from cds_app.services.effects import Effects
+from cds_app.services.callers.keys import Keys
+from cds_app.services.callers.registration import check_callers
+from cds_app.services.callers.trust import Directory, Door
 from cds_app.services.feedback import Listening
-from cds_app.services.firing import FiringWatch
 from cds_app.services.gather import Gatherer
-from cds_app.services.grants import Granting
-from cds_app.services.id_tokens import IdTokens
-from cds_app.services.identities import Identities
-from cds_app.services.intake import Intake, Source
-from cds_app.services.keys import Keys
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.launching import Launching
 from cds_app.services.model_cards import Shelf
-from cds_app.services.opening import Opening
-from cds_app.services.page_frame import Frame
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.services.populating import Populating
-from cds_app.services.readiness import PartState
 from cds_app.services.records import Records, Twinner
-from cds_app.services.registration import check_callers
-from cds_app.services.rounds import Duty, Rounds
-from cds_app.services.sidebar import Sidebar
-from cds_app.services.signing import SigningKeys
-from cds_app.services.simulators import Simulators
-from cds_app.services.subscriptions import Notified, Subscription, Subscriptions
-from cds_app.services.switchboard import Switchboard
-from cds_app.services.trials import Trials
-from cds_app.services.trust import Directory, Door
-from cds_app.services.turnstile import Pace, Turnstile
-from cds_app.services.visits import Visits
-from cds_app.services.watching import Watching
+from cds_app.services.sidebar.deciding import Deciding
+from cds_app.services.sidebar.frame import Frame
+from cds_app.services.sidebar.opening import Opening
+from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.smart.discovery import Discovery
+from cds_app.services.smart.grants import Granting
+from cds_app.services.smart.id_tokens import IdTokens
+from cds_app.services.smart.launching import Launching
+from cds_app.services.smart.signing import SigningKeys
+from cds_app.services.smart.turnstile import Pace, Turnstile
+from cds_app.services.smart.visits import Visits
+from cds_app.services.sources.identities import Identities
+from cds_app.services.sources.intake import Intake, Source
+from cds_app.services.sources.populating import Populating
+from cds_app.services.sources.subscriptions import Notified, Subscription, Subscriptions
+from cds_app.services.watch.canary import NAME, Canary
+from cds_app.services.watch.firing import FiringWatch
+from cds_app.services.watch.readiness import PartState
+from cds_app.services.watch.rounds import Duty, Rounds
+from cds_app.services.watch.switchboard import Switchboard
+from cds_app.services.watch.watching import Watching
+from cds_app.services.what_if.effects import Effects
+from cds_app.services.what_if.pages import Trials
+from cds_app.services.what_if.simulators import Simulators
 from cds_app.settings import Settings
 from cds_app.simulate.haemodynamics_patient import NAME as CIRCULATION
 from cds_app.simulate.surgery import SurgeryModel

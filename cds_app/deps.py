@@ -38,8 +38,8 @@ from cds_app.ports import (
     TokenEndpoint,
     TwinStore,
 )
-from cds_app.services.issuers import Issuers
 from cds_app.services.knowledge import Knowledge, load_knowledge, load_vocabulary
+from cds_app.services.smart.issuers import Issuers
 from cds_app.settings import Settings
 from cds_app.web.smart import LAUNCH_PATH
 

@@ -31,9 +31,9 @@ from cds_app.domain.issuers import Issuer
 from cds_app.domain.visits import Visit
 from cds_app.errors import SessionExpired
 from cds_app.ports import Cabinet, ClientRegister
-from cds_app.services.issuers import Issuers, new_issuer
-from cds_app.services.signing import SigningKeys
-from cds_app.services.visits import Visits
+from cds_app.services.smart.issuers import Issuers, new_issuer
+from cds_app.services.smart.signing import SigningKeys
+from cds_app.services.smart.visits import Visits
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
 from cds_app.web.smart import Smart

@@ -13,17 +13,17 @@ from cds_app.content import content_root
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable
-from cds_app.services.deciding import Deciding
-from cds_app.services.effects import Effects
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
-from cds_app.services.opening import Opening
-from cds_app.services.page_frame import Asking, Frame
 from cds_app.services.records import Records, Twinner
-from cds_app.services.sidebar import Sidebar
-from cds_app.services.simulators import Simulators
-from cds_app.services.switchboard import Switchboard
-from cds_app.services.trials import Trials
+from cds_app.services.sidebar.deciding import Deciding
+from cds_app.services.sidebar.frame import Asking, Frame
+from cds_app.services.sidebar.opening import Opening
+from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.watch.switchboard import Switchboard
+from cds_app.services.what_if.effects import Effects
+from cds_app.services.what_if.pages import Trials
+from cds_app.services.what_if.simulators import Simulators
 from tests.patients import bundle
 
 BASE = "https://fhir.hospital.example/r4"

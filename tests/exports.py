@@ -20,7 +20,7 @@ def lines(*resources: object) -> bytes:
 
 @dataclass
 class MemoryExports:
-    """`cds_app.services.exporting.ExportServer`: what each file consists of, and what goes wrong how often."""
+    """`cds_app.services.sources.exporting.ExportServer`: what each file consists of, and what goes wrong how often."""
 
     files: dict[str, list[Piece]] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)

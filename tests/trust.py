@@ -26,7 +26,7 @@ from cds_app.adapters.migrate import migrate
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
 from cds_app.domain.clients import Client
 from cds_app.ports import Cabinet, ClientRegister, SeenTokens
-from cds_app.services.registration import new_client
+from cds_app.services.callers.registration import new_client
 from tests.conftest import FROZEN
 from tests.stores import vault
 

@@ -33,7 +33,7 @@ _LATER: Final = frozenset({408, 425, 429})
 
 
 class RequestsExportServer:
-    """`cds_app.services.exporting.ExportServer` on requests.
+    """`cds_app.services.sources.exporting.ExportServer` on requests.
 
     Parameters
     ----------

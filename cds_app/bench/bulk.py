@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 from cds_app.adapters.export_http import RequestsExportServer
 from cds_app.bootstrap import intake_of
 from cds_app.deps import deps_of
-from cds_app.services.exporting import Exporting
-from cds_app.services.intake import Source
-from cds_app.services.populating import Populating
+from cds_app.services.sources.exporting import Exporting
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.populating import Populating
 from cds_app.settings import Settings
 
 _TESTS: Final = (

@@ -13,8 +13,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from cds_app.domain.clients import Client
-from cds_app.services.registration import new_client
-from cds_app.services.trust import Door
+from cds_app.services.callers.registration import new_client
+from cds_app.services.callers.trust import Door
 
 _PATH: Final = "/cds-services"
 _ISSUER: Final = "https://bench.example"

@@ -31,7 +31,7 @@ def bench() -> None:
 @click.option("--connections", type=_COUNT, default=4, show_default=True, help="Of the load generator.")
 @click.option("--workers", type=_COUNT, default=2, show_default=True, help="Of the service.")
 def service(count: int, connections: int, workers: int) -> None:
-    """Charts opened over HTTP, with the load generator beside the service."""
+    """Open charts over HTTP. The load generator stands beside the service."""
     from cds_app.bench.service import bench_service
 
     _tell(bench_service(count, connections, workers))
@@ -39,7 +39,7 @@ def service(count: int, connections: int, workers: int) -> None:
 
 @bench.command()
 def parts() -> None:
-    """Twin, attributions, store, pages, simulations and the check of tokens, each on its own."""
+    """Time each part of a call and of a page. Twin, attributions, store, pages, simulations, check of tokens."""
     from cds_app.bench.parts import bench_parts
 
     _tell(bench_parts())
@@ -47,7 +47,7 @@ def parts() -> None:
 
 @bench.command()
 def drugs() -> None:
-    """Virtual patients and what-if questions in CPU time, beside an ODE solver."""
+    """Simulate drugs, beside an ODE solver. Times virtual patients and what-if questions, in CPU time."""
     from cds_app.bench.drugs import bench_drugs
 
     _tell(bench_drugs())
@@ -59,7 +59,7 @@ def drugs() -> None:
 @click.option("--minutes", type=_COUNT, default=4, show_default=True, help="Of 50 monitors with 6 channels.")
 @click.option("--broker", default="", help="HOST:PORT of an MQTT broker to measure through, too.")
 def sources(messages: int, peers: int, minutes: int, broker: str) -> None:
-    """HL7 v2 messages and samples of monitors, from the socket to the disk."""
+    """Take in HL7 v2 messages and samples of monitors. Measured from the socket to the disk."""
     from cds_app.bench.sources import bench_sources
 
     _tell(bench_sources(messages, peers, minutes, broker))
@@ -70,7 +70,7 @@ def sources(messages: int, peers: int, minutes: int, broker: str) -> None:
 @click.option("--patients", type=_COUNT, default=1000, show_default=True, help="Whom it is about.")
 @click.option("--each", type=_COUNT, default=40, show_default=True, help="Results of one that follow in a row.")
 def bulk(megabytes: int, patients: int, each: int) -> None:
-    """A bulk export, from the socket of an EHR beside it to the disk."""
+    """Take in a bulk export. Measured from the socket of an EHR beside it to the disk."""
     from cds_app.bench.bulk import bench_bulk
 
     _tell(bench_bulk(megabytes, patients, each))
@@ -82,7 +82,7 @@ def bulk(megabytes: int, patients: int, each: int) -> None:
 @click.option("--workers", type=_COUNT, default=2, show_default=True, help="Of the service.")
 @click.option("--most-growth", type=float, default=5.0, show_default=True, help="Of memory, per cent.")
 def soak(minutes: int, rate: int, workers: int, most_growth: float) -> None:
-    """Load a service for long; status 3 if it grows, keeps files open, or does not answer with 200."""
+    """Load a service for long. Status 3 if it grows, keeps files open, or does not answer with 200."""
     from cds_app.bench.soak import bench_soak
 
     found = bench_soak(minutes, rate, workers, most_growth)

@@ -17,7 +17,7 @@ from cds_app.deps import memory_deps
 from cds_app.domain.visits import Visit
 from cds_app.services.feedback import Listening
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.page_frame import Asking
+from cds_app.services.sidebar.frame import Asking
 from cds_app.settings import Settings
 
 BASE: Final = "https://bench.example/r4"

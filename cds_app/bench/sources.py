@@ -23,8 +23,8 @@ from cds_app.commands.ingest_hl7v2 import desk_of
 from cds_app.commands.ingest_mqtt import telemetry_of
 from cds_app.deps import Deps, deps_of
 from cds_app.errors import DependencyDown
-from cds_app.services.intake import Source
-from cds_app.services.telemetry import Came
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.telemetry import Came
 from cds_app.settings import Settings
 
 _SYSTEM: Final = "urn:oid:2.16.840.1.113883.19.5"

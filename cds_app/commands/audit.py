@@ -21,7 +21,7 @@ def audit() -> None:
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object; the status stays the same.")
 def verify(*, as_json: bool, **flags: Any) -> None:
-    """Check every entry, seal and link of the log, and its head; status 4 if anything was changed."""
+    """Check every entry, seal and link of the log, and its head. Status 4 if anything was changed."""
     with open_store(flags) as (_, store):
         verdict = store.verify()
     if as_json:

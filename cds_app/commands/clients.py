@@ -14,8 +14,8 @@ from cds_app.commands.registers import check_registered, tell_history
 from cds_app.commands.stores import open_register, with_store
 from cds_app.domain.clients import ALGS, Client
 from cds_app.errors import SettingsError
-from cds_app.services.keys import MAX_BYTES, usable_keys
-from cds_app.services.registration import new_client
+from cds_app.services.callers.keys import MAX_BYTES, usable_keys
+from cds_app.services.callers.registration import new_client
 
 
 @click.group()
@@ -86,7 +86,7 @@ def remove(name: str, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
 def history(*, as_json: bool, **flags: Any) -> None:
-    """Who was added and removed, and when; `twinline audit verify` tells whether anybody touched it."""
+    """Say who was added and removed, and when. `twinline audit verify` tells whether anybody touched it."""
     with open_register(flags) as register:
         tell_history(register.history(), as_json=as_json)
 

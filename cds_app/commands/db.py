@@ -36,7 +36,7 @@ def backup(target: Path, **flags: Any) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.confirmation_option(prompt="Put this backup in the place of the database? What came after it is set aside.")
 def restore_database(source: Path, **flags: Any) -> None:
-    """Put a backup in the place of the database, while the service is stopped; erasures made since are made again."""
+    """Put a backup in the place of the database. Stop the service before; erasures made since are made again."""
     settings = configured(flags)
     if settings.database_url:
         raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")

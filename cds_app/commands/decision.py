@@ -35,7 +35,7 @@ def decision() -> None:
 @click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per decision and line.")
 def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
-    """The newest decisions: number, time, service, topic, tier, shown or why not, uuid."""
+    """List the newest decisions. A line each: number, time, service, topic, tier, shown or why not, uuid."""
     with open_store(flags) as (settings, store):
         services = knowledge_of(settings).services
         entries = list(store.journal())
@@ -79,7 +79,7 @@ def _line(said: Mapping[str, str | int | None]) -> str:
 @with_store
 @click.argument("uuid")
 def show_decision(uuid: str, **flags: Any) -> None:
-    """One decision's card and pins."""
+    """Show a decision's card and pins."""
     with open_store(flags) as (_, store):
         entry = store.find(uuid)
     if entry is None or entry.decision is None:
@@ -97,7 +97,7 @@ def show_decision(uuid: str, **flags: Any) -> None:
 @with_store
 @click.argument("uuid")
 def replay(uuid: str, **flags: Any) -> None:
-    """Compute a decision again from the store and compare it byte for byte; status 4 if it differs."""
+    """Compute a decision again and compare it byte for byte. All comes from the store; status 4 if it differs."""
     with open_store(flags) as (settings, store):
         found = replay_decision(knowledge_of(settings), store, uuid)
     click.echo((found.again or found.logged).card.decode() or f"suppressed: {found.logged.suppression.value}")
@@ -113,7 +113,7 @@ def replay(uuid: str, **flags: Any) -> None:
 @with_store
 @click.argument("uuid")
 def why_decision(uuid: str, **flags: Any) -> None:
-    """Take the estimates behind a decision apart: reasons, what one more value would tell, what it would take."""
+    """Take the estimates behind a decision apart. Tells reasons, what one more value would tell, what it would take."""
     with open_store(flags) as (settings, store):
         knowledge = knowledge_of(settings)
         found = why(knowledge, store, uuid)

@@ -25,9 +25,9 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
         Base URL of the sandbox.
     """
     from cds_app.deps import cabinet_of, register_of
-    from cds_app.services.issuers import DEFAULT_SCOPES, Issuers, new_issuer
-    from cds_app.services.registration import new_client
-    from cds_app.services.signing import SigningKeys
+    from cds_app.services.callers.registration import new_client
+    from cds_app.services.smart.issuers import DEFAULT_SCOPES, Issuers, new_issuer
+    from cds_app.services.smart.signing import SigningKeys
 
     settings, now, name = Settings(data_dir=home), datetime.now(UTC), "demo-ehr"
     with register_of(settings) as register:

@@ -24,10 +24,10 @@ from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of, vault_of
 from cds_app.errors import SettingsError, TwinlineError
-from cds_app.services.backend import Finding
-from cds_app.services.issuers import Issuers
-from cds_app.services.signing import SigningKeys
-from cds_app.services.subscriptions import Heard, Subscriptions
+from cds_app.services.smart.backend import Finding
+from cds_app.services.smart.issuers import Issuers
+from cds_app.services.smart.signing import SigningKeys
+from cds_app.services.sources.subscriptions import Heard, Subscriptions
 from cds_app.settings import Settings, configured
 
 _LEAST_FREE: Final = 2 * 1024**3

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.bootstrap import identities_of
 from cds_app.commands.examples import examples
 from cds_app.commands.record_files import files_of, streamed
-from cds_app.commands.stores import open_deps, with_store
-from cds_app.content import canonical_json
 from cds_app.deps import mapping_in, vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import problems
 from cds_app.domain.time import parse_fhir_time
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import PatientErased
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.coverage import Coverage, CoverageReport
 from cds_app.fabric.lexicon import lexicon_of
@@ -32,12 +28,10 @@ from cds_app.fabric.open_mhealth import DataPoint, read_point
 from cds_app.fabric.parting import by_patient
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item
-from cds_app.ports import TwinStore
 from cds_app.settings import Settings, configured
 
 _BATCH: Final = 5_000
 _SHOWN: Final = 15
-_SHORT: Final = 16  # of a pseudonym, for people
 
 
 @click.group()
@@ -55,7 +49,7 @@ def fabric() -> None:
 @click.option("--as-of", help="Now, for files from another time; what lies later counts as future.")
 @click.option("--json", "as_json", is_flag=True, help="For machines, and everything.")
 def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str | None, as_json: bool) -> None:
-    """Count what the ontology knows of what stands in PATHS; each folder, or the files of one, is a source.
+    """Count what the ontology knows of what stands in PATHS. Each folder, or the files of one, is a source.
 
     FHIR Bundles and resources, data points of Open mHealth; JSON or NDJSON, gzipped or not.
     """
@@ -82,7 +76,7 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
 @fabric.command(epilog=examples("twinline fabric check site.json"))
 @click.argument("mapping", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(mapping: Path) -> None:
-    """Check a site's MAPPING against the ontology; status 1 if anything in it does not hold."""
+    """Check a site's MAPPING against the ontology. Status 1 if anything in it does not hold."""
     found = mapping_in(mapping)
     ontology, _ = vocabulary_of(Settings())
     wrong = problems(found, ontology)
@@ -91,49 +85,6 @@ def check(mapping: Path) -> None:
     if wrong:
         raise SystemExit(1)
     click.echo(f"ok     {len(found.rows)} codes and {len(found.units)} unit texts of {found.site}")
-
-
-@fabric.command(epilog=examples("twinline fabric identity 4711 --tenant https://ehr.north.example/fhir"))
-@click.argument("patient")
-@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@with_store
-def identity(patient: str, *, tenant: str, as_json: bool, **flags: Any) -> None:
-    """Say what is read as one with PATIENT (FHIR id): identifiers and merged records, who said so, and when.
-
-    They are named by their pseudonyms: an identifier is not kept as it was sent.
-    """
-    with open_deps(flags) as deps:
-        identities, own = identities_of(deps), deps.store.pseudonym(tenant, patient)
-        rows = [
-            {
-                "pseudonym": name[:_SHORT],
-                "by": tie.by,
-                "since": tie.at.isoformat(timespec="seconds"),
-                "contested": tie.contested,
-                "segments": _segments(deps.store, name),
-            }
-            for name, tie in identities.ties(own)
-        ]
-        found = {"goes_on_as": identities.owner(own)[:_SHORT], "tied": rows}
-    click.echo(canonical_json(found).decode() if as_json else "\n".join(_identity_lines(found)))
-
-
-def _segments(store: TwinStore, name: str) -> int:
-    try:
-        return len(store.segments(name))
-    except PatientErased:
-        return 0
-
-
-def _identity_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    if found["goes_on_as"]:
-        yield f"merged into {found['goes_on_as']}: its record is read there"
-    for row in found["tied"]:
-        contested = ", contested: read with nobody" if row["contested"] else ""
-        yield f"{row['pseudonym']}: {row['segments']} segments, by {row['by']} since {row['since']}{contested}"
-    if not found["tied"] and not found["goes_on_as"]:
-        yield "nothing is tied to this patient"
 
 
 def _count(file: Path, counted: Coverage, known: tuple[Ontology, UnitConverter], now: datetime) -> None:

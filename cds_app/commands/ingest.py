@@ -1,7 +1,7 @@
 """``twinline ingest``: one process per source, as many as are needed; the store is where they meet.
 
 A source is one module, `ingest_NAME`, with a click command of its name. It turns messages into
-`cds_app.services.intake.Delivery` and acknowledges them when `Intake.accept` has returned.
+`cds_app.services.sources.intake.Delivery` and acknowledges them when `Intake.accept` has returned.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import click
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.bootstrap import identities_of, intake_of
+from cds_app.commands.examples import examples
 from cds_app.commands.record_files import contents_of, files_of
 from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
-from cds_app.errors import BadRequest
-from cds_app.services.identities import Tie
-from cds_app.services.intake import Delivery, Intake, Source
+from cds_app.errors import BadRequest, PatientErased
+from cds_app.ports import TwinStore
+from cds_app.services.sources.identities import Tie
+from cds_app.services.sources.intake import Delivery, Intake, Source
 
+_SHORT: Final = 16  # of a pseudonym, for people
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _SOURCES: Final = ("wearables", "subscriptions", "bulk", "genomics", "mqtt", "hl7v2")
@@ -85,7 +88,7 @@ def entrance(flags: Mapping[str, Any]) -> Iterator[Entrance]:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @with_source("files")
 def files(paths: tuple[Path, ...], **flags: Any) -> None:
-    """Take in FHIR records of PATHS (Bundles, resources, NDJSON; gzipped or not) under the ids that they have."""
+    """Take in FHIR records of PATHS, under the ids that they have. Bundles, resources, NDJSON; gzipped or not."""
     with entrance(flags) as way:
         for file in files_of(paths):
             told = [(patient, [resource for _, resource in entries]) for patient, entries in contents_of(file).patients]
@@ -106,7 +109,7 @@ def files(paths: tuple[Path, ...], **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
 def status(*, as_json: bool, **flags: Any) -> None:
-    """Say what came from each source in the last weeks, what was refused, and how many identifiers wait."""
+    """Say what came from each source, and what was refused. Counts the last weeks, and identifiers that wait."""
     with open_deps(flags) as deps:
         tallies, aliases = deps.store.arrived(), deps.store.aliases()
         waiting = identities_of(deps).waiting(aliases)
@@ -139,7 +142,7 @@ def _lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 @click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
 @with_store
 def tie(system: str, value: str, *, patient: str, tenant: str, **flags: Any) -> None:
-    """Say whose the identifier VALUE of SYSTEM is, where the EHR's record does not, or says it of two patients."""
+    """Say whose the identifier VALUE of SYSTEM is. For where the EHR's record does not, or says it of two patients."""
     with open_deps(flags) as deps:
         identities = identities_of(deps)
         to = deps.store.pseudonym(tenant, patient) if patient else ""
@@ -148,3 +151,46 @@ def tie(system: str, value: str, *, patient: str, tenant: str, **flags: Any) -> 
     if told in ("circular", "older", "too-many"):
         raise BadRequest(f"the tie is {told}: nothing was changed", field="value")
     click.echo("tied" if patient else "untied")
+
+
+@ingest.command(epilog=examples("twinline ingest identity 4711 --tenant https://ehr.north.example/fhir"))
+@click.argument("patient")
+@click.option("--tenant", default="local", show_default=True, help="FHIR base URL of the EHR, or local.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@with_store
+def identity(patient: str, *, tenant: str, as_json: bool, **flags: Any) -> None:
+    """Say what is read as one with PATIENT (FHIR id). Names identifiers and merged records, who said so, and when.
+
+    They are named by their pseudonyms: an identifier is not kept as it was sent.
+    """
+    with open_deps(flags) as deps:
+        identities, own = identities_of(deps), deps.store.pseudonym(tenant, patient)
+        rows = [
+            {
+                "pseudonym": name[:_SHORT],
+                "by": tie.by,
+                "since": tie.at.isoformat(timespec="seconds"),
+                "contested": tie.contested,
+                "segments": _segments(deps.store, name),
+            }
+            for name, tie in identities.ties(own)
+        ]
+        found = {"goes_on_as": identities.owner(own)[:_SHORT], "tied": rows}
+    click.echo(canonical_json(found).decode() if as_json else "\n".join(_identity_lines(found)))
+
+
+def _segments(store: TwinStore, name: str) -> int:
+    try:
+        return len(store.segments(name))
+    except PatientErased:
+        return 0
+
+
+def _identity_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["goes_on_as"]:
+        yield f"merged into {found['goes_on_as']}: its record is read there"
+    for row in found["tied"]:
+        contested = ", contested: read with nobody" if row["contested"] else ""
+        yield f"{row['pseudonym']}: {row['segments']} segments, by {row['by']} since {row['since']}{contested}"
+    if not found["tied"] and not found["goes_on_as"]:
+        yield "nothing is tied to this patient"

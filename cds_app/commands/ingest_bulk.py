@@ -17,12 +17,12 @@ from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.domain.issuers import Issuer
 from cds_app.errors import SettingsError
-from cds_app.services.backend import Backend
-from cds_app.services.catching_up import BUDGET_S
-from cds_app.services.exporting import Exporting
-from cds_app.services.intake import Source
-from cds_app.services.issuers import Issuers, client_of
-from cds_app.services.populating import Populating
+from cds_app.services.smart.backend import Backend
+from cds_app.services.smart.issuers import Issuers, client_of
+from cds_app.services.sources.catching_up import BUDGET_S
+from cds_app.services.sources.exporting import Exporting
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.populating import Populating
 
 _MOST_NAME: Final = 63
 _EVERYTHING: Final = "Patient/$export"
@@ -52,7 +52,7 @@ def bulk(
     name: str,
     **flags: Any,
 ) -> None:
-    """Take in the bulk export of ISSUER (`twinline issuers`), or go on with the one that was broken off.
+    """Take in the bulk export of ISSUER (`twinline issuers`). One that was broken off goes on.
 
     The EHR must be registered with system scopes (``--scope system/*.rs``). Run it every night.
     """

@@ -19,7 +19,7 @@ from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
 from cds_app.errors import DataError
 from cds_app.fabric.vcf import read_vcf, results_of
 from cds_app.score.genes import call_genes, described
-from cds_app.services.intake import Delivery
+from cds_app.services.sources.intake import Delivery
 
 _LONGEST: Final = 8 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
@@ -43,7 +43,7 @@ def genomics(
     show: bool,
     **flags: Any,
 ) -> None:
-    """Take in what one sample of FILE shows of the pharmacogenes: VCF 4.x on GRCh38, plain or (b)gzipped.
+    """Take in the pharmacogenes of one sample of a VCF. FILE is VCF 4.x on GRCh38, plain or (b)gzipped.
 
     A file of another build, or of none, is refused. What it does not speak of stays unknown.
     """

@@ -19,7 +19,7 @@ from cds_app.commands.ingest_hl7v2 import stopped
 from cds_app.content import latest
 from cds_app.errors import SettingsError
 from cds_app.fabric.telemetry import NAME, Monitoring
-from cds_app.services.telemetry import Came, Telemetry
+from cds_app.services.sources.telemetry import Came, Telemetry
 from cds_app.settings import MQTT_PASSWORD, is_loopback
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -15,9 +15,9 @@ from cds_app.commands.ingest_bulk import tokens_of
 from cds_app.commands.stores import open_deps, with_store
 from cds_app.deps import Deps
 from cds_app.errors import DependencyDown
-from cds_app.services.catching_up import CatchingUp, Counts
-from cds_app.services.issuers import Issuers
-from cds_app.services.subscriptions import Subscription, Subscriptions
+from cds_app.services.smart.issuers import Issuers
+from cds_app.services.sources.catching_up import CatchingUp, Counts
+from cds_app.services.sources.subscriptions import Subscription, Subscriptions
 
 _CREATE_S: Final = 10.0
 
@@ -27,7 +27,7 @@ _CREATE_S: Final = 10.0
 @click.option("--once", is_flag=True, help="Look once, and end.")
 @with_store
 def subscriptions(*, every: int, once: bool, **flags: Any) -> None:
-    """Catch up with what FHIR subscriptions missed, and ask EHRs that have fallen silent."""
+    """Catch up with what FHIR subscriptions missed. EHRs that have fallen silent are asked."""
     with open_deps(flags) as deps:
         catching = catching_up_of(deps)
         while True:

@@ -13,8 +13,8 @@ import click
 from cds_app.commands.ingest import entrance, with_source
 from cds_app.commands.record_files import files_of, streamed
 from cds_app.content import canonical_json
-from cds_app.services.intake import Delivery
-from cds_app.services.wearables import deliveries_of
+from cds_app.services.sources.intake import Delivery
+from cds_app.services.sources.wearables import deliveries_of
 
 _BATCH: Final = 500
 _REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": "oversize", "truncated": "garbled"}
@@ -25,7 +25,7 @@ _REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": 
 @click.option("--system", required=True, help="Within which header.user_id names a person: an identifier system.")
 @with_source("wearables")
 def wearables(paths: tuple[Path, ...], *, system: str, **flags: Any) -> None:
-    """Take in Open mHealth data points and FHIR Observations of PATHS: JSON or NDJSON, gzipped or not.
+    """Take in Open mHealth and FHIR Observations of wearables. PATHS hold JSON or NDJSON, gzipped or not.
 
     People are named by identifier: `header.user_id` within SYSTEM, or `subject.identifier` of an Observation.
     """

@@ -19,9 +19,9 @@ from cds_app.commands.stores import open_cabinet, with_store
 from cds_app.deps import Ehrs, register_of
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import SettingsError
-from cds_app.services.backend import Finding, examine
-from cds_app.services.issuers import Issuers, client_of, new_issuer
-from cds_app.services.signing import SigningKeys
+from cds_app.services.smart.backend import Finding, examine
+from cds_app.services.smart.issuers import Issuers, client_of, new_issuer
+from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import ISSUER_SECRET
 
 _MAX_SECRET_BYTES: Final = 4096
@@ -130,7 +130,7 @@ def remove(name: str, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
 def check(name: str, *, as_json: bool, **flags: Any) -> None:
-    """Ask an EHR whether everything is there for launches, and for the server's own reads; status 1 if it is not."""
+    """Ask an EHR whether all that launches need is there. The server's own reads are tried too; status 1 if not."""
     now = SystemClock().now()
     with open_cabinet(flags) as (settings, cabinet):
         issuer = Issuers(cabinet).named(name, now)
@@ -158,7 +158,7 @@ def _mending(finding: Finding) -> str:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
 def history(*, as_json: bool, **flags: Any) -> None:
-    """Which issuers were written and removed, and when; `twinline audit verify` tells whether anybody touched it."""
+    """Say which were written and removed, and when. `twinline audit verify` tells whether anybody touched it."""
     with open_cabinet(flags) as (_, cabinet):
         tell_history(cabinet.history("issuer"), as_json=as_json)
 

@@ -9,7 +9,7 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.registers import check_registered
 from cds_app.commands.stores import open_cabinet, with_store
-from cds_app.services.signing import OVERLAP, SigningKey, SigningKeys
+from cds_app.services.smart.signing import OVERLAP, SigningKey, SigningKeys
 
 
 @click.group()
@@ -30,7 +30,7 @@ def new(**flags: Any) -> None:
 @keys.command()
 @with_store
 def rotate(**flags: Any) -> None:
-    """Make new keys, used in five minutes; the old ones stay published for a day."""
+    """Make new keys. They are used in five minutes; the old ones stay published for a day."""
     with open_cabinet(flags) as (_, cabinet):
         made = SigningKeys(cabinet).rotate(SystemClock().now())
     for one in made:
@@ -42,7 +42,7 @@ def rotate(**flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The key set as it is served.")
 @with_store
 def list_keys(*, as_json: bool, **flags: Any) -> None:
-    """Show the keys that are published, never their private halves; status 4 if one is not what the log says."""
+    """Show the keys that are published. Never their private halves; status 4 if one is not what the log says."""
     now = SystemClock().now()
     with open_cabinet(flags) as (_, cabinet):
         own = SigningKeys(cabinet)

@@ -10,7 +10,7 @@ import click
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.stores import open_store, with_store
-from cds_app.services.firing import Firing, firings
+from cds_app.services.watch.firing import Firing, firings
 
 
 @click.command()

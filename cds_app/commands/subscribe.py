@@ -17,8 +17,8 @@ from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable, SettingsError
 from cds_app.fabric.reading import TYPES
-from cds_app.services.issuers import Issuers, client_of
-from cds_app.services.subscriptions import Heard, Subscription, Subscriptions, digest, new_secret
+from cds_app.services.smart.issuers import Issuers, client_of
+from cds_app.services.sources.subscriptions import Heard, Subscription, Subscriptions, digest, new_secret
 from cds_app.web.notifications import PATH
 
 _BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
@@ -61,7 +61,7 @@ def add(  # noqa: PLR0913 - one for each option
     reference: str,
     **flags: Any,
 ) -> None:
-    """Make the subscription NAME at an EHR, or listen to one that was made there by hand (--reference)."""
+    """Make the subscription NAME at an EHR. With --reference, listen to one that was made there by hand."""
     _check(name, reference, types)
     with open_deps(flags) as deps:
         found = Issuers(deps.ehrs.cabinet).named(issuer, deps.clock.now())

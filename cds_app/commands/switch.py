@@ -13,7 +13,7 @@ from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.errors import BadRequest
-from cds_app.services.switchboard import turn_to
+from cds_app.services.watch.switchboard import turn_to
 
 
 @click.command(

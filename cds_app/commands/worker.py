@@ -1,9 +1,9 @@
-"""Gunicorn's threaded worker as Twinline runs it: fair, discreet, and with a door that says at once when it is full.
+"""Gunicorn's threaded worker as Twinline runs it: fair, discreet, and quick to say when it is full.
 
 A connection that says nothing costs no thread, and one that does not finish what it began to say is cut off. A call
 that finds all threads busy and the waiting room full is refused within milliseconds by a thread that does nothing
 else: an EHR that is told at once goes on without us, one that is kept waiting hangs at every chart. Health and metrics
-are answered at the door, too: a busy service is not a dead one.
+are answered on the porch, too: a busy service is not a dead one.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ RECEIVED_WITHIN_S = 10.0
 _HOLD_BACK_S = 0.0005
 _MOMENT_MS = 2
 _MOST_HELD_BACK = 8
-_DOOR_THREADS = 2
-_DOOR_ROOM = 128
-_DOOR_PATIENCE_S = 0.5
+_PORCH_THREADS = 2
+_PORCH_ROOM = 128
+_PORCH_PATIENCE_S = 0.5
 _ALWAYS = frozenset({"/healthz", "/readyz", "/metrics"})
 _FULL = (
     b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"throttled","details":{"coding":'
@@ -127,7 +127,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().__init__(*args, **kwargs)
         self._inside = 0
         self._idle: set[int] = set()
-        self._at_door = 0
+        self._on_porch = 0
         self.nr_conns = Crowd.AWAY
 
     @property
@@ -142,7 +142,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def init_process(self) -> None:
         """In the worker, after the fork."""
-        self._door = ThreadPoolExecutor(_DOOR_THREADS, thread_name_prefix="door")
+        self._porch = ThreadPoolExecutor(_PORCH_THREADS, thread_name_prefix="porch")
         super().init_process()
 
     def run(self) -> None:
@@ -159,15 +159,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Let a request in, or to the door. Runs in the main thread only, like all that counts."""
+        """Let a request in, or answer it on the porch. Runs in the main thread only, like all that counts."""
         if not conn.initialized and not conn.data_ready:
             self._await_first_word(conn)
         elif self._inside - len(self._idle) < self.cfg.threads + self.max_waiting:
             self._inside += 1
             self._then(self.tpool.submit(self.handle, conn), self._leave, conn)
-        elif self._at_door < _DOOR_ROOM:
-            self._at_door += 1
-            self._then(self._door.submit(self._turn_away, conn, time.monotonic()), self._leave_door, conn)
+        elif self._on_porch < _PORCH_ROOM:
+            self._on_porch += 1
+            self._then(self._porch.submit(self._turn_away, conn, time.monotonic()), self._leave_porch, conn)
         else:
             self.nr_conns -= 1
             conn.close()
@@ -223,21 +223,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._inside -= 1
         self.finish_request(conn, future)
 
-    def _leave_door(self, conn: Any, future: Future[Any]) -> None:
-        self._at_door -= 1
+    def _leave_porch(self, conn: Any, future: Future[Any]) -> None:
+        self._on_porch -= 1
         self.finish_request(conn, future)
 
     def _turn_away(self, conn: Any, since: float) -> bool:
         """Read the request, so that the answer is not lost with what was not read, and refuse it."""
         try:
             conn.init()
-            conn.sock.settimeout(_DOOR_PATIENCE_S)
+            conn.sock.settimeout(_PORCH_PATIENCE_S)
             req = next(conn.parser)
             if req is None or conn.is_http2:
                 return False
             if req.path in _ALWAYS:
                 return bool(self._keepalive_after(conn, self.handle_request(req, conn)))
-            read = bool(conn.parser.finish_body(deadline=time.monotonic() + _DOOR_PATIENCE_S))
+            read = bool(conn.parser.finish_body(deadline=time.monotonic() + _PORCH_PATIENCE_S))
             stays = read and self.alive and not req.should_close()
             write(conn.sock, _refusal(stays))
         except (OSError, StopIteration):

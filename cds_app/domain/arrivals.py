@@ -17,7 +17,7 @@ Receipt = Literal["stored", "known", "refused", "erased"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One message of a source (`cds_app.services.intake`), read.
+    """One message of a source (`cds_app.services.sources.intake`), read.
 
     Parameters
     ----------

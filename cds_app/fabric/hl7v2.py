@@ -48,7 +48,7 @@ class Unusable(Exception):
     Parameters
     ----------
     reason : str
-        One of `cds_app.services.intake.REFUSALS`.
+        One of `cds_app.services.sources.intake.REFUSALS`.
     where : str
         Segment and field, as ``PID-3``.
     """

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from cds_app.errors import NotFound
 from cds_app.sandbox.charts import Charts
-from cds_app.sandbox.clients import SmartClient
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.clients import SmartClient
+from cds_app.sandbox.smart.endpoints import SmartServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

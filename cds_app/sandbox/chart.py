@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from cds_app.sandbox.resources import Resource
-from cds_app.sandbox.search import interval
-from cds_app.sandbox.store import Store
+from cds_app.sandbox.fhir.search import interval
+from cds_app.sandbox.fhir.store import Store
+from cds_app.sandbox.people.resources import Resource
+from cds_app.sandbox.people.vocabulary import LAB, MEASURES, VITAL
 from cds_app.sandbox.trends import Point, Trend, trend
-from cds_app.sandbox.vocabulary import LAB, MEASURES, VITAL
 
 WINDOW: Final = timedelta(hours=24)
 _VITAL_GAP: Final = timedelta(hours=5)

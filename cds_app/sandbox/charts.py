@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_app.sandbox.chart import display_name, encounter
-from cds_app.sandbox.launches import Context
-from cds_app.sandbox.staff import Seat
-from cds_app.sandbox.store import Store
+from cds_app.sandbox.fhir.store import Store
+from cds_app.sandbox.people.staff import Seat
+from cds_app.sandbox.smart.launches import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.once import run_once
-from cds_app.sandbox.patients import cohort
+from cds_app.sandbox.people.patients import cohort
 from cds_app.sandbox.server import HOST, bind, create_sandbox, new_store, under_one_name
 from cds_app.sandbox.signing import Signer
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.clients import twinline
+from cds_app.sandbox.smart.endpoints import SmartServer
 
 START: Final = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 

@@ -12,14 +12,14 @@ from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.ehr_client import Card, ServiceFailure
+from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.hooks import Caller
 from cds_app.sandbox.order_entry import OrderEntry
-from cds_app.sandbox.resources import Resource
+from cds_app.sandbox.people.resources import Resource
+from cds_app.sandbox.people.staff import Seat
 from cds_app.sandbox.screen import Call, Outcome, Shown, Visit
 from cds_app.sandbox.signing import Signer
-from cds_app.sandbox.smart import SmartServer
-from cds_app.sandbox.staff import Seat
-from cds_app.sandbox.store import Store
+from cds_app.sandbox.smart.endpoints import SmartServer
 
 PATIENT_VIEW: Final = "patient-view"
 ENCOUNTER_START: Final = "encounter-start"

@@ -13,10 +13,10 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from cds_app.errors import BadRequest
-from cds_app.sandbox.fhir_api import resolve
-from cds_app.sandbox.resources import instant
+from cds_app.sandbox.fhir.api import resolve
+from cds_app.sandbox.fhir.store import Store
+from cds_app.sandbox.people.resources import instant
 from cds_app.sandbox.signing import Signer
-from cds_app.sandbox.store import Store
 
 Card = Mapping[str, Any]
 

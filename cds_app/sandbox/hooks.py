@@ -10,12 +10,12 @@ from typing import Any, Final
 from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.ehr_client import Card, Service, ServiceFailure
-from cds_app.sandbox.launches import Context
+from cds_app.sandbox.fhir.store import Store
+from cds_app.sandbox.people.staff import Seat
 from cds_app.sandbox.screen import Call, Shown, Visit
 from cds_app.sandbox.signing import Signer
-from cds_app.sandbox.staff import Seat
-from cds_app.sandbox.store import Store
-from cds_app.sandbox.tokens import Tokens
+from cds_app.sandbox.smart.launches import Context
+from cds_app.sandbox.smart.tokens import Tokens
 
 CDS_CLIENT: Final = "cds-service"
 CDS_SCOPES: Final = ("patient/*.rs",)

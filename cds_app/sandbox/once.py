@@ -15,15 +15,15 @@ import requests
 from cds_app.sandbox import visitor
 from cds_app.sandbox.apps import app_of_link, launch
 from cds_app.sandbox.chart import order_of
-from cds_app.sandbox.clients import twinline
 from cds_app.sandbox.desk import Desk
-from cds_app.sandbox.formulary import Wish
 from cds_app.sandbox.markdown import to_plain
-from cds_app.sandbox.patients import Expected, SyntheticPatient
+from cds_app.sandbox.people.formulary import Wish
+from cds_app.sandbox.people.patients import Expected, SyntheticPatient
 from cds_app.sandbox.screen import Shown, Visit
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.signing import Signer
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.clients import twinline
+from cds_app.sandbox.smart.endpoints import SmartServer
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "

@@ -9,9 +9,9 @@ from typing import Any, Final
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.drafts import approve, draft_in_chart
-from cds_app.sandbox.formulary import Author, Wish, draft_order, signed
 from cds_app.sandbox.hooks import Caller
-from cds_app.sandbox.resources import Resource, reference
+from cds_app.sandbox.people.formulary import Author, Wish, draft_order, signed
+from cds_app.sandbox.people.resources import Resource, reference
 from cds_app.sandbox.screen import Shown, Visit
 
 ORDER_SELECT: Final = "order-select"

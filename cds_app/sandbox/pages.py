@@ -16,17 +16,17 @@ from cds_app.sandbox.apps import OpenApp, app_named, app_of_link, launch
 from cds_app.sandbox.cardview import CardView, Openings, card_view
 from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
-from cds_app.sandbox.fhir_api import base_url
+from cds_app.sandbox.fhir.api import base_url
+from cds_app.sandbox.fhir.search import interval
 from cds_app.sandbox.forms import same_origin
-from cds_app.sandbox.formulary import DOSE_LIMIT, FORMULARY, Wish
 from cds_app.sandbox.markdown import to_html
-from cds_app.sandbox.patients import SyntheticPatient
+from cds_app.sandbox.people.formulary import DOSE_LIMIT, FORMULARY, Wish
+from cds_app.sandbox.people.patients import SyntheticPatient
+from cds_app.sandbox.people.resources import instant
+from cds_app.sandbox.people.staff import PRACTITIONERS
+from cds_app.sandbox.people.stories import Expected
 from cds_app.sandbox.policy import may_frame
-from cds_app.sandbox.resources import instant
 from cds_app.sandbox.screen import Shown
-from cds_app.sandbox.search import interval
-from cds_app.sandbox.staff import PRACTITIONERS
-from cds_app.sandbox.stories import Expected
 from cds_app.sandbox.trends import HEIGHT, WIDTH
 
 _MAX_STEP_H = 24 * 14

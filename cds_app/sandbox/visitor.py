@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from cds_app.sandbox.clients import LOOPBACK
+from cds_app.sandbox.smart.clients import LOOPBACK
 
 _HOPS: Final = 10
 _TIMEOUT_S: Final = (2.0, 30.0)

@@ -26,13 +26,13 @@ from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
 from cds_app.services.fair_lock import FairLock
 from cds_app.services.gather import Gatherer
-from cds_app.services.identities import Identities
 from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import conclude, find
 from cds_app.services.records import Records
-from cds_app.services.switchboard import Switchboard
+from cds_app.services.sources.identities import Identities
 from cds_app.services.turns import Turns
+from cds_app.services.watch.switchboard import Switchboard
 
 _LOG = structlog.get_logger("twinline")
 

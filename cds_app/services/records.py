@@ -58,7 +58,7 @@ class Record:
     digest : str
         Hash over all facts of the patient's own segments in their order.
     streams : mapping of str to Stream
-        What is in of each identifier of the patient (`cds_app.services.identities`).
+        What is in of each identifier of the patient (`cds_app.services.sources.identities`).
     seen : frozenset of bytes
         Fingerprints of resources whose facts are in: they need not be read again. Not stored, only remembered.
     """

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
 from cds_app.domain.clients import Caller
-from cds_app.services.trust import Door
+from cds_app.services.callers.trust import Door
 
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST",

@@ -10,8 +10,8 @@ from flask import Flask
 
 from cds_app.ports import Meter
 from cds_app.services.model_cards import Shelf
-from cds_app.services.readiness import Readiness
-from cds_app.services.subscriptions import Notified
+from cds_app.services.sources.subscriptions import Notified
+from cds_app.services.watch.readiness import Readiness
 from cds_app.web import cds_hooks, health, metering, model_cards, notifications, pages, problems, sidebar, smart
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside

@@ -13,7 +13,7 @@ from typing import Final
 from flask import Request, Response
 
 from cds_app.errors import Forbidden
-from cds_app.services.drawers import is_secret
+from cds_app.services.smart.drawers import is_secret
 
 COOKIE: Final = "__Host-twinline"
 FIELD: Final = "form_token"

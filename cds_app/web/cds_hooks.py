@@ -13,8 +13,8 @@ from cds_app.cards.wire import canonical_json
 from cds_app.errors import BadRequest
 from cds_app.ports import Clock
 from cds_app.services.answer import Answering
+from cds_app.services.callers.trust import Door
 from cds_app.services.feedback import Effect, Listening
-from cds_app.services.trust import Door
 from cds_app.settings import Settings
 from cds_app.web import admission
 from cds_app.web.requests import read_call, read_json

@@ -9,7 +9,7 @@ import structlog
 from flask import Blueprint, Request, Response, abort, json, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.services.readiness import Readiness
+from cds_app.services.watch.readiness import Readiness
 from cds_app.settings import Settings, is_loopback
 
 _LOG = structlog.get_logger("twinline")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.services.subscriptions import Notified
+from cds_app.services.sources.subscriptions import Notified
 from cds_app.web.requests import read_json
 
 PATH = "/fhir-notifications"

@@ -14,15 +14,15 @@ from cds_app.cards.wire import canonical_json
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, TwinlineError
 from cds_app.ports import Clock
-from cds_app.services.deciding import Deciding, Done, Wanted
-from cds_app.services.injecting import INJECTED, Injected
-from cds_app.services.opening import Opening
-from cds_app.services.operating import PLANNED, Planned
-from cds_app.services.page_frame import Asking, Frame, back_hours
-from cds_app.services.sidebar import Sidebar
-from cds_app.services.simulating import Wish, number_of
-from cds_app.services.trials import Trials
-from cds_app.services.visits import Visits
+from cds_app.services.sidebar.deciding import Deciding, Done, Wanted
+from cds_app.services.sidebar.frame import Asking, Frame, back_hours
+from cds_app.services.sidebar.opening import Opening
+from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.smart.visits import Visits
+from cds_app.services.what_if.dose import Wish, number_of
+from cds_app.services.what_if.insulin import INJECTED, Injected
+from cds_app.services.what_if.operation import PLANNED, Planned
+from cds_app.services.what_if.pages import Trials
 from cds_app.web.browser import browser_of, check_form, form_token
 from cds_app.web.pages import as_page
 

@@ -17,10 +17,10 @@ from jinja2 import FileSystemLoader
 from cds_app.errors import DependencyDown, Forbidden, LaunchRefused, TwinlineError
 from cds_app.pages.rendering import html_environment, page
 from cds_app.ports import Clock
-from cds_app.services.grants import JWKS_PATH
-from cds_app.services.launching import CALLBACK_PATH, Launching
-from cds_app.services.signing import MAX_AGE_S, SigningKeys
-from cds_app.services.visits import Visits
+from cds_app.services.smart.grants import JWKS_PATH
+from cds_app.services.smart.launching import CALLBACK_PATH, Launching
+from cds_app.services.smart.signing import MAX_AGE_S, SigningKeys
+from cds_app.services.smart.visits import Visits
 from cds_app.web.browser import browser_of, check_form, set_browser
 from cds_app.web.pages import as_page
 

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from cds_app.bootstrap import app_of
 from cds_app.commands.running import free_port
 from cds_app.deps import Deps, Ehrs
-from cds_app.services.signing import SigningKeys
+from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
 from tests.authorisation import FakeEhr, ehr, keyed, made_keys, registered

@@ -9,7 +9,7 @@ import pytest
 
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, running
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.endpoints import SmartServer
 from tests.browser.conftest import Watched
 from tests.browser.test_chart import FITS, SICK, SMALL_TARGETS, violations
 from tests.unit.sandbox.small_app import asking, small_app, small_client

@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from cds_app.bootstrap import app_of
 from cds_app.content import content_root, latest
 from cds_app.deps import Deps
-from cds_app.services import canary
+from cds_app.services.watch import canary
 from cds_app.settings import Settings
 from tests.conformance.openapi import breaches, described, document, schema
 from tests.conftest import FROZEN, FrozenClock

@@ -18,10 +18,10 @@ from cds_app.commands.keys import keys
 from cds_app.deps import Ehrs
 from cds_app.domain.issuers import Issuer
 from cds_app.errors import GrantRefused
-from cds_app.services.backend import Backend, Finding, examine
-from cds_app.services.grants import Granting
-from cds_app.services.issuers import new_issuer
-from cds_app.services.signing import SigningKeys
+from cds_app.services.smart.backend import Backend, Finding, examine
+from cds_app.services.smart.grants import Granting
+from cds_app.services.smart.issuers import new_issuer
+from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings
 from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, ehr, keyed, made_keys
 from tests.conftest import FROZEN

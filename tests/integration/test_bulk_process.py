@@ -23,9 +23,9 @@ from cds_app.deps import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import SettingsError
 from cds_app.ports import TwinStore
-from cds_app.services.exporting import BATCH
-from cds_app.services.issuers import Issuers, new_issuer
 from cds_app.services.knowledge import Knowledge
+from cds_app.services.smart.issuers import Issuers, new_issuer
+from cds_app.services.sources.exporting import BATCH
 from cds_app.settings import Settings
 from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler, ehr
 from tests.conftest import FROZEN

@@ -19,8 +19,8 @@ from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.ports import TwinStore
-from cds_app.services.firing import Firing, FiringWatch, firings
-from cds_app.services.switchboard import turn_to
+from cds_app.services.watch.firing import Firing, FiringWatch, firings
+from cds_app.services.watch.switchboard import turn_to
 from tests.conftest import FROZEN, FrozenClock
 from tests.stores import append, decision, feedback, sqlite_store
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, under_one_name
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.endpoints import SmartServer
 from tests.unit.sandbox.smart_app import BASE, LAUNCH, NOW, ORIGIN, PATIENTS, SICK, WELL, Bench, clients, sent
 from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, card, running_stub
 

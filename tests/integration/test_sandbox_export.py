@@ -13,12 +13,12 @@ from cds_app.bootstrap import answering_of, intake_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.errors import DataUnavailable, Gone, TokenRefused
 from cds_app.sandbox.desk import Desk
-from cds_app.sandbox.launches import Context
 from cds_app.sandbox.server import create_sandbox, new_store, running
-from cds_app.services.exporting import Exporting, Place
-from cds_app.services.intake import Source
+from cds_app.sandbox.smart.launches import Context
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.populating import Populating
+from cds_app.services.sources.exporting import Exporting, Place
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.populating import Populating
 from cds_app.settings import Settings
 from tests.conftest import FrozenClock
 from tests.unit.sandbox.smart_app import NOW, PATIENTS, SICK, WELL

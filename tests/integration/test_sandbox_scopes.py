@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds_app.sandbox.scopes import Reach, granted, reach, scope_of
+from cds_app.sandbox.smart.scopes import Reach, granted, reach, scope_of
 from tests.unit.sandbox.smart_app import BASE, SICK, WELL, Bench
 
 URN = "urn:uuid:6f1c7b8e-0000-4000-8000-00000000000{}"

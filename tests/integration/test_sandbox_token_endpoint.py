@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from joserfc.jwk import ECKey, RSAKey
 
-from cds_app.sandbox.clients import SmartClient, SmartClients
-from cds_app.sandbox.oauth import OAuthRefusal
-from cds_app.sandbox.proof import ASSERTION_TYPE, Prover
 from cds_app.sandbox.server import running
+from cds_app.sandbox.smart.clients import SmartClient, SmartClients
+from cds_app.sandbox.smart.oauth import OAuthRefusal
+from cds_app.sandbox.smart.proof import ASSERTION_TYPE, Prover
 from tests.unit.sandbox.smart_app import CALLBACK, SICK, VERIFIER, Bench, basic, challenge, ec_key, refused, rsa_key
 
 

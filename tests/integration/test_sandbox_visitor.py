@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from cds_app.sandbox.once import run_once
 from cds_app.sandbox.server import running
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.endpoints import SmartServer
 from cds_app.sandbox.visitor import Page, visit
 from tests.unit.sandbox.small_app import small_app, small_client
 from tests.unit.sandbox.stub_service import Stub, card, running_stub, two_patients

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from cds_app.domain.clients import Caller, Client
 from cds_app.domain.visits import Visit
 from cds_app.errors import SessionExpired
-from cds_app.services.drawers import is_secret
-from cds_app.services.issuers import DEFAULT_SCOPES, Issuers
+from cds_app.services.smart.drawers import is_secret
+from cds_app.services.smart.issuers import DEFAULT_SCOPES, Issuers
 from cds_app.web.browser import COOKIE, form_token
 from tests.authorisation import (
     BASE_URL,

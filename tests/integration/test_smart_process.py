@@ -18,8 +18,8 @@ import requests
 from cds_app.commands.running import free_port, running_service
 from cds_app.deps import cabinet_of
 from cds_app.ports import Cabinet
-from cds_app.services.issuers import Issuers
-from cds_app.services.signing import SigningKeys
+from cds_app.services.smart.issuers import Issuers
+from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
 from tests.authorisation import HIDDEN, FakeEhr, ehr, registered

@@ -12,8 +12,8 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from cds_app.errors import DependencyDown
-from cds_app.services.issuers import Issuers
-from cds_app.services.turnstile import Pace
+from cds_app.services.smart.issuers import Issuers
+from cds_app.services.smart.turnstile import Pace
 from tests.authorisation import (
     BASE_URL,
     CLIENT_ID,

@@ -17,9 +17,9 @@ from cds_app.deps import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import DataUnavailable, NotFound, SettingsError
 from cds_app.fabric.notifications import read_notification
-from cds_app.services.issuers import Issuers, new_issuer
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.subscriptions import Subscriptions, digest, told
+from cds_app.services.smart.issuers import Issuers, new_issuer
+from cds_app.services.sources.subscriptions import Subscriptions, digest, told
 from cds_app.settings import Settings
 from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler, ehr
 from tests.conftest import FROZEN

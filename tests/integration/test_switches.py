@@ -20,7 +20,7 @@ from cds_app.domain.decisions import Suppression
 from cds_app.domain.switches import EVERY, Mode
 from cds_app.errors import BadRequest, UnknownService
 from cds_app.services.replay import replay_decision
-from cds_app.services.switchboard import FRESH_S, Switchboard, turn_to
+from cds_app.services.watch.switchboard import FRESH_S, Switchboard, turn_to
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import hyperkalaemic, septic
 from tests.service import SIMULATED, at, post, shown, twinline

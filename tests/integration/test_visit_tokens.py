@@ -23,9 +23,9 @@ from cds_app.deps import Deps, Ehrs
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable, SessionExpired
 from cds_app.ports import Document
-from cds_app.services.issuers import Issuers
-from cds_app.services.signing import SigningKeys
-from cds_app.services.visits import Visits
+from cds_app.services.smart.issuers import Issuers
+from cds_app.services.smart.signing import SigningKeys
+from cds_app.services.smart.visits import Visits
 from cds_app.settings import Settings
 from tests.authorisation import (
     CLIENT_ID,

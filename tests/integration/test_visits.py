@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cds_app.errors import OtherPatient, SessionExpired
-from cds_app.services.drawers import new_secret
+from cds_app.services.smart.drawers import new_secret
 from tests.authorisation import (
     FakeEhr,
     Launcher,

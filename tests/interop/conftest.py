@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cds_app.sandbox.demo import START
-from cds_app.sandbox.patients import SyntheticPatient, cohort
+from cds_app.sandbox.people.patients import SyntheticPatient, cohort
 from tests.interop.medplum import installed, serving
 
 

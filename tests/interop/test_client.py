@@ -13,8 +13,8 @@ import requests
 
 from cds_app.commands.running import running_service, unconfigured
 from cds_app.fabric.prefetch import PrefetchTemplate
-from cds_app.sandbox.fhir_api import resolve
-from cds_app.sandbox.patients import SyntheticPatient
+from cds_app.sandbox.fhir.api import resolve
+from cds_app.sandbox.people.patients import SyntheticPatient
 from cds_app.sandbox.server import new_store
 from cds_app.services.knowledge import Knowledge
 from tests.interop.charts import SERVICE, resources

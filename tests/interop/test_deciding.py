@@ -18,14 +18,14 @@ from cds_app.errors import DataChanged, DataUnavailable, DependencyDown
 from cds_app.mitigate.options import Option
 from cds_app.pages.options import advices
 from cds_app.ports import Commit
-from cds_app.sandbox.patients import SyntheticPatient
-from cds_app.services.deciding import Deciding, Wanted
+from cds_app.sandbox.people.patients import SyntheticPatient
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.opening import Opened, Opening
 from cds_app.services.records import Records, Twinner
-from cds_app.services.switchboard import Switchboard
+from cds_app.services.sidebar.deciding import Deciding, Wanted
+from cds_app.services.sidebar.opening import Opened, Opening
+from cds_app.services.watch.switchboard import Switchboard
 from cds_app.settings import Settings
 from tests.bedside import token
 from tests.conftest import FrozenClock

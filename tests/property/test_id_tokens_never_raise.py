@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_app.errors import DataUnavailable
-from cds_app.services.discovery import Endpoints, read_endpoints
-from cds_app.services.grants import read_grant
-from cds_app.services.id_tokens import Expected, IdTokenRefused, IdTokens, user_of
+from cds_app.services.smart.discovery import Endpoints, read_endpoints
+from cds_app.services.smart.grants import read_grant
+from cds_app.services.smart.id_tokens import Expected, IdTokenRefused, IdTokens, user_of
 from tests.conftest import FROZEN
 from tests.trust import PublishedKeys, ec_key, key_set
 

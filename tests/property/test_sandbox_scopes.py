@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_app.sandbox.scopes import Reach, granted, reach
+from cds_app.sandbox.smart.scopes import Reach, granted, reach
 
 TYPES = ("Patient", "Observation", "Task")
 LEVELS = ("patient", "user", "system")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_app.errors import Unauthorised
-from cds_app.services.tokens import check_times, read_token
-from cds_app.services.trust import check_signature
+from cds_app.services.callers.tokens import check_times, read_token
+from cds_app.services.callers.trust import check_signature
 from tests.trust import NOW, Ehr, encoded
 
 JSON = st.recursive(

@@ -8,8 +8,8 @@ from cds_app.adapters.token_ledger import MemoryTokens
 from cds_app.bench.door import bench_door
 from cds_app.domain.clients import Client
 from cds_app.errors import DataUnavailable
-from cds_app.services.keys import Keys
-from cds_app.services.trust import Directory, Door
+from cds_app.services.callers.keys import Keys
+from cds_app.services.callers.trust import Directory, Door
 from tests.trust import BASE, PublishedKeys
 
 

@@ -7,7 +7,7 @@ import pytest
 from cds_app.bench.trials import TREATED, bench_trials
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.services.simulating import can_be_tried
+from cds_app.services.what_if.dose import can_be_tried
 from tests.unit.simulate.pharmacy import ROOT, ontology
 
 MOST_MS = {"operation": 2000.0}

@@ -106,6 +106,17 @@ def test_every_command_and_option_explains_itself() -> None:
         assert [(path, one.name) for one in options if not one.help] == []
 
 
+def test_every_command_is_listed_with_a_whole_sentence_on_a_narrow_terminal(shell: Shell) -> None:
+    groups = [name for name in __main__.twinline.list_commands(click.Context(__main__.twinline)) if is_group(name)]
+    cut = [(name, line) for name in groups for line in shell(name, "--help")[1].splitlines() if line.endswith("...")]
+    assert len(groups) > 8
+    assert cut == []
+
+
+def is_group(name: str) -> bool:
+    return isinstance(__main__.twinline.get_command(click.Context(__main__.twinline), name), click.Group)
+
+
 def test_every_example_can_be_asked_like_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(click.Path, "convert", lambda kind, value, param, ctx: Path(value))
     known = dict(commands(__main__.twinline))

@@ -17,7 +17,7 @@ from cds_app.commands.clients import clients
 from cds_app.commands.doctor import doctor, standing_of
 from cds_app.commands.running import free_port
 from cds_app.errors import SettingsError
-from cds_app.services.subscriptions import Heard
+from cds_app.services.sources.subscriptions import Heard
 from tests.trust import ec_key, key_set
 
 

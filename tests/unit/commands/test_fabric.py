@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_app.bootstrap import identities_of
 from cds_app.commands.fabric import fabric
-from cds_app.commands.stores import open_deps
-from cds_app.deps import store_of, vocabulary_of
+from cds_app.deps import vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import BadRequest, DataError
-from cds_app.services.identities import Tie
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
 from tests.unit.domain.test_site_mapping import content, number
@@ -148,23 +144,3 @@ def test_a_folder_without_records_is_named_before_any_file_is_read(tmp_path: Pat
     found = CliRunner().invoke(fabric, ["coverage", str(broken), str(empty)])
     assert isinstance(found.exception, BadRequest)
     assert found.exception.message.startswith("empty holds no")
-
-
-def test_who_is_read_as_one_is_told_with_who_said_so(
-    tmp_path: Path, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cds_app.deps.knowledge_of", lambda settings: knowledge)
-    store_of(Settings(data_dir=tmp_path)).close()
-    words = ("--data-dir", tmp_path, "--json")
-    with open_deps({"data_dir": tmp_path}) as deps:
-        identities, first = identities_of(deps), deps.store.pseudonym("local", "p1")
-        at = datetime(2026, 3, 1, tzinfo=UTC)
-        identities.tie(deps.store.pseudonym("local", "p2"), Tie(to=first, by="merge", at=at))
-        identities.tie(identities.alias("local", ("urn:mrn", "4711")), Tie(to=first, by="record", at=at))
-    found = json.loads(run("identity", "p1", *words).output)
-    assert sorted(one["by"] for one in found["tied"]) == ["merge", "record"]
-    assert json.loads(run("identity", "p2", *words).output)["goes_on_as"] == first[:16]
-    assert "by merge since 2026-03-01" in run("identity", "p1", *words[:2]).output
-    assert run("identity", "p2", *words[:2]).output.startswith("merged into")
-    assert run("identity", "p3", *words[:2]).output == "nothing is tied to this patient\n"
-    assert "4711" not in json.dumps(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_app.__main__ import twinline
+from cds_app.bootstrap import identities_of
+from cds_app.commands.stores import open_deps
 from cds_app.deps import store_of
 from cds_app.errors import SettingsError
+from cds_app.services.knowledge import Knowledge
+from cds_app.services.sources.identities import Tie
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
 from tests.patients import bundle, observation, patient
@@ -56,3 +61,25 @@ def test_a_mistyped_folder_is_no_new_database(tmp_path: Path) -> None:
 
 def test_nothing_has_arrived_where_nothing_has(home: Path) -> None:
     assert run(home, "ingest", "status").output == "nothing has arrived\n"
+
+
+def test_who_is_read_as_one_is_told_with_who_said_so(
+    home: Path, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_app.deps.knowledge_of", lambda settings: knowledge)
+    with open_deps({"data_dir": home}) as deps:
+        identities, first = identities_of(deps), deps.store.pseudonym("local", "p1")
+        at = datetime(2026, 3, 1, tzinfo=UTC)
+        identities.tie(deps.store.pseudonym("local", "p2"), Tie(to=first, by="merge", at=at))
+        identities.tie(identities.alias("local", ("urn:mrn", "4711")), Tie(to=first, by="record", at=at))
+
+    def told(*words: str) -> str:
+        return run(home, "ingest", "identity", *words).output
+
+    found = json.loads(told("p1", "--json"))
+    assert sorted(one["by"] for one in found["tied"]) == ["merge", "record"]
+    assert json.loads(told("p2", "--json"))["goes_on_as"] == first[:16]
+    assert "by merge since 2026-03-01" in told("p1")
+    assert told("p2").startswith("merged into")
+    assert told("p3") == "nothing is tied to this patient\n"
+    assert "4711" not in json.dumps(found)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Flask, redirect, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.sandbox.clients import SmartClient, secret_hash
+from cds_app.sandbox.smart.clients import SmartClient, secret_hash
 from tests.unit.sandbox.smart_app import challenge
 
 

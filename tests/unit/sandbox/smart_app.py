@@ -16,11 +16,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from werkzeug.test import TestResponse
 
-from cds_app.sandbox.clients import SmartClient, secret_hash
 from cds_app.sandbox.desk import Desk
-from cds_app.sandbox.proof import ASSERTION_TYPE
 from cds_app.sandbox.server import create_sandbox, new_store
-from cds_app.sandbox.smart import SmartServer
+from cds_app.sandbox.smart.clients import SmartClient, secret_hash
+from cds_app.sandbox.smart.endpoints import SmartServer
+from cds_app.sandbox.smart.proof import ASSERTION_TYPE
 from tests.unit.sandbox.stub_service import two_patients
 
 ORIGIN = "http://localhost"

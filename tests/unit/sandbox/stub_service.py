@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, Response, json, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.sandbox.patients import SyntheticPatient, cohort
+from cds_app.sandbox.people.patients import SyntheticPatient, cohort
 from cds_app.sandbox.server import running
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 
-from cds_app.sandbox.formulary import FORMULARY, Author, Wish, draft_order
+from cds_app.sandbox.people.formulary import FORMULARY, Author, Wish, draft_order
 
 AUTHOR = Author(patient="p1", encounter="e1", user="Practitioner/1", at=datetime(2026, 3, 1, tzinfo=UTC))
 

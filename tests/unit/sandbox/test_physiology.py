@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.sandbox.physiology import NORMAL, Body
+from cds_app.sandbox.people.physiology import NORMAL, Body
 
 
 def body(course: dict[str, tuple[tuple[float, float], ...]] | None = None, seed: int = 1) -> Body:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from cds_app.sandbox.authorisation import Addressee, AskedFor
-from cds_app.sandbox.clients import SmartClient
-from cds_app.sandbox.launches import Context, Launches
-from cds_app.sandbox.oauth import OAuthRefusal, Tickets
-from cds_app.sandbox.tokens import Issued, Tokens
+from cds_app.sandbox.smart.authorisation import Addressee, AskedFor
+from cds_app.sandbox.smart.clients import SmartClient
+from cds_app.sandbox.smart.launches import Context, Launches
+from cds_app.sandbox.smart.oauth import OAuthRefusal, Tickets
+from cds_app.sandbox.smart.tokens import Issued, Tokens
 from tests.unit.sandbox.smart_app import CALLBACK, VERIFIER, challenge, clients
 
 CLIENT: SmartClient = clients()[0]

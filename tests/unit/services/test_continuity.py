@@ -14,8 +14,8 @@ from cds_app.mitigate.effects import CirculationEffect
 from cds_app.pages.operation import operation_view
 from cds_app.score.result import Abstained
 from cds_app.services.continuity import FEWEST, PULSE_PRESSURE, stand_ins
-from cds_app.services.operating import Planned
-from cds_app.services.simulating import Wish
+from cds_app.services.what_if.dose import Wish
+from cds_app.services.what_if.operation import Planned
 from cds_app.simulate.answers import WhatIf
 from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.haemodynamics_patient import known

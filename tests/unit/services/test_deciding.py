@@ -15,8 +15,8 @@ from cds_app.domain.decisions import Decision, Feedback
 from cds_app.errors import BadRequest, DataChanged, DataUnavailable, NotFound
 from cds_app.mitigate.options import Option
 from cds_app.pages.options import advices
-from cds_app.services.deciding import Wanted
 from cds_app.services.replay import replay_decision
+from cds_app.services.sidebar.deciding import Wanted
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import hyperkalaemic, observation, septic

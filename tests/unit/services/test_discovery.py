@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.errors import DataUnavailable
-from cds_app.services.discovery import FRESH_S, Discovery, read_endpoints
+from cds_app.services.smart.discovery import FRESH_S, Discovery, read_endpoints
 from tests.trust import Ticking
 
 BASE = "https://ehr.example/t/1/fhir"

@@ -10,7 +10,7 @@ import pytest
 from cds_app.adapters.cabinet import MemoryCabinet
 from cds_app.errors import Conflict, IntegrityError
 from cds_app.ports import Document
-from cds_app.services.drawers import MOST, Drawer, Index, Item, Kept, content, new_secret
+from cds_app.services.smart.drawers import MOST, Drawer, Index, Item, Kept, content, new_secret
 from tests.conftest import FROZEN
 
 UNTIL = FROZEN + timedelta(hours=1)

@@ -14,8 +14,8 @@ from cds_app.errors import ContentError, DependencyDown, NotFound
 from cds_app.mitigate.effects import CirculationEffect, DoseEffect, GlucoseEffect
 from cds_app.mitigate.options import Option
 from cds_app.pages.effects import EffectLine
-from cds_app.services.effects import Effects
-from cds_app.services.simulating import Wish
+from cds_app.services.what_if.dose import Wish
+from cds_app.services.what_if.effects import Effects
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, course, observation, patient, stay

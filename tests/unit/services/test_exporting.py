@@ -14,8 +14,8 @@ from cds_app.adapters.cabinet import MemoryCabinet
 from cds_app.commands import ingest_bulk as bulk
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, TokenRefused, TryLater
 from cds_app.fabric.ndjson import Line
-from cds_app.services import exporting
-from cds_app.services.exporting import BATCH, MOST_BAD, MOST_SAID_S, TRIES, Exporting
+from cds_app.services.sources import exporting
+from cds_app.services.sources.exporting import BATCH, MOST_BAD, MOST_SAID_S, TRIES, Exporting
 from tests.conftest import FROZEN, FrozenClock
 from tests.exports import MemoryExports, lines
 
@@ -24,7 +24,7 @@ PATH = "Patient/$export"
 
 @dataclass
 class Heap:
-    """`cds_app.services.exporting.Taker` that keeps what it is given."""
+    """`cds_app.services.sources.exporting.Taker` that keeps what it is given."""
 
     taken: list[Any] = field(default_factory=list)
     drugs: list[Any] = field(default_factory=list)

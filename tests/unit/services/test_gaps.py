@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_app.fabric.notifications import read_notification
-from cds_app.services.subscriptions import EVERYTHING, MOST_GAPS, MOST_WANTED, Heard, filled, told
+from cds_app.services.sources.subscriptions import EVERYTHING, MOST_GAPS, MOST_WANTED, Heard, filled, told
 from tests.conftest import FROZEN
 from tests.notifications import bundle, status
 from tests.patients import patient

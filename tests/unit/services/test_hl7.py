@@ -12,9 +12,9 @@ from cds_app.deps import Deps, memory_deps
 from cds_app.domain.facts import Measurement
 from cds_app.domain.timeline import Timeline
 from cds_app.fabric.hl7_visits import Registry
-from cds_app.services.hl7 import Hl7Desk
-from cds_app.services.intake import Source
 from cds_app.services.knowledge import Knowledge
+from cds_app.services.sources.hl7 import Hl7Desk
+from cds_app.services.sources.intake import Source
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.hl7 import MRN, SYSTEMS, ack, adt, message, msh, obx, oru, pid, stamp

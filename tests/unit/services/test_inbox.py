@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.domain.visits import Visit
-from cds_app.services.inbox import Elsewhere, Inbox, inbox_of
+from cds_app.services.sidebar.inbox import Elsewhere, Inbox, inbox_of
 from tests.bedside import BASE, Chart, token
 from tests.conftest import FROZEN
 

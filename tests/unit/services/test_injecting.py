@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.deps import Deps
-from cds_app.services.injecting import INJECTED, Injected
+from cds_app.services.what_if.insulin import INJECTED, Injected
 from tests.bedside import bed_of
 from tests.conftest import FROZEN
 from tests.patients import patient

@@ -15,10 +15,10 @@ from cds_app.domain.facts import Provenance
 from cds_app.errors import DependencyDown, PatientErased, SettingsError
 from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall
-from cds_app.services.identities import Tie, erase_all
-from cds_app.services.intake import PERSON, Delivery, Intake, Source
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
+from cds_app.services.sources.identities import Tie, erase_all
+from cds_app.services.sources.intake import PERSON, Delivery, Intake, Source
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, call, course, observation, patient, stay

@@ -11,7 +11,7 @@ from cds_app.domain.clients import Caller, Client
 from cds_app.domain.issuers import Issuer, Method
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.ports import Document
-from cds_app.services.issuers import DEFAULT_SCOPES, KIND, Issuers, client_of, new_issuer
+from cds_app.services.smart.issuers import DEFAULT_SCOPES, KIND, Issuers, client_of, new_issuer
 from tests.conftest import FROZEN
 
 BASE = "https://ehr.example/fhir/r4"

@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from cds_app.errors import BadRequest, DataUnavailable, TooLarge
-from cds_app.services.keys import FRESH_S, MAX_BYTES, PAUSE_S, STALE_S, Keys, UnusableKey, read_key, usable_keys
+from cds_app.services.callers.keys import FRESH_S, MAX_BYTES, PAUSE_S, STALE_S, Keys, UnusableKey, read_key, usable_keys
 from tests.trust import Ehr, PublishedKeys, Ticking, ec_key, key_set, rsa_key
 
 CLIENT = Ehr().client(jwks="", jku="https://ehr.example/keys")

@@ -9,7 +9,7 @@ import pytest
 from cds_app.deps import Deps
 from cds_app.domain.switches import Mode, Switch
 from cds_app.errors import NotFound, ServiceOff
-from cds_app.services.deciding import Wanted
+from cds_app.services.sidebar.deciding import Wanted
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, septic

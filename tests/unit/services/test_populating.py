@@ -11,10 +11,10 @@ import pytest
 from cds_app.bootstrap import answering_of, app_of, identities_of, intake_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.fabric.ndjson import Line
-from cds_app.services.intake import Source
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.populating import Populating
 from cds_app.services.records import Record
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.populating import Populating
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import call, observation, patient

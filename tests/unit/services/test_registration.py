@@ -9,7 +9,7 @@ import pytest
 
 from cds_app.domain.clients import Client
 from cds_app.errors import SettingsError
-from cds_app.services.registration import new_client
+from cds_app.services.callers.registration import new_client
 from tests.trust import ec_key, key_set, rsa_key
 
 STATED: dict[str, Any] = {"name": "north", "iss": "https://ehr.example/r4", "jwks": key_set(ec_key(), rsa_key())}

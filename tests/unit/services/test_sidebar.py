@@ -10,8 +10,8 @@ import pytest
 
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, NotFound
-from cds_app.services.deciding import Wanted
-from cds_app.services.page_frame import back_hours
+from cds_app.services.sidebar.deciding import Wanted
+from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, patient, septic

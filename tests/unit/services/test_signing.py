@@ -14,8 +14,8 @@ from cds_app.adapters.cabinet import MemoryCabinet
 from cds_app.domain.issuers import SigningAlg
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.ports import Document
-from cds_app.services.keys import usable_keys
-from cds_app.services.signing import ASSERTION_S, KIND, LEAD, OVERLAP, SigningKeys, assertion
+from cds_app.services.callers.keys import usable_keys
+from cds_app.services.smart.signing import ASSERTION_S, KIND, LEAD, OVERLAP, SigningKeys, assertion
 from tests.conftest import FROZEN
 
 

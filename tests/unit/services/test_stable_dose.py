@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.deps import Deps
-from cds_app.services.simulating import Wish
+from cds_app.services.what_if.dose import Wish
 from tests.bedside import bed_of
 from tests.conftest import FROZEN
 from tests.genomes import genotype

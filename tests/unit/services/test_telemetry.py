@@ -20,9 +20,9 @@ from cds_app.domain.ontology import Range
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import DependencyDown
 from cds_app.fabric.telemetry import NAME, Channel, Minute, Monitoring, joined, summarised
-from cds_app.services.intake import Source
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.telemetry import Came, Telemetry
+from cds_app.services.sources.intake import Source
+from cds_app.services.sources.telemetry import Came, Telemetry
 from cds_app.settings import Settings
 from tests.conftest import FrozenClock
 from tests.hl7 import MRN

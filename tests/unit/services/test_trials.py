@@ -12,9 +12,9 @@ import pytest
 
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, DependencyDown
-from cds_app.services.operating import PLANNED, Planned, operation_fields
-from cds_app.services.simulating import Wish, number_of
-from cds_app.services.simulators import INSIDE
+from cds_app.services.what_if.dose import Wish, number_of
+from cds_app.services.what_if.operation import PLANNED, Planned, operation_fields
+from cds_app.services.what_if.simulators import INSIDE
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, course, observation, patient, stay

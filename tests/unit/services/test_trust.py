@@ -13,8 +13,8 @@ from cds_app.adapters.token_ledger import MemoryTokens
 from cds_app.domain.clients import Caller, Client, Refusal, may_speak_of
 from cds_app.errors import DataUnavailable, DependencyDown, Unauthorised
 from cds_app.ports import SeenTokens
-from cds_app.services.keys import Keys
-from cds_app.services.trust import REFRESH_S, Directory, Door
+from cds_app.services.callers.keys import Keys
+from cds_app.services.callers.trust import REFRESH_S, Directory, Door
 from tests.conftest import FrozenClock
 from tests.refused_tokens import EHR, REFUSED, TENANTED, Refused
 from tests.trust import BASE, DISCOVERY, ENDPOINT, EPIC, NOW, Ehr, PublishedKeys, Ticking, ec_key, key_set, rsa_key

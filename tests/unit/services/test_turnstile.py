@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_app.errors import DependencyDown
-from cds_app.services.turnstile import Pace, Turnstile
+from cds_app.services.smart.turnstile import Pace, Turnstile
 from tests.trust import Ticking
 
 

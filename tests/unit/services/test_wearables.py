@@ -15,9 +15,9 @@ from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.commands.ingest import ingest
 from cds_app.deps import Deps, memory_deps, store_of
 from cds_app.domain.facts import Measurement
-from cds_app.services.intake import Delivery, Source
 from cds_app.services.knowledge import Knowledge
-from cds_app.services.wearables import deliveries_of
+from cds_app.services.sources.intake import Delivery, Source
+from cds_app.services.sources.wearables import deliveries_of
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation

@@ -7,7 +7,7 @@ from flask import Request, Response
 from werkzeug.test import EnvironBuilder
 
 from cds_app.errors import Forbidden
-from cds_app.services.drawers import is_secret, new_secret
+from cds_app.services.smart.drawers import is_secret, new_secret
 from cds_app.web.browser import COOKIE, FIELD, browser_of, check_form, form_token, set_browser
 from cds_app.web.smart import origin_of
 

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from cds_app.bootstrap import app_of, smart_of
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
-from cds_app.services.drawers import Drawer, new_secret
-from cds_app.services.issuers import Issuers, new_issuer
-from cds_app.services.visits import Held
+from cds_app.services.smart.drawers import Drawer, new_secret
+from cds_app.services.smart.issuers import Issuers, new_issuer
+from cds_app.services.smart.visits import Held
 from cds_app.web.browser import COOKIE, FIELD, form_token
 from tests.bedside import BASE, Chart
 from tests.conftest import FROZEN, FrozenClock

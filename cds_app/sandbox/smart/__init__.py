@@ -1,0 +1,1 @@
+"""The sandbox as an authorisation server, with what public launchers leave out."""

@@ -1,0 +1,1 @@
+"""SMART App Launch and Backend Services: issuers, launches, visits, their tokens, and our own keys."""

@@ -1,0 +1,1 @@
+"""The standing watch: canaries, firing rates, switches, readiness."""

@@ -1,0 +1,141 @@
+"""The pages that simulate: a dose, insulin, an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cds_app.cards.grounds import score_text
+from cds_app.errors import BadRequest
+from cds_app.pages.insulin import insulin_view
+from cds_app.pages.operation import lacks, operation_view
+from cds_app.pages.subject import Subject
+from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
+from cds_app.score.rcri import rcri
+from cds_app.score.result import Abstained, Score
+from cds_app.score.warfarin_dose import DoseModel
+from cds_app.services.continuity import stand_ins
+from cds_app.services.sidebar.frame import Asking, Frame
+from cds_app.services.what_if.dose import Tried, Wish, can_be_tried, drugs_of, try_dose
+from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, injected_fields, try_insulin, usual_insulin
+from cds_app.services.what_if.operation import Field, Planned, operation_fields, try_operation
+from cds_app.services.what_if.simulators import Simulators
+from cds_app.services.what_if.stable_dose import WARFARIN, stable_dose
+from cds_app.simulate.drugs import Drug
+from cds_app.simulate.plans import Regimen
+from cds_app.simulate.refusals import Refused
+from cds_app.simulate.surgery import Comparison
+
+
+class Trials:
+    """Makes pages of what is tried on the twin.
+
+    Parameters
+    ----------
+    frame : Frame
+    simulators : Simulators
+    stable : callable
+        The model of the stable dose of warfarin, read when it is first asked for.
+    """
+
+    def __init__(self, frame: Frame, simulators: Simulators, stable: Callable[[], DoseModel]) -> None:
+        self._frame = frame
+        self._simulators = simulators
+        self._stable = stable
+
+    def what_if(self, asking: Asking, wish: Wish) -> str:
+        """What a dose would do.
+
+        Raises
+        ------
+        BadRequest
+            If the drug cannot be simulated.
+        """
+        subject = self._frame.subject(asking)
+        pharmacy = self._simulators.pharmacy
+        names, had = can_be_tried(pharmacy), drugs_of(subject.material.situation, pharmacy)
+        name = wish.drug or (had[0] if had else names[0])
+        tried = self._tried(subject, asking, replace(wish, drug=name))
+        current = tried.current.name if tried.current is not None else None
+        values: dict[str, Any] = {
+            "drug": name,
+            "choices": choices(names, had),
+            "fields": _dose_fields(pharmacy[name], tried.plan),
+            "current": current,
+            "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
+            "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
+        }
+        if not isinstance(tried.answer, Refused):
+            view = what_if_view(tried.answer, asked=tried.plan.name, current=current)
+            values |= {"view": view, "remarks": (*view.remarks, *tried.remarks)}
+        return self._frame.page("what-if", asking, subject, values, query=f"?drug={name}")
+
+    def what_if_changes(self, asking: Asking, wish: Wish) -> Mapping[str, object]:
+        """The same for a script that draws anew."""
+        tried = self._tried(self._frame.subject(asking), asking, wish)
+        if isinstance(tried.answer, Refused):
+            return {"paths": {}, "texts": {"simulated": f"Not simulated. {'; '.join(refusal_lines(tried.answer))}."}}
+        current = tried.current.name if tried.current is not None else None
+        return changes(what_if_view(tried.answer, asked=tried.plan.name, current=current))
+
+    def operation(self, asking: Asking, planned: Planned) -> str:
+        """What an anaesthetic and blood loss would do.
+
+        Raises
+        ------
+        BadRequest
+            With the field and the limit.
+        """
+        subject = self._frame.subject(asking)
+        situation = subject.material.situation
+        likely = stand_ins(self._simulators.imputer, situation)
+        with self._simulators.alone():
+            found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis, likely)
+        view = operation_view(found) if isinstance(found, Comparison) else None
+        index = rcri(situation)
+        values = {
+            "fields": operation_fields(planned),
+            "view": view,
+            "refused": () if view is not None else (_why_not(found),),
+            "other": view.other if view is not None else "",
+            "rcri": score_text(index, "RCRI") if isinstance(index, Score) else "",
+        }
+        return self._frame.page("operation", asking, subject, values, tab="what-if")
+
+    def insulin(self, asking: Asking, wish: Injected) -> str:
+        """What insulin would do to glucose."""
+        subject = self._frame.subject(asking)
+        situation = subject.material.situation
+        with self._simulators.alone():
+            found = try_insulin(self._simulators.people, situation, wish)
+        values = {
+            "fields": injected_fields(self._simulators.people, wish, usual_insulin(situation, wish)),
+            "view": None if isinstance(found, Refused) else insulin_view(found, asked=PLANNED, none=NONE),
+            "refused": refusal_lines(found) if isinstance(found, Refused) else (),
+            "other": NONE,
+        }
+        return self._frame.page("insulin", asking, subject, values, tab="what-if")
+
+    def _tried(self, subject: Subject, asking: Asking, wish: Wish) -> Tried:
+        drug = self._simulators.pharmacy.get(wish.drug)
+        if drug is None or not can_be_tried({wish.drug: drug}):
+            raise BadRequest("this drug cannot be simulated", field="drug")
+        likely = stand_ins(self._simulators.imputer, subject.material.situation)
+        with self._simulators.alone():
+            return try_dose(drug, subject.material.situation, wish, asking.opened.record.basis, likely)
+
+
+def _why_not(found: Comparison | Abstained) -> str:
+    return lacks(found) if isinstance(found, Abstained) else "the model cannot follow this plan"
+
+
+def _dose_fields(drug: Drug, plan: Regimen) -> tuple[Field, ...]:
+    limits = drug.file
+    found = [
+        Field("dose", "Dose", plan.amount_mg, limits.dose_mg.low, limits.dose_mg.high, "mg"),
+        Field("interval", "Every", plan.interval_h, limits.interval_h.low, limits.interval_h.high, "h"),
+    ]
+    if plan.route == "iv":
+        found.append(Field("over", "Over", plan.over_h, limits.infusion_h.low, limits.infusion_h.high, "h"))
+    return tuple(found)
