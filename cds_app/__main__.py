@@ -50,7 +50,6 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
 }
 _NAMES = tuple(name for rows in _SECTIONS.values() for name in rows)
 _ELSEWHERE = {
-    **dict.fromkeys(("train", "evaluate", "impute", "policy"), "cds_app.commands.learning"),
     "bench": "cds_app.bench.group",
 }
 """Commands that do not stand in the module of their name."""

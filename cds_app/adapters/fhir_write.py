@@ -12,7 +12,7 @@ import requests
 from cds_app.adapters.fhir_http import registered_base
 from cds_app.adapters.outbound import CAREFUL, FAILURES, bearing, careful
 from cds_app.adapters.watch import Watch
-from cds_app.cards.wire import canonical_json
+from cds_app.cards.wire import wire_json
 from cds_app.domain.strict_json import read_object
 from cds_app.errors import DataUnavailable
 
@@ -52,7 +52,7 @@ class RequestsFhirWriter:
         headers = {**_headers(token, kind), "Content-Type": "application/fhir+json", "Prefer": "return=representation"}
         if only_if_none:
             headers["If-None-Exist"] = quote(only_if_none, safe="=|:&")
-        body = canonical_json(resource)
+        body = wire_json(resource)
         return self._sent("POST", f"{root}/{kind}", body, headers, budget_s, lambda response: _created(response, kind))
 
     def set_status(self, base: str, reference: str, status: str, *, token: str, budget_s: float) -> None:
@@ -60,7 +60,7 @@ class RequestsFhirWriter:
         kind = reference.partition("/")[0]
         root = self._root(base, kind)
         headers = {**_headers(token, kind), "Content-Type": "application/json-patch+json", "Prefer": "return=minimal"}
-        body = canonical_json([{"op": "replace", "path": "/status", "value": status}])
+        body = wire_json([{"op": "replace", "path": "/status", "value": status}])
         self._sent("PATCH", f"{root}/{reference}", body, headers, budget_s, lambda response: _changed(response, kind))
 
     def close(self) -> None:

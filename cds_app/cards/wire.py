@@ -109,8 +109,8 @@ def topic_code(topic: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def canonical_json(value: object) -> bytes:
-    """JSON whose bytes depend on the content alone.
+def wire_json(value: object) -> bytes:
+    """JSON as it goes over the wire and into the log: bytes that depend on the content alone.
 
     Raises
     ------

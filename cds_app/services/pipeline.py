@@ -16,7 +16,7 @@ from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import Candidate, judge
 from cds_app.cards.shadow import judged
-from cds_app.cards.wire import canonical_json, to_card
+from cds_app.cards.wire import to_card, wire_json
 from cds_app.domain.decisions import Decision, Feedback, Suppression
 from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
@@ -194,7 +194,7 @@ def _decision(
         suppression=verdict,
         trigger=" ".join(one.grounds),
         pins=pins,
-        card=canonical_json(card(card_id)) if card else b"",
+        card=wire_json(card(card_id)) if card else b"",
     )
 
 
@@ -204,14 +204,14 @@ def _pins(knowledge: Knowledge, inputs: Inputs) -> dict[str, str]:
     streams = {alias: one.number for alias, one in sorted(record.streams.items()) if one.number}
     return {
         **knowledge.pins_of(inputs.service),
-        **({"shadow": canonical_json(shadow).decode()} if shadow else {}),
+        **({"shadow": wire_json(shadow).decode()} if shadow else {}),
         "seed": inputs.seed,
         "segments": str(inputs.segments),
         "entries": str(record.entries_known),
         "facts": record.basis,
-        **({"streams": canonical_json(streams).decode()} if streams else {}),
-        "unused": canonical_json(dict(inputs.unused)).decode(),
-        "event": canonical_json(
+        **({"streams": wire_json(streams).decode()} if streams else {}),
+        "unused": wire_json(dict(inputs.unused)).decode(),
+        "event": wire_json(
             {
                 "hook": event.hook,
                 "instance": event.instance,

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.cards.wire import canonical_json
+from cds_app.cards.wire import wire_json
 from cds_app.errors import BadRequest
 from cds_app.ports import Clock
 from cds_app.services.answer import Answering
@@ -85,7 +85,7 @@ def _items(body: dict[str, Any]) -> Sequence[object]:
 
 
 def _json(body: object) -> Response:
-    return _fresh(Response(canonical_json(body), mimetype="application/json"))
+    return _fresh(Response(wire_json(body), mimetype="application/json"))
 
 
 def _raw_cards(cards: Sequence[bytes]) -> Response:

@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, g, redirect, request
 from flask.typing import ResponseReturnValue
 
-from cds_app.cards.wire import canonical_json
+from cds_app.cards.wire import wire_json
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, TwinlineError
 from cds_app.ports import Clock
@@ -111,7 +111,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/what-if/answer")
     def answer(visit_id: str) -> ResponseReturnValue:
         found = desk.trials.what_if_changes(_here(desk, visit_id).asking(), _wish())
-        return Response(canonical_json(found), mimetype="application/json")
+        return Response(wire_json(found), mimetype="application/json")
 
     @routes.get("/operation")
     def operation(visit_id: str) -> ResponseReturnValue:
@@ -130,9 +130,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/effect")
     def effect(visit_id: str) -> ResponseReturnValue:
         asking = _here(desk, visit_id, used=False).asking()
-        return Response(
-            canonical_json(pages.effect(asking, request.args.get("option", ""))), mimetype="application/json"
-        )
+        return Response(wire_json(pages.effect(asking, request.args.get("option", ""))), mimetype="application/json")
 
     @routes.get("/history")
     def history(visit_id: str) -> ResponseReturnValue:
@@ -150,7 +148,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/state")
     def state(visit_id: str) -> ResponseReturnValue:
         opened = _here(desk, visit_id, used=False).asking().opened
-        return Response(canonical_json({"digest": opened.record.basis}), mimetype="application/json")
+        return Response(wire_json({"digest": opened.record.basis}), mimetype="application/json")
 
 
 def _acts(routes: Blueprint, desk: Bedside) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.wire import Draft, Proposal, canonical_json, to_card, topic_code
+from cds_app.cards.wire import Draft, Proposal, to_card, topic_code, wire_json
 from cds_app.services.knowledge import Knowledge
 from tests.conformance.rules import violations
 
@@ -87,13 +87,13 @@ def test_topics_of_the_catalogue_stay_apart(knowledge: Knowledge) -> None:
 
 
 def test_bytes_depend_on_the_content_alone() -> None:
-    assert canonical_json({"b": 1, "a": "é"}) == canonical_json({"a": "é", "b": 1}) == '{"a":"é","b":1}'.encode()
-    assert json.loads(canonical_json({"a": [1.5, None]})) == {"a": [1.5, None]}
+    assert wire_json({"b": 1, "a": "é"}) == wire_json({"a": "é", "b": 1}) == '{"a":"é","b":1}'.encode()
+    assert json.loads(wire_json({"a": [1.5, None]})) == {"a": [1.5, None]}
 
 
 def test_a_number_that_is_none_never_leaves() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        canonical_json({"risk": float("nan")})
+        wire_json({"risk": float("nan")})
 
 
 def test_a_link_launches_the_sidebar_with_the_cards_id_and_nothing_of_the_patient(service: ServiceDefinition) -> None:

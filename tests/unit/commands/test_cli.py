@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cds_app import __main__, __version__
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.commands import learning
+from cds_app.commands import learners
 from cds_app.commands.erase import erase
 from cds_app.commands.running import free_port
 from cds_app.commands.serve import environment_of
@@ -313,7 +313,7 @@ def test_a_model_that_is_trained_for_the_first_time_has_a_seed(
     asked: list[tuple[str, Path, int]] = []
     data = tmp_path / "rows.parquet"
     data.touch()
-    monkeypatch.setattr(learning, "content_root", lambda: tmp_path)
+    monkeypatch.setattr(learners, "content_root", lambda: tmp_path)
     monkeypatch.setattr(hourly, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
     run(monkeypatch, capsys, "train", "aki", "--data", str(data))
     assert asked == [("aki", tmp_path / "models" / "aki" / "1.0.0", 0)]

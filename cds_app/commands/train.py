@@ -1,0 +1,88 @@
+"""``twinline train``: models from data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from cds_app.commands.examples import examples
+from cds_app.commands.learners import HOURLY, data_in, outcomes_in, place_of
+from cds_app.commands.progress import working
+
+
+@click.group(
+    epilog=examples(
+        "twinline train sepsis --data sepsis.parquet --out models/sepsis/1.1.0",
+        "twinline train mortality --data stays.parquet --outcomes outcomes.parquet",
+    )
+)
+def train() -> None:
+    """Train a model from data; write it with its manifest and model card."""
+
+
+def _written(command: Callable[..., None]) -> Callable[..., None]:
+    """Where every model goes, and what makes it the same again."""
+    seed = "Default: the shipped model's, which makes the same again; 0 if none is."
+    command = click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION.")(command)
+    return click.option("--seed", type=int, help=seed)(working("Training")(command))
+
+
+def _add_hourly(head: str, what: str) -> None:
+    @train.command(head, help=f"The risk of {what}.")
+    @data_in()
+    @_written
+    def command(data: Path, seed: int | None, out: Path | None) -> None:
+        from cds_app.learn import hourly
+        from cds_app.learn.heads import HOURLY as HEADS
+
+        hourly.train(HEADS[head], data, *place_of(head, out, seed))
+
+
+for _head, _what in HOURLY.items():
+    _add_hourly(_head, _what)
+
+
+@train.command()
+@data_in()
+@outcomes_in(required=True)
+@_written
+def mortality(data: Path, outcomes: Path, seed: int | None, out: Path | None) -> None:
+    """The risk of death in hospital, from the first 48 h."""
+    from cds_app.learn import mortality as death
+
+    death.train(data, outcomes, *place_of("mortality", out, seed))
+
+
+@train.command()
+@data_in()
+@_written
+def twin(data: Path, seed: int | None, out: Path | None) -> None:
+    """How each quantity moves, and how far people differ."""
+    from cds_app.learn.forecast import fit
+
+    fit(data, *place_of("twin", out, seed))
+
+
+@train.command("warfarin-dose")
+@data_in("CSV, plain or gzipped,")
+@_written
+def warfarin_dose(data: Path, seed: int | None, out: Path | None) -> None:
+    """The stable weekly dose of warfarin."""
+    from cds_app.learn import warfarin_dose as dose
+
+    dose.train(data, *place_of("warfarin-dose", out, seed))
+
+
+@train.command()
+@data_in()
+@_written
+def imputation(data: Path, seed: int | None, out: Path | None) -> None:
+    """What was likely in hours that nobody measured (extra: deep)."""
+    # before numpy is loaded: with one thread sums come in one order, and the same seed makes the same bytes
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from cds_app.learn import impute_fit
+
+    impute_fit.train(data, *place_of("imputation", out, seed))
