@@ -83,8 +83,8 @@ class SessionExpired(TwinlineError):
     status = 401
     issue_type = "expired"
 
-    def __init__(self, message: str = "the visit is over: launch again from the EHR") -> None:
-        super().__init__(message)
+    def __init__(self) -> None:
+        super().__init__("the visit is over: launch again from the EHR")
 
 
 class OtherPatient(TwinlineError):

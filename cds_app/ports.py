@@ -160,7 +160,7 @@ class TwinStore(Protocol):
         """The log entry of a decision by its uuid."""
         ...
 
-    def journal(self, *, after: int = 0) -> Iterator[Entry]:
+    def journal(self) -> Iterator[Entry]:
         """All log entries of all patients in order; payloads of erased patients come without decision or feedback."""
         ...
 

@@ -33,19 +33,11 @@ class Breaker:
 
     Parameters
     ----------
-    failures : int
-        In a row, after which it opens.
-    rest_s : float
-        How long nothing is let through, seconds.
     clock : callable
         Seconds that never go back.
     """
 
-    def __init__(
-        self, *, failures: int = FAILURES, rest_s: float = REST_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._most = failures
-        self._rest_s = rest_s
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
         self._failed = 0
@@ -78,7 +70,7 @@ class Breaker:
         """The server did not answer, or said that it cannot."""
         with self._lock:
             self._failed += 1
-            if self._trying or self._failed >= self._most:
+            if self._trying or self._failed >= FAILURES:
                 self._opened = self._clock()
             self._trying = False
 
@@ -98,5 +90,5 @@ class Breaker:
     def _state(self) -> BreakerState:
         if self._opened is None:
             return BreakerState.CLOSED
-        rested = self._clock() - self._opened >= self._rest_s
+        rested = self._clock() - self._opened >= REST_S
         return BreakerState.HALF_OPEN if rested else BreakerState.OPEN

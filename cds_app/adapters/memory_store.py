@@ -101,9 +101,9 @@ class MemoryStore:
             row = self._log[number - 1] if number else None
         return self._opened(row) if row and row.kind == "decision" else None
 
-    def journal(self, *, after: int = 0) -> Iterator[Entry]:
+    def journal(self) -> Iterator[Entry]:
         with self._lock:
-            rows = self._log[after:]
+            rows = list(self._log)
         return map(self._opened, rows)
 
     def turn(self, switch: Switch) -> None:

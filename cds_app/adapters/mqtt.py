@@ -31,6 +31,7 @@ _NO_RETAINED: Final = 2  # retain handling: nothing that was kept is sent when w
 _PATIENCE_S: Final = 30.0
 _AHEAD: Final = 200
 _SESSION_S: Final = 7 * 24 * 3600
+_MOST_BYTES: Final = 1 << 18  # of a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,6 @@ class Link:
         Of the shared subscription: each message goes to one worker of a group; "" for a worker that gets them all.
     in_flight : int
         Receive Maximum.
-    packet : int
-        Most bytes of a message.
     """
 
     host: str
@@ -61,7 +60,6 @@ class Link:
     password: str = ""
     tls: ssl.SSLContext | None = None
     in_flight: int = 2000
-    packet: int = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Subscriber:
         link, properties = self._link, Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _SESSION_S
         properties.ReceiveMaximum = link.in_flight
-        properties.MaximumPacketSize = link.packet
+        properties.MaximumPacketSize = _MOST_BYTES
         try:
             self._client.connect(link.host, link.port, keepalive=30, clean_start=False, properties=properties)
         except OSError:

@@ -115,7 +115,8 @@ class SqlStore:
     def find(self, decision: str) -> Entry | None:
         return next(self._opened(self._rows(sql.DECISION, id=decision)), None)
 
-    def journal(self, *, after: int = 0) -> Iterator[Entry]:
+    def journal(self) -> Iterator[Entry]:
+        after = 0
         while rows := self._rows(sql.JOURNAL_AFTER, after=after, many=_PAGE):
             yield from self._opened(rows)
             after = rows[-1][1]

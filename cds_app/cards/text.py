@@ -19,6 +19,7 @@ _DOMAIN = re.compile(r"(?<=\S)\.(?=[^\W\d_]{2})")  # evil.com: some readers link
 _NUMBERED = re.compile(r"^(\d{1,9})\.(?!\S)")  # a list, where it begins a line
 _SPACES = re.compile(r"\s+")
 _GONE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_LONGEST_FOREIGN = 120
 _DAY = timedelta(hours=24)
 
 
@@ -42,9 +43,9 @@ def plain(text: object, *, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def inert(text: object, *, limit: int = 120) -> Trusted:
+def inert(text: object) -> Trusted:
     """Text that no markdown reader turns into anything but itself: punctuation as numeric entities."""
-    escaped = _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=limit))
+    escaped = _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=_LONGEST_FOREIGN))
     return Trusted(_NUMBERED.sub(r"\1&#46;", escaped))
 
 

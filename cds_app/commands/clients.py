@@ -59,7 +59,7 @@ def add(  # noqa: PLR0913 - one for each option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @with_store
 def list_clients(*, as_json: bool, **flags: Any) -> None:
-    """Show all clients; status 4 if one of them is not what the log says."""
+    """Show all clients. Status 4 if one of them is not what the log says."""
     with open_register(flags) as register:
         found, history = register.clients(), register.history()
     if as_json:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -189,9 +189,9 @@ def _port(settings: Settings) -> Finding:
     return Finding(what=f"port {settings.port}: free, no service runs here", fine=True)
 
 
-def _taken(settings: Settings, get: Callable[..., requests.Response] = requests.get) -> Finding:
+def _taken(settings: Settings) -> Finding:
     try:
-        answer = get(f"http://{settings.host}:{settings.port}/readyz", timeout=_ASK_S)
+        answer = requests.get(f"http://{settings.host}:{settings.port}/readyz", timeout=_ASK_S)
         body = answer.json()
     except (requests.RequestException, ValueError):
         mend = "end the other program, or choose another --port"

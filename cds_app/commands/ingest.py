@@ -88,7 +88,7 @@ def entrance(flags: Mapping[str, Any]) -> Iterator[Entrance]:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @with_source("files")
 def files(paths: tuple[Path, ...], **flags: Any) -> None:
-    """Take in FHIR records of PATHS, under the ids that they have. Bundles, resources, NDJSON; gzipped or not."""
+    """Take in FHIR records of PATHS under their own ids. Bundles, resources, NDJSON; gzipped or not."""
     with entrance(flags) as way:
         for file in files_of(paths):
             told = [(patient, [resource for _, resource in entries]) for patient, entries in contents_of(file).patients]

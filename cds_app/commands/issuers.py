@@ -101,7 +101,7 @@ def add(  # noqa: PLR0913 - one for each option
 @click.option("--json", "as_json", is_flag=True, help="For machines. Secrets are left out.")
 @with_store
 def list_issuers(*, as_json: bool, **flags: Any) -> None:
-    """Show all issuers; status 4 if one of them is not what the log says."""
+    """Show all issuers. Status 4 if one of them is not what the log says."""
     with open_cabinet(flags) as (_, cabinet):
         found = Issuers(cabinet).all(SystemClock().now())
         check_registered([one.name for one in found], cabinet.history("issuer"))

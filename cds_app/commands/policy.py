@@ -30,7 +30,7 @@ def policy() -> None:
 @click.option("--keep", is_flag=True, help="Put it in force: into the model's manifest and card.")
 @working("Trying policies")
 def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | None, keep: bool) -> None:
-    """Find the policy that warns most patients within a budget of alerts.
+    """Find the policy that warns most patients within a budget.
 
     Threshold, lockout and rise are swept over whole stays. The choice is made on the calibration patients of the file
     and measured on its test patients: it is printed beside the policy in force.

@@ -80,7 +80,7 @@ def warfarin_dose(data: Path, seed: int | None, out: Path | None) -> None:
 @data_in()
 @_written
 def imputation(data: Path, seed: int | None, out: Path | None) -> None:
-    """What was likely in hours that nobody measured (extra: deep)."""
+    """What was likely in hours that nobody measured. Needs the extra deep."""
     # before numpy is loaded: with one thread sums come in one order, and the same seed makes the same bytes
     os.environ["OMP_NUM_THREADS"] = "1"
     from cds_app.learn import impute_fit

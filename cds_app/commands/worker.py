@@ -27,6 +27,7 @@ RECEIVED_WITHIN_S = 10.0
 _HOLD_BACK_S = 0.0005
 _MOMENT_MS = 2
 _MOST_HELD_BACK = 8
+_PLACES = 1024  # more than there are workers at once
 _PORCH_THREADS = 2
 _PORCH_ROOM = 128
 _PORCH_PATIENCE_S = 0.5
@@ -86,22 +87,16 @@ class Unbroken:
 
 
 class Crowd:
-    """How many connections each worker has, in memory that they share: made before they are forked.
-
-    Parameters
-    ----------
-    places : int
-        More than there are workers at once.
-    """
+    """How many connections each worker has, in memory that they share: made before they are forked."""
 
     __slots__ = ("_counts",)
 
     AWAY: Final = -1
     """Of a worker that takes no connections: it has not begun, or has ended."""
 
-    def __init__(self, places: int = 1024) -> None:
-        self._counts = memoryview(mmap.mmap(-1, 4 * places)).cast("i")
-        for place in range(places):
+    def __init__(self) -> None:
+        self._counts = memoryview(mmap.mmap(-1, 4 * _PLACES)).cast("i")
+        for place in range(_PLACES):
             self._counts[place] = self.AWAY
 
     def tell(self, number: int, count: int) -> None:

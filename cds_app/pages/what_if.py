@@ -12,6 +12,7 @@ from cds_app.simulate.answers import ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.outcomes import Spread
 from cds_app.simulate.refusals import Refused
 
+_MOST_PLANS: Final = 6
 _FIELDS: Final[Mapping[str, str]] = {
     "amount_mg": "dose",
     "interval_h": "interval",
@@ -92,7 +93,7 @@ class WhatIfView:
     seed: int
 
 
-def what_if_view(found: WhatIf, *, asked: str, current: str | None, most: int = 6) -> WhatIfView:
+def what_if_view(found: WhatIf, *, asked: str, current: str | None) -> WhatIfView:
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
     plan = by_name[asked]
@@ -107,7 +108,7 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None, most: int = 
         sentence=_sentence(found, plan),
         figures=tuple(name for name, _ in _figures(plan, found.unit)),
         harms=tuple(one.says.partition(":")[0] for one in plan.harms),
-        rows=tuple(_row(one, found, asked, current) for one in _worth_telling(found, asked, current, most)),
+        rows=tuple(_row(one, found, asked, current) for one in _worth_telling(found, asked, current)),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
         left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
         used=_used(found),
@@ -132,11 +133,11 @@ def words(field: str, limit: str) -> str:
     return f"{name[:1].upper()}{name[1:]}: {limit}"
 
 
-def _worth_telling(found: WhatIf, asked: str, current: str | None, most: int) -> list[PlanOutcome]:
+def _worth_telling(found: WhatIf, asked: str, current: str | None) -> list[PlanOutcome]:
     """The plan that was asked for, the current one, the recommended one, then others by their chance."""
     first = [name for name in (asked, current, found.recommended) if name is not None]
     rest = sorted(found.plans, key=lambda one: (not one.within_limits, -_probability(one)))
-    names = list(dict.fromkeys((*first, *(one.name for one in rest))))[:most]
+    names = list(dict.fromkeys((*first, *(one.name for one in rest))))[:_MOST_PLANS]
     by_name = {one.name: one for one in found.plans}
     return [by_name[name] for name in names]
 

@@ -18,6 +18,7 @@ from cds_app.score.risk import Risk
 
 MOST_BARS: Final = 7
 MOST_NAMED: Final = 3
+_MOST_TELLING: Final = 3
 WIDTH: Final = 340.0
 _LEFT: Final = 128.0
 _RIGHT: Final = 40.0
@@ -184,9 +185,9 @@ def _finding(steps: Sequence[tuple[str, float, str]], risk: Risk) -> str:
     return f"From {hundred(risk.base)} in 100 on average to {hundred(risk.probability)} in 100. Most: {named}."
 
 
-def telling_lines(telling: Sequence[Telling], subject: Subject, most: int = 3) -> tuple[ConditionalLine, ...]:
+def telling_lines(telling: Sequence[Telling], subject: Subject) -> tuple[ConditionalLine, ...]:
     """Which new measurements would change the estimate most."""
-    return tuple(_told(one, subject) for one in telling[:most])
+    return tuple(_told(one, subject) for one in telling[:_MOST_TELLING])
 
 
 def _told(one: Telling, subject: Subject) -> ConditionalLine:

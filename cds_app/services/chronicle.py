@@ -30,6 +30,7 @@ _KNOWN_BY: Mapping[str, tuple[str, ...]] = {
     "MedicationAdministration": ("effectivePeriod.start", "effectiveDateTime"),
     "Encounter": ("period.start",),
 }
+_DAY = timedelta(hours=24)
 _SO_AT = ("effectivePeriod.end", "effectiveDateTime", "effectiveInstant")  # no result is known before it is so
 _AT_LAST = datetime.max.replace(tzinfo=UTC)  # at a time that nobody wrote down: when the record ends
 
@@ -181,9 +182,9 @@ def _ceiling(span: timedelta, every: timedelta) -> int:
     return -(-span // every)
 
 
-def monitored_days(moments: Sequence[datetime], gap: timedelta = timedelta(hours=24)) -> float:
-    """Days covered by moments, gaps longer than ``gap`` left out."""
-    return sum((b - a).total_seconds() for a, b in pairwise(moments) if b - a <= gap) / 86_400.0
+def monitored_days(moments: Sequence[datetime]) -> float:
+    """Days covered by moments, gaps of more than a day left out."""
+    return sum((b - a).total_seconds() for a, b in pairwise(moments) if b - a <= _DAY) / 86_400.0
 
 
 def _tell(full_url: str, resource: Resource, stays: Mapping[str, datetime]) -> Iterator[Told]:

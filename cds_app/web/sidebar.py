@@ -66,8 +66,8 @@ class _Here:
     def token(self) -> str:
         return self.desk.visits.token(self.browser, self.visit, self.desk.clock.now())
 
-    def asking(self, *, anew: bool = False, back: bool = False) -> Asking:
-        opened = self.desk.opening.refresh(self.visit, self.token, anew=anew)
+    def asking(self, *, back: bool = False) -> Asking:
+        opened = self.desk.opening.refresh(self.visit, self.token)
         back_h = back_hours(request.args.get("back", "")) if back else 0.0
         return Asking(opened=opened, root=self.root, token=form_token(self.browser, self.visit.id), back_h=back_h)
 

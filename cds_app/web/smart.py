@@ -144,16 +144,15 @@ class _Pages:
 class _Published:
     """The key set as it was a moment ago: everybody may ask for it, as often as they like."""
 
-    def __init__(self, read: Callable[[], bytes], ticking: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, read: Callable[[], bytes]) -> None:
         self._read = read
-        self._ticking = ticking
         self._held: tuple[float, bytes] = (float("-inf"), b"")
 
     def __call__(self) -> bytes:
         at, document = self._held
-        if self._ticking() - at >= KEYS_FRESH_S:
+        if time.monotonic() - at >= KEYS_FRESH_S:
             document = self._read()
-            self._held = (self._ticking(), document)
+            self._held = (time.monotonic(), document)
         return document
 
 

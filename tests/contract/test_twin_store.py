@@ -49,7 +49,6 @@ def test_reading_can_start_after_what_is_known(store: TwinStore, patient: str) -
         append(store, patient, facts=facts(), decisions=(decision(),))
     assert [segment.number for segment in store.segments(patient, after=1)] == [2, 3]
     assert [entry.number for entry in store.entries(patient, after=2)] == [3]
-    assert [entry.number for entry in store.journal(after=1)] == [2, 3]
     assert tuple(store.segments(patient, after=3)) == ()
     assert tuple(store.entries(patient, after=3)) == ()
 

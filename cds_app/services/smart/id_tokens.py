@@ -10,7 +10,7 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -97,13 +97,10 @@ class IdTokens:
     Parameters
     ----------
     reader : PublishedReader
-    ticking : callable
-        Seconds of a clock that never goes back.
     """
 
-    def __init__(self, reader: PublishedReader, ticking: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reader: PublishedReader) -> None:
         self._reader = reader
-        self._ticking = ticking
         self._held: dict[str, tuple[float, Sequence[_Named]]] = {}
         self._turn = threading.Lock()
 
@@ -140,10 +137,10 @@ class IdTokens:
         """The keys at a URL, asked for again if they are older than ``fresh_s``."""
         with self._turn:
             read, keys = self._held.get(url, (float("-inf"), ()))
-        if self._ticking() - read > fresh_s:
+        if time.monotonic() - read > fresh_s:
             keys = _key_set(self._reader.read(url))
             with self._turn:
-                self._held[url] = (self._ticking(), keys)
+                self._held[url] = (time.monotonic(), keys)
         return keys
 
 

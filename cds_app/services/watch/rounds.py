@@ -36,9 +36,8 @@ class Duty:
 class Rounds:
     """Does its duties until it is stopped. Start it after any fork."""
 
-    def __init__(self, duties: Sequence[Duty], *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, duties: Sequence[Duty]) -> None:
         self._due = [(0.0, duty) for duty in duties]
-        self._ticks = ticks
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._go_round, name="twinline-rounds", daemon=True)
 
@@ -55,11 +54,11 @@ class Rounds:
     def _go_round(self) -> None:
         while not self._stopped.is_set():
             self._due = [self._done(at, duty) for at, duty in self._due]
-            wait_s = min((at for at, _ in self._due), default=0.0) - self._ticks()
+            wait_s = min((at for at, _ in self._due), default=0.0) - time.monotonic()
             self._stopped.wait(max(0.05, wait_s))
 
     def _done(self, at: float, duty: Duty) -> tuple[float, Duty]:
-        now = self._ticks()
+        now = time.monotonic()
         if now < at or self._stopped.is_set():
             return at, duty
         try:

@@ -108,7 +108,8 @@ def test_every_command_and_option_explains_itself() -> None:
 
 def test_every_command_is_listed_with_a_whole_sentence_on_a_narrow_terminal(shell: Shell) -> None:
     groups = [name for name in __main__.twinline.list_commands(click.Context(__main__.twinline)) if is_group(name)]
-    cut = [(name, line) for name in groups for line in shell(name, "--help")[1].splitlines() if line.endswith("...")]
+    told = {name: shell(name, "--help")[1].partition("Commands:")[2] for name in groups}
+    cut = [(name, line) for name, text in told.items() for line in text.splitlines() if line.endswith("...")]
     assert len(groups) > 8
     assert cut == []
 
