@@ -51,6 +51,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
     "drug-class": (
         "beta_lactams>antimicrobials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
         "antimicrobials raas_inhibitors ace_inhibitors>raas_inhibitors arbs>raas_inhibitors mras nephrotoxins "
+        "systemic_vancomycin "
         "nsaids>nephrotoxins aminoglycosides>antimicrobials,nephrotoxins azole_antifungals>antimicrobials "
         "anticoagulants heparins>anticoagulants "
         "antiplatelets beta_blockers calcium_channel_blockers calcium_salts corticosteroids crystalloids insulins "
@@ -58,7 +59,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
     ),
     "drug": (
         "amoxicillin>penicillins piperacillin_tazobactam>penicillins ceftriaxone>cephalosporins "
-        "meropenem>carbapenems gentamicin>aminoglycosides vancomycin>antimicrobials,nephrotoxins "
+        "meropenem>carbapenems gentamicin>aminoglycosides "
+        "vancomycin>antimicrobials,nephrotoxins,systemic_vancomycin "
         "trimethoprim>antimicrobials lisinopril>ace_inhibitors losartan>arbs ibuprofen>nsaids "
         "aspirin>antiplatelets sodium_bicarbonate oxygen calcium_gluconate>calcium_salts digoxin "
         "dopamine>vasopressors "
