@@ -180,7 +180,8 @@ def _undosed(
     people: People, order: Medication, units: float | None, reasons: tuple[Refusal, ...] | list[Refusal]
 ) -> Undosed:
     rules, kind = people.file.rules.orders, kind_of(people, order)
-    highest = Highest(amount=rules.highest_u, unit=UNIT, drafted=units, from_memory=True)
+    at_once = units if kind in (*rules.rapid, INSULINS) else None  # a day's basal, or U-500, may be more
+    highest = Highest(amount=rules.highest_u, unit=UNIT, drafted=at_once, from_memory=True)
     known = {one.field: one for one in reversed(reasons)}  # of two about one field, the first
     kept = tuple(one for one in reasons if known[one.field] is one)
     return Undosed(order=order, drug=INSULINS, concept=kind, highest=highest, reasons=kept)
@@ -212,18 +213,20 @@ def _order_problems(people: People, order: Medication, written: Written, units: 
     if dosing.route == "iv":
         yield Refusal(field="order.route", limit="must be under the skin: insulin into a vein is not in the model")
         return
-    if kind not in rules.rapid:
+    if kind not in (*rules.rapid, INSULINS):
         yield Refusal(field="order.insulin", limit=rules.others[kind].says)
         return
     if dosing.route != "subcutaneous":
         yield Refusal(field="order.route", limit="must be said, and under the skin")
-    if written.instructions > 1:
+    if written.instructions > 1 or (units == 0.0 and not dosing.once):
         yield Refusal(field="order.dosage", limit="must be one dose for the glucose of now, not a scale")
     elif dosing.rated:
         yield Refusal(field="order.rate", limit="is not simulated: one dose now is")
     else:
         yield from _timing_problems(dosing)
         yield from _dose_problems(people, order, units)
+    if kind == INSULINS:
+        yield Refusal(field="order.insulin", limit=rules.others[kind].says)
 
 
 def _timing_problems(dosing: Dosing) -> Iterator[Refusal]:

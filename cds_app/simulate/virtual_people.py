@@ -85,7 +85,7 @@ class OrderRules(Content):
     doses_u : tuple of float
         What a draft is compared with, U.
     highest_u : float
-        A single dose above it is told whoever it is for, U.
+        A single dose above it of rapid insulin, or of one of no known kind, is told whoever it is for, U.
     within_h, starts_within_h : float
         How far ahead glucose is looked at; when a draft must begin.
     ketoacidosis_h : float

@@ -170,7 +170,15 @@ RATE = [{"rateQuantity": {"value": 1.2, "unit": "U/h", "code": "[iU]/h"}}]
         (lispro(4.0, drug="insulin regular"), "this insulin is slower than the modelled"),
         (lispro(4.0, drug="insulin nph"), "this insulin acts longer than the modelled"),
         (lispro(4.0, drug="insulin 70 30"), "this insulin is a mixture"),
-        (lispro(0.0, drug="insulin", timing={"code": {"text": "ASDIR"}}), "this insulin must be named"),
+        (
+            lispro(0.0, drug="insulin", timing={"code": {"text": "ASDIR"}}),
+            "the dosage must be one dose for the glucose of now, not a scale; this insulin must be named",
+        ),
+        (
+            lispro(8.0, drug="insulin", timing={"code": {"text": "BREAKFAST"}}),
+            "carbohydrate of the meal is needed, and no order says it; this insulin must be named",
+        ),
+        (lispro(8.0, drug="insulin"), "this insulin must be named"),
         (lispro(4.0, route=IV), "the drafted route must be under the skin: insulin into a vein is not in the model"),
         (lispro(100.0, drug="insulin regular", route=IV), "insulin into a vein is not in the model"),
         (lispro(4.0, route={}), "the drafted route must be said, and under the skin"),
@@ -297,6 +305,8 @@ def test_a_dose_beyond_all_measure_is_told_for_anybody(client: FlaskClient) -> N
     assert card["summary"] == "Insulin lispro 100 units: above the highest dose here, 80 units"
     assert card["indicator"] == "warning"
     assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
+    (basal,) = cards(client, injecting(lispro(100.0, drug="insulin glargine"), chart=()))  # some need as much in a day
+    assert basal["indicator"] == "info"
 
 
 def test_what_is_missing_is_said_once_a_day(client: FlaskClient, deps: Deps, clock: FrozenClock) -> None:
