@@ -234,9 +234,9 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
     measured = table[np.isfinite(table["value"])]
     refuse_units(measured, _CHECKED)
-    refuse_misplaced(measured)
     who = {name: _described(table, name, len(known)) for name in _WHO}
     which, canonical, kept = _plausible(table)
+    refuse_misplaced(table[kept])
     artefacts = table.loc[(which >= 0) & table["value"].ne(_MISSING) & table["value"].notna() & ~kept, "name"]
     return Samples(
         record=known,
@@ -305,8 +305,12 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def _numbers(frame: pd.DataFrame, name: str, *, whole: bool = False) -> Floats:
     """A column as numbers; a missing one is NaN, where only whole ones are wanted it is refused."""
-    found = np.asarray(pd.to_numeric(frame[name], errors="coerce"), np.float64)
-    _refuse(np.isnan(found) & frame[name].notna().to_numpy(bool), name, "is no number")
+    column = frame[name]
+    known = column.notna().to_numpy(bool)
+    found = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
+    _refuse(np.isnan(found) & known, name, "is no number")
+    mark = pd.api.types.is_bool_dtype(column) and not whole
+    _refuse(known & (mark or not pd.api.types.is_numeric_dtype(column)), name, "is no plain number")
     if whole:
         _refuse(~(np.isfinite(found) & (found == np.rint(found))), name, "is no whole number")
     # four decimals undo the file's single precision

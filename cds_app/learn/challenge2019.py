@@ -101,6 +101,7 @@ QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
 COLUMN_OF: dict[str, str] = {one.quantity: one.column for one in COLUMNS}
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 _PRESSURES = tuple((COLUMN_OF[one], COLUMN_OF[other], tolerance) for one, other, tolerance in PRESSURES)
+_MARKS = ("Gender", "Unit1", "Unit2", "SepsisLabel")  # may be true or false
 _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 
 NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
@@ -138,7 +139,7 @@ def load_counted(
     """As `load`, and of every column that had any how many values were left out as artefacts."""
     measured = [one.column for one in COLUMNS]
     frame = intake.read(path, [*extra, *measured], needed)
-    frame = intake.with_numbers(frame, [*_NUMBERS, *measured])
+    frame = intake.with_numbers(frame, [*_NUMBERS, *measured], marks=_MARKS)
     if "SepsisLabel" in frame.columns and frame["SepsisLabel"].isna().all():
         frame = frame.drop(columns="SepsisLabel")  # nobody said what followed
     elif "SepsisLabel" in frame.columns:
@@ -146,10 +147,10 @@ def load_counted(
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
     intake.refuse_units(frame, ((one.column, one.quantity, (one.low, one.high)) for one in COLUMNS))
-    intake.refuse_misplaced(frame, _PRESSURES)
     ordered = intake.in_order(frame)
     before = ordered.notna().sum()
     found = _without_artefacts(ordered)
+    intake.refuse_misplaced(found, _PRESSURES)
     left_out = before - found.notna().sum()
     return found, {str(name): int(count) for name, count in left_out.items() if count}
 

@@ -5,7 +5,7 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,21 +43,26 @@ def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFra
     return frame
 
 
-def with_numbers(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+def with_numbers(frame: pd.DataFrame, names: Iterable[str], *, marks: Container[str] = ()) -> pd.DataFrame:
     """The frame with every column that should hold numbers as numpy has them, NaN where there is none.
+
+    Parameters
+    ----------
+    marks : container of str
+        Columns that may hold true and false instead.
 
     Raises
     ------
     DataError
         Naming column and first row, if there is text or the like.
     """
-    found = {name: _plain(frame[name]) for name in names if name in frame.columns}
+    found = {name: _plain(frame[name], mark=name in marks) for name in names if name in frame.columns}
     return frame.assign(**{name: one for name, one in found.items() if one is not None})
 
 
-def _plain(column: pd.Series[float]) -> NDArray[np.float64] | None:
+def _plain(column: pd.Series[float], *, mark: bool) -> NDArray[np.float64] | None:
     """Numbers of a column that is empty or nullable; None where it is plain as it stands."""
-    if pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column) and (mark or not pd.api.types.is_bool_dtype(column)):
         plain = isinstance(column.dtype, np.dtype)
         return None if plain else np.asarray(column.to_numpy(np.float64, na_value=np.nan), np.float64)
     if column.notna().any():

@@ -94,6 +94,7 @@ def test_a_patient_described_twice_and_differently_is_refused(save: Save) -> Non
         ("SysABP", 15.7, "SysABP seems to be in kPa"),
         ("Creatinine", 97.0, "Creatinine seems to be in umol/L"),
         ("Albumin", 31.0, "Albumin seems to be in g/L"),
+        ("Urine", 0.08, "Urine seems to be in litres"),
         ("Platelets", 190_000.0, "Platelets seems to be in cells per microlitre"),
         ("HR", 118.0, "HR seems to hold another measurement"),
     ],
@@ -124,6 +125,16 @@ def test_pressures_in_each_other_s_place_are_refused(
 
 def test_two_devices_may_differ_in_one_stay(save: Save) -> None:
     assert len(load(save(frame((1, "01:00", "MAP", 63.0), (1, "01:00", "DiasABP", 69.0)))).record) == 1
+
+
+def test_an_artefact_of_one_stay_is_no_swap(save: Save) -> None:
+    assert len(load(save(frame((1, "01:00", "SysABP", 0.0), (1, "01:00", "MAP", 80.0)))).record) == 1
+
+
+@pytest.mark.parametrize(("column", "wrong"), [("Value", "80"), ("Value", True), ("RecordID", "1")])
+def test_numbers_in_text_or_marks_are_refused(save: Save, column: str, wrong: str | bool) -> None:
+    with pytest.raises(ContentError, match=f"{column} is no plain number in row 0"):
+        load(save(frame(*stay(1)).assign(**{column: wrong})))
 
 
 def test_what_is_left_out_is_counted(save: Save) -> None:

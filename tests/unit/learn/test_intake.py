@@ -153,6 +153,10 @@ def test_pressures_that_could_be_each_other_are_told_apart_by_which_is_higher(
         assert caught.value.field == field
 
 
+def test_artefacts_among_the_pressures_of_one_patient_are_no_swap(tmp_path: Path) -> None:
+    assert len(load(_written(ward(1).assign(SBP=0.0, DBP=[0.0, 60.0, 61.0]), tmp_path))) == 3
+
+
 @pytest.mark.parametrize("unit", [60, 3600])
 def test_hours_in_minutes_or_seconds_are_refused(unit: int, tmp_path: Path) -> None:
     frame = ward(2, 4)
@@ -172,6 +176,7 @@ def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
     ("change", "field", "said"),
     [
         (_set("HR", 4, "eighty"), "HR", "does not hold plain numbers, first in row 5"),
+        (lambda frame: frame.__setitem__("Lactate", True), "Lactate", "does not hold plain numbers, first in row 1"),
         (lambda frame: frame.__setitem__("Age", "60"), "Age", "does not hold plain numbers, first in row 1"),
         (_set("ICULOS", 2, None), "ICULOS", "row 3"),
         (lambda frame: frame.__setitem__("ICULOS", -frame["ICULOS"]), "ICULOS", "row 1"),
