@@ -119,7 +119,7 @@ class Regimen:
         if self.loading_mg is not None and not (isfinite(self.loading_mg) and self.loading_mg > 0.0):
             found.append(Refusal(field=f"{where}.loading_mg", limit="must be a number above 0"))
         if not (isfinite(self.start_h) and 0.0 <= self.start_h < horizon_h):
-            found.append(Refusal(field=f"{where}.start_h", limit="must be from 0 to before the horizon"))
+            found.append(Refusal(field=f"{where}.start_h", limit=f"must be from 0 to before {horizon_h:g} h"))
         if not found and _count(horizon_h - self.start_h, self.interval_h) > MAX_DOSES:
             found.append(Refusal(field=f"{where}.interval_h", limit=f"must make at most {MAX_DOSES} doses"))
         return tuple(found)

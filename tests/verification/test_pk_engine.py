@@ -206,6 +206,22 @@ def test_times_looked_at_together_show_what_each_shows_alone(parts: int, steps: 
     np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("draws", [4, 2500])
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_sums_of_exponentials_equal_the_walk_from_event_to_event(parts: int, steps: int, draws: int) -> None:
+    """Few draws and many go other ways; the walk is what the solver above is compared with."""
+    rng = np.random.default_rng(parts)
+    at = {name: float(one[0]) * np.exp(0.4 * rng.standard_normal(draws)) for name, one in BEFORE.items()}
+    doses = [Dose(at_h=12.0 * n + 0.1 * n * n, amount_mg=100.0, over_h=2.0) for n in range(4)]
+    doses += [Dose(at_h=12.0 * n + 5.3, amount_mg=50.0, route="oral" if steps else "iv") for n in range(4)]
+    shape, times = Structure(compartments=parts, steps=steps), np.arange(-3.0, 54.0, 0.7)
+    where = [Epoch(from_h=0.0, parameters=at | {"F": np.full(draws, 0.8)})]
+    walked = course(shape, where, doses, times, area=True).values
+    summed = course(shape, where, doses, times, marks_h=np.arange(0.0, 60.0, 6.0).tolist()).values
+    np.testing.assert_allclose(summed, walked, rtol=1e-9, atol=1e-12)
+
+
 def test_runge_kutta_is_of_fourth_order() -> None:
     def slope(_: int, state: Floats, into: Floats) -> None:
         np.negative(state, out=into)

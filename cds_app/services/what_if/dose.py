@@ -123,7 +123,7 @@ def number_of(text: str, field: str) -> float | None:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not abs(value) < 1e6:
+    if not abs(value) < 1e6 or not text.isascii() or "_" in text:  # what Python reads and nobody types
         raise BadRequest("must be a number below a million", field=field)
     return value
 
