@@ -123,7 +123,19 @@ def place(model: Model, patient: Patient) -> Placed | tuple[Refusal, ...]:
     problems = [one for _, fitted in found if isinstance(fitted, tuple) for one in fitted]
     if problems:
         return tuple(dict.fromkeys(problems))
-    return Placed(model=model, stages=tuple((at, one) for at, one in found if isinstance(one, Fitted)))
+    fitted = [(at, one) for at, one in found if isinstance(one, Fitted)]
+    return Placed(model=model, stages=tuple(_distinct(model, fitted)))
+
+
+def _distinct(model: Model, stages: Sequence[tuple[float, Fitted]]) -> Iterator[tuple[float, Fitted]]:
+    """Stages at which anything changes that the model asks for: a creatinine is no news to one without it."""
+    used = frozenset[str]().union(*(one.names for one in model.formulas.values()))
+    before: tuple[object, ...] = ()
+    for at, one in stages:
+        told = ({name: value for name, value in one.known.items() if name in used}, one.applied, one.imputed)
+        if told != before:
+            yield at, one
+        before = told
 
 
 def patient_problems(drug: Drug, patient: Patient) -> tuple[Refusal, ...]:

@@ -8,10 +8,20 @@ from typing import Any
 import pytest
 
 from cds_app.simulate.answers import WhatIf
-from cds_app.simulate.patients import Patient, Stage
+from cds_app.simulate.patients import Patient, Placed, Stage, place
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.what_if import what_if
 from tests.unit.simulate.pharmacy import adult, drug
+
+
+def test_a_stage_at_which_nothing_changes_that_a_model_asks_for_is_none() -> None:
+    stages = tuple(
+        Stage(from_h=at, covariates=replace(RECIPIENT, creatinine_mg_dl=scr, haematocrit_percent=haematocrit))
+        for at, scr, haematocrit in ((-48.0, 1.0, 32.0), (-24.0, 2.0, 32.0), (-1.0, 2.0, 29.0))
+    )
+    found = {one.name: place(one, Patient(stages=stages)) for one in drug("tacrolimus").models}
+    kept = {name: [at for at, _ in one.stages] for name, one in found.items() if isinstance(one, Placed)}
+    assert kept == {"tacrolimus-andrews-2019": [-48.0], "tacrolimus-woillard-2011": [-48.0, -1.0]}
 
 
 def answered(patient: Patient) -> WhatIf:
