@@ -138,6 +138,44 @@ PATIENTS = [
         silent=["aki_diuretics"],
     ),
     Patient(
+        story="retains carbon dioxide",
+        chart=[measured("ph", 7.29), measured("pco2", 62), measured("bicarbonate", 29)],
+        topics={"acidaemia": 1},
+        offered=["acidaemia_niv"],
+        silent=["acidaemia_airway", "acidaemia_lactate", "acidaemia_bicarbonate"],
+    ),
+    Patient(
+        story="retains carbon dioxide, is not awake any more and is on no ventilator",
+        chart=[measured("ph", 7.01), measured("pco2", 88), measured("gcs_total", 9)],
+        topics={"acidaemia": 3, "news2_escalation": 1},
+        offered=["acidaemia_airway"],
+        refused={"acidaemia_niv": "contraindicated"},
+    ),
+    Patient(
+        story="retains carbon dioxide on the ventilator",
+        chart=[
+            *[measured("ph", 7.22), measured("pco2", 70)],
+            procedure("mechanical_ventilation", hours=8, status="in-progress"),
+        ],
+        topics={"acidaemia": 2},
+        refused={"acidaemia_niv": "already", "acidaemia_airway": "already"},
+    ),
+    Patient(
+        story="has metabolic acidosis and kidney injury",
+        chart=[
+            *[measured("ph", 7.15), measured("pco2", 25), measured("bicarbonate", 9)],
+            *[measured("creatinine", 0.9, 30), measured("creatinine", 2.1)],
+        ],
+        topics={"acidaemia": 3, "aki": 2},
+        offered=["acidaemia_lactate", "acidaemia_bicarbonate"],
+        silent=["acidaemia_niv"],
+    ),
+    Patient(
+        story="is a little acidotic, and breathes well",
+        chart=[measured("ph", 7.31), measured("pco2", 38), measured("bicarbonate", 19)],
+        topics={},
+    ),
+    Patient(
         story="has low potassium in AKI: no potassium is offered without a look",
         chart=[measured("potassium", 2.8), measured("creatinine", 0.9, 30), measured("creatinine", 2.1)],
         topics={"hypokalaemia": 2, "aki": 2},
