@@ -19,12 +19,15 @@ from cds_app.learn.measure import logistic_line
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# everything that the trees before may have been grown with is said anew: a booster keeps it
 _ROUND: Mapping[str, Any] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
     "max_depth": 1,
     "reg_lambda": 0.0,
     "min_child_weight": 0.0,
+    "subsample": 1.0,
+    "colsample_bytree": 1.0,
     "nthread": 1,
 }
 

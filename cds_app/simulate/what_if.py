@@ -5,6 +5,7 @@ Simulation, not an order.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Final
@@ -225,5 +226,10 @@ def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
 
 
 def _reasons(mixture: Mixture) -> tuple[Refusal, ...]:
-    """Of the model that asks for least besides: what another model would ask for as well helps nobody."""
-    return min((reasons for _, reasons in mixture.left_out), key=len)
+    """Of the model that asks for least besides, of several that do for what most models ask for.
+
+    What another model would ask for as well helps nobody.
+    """
+    told = [reasons for _, reasons in mixture.left_out]
+    asked = Counter(one.field for reasons in told for one in reasons)
+    return min(told, key=lambda reasons: (len(reasons), -sum(asked[one.field] for one in reasons)))

@@ -61,6 +61,7 @@ def test_a_sex_that_nobody_has_is_not_moved() -> None:
 def test_the_trees_say_it_and_all_else_as_before(together: int) -> None:
     rows, label, margin = _invented()
     recipe = {"objective": "binary:logistic", "max_depth": 2, "num_parallel_tree": together, "nthread": 1}
+    recipe |= {"subsample": 0.5, "colsample_bytree": 0.2, "reg_lambda": 30.0, "min_child_weight": 20.0, "eta": 0.02}
     trees = xgb.train(recipe, xgb.DMatrix(rows[:, :5], label=label), num_boost_round=4)
     male = rows[:, _MALE].astype(np.float64)
     after = told(trees, margin, label, male, _MALE)
