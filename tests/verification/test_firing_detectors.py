@@ -126,6 +126,9 @@ def test_a_drift_is_found_before_it_has_run_its_course(mean: float, median: int)
 def test_silence_begins_after_the_gap_of_the_formula(per_day: float, hours: float) -> None:
     assert is_silent(per_day * hours / 24 * 1.03, per_day)
     assert not is_silent(per_day * hours / 24 * 0.97, per_day)
+    meanwhile = np.log(730 * per_day)  # expected in the gap w for which per_day * exp(-per_day * w) is 1/730
+    assert is_silent(meanwhile * 1.0001, per_day)
+    assert not is_silent(meanwhile * 0.9999, per_day)
 
 
 @pytest.mark.parametrize("per_day", [3, 10, 40, 200])
