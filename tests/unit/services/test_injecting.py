@@ -11,18 +11,9 @@ from cds_app.deps import Deps
 from cds_app.services.what_if.insulin import INJECTED, Injected
 from tests.bedside import bed_of
 from tests.conftest import FROZEN
+from tests.insulin import TYPE_1
 from tests.patients import patient
 from tests.unit.services.test_trials import measured
-
-TYPE_1 = {
-    "resourceType": "Condition",
-    "id": "t1",
-    "subject": {"reference": "Patient/p1"},
-    "clinicalStatus": {"coding": [{"code": "active"}]},
-    "verificationStatus": {"coding": [{"code": "confirmed"}]},
-    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "E10"}], "text": "Type 1 diabetes"},
-}
-
 
 TYPE_2 = {**TYPE_1, "id": "t2", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "E11"}]}}
 
