@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -13,12 +13,14 @@ from typing import IO, Any, NamedTuple, cast
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.merging import merged_into
 from cds_app.fabric.ndjson import read_lines
+from cds_app.fabric.parting import Parted, by_patient
+from cds_app.fabric.references import Item
 
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 _MAX_BYTES = 1 << 30
 _PIECE = 1 << 18
-_SUBJECTS = ("subject", "patient", "beneficiary")
 STRANGER = "of-nobody-in-the-file"
 UNREADABLE = "unreadable"
 
@@ -32,7 +34,8 @@ class Contents:
     Parameters
     ----------
     patients : tuple of (id, entries)
-        Each patient with everything that speaks of them. What names no patient (Practitioner, Medication) goes to all.
+        Each patient with everything that speaks of them, under the ids of patients merged into them too. What names no
+        patient (Practitioner, Medication) goes to all.
     left_out : mapping of str to int
         Resources that went to nobody, by reason.
     """
@@ -65,19 +68,28 @@ def contents_of(file: Path) -> Contents:
         In one line: the file is not JSON, or holds no Patient with an id.
     """
     left_out: Counter[str] = Counter()
-    entries: Entries = []
+    items: list[Item] = []
     for document in _documents(file):
-        items, issues = unpack(document, at=file.name)
-        found = [(item.full_url, item.resource) for item in items if isinstance(item.resource, dict)]
-        left_out[UNREADABLE] += len(items) - len(found) + len(issues)
-        entries.extend(found)
-    people = {one["id"]: url for url, one in entries if _is_patient(one)}
+        found, issues = unpack(document, at=file.name)
+        items.extend(one for one in found if isinstance(one.resource, dict))
+        left_out[UNREADABLE] += sum(not isinstance(one.resource, dict) for one in found) + len(issues)
+    people = {one["id"]: one for item in items if _is_patient(one := cast("Mapping[str, Any]", item.resource))}
     if not people:
         raise BadRequest(f"{file.name} holds no Patient with an id", field="paths")
-    names = {patient: {f"Patient/{patient}", f"urn:uuid:{patient}", url or patient} for patient, url in people.items()}
-    left_out[STRANGER] += sum(all(not _speaks_of(one, *who) for who in names.items()) for _, one in entries)
-    patients = tuple((who, [(at, one) for at, one in entries if _speaks_of(one, who, names[who])]) for who in people)
+    former = {patient: merged_into(list(people.values()), patient) for patient in people}
+    merged = frozenset[str]().union(*former.values())
+    parted = by_patient(items)
+    left_out[STRANGER] += len(parted.strays)
+    left_out[STRANGER] += sum(len(own) for who, own in parted.patients.items() if who not in {*people, *merged})
+    patients = tuple((who, _entries(items, parted, {who, *former[who]})) for who in people if who not in merged)
     return Contents(patients=patients, left_out=+left_out)
+
+
+def _entries(items: Sequence[Item], parted: Parted, names: Set[str]) -> Entries:
+    """What speaks of a patient by any of the names, or of nobody, in the order of the file."""
+    own = [item for name in names for item in parted.patients.get(name, ())]
+    kept = {id(item) for item in (*own, *parted.shared)}
+    return [(item.full_url, cast("Mapping[str, Any]", item.resource)) for item in items if id(item) in kept]
 
 
 class Told(NamedTuple):
@@ -113,16 +125,6 @@ def streamed(file: Path) -> Iterator[Told]:
 def _is_patient(resource: Mapping[str, Any]) -> bool:
     name = resource.get("id")
     return resource.get("resourceType") == "Patient" and isinstance(name, str) and bool(name)
-
-
-def _speaks_of(resource: Mapping[str, Any], patient: str, names: set[str]) -> bool:
-    if resource.get("resourceType") == "Patient":
-        return resource.get("id") == patient
-    subject = next((resource[key] for key in _SUBJECTS if key in resource), None)
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    if not isinstance(reference, str):
-        return True
-    return reference in names or reference.endswith(f"/Patient/{patient}")
 
 
 def _documents(file: Path) -> Iterator[object]:

@@ -27,7 +27,7 @@ from cds_app.errors import BadRequest, DependencyDown
 from cds_app.fabric.reading import read
 from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall
-from cds_app.services.chronicle import Step, monitored_days, steps, tell
+from cds_app.services.chronicle import Step, Told, monitored_days, steps, tell
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
 from cds_app.web.requests import SIMULATED_TIME
@@ -51,6 +51,7 @@ _ASKED_FOR = frozenset(
         "ServiceRequest",
     }
 )
+_STANDING = frozenset({"Patient", "Encounter", "Medication"})  # what others refer to: EHRs send it at every call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +128,11 @@ def replay_patient(
 ) -> None:
     """Open one patient's chart at every step that brings news."""
     moments: list[datetime] = []
+    standing: dict[object, Told] = {}
     for step in steps(tell(entries), every):
-        answer = ask(patient, step, news_of(step))
+        standing.update((_name(one), one) for one in step.news if one.resource.get("resourceType") in _STANDING)
+        own = [one for one in step.news if one.resource.get("resourceType") not in _STANDING]
+        answer = ask(patient, step, bundles_of([*standing.values(), *own]))
         totals.held.update(answer.held)
         for card in answer.cards:
             totals.cards[f"{card['indicator']:8} {card['source']['topic']['code']}"] += 1
@@ -141,10 +145,14 @@ def replay_patient(
     totals.days += monitored_days(moments)
 
 
-def news_of(step: Step) -> dict[str, Any]:
-    """News of the types a service asks for, as Bundles."""
+def _name(one: Told) -> object:
+    return one.resource.get("resourceType"), str(one.resource.get("id") or one.full_url or id(one))
+
+
+def bundles_of(told: Sequence[Told]) -> dict[str, Any]:
+    """What was told of the types a service asks for, as Bundles."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for one in step.news:
+    for one in told:
         if one.resource.get("resourceType") not in _ASKED_FOR:
             continue
         entry = {"fullUrl": one.full_url} if one.full_url else {}

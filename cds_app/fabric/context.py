@@ -34,6 +34,8 @@ class Context:
     ----------
     patient, subject : str
         Bare FHIR id, and as a reference.
+    former : frozenset of str
+        References to patients who were merged into this one: what is told of them is told of this one.
     lexicon : Lexicon
         What codes, units and names mean.
     learned : datetime
@@ -47,6 +49,7 @@ class Context:
 
     patient: str
     subject: str
+    former: frozenset[str]
     lexicon: Lexicon
     learned: datetime
     earliest: datetime

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cds_app.fabric.references import Item
+from cds_app.fabric.references import OUT_OF_USE, Item
 from cds_app.fabric.shapes import MAX_TEXT, as_object, objects
 
 _MOST: Final = 50
-_NOT_IN_USE: Final = frozenset({"old", "temp"})
 
 Identifier = tuple[str, str]  # (system, value)
 
@@ -26,7 +25,7 @@ def identifiers_of(items: Sequence[Item], patient: str) -> tuple[Identifier, ...
 
 def _identifier(one: dict[str, object]) -> Identifier | None:
     system, value = one.get("system"), one.get("value")
-    if one.get("use") in _NOT_IN_USE or not isinstance(system, str) or not isinstance(value, str):
+    if one.get("use") in OUT_OF_USE or not isinstance(system, str) or not isinstance(value, str):
         return None
     fine = 0 < len(system) <= MAX_TEXT and 0 < len(value) <= MAX_TEXT and "\0" not in system + value
     return (system, value) if fine else None

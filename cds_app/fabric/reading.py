@@ -30,6 +30,7 @@ from cds_app.fabric.context import Context, Head, version_of
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
+from cds_app.fabric.merging import merged_into
 from cds_app.fabric.observations import component_refs, read_observation
 from cds_app.fabric.plain import read_plain
 from cds_app.fabric.references import (
@@ -169,12 +170,14 @@ def read(  # noqa: PLR0913 - all by name
         Facts in the order of the resources. Nothing in ``resources`` raises.
     """
     items, issues = _items(resources)
+    people = _people(items)
     context = Context(
         patient=patient,
         subject=f"Patient/{patient}",
+        former=frozenset(f"Patient/{old}" for old in merged_into(people, patient)),
         lexicon=lexicon_of(ontology, units),
         learned=learned,
-        earliest=_earliest(items, patient, now),
+        earliest=_earliest(people, patient, now),
         latest=now + CLOCK_MARGIN,
         references=References((*items, *beside)),
         issues=issues,
@@ -251,12 +254,17 @@ def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:
     return items, issues
 
 
-def _earliest(items: Sequence[Item], patient: str, now: datetime) -> datetime:
+def _people(items: Sequence[Item]) -> list[Object]:
+    """Patient resources, the newest of each last."""
+    found = [one for item in items if (one := as_object(item.resource)) and one.get("resourceType") == "Patient"]
+    return sorted(found, key=version_of)
+
+
+def _earliest(people: Sequence[Object], patient: str, now: datetime) -> datetime:
     """Midnight of the patient's birth with a day's margin, or 1900 where the birth date does not help."""
-    for item in items:
-        resource = as_object(item.resource)
-        if resource and resource.get("resourceType") == "Patient" and resource.get("id") == patient:
-            birth = interval_of(resource.get("birthDate"))
+    for person in people:
+        if person.get("id") == patient:
+            birth = interval_of(person.get("birthDate"))
             if birth is not None and UNDATED + _ZONE_MARGIN <= birth.start <= now:
                 return birth.start - _ZONE_MARGIN
     return UNDATED
@@ -297,7 +305,7 @@ def _is_about(resource: Object, field: str, ref: str, context: Context) -> bool:
     reference = resource.get(field)
     text = reference_text(reference)
     name = text if text == context.subject else context.references.name(reference)
-    if name == context.subject or text == f"urn:uuid:{context.patient}":
+    if name == context.subject or name in context.former or text == f"urn:uuid:{context.patient}":
         return True
     unknown = IssueCode.UNRESOLVED_REFERENCE if text else IssueCode.UNREADABLE
     context.note(IssueCode.OTHER_PATIENT if name else unknown, ref, field)

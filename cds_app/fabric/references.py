@@ -1,4 +1,8 @@
-"""Where a resource stood and what its references mean: relative, absolute, ``urn:uuid:`` and ``#contained``."""
+"""Where a resource stood and what its references mean.
+
+They are relative, absolute, ``urn:uuid:``, ``#contained``, conditional (``Patient?identifier=system|value``, R4,
+"transaction") or logical (an identifier only).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,18 @@ from typing import Final
 
 import msgspec
 
-from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects
 
 _ID: Final = re.compile(r"[A-Za-z0-9\-._]{1,256}")
-_TYPED: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{1,39}/[A-Za-z0-9\-._]{1,256})(?:/_history/[^/]*)?", re.DOTALL)
+_TYPED: Final = re.compile(r"(?:[^?]*/)?([A-Z][A-Za-z]{1,39}/[A-Za-z0-9\-._]{1,256})(?:/_history/[^/?]*)?")
+_CONDITION: Final = re.compile(r"([A-Z][A-Za-z]{1,39})\?identifier=([^&]+)")
+_PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _URN: Final = ("urn:uuid:", "urn:oid:")
 _LONGEST: Final = 1024
+OUT_OF_USE: Final = ("old", "temp")
+"""Uses of an identifier by which nobody is found."""
+
+_Sought = tuple[str, str | None, str]  # type, system (None for any), value
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -65,21 +75,67 @@ class References:
         if text.startswith("#"):
             return _contained(inside, text[1:])
         found = self.by_name.get(text)
-        return found if found is not None else self.by_name.get(typed(text))
+        return found if found is not None else self.by_name.get(typed(text)) or self._sought(reference, text)
 
     def name(self, reference: object) -> str:
-        """The Reference as ``Type/id``: versions and servers off, ``urn:uuid:`` resolved; "" if it cannot be."""
+        """The Reference as ``Type/id``: versions and servers off, all other forms resolved; "" if it cannot be."""
         text = reference_text(reference)
-        if text.startswith(_URN):
-            target = self.by_name.get(text)
-            return "" if target is None else (local_reference(target) or hashed_reference(target))
-        return typed(text)
+        if name := typed(text):
+            return name
+        target = self.by_name.get(text) if text.startswith(_URN) else self._sought(reference, text)
+        return "" if target is None else (local_reference(target) or hashed_reference(target))
+
+    def _sought(self, reference: object, text: str) -> Object | None:
+        """The one resource of this reading that a conditional or logical reference asks for; several are none."""
+        sought = _conditional(text) if text else _logical(reference)
+        found = self._identified.get(sought, []) if sought else []
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _identified(self) -> Mapping[_Sought, list[Object]]:
+        """Different resources by type and identifier, with its system and as one of whatever system."""
+        found: dict[_Sought, dict[str, Object]] = {}
+        for item in self.items:
+            resource = as_object(item.resource) or {}
+            kind, key = str(resource.get("resourceType")), local_reference(resource) or item.full_url or item.at
+            for system, value in _identifiers(resource):
+                for sought in {(kind, system, value), (kind, None, value)}:
+                    found.setdefault(sought, {}).setdefault(key, resource)
+        return {sought: list(every.values()) for sought, every in found.items()}
 
 
 def reference_text(reference: object) -> str:
     """The literal reference in a Reference; "" for logical ones and for anything else."""
     text = reference.get("reference") if isinstance(reference, dict) else None
     return text if isinstance(text, str) and len(text) <= _LONGEST else ""
+
+
+def _conditional(text: str) -> _Sought | None:
+    """What ``Type?identifier=system|value`` asks for: by its identifier and nothing else."""
+    asked = _CONDITION.fullmatch(text)
+    if asked is None:
+        return None
+    system, bar, value = _PERCENT.sub(_decoded, asked[2]).rpartition("|")
+    return (asked[1], system if bar else None, value) if value else None
+
+
+def _decoded(octets: re.Match[str]) -> str:
+    return bytes.fromhex(octets[0].replace("%", "")).decode(errors="replace")
+
+
+def _logical(reference: object) -> _Sought | None:
+    """The patient whom an identifier without a literal reference names, if it says of which system it is."""
+    named = as_object(reference.get("identifier")) if isinstance(reference, dict) else None
+    kind = reference.get("type", "Patient") if isinstance(reference, dict) else None
+    found = _identifiers({"identifier": named})
+    return (kind, *found[0]) if found and found[0][0] and kind == "Patient" else None
+
+
+def _identifiers(resource: Object) -> list[tuple[str, str]]:
+    """System ("" for none) and value of each identifier in use."""
+    said = (one for one in objects(resource.get("identifier")) if one.get("use") not in OUT_OF_USE)
+    found = ((one.get("system", ""), one.get("value")) for one in said)
+    return [(system, value) for system, value in found if isinstance(system, str) and isinstance(value, str) and value]
 
 
 def typed(text: str) -> str:

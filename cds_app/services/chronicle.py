@@ -173,7 +173,7 @@ def steps(told: Sequence[Told], every: timedelta) -> Iterator[Step]:
 
 def _newest(news: Sequence[Told]) -> tuple[Told, ...]:
     """Of a resource that was told twice since the last step, how it stands now: a server has one current version."""
-    names = [(one.resource.get("resourceType"), one.resource.get("id") or one.full_url) for one in news]
+    names = [(one.resource.get("resourceType"), str(one.resource.get("id") or one.full_url)) for one in news]
     last = {name: index for index, name in enumerate(names)}
     return tuple(one for index, one in enumerate(news) if not names[index][1] or last[names[index]] == index)
 

@@ -157,6 +157,40 @@ def test_http_and_process_give_the_same_cards(tmp_path: Path, knowledge: Knowled
     assert without_ids(here) == without_ids(there)
 
 
+def test_a_merged_patient_is_replayed_as_the_one_who_goes_on(tmp_path: Path) -> None:
+    link = [{"type": "replaces", "other": {"reference": "Patient/old"}}]
+    goes_on = patient("p1", link=link)
+    earlier = [goes_on, *(entry["resource"] for entry in record("old")["entry"][1:])]
+    gone = patient("old", active=False, link=[{"type": "replaced-by", "other": {"reference": "Patient/p1"}}])
+    _, own = replayed(tmp_path, written(tmp_path / "own.json", record("p1")))
+    for name, merged in (("a.json", earlier), ("b.json", [*earlier, gone])):
+        result, shown = replayed(tmp_path, written(tmp_path / name, bundle(*merged)))
+        assert {one["patient"] for one in shown} == {"p1"}, result.output
+        assert [one["card"]["summary"] for one in shown] == [one["card"]["summary"] for one in own]
+        assert "of-nobody" not in result.output
+
+
+def test_what_later_results_refer_to_is_sent_with_them(tmp_path: Path) -> None:
+    one, uuid = record("p1"), "urn:uuid:0b1d2c3e-0000-4000-8000-000000000001"
+    _, before = replayed(tmp_path, written(tmp_path / "plain.json", one))
+    for reference in (uuid, "Patient?identifier=urn:mrn|4711"):
+        first, *rest = (entry["resource"] for entry in one["entry"])
+        named = {**first, "identifier": [{"system": "urn:mrn", "value": "4711"}]}
+        entries = [{"fullUrl": uuid, "resource": named}]
+        entries += [{"resource": {**each, "subject": {"reference": reference}}} for each in rest]
+        sent = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        result, shown = replayed(tmp_path, written(tmp_path / "named.json", sent))
+        said, expected = ([each["card"]["summary"] for each in some] for some in (shown, before))
+        assert said == expected, result.output
+        assert "unresolved-reference" not in result.output
+
+
+def test_ids_that_are_none_stop_no_replay(tmp_path: Path) -> None:
+    strange = {**observation("wbc", 9.0, NIGHT), "id": {"no": "id"}}
+    result, _ = replayed(tmp_path, written(tmp_path / "one.json", bundle(patient(), strange, strange)))
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

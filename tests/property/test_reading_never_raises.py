@@ -53,8 +53,8 @@ def _context() -> Context:
     lexicon = lexicon_of(ONTOLOGY, FewUnits())
     earliest, latest = NOW - timedelta(days=400), NOW
     return Context(
-        patient="1", subject="Patient/1", lexicon=lexicon, learned=NOW, earliest=earliest, latest=latest,
-        references=References(()), issues=[],
+        patient="1", subject="Patient/1", former=frozenset(), lexicon=lexicon, learned=NOW, earliest=earliest,
+        latest=latest, references=References(()), issues=[],
     )  # fmt: skip
 
 

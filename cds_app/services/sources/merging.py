@@ -13,8 +13,9 @@ from datetime import datetime
 
 from cds_app.domain.time import time_in
 from cds_app.fabric.identifiers import identifiers_of
-from cds_app.fabric.references import Item, is_id, local_reference, reference_text, typed
-from cds_app.fabric.shapes import Object, as_object, objects, word
+from cds_app.fabric.merging import links_of
+from cds_app.fabric.references import Item, local_reference
+from cds_app.fabric.shapes import Object, as_object
 from cds_app.services.sources.identities import Identities, Tie
 
 _PATIENT = "Patient/"
@@ -42,7 +43,7 @@ def follow(identities: Identities, tenant: str, items: Iterable[Item], received:
 def _linked(identities: Identities, tenant: str, key: str, resource: Object, received: datetime) -> Iterator[str]:
     at = _said_at(resource, received)
     own = identities.pseudonym(tenant, key)
-    goes_on = [other for kind, other in _links(resource) if kind == "replaced-by"]
+    goes_on = [other for kind, other in links_of(resource) if kind == "replaced-by"]
     if len(goes_on) > 1:
         yield "merge-contested"
     elif goes_on:
@@ -51,19 +52,10 @@ def _linked(identities: Identities, tenant: str, key: str, resource: Object, rec
     elif identities.owner(own):
         told = identities.tie(own, Tie(to="", by="merge", at=at))
         yield f"unmerge-{told}"
-    for kind, other in _links(resource):
+    for kind, other in links_of(resource):
         if kind == "replaces":
             told = identities.tie(identities.pseudonym(tenant, other), Tie(to=own, by="merge", at=at))
             yield f"merge-{told}"
-
-
-def _links(resource: Object) -> Iterator[tuple[str, str]]:
-    """Kind and bare id of the Patients of this server that are linked."""
-    for link in objects(resource.get("link")):
-        name = typed(reference_text(link.get("other")))
-        key = name.removeprefix(_PATIENT)
-        if name.startswith(_PATIENT) and is_id(key):
-            yield word(link.get("type")), key
 
 
 def _said_at(resource: Object, received: datetime) -> datetime:

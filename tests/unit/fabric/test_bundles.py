@@ -20,6 +20,11 @@ def _patient_entry() -> dict[str, Any]:
     return {"fullUrl": _UUID, "resource": {"resourceType": "Patient", "id": "1", "birthDate": "1980"}}
 
 
+def _named(key: str, value: str, **more: str) -> dict[str, Any]:
+    called = {"system": "urn:mrn", "value": value, **more}
+    return {"resource": {"resourceType": "Patient", "id": key, "birthDate": "1980", "identifier": [called]}}
+
+
 @pytest.mark.parametrize("kind", [None, "collection", "searchset", "transaction", "history", "odd", 3])
 def test_a_bundle_of_any_type_gives_its_resources(kind: object) -> None:
     items, issues = unpack(_bundle({"resource": observation()}, type=kind), at="prefetch.vitals")
@@ -64,6 +69,55 @@ def test_every_form_of_reference_to_the_patient_is_theirs(reference: str) -> Non
 
 def test_a_urn_that_ends_in_the_patients_id_is_theirs() -> None:
     assert len(reading(observation(subject={"reference": "urn:uuid:1"})).facts.measurements) == 1
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"reference": "Patient?identifier=urn:mrn|4711"},
+        {"reference": "Patient?identifier=urn%3Amrn%7C4711"},
+        {"reference": "Patient?identifier=4711"},
+        {"identifier": {"system": "urn:mrn", "value": "4711"}},
+        {"type": "Patient", "identifier": {"system": "urn:mrn", "value": "4711"}},
+    ],
+)
+def test_who_is_named_by_an_identifier_is_found_where_one_alone_has_it(subject: dict[str, Any]) -> None:
+    known, result = _named("1", "4711"), {"resource": observation(subject=subject)}
+    found = reading(_bundle(known, known, _named("2", "4712"), result, type="transaction"))
+    assert len(found.facts.measurements) == 1
+    for beside in ([], [known, _named("2", "4711")], [_named("1", "4711", use="old")]):
+        again = reading(_bundle(*beside, result, type="transaction"))
+        assert len(again.facts.measurements) == 0
+        assert "subject" in [one.field for one in again.issues]
+
+
+def test_a_patient_without_an_id_in_a_transaction_is_one_of_several_too() -> None:
+    told = _named("1", "4711")
+    unsaved = {"fullUrl": "urn:uuid:x", "resource": {key: v for key, v in told["resource"].items() if key != "id"}}
+    asked = {"resource": observation(subject={"reference": "Patient?identifier=urn:mrn|4711"})}
+    found = reading(_bundle(told, unsaved, asked))
+    assert len(found.facts.measurements) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient?identifier=urn:mrn|4712",
+        "Patient?identifier=|4711",
+        "Patient?identifier=other|4711",
+        "Patient?identifier=urn:mrn|",
+        "Patient?name=x",
+        "Patient?identifier=urn:mrn|4711&active=true",
+        "Patient?identifier=https://ehr.example/Patient/1",
+        "Encounter?identifier=urn:mrn|4711",
+        "?identifier=4711",
+        "Patient?" + "&" * 900,
+    ],
+)
+def test_what_a_condition_does_not_surely_name_is_unresolved(text: str) -> None:
+    found = reading(_bundle(_named("1", "4711"), {"resource": observation(subject={"reference": text})}))
+    assert len(found.facts.measurements) == 0
+    assert [(one.code, one.field) for one in found.issues] == [(IssueCode.UNRESOLVED_REFERENCE, "subject")]
 
 
 @pytest.mark.parametrize(
