@@ -50,7 +50,8 @@ class Settings(BaseModel):
         people: what those tell is then the patient's whose Patient carries the identifier.
     fetch_budget_s : time for everything that prefetch left out, seconds.
     page_budget_s : time for the record that a page of the sidebar asks for, seconds.
-    timezone : IANA name of the zone in which times are shown on cards.
+    timezone : IANA name of the zone of the site: in it times are shown, and dates and times without an offset
+        are read.
     site_mapping : file with the codes and unit texts of this site (`twinline fabric check`); none when empty.
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.

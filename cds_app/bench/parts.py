@@ -85,6 +85,7 @@ def _ingest(knowledge: Knowledge) -> dict[str, float]:
                 patient=f"i{number}",
                 ontology=knowledge.ontology,
                 units=knowledge.units,
+                zone=UTC,
                 learned=now,
                 now=now,
             )

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -54,13 +55,13 @@ def coverage(paths: tuple[Path, ...], *, site_mapping: Path | None, as_of: str |
     FHIR Bundles and resources, data points of Open mHealth; JSON or NDJSON, gzipped or not.
     """
     settings = configured({"site_mapping": site_mapping})
-    known = vocabulary_of(settings)
+    known, zone = vocabulary_of(settings), ZoneInfo(settings.timezone)
     now = parse_fhir_time(as_of, field="as-of").end if as_of else SystemClock().now()
     sources: dict[Path, Coverage] = {}
     found = [(path, list(files_of([path]))) for path in paths]  # what is wrong with a path is said before any is read
     for path, files in found:
         folder = path if path.is_dir() else path.absolute().parent
-        counted = sources.setdefault(folder, Coverage(lexicon_of(*known), known[0].variables))
+        counted = sources.setdefault(folder, Coverage(lexicon_of(*known), known[0].variables, zone))
         for file in files:
             _count(file, counted, known, now)
     alike = Counter(folder.name for folder in sources)
@@ -99,6 +100,7 @@ def _count(file: Path, counted: Coverage, known: tuple[Ontology, UnitConverter],
                 patient=patient,
                 ontology=ontology,
                 units=units,
+                zone=counted.zone,
                 learned=now,
                 now=now,
                 beside=() if own is parted.shared else parted.shared,

@@ -119,17 +119,17 @@ def replay_file(
     contents = contents_of(file)
     totals.issues.update(contents.left_out)
     for patient, entries in contents.patients:
-        replay_patient(patient, entries, every, ask, totals, sink)
+        replay_patient(patient, tell(entries, knowledge.zone), every, ask, totals, sink)
         account(patient, entries, knowledge, totals)
 
 
 def replay_patient(
-    patient: str, entries: Entries, every: timedelta, ask: Ask, totals: Totals, sink: TextIO | None
+    patient: str, told: Sequence[Told], every: timedelta, ask: Ask, totals: Totals, sink: TextIO | None
 ) -> None:
     """Open one patient's chart at every step that brings news."""
     moments: list[datetime] = []
     standing: dict[object, Told] = {}
-    for step in steps(tell(entries), every):
+    for step in steps(told, every):
         standing.update((_name(one), one) for one in step.news if one.resource.get("resourceType") in _STANDING)
         own = [one for one in step.news if one.resource.get("resourceType") not in _STANDING]
         answer = ask(patient, step, bundles_of([*standing.values(), *own]))
@@ -229,10 +229,18 @@ def _why(answer: requests.Response) -> str:
 
 def account(patient: str, entries: Entries, knowledge: Knowledge, totals: Totals) -> None:
     """Count every resource of the finished record once: used, unknown code, or dropped with a reason."""
-    told = [one.at for one in tell(entries) if one.at is not None]
+    told = [one.at for one in tell(entries, knowledge.zone) if one.at is not None]
     end = max(told, default=datetime.now(UTC))
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
-    reading = read([bundle], patient=patient, ontology=knowledge.ontology, units=knowledge.units, learned=end, now=end)
+    reading = read(
+        [bundle],
+        patient=patient,
+        ontology=knowledge.ontology,
+        units=knowledge.units,
+        zone=knowledge.zone,
+        learned=end,
+        now=end,
+    )
     for kind, tally in reading.tally.items():
         totals.resources.update({f"{kind} used": tally.used, f"{kind} unknown code": tally.unknown})
         totals.resources[f"{kind} dropped"] += tally.dropped

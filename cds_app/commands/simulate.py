@@ -6,9 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import click
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -29,6 +30,7 @@ from cds_app.score.situation import Situation
 from cds_app.services.chronicle import tell
 from cds_app.services.continuity import stand_ins
 from cds_app.services.pharmacology import load_pharmacy
+from cds_app.settings import Settings
 from cds_app.simulate.answers import PlanOutcome, WhatIf
 from cds_app.simulate.chart import Charted, Extra, mass_mg, patient_of
 from cds_app.simulate.drugs import Drug
@@ -113,7 +115,8 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
     if drug is None:
         raise DataError("names a drug that cannot be simulated", field="drug")
     patient, entries = _only_patient(record)
-    reading, now = _read(patient, entries, asked.at, ontology, UnitConverter(ontology))
+    zone = ZoneInfo(Settings().timezone)
+    reading, now = _read(patient, entries, asked.at, ontology, UnitConverter(ontology), zone)
     situation = _situation(reading, now, ontology)
     likely = stand_ins(Imputer.from_artefact(latest("imputation")), situation)
     charted = patient_of(situation, drug, _extra(asked), likely)
@@ -159,20 +162,20 @@ def _only_patient(file: Path) -> tuple[str, Entries]:
 
 
 def situation_of(
-    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter
+    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter, zone: tzinfo
 ) -> Situation:
     """The patient at an instant, with what was known by then; else at the newest time that the record tells."""
-    reading, now = _read(patient, entries, at, ontology, units)
+    reading, now = _read(patient, entries, at, ontology, units, zone)
     return _situation(reading, now, ontology)
 
 
 def _read(
-    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter
+    patient: str, entries: Entries, at: datetime | None, ontology: Ontology, units: UnitConverter, zone: tzinfo
 ) -> tuple[Reading, datetime]:
-    told = [one.at for one in tell(entries) if one.at is not None]
+    told = [one.at for one in tell(entries, zone) if one.at is not None]
     now = at.astimezone(UTC) if at is not None else max(told, default=datetime.now(UTC))
     bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": url, "resource": one} for url, one in entries]}
-    return read([bundle], patient=patient, ontology=ontology, units=units, learned=now, now=now), now
+    return read([bundle], patient=patient, ontology=ontology, units=units, zone=zone, learned=now, now=now), now
 
 
 def _situation(reading: Reading, now: datetime, ontology: Ontology) -> Situation:

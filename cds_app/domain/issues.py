@@ -27,6 +27,7 @@ class IssueCode(StrEnum):
     IMPLAUSIBLE = "implausible"  # kept in the timeline, flagged, never used by the twin
     CENSORED = "censored"  # a comparator: only a bound is known
     IMPRECISE_TIME = "imprecise-time"
+    NO_OFFSET = "no-offset"  # a time of day without its offset from UTC: read in the site's time zone
     AMBIGUOUS_CODE = "ambiguous-code"
     UNRESOLVED_REFERENCE = "unresolved-reference"
     MODIFIER_EXTENSION = "modifier-extension"  # an element we do not know changes the meaning

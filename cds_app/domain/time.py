@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from cds_app.errors import BadRequest
@@ -30,10 +30,13 @@ class Interval:
     ----------
     start, end : datetime
         Aware, UTC, ``start <= end``.
+    local : bool
+        Whether a time of day came without an offset, so that a zone had to be taken for it.
     """
 
     start: datetime
     end: datetime
+    local: bool = False
 
     @property
     def exact(self) -> bool:
@@ -41,7 +44,7 @@ class Interval:
         return self.end - self.start < _SECOND
 
 
-def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Interval:
+def parse_fhir_time(text: object, *, field: str, local: tzinfo = UTC) -> Interval:
     """Read a FHIR date, dateTime or instant.
 
     Parameters
@@ -50,13 +53,14 @@ def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Inter
         What stood in the resource; anything but a string is refused.
     field : str
         Path of the element, for the error.
-    local : timezone
+    local : tzinfo
         Zone of dates and of times that came without an offset.
 
     Returns
     -------
     Interval
-        One instant for a full dateTime; the whole day, month or year for a partial date.
+        One instant for a full dateTime; the whole day, month or year for a partial date; both possible instants for
+        a local time at which clocks are changed.
 
     Raises
     ------
@@ -74,14 +78,14 @@ def parse_fhir_time(text: object, *, field: str, local: timezone = UTC) -> Inter
     return found
 
 
-def time_in(text: object, *, local: timezone = UTC) -> Interval | None:
+def time_in(text: object, *, local: tzinfo = UTC) -> Interval | None:
     """What `parse_fhir_time` reads, or None where it would refuse."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return None
     return _read_instant(text, local) if len(text) > _DATE else _read(text, local)
 
 
-def _read(text: str, local: timezone) -> Interval | None:
+def _read(text: str, local: tzinfo) -> Interval | None:
     try:
         return _instant(text, local) if len(text) > _DATE else _partial(text, local)
     except (ValueError, OverflowError):
@@ -93,16 +97,24 @@ def _read(text: str, local: timezone) -> Interval | None:
 _read_instant = lru_cache(maxsize=_REMEMBERED)(_read)
 
 
-def _instant(text: str, local: timezone) -> Interval:
+def _instant(text: str, local: tzinfo) -> Interval:
     if _DATE_TIME.match(text) is None:  # fromisoformat reads week dates and basic format too
         raise ValueError("not a dateTime")
     leap = text[16:19] == ":60"  # FHIR allows it, Python has no such second: it is the first of the next minute
     at = datetime.fromisoformat(f"{text[:17]}59{text[19:]}") + _SECOND if leap else datetime.fromisoformat(text)
-    at = (at if at.tzinfo else at.replace(tzinfo=local)).astimezone(UTC)
+    if at.tzinfo is None:
+        return _local(at, local)
+    at = at.astimezone(UTC)
     return Interval(at, at)
 
 
-def _partial(text: str, local: timezone) -> Interval:
+def _local(at: datetime, local: tzinfo) -> Interval:
+    """One instant, but for the hours in which clocks are put back or forward: then either side of the change."""
+    start, end = sorted(at.replace(tzinfo=local, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return Interval(start, end, local=True)
+
+
+def _partial(text: str, local: tzinfo) -> Interval:
     found = _PARTIAL.match(text)
     if found is None:
         raise ValueError("not a date")

@@ -8,11 +8,11 @@ from typing import Final, Literal, cast
 
 from cds_app.domain.facts import Allergy, Code, Condition, Demographics, Fact, Place, Procedure, Report, Stay
 from cds_app.domain.issues import IssueCode
-from cds_app.domain.time import Interval
+from cds_app.domain.time import Interval, time_in
 from cds_app.fabric.codes import codes_of, status_of, text_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, first, objects, word
-from cds_app.fabric.times import UNDATED, Plan, end_of, find_time, interval_of
+from cds_app.fabric.times import UNDATED, Plan, end_of, find_time
 
 _STANDING: Final = Plan(fields=("onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate"), missing="always")
 _STAY: Final = Plan(fields=("period",))
@@ -53,7 +53,7 @@ def _birth(resource: Object, head: Head, context: Context) -> Interval | None:
     text = resource.get("birthDate")
     if text is None:
         return None
-    birth = interval_of(text) if isinstance(text, str) else None
+    birth = time_in(text, local=context.zone)
     if birth is None or birth.start > context.latest:
         context.note(IssueCode.UNREADABLE if birth is None else IssueCode.FUTURE, head.ref, "birthDate", dropped=False)
         return None
@@ -62,7 +62,7 @@ def _birth(resource: Object, head: Head, context: Context) -> Interval | None:
 
 def _deceased(resource: Object, head: Head, context: Context) -> datetime | None:
     died = resource.get("deceasedDateTime")
-    interval = interval_of(died) if isinstance(died, str) else None
+    interval = time_in(died, local=context.zone)
     if interval is not None and interval.start > context.latest:
         context.note(IssueCode.FUTURE, head.ref, "deceasedDateTime", dropped=False)
         return None
@@ -90,7 +90,7 @@ def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]
             learned=context.learned,
             status=word(resource.get("status")),
             class_code=word(coding.get("code")) or status_of(coding),
-            end=end_of(as_object(resource.get("period"))),
+            end=end_of(as_object(resource.get("period")), context.zone),
             text=text_of(first(resource.get("type"))),
             places=tuple(_places(resource, context)),
         )
@@ -103,8 +103,8 @@ def _places(resource: Object, context: Context) -> Iterator[Place]:
         status, period = one.get("status"), as_object(one.get("period")) or {}
         text, start, end = (
             _place_name(one.get("location"), resource, context),
-            interval_of(word(period.get("start"))),
-            end_of(period),
+            time_in(period.get("start"), local=context.zone),
+            end_of(period, context.zone),
         )
         if text and status not in _NOT_THERE and (end is not None or status != "completed"):
             yield Place(text=text, start=None if start is None else start.start, end=end)
@@ -122,7 +122,7 @@ def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]
     if named is None:
         return []
     codes, text, when = named
-    ends = (end_of(resource.get("abatementDateTime")), end_of(as_object(resource.get("abatementPeriod"))))
+    abated = (resource.get("abatementDateTime"), as_object(resource.get("abatementPeriod")))
     return [
         Condition(
             ref=head.ref,
@@ -134,7 +134,7 @@ def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),
             verification=status_of(resource.get("verificationStatus")),
-            abated=next((end for end in ends if end is not None), None),
+            abated=next((end for one in abated if (end := end_of(one, context.zone)) is not None), None),
         )
     ]
 
@@ -171,7 +171,7 @@ def _procedure(
             concepts=context.lexicon.concepts(codes),
             codes=codes,
             text=text,
-            end=end_of(as_object(resource.get(ended))),
+            end=end_of(as_object(resource.get(ended)), context.zone),
         )
     ]
 

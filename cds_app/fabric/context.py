@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -42,6 +42,8 @@ class Context:
         When Twinline came to know what is being read.
     earliest, latest : datetime
         Nothing clinical happens outside: the patient's birth (or 1900), and now with a margin for clocks.
+    zone : tzinfo
+        Of dates, and of times that came without an offset.
     references : References
     issues : list of Issue
         Grows while reading.
@@ -54,6 +56,7 @@ class Context:
     learned: datetime
     earliest: datetime
     latest: datetime
+    zone: tzinfo
     references: References
     issues: list[Issue]
 

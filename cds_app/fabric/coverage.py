@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Final
 
 import msgspec
@@ -15,13 +15,13 @@ import msgspec
 from cds_app.domain.facts import Code, Fact, Measurement, UnknownFinding
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Variable
+from cds_app.domain.time import time_in
 from cds_app.fabric.codes import LOINC, SNOMED, codes_of
 from cds_app.fabric.lexicon import Lexicon
 from cds_app.fabric.observations import component_refs
 from cds_app.fabric.reading import Reading
 from cds_app.fabric.references import Item, hashed_reference, local_reference
 from cds_app.fabric.shapes import Object, as_object, first, objects, word
-from cds_app.fabric.times import interval_of
 
 MOST_CODES: Final = 20_000
 MOST_WATCHED: Final = 500_000
@@ -114,11 +114,14 @@ class Coverage:
     ----------
     lexicon : Lexicon
     variables : mapping of str to Variable
+    zone : tzinfo
+        As it was for the readings.
     """
 
-    def __init__(self, lexicon: Lexicon, variables: Mapping[str, Variable]) -> None:
+    def __init__(self, lexicon: Lexicon, variables: Mapping[str, Variable], zone: tzinfo) -> None:
         self._lexicon = lexicon
         self._variables = variables
+        self.zone = zone
         self._patients: set[int] = set()
         self._seen: set[int] = set()
         self._said: dict[int, int] = {}
@@ -185,7 +188,7 @@ class Coverage:
         key = fact.variable
         self._mapped[key, "count"] += 1
         self._mapped[key, "implausible"] += fact.implausible
-        issued = interval_of((sources.get(fact.ref.partition("#")[0]) or {}).get("issued"))
+        issued = time_in((sources.get(fact.ref.partition("#")[0]) or {}).get("issued"), local=self.zone)
         if issued is not None:
             self._mapped[key, "dated"] += 1
             late = issued.start - fact.when > timedelta(hours=self._variables[key].fresh_h)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from cds_app.domain.facts import Dosing
+from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.shapes import Object, as_object, first, number, word
-from cds_app.fabric.times import interval_of
 
 Route = Literal["iv", "oral", "subcutaneous", "other", ""]
 
@@ -38,14 +38,14 @@ _EVERY: Final = re.compile(r"q\s*(\d{1,2})\s*h(?:rs?)?\Z")
 _MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
 
 
-def dosing_of(instruction: Object, dose: Object) -> Dosing | None:
+def dosing_of(instruction: Object, dose: Object, zone: tzinfo) -> Dosing | None:
     """How a drug is given, from one dosage (instruction); None if it says nothing of that."""
     repeat = as_object((as_object(instruction.get("timing")) or {}).get("repeat")) or {}
     found = Dosing(
         route=_route(instruction.get("route")),
         interval_h=_interval_h(instruction, repeat),
         over_h=_over_h(instruction, repeat, dose),
-        start=_start(repeat),
+        start=_start(repeat, zone),
         as_needed=_as_needed(instruction),
         once=_once(instruction, repeat),
         with_meals=_with_meals(instruction, repeat),
@@ -149,7 +149,7 @@ def _from_ratio(ratio: Object, dose: Object) -> float | None:
     return hours if hours > 0.0 else None
 
 
-def _start(repeat: Object) -> datetime | None:
+def _start(repeat: Object, zone: tzinfo) -> datetime | None:
     period = as_object(repeat.get("boundsPeriod")) or {}
-    found = interval_of(period.get("start"))
+    found = time_in(period.get("start"), local=zone)
     return found.start if found is not None and found.exact else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from cds_app.domain.facts import Code, Fact, Medication
@@ -75,7 +75,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
         return []
     dose = _dose(resource)
     value = number(dose.get("value"))
-    dosing = dosing_of(_instruction(resource), dose)
+    dosing = dosing_of(_instruction(resource), dose, context.zone)
     concepts = context.lexicon.concepts(codes) or context.lexicon.drugs(text)
     return [
         Medication(
@@ -89,7 +89,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             concepts=context.lexicon.by_mouth(concepts) if dosing and dosing.route == "oral" else concepts,
             codes=codes,
             text=text,
-            end=_end(resource, kind),
+            end=_end(resource, kind, context.zone),
             dose_value=value,
             dose_unit=(word(dose.get("unit")) or word(dose.get("code"))) if value is not None else "",
             dosing=dosing,
@@ -128,12 +128,12 @@ def _instruction(resource: Object) -> Object:
     return first(resource.get("dosageInstruction") or resource.get("dosage"))
 
 
-def _end(resource: Object, kind: _Kind) -> datetime | None:
-    ends = [end_of(found) for name in kind.ends if (found := as_object(resource.get(name))) is not None]
+def _end(resource: Object, kind: _Kind, zone: tzinfo) -> datetime | None:
+    ends = [end_of(found, zone) for name in kind.ends if (found := as_object(resource.get(name))) is not None]
     if kind.source == "request":
         timings = (as_object(one.get("timing")) for one in objects(resource.get("dosageInstruction")))
         repeats = (as_object(timing.get("repeat")) for timing in timings if timing)
-        ends = [end_of(repeat["boundsPeriod"]) for repeat in repeats if repeat and "boundsPeriod" in repeat]
+        ends = [end_of(repeat["boundsPeriod"], zone) for repeat in repeats if repeat and "boundsPeriod" in repeat]
         supply = first(resource.get("dispenseRequest"))
-        ends.append(end_of(as_object(supply.get("validityPeriod"))))
+        ends.append(end_of(as_object(supply.get("validityPeriod")), zone))
     return max((end for end in ends if end is not None), default=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from cds_app.domain.facts import Medication
@@ -56,7 +56,7 @@ class Draft:
 
 
 def read_proposed(
-    context: Mapping[str, object], draft: Draft, *, ontology: Ontology, units: Units, now: datetime
+    context: Mapping[str, object], draft: Draft, *, ontology: Ontology, units: Units, zone: tzinfo, now: datetime
 ) -> tuple[Proposed, tuple[Issue, ...]]:
     """Read the drafts of a call. Nothing in the context raises.
 
@@ -65,7 +65,7 @@ def read_proposed(
     context : mapping
         As sent.
     draft : Draft
-    ontology, units
+    ontology, units, zone
         As for `read`.
     now : datetime
         The event's time, which is when a draft is written: it is not in the past until it is signed.
@@ -78,20 +78,28 @@ def read_proposed(
     found, problems = unpack(_unwrapped(context.get(draft.field)), at=f"context.{draft.field}")
     items = [Item(_completed(one.resource, draft.patient, now), one.at, one.full_url) for one in found]
     medications = [one for one in draft.beside if _kind(one.resource) == "Medication"]
-    reading = read([*items, *medications], patient=draft.patient, ontology=ontology, units=units, learned=now, now=now)
+    reading = read(
+        [*items, *medications],
+        patient=draft.patient,
+        ontology=ontology,
+        units=units,
+        zone=zone,
+        learned=now,
+        now=now,
+    )
     orders = tuple(_once(reading.facts.medications))
     proposed = Proposed(
         orders=orders,
         selected=_selected(context.get("selections"), items, reading),
         allergies=tuple(one for one in reading.facts.allergies if not one.void),
         conditions=tuple(one for one in reading.facts.conditions if not one.void),
-        written=dict(_written(orders, draft.simulated, items, [*items, *medications])),
+        written=dict(_written(orders, draft.simulated, items, [*items, *medications], zone)),
     )
     return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
 
 
 def _written(
-    orders: Sequence[Medication], simulated: Set[str], items: Sequence[Item], beside: Sequence[Item]
+    orders: Sequence[Medication], simulated: Set[str], items: Sequence[Item], beside: Sequence[Item], zone: tzinfo
 ) -> Iterator[tuple[str, Written]]:
     asked = {one.ref for one in orders if not simulated.isdisjoint(one.concepts)}
     references = References(beside)
@@ -99,7 +107,7 @@ def _written(
         found = as_object(item.resource)
         if found is not None and (ref := _reference(found)) in asked:
             asked.discard(ref)
-            yield ref, written_of(found, references)
+            yield ref, written_of(found, references, zone)
 
 
 def _unwrapped(value: object) -> object:

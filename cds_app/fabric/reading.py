@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
@@ -15,6 +15,7 @@ from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report,
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import NOTHING, Proposed
+from cds_app.domain.time import time_in
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.clinical import (
     read_allergy,
@@ -41,7 +42,7 @@ from cds_app.fabric.references import (
     reference_text,
 )
 from cds_app.fabric.shapes import Object, as_object
-from cds_app.fabric.times import UNDATED, interval_of
+from cds_app.fabric.times import UNDATED
 
 __all__ = ["Item", "Reading", "Tally", "read", "unpack"]
 
@@ -139,6 +140,7 @@ def read(  # noqa: PLR0913 - all by name
     patient: str,
     ontology: Ontology,
     units: Units,
+    zone: tzinfo,
     learned: datetime,
     now: datetime,
     seen: Set[bytes] = frozenset(),
@@ -154,6 +156,8 @@ def read(  # noqa: PLR0913 - all by name
         Bare FHIR id; what is about anybody else is left out.
     ontology, units
         What is known by name, and how to convert to its units.
+    zone : tzinfo
+        The site's: of dates, and of times that came without an offset.
     learned : datetime
         When Twinline came to know all this, UTC.
     now : datetime
@@ -177,8 +181,9 @@ def read(  # noqa: PLR0913 - all by name
         former=frozenset(f"Patient/{old}" for old in merged_into(people, patient)),
         lexicon=lexicon_of(ontology, units),
         learned=learned,
-        earliest=_earliest(people, patient, now),
+        earliest=_earliest(people, patient, now, zone),
         latest=now + CLOCK_MARGIN,
+        zone=zone,
         references=References((*items, *beside)),
         issues=issues,
     )
@@ -260,11 +265,11 @@ def _people(items: Sequence[Item]) -> list[Object]:
     return sorted(found, key=version_of)
 
 
-def _earliest(people: Sequence[Object], patient: str, now: datetime) -> datetime:
+def _earliest(people: Sequence[Object], patient: str, now: datetime, zone: tzinfo) -> datetime:
     """Midnight of the patient's birth with a day's margin, or 1900 where the birth date does not help."""
     for person in people:
         if person.get("id") == patient:
-            birth = interval_of(person.get("birthDate"))
+            birth = time_in(person.get("birthDate"), local=zone)
             if birth is not None and UNDATED + _ZONE_MARGIN <= birth.start <= now:
                 return birth.start - _ZONE_MARGIN
     return UNDATED

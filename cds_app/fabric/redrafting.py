@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import tzinfo
 from typing import Any, Final
 
 from cds_app.domain.proposed import Written
+from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.references import References, reference_text, typed
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
-from cds_app.fabric.times import interval_of
 
 _INTENTS: Final = frozenset(
     {"proposal", "plan", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option"}
@@ -26,12 +27,12 @@ _URI: Final = re.compile(r"[a-z][a-z0-9+.\-]*:\S+\Z")
 _MOST: Final = 8
 
 
-def written_of(resource: Object, references: References) -> Written:
+def written_of(resource: Object, references: References, zone: tzinfo) -> Written:
     """How a MedicationRequest was written. Nothing in it raises."""
     instructions = objects(resource.get("dosageInstruction"))
     drug, instruction = _drug(resource, references), first(resource.get("dosageInstruction"))
     timing = as_object(instruction.get("timing")) or {}
-    bounds = _bounds(as_object(timing.get("repeat")) or {}, named="code" in timing)
+    bounds = _bounds(as_object(timing.get("repeat")) or {}, zone, named="code" in timing)
     if drug is None or bounds is None:
         return Written(instructions=len(instructions))
     intent, priority = word(resource.get("intent")), word(resource.get("priority"))
@@ -93,7 +94,7 @@ def _references(value: object) -> list[Object]:
     return [found for one in objects(value)[:_MOST] if (found := _reference(one)) is not None]
 
 
-def _bounds(repeat: Object, *, named: bool) -> Object | None:
+def _bounds(repeat: Object, zone: tzinfo, *, named: bool) -> Object | None:
     """How long the course lasts; empty where nothing is said of it, None where it is said in a way not known here."""
     said = [key for key in repeat if key.startswith("bounds") or key in ("count", "countMax")]
     if not said:
@@ -101,7 +102,7 @@ def _bounds(repeat: Object, *, named: bool) -> Object | None:
     if said == ["count"] and repeat["count"] == 1 and "period" not in repeat and not named:
         return {"count": 1}
     if said == ["boundsPeriod"]:
-        period = _filled(dict(_instants(as_object(repeat["boundsPeriod"]) or {})))
+        period = _filled(dict(_instants(as_object(repeat["boundsPeriod"]) or {}, zone)))
         return {"boundsPeriod": period} if period else None
     duration: Any = as_object(repeat.get("boundsDuration")) or {}
     value, unit = number(duration.get("value")), word(duration.get("code")) or word(duration.get("unit"))
@@ -110,8 +111,8 @@ def _bounds(repeat: Object, *, named: bool) -> Object | None:
     return {"boundsDuration": {"value": value, "unit": unit, "system": _UCUM, "code": unit}}
 
 
-def _instants(period: Object) -> Iterator[tuple[str, str]]:
+def _instants(period: Object, zone: tzinfo) -> Iterator[tuple[str, str]]:
     for side in ("start", "end"):
-        found = interval_of(period.get(side))
+        found = time_in(period.get(side), local=zone)
         if found is not None:
             yield side, found.start.isoformat(timespec="seconds") if found.exact else word(period[side])

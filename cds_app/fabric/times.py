@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
 from cds_app.domain.issues import IssueCode
@@ -50,9 +50,11 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
         value = resource.get(name)
         if value is None:
             continue
-        interval = interval_of(value, at_end=plan.at_end)
+        interval = interval_of(value, context.zone, at_end=plan.at_end)
         problem = IssueCode.UNREADABLE if interval is None else _problem(interval, context)
         if interval is not None and problem is None:
+            if interval.local:
+                context.note(IssueCode.NO_OFFSET, head.ref, name, dropped=False)
             if not interval.exact:
                 context.note(IssueCode.IMPRECISE_TIME, head.ref, name, dropped=False)
             return interval.end if interval.exact else _moment(interval, plan, resource, context)
@@ -64,15 +66,15 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
 
 
 def instant_in(text: str, context: Context) -> datetime | None:
-    """A dateTime that is exact and possible; None for any other."""
-    interval = time_in(text)
-    usable = interval is not None and interval.exact and _problem(interval, context) is None
+    """A dateTime that is whole, exact and possible; None for any other."""
+    interval = time_in(text, local=context.zone)
+    usable = interval is not None and interval.exact and not interval.local and _problem(interval, context) is None
     return interval.end if interval is not None and usable else None
 
 
 def _late(resource: Object, plan: Plan, head: Head, context: Context) -> datetime | None:
     for name in plan.late:
-        interval = interval_of(resource.get(name), at_end=plan.at_end)
+        interval = interval_of(resource.get(name), context.zone, at_end=plan.at_end)
         if interval is None:
             continue
         problem = _problem(interval, context)
@@ -97,7 +99,7 @@ def _moment(interval: Interval, plan: Plan, resource: Object, context: Context) 
     A result of some day of a month or a year, of which nobody says when it was issued, counts from the first: what may
     be months old must not pass for current.
     """
-    issued = interval_of(resource.get("issued"))
+    issued = interval_of(resource.get("issued"), context.zone)
     if issued is not None and issued.end >= interval.start:
         return min(interval.end, issued.end)
     if plan.at_end and interval.end - interval.start > _DAY:
@@ -105,22 +107,22 @@ def _moment(interval: Interval, plan: Plan, resource: Object, context: Context) 
     return min(interval.end, max(context.learned, interval.start))
 
 
-def interval_of(value: object, *, at_end: bool = False) -> Interval | None:
+def interval_of(value: object, zone: tzinfo, *, at_end: bool = False) -> Interval | None:
     """What a date, dateTime, instant, Period or Timing says; None if it says nothing readable."""
     if isinstance(value, str):
-        return time_in(value)
+        return time_in(value, local=zone)
     found = as_object(value)
-    return None if found is None else _interval_in(found, at_end=at_end)
+    return None if found is None else _interval_in(found, zone, at_end=at_end)
 
 
-def _interval_in(value: Object, *, at_end: bool) -> Interval | None:
+def _interval_in(value: Object, zone: tzinfo, *, at_end: bool) -> Interval | None:
     events = value.get("event")
     if isinstance(events, list) and events:
-        dates = [date for date in map(_date, events[:MAX_ITEMS]) if date is not None]
+        dates = [date for event in events[:MAX_ITEMS] if (date := time_in(event, local=zone)) is not None]
         return (max if at_end else min)(dates, key=_end, default=None)
     repeat = as_object(value.get("repeat"))
     period = as_object(repeat.get("boundsPeriod")) if repeat else value
-    start, end = (_date(period.get("start")), _date(period.get("end"))) if period else (None, None)
+    start, end = (time_in((period or {}).get(side), local=zone) for side in ("start", "end"))
     return (end or start) if at_end else (start or end)
 
 
@@ -128,12 +130,8 @@ def _end(interval: Interval) -> datetime:
     return interval.end
 
 
-def _date(value: object) -> Interval | None:
-    return interval_of(value) if isinstance(value, str) else None
-
-
-def end_of(value: object) -> datetime | None:
+def end_of(value: object, zone: tzinfo) -> datetime | None:
     """The latest instant of a date, or of a Period's end; in the future too."""
     found = as_object(value)
-    interval = _date(value if found is None else found.get("end"))
+    interval = time_in(value if found is None else found.get("end"), local=zone)
     return None if interval is None else interval.end

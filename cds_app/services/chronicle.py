@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
-from cds_app.domain.time import Interval, parse_fhir_time
-from cds_app.errors import BadRequest
+from cds_app.domain.time import Interval, time_in
 
 Resource = Mapping[str, Any]
 
@@ -138,16 +137,18 @@ class Step:
     news: tuple[Told, ...]
 
 
-def tell(entries: Sequence[tuple[str, Resource]]) -> tuple[Told, ...]:
+def tell(entries: Sequence[tuple[str, Resource]], zone: tzinfo) -> tuple[Told, ...]:
     """Every resource in the order of becoming known, those without a time first.
 
     Parameters
     ----------
     entries : sequence of (fullUrl, resource)
         Of one patient.
+    zone : tzinfo
+        Of dates, and of times without an offset.
     """
-    stays = _ends_of_stays(entries)
-    told = [one for full_url, resource in entries for one in _tell(full_url, resource, stays)]
+    stays = _ends_of_stays(entries, zone)
+    told = [one for full_url, resource in entries for one in _tell(full_url, resource, stays, zone)]
     last = max((one.at for one in told if one.at is not None and one.at != _AT_LAST), default=None)
     found = [(last if one.at == _AT_LAST else one.at, one) for one in told]
     ordered = sorted(found, key=lambda pair: pair[0].timestamp() if pair[0] else float("-inf"))
@@ -187,8 +188,8 @@ def monitored_days(moments: Sequence[datetime]) -> float:
     return sum((b - a).total_seconds() for a, b in pairwise(moments) if b - a <= _DAY) / 86_400.0
 
 
-def _tell(full_url: str, resource: Resource, stays: Mapping[str, datetime]) -> Iterator[Told]:
-    at, ended = _known(resource), _ended(resource, stays)
+def _tell(full_url: str, resource: Resource, stays: Mapping[str, datetime], zone: tzinfo) -> Iterator[Told]:
+    at, ended = _known(resource, zone), _ended(resource, stays, zone)
     if ended is None or (at is not None and ended <= at):
         yield Told(at=at, full_url=full_url, resource=resource)
         return
@@ -196,22 +197,22 @@ def _tell(full_url: str, resource: Resource, stays: Mapping[str, datetime]) -> I
     yield Told(at=ended, full_url=full_url, resource=resource)
 
 
-def _known(resource: Resource) -> datetime | None:
+def _known(resource: Resource, zone: tzinfo) -> datetime | None:
     """When a resource became known; of a partial date its end."""
     kind = str(resource.get("resourceType"))
-    at = _first_time(resource, _KNOWN_BY.get(kind, ()))
-    so = _first_time(resource, _SO_AT) if kind in {"Observation", "DiagnosticReport"} else None
+    at = _first_time(resource, _KNOWN_BY.get(kind, ()), zone)
+    so = _first_time(resource, _SO_AT, zone) if kind in {"Observation", "DiagnosticReport"} else None
     if at is None:
         return None
     return max(at.end, so.start) if so is not None else at.end
 
 
-def _ended(resource: Resource, stays: Mapping[str, datetime]) -> datetime | None:
+def _ended(resource: Resource, stays: Mapping[str, datetime], zone: tzinfo) -> datetime | None:
     """When the thing was over, as far as its resource says that it is; None: it is told as it stands."""
     ending = _ENDINGS.get(str(resource.get("resourceType")))
     if ending is None or not _is_over(resource, ending):
         return None
-    stated = _first_time(resource, ending.when)
+    stated = _first_time(resource, ending.when, zone)
     if stated is not None:
         return stated.end
     stay = stays.get(str(_at(resource, "encounter.reference"))) if ending.with_stay else None
@@ -237,24 +238,20 @@ def _before(resource: Resource) -> Resource:
     return {**changed, "status": ending.before} if ending.before else changed
 
 
-def _ends_of_stays(entries: Sequence[tuple[str, Resource]]) -> Mapping[str, datetime]:
+def _ends_of_stays(entries: Sequence[tuple[str, Resource]], zone: tzinfo) -> Mapping[str, datetime]:
     """When each Encounter ended, by every name that references may use."""
     found: dict[str, datetime] = {}
     for full_url, resource in entries:
-        end = _first_time(resource, ("period.end",)) if resource.get("resourceType") == "Encounter" else None
+        end = _first_time(resource, ("period.end",), zone) if resource.get("resourceType") == "Encounter" else None
         if end is not None:
             found |= {name: end.end for name in (full_url, f"Encounter/{resource.get('id')}") if name}
     return found
 
 
-def _first_time(resource: Resource, paths: Sequence[str]) -> Interval | None:
+def _first_time(resource: Resource, paths: Sequence[str], zone: tzinfo) -> Interval | None:
     """The first readable time among elements."""
-    for path in paths:
-        try:
-            return parse_fhir_time(_at(resource, path), field=path)
-        except BadRequest:
-            continue
-    return None
+    found = (time_in(_at(resource, path), local=zone) for path in paths)
+    return next((one for one in found if one is not None), None)
 
 
 def _at(value: Any, path: str) -> Any:

@@ -92,6 +92,7 @@ class Gatherer:
             patient=call.event.patient,
             ontology=self.knowledge.ontology,
             units=self.knowledge.units,
+            zone=self.knowledge.zone,
             learned=now,
             now=now,
             seen=seen,
@@ -112,6 +113,7 @@ class Gatherer:
             ),
             ontology=self.knowledge.ontology,
             units=self.knowledge.units,
+            zone=self.knowledge.zone,
             now=call.event.received,
         )
         if len(proposed.orders) + len(proposed.allergies) + len(proposed.conditions) > _MOST_DRAFTS:

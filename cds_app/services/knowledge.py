@@ -168,7 +168,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     Parameters
     ----------
     timezone : str
-        IANA name of the zone in which times are shown.
+        IANA name of the zone of the site, in which times are shown and, without an offset, read.
     launch_url : str
         As `Knowledge` has it.
     mapping : SiteMapping, optional

@@ -39,7 +39,7 @@ def _readings(name: str, now: datetime) -> Iterator[tuple[tuple[Item, ...], Read
         items, issues = unpack(bundle, at="bundle")
         assert issues == ()
         (patient,) = (entry["resource"]["id"] for entry in bundle["entry"] if _is_patient(entry))
-        yield items, read(items, patient=patient, ontology=ontology, units=units, learned=now, now=now)
+        yield items, read(items, patient=patient, ontology=ontology, units=units, zone=UTC, learned=now, now=now)
 
 
 def _is_patient(entry: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ def _context() -> Context:
     earliest, latest = NOW - timedelta(days=400), NOW
     return Context(
         patient="1", subject="Patient/1", former=frozenset(), lexicon=lexicon, learned=NOW, earliest=earliest,
-        latest=latest, references=References(()), issues=[],
+        latest=latest, zone=UTC, references=References(()), issues=[],
     )  # fmt: skip
 
 

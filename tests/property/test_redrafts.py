@@ -72,7 +72,7 @@ def test_any_element_of_a_draft_may_be_anything(place: tuple[Any, ...], value: o
     for key in place[:-1]:
         inside = inside[key]
     inside[place[-1]] = value
-    written = written_of(draft, References([Item(draft, "")]))
+    written = written_of(draft, References([Item(draft, "")]), UTC)
     if not written.resource:
         return
     again = proposed_of(proposed_text(Proposed(written={"MedicationRequest/1": written}))).written[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def test_patients_vancomycin_is_foretold_better_with_their_own_levels() -> None:
     errors: list[tuple[float, float]] = []
     for file in sorted(folder("mimic_fhir").glob("*.json.gz")):
         for name, entries in contents_of(file).patients:
-            whole = situation_of(name, entries, None, ontology(), units)
+            whole = situation_of(name, entries, None, ontology(), units, UTC)
             levels = [one for key in vancomycin.file.levels.quantities for one in whole.series(key)]
             for level in levels:
                 now = level.when - JUST_BEFORE

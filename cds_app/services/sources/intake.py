@@ -165,6 +165,7 @@ class Intake:
             patient=delivery.fhir_id or PERSON,
             ontology=self.knowledge.ontology,
             units=self.knowledge.units,
+            zone=self.knowledge.zone,
             learned=delivery.received,
             now=delivery.received,
         )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -92,6 +92,7 @@ def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
         patient=patient.name,
         ontology=knowledge.ontology,
         units=knowledge.units,
+        zone=UTC,
         learned=patient.at,
         now=patient.at,
     )

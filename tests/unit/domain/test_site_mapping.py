@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -134,5 +135,5 @@ def test_decisions_are_pinned_to_the_mapping_that_they_rest_on(knowledge: Knowle
 def test_a_service_reads_what_it_is_sent_by_the_mapping(knowledge: Knowledge, extended: Knowledge) -> None:
     sent = observation("local-K", 4.2, "mmol per litre")
     for known, count in ((extended, 1), (knowledge, 0)):
-        found = read([sent], patient="1", ontology=known.ontology, units=known.units, learned=NOW, now=NOW)
+        found = read([sent], patient="1", ontology=known.ontology, units=known.units, zone=UTC, learned=NOW, now=NOW)
         assert [(one.variable, one.value) for one in found.facts.measurements] == [("potassium", 4.2)] * count

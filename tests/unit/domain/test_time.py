@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,20 @@ def test_full_date_time_is_an_instant(text: str, expected: datetime) -> None:
 
 def test_time_without_offset_is_read_in_the_local_zone() -> None:
     assert parse_fhir_time("2024-03-10T05:45:00", field="x", local=NEPAL).start == datetime(2024, 3, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "earlier", "later"),
+    [
+        ("2026-07-01T12:00:00", "2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
+        ("2026-10-25T02:30:00", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),  # shown twice by clocks
+        ("2026-03-29T02:30:00", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"),  # shown by none
+    ],
+)
+def test_a_local_time_when_clocks_change_is_either_of_two(text: str, earlier: str, later: str) -> None:
+    found = parse_fhir_time(text, field="x", local=ZoneInfo("Europe/Vienna"))
+    assert (found.start, found.end) == (datetime.fromisoformat(earlier), datetime.fromisoformat(later))
+    assert (found.exact, found.local) == (earlier == later, True)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from cds_app.domain.ontology import Concept, Ontology, Range, Variable
@@ -87,8 +87,8 @@ ONTOLOGY = Ontology(
 )
 
 
-def reading(*resources: object, now: datetime = NOW, learned: datetime = LEARNED) -> Reading:
-    return read(resources, patient="1", ontology=ONTOLOGY, units=FewUnits(), learned=learned, now=now)
+def reading(*resources: object, now: datetime = NOW, learned: datetime = LEARNED, zone: tzinfo = UTC) -> Reading:
+    return read(resources, patient="1", ontology=ONTOLOGY, units=FewUnits(), zone=zone, learned=learned, now=now)
 
 
 def coded(system: str, code: str, text: str = "") -> dict[str, Any]:

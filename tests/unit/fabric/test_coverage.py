@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ _LOCAL = "urn:north:lab"
 
 
 def report(*resources: dict[str, Any], times: int = 1) -> CoverageReport:
-    counted = Coverage(lexicon_of(ONTOLOGY, _UNITS), ONTOLOGY.variables)
+    counted = Coverage(lexicon_of(ONTOLOGY, _UNITS), ONTOLOGY.variables, UTC)
     items = [Item(one, f"[{i}]") for i, one in enumerate(resources)]
     for _ in range(times):
-        reading = read(items, patient="1", ontology=ONTOLOGY, units=_UNITS, learned=LEARNED, now=NOW)
+        reading = read(items, patient="1", ontology=ONTOLOGY, units=_UNITS, zone=UTC, learned=LEARNED, now=NOW)
         counted.add("1", items, reading)
     return counted.report()
 

@@ -15,7 +15,7 @@ MG = {"value": 1000, "unit": "mg", "code": "mg"}
 
 
 def given(dose: dict[str, Any] | None = None, **instruction: Any) -> Dosing | None:
-    return dosing_of(instruction, MG if dose is None else dose)
+    return dosing_of(instruction, MG if dose is None else dose, UTC)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ from tests.genomes import coded, component, genotype, reported
 def reading(knowledge: Knowledge) -> Any:
     def made(*resources: dict[str, Any]) -> Reading:
         return read(
-            resources, patient="p1", ontology=knowledge.ontology, units=knowledge.units, learned=FROZEN, now=FROZEN
+            resources,
+            patient="p1",
+            ontology=knowledge.ontology,
+            units=knowledge.units,
+            zone=knowledge.zone,
+            learned=FROZEN,
+            now=FROZEN,
         )
 
     return made

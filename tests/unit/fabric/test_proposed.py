@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def bundle(*entries: dict[str, Any]) -> dict[str, Any]:
 
 def proposed(value: object, field: str = "draftOrders", beside: tuple[Item, ...] = (), **context: object) -> Any:
     where = Draft(field=field, patient="1", beside=beside)
-    return read_proposed({field: value, **context}, where, ontology=ONTOLOGY, units=UNITS, now=NOW)
+    return read_proposed({field: value, **context}, where, ontology=ONTOLOGY, units=UNITS, zone=UTC, now=NOW)
 
 
 def drugs(value: object, **more: Any) -> list[str]:

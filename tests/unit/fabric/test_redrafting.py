@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ def written(*beside: dict[str, Any], **change: Any) -> Written:
         **change,
     }
     shown = {key: value for key, value in draft.items() if value is not ...}
-    return written_of(shown, References([Item(one, "") for one in beside]))
+    return written_of(shown, References([Item(one, "") for one in beside]), UTC)
 
 
 def timed(**repeat: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ VERSION = {"versionId": "1"}
 
 
 def again(resource: dict[str, Any], seen: frozenset[bytes]) -> Reading:
-    return read([resource], patient="1", ontology=ONTOLOGY, units=FewUnits(), learned=LEARNED, now=NOW, seen=seen)
+    return read(
+        [resource], patient="1", ontology=ONTOLOGY, units=FewUnits(), zone=UTC, learned=LEARNED, now=NOW, seen=seen
+    )
 
 
 def test_the_same_version_is_passed_over_and_counted() -> None:

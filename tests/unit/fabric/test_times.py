@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,6 +43,32 @@ def _at(text: str) -> datetime:
 )
 def test_every_form_of_effective_time_is_read(elements: dict[str, Any], expected: str) -> None:
     assert _time(**elements) == (_at(expected), [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "when"),
+    [
+        ("America/New_York", "2024-03-10T08:30:00Z"),
+        ("Asia/Kathmandu", "2024-03-09T22:45:00Z"),
+        ("Europe/Vienna", "2024-03-10T03:30:00Z"),
+    ],
+)
+def test_a_time_without_offset_is_the_sites_and_said_to_be_so(zone: str, when: str) -> None:
+    sent = observation(effectiveDateTime="2024-03-10T04:30:00")
+    found = reading(sent, zone=ZoneInfo(zone))
+    assert [one.when for one in found.facts] == [_at(when)]
+    assert [(one.code, one.field, one.dropped) for one in found.issues] == [
+        (IssueCode.NO_OFFSET, "effectiveDateTime", False)
+    ]
+    assert reading(sent | {"effectiveDateTime": when}, zone=ZoneInfo(zone)).issues == ()
+
+
+def test_dates_are_days_of_the_site() -> None:
+    west = ZoneInfo("America/Los_Angeles")
+    born = reading(resource("Patient", id="1", birthDate="1950-06-01"), zone=west).facts.demographics[0]
+    assert born.birth_start == _at("1950-06-01T07:00:00Z")
+    order = resource("MedicationRequest", medicationCodeableConcept=_CODE, status="active", authoredOn="2024-03-09")
+    assert reading(order, zone=west).facts.medications[0].when == _at("2024-03-10T07:59:59.999999Z")
 
 
 def test_issued_stands_in_with_an_issue() -> None:

@@ -18,7 +18,7 @@ def at(text: str) -> datetime:
 
 
 def told(*resources: dict[str, Any]) -> list[Told]:
-    return list(tell([(f"urn:{index}", one) for index, one in enumerate(resources)]))
+    return list(tell([(f"urn:{index}", one) for index, one in enumerate(resources)], UTC))
 
 
 def timed(resource: dict[str, Any], *others: dict[str, Any]) -> list[tuple[datetime | None, dict[str, Any]]]:
@@ -159,9 +159,7 @@ def test_unreadable_times_count_as_none() -> None:
 
 
 def seen(*times: str | None) -> list[Told]:
-    return list(
-        tell([("", {"resourceType": "Observation", "id": str(n), "effectiveDateTime": t}) for n, t in enumerate(times)])
-    )
+    return told(*({"resourceType": "Observation", "id": str(n), "effectiveDateTime": t} for n, t in enumerate(times)))
 
 
 def test_steps_stand_on_the_grid_hold_everything_once_and_never_what_comes_later() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -190,6 +191,14 @@ def test_resources_of_another_known_key_do_not_stand_in_for_a_needed_one(
 ) -> None:
     with pytest.raises(DataUnavailable):
         gather(knowledge, FakeFhir(), call(complete(service, vitals=OUTCOME, labs=bundle(POTASSIUM))))
+
+
+def test_times_without_an_offset_are_those_of_the_site(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    at_home = replace(knowledge, zone=ZoneInfo("Australia/Sydney"))
+    local = FROZEN.astimezone(at_home.zone).strftime("%Y-%m-%dT%H:%M:%S")
+    sent = complete(service, vitals=bundle(PULSE | {"effectiveDateTime": local}))
+    (pulse,) = gather(at_home, FakeFhir(), call(sent, server=None)).facts.measurements
+    assert pulse.when == FROZEN
 
 
 def test_a_needed_key_under_a_name_of_the_site_counts(knowledge: Knowledge, service: ServiceDefinition) -> None:

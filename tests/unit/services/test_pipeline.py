@@ -36,6 +36,7 @@ def facts_of(knowledge: Knowledge, call: dict[str, Any]) -> tuple[Fact, ...]:
         patient="p1",
         ontology=knowledge.ontology,
         units=knowledge.units,
+        zone=knowledge.zone,
         learned=FROZEN,
         now=FROZEN,
     )
