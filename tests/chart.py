@@ -21,7 +21,7 @@ from cds_app.domain.facts import (
     Report,
     Stay,
 )
-from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Range, Variable
+from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Transform, Variable
 from cds_app.domain.timeline import Timeline
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
@@ -97,7 +97,17 @@ def _variable(row: str) -> Variable:
         fresh_h=float(fresh_h),
         decimals=1,
         numeric=unit != "-",
+        process=_PROCESSES.get(key),
     )
+
+
+def _process(transform: Transform, noise_sd: float) -> Process:
+    return Process(
+        transform=transform, baseline_mean=1.0, baseline_sd=1.0, deviation_sd=1.0, relaxation_h=24.0, noise_sd=noise_sd
+    )
+
+
+_PROCESSES = {"potassium": _process("identity", 0.2), "sodium": _process("identity", 0.8)}
 
 
 def _concept(kind: ConceptKind, row: str) -> Concept:

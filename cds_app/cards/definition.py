@@ -78,6 +78,8 @@ class Policy(_Content):
         on the same quantity, and are shown or were; each stands after those in ``precedence``.
     rise_points : a rise of risk, in points of 100, that counts as worse.
     rises_points : the same for single topics.
+    worse_changes : in the highest tier, by how many reference change values a measurement that the tier compares counts
+        as worse; the values are of people in health, whose variation understates that of the ill.
     min_tier : lower tiers are recorded and not shown.
     indicators : CDS Hooks indicator per tier, from tier 0 up.
     deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
@@ -92,6 +94,7 @@ class Policy(_Content):
     max_cards: int = Field(ge=1, le=5)
     lockout_h: float = Field(gt=0, le=168)
     rise_points: float = Field(gt=0, le=100)
+    worse_changes: float = Field(default=1.5, gt=0, le=20)
     min_tier: int = Field(ge=0, le=3)
     indicators: Annotated[tuple[Indicator, Indicator, Indicator, Indicator], AfterValidator(_positive_ascending)]
     deviation_percentile: float = Field(gt=50, lt=100)

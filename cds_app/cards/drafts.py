@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,8 @@ class Due:
         Quantities it rests on.
     write : callable
         Takes the options that earlier cards of the response offer.
+    extents : mapping of str to float
+        How far beyond its quantities are, in reference change values; more is worse.
     """
 
     topic: str
@@ -66,6 +68,7 @@ class Due:
     grounds: tuple[str, ...]
     measured: frozenset[str]
     write: Callable[[Sequence[Option]], Draft]
+    extents: Mapping[str, float] = field(default_factory=dict)
 
 
 def due(material: Material) -> tuple[Due, ...]:
@@ -96,6 +99,7 @@ def _concern_due(concern: Concern, material: Material) -> Due:
         grounds=tuple(dict.fromkeys(fact.ref for fact in concern.facts)),
         measured=concern.measured if not concern.estimated or estimate is None else _told(estimate, material),
         write=lambda offered: _concern(material.advise(concern, offered), material),
+        extents=concern.extents,
     )
 
 

@@ -1,15 +1,16 @@
 """When to stay silent. The policy reads the decision log of the patient and nothing else.
 
 A topic that was shown is quiet for its lockout, twice as long after each repetition that nobody answered while its
-state lasted. It speaks before that when its tier rises or its risk does. After that it needs something new: the same
-facts again are a reminder worth giving for the highest tier only. A topic that sums up what a more specific one says
-gives way to it.
+state lasted. It speaks before that when its tier rises, its risk does, or, in the highest tier, where no tier can rise,
+a measurement that the tier compares gets worse by more than chance. After that it needs something new: the same facts
+again are a reminder worth giving for the highest tier only. A topic that sums up what a more specific one says gives
+way to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -51,6 +52,8 @@ class Candidate:
         References of the facts it rests on.
     measured : frozenset of str
         Quantities it rests on.
+    extents : mapping of str to float
+        How far beyond its quantities are, in reference change values; more is worse.
     """
 
     topic: str
@@ -58,6 +61,7 @@ class Candidate:
     points: float | None
     grounds: tuple[str, ...] = ()
     measured: frozenset[str] = frozenset()
+    extents: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge(
@@ -153,13 +157,20 @@ def _shown(topic: str, past: Past, now: datetime) -> list[Decision]:
 
 
 def _worse(candidate: Candidate, told: Sequence[Decision], policy: Policy, now: datetime) -> bool:
-    """Whether the tier rose since the last card, or the risk above all that was told in the last day."""
+    """Whether the tier rose since the last card, or its risk or a measurement above all that was told in a day."""
     if candidate.tier > told[-1].tier:
         return True
-    lately = [one.points for one in told if one.points is not None and (one is told[-1] or now - one.at < _DAY)]
-    if candidate.points is None or not lately:
-        return False
-    return candidate.points - max(lately) >= policy.rise_of(candidate.topic)
+    lately = [one for one in told if one is told[-1] or now - one.at < _DAY]
+    points = [one.points for one in lately if one.points is not None]
+    if candidate.points is not None and points and candidate.points - max(points) >= policy.rise_of(candidate.topic):
+        return True
+    return candidate.tier == HIGHEST_TIER and _further(candidate, lately, policy.worse_changes)
+
+
+def _further(candidate: Candidate, lately: Sequence[Decision], changes: float) -> bool:
+    """Whether a quantity is further beyond than all that was told of it; what the tier did not rest on was not told."""
+    told = {name: [one.extents[name] for one in lately if name in one.extents] for name in candidate.extents}
+    return any(known and candidate.extents[name] - max(known) >= changes for name, known in told.items())
 
 
 def _lockout_h(candidate: Candidate, shown: Decision, policy: Policy) -> float:

@@ -49,6 +49,8 @@ class Decision:
     pins : mapping of str to str
         What a replay needs to be the same: versions and hashes of content and models, hash of the input facts,
         facts known (number of segments), entries known, seed.
+    extents : mapping of str to float
+        How far beyond the quantities were that its tier compares, in reference change values; more is worse.
     card : bytes
         The card as canonical JSON, exactly as it was sent; empty for a card that was suppressed before it was written.
     """
@@ -63,6 +65,7 @@ class Decision:
     trigger: str
     pins: Mapping[str, str] = field(default_factory=dict)
     card: bytes = b""
+    extents: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shown(self) -> bool:

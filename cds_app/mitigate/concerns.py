@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
-from cds_app.mitigate.conditions import TieredRisk, View, evaluate
+from cds_app.mitigate.conditions import TieredRisk, View, evaluate, extents
 from cds_app.mitigate.rules import ScoreRule
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
@@ -61,6 +61,8 @@ class Concern:
         Quantities that the tier, or the ground that its word names, rests on; other readings are shown besides.
     estimated : bool
         Whether it rests on a learned risk alone.
+    extents : mapping of str to float
+        How far beyond the quantities are that its tier compares, in reference change values; more is worse.
     """
 
     topic: str
@@ -73,6 +75,7 @@ class Concern:
     score: str | None = None
     measured: frozenset[str] = frozenset()
     estimated: bool = False
+    extents: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,7 @@ def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tup
         measured=frozenset(named or all_),
         score=said[0].when.score if said is not None and isinstance(said[0].when, ScoreRule) else None,
         estimated=not leading and (said is not None or not facts),
+        extents=extents(tier.when, view),
     )
 
 

@@ -59,7 +59,14 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
     """What follows from cards that are due. Only what is shown, or would be but for shadow mode, is written."""
     service, now = inputs.service, inputs.event.received
     candidates = [
-        Candidate(topic=one.topic, tier=one.tier, points=one.points, grounds=one.grounds, measured=one.measured)
+        Candidate(
+            topic=one.topic,
+            tier=one.tier,
+            points=one.points,
+            grounds=one.grounds,
+            measured=one.measured,
+            extents=one.extents,
+        )
         for one in dues
     ]
     policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=now)
@@ -193,6 +200,7 @@ def _decision(
         at=inputs.event.received,
         suppression=verdict,
         trigger=" ".join(one.grounds),
+        extents=one.extents,
         pins=pins,
         card=wire_json(card(card_id)) if card else b"",
     )

@@ -112,6 +112,22 @@ def test_an_override_is_honoured_and_a_rise_breaks_it(client: FlaskClient, clock
     assert "7.1 mmol/L" in cards(client.post(URL, json=call(patient(), worse)))[0]["summary"]
 
 
+def test_what_was_critical_when_overridden_is_told_again_when_much_worse(
+    client: FlaskClient, clock: FrozenClock
+) -> None:
+    card = cards(client.post(URL, json=hyperkalaemic(6.8)))[0]
+    item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
+            "overrideReason": {"reason": {"code": "patient-refuses", "system": "urn:x"}}}  # fmt: skip
+    assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
+    told = {}
+    for value in (7.1, 7.9, 8.2):
+        clock.forward(hours=1)
+        later = observation("potassium", value, clock.at - timedelta(minutes=5), key=f"k-{value}")
+        found = [one["summary"] for one in cards(client.post(URL, json=call(patient(), later)))]
+        told[value] = any(f"{value} mmol/L" in one for one in found)
+    assert told == {7.1: False, 7.9: True, 8.2: False}
+
+
 def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> None:
     card = cards(client.post(URL, json=hyperkalaemic()))[0]
     item = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": FROZEN.isoformat(),

@@ -122,6 +122,38 @@ def test_the_latest_answer_counts() -> None:
     assert verdict(past) is Suppression.NONE
 
 
+def critical(hours_ago: float, **extents: float) -> Decision:
+    return replace(shown(hours_ago, topic="hyperkalaemia", tier=3, points=None), extents=extents)
+
+
+@pytest.mark.parametrize(
+    ("tier", "extents", "expected"),
+    [
+        (3, {"potassium": 13.99}, Suppression.LOCKOUT),
+        (3, {"potassium": 14.0}, Suppression.NONE),
+        (3, {"potassium": 9.0}, Suppression.LOCKOUT),
+        (3, {"potassium": 12.0, "sodium": 99.0}, Suppression.LOCKOUT),
+        (3, {}, Suppression.LOCKOUT),
+        (2, {"potassium": 14.0}, Suppression.LOCKOUT),
+    ],
+)
+def test_a_measurement_that_is_much_worse_breaks_the_quiet_of_the_highest_tier(
+    tier: int, extents: dict[str, float], expected: Suppression
+) -> None:
+    policy = POLICY.model_copy(update={"worse_changes": 2.0})
+    now = Candidate(topic="hyperkalaemia", tier=tier, points=None, extents=extents)
+    assert judged([critical(2, potassium=12.0)], now, policy=policy) == [expected]
+
+
+def test_much_worse_is_worse_than_all_that_was_told_in_a_day_and_breaks_a_snooze_too() -> None:
+    last = critical(2, potassium=12.0)
+    snoozed = answered(last, "overridden", 1, "never")
+    now = Candidate(topic="hyperkalaemia", tier=3, points=None, extents={"potassium": 14.0})
+    assert judged([last, snoozed], now) == [Suppression.NONE]
+    assert judged([critical(5, potassium=13.0), last, snoozed], now) == [Suppression.SNOOZED]
+    assert judged([critical(25, potassium=13.0), last, snoozed], now) == [Suppression.NONE]
+
+
 def test_a_tier_not_worth_an_interruption_is_recorded_only() -> None:
     assert verdict([], tier=0) is Suppression.BELOW
     assert verdict([], tier=0, topic=ABSTENTION) is Suppression.NONE

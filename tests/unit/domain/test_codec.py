@@ -124,6 +124,7 @@ DECISION = Decision(
     trigger="risk",
     pins={"seed": "1", "": "empty"},
     card=b'{"a":"\xc3\xa9"}',
+    extents={"potassium": 12.5, "ph": -0.1},
 )
 FEEDBACK = Feedback(
     card="0b5e", service="s", topic="", outcome="accepted", at=WHEN, received=WHEN, suggestions=("x", "y"), comment="n"

@@ -270,3 +270,27 @@ def test_synonym_for_no_unit_is_refused(broken: Callable[[str, Edit], ContentErr
 def test_file_of_another_shape_is_refused(broken: Callable[[str, Edit], ContentError]) -> None:
     error = broken("units.json", lambda content: content.clear())
     assert error.field == "units.json#synonyms"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "before", "after"),
+    [
+        ("potassium", 4.25, 4.25 * 1.127),
+        ("creatinine", 1.0, 1.15),
+        ("lactate", 2.0, 2.0 * 2.28),
+        ("glucose", 90, 105.0),
+    ],
+)
+def test_a_reference_change_is_that_of_the_table(
+    ontology: Ontology, quantity: str, before: float, after: float
+) -> None:
+    """Of facts/observations/reference_change_values.csv: 12.7 %, and for skewed quantities 15.0, 128 and 16.7 % up."""
+    found = [ontology.quantity(quantity).in_reference_changes(value) for value in (before, after)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1] - found[0] == pytest.approx(1.0, abs=0.03)
+
+
+def test_what_has_no_scale_has_no_reference_changes(ontology: Ontology) -> None:
+    assert ontology.quantity("creatinine").in_reference_changes(0.0) is None
+    assert next(one for one in ontology.variables.values() if one.process is None).in_reference_changes(1.0) is None

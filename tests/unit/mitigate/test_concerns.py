@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cds_app.domain.facts import Fact
 from cds_app.domain.ontology import Range
 from cds_app.mitigate.concerns import Concern, Unjudged, assess, unjudged
@@ -53,6 +55,15 @@ def test_a_concern_shows_newest_values_with_reference() -> None:
     assert potassium.reference == Range(low=3.5, high=5.0)
     assert (creatinine.latest, creatinine.reference) == (old, None)
     assert creatinine.stale
+
+
+def test_how_far_beyond_a_measurement_is_grows_the_worse_it_is() -> None:
+    (high,), (higher,) = concerns(measured("potassium", 6.5)), concerns(measured("potassium", 7.5))
+    assert higher.extents["potassium"] - high.extents["potassium"] == pytest.approx(1 / (1.96 * 2**0.5 * 0.2))
+    (low,), (lower,) = concerns(measured("sodium", 125)), concerns(measured("sodium", 115))
+    assert lower.extents["sodium"] > low.extents["sodium"]
+    (kidneys,) = concerns(drug("warfarin"))
+    assert kidneys.extents == {}
 
 
 def test_topics_that_cannot_be_judged_name_what_is_lacking() -> None:
