@@ -26,7 +26,7 @@ from cds_app.simulate.patients import Level, Patient, Placed, place
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.posterior import sample_posterior
 from cds_app.simulate.questions import offered
-from cds_app.simulate.surgery import share
+from cds_app.simulate.surgery_figures import share
 
 Floats = NDArray[np.float64]
 PEOPLE: Final = 2000

@@ -12,7 +12,8 @@ from cds_app.simulate.answers import HarmChance, PlanOutcome, WhatIf
 from cds_app.simulate.drugs import Metric, Target
 from cds_app.simulate.glycaemia import InsulinAnswer, InsulinOutcome
 from cds_app.simulate.outcomes import Spread
-from cds_app.simulate.surgery import Band, Comparison, Outcome
+from cds_app.simulate.surgery import Comparison, Outcome
+from cds_app.simulate.surgery_figures import Band
 
 _FIGURES: Final[Mapping[Metric, tuple[str, Callable[[PlanOutcome], Spread | None]]]] = {
     "auc24_steady": ("AUC24 at steady state", lambda plan: plan.auc24_steady),

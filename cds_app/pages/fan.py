@@ -37,8 +37,8 @@ class Fan:
         Areas where 90 and 50 of 100 draws lie, and the line in the middle.
     other : str
         The middle of the plan that is compared with; "" without one.
-    limit_y : float or None
-        Where a limit lies.
+    limits_y : tuple of float
+        Where limits lie.
     rows : tuple of tuple of str
         The same at a few times for who reads it: the time, the middle, where half and where 90 of 100 draws lie, and
         with another plan its middle.
@@ -48,7 +48,7 @@ class Fan:
     half: str
     median: str
     other: str
-    limit_y: float | None
+    limits_y: tuple[float, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -65,7 +65,7 @@ class Drawn:
     bands : Bands
     other : Row or None
         The middle of another plan, at the same times.
-    limit : float or None
+    limits : tuple of float
     from_zero : bool
         Whether the axis of values begins at 0.
     step : float
@@ -75,7 +75,7 @@ class Drawn:
     times: Sequence[float]
     bands: Bands
     other: Row | None = None
-    limit: float | None = None
+    limits: tuple[float, ...] = ()
     from_zero: bool = True
     step: float = 12.0
 
@@ -93,7 +93,7 @@ def fan(drawn: Drawn) -> Fan:
         half=area(_line(x, y, times, high50), _line(x, y, times, low50)),
         median=line(_line(x, y, times, middle)),
         other=line(_line(x, y, times, other)) if other else "",
-        limit_y=None if drawn.limit is None else y.inside(drawn.limit),
+        limits_y=tuple(y.inside(one) for one in drawn.limits),
         x_ticks=_time_ticks(x, drawn.step),
         y_ticks=_value_ticks(y),
         rows=tuple(_told(drawn, i) for i in _kept(len(drawn.times), _TOLD)),
@@ -128,9 +128,7 @@ def _line(x: Axis, y: Axis, times: Sequence[float], row: Sequence[float | None])
 
 
 def _value_axis(drawn: Drawn) -> Axis:
-    shown = [value for row in (*drawn.bands, drawn.other or ()) for value in row if value is not None]
-    if drawn.limit is not None:
-        shown.append(drawn.limit)
+    shown = [value for row in (*drawn.bands, drawn.other or (), drawn.limits) for value in row if value is not None]
     low, high = (0.0, _rounded_up(max(shown, default=1.0))) if drawn.from_zero else _around(shown)
     return Axis(low=low, high=high, start=HEIGHT - BOTTOM, end=TOP)
 

@@ -51,7 +51,7 @@ def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
         times=tuple(float(one) for one in found.minutes),
         bands=rows,
         other=None if other is None else other.bands[2],
-        limit=_LOW,
+        limits=(_LOW,),
         step=_STEP_MIN,
     )
     return InsulinView(

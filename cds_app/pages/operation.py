@@ -9,10 +9,14 @@ from typing import Final
 from cds_app.cards.text import hundred, number
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.surgery import Band, Comparison, Outcome
+from cds_app.simulate.haemodynamics_fit import Interval
+from cds_app.simulate.surgery import Comparison, Outcome
+from cds_app.simulate.surgery_depth import Depth
+from cds_app.simulate.surgery_figures import Band
 from cds_app.twin.bedside import Likely
 
 _STEP_MIN: Final = 5.0
+_NONE: Final = "–"
 _UNITS: Final = {"map": "mmHg", "heart_rate": "/min", "pulse_pressure": "mmHg"}
 _NAMES: Final = {
     "map": "mean arterial pressure",
@@ -31,9 +35,34 @@ class OperationRow:
     minutes: str
     lowest: str
     rescue: str
-    asleep: str
-    deepest: str
+    lowest_bis: str
+    deep: str
+    deep_minutes: str
+    light: str
+    light_minutes: str
     against: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthView:
+    """How deep the plan that was asked for goes, as BIS.
+
+    Parameters
+    ----------
+    half_asleep : str
+        Concentration with half of propofol's effect at this age, mg/L.
+    scatter : str
+        Of a monitor's reading, as a standard deviation.
+    source, checked : str
+        Where the model is from, and how it was verified.
+    """
+
+    bis: Fan
+    sentence: str
+    half_asleep: str
+    scatter: str
+    source: str
+    checked: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +73,12 @@ class OperationView:
     ----------
     other : str
         Name of the plan that is drawn beside it; "" where there is none.
-    half_asleep : str
-        Concentration with half of propofol's effect at this age, mg/L.
+    depth : DepthView or None
+        None where BIS is not estimated of the plan that was asked for.
+    deep, light : str
+        Below and above which BIS an anaesthetic is too deep and too light.
+    unestimated : str
+        Why BIS is not estimated of some plan; "" where it is of all.
     usual : (str, str) or None
         From which age on which dose is the most that is usual, where a plan gives more.
     """
@@ -56,7 +89,10 @@ class OperationView:
     sentence: str
     rows: tuple[OperationRow, ...]
     refused: tuple[str, ...]
-    half_asleep: str
+    depth: DepthView | None
+    deep: str
+    light: str
+    unestimated: str
     usual: tuple[str, str] | None
     assumed: tuple[str, ...]
     imputed: tuple[str, ...]
@@ -76,12 +112,15 @@ def operation_view(found: Comparison) -> OperationView | None:
     pressure, rate = (None, None) if other is None else (other.mean_pressure_mmhg, other.heart_rate_per_min)
     return OperationView(
         other="" if other is None else other.plan.name,
-        pressure=_fan(found.times_min, first.mean_pressure_mmhg, pressure, found.low_mmhg),
-        rate=_fan(found.times_min, first.heart_rate_per_min, rate, None),
+        pressure=_fan(found.times_min, first.mean_pressure_mmhg, pressure, (found.low_mmhg,)),
+        rate=_fan(found.times_min, first.heart_rate_per_min, rate),
         sentence=_sentence(first, found),
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
-        half_asleep=number(found.half_asleep_mg_per_l, 1),
+        depth=_depth(first, other, found),
+        deep=f"{found.depth.deep_below_bis:g}",
+        light=f"{found.depth.light_above_bis:g}",
+        unestimated="; ".join(dict.fromkeys(lacks(one.depth) for one in answered if isinstance(one.depth, Abstained))),
         usual=_usual(found) if any(one.more_than_usual for one in answered) else None,
         assumed=found.assumed,
         imputed=tuple(_imputed(name, one) for name, one in found.imputed.items()),
@@ -121,10 +160,10 @@ def _imputed(name: str, one: Likely) -> str:
     return f"{said} {mean} {unit} ({low} to {high} in 90 of 100 such patients), {one.since_h:.0f} h after the last one"
 
 
-def _fan(times: Sequence[float], band: Band, other: Band | None, limit: float | None) -> Fan:
+def _fan(times: Sequence[float], band: Band, other: Band | None, limits: tuple[float, ...] = ()) -> Fan:
     rows: Bands = (band.low_90, band.low_50, band.median, band.high_50, band.high_90)
     middle = other.median if other is not None else None
-    return fan(Drawn(times=times, bands=rows, other=middle, limit=limit, from_zero=False, step=_STEP_MIN))
+    return fan(Drawn(times=times, bands=rows, other=middle, limits=limits, from_zero=False, step=_STEP_MIN))
 
 
 def _sentence(one: Outcome, found: Comparison) -> str:
@@ -135,15 +174,51 @@ def _sentence(one: Outcome, found: Comparison) -> str:
     )
 
 
+def _depth(one: Outcome, other: Outcome | None, found: Comparison) -> DepthView | None:
+    depth, rules = one.depth, found.depth
+    if isinstance(depth, Abstained):
+        return None
+    beside = None if other is None or isinstance(other.depth, Abstained) else other.depth.bis
+    return DepthView(
+        bis=_fan(found.times_min, depth.bis, beside, (rules.deep_below_bis, rules.light_above_bis)),
+        sentence=_depth_sentence(one.plan.name, depth, found),
+        half_asleep=number(found.half_asleep_mg_per_l, 1),
+        scatter=number(rules.reading_sd, 0),
+        source=rules.source,
+        checked=rules.checked,
+    )
+
+
+def _depth_sentence(plan: str, depth: Depth, found: Comparison) -> str:
+    rules, least = found.depth, f"{found.counts_after_min:g}"
+    deep, light = hundred(depth.deep_probability.value), hundred(depth.light_probability.value)
+    return (
+        f"{plan}: BIS falls below {rules.deep_below_bis:g} for {least} min or more in {deep} of 100 virtual copies "
+        f"({_minutes(depth.deep_mean_min)} to be expected), and is above {rules.light_above_bis:g} after induction, "
+        f"from {rules.light_from_min:g} min on, in {light} of 100 ({_minutes(depth.light_mean_min)})."
+    )
+
+
+def _minutes(mean_min: float) -> str:
+    return f"{number(mean_min, 0)} min"
+
+
 def _row(one: Outcome) -> OperationRow:
-    against = one.against_first
+    against, depth = one.against_first, one.depth if isinstance(one.depth, Depth) else None
     return OperationRow(
         name=one.plan.name,
         low=hundred(one.low_probability.value),
-        minutes=f"{one.low_mean_min:.0f} ({one.low_min.low:.0f} to {one.low_min.high:.0f})",
-        lowest=f"{one.lowest_mmhg.median:.0f} ({one.lowest_mmhg.low:.0f} to {one.lowest_mmhg.high:.0f})",
+        minutes=_spread(one.low_mean_min, one.low_min),
+        lowest=_spread(one.lowest_mmhg.median, one.lowest_mmhg),
         rescue=hundred(one.rescue_needed.value),
-        asleep=hundred(one.asleep.value),
-        deepest=f"{one.deepest.median:.1f} ({one.deepest.low:.1f} to {one.deepest.high:.1f})",
+        lowest_bis=_NONE if depth is None else _spread(depth.lowest.median, depth.lowest),
+        deep=_NONE if depth is None else hundred(depth.deep_probability.value),
+        deep_minutes=_NONE if depth is None else _spread(depth.deep_mean_min, depth.deep_min),
+        light=_NONE if depth is None else hundred(depth.light_probability.value),
+        light_minutes=_NONE if depth is None else _spread(depth.light_mean_min, depth.light_min),
         against="" if against is None else f"{against.mean_min:+.0f} min".replace("-", "−"),
     )
+
+
+def _spread(middle: float, draws: Interval) -> str:
+    return f"{middle:.0f} ({draws.low:.0f} to {draws.high:.0f})"

@@ -39,7 +39,7 @@ _REFERENCE_YEARS: Final = 35.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypnosis:
-    """Propofol's effect site for sleep (Eleveld 2018), and the concentration of half the effect on BIS."""
+    """Propofol's effect site for sleep (Eleveld 2018), and its effect on BIS."""
 
     ke0_per_min: float
     ke0_weight_power: float
@@ -47,6 +47,10 @@ class Hypnosis:
     half_age: float
     ke0_variance: float
     half_variance: float
+    awake_bis: float
+    power_below_half: float
+    power_above_half: float
+    reading_sd: float
 
     def rate(self, person: Person) -> float:
         """Equilibration of a typical person, 1/min."""
@@ -55,6 +59,12 @@ class Hypnosis:
     def half(self, age_years: float) -> float:
         """Concentration of half the effect of a typical person, ug/mL."""
         return float(self.half_ug_per_ml * np.exp(self.half_age * (age_years - _REFERENCE_YEARS)))
+
+    def bis(self, relative: Floats) -> Floats:
+        """BIS at concentrations at the effect site in parts of that of half the effect."""
+        power = np.where(relative > 1.0, self.power_above_half, self.power_below_half)
+        found: Floats = self.awake_bis / (1.0 + np.maximum(relative, 0.0) ** power)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +160,13 @@ def drugs(artefact: Artefact) -> Drugs:
     """Read ``drugs.json``; ContentError if a number is missing, or one too many."""
     groups: Any = artefact.read_json(_FILE)
     falls = ("propofol_pressure", "propofol_on_circulation", "propofol_spread")
+    sleep = ("propofol_hypnosis", "propofol_bis")
     rises = ("norepinephrine_pressure", "norepinephrine_on_circulation")
     try:
         return Drugs(
             propofol=PropofolKinetics(**values(groups, "propofol_kinetics")),
             fat_free_mass=FatFreeMass(**values(groups, "fat_free_mass")),
-            hypnosis=Hypnosis(**values(groups, "propofol_hypnosis")),
+            hypnosis=Hypnosis(**_together(groups, sleep)),
             propofol_effect=PropofolEffect(**_together(groups, falls)),
             norepinephrine=NorepinephrineKinetics(**values(groups, "norepinephrine_kinetics")),
             pressor=Pressor(**_together(groups, rises)),

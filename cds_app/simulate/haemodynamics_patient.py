@@ -25,6 +25,7 @@ _FILE: Final = "patient.json"
 _TOGETHER_H: Final = 1.0
 _PRESSOR_WITHIN_H: Final = 1.0
 _BLOCKED_WITHIN_H: Final = 24.0
+_SEDATED_WITHIN_H: Final = 24.0
 _NORMAL_95: Final = 1.6448536269514722
 
 
@@ -57,6 +58,8 @@ class Patient:
         Share between 0 and 1.
     beta_blocked : bool
         Whether a beta blocker is being taken.
+    sedated : bool
+        Whether a sedative was given within a day.
     """
 
     age_years: int | None
@@ -69,6 +72,7 @@ class Patient:
     cardiac_output: Observed | None = None
     ejection_fraction: Observed | None = None
     beta_blocked: bool = False
+    sedated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Known:
     cardiac_output: float | None
     ejection_fraction: float | None
     beta_blocked: bool
+    sedated: bool
     imputed: Mapping[str, Likely] = field(default_factory=dict)
 
     def sd(self, name: str, of_reading: float) -> float:
@@ -149,18 +154,19 @@ def known(patient: Patient, within: Bounds) -> Known | Abstained:
         cardiac_output=given.get("cardiac_output"),
         ejection_fraction=given.get("ejection_fraction"),
         beta_blocked=patient.beta_blocked,
+        sedated=patient.sedated,
         imputed=imputed,
     )
-    outside = _outside("body_mass_index", found.body_mass_index, within)
-    return found if outside is None else Abstained(name=NAME, reasons=(outside,))
+    lack = outside("body_mass_index", found.body_mass_index, within.limits)
+    return found if lack is None else Abstained(name=NAME, reasons=(lack,))
 
 
 def _who(patient: Patient, within: Bounds) -> list[Lack]:
     lacks = [] if patient.sex is not None else [Lack(name="sex", why="missing", text="female or male")]
     if patient.age_years is None:
         return [Lack(name="age", why="missing"), *lacks]
-    outside = _outside("age", float(patient.age_years), within)
-    return lacks if outside is None else [outside, *lacks]
+    lack = outside("age", float(patient.age_years), within.limits)
+    return lacks if lack is None else [lack, *lacks]
 
 
 def _measured(patient: Patient, within: Bounds) -> list[Lack]:
@@ -177,11 +183,11 @@ def _lack(name: str, one: Observed | None, within: Bounds) -> Lack | None:
     if one is None:
         return Lack(name=name, why="missing")
     if _current(name, one, within):
-        return _outside(name, one.value, within)
+        return outside(name, one.value, within.limits)
     if one.likely is None:
         said = one.age_h if isfinite(one.age_h) else None
         return Lack(name=name, why="stale", age_h=said, text=f"counts for {within.current_for_h[name]:g} h")
-    return _outside(name, one.likely.low, within) or _outside(name, one.likely.high, within)
+    return outside(name, one.likely.low, within.limits) or outside(name, one.likely.high, within.limits)
 
 
 def _current(name: str, one: Observed, within: Bounds) -> bool:
@@ -195,8 +201,9 @@ def _imputed(patient: Patient, within: Bounds) -> Iterator[tuple[str, Likely]]:
             yield name, one.likely
 
 
-def _outside(name: str, value: float, within: Bounds) -> Lack | None:
-    low, high = within.limits[name]
+def outside(name: str, value: float, limits: Mapping[str, tuple[float, float]]) -> Lack | None:
+    """Why a value is none that a model is for; None where it is."""
+    low, high = limits[name]
     if low <= value <= high:
         return None
     return Lack(name=name, why="out-of-population", text=f"the model is for {low:g} to {high:g}")
@@ -246,6 +253,7 @@ def patient_of(
         cardiac_output=cardiac_output,
         ejection_fraction=ejection_fraction,
         beta_blocked=bool(situation.medications("beta_blockers", _BLOCKED_WITHIN_H)),
+        sedated=bool(situation.given("sedatives", _SEDATED_WITHIN_H)),
     )
 
 

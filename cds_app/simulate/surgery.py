@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained, Lack
@@ -23,6 +22,8 @@ from cds_app.simulate.haemodynamics import Circulation, settling
 from cds_app.simulate.haemodynamics_drugs import drugs
 from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
 from cds_app.simulate.haemodynamics_patient import Bounds, Known, Patient, bounds, known
+from cds_app.simulate.surgery_depth import Depth, DepthRules, Spell, depth, depth_rules, unanswered
+from cds_app.simulate.surgery_figures import DECIMALS, NORMAL_95, Band, Share, band, rounded, share, tidy
 from cds_app.simulate.surgery_plan import Limits, Plan, Propofol, check, plan_limits, whole
 from cds_app.simulate.surgery_run import Chances, Course, Model, Subject, run
 from cds_app.twin.bedside import Likely
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 HORIZON_MIN: Final = 30.0
 _SEEDS: Final = 2**63
-_DECIMALS: Final = 3
-_PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 95.0)
-_NORMAL_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +57,9 @@ class SurgeryModel:
             version=artefact.version,
             sha256=artefact.sha256,
             cautions=tuple(artefact.manifest["limits"]),
-            model=Model(circulation=_circulation(artefact, assumed), drugs=drugs(artefact)),
+            model=Model(
+                circulation=_circulation(artefact, assumed), drugs=drugs(artefact), depth=depth_rules(artefact)
+            ),
             bounds=bounds(artefact),
             priors=assumed,
             limits=plan_limits(artefact),
@@ -75,30 +75,6 @@ def _circulation(artefact: Artefact, assumed: Priors) -> Circulation:
         ceilings=assumed.ceilings,
         settling=settling(artefact),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """A quantity over the times of the comparison: median, and where 50 % and 90 % of the draws lie.
-
-    None where no draw has an answer any more. Of collapsed draws, mean pressure is the least that the model describes;
-    rate and output are not known.
-    """
-
-    low_90: tuple[float | None, ...]
-    low_50: tuple[float | None, ...]
-    median: tuple[float | None, ...]
-    high_50: tuple[float | None, ...]
-    high_90: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A share of draws, and Wilson's 95 % interval for how sure so many draws make of it."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +116,8 @@ class Outcome:
         Draws in which the plan's rule begins norepinephrine; without a rule, the same as ``low_probability``.
     rescue_most : Interval or None
         Highest rate in those draws, ug/kg/min.
-    asleep : Share
-        Draws in which propofol reaches the concentration of half its effect on BIS.
-    deepest : Interval
-        Highest concentration of propofol at its site of effect, in parts of that.
+    depth : Depth or Abstained
+        Of anaesthesia, as BIS; abstained where it is not estimated.
     more_than_usual : bool
         Whether the patient is of an age in which less propofol is usual than is planned at once.
     collapsed : Share
@@ -162,8 +136,7 @@ class Outcome:
     lowest_mmhg: Interval
     rescue_needed: Share
     rescue_most: Interval | None
-    asleep: Share
-    deepest: Interval
+    depth: Depth | Abstained
     more_than_usual: bool
     collapsed: Share
     against_first: Difference | None
@@ -195,6 +168,8 @@ class Comparison:
         Effective number of candidates behind the draws.
     surface_error : float
         Largest error of the fast surface in mean pressure, as a share.
+    depth : DepthRules
+        What too deep and too light mean.
     half_asleep_mg_per_l : float
         Concentration of propofol with half its effect on BIS in a typical person of this age.
     usual_mg_per_kg : float
@@ -224,6 +199,7 @@ class Comparison:
     imputed: Mapping[str, Likely]
     effective: float
     surface_error: float
+    depth: DepthRules
     half_asleep_mg_per_l: float
     usual_mg_per_kg: float
     usual_from_years: float
@@ -300,16 +276,17 @@ def _comparison(
         seed=seed,
         draws=course.low_min.shape[1],
         horizon_min=float(course.horizon_min),
-        times_min=_rounded(course.times_min),
+        times_min=rounded(course.times_min),
         low_mmhg=model.limits.low_mmhg,
         counts_after_min=model.limits.counts_after_min,
         patient=patient,
-        found={name: _tidy(one) for name, one in fitted.found.items()},
+        found={name: tidy(one) for name, one in fitted.found.items()},
         assumed=fitted.assumed,
         imputed=about.imputed,
         effective=round(fitted.effective, 1),
         surface_error=model.model.circulation.surface.figures["mean_pressure"]["max"],
-        half_asleep_mg_per_l=round(model.model.drugs.hypnosis.half(about.person.age_years), _DECIMALS),
+        depth=model.model.depth,
+        half_asleep_mg_per_l=round(model.model.drugs.hypnosis.half(about.person.age_years), DECIMALS),
         usual_mg_per_kg=model.limits.older_most_mg_per_kg,
         usual_from_years=model.limits.older_from_years,
         outcomes=outcomes,
@@ -329,21 +306,26 @@ def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan],
     against = at > 0 and _followed(model, course, 0)
     return Outcome(
         plan=plan,
-        mean_pressure_mmhg=_band(course.mean_pressure[:, at]),
-        heart_rate_per_min=_band(course.heart_rate[:, at]),
-        output_l_per_min=_band(course.output[:, at]),
+        mean_pressure_mmhg=band(course.mean_pressure[:, at]),
+        heart_rate_per_min=band(course.heart_rate[:, at]),
+        output_l_per_min=band(course.output[:, at]),
         low_probability=share(int(low.sum()), low.size),
-        low_mean_min=round(float(course.low_min[at].mean()), _DECIMALS),
-        low_min=_tidy(interval(course.low_min[at])),
-        lowest_mmhg=_tidy(interval(course.lowest[at])),
+        low_mean_min=round(float(course.low_min[at].mean()), DECIMALS),
+        low_min=tidy(interval(course.low_min[at])),
+        lowest_mmhg=tidy(interval(course.lowest[at])),
         rescue_needed=share(int(needed.sum()), needed.size),
-        rescue_most=_tidy(interval(rates)) if rates.size else None,
-        asleep=share(int((course.deepest[at] >= 1.0).sum()), low.size),
-        deepest=_tidy(interval(course.deepest[at])),
+        rescue_most=tidy(interval(rates)) if rates.size else None,
+        depth=unanswered(plan, about, model.model.depth) or _depth(course, at, model.limits),
         more_than_usual=_more_than_usual(plan, about, model.limits),
         collapsed=share(int(course.collapsed[at].sum()), low.size),
         against_first=_difference(course.low_min[at] - course.low_min[0]) if against else None,
     )
+
+
+def _depth(course: Course, at: int, limits: Limits) -> Depth:
+    deep = Spell(minutes=course.deep_min[at], longest_min=course.deep_longest_min[at])
+    light = Spell(minutes=course.light_min[at], longest_min=course.light_longest_min[at])
+    return depth(course.bis[:, at], course.lowest_bis[at], deep, light, limits.counts_after_min)
 
 
 def _more_than_usual(plan: Plan, about: Known, limits: Limits) -> bool:
@@ -356,13 +338,13 @@ def _followed(model: SurgeryModel, course: Course, at: int) -> bool:
 
 
 def _difference(minutes: Floats) -> Difference:
-    mean, error = float(minutes.mean()), _NORMAL_95 * float(minutes.std(ddof=1)) / sqrt(minutes.size)
+    mean, error = float(minutes.mean()), NORMAL_95 * float(minutes.std(ddof=1)) / sqrt(minutes.size)
     return Difference(
-        mean_min=round(mean, _DECIMALS),
-        low_min=round(mean - error, _DECIMALS),
-        high_min=round(mean + error, _DECIMALS),
-        fewer=round(float((minutes < 0.0).mean()), _DECIMALS),
-        more=round(float((minutes > 0.0).mean()), _DECIMALS),
+        mean_min=round(mean, DECIMALS),
+        low_min=round(mean - error, DECIMALS),
+        high_min=round(mean + error, DECIMALS),
+        fewer=round(float((minutes < 0.0).mean()), DECIMALS),
+        more=round(float((minutes > 0.0).mean()), DECIMALS),
     )
 
 
@@ -373,28 +355,3 @@ def _fewest(low_min: Floats, usable: Sequence[int]) -> int | None:
     best = min(usable, key=lambda at: float(low_min[at].mean()))
     clear = all(_difference(low_min[best] - low_min[at]).high_min < 0.0 for at in usable if at != best)
     return best if clear else None
-
-
-def share(count: int, draws: int) -> Share:
-    """A share of draws with Wilson's 95 % interval (J Am Stat Assoc 1927;22:209)."""
-    z2, value = _NORMAL_95**2, count / draws
-    centre = (value + z2 / (2 * draws)) / (1 + z2 / draws)
-    reach = _NORMAL_95 * sqrt(value * (1 - value) / draws + z2 / (4 * draws**2)) / (1 + z2 / draws)
-    low, high = max(centre - reach, 0.0), min(centre + reach, 1.0)
-    return Share(value=round(value, 4), low=round(low, 4), high=round(high, 4))
-
-
-def _band(samples: Floats) -> Band:
-    """Percentiles over draws of samples (times, draws); draws without an answer do not count."""
-    empty: NDArray[np.bool_] = np.all(np.isnan(samples), axis=1)
-    found = np.nanpercentile(np.where(empty[:, None], 0.0, samples), _PERCENTILES, axis=1)
-    rows = [tuple(None if gone else value for value, gone in zip(_rounded(row), empty, strict=True)) for row in found]
-    return Band(low_90=rows[0], low_50=rows[1], median=rows[2], high_50=rows[3], high_90=rows[4])
-
-
-def _rounded(row: Floats) -> tuple[float, ...]:
-    return tuple(round(float(one), _DECIMALS) for one in row)
-
-
-def _tidy(one: Interval) -> Interval:
-    return Interval(low=round(one.low, _DECIMALS), median=round(one.median, _DECIMALS), high=round(one.high, _DECIMALS))

@@ -17,6 +17,7 @@ from cds_app.simulate.circulation import Floats
 from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Circulation, Influence, Loop
 from cds_app.simulate.haemodynamics_drugs import Drugs
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Linear, Person, PlasmaNorepinephrine, propofol_matrix
+from cds_app.simulate.surgery_depth import DepthRules
 from cds_app.simulate.surgery_plan import STEP_MIN, Limits, Plan, Rates, Rescue, rates
 
 _NG_PER_UG: Final = 1000.0
@@ -30,6 +31,7 @@ class Model:
 
     circulation: Circulation
     drugs: Drugs
+    depth: DepthRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,9 +76,9 @@ class Course:
     Parameters
     ----------
     times_min : array, (samples,)
-    mean_pressure, heart_rate, output : array
-        mmHg, 1/min, L/min; NaN after a draw has left the range of the model, but for mean pressure where it left with
-        a low one: then the least that the model answers for.
+    mean_pressure, heart_rate, output, bis : array
+        mmHg, 1/min, L/min, BIS; NaN after a draw has left the range of the model, but for mean pressure where it left
+        with a low one: then the least that the model answers for.
     low_min : array
         Minutes of mean pressure under the limit.
     low_longest_min : array
@@ -87,8 +89,11 @@ class Course:
         Whether the rule for rescue began norepinephrine.
     rescue_most : array
         Highest rate of it, ug/kg/min.
-    deepest : array
-        Highest concentration of propofol at the site of sleep over the draw's own concentration of half effect.
+    lowest_bis : array
+    deep_min, deep_longest_min : array
+        Minutes of BIS under the lower limit, and the longest spell of it.
+    light_min, light_longest_min : array
+        The same of BIS over the upper limit, once an induction should have worked.
     collapsed : array of bool
         Whether the draw left the range of the model with a low pressure: it stays low.
     lost : array of bool
@@ -100,12 +105,17 @@ class Course:
     mean_pressure: Floats
     heart_rate: Floats
     output: Floats
+    bis: Floats
     low_min: Floats
     low_longest_min: Floats
     lowest: Floats
     rescued: NDArray[np.bool_]
     rescue_most: Floats
-    deepest: Floats
+    lowest_bis: Floats
+    deep_min: Floats
+    deep_longest_min: Floats
+    light_min: Floats
+    light_longest_min: Floats
     collapsed: NDArray[np.bool_]
     lost: NDArray[np.bool_]
     horizon_min: float
@@ -128,13 +138,25 @@ def run(model: Model, subject: Subject, plans: Sequence[Plan], *, minutes: float
     """
     steps = round(minutes / STEP_MIN)
     theatre = _Theatre(model, subject, plans, steps)
-    tally = _Tally(len(plans), theatre.draws, steps, low.low_mmhg, model.circulation.surface.least_mmhg)
+    tally = _Tally((len(plans), theatre.draws), steps, low.low_mmhg, model)
     for at in range(steps + 1):
-        pressure, rate, output, outside = theatre.state()
-        tally.add(at, pressure, rate, output, outside)
+        now = theatre.now(at)
+        tally.add(at, now)
         if at < steps:
-            theatre.advance(at, pressure)
-    return tally.course(theatre)
+            theatre.advance(at, now.pressure)
+    return tally.course(theatre.rescue)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Now:
+    """One instant of every draw of every plan: what it is, which have no answer, and which should be asleep."""
+
+    pressure: Floats
+    rate: Floats
+    output: Floats
+    bis: Floats
+    outside: NDArray[np.bool_]
+    induced: NDArray[np.bool_]
 
 
 class _Theatre:
@@ -148,10 +170,12 @@ class _Theatre:
         self.loop = Loop(model.circulation, self.bodies, 60.0 * STEP_MIN)
         given = [rates(plan, steps) for plan in plans]
         self.given = {name: np.array([getattr(one, name) for one in given]) for name in Rates.__dataclass_fields__}
+        begun = STEP_MIN * (steps - self.given["anaesthetised"].sum(axis=1))
+        self.induced_min = np.repeat(begun + model.depth.light_from_min, self.draws)
         self._prepare_propofol(person, chances, plans)
         self._prepare_others(person, chances)
         self.rescue = _Rescues([plan.rescue for plan in plans], self.draws)
-        self.stayed_ml, self.pressor, self.effect, self.deepest = np.zeros((4, self.plans * self.draws))
+        self.stayed_ml, self.pressor, self.effect, self.asleep = np.zeros((4, self.plans * self.draws))
         self.volume_ml = np.zeros(self.plans * self.draws)
 
     def _tiled(self, rows: Floats) -> Floats:
@@ -188,8 +212,8 @@ class _Theatre:
     def _per_draw(self, name: str, at: int) -> Floats:
         return np.repeat(self.given[name][:, at], self.draws)
 
-    def state(self) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
-        """Mean pressure, heart rate and output (L/min) now, and which draws have no answer."""
+    def now(self, at: int) -> _Now:
+        """Where every draw is at a step: mmHg, 1/min, L/min, BIS."""
         effect, pressor = self.drugs.propofol_effect, self.drugs.pressor
         slack = 1.0 - effect.resistance_fall * self.effect
         acting = Influence(
@@ -201,14 +225,21 @@ class _Theatre:
         )
         states, rate = self.loop.step(acting)
         output = self.bodies.size * states.output * ML_PER_S_TO_L_PER_MIN
-        return states.mean_pressure, rate, output, states.outside
+        return _Now(
+            pressure=states.mean_pressure,
+            rate=rate,
+            output=output,
+            bis=self.drugs.hypnosis.bis(self.asleep),
+            outside=states.outside,
+            induced=at * STEP_MIN >= self.induced_min,
+        )
 
     def advance(self, at: int, pressure: Floats) -> None:
         """One step of everything that is given and lost, with the rule for rescue seeing the pressure of now."""
         held = self.propofol.step(self._per_draw("propofol", at) * self.weight_kg)
         shared = self.drugs.propofol_effect.share(held[:, 4], held[:, 5], self.effect_half)
         self.effect = self.effect_size * shared
-        self.deepest = np.maximum(self.deepest, held[:, 3] / self.half_asleep)
+        self.asleep = held[:, 3] / self.half_asleep
         rescue = self.rescue.step(at, pressure)
         given = (self._per_draw("norepinephrine", at) + rescue) * self.weight_kg * _NG_PER_UG
         plasma = self.norepinephrine.step(given, held[:, 0] / self.plasma_l)
@@ -251,36 +282,50 @@ class _Rescues:
         return self.rate
 
 
+class _Spells:
+    """Minutes in which something holds in each draw, in all and at a stretch."""
+
+    def __init__(self, total: int) -> None:
+        self.minutes, self.longest_min, self._lasting_min = np.zeros((3, total))
+
+    def add(self, holds: NDArray[np.bool_]) -> None:
+        """One step more."""
+        self.minutes = self.minutes + STEP_MIN * holds
+        self._lasting_min = np.where(holds, self._lasting_min + STEP_MIN, 0.0)
+        self.longest_min = np.maximum(self.longest_min, self._lasting_min)
+
+
 class _Tally:
-    """What is counted and kept on the way."""
+    """What is counted and kept on the way; ``shape`` is plans and draws."""
 
-    def __init__(self, plans: int, draws: int, steps: int, low_mmhg: float, least_mmhg: float) -> None:
-        self.shape, self.low_mmhg, self.least_mmhg = (plans, draws), low_mmhg, least_mmhg
-        total = plans * draws
+    def __init__(self, shape: tuple[int, int], steps: int, low_mmhg: float, model: Model) -> None:
+        self.shape, self.steps, self.low_mmhg, self.depth = shape, steps, low_mmhg, model.depth
+        self.least_mmhg = model.circulation.surface.least_mmhg
+        total = shape[0] * shape[1]
         self.kept: list[Floats] = []
-        self.low_min, self.spell_min, self.longest_min = np.zeros((3, total))
-        self.lowest, self.last = np.full((2, total), np.inf)
+        self.low, self.deep, self.light = (_Spells(total) for _ in range(3))
+        self.lowest, self.lowest_bis, self.last = np.full((3, total), np.inf)
         self.gone = np.zeros(total, dtype=bool)
-        self.steps = steps
 
-    def add(self, at: int, pressure: Floats, rate: Floats, output: Floats, outside: NDArray[np.bool_]) -> None:
-        self.gone = self.gone | outside
+    def add(self, at: int, now: _Now) -> None:
+        """Count an instant, and keep every some of them."""
+        self.gone = self.gone | now.outside
         sunk = self.gone & (self.last < self.low_mmhg)
-        pressure = np.where(sunk, self.least_mmhg, np.where(self.gone, np.nan, pressure))
+        pressure = np.where(sunk, self.least_mmhg, np.where(self.gone, np.nan, now.pressure))
         self.last = np.where(self.gone, self.last, pressure)
-        self.lowest = np.fmin(self.lowest, pressure)
-        low = pressure < self.low_mmhg
+        bis = np.where(self.gone, np.nan, now.bis)
+        self.lowest, self.lowest_bis = np.fmin(self.lowest, pressure), np.fmin(self.lowest_bis, bis)
         if at < self.steps:
-            self.low_min = self.low_min + STEP_MIN * low
-            self.spell_min = np.where(low, self.spell_min + STEP_MIN, 0.0)
-            self.longest_min = np.maximum(self.longest_min, self.spell_min)
+            self.low.add(pressure < self.low_mmhg)
+            self.deep.add(bis < self.depth.deep_below_bis)
+            self.light.add((bis > self.depth.light_above_bis) & now.induced)
         if at % SAMPLE_STEPS == 0:
             gone = np.where(self.gone, np.nan, 1.0)
-            self.kept.append(np.array([pressure, rate * gone, output * gone]))
+            self.kept.append(np.array([pressure, now.rate * gone, now.output * gone, bis]))
 
-    def course(self, theatre: _Theatre) -> Course:
+    def course(self, rescue: _Rescues) -> Course:
         """Everything counted, by plan and draw."""
-        kept = np.array(self.kept).reshape(len(self.kept), 3, *self.shape)
+        kept = np.array(self.kept).reshape(len(self.kept), 4, *self.shape)
         sunk = self.last < self.low_mmhg
         last = STEP_MIN * SAMPLE_STEPS * (len(self.kept) - 1)
         return Course(
@@ -288,12 +333,17 @@ class _Tally:
             mean_pressure=kept[:, 0],
             heart_rate=kept[:, 1],
             output=kept[:, 2],
-            low_min=self.low_min.reshape(self.shape),
-            low_longest_min=self.longest_min.reshape(self.shape),
+            bis=kept[:, 3],
+            low_min=self.low.minutes.reshape(self.shape),
+            low_longest_min=self.low.longest_min.reshape(self.shape),
             lowest=self.lowest.reshape(self.shape),
-            rescued=theatre.rescue.most.reshape(self.shape) > 0.0,
-            rescue_most=theatre.rescue.most.reshape(self.shape),
-            deepest=theatre.deepest.reshape(self.shape),
+            rescued=rescue.most.reshape(self.shape) > 0.0,
+            rescue_most=rescue.most.reshape(self.shape),
+            lowest_bis=self.lowest_bis.reshape(self.shape),
+            deep_min=self.deep.minutes.reshape(self.shape),
+            deep_longest_min=self.deep.longest_min.reshape(self.shape),
+            light_min=self.light.minutes.reshape(self.shape),
+            light_longest_min=self.light.longest_min.reshape(self.shape),
             collapsed=(self.gone & sunk).reshape(self.shape),
             lost=(self.gone & ~sunk).reshape(self.shape),
             horizon_min=round(STEP_MIN * self.steps, 6),

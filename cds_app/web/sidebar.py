@@ -19,9 +19,9 @@ from cds_app.services.sidebar.frame import Asking, Frame, back_hours
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
 from cds_app.services.smart.visits import Visits
-from cds_app.services.what_if.dose import Wish, number_of
+from cds_app.services.what_if.dose import Wish, number_of, told_yes
 from cds_app.services.what_if.insulin import INJECTED, Injected
-from cds_app.services.what_if.operation import PLANNED, Planned
+from cds_app.services.what_if.operation import OPIOID, PLANNED, Planned
 from cds_app.services.what_if.pages import Trials
 from cds_app.web.browser import browser_of, check_form, form_token
 from cds_app.web.pages import as_page
@@ -116,7 +116,8 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/operation")
     def operation(visit_id: str) -> ResponseReturnValue:
         planned = {name: number_of(request.args.get(name, ""), name) for name in PLANNED}
-        return desk.trials.operation(_here(desk, visit_id).asking(), Planned.of(planned))
+        opioid = told_yes(request.args.get(OPIOID, ""), OPIOID)
+        return desk.trials.operation(_here(desk, visit_id).asking(), Planned.of(planned, opioid=opioid))
 
     @routes.get("/insulin")
     def insulin(visit_id: str) -> ResponseReturnValue:

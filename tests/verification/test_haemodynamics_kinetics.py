@@ -19,12 +19,12 @@ DRUGS: Drugs = drugs(latest("circulation"))
 SECOND_MIN = 1.0 / 60.0
 Sex = Literal["female", "male"]
 
-# who; V1, V2, V3 (L), CL, Q2, Q3 (L/min); of 2 mg/kg: peak at the effect site, min, plasma at 1 min
+# who; V1, V2, V3 (L), CL, Q2, Q3 (L/min); of 2 mg/kg: peak at the effect site, min, plasma at 1 min, lowest BIS
 PROPOFOL = [
-    ((35, 70, 170, "male", False), (6.2831, 25.5013, 272.8167, 1.7896, 1.8309, 1.1085), (2.997, 2.92, 10.642)),
-    ((35, 70, 170, "male", True), (6.2831, 25.5013, 168.211, 1.6193, 1.8309, 0.7713), (3.277, 3.16, 11.532)),
-    ((75, 60, 160, "female", True), (5.9612, 11.6961, 68.6829, 1.5101, 0.997, 0.4015), (3.82, 3.76, 12.462)),
-    ((50, 120, 175, "male", True), (7.2637, 34.5785, 184.3648, 2.3242, 2.2714, 0.835), (4.042, 3.1, 15.854)),
+    ((35, 70, 170, "male", False), (6.2831, 25.5013, 272.8167, 1.7896, 1.8309, 1.1085), (2.997, 2.92, 10.642, 47.4)),
+    ((35, 70, 170, "male", True), (6.2831, 25.5013, 168.211, 1.6193, 1.8309, 0.7713), (3.277, 3.16, 11.532, 43.8)),
+    ((75, 60, 160, "female", True), (5.9612, 11.6961, 68.6829, 1.5101, 0.997, 0.4015), (3.82, 3.76, 12.462, 27.1)),
+    ((50, 120, 175, "male", True), (7.2637, 34.5785, 184.3648, 2.3242, 2.2714, 0.835), (4.042, 3.1, 15.854, 31.0)),
 ]
 
 
@@ -34,7 +34,7 @@ def person(age: float, weight: float, height: float, sex: Sex) -> Person:
 
 @pytest.mark.parametrize(("who", "parameters", "peak"), PROPOFOL)
 def test_propofol_meets_its_golden_values(
-    who: tuple[float, float, float, Sex, bool], parameters: tuple[float, ...], peak: tuple[float, float, float]
+    who: tuple[float, float, float, Sex, bool], parameters: tuple[float, ...], peak: tuple[float, float, float, float]
 ) -> None:
     one = person(*who[:4])
     typical = DRUGS.propofol.typical(one, DRUGS.fat_free_mass, opioid=who[4])
@@ -44,13 +44,23 @@ def test_propofol_meets_its_golden_values(
     inside.held[0, 0] = 2.0 * one.weight_kg
     course = np.array([inside.step(np.zeros(1))[0] for _ in range(600)])
     site, plasma = course[:, 3], course[:, 0] / typical[0]
-    found = (site.max(), (site.argmax() + 1) * SECOND_MIN, plasma[59])
+    lowest = DRUGS.hypnosis.bis(site / DRUGS.hypnosis.half(one.age_years)).min()
+    found = (site.max(), (site.argmax() + 1) * SECOND_MIN, plasma[59], lowest)
     assert found == pytest.approx(peak, rel=0.01)
 
 
 @pytest.mark.parametrize(("age", "expected"), [(35.0, 3.08), (50.0, 2.8002), (75.0, 2.3891)])
 def test_the_older_need_less_propofol_to_sleep(age: float, expected: float) -> None:
     assert DRUGS.hypnosis.half(age) == pytest.approx(expected, rel=0.001)
+
+
+def test_bis_is_awake_without_propofol_half_of_it_at_half_effect_and_steeper_above() -> None:
+    bis, step = DRUGS.hypnosis.bis, 1e-6
+    assert bis(np.array([0.0, 1.0, 1e6])) == pytest.approx([93.0, 46.5, 0.0], abs=1e-6)
+    below, above = (float(np.diff(bis(np.array(ends)))[0]) / step for ends in ((1 - step, 1.0), (1.0, 1 + step)))
+    assert (below, above) == pytest.approx((-93.0 * 1.47 / 4.0, -93.0 * 1.89 / 4.0), rel=1e-4)  # of a Hill curve
+    course = bis(np.linspace(0.0, 5.0, 500))
+    assert np.all(np.diff(course) < 0.0)
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.05, 1.904), (0.1, 3.57), (0.2, 6.904), (0.5, 16.904)])

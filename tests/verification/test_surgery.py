@@ -140,6 +140,18 @@ def lowest(*actions: Propofol | PropofolInfusion | BloodLoss | Fluid) -> float:
     return float(course.lowest[0, 0])
 
 
+def test_a_typical_adult_goes_as_deep_as_the_golden_bis_says() -> None:
+    reference_man = Person(age_years=35.0, sex="male", weight_kg=70.0, height_cm=170.0)
+    bolus = (Propofol(dose_mg_per_kg=2.0, at_min=1.0, over_min=0.1),)
+    plans = [Plan(name=str(opioid), actions=bolus, opioid=opioid) for opioid in (False, True)]
+    course = run(SURGERY.model, replace(typical(), person=reference_man), plans, minutes=30.0, low=SURGERY.limits)
+    assert course.lowest_bis[:, 0] == pytest.approx([47.4, 43.8], rel=0.01)
+    assert course.deep_min[:, 0] == pytest.approx(0.0)
+    light = course.bis[:, 0, 0] > 60.0
+    counted = light & (course.times_min >= 4.0)  # a minute before the bolus, and three for it to work
+    assert course.light_min[0, 0] == pytest.approx(0.5 * counted.sum(), abs=0.6)
+
+
 def test_more_propofol_and_more_bleeding_lower_pressure_more_and_fluid_less() -> None:
     doses = [lowest(Propofol(dose_mg_per_kg=dose, at_min=1.0)) for dose in (0.5, 1.0, 2.0, 3.0, 4.0)]
     assert doses == sorted(doses, reverse=True)

@@ -41,6 +41,7 @@ def somebody(mean: float, pulse: float, rate: float) -> Known:
         cardiac_output=None,
         ejection_fraction=None,
         beta_blocked=False,
+        sedated=False,
     )
 
 

@@ -128,6 +128,18 @@ def number_of(text: str, field: str) -> float | None:
     return value
 
 
+def told_yes(text: str, field: str) -> bool:
+    """Whether a box of a form was ticked.
+
+    Raises
+    ------
+    BadRequest
+    """
+    if text not in {"", "yes"}:
+        raise BadRequest("must be yes, or left out", field=field)
+    return text == "yes"
+
+
 def ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
     """The newest order that stands, as far as it says what can be computed with."""
     orders = [one for one in situation.facts.medications if _stands(one, drug, situation)]

@@ -11,16 +11,27 @@ from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.simulate.haemodynamics_patient import patient_of
 from cds_app.simulate.surgery import HORIZON_MIN, Comparison, SurgeryModel, compare_plans
-from cds_app.simulate.surgery_plan import Action, BloodLoss, Fluid, Norepinephrine, Plan, Propofol, Rescue
+from cds_app.simulate.surgery_plan import (
+    Action,
+    BloodLoss,
+    Fluid,
+    Norepinephrine,
+    Plan,
+    Propofol,
+    PropofolInfusion,
+    Rescue,
+)
 from cds_app.twin.bedside import NOBODY, Likely
 
-PLANNED: Final = ("propofol", "norepinephrine", "loss", "loss_over", "fluid")
+PLANNED: Final = ("propofol", "maintenance", "norepinephrine", "loss", "loss_over", "fluid")
+OPIOID: Final = "opioid"
 PLAN: Final = "As planned"
 GENTLER: Final = "Two thirds of the propofol, norepinephrine ready"
 READY: Final = "As planned, norepinephrine ready"
 NOTHING: Final = "Nothing given"
 DRAWS: Final = 200
 _INDUCTION_MIN: Final = 1.0
+_INDUCED_OVER_MIN: Final = 0.5
 _LOSS_FROM_MIN: Final = 8.0
 _FLUID_OVER_MIN: Final = 10.0
 _GENTLER: Final = 2.0 / 3.0
@@ -50,38 +61,63 @@ class Field:
         return next(f"{one:g}" for one in steps if span / one <= 100.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One yes or no of a form."""
+
+    name: str
+    label: str
+    on: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """What a user wants to try.
 
     Parameters
     ----------
-    propofol_mg_per_kg, norepinephrine_ug_per_kg_per_min, loss_ml, loss_over_min, fluid_ml : float
-        0: none of it. Norepinephrine runs from the induction on.
+    propofol_mg_per_kg, propofol_mg_per_kg_per_h, norepinephrine_ug_per_kg_per_min : float
+    loss_ml, loss_over_min, fluid_ml : float
+        0: none of it. Norepinephrine runs from the induction on, and propofol after its dose.
+    opioid : bool
+        Whether an opioid is given beside propofol.
     """
 
     propofol_mg_per_kg: float = 2.0
+    propofol_mg_per_kg_per_h: float = 0.0
     norepinephrine_ug_per_kg_per_min: float = 0.0
     loss_ml: float = 0.0
     loss_over_min: float = 15.0
     fluid_ml: float = 0.0
+    opioid: bool = False
 
     @classmethod
-    def of(cls, given: Mapping[str, float | None]) -> Planned:
+    def of(cls, given: Mapping[str, float | None], *, opioid: bool = False) -> Planned:
         """From a form's fields, by the names in `PLANNED`; what was left out is as usual."""
-        names = dict(zip(PLANNED, cls.__slots__, strict=True))
-        return cls(**{names[name]: value for name, value in given.items() if value is not None})
+        names = dict(zip(PLANNED, cls.__slots__, strict=False))
+        return cls(opioid=opioid, **{names[name]: value for name, value in given.items() if value is not None})
+
+    @property
+    def anaesthetises(self) -> bool:
+        """Whether propofol is in it."""
+        return self.propofol_mg_per_kg > 0.0 or self.propofol_mg_per_kg_per_h > 0.0
 
 
 def operation_fields(planned: Planned) -> tuple[Field, ...]:
     """The form."""
     return (
         Field("propofol", "Propofol", planned.propofol_mg_per_kg, 0.0, 4.0, "mg/kg"),
+        Field("maintenance", "Propofol after it", planned.propofol_mg_per_kg_per_h, 0.0, 15.0, "mg/kg/h"),
         Field("norepinephrine", "Norepinephrine", planned.norepinephrine_ug_per_kg_per_min, 0.0, 0.3, "µg/kg/min"),
         Field("loss", "Blood loss", planned.loss_ml, 0.0, 3000.0, "mL"),
         Field("loss_over", "Lost over", planned.loss_over_min, 1.0, 22.0, "min"),
         Field("fluid", "Crystalloid", planned.fluid_ml, 0.0, 3000.0, "mL"),
     )
+
+
+def operation_choices(planned: Planned) -> tuple[Choice, ...]:
+    """What the form asks with yes or no."""
+    return (Choice(OPIOID, "With an opioid", planned.opioid),)
 
 
 def try_operation(
@@ -109,9 +145,9 @@ def try_operation(
 
 def _plans(planned: Planned) -> Iterator[Plan]:
     actions = _actions(planned, 1.0)
-    yield Plan(name=PLAN, actions=actions)
-    if planned.propofol_mg_per_kg:
-        yield Plan(name=GENTLER, actions=_actions(planned, _GENTLER), rescue=Rescue())
+    yield Plan(name=PLAN, actions=actions, opioid=planned.opioid)
+    if planned.anaesthetises:
+        yield Plan(name=GENTLER, actions=_actions(planned, _GENTLER), opioid=planned.opioid, rescue=Rescue())
         return
     if planned.fluid_ml:
         yield Plan(name=NOTHING, actions=_actions(replace(planned, fluid_ml=0.0), 1.0))
@@ -121,7 +157,10 @@ def _plans(planned: Planned) -> Iterator[Plan]:
 def _actions(planned: Planned, share: float) -> tuple[Action, ...]:
     found: list[Action] = []
     if planned.propofol_mg_per_kg:
-        found.append(Propofol(dose_mg_per_kg=share * planned.propofol_mg_per_kg, at_min=_INDUCTION_MIN))
+        found.append(_induction(share * planned.propofol_mg_per_kg))
+    if planned.propofol_mg_per_kg_per_h:
+        rate, begun = share * planned.propofol_mg_per_kg_per_h, _INDUCTION_MIN + _INDUCED_OVER_MIN
+        found.append(PropofolInfusion(rate_mg_per_kg_per_h=rate, at_min=begun, over_min=HORIZON_MIN - begun))
     if planned.norepinephrine_ug_per_kg_per_min:
         rate, left = planned.norepinephrine_ug_per_kg_per_min, HORIZON_MIN - _INDUCTION_MIN
         found.append(Norepinephrine(rate_ug_per_kg_per_min=rate, at_min=_INDUCTION_MIN, over_min=left))
@@ -130,6 +169,10 @@ def _actions(planned: Planned, share: float) -> tuple[Action, ...]:
     if planned.fluid_ml:
         found.append(Fluid(fluid_ml=planned.fluid_ml, at_min=_LOSS_FROM_MIN, over_min=_FLUID_OVER_MIN))
     return tuple(found)
+
+
+def _induction(dose_mg_per_kg: float) -> Propofol:
+    return Propofol(dose_mg_per_kg=dose_mg_per_kg, at_min=_INDUCTION_MIN, over_min=_INDUCED_OVER_MIN)
 
 
 def _seed(model: SurgeryModel, digest: str) -> int:

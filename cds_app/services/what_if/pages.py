@@ -19,7 +19,7 @@ from cds_app.services.continuity import stand_ins
 from cds_app.services.sidebar.frame import Asking, Frame
 from cds_app.services.what_if.dose import Tried, Wish, can_be_tried, drugs_of, try_dose
 from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, injected_fields, try_insulin, usual_insulin
-from cds_app.services.what_if.operation import Field, Planned, operation_fields, try_operation
+from cds_app.services.what_if.operation import Field, Planned, operation_choices, operation_fields, try_operation
 from cds_app.services.what_if.simulators import Simulators
 from cds_app.services.what_if.stable_dose import WARFARIN, stable_dose
 from cds_app.simulate.drugs import Drug
@@ -96,6 +96,7 @@ class Trials:
         index = rcri(situation)
         values = {
             "fields": operation_fields(planned),
+            "choices": operation_choices(planned),
             "view": view,
             "refused": () if view is not None else (_why_not(found),),
             "other": view.other if view is not None else "",

@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, DependencyDown
-from cds_app.services.what_if.dose import Wish, number_of
+from cds_app.services.what_if.dose import Wish, number_of, told_yes
 from cds_app.services.what_if.operation import PLANNED, Planned, operation_fields
 from cds_app.services.what_if.simulators import INSIDE
 from tests.bedside import Bed, bed_of
@@ -152,6 +152,14 @@ def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
     assert "As planned: in" in html
     assert "half its effect on BIS, which is 2.5 mg/L in a typical person of this age" in html  # of 65 years
     assert "More propofol at once than is usual from 55 years on, at most 1.5 mg/kg" in html
+    assert "As planned: BIS falls below 40 for 1 min or more in" in html
+    assert "Eleveld, Br J Anaesth 2018;120:942-959" in html
+    assert "read in the named source; re-computed, with golden values" in html
+    columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("<caption>Plans compared") :])
+    for row in re.findall(r'<tr><th scope="row">.*?</tr>', html[html.index("<caption>Plans compared") :]):
+        cells = dict(zip(columns, re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row), strict=False))
+        assert re.fullmatch(r"(?:&[lg]t;)?\d+", cells["BIS below 40, in 100"])
+        assert re.fullmatch(r"(?:&[lg]t;)?\d+", cells["BIS above 60, in 100"])
     assert "More propofol at once" not in bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=1.5))
     assert "norepinephrine ready" in html
     assert "Revised Cardiac Risk Index" in html or "RCRI" not in html
@@ -162,6 +170,29 @@ def test_an_operation_is_not_tried_without_pressure_and_weight(deps: Deps) -> No
     html = bed.trials.operation(bed.asking(), Planned())
     assert "Not simulated" in html
     assert "weight missing" in html
+
+
+def test_maintained_propofol_and_an_opioid_are_part_of_the_plan(bed: Bed) -> None:
+    asking = bed.asking()
+    lone, kept, beside = (
+        bed.trials.operation(asking, Planned(propofol_mg_per_kg=1.5, propofol_mg_per_kg_per_h=rate, opioid=opioid))
+        for rate, opioid in ((0.0, False), (6.0, False), (6.0, True))
+    )
+    minutes = [int(re.findall(r"of 100 \((\d+) min\)", html)[0]) for html in (lone, kept)]
+    assert minutes[1] < minutes[0]
+    assert kept != beside
+    assert 'name="opioid" value="yes" checked' in beside
+    assert 'name="opioid" value="yes">' in kept
+
+
+def test_a_sedated_patient_has_pressure_but_no_depth(deps: Deps) -> None:
+    propofol = {"coding": [{"system": RXNORM, "code": "8782"}], "text": "Propofol"}
+    given = {**dose(3, 100, "sedated"), "medicationCodeableConcept": propofol}
+    bed = bed_of(deps, on_vancomycin(given), FROZEN)
+    html = bed.trials.operation(bed.asking(), Planned())
+    assert "As planned: in" in html
+    assert "BIS not estimated: sedatives: given within a day, and not counted in BIS." in html
+    assert "As planned: BIS" not in html
 
 
 def test_an_operation_beyond_its_limits_is_refused_by_field(bed: Bed) -> None:
@@ -175,9 +206,20 @@ def test_forms_are_read_as_numbers_or_refused() -> None:
     for text in ("x", "nan", "inf", "1e9", "1e400", "1_000", "\N{FULLWIDTH DIGIT ONE}"):
         with pytest.raises(BadRequest, match="a number below a million"):
             number_of(text, "dose")
-    given = {"propofol": 1.5, "norepinephrine": 0.05, "loss": None, "loss_over": None, "fluid": 250.0}
+    assert (told_yes("", "opioid"), told_yes("yes", "opioid")) == (False, True)
+    with pytest.raises(BadRequest, match="must be yes, or left out"):
+        told_yes("no", "opioid")
+    given = {
+        "propofol": 1.5,
+        "maintenance": 6.0,
+        "norepinephrine": 0.05,
+        "loss": None,
+        "loss_over": None,
+        "fluid": 250.0,
+    }
     planned = Planned.of(given)
     assert (planned.propofol_mg_per_kg, planned.loss_ml, planned.fluid_ml) == (1.5, 0.0, 250.0)
+    assert planned.propofol_mg_per_kg_per_h == 6.0
     assert planned.norepinephrine_ug_per_kg_per_min == 0.05
     assert [one.name for one in operation_fields(planned)] == list(PLANNED)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cds_app.score.result import Abstained
-from cds_app.simulate.surgery import Comparison, compare_plans, share
+from cds_app.simulate.surgery import Comparison, compare_plans
+from cds_app.simulate.surgery_depth import Depth
+from cds_app.simulate.surgery_figures import share
 from cds_app.simulate.surgery_plan import BloodLoss, Fluid, Norepinephrine, Plan, Propofol, PropofolInfusion, Rescue
 from tests.surgery_patients import SURGERY, compared, outcome, patient, refused, seen
 
@@ -128,6 +131,64 @@ def test_a_collapse_is_an_answer_and_stays_low() -> None:
     assert found.mean_pressure_mmhg.median[-1] == SURGERY.model.circulation.surface.least_mmhg
     assert found.lowest_mmhg.median == SURGERY.model.circulation.surface.least_mmhg
     assert b"NaN" not in compared(bled).to_json()
+
+
+def deep(found: Comparison, at: int = 0) -> Depth:
+    one = outcome(found, at).depth
+    assert isinstance(one, Depth), one
+    return one
+
+
+def test_more_propofol_is_deeper_and_maintained_it_stays_so() -> None:
+    kept = PropofolInfusion(rate_mg_per_kg_per_h=8.0, at_min=1.5, over_min=28.5)
+    maintained = Plan(name="maintained", actions=(*TWO.actions, kept))
+    found = compared(ONE, TWO, maintained, draws=200, horizon_min=30.0)
+    one, two, held = (deep(found, at) for at in range(3))
+    assert one.lowest.median > two.lowest.median > held.lowest.median
+    assert one.deep_probability.value < two.deep_probability.value < held.deep_probability.value
+    assert one.light_mean_min > two.light_mean_min > held.light_mean_min
+    assert two.light_probability.value > 0.9  # a dose alone does not last for half an hour
+    assert held.light_min.low <= held.light_mean_min <= held.light_min.high
+    rows = np.array([two.bis.low_90, two.bis.low_50, two.bis.median, two.bis.high_50, two.bis.high_90], dtype=float)
+    assert np.all(np.diff(rows, axis=0) >= 0.0)
+    assert set(rows[:, 0]) == {93.0}
+
+
+def test_an_opioid_beside_it_deepens_propofol() -> None:
+    found = compared(TWO, replace(TWO, name="with an opioid", opioid=True), draws=200)
+    assert 0.6 * deep(found).lowest.median < deep(found, 1).lowest.median < deep(found).lowest.median
+
+
+def test_nobody_is_too_light_before_an_induction_can_have_worked() -> None:
+    late = Plan(name="late", actions=(Propofol(dose_mg_per_kg=2.0, at_min=28.0),))
+    found = deep(compared(late, horizon_min=30.0))
+    assert (found.light_mean_min, found.light_probability.value) == (0.0, 0.0)
+    assert found.bis.median[0] == 93.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "plan", "why"),
+    [
+        ({}, WAIT, {"propofol": "missing"}),
+        ({"age_years": 89}, TWO, {"age": "out-of-population"}),
+        ({"body_height": seen(207.0)}, TWO, {"body_height": "out-of-population"}),
+        ({"sedated": True}, TWO, {"sedatives": "unsuitable"}),
+    ],
+)
+def test_depth_is_not_estimated_outside_its_model_and_pressure_still_is(
+    changed: dict[str, Any], plan: Plan, why: dict[str, str]
+) -> None:
+    found = outcome(compared(plan, who=patient(**changed)))
+    assert refused(found.depth) == why
+    assert found.mean_pressure_mmhg.median[-1] is not None
+
+
+def test_of_a_collapsed_draw_no_depth_is_known() -> None:
+    bled = BloodLoss(loss_ml=3000.0, at_min=1.0, over_min=10.0)
+    small = patient(body_weight=seen(50.0), body_height=seen(160.0))
+    found = deep(compared(Plan(name="bled", actions=(*TWO.actions, bled)), who=small))
+    assert found.bis.median[-1] is None
+    assert found.bis.median[4] is not None
 
 
 def test_a_plan_that_the_model_cannot_follow_is_refused_by_its_name() -> None:
