@@ -85,11 +85,19 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Result of checking the whole log: how many entries, and the first one that is wrong."""
+    """Result of checking the whole store: how many entries the log has, what is wrong, and at which entry.
+
+    A problem without an entry is one of the facts: the log is sound.
+    """
 
     entries: int
     broken_at: int | None = None
     problem: str = ""
+
+    @property
+    def said(self) -> str:
+        """What is wrong and where, in words; "" if nothing is."""
+        return self.problem if self.broken_at is None else f"entry {self.broken_at}: {self.problem}"
 
 
 class Clock(Protocol):
@@ -184,7 +192,7 @@ class TwinStore(Protocol):
         ...
 
     def verify(self) -> Verdict:
-        """Check every entry, seal and link of the decision log, and its head."""
+        """Check every entry, seal and link of the decision log, its head, and the facts that its decisions rest on."""
         ...
 
     def ready(self) -> None:

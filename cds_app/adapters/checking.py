@@ -1,21 +1,24 @@
-"""Checks the decision log in a SQL database from its first row to its head."""
+"""Checks the decision log in a SQL database from its first row to its head, and the facts that it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.database import Database
 from cds_app.adapters.ledger import Head, LogRow, check_chain
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealing import SegmentRow, open_entry
+from cds_app.adapters.vault import Cipher, Vault
 from cds_app.errors import DependencyDown, IntegrityError
 from cds_app.ports import Verdict
 
 
 def check(database: Database, vault: Vault, anchor: Head) -> Verdict:
-    """Follow the chain, then look whether every patient's key is what the log says. One moment, streamed.
+    """Follow the chain, look whether every patient's key is what the log says, open every segment of facts.
 
+    One moment, streamed. Segments that were deleted from a patient's end are missed where a decision rests on them.
     A text that is none is a changed row, and only there is the slower way taken that can read past it.
     """
     try:
@@ -28,36 +31,92 @@ def _check(database: Database, vault: Vault, anchor: Head, *, broken_texts: bool
     with database.snapshot(broken_texts=broken_texts) as connection:
         head = connection.execute(sql.HEAD).one_or_none()
         end = None if head is None else Head(number=head[0], mac=head[1], seal=head[2])
-        erased: set[str] = set()
+        noted = _Noted()
         with database.streamed(connection, sql.WHOLE_LOG) as rows:
-            verdict = check_chain(vault, _noting(erased, map(LogRow._make, rows)), end, anchor)
+            verdict = check_chain(vault, noted.among(map(LogRow._make, rows)), end, anchor)
         if verdict.problem:
             return verdict
         with database.streamed(connection, sql.KEYS_OF_LOG) as keys:
-            return _check_keys(vault, keys, erased, verdict)
+            verdict = _check_keys(vault, keys, noted.erased, verdict)
+        if verdict.problem:
+            return verdict
+        with database.streamed(connection, sql.WHOLE_SEGMENTS) as segments:
+            counted, problem = _check_segments(vault, segments, noted.begun)
+        if problem:
+            return replace(verdict, problem=problem)
+        with database.streamed(connection, sql.LAST_DECISIONS) as decisions:
+            return _check_ground(vault, decisions, counted, verdict)
 
 
-def _noting(erased: set[str], rows: Iterable[LogRow]) -> Iterator[LogRow]:
-    """The rows; on the way, whose erasure they tell."""
-    for row in rows:
-        if row.kind == "erasure":
-            erased.add(row.patient)
-        yield row
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What the log says of patients: when each was erased, and when its first entry was made."""
+
+    erased: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
+
+    def among(self, rows: Iterable[LogRow]) -> Iterator[LogRow]:
+        """The rows, noted on the way."""
+        for row in rows:
+            self.begun.setdefault(row.patient, row.at)
+            if row.kind == "erasure":
+                self.erased[row.patient] = row.at
+            yield row
 
 
-def _check_keys(vault: Vault, keys: Iterable[tuple[Any, ...]], erased: Set[str], verdict: Verdict) -> Verdict:
-    for patient, wrapped, first in keys:
-        if problem := _key_problem(vault, patient, wrapped, erased=patient in erased):
+def _check_keys(vault: Vault, keys: Iterable[tuple[Any, ...]], erased: Mapping[str, str], verdict: Verdict) -> Verdict:
+    for patient, wrapped, first, at in keys:
+        if problem := _key_problem(vault, patient, wrapped, at, erased.get(patient)):
             return Verdict(entries=verdict.entries, broken_at=first, problem=problem)
     return verdict
 
 
-def _key_problem(vault: Vault, patient: str, wrapped: bytes | None, *, erased: bool) -> str:
-    if (wrapped is None) != erased:
+def _key_problem(vault: Vault, patient: str, wrapped: bytes | None, at: str | None, erased: str | None) -> str:
+    if (wrapped is None) != (erased is not None):
         return "a patient's key is gone without an erasure, or back after one"
+    if at != erased:
+        return "the time of an erasure was changed"
     try:
         if wrapped is not None:
             vault.cipher(wrapped, patient)
     except IntegrityError:
         return "a patient's key was changed"
     return ""
+
+
+def _check_segments(
+    vault: Vault, rows: Iterable[tuple[Any, ...]], begun: Mapping[str, str]
+) -> tuple[Mapping[str, int], str]:
+    """How many segments each patient has, and what is wrong with the first that is wrong."""
+    counted: dict[str, int] = {}
+    cipher: Cipher | None = None
+    for *columns, wrapped, created in rows:
+        row = SegmentRow._make(columns)
+        before = counted.get(row.patient, 0)
+        if row.number != before + 1:
+            return counted, "a segment of facts is missing or was put in"
+        try:
+            cipher = vault.cipher(wrapped or b"", row.patient) if before == 0 or cipher is None else cipher
+            cipher.open(row.sealed, "segment", row.patient, row.number, row.learned)
+        except IntegrityError:
+            return counted, "a segment of facts was changed, or its patient has no key"
+        if before == 0 and created not in (row.learned, begun.get(row.patient)):
+            return counted, "when a patient came was changed"
+        counted[row.patient] = row.number
+    return counted, ""
+
+
+def _check_ground(
+    vault: Vault, rows: Iterable[tuple[Any, ...]], counted: Mapping[str, int], verdict: Verdict
+) -> Verdict:
+    """Whether the facts that each patient's last decision rests on are all there."""
+    for *columns, wrapped in rows:
+        row = LogRow._make(columns)
+        try:
+            entry = open_entry({row.patient: vault.cipher(wrapped, row.patient)}, row)
+        except IntegrityError as error:
+            return replace(verdict, broken_at=row.number, problem=error.message)
+        pins = entry.decision.pins if entry.decision is not None else {}
+        if int(pins.get("segments", "0")) > counted.get(row.patient, 0):
+            return replace(verdict, broken_at=row.number, problem="a segment of facts that it rests on is missing")
+    return verdict

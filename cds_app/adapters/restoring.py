@@ -16,7 +16,7 @@ from pathlib import Path
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.vault import Vault
-from cds_app.errors import DependencyDown, IntegrityError, NotFound, SettingsError
+from cds_app.errors import DependencyDown, IntegrityError, NotFound, PatientErased, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,19 +117,19 @@ def _made_fit(draft: Path, vault: Vault, gone: frozenset[str], at: datetime) -> 
 
 def _check(store: SqlStore) -> int:
     verdict = store.verify()
-    if verdict.broken_at is not None:
-        raise IntegrityError(f"the backup's log breaks at entry {verdict.broken_at}: {verdict.problem}")
+    if verdict.problem:
+        raise IntegrityError(f"the backup is broken: {verdict.said}")
     return verdict.entries
 
 
 def _erase(store: SqlStore, patient: str, at: datetime) -> bool:
     """Whether the patient had to be erased again."""
-    before = store.verify().entries
     try:
+        store.entries(patient)
         store.erase(patient, at)
-    except NotFound:
+    except (NotFound, PatientErased):
         return False
-    return store.verify().entries > before
+    return True
 
 
 def _aside(file: Path, at: datetime) -> Path | None:

@@ -96,8 +96,20 @@ SWEEP_ARRIVALS = delete(arrivals).where(arrivals.c.received < bindparam("before"
 WHOLE_LOG = select(log).order_by(log.c.number)
 # Each patient of the log: the key, and the first entry, from the index alone: the rows hold whole cards.
 _FIRST = select(log.c.patient, func.min(log.c.number).label("number")).group_by(log.c.patient).subquery()
-KEYS_OF_LOG = select(_FIRST.c.patient, patients.c.wrapped_key, _FIRST.c.number).outerjoin_from(
+KEYS_OF_LOG = select(_FIRST.c.patient, patients.c.wrapped_key, _FIRST.c.number, patients.c.erased).outerjoin_from(
     _FIRST, patients, _FIRST.c.patient == patients.c.pseudonym
+)
+# Each segment with its patient's key, and when the patient came: "" in place of what is not there.
+WHOLE_SEGMENTS = (
+    select(*segments.c, patients.c.wrapped_key, patients.c.created)
+    .outerjoin_from(segments, patients, segments.c.patient == patients.c.pseudonym)
+    .order_by(segments.c.patient, segments.c.number)
+)
+_LAST = select(func.max(log.c.number)).where(log.c.kind == "decision").group_by(log.c.patient)
+LAST_DECISIONS = (
+    select(*log.c, patients.c.wrapped_key)
+    .join_from(log, patients, log.c.patient == patients.c.pseudonym)
+    .where(log.c.number.in_(_LAST), patients.c.wrapped_key.is_not(None))
 )
 HEAD = select(log_head.c.number, log_head.c.mac, log_head.c.seal).where(log_head.c.id == 1)
 LAST_LINK = select(log.c.number, log.c.mac).order_by(log.c.number.desc()).limit(1)

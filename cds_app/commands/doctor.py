@@ -172,8 +172,8 @@ def _log(flags: Mapping[str, Any]) -> Iterator[Finding]:
     except TwinlineError as error:
         yield Finding(what=f"decision log: {error.message}", fine=False, mend="restore a backup")
         return
-    fine = verdict.broken_at is None
-    said = f"{verdict.entries} entries" if fine else f"broken at entry {verdict.broken_at}: {verdict.problem}"
+    fine = not verdict.problem
+    said = f"{verdict.entries} entries" if fine else f"broken: {verdict.said}"
     mend = "somebody changed the database: keep it for those who investigate, and restore a backup"
     yield Finding(what=f"decision log: {said}", fine=fine, mend=mend)
 

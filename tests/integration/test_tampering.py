@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -274,6 +275,54 @@ def test_a_changed_swapped_or_missing_segment_is_not_read(folder: Path, statemen
     store.close()
 
 
+@pytest.mark.parametrize("patient", PATIENTS[:2])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE segments SET sealed = x'00' WHERE number = 2",
+        "UPDATE segments SET sealed = 'text' WHERE number = 2",
+        "UPDATE segments SET learned = '2001-01-01T00:00:00.000000+00:00' WHERE number = 1",
+        "UPDATE segments SET learned = CAST(x'ff' AS TEXT) WHERE number = 2",
+        "UPDATE segments SET number = 7 WHERE number = 2",
+        "UPDATE segments SET number = 'two' WHERE number = 2",
+        "DELETE FROM segments WHERE number = 1",
+        "UPDATE patients SET created = '2001-01-01T00:00:00.000000+00:00' WHERE true",
+    ],
+)
+def test_the_audit_finds_changed_facts_though_the_log_is_sound(folder: Path, change: str, patient: str) -> None:
+    edit(folder, change + f" AND {'pseudonym' if 'patients' in change else 'patient'} = '{patient}'")
+    found = verdict(folder)
+    assert (found.entries, found.broken_at) == (ENTRIES, None)
+    assert found.problem
+    assert found.said == found.problem
+
+
+def test_the_audit_finds_segments_that_were_swapped_or_belong_to_nobody(folder: Path) -> None:
+    swapped = f"(SELECT sealed FROM segments AS s WHERE s.number = segments.number AND s.patient = '{PATIENTS[1]}')"
+    edit(folder, f"UPDATE segments SET sealed = {swapped} WHERE patient = '{PATIENTS[0]}'")
+    assert verdict(folder).problem
+    edit(folder, "DELETE FROM segments", f"INSERT INTO segments VALUES ('{PATIENTS[2]}', 1, 'then', x'00')")
+    assert verdict(folder).problem, "whoever was erased has none"
+
+
+def test_the_audit_names_the_decision_whose_facts_were_deleted(tmp_path: Path) -> None:
+    store = sqlite_store(tmp_path)
+    for number in (1, 2):
+        rests = replace(decision(), pins={"segments": str(number)})
+        append(store, PATIENTS[0], facts=facts(number), decisions=(rests,))
+    append(store, PATIENTS[0], facts=facts(3))
+    edit(tmp_path, "DELETE FROM segments WHERE number = 3")
+    assert store.verify() == Verdict(entries=2), "nothing was decided on it"
+    edit(tmp_path, "DELETE FROM segments WHERE number = 2")
+    assert store.verify().broken_at == 2
+    store.close()
+
+
+def test_the_time_of_an_erasure_is_the_logs(folder: Path) -> None:
+    edit(folder, "UPDATE patients SET erased = '2001-01-01T00:00:00.000000+00:00' WHERE erased IS NOT NULL")
+    assert verdict(folder).broken_at == 3
+
+
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_of_any_cell_can_be_changed_unseen(original: Path, folder: Path, data: st.DataObject) -> None:
@@ -312,12 +361,15 @@ def postgres(postgres_url: str) -> Iterator[tuple[SqlStore, psycopg.Connection]]
         ("DELETE FROM log WHERE number > 4", 5),
         ("DELETE FROM log_head", ENTRIES + 1),
         (f"UPDATE patients SET wrapped_key = NULL WHERE pseudonym = '{PATIENTS[1]}'", 2),
+        ("UPDATE segments SET sealed = '\\x00' WHERE number = 2", None),
+        ("UPDATE patients SET created = 'then'", None),
     ],
 )
 def test_the_same_holds_on_postgresql(
-    postgres: tuple[SqlStore, psycopg.Connection], statement: str, broken_at: int
+    postgres: tuple[SqlStore, psycopg.Connection], statement: str, broken_at: int | None
 ) -> None:
     store, admin = postgres
     assert store.verify() == Verdict(entries=ENTRIES)
     admin.execute(statement.encode())
-    assert store.verify().broken_at == broken_at
+    found = store.verify()
+    assert (found.broken_at, bool(found.problem)) == (broken_at, True)
