@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.clients import Client
-from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.decisions import Decision, Feedback, Verdict
 from cds_app.domain.facts import Facts
 from cds_app.domain.issuers import TokenRequest
 from cds_app.domain.switches import Switch
@@ -81,23 +81,6 @@ class Commit:
     realm: str = ""
     decisions: tuple[Decision, ...] = ()
     feedback: tuple[Feedback, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Result of checking the whole store: how many entries the log has, what is wrong, and at which entry.
-
-    A problem without an entry is one of the facts: the log is sound.
-    """
-
-    entries: int
-    broken_at: int | None = None
-    problem: str = ""
-
-    @property
-    def said(self) -> str:
-        """What is wrong and where, in words; "" if nothing is."""
-        return self.problem if self.broken_at is None else f"entry {self.broken_at}: {self.problem}"
 
 
 class Clock(Protocol):

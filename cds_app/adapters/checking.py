@@ -11,8 +11,8 @@ from cds_app.adapters.database import Database
 from cds_app.adapters.ledger import Head, LogRow, check_chain
 from cds_app.adapters.sealing import SegmentRow, open_entry
 from cds_app.adapters.vault import Cipher, Vault
+from cds_app.domain.decisions import Verdict
 from cds_app.errors import DependencyDown, IntegrityError
-from cds_app.ports import Verdict
 
 
 def check(database: Database, vault: Vault, anchor: Head) -> Verdict:

@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from cds_app.adapters.vault import Vault
-from cds_app.ports import Verdict
+from cds_app.domain.decisions import Verdict
 
 Kind = Literal["decision", "feedback", "erasure", "client", "document", "switch"]
 

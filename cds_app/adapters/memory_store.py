@@ -16,9 +16,10 @@ from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, store
 from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
+from cds_app.domain.decisions import Verdict
 from cds_app.domain.switches import Switch
 from cds_app.errors import DependencyDown, PatientErased
-from cds_app.ports import Commit, Count, Entry, Segment, Verdict
+from cds_app.ports import Commit, Count, Entry, Segment
 
 
 class MemoryStore:

@@ -24,9 +24,10 @@ from cds_app.adapters.turning import check_stand, count_of, turns_of
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.adapters.writer import ROOM, Writer
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
+from cds_app.domain.decisions import Verdict
 from cds_app.domain.switches import Switch
 from cds_app.errors import IntegrityError, PatientErased, SettingsError
-from cds_app.ports import Commit, Count, Entry, Segment, Verdict
+from cds_app.ports import Commit, Count, Entry, Segment
 
 _PAGE: Final = 500  # rows that `journal` holds at once
 

@@ -1,4 +1,4 @@
-"""What was decided and what was answered to it: the two kinds of entries of the decision log."""
+"""What was decided and what was answered to it: entries of the decision log, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -114,3 +114,20 @@ class Feedback:
     comment: str = ""
     reason_listed: bool = False
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Result of checking a store: how many entries its log has, what is wrong, and at which entry.
+
+    A problem without an entry is one of the facts: the log is sound.
+    """
+
+    entries: int
+    broken_at: int | None = None
+    problem: str = ""
+
+    @property
+    def said(self) -> str:
+        """What is wrong and where, in words; "" if nothing is."""
+        return self.problem if self.broken_at is None else f"entry {self.broken_at}: {self.problem}"

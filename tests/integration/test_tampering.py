@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from cds_app.adapters.ledger import LogRow
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
+from cds_app.domain.decisions import Verdict
 from cds_app.errors import IntegrityError, TwinlineError
-from cds_app.ports import TwinStore, Verdict
+from cds_app.ports import TwinStore
 from tests.stores import NOW, append, decision, edit, facts, feedback, sqlite_store, vault
 
 ENTRIES = 9
