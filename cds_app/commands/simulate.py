@@ -45,7 +45,7 @@ _REFUSED = 1
 
 
 class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Amount(_Said):
@@ -141,7 +141,9 @@ def plan_file(file: Path) -> PlanFile:
         Naming the field; never its value.
     """
     try:
-        return PlanFile.model_validate(loads(file.read_bytes(), max_bytes=_MAX_BYTES))
+        data = file.read_bytes()
+        loads(data, max_bytes=_MAX_BYTES)
+        return PlanFile.model_validate_json(data)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)[0]
         raise DataError(str(found["msg"]), field=".".join(str(step) for step in found["loc"])) from None
@@ -233,6 +235,9 @@ def _plans(asked: Sequence[_Plan]) -> tuple[list[Regimen | Plan], list[Refusal]]
 def _plan(asked: _Plan, where: str, problems: list[Refusal]) -> Regimen | Plan | None:
     before = len(problems)
     if asked.doses:
+        beside = ", ".join(sorted(asked.model_fields_set - {"name", "doses"}))
+        if beside:
+            problems.append(Refusal(field=f"{where}.doses", limit=f"stand alone, without {beside}"))
         doses = tuple(
             Dose(
                 at_h=one.at_h,

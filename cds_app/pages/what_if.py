@@ -19,6 +19,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "over_h": "length of the infusion",
     "daily_mg": "dose in a day",
     "start_h": "the next dose",
+    "horizon_h": "hours ahead",
     "weight_kg": "weight",
     "height_cm": "height",
     "age_years": "age",

@@ -131,9 +131,12 @@ def _needless(drug: Drug, extra: Extra) -> Iterator[str]:
     """What was told and no model asks for."""
     genes = {gene for model in drug.models for gene in model.file.genotypes}
     flags = {flag for model in drug.models for flag in model.file.flags}
+    asked = frozenset[str]().union(*(fields_of(name) for model in drug.models for name in model.needs))
+    told = (name for name in ("baseline_inr", "days_since_transplant") if getattr(extra, name) is not None)
     for name in (
         *dict.fromkeys(gene for gene, _ in extra.genotypes if gene not in genes),
-        *(extra.flags.keys() - flags),
+        *sorted(extra.flags.keys() - flags),
+        *(name for name in told if name not in asked),
     ):
         yield f"{name} was not used: no model of {drug.name} asks for it."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from cds_app.services.sidebar.frame import Asking, Frame, back_hours
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
 from cds_app.services.smart.visits import Visits
-from cds_app.services.what_if.dose import Wish, number_of, told_yes
+from cds_app.services.what_if.dose import WISHED, Wish, number_of, told_yes, whole_of
 from cds_app.services.what_if.insulin import INJECTED, Injected
 from cds_app.services.what_if.operation import OPIOID, PLANNED, Planned
 from cds_app.services.what_if.pages import Trials
@@ -29,6 +30,8 @@ from cds_app.web.pages import as_page
 _LOG = structlog.get_logger("twinline")
 _FIELD: Final = 2000
 _WINDOW_H: Final = 24
+_NAMED: Final = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
+_FOR_SCRIPTS: Final = frozenset({"sidebar.answer", "sidebar.effect", "sidebar.state"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,23 +109,27 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/what-if")
     def what_if(visit_id: str) -> ResponseReturnValue:
-        return desk.trials.what_if(_here(desk, visit_id).asking(), _wish())
+        here = _here(desk, visit_id)
+        return desk.trials.what_if(here.asking(), _wish())
 
     @routes.get("/what-if/answer")
     def answer(visit_id: str) -> ResponseReturnValue:
-        found = desk.trials.what_if_changes(_here(desk, visit_id).asking(), _wish())
+        here = _here(desk, visit_id)
+        found = desk.trials.what_if_changes(here.asking(), _wish())
         return Response(wire_json(found), mimetype="application/json")
 
     @routes.get("/operation")
     def operation(visit_id: str) -> ResponseReturnValue:
-        planned = {name: number_of(request.args.get(name, ""), name) for name in PLANNED}
-        opioid = told_yes(request.args.get(OPIOID, ""), OPIOID)
-        return desk.trials.operation(_here(desk, visit_id).asking(), Planned.of(planned, opioid=opioid))
+        here, asked = _here(desk, visit_id), _asked(*PLANNED, OPIOID)
+        planned = {name: number_of(asked[name], name) for name in PLANNED}
+        opioid = told_yes(asked[OPIOID], OPIOID)
+        return desk.trials.operation(here.asking(), Planned.of(planned, opioid=opioid))
 
     @routes.get("/insulin")
     def insulin(visit_id: str) -> ResponseReturnValue:
-        wish = {name: number_of(request.args.get(name, ""), name) for name in INJECTED}
-        return desk.trials.insulin(_here(desk, visit_id).asking(), Injected.of(wish))
+        here, asked = _here(desk, visit_id), _asked(*INJECTED)
+        wish = {name: number_of(text, name) for name, text in asked.items()}
+        return desk.trials.insulin(here.asking(), Injected.of(wish))
 
     @routes.get("/options")
     def options(visit_id: str) -> ResponseReturnValue:
@@ -130,8 +137,8 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/effect")
     def effect(visit_id: str) -> ResponseReturnValue:
-        asking = _here(desk, visit_id, used=False).asking()
-        return Response(wire_json(pages.effect(asking, request.args.get("option", ""))), mimetype="application/json")
+        here, asked = _here(desk, visit_id, used=False), _asked("option")
+        return Response(wire_json(pages.effect(here.asking(), asked["option"])), mimetype="application/json")
 
     @routes.get("/history")
     def history(visit_id: str) -> ResponseReturnValue:
@@ -218,9 +225,34 @@ def _text(name: str, *, needed: bool = True) -> str:
     return value
 
 
+def _asked(*names: str) -> Mapping[str, str]:
+    """What a simulation is asked, by field; "" where it is left out.
+
+    Raises
+    ------
+    BadRequest
+        Where a field is none of these, or comes twice: nothing of a question is left aside.
+    """
+    for name, texts in request.args.lists():
+        if name not in names:
+            field = name if _NAMED.fullmatch(name) else "query"
+            raise BadRequest(f"is no field of this page, which takes {', '.join(names)}", field=field)
+        if len(texts) > 1:
+            raise BadRequest("may come once", field=name)
+    return {name: request.args.get(name, "") for name in names}
+
+
 def _wish() -> Wish:
-    dose, interval, over = (number_of(request.args.get(name, ""), name) for name in ("dose", "interval", "over"))
-    return Wish(drug=request.args.get("drug", ""), amount_mg=dose, interval_h=interval, over_h=over)
+    asked = _asked("drug", *WISHED)
+    dose, interval, over, horizon = (number_of(asked[name], name) for name in ("dose", "interval", "over", "horizon"))
+    return Wish(
+        drug=asked["drug"],
+        amount_mg=dose,
+        interval_h=interval,
+        over_h=over,
+        horizon_h=horizon,
+        draws=whole_of(asked["draws"], "draws"),
+    )
 
 
 def _window(text: str) -> int:
@@ -244,6 +276,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "version-conflict": "Somebody else was faster",
     "service-off": "Twinline is switched off",
 }
+_TITLE: Final = "This did not work"
 _TEXTS: Final[Mapping[str, str]] = {
     "session-expired": "Launch Twinline again from the EHR. Nothing that you decided is lost.",
     "other-patient": "This page belongs to the patient who was opened before. Nothing was done.",
@@ -252,8 +285,22 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 
 def _problem(desk: Bedside, error: TwinlineError) -> Response:
-    """What went wrong, on a page that names no patient."""
+    """What went wrong, on a page that names no patient; for a script, as a problem document (RFC 9457)."""
     _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
+    response = _told(error) if request.endpoint in _FOR_SCRIPTS else _page(desk, error)
+    if error.status == 503:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _told(error: TwinlineError) -> Response:
+    field = {"field": error.field} if error.field else {}
+    about = {"type": f"urn:twinline:error:{error.code}", "title": _TITLES.get(error.code, _TITLE)}
+    told = {**about, "status": error.status, "detail": _TEXTS.get(error.code, error.message), **field}
+    return Response(wire_json(told), status=error.status, mimetype="application/problem+json")
+
+
+def _page(desk: Bedside, error: TwinlineError) -> Response:
     visit_id = (request.view_args or {}).get("visit_id", "")
     where = f"{error.field}: " if isinstance(error, BadRequest) and error.field else ""
     text = _TEXTS.get(error.code, f"{where}{error.message}")
@@ -262,8 +309,5 @@ def _problem(desk: Bedside, error: TwinlineError) -> Response:
         resume = {"action": f"/sidebar/{visit_id}/resume", "token": form_token(browser_of(request), visit_id)}
     lost = isinstance(error, SessionExpired | OtherPatient)
     back = "" if lost else f"/sidebar/{visit_id}/{'history' if isinstance(error, NotFound) else 'now'}"
-    html = desk.frame.problem(_TITLES.get(error.code, "This did not work"), text, back=back, resume=resume)
-    response = Response(html, status=error.status, mimetype="text/html")
-    if error.status == 503:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
+    html = desk.frame.problem(_TITLES.get(error.code, _TITLE), text, back=back, resume=resume)
+    return Response(html, status=error.status, mimetype="text/html")

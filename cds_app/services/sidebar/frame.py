@@ -29,6 +29,8 @@ _TABS: Final = (
     ("history", "History"),
     ("about", "About"),
 )
+_LOOKING_BACK: Final = frozenset({"now", "trend", "why", "options"})
+"""Pages that can show what was known earlier; the others are of now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class Frame:
             "fields_of_page": parse_qsl(query.removeprefix("?")),
             "most_back_h": f"{MOST_BACK_H:g}",
             "keep_back": keep,
+            "looking_back": _LOOKING_BACK,
             "and_back": keep.replace("?", "&"),
             "digest": asking.opened.record.basis,
             "form": {"token": asking.token, "digest": asking.opened.record.basis},

@@ -20,6 +20,8 @@ from cds_app.simulate.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
 DRAWS: Final = 2000
+WISHED: Final = ("dose", "interval", "over", "horizon", "draws")
+"""Fields of a form that asks for a dose, beside the drug."""
 _OFFERS: Final = 5
 _OFFERS_STEPPED: Final = 2
 """Where every plan is stepped through hour by hour and cannot be scaled from another: a page is wanted at once."""
@@ -35,12 +37,18 @@ class Wish:
     drug : str
     amount_mg, interval_h, over_h : float or None
         None: as ordered, else as the content offers first.
+    horizon_h : float or None
+        Hours ahead; None: the drug's own.
+    draws : int or None
+        Virtual copies; None: as many as are usual.
     """
 
     drug: str
     amount_mg: float | None = None
     interval_h: float | None = None
     over_h: float | None = None
+    horizon_h: float | None = None
+    draws: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,11 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
         Of the facts: with the same facts, the same chance.
     likely : mapping of str to Likely, optional
         What may stand in for a measurement that is not current.
+
+    Raises
+    ------
+    BadRequest
+        If a length of infusion is asked for what is swallowed.
     """
     charted = patient_of(situation, drug, likely=likely)
     current = ordered(situation, drug, charted)
@@ -85,7 +98,8 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
     question = Question(
         plans=(*compared, *_nearest(offers, plan)[: _most_offers(drug)]),
         goal=next(iter(drug.file.goals)),
-        draws=DRAWS,
+        draws=DRAWS if wish.draws is None else wish.draws,
+        horizon_h=wish.horizon_h,
         seed=seed_of(drug, digest),
         current=current.name if current is not None else None,
     )
@@ -128,6 +142,19 @@ def number_of(text: str, field: str) -> float | None:
     return value
 
 
+def whole_of(text: str, field: str) -> int | None:
+    """A whole number that a form carries; None where it carries none.
+
+    Raises
+    ------
+    BadRequest
+    """
+    value = number_of(text, field)
+    if value is not None and not value.is_integer():
+        raise BadRequest("must be a whole number", field=field)
+    return None if value is None else int(value)
+
+
 def told_yes(text: str, field: str) -> bool:
     """Whether a box of a form was ticked.
 
@@ -157,6 +184,8 @@ def _stands(one: Medication, drug: Drug, situation: Situation) -> bool:
 
 def _plan(drug: Drug, wish: Wish, current: Regimen | None, charted: Charted | Refused) -> Regimen:
     usual = current or offered(drug)[0]
+    if wish.over_h is not None and usual.route != "iv":
+        raise BadRequest("is of infusions only: this drug is swallowed", field="over")
     over_h = usual.over_h if wish.over_h is None else wish.over_h
     plan = Regimen(
         name="",

@@ -62,6 +62,7 @@ class Trials:
             "drug": name,
             "choices": choices(names, had),
             "fields": _dose_fields(pharmacy[name], tried.plan),
+            "kept": _kept(wish),
             "current": current,
             "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
             "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
@@ -129,6 +130,12 @@ class Trials:
 
 def _why_not(found: Comparison | Abstained) -> str:
     return lacks(found) if isinstance(found, Abstained) else "the model cannot follow this plan"
+
+
+def _kept(wish: Wish) -> tuple[tuple[str, str], ...]:
+    """What was asked for beside the form, and stays when it is sent again."""
+    asked = {"horizon": wish.horizon_h, "draws": wish.draws}
+    return tuple((name, f"{value:.12g}") for name, value in asked.items() if value is not None)
 
 
 def _dose_fields(drug: Drug, plan: Regimen) -> tuple[Field, ...]:

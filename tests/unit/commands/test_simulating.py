@@ -101,6 +101,13 @@ def test_what_of_the_record_was_not_used_is_said(record: Path) -> None:
     assert json.loads(asked(record, "--json").output)["unused"] == {"implausible value[x]": 1}
 
 
+def test_what_was_told_and_no_model_asks_for_is_said(record: Path) -> None:
+    told = {"baseline_inr": 1.1, "days_since_transplant": 5, "flags": {"OPIOID": True}}
+    lines = asked(record, **told).output.splitlines()
+    for name in ("baseline_inr", "days_since_transplant", "OPIOID"):
+        assert f"  {name} was not used: no model of vancomycin asks for it." in lines
+
+
 def test_without_a_time_the_newest_of_the_record_is_now(record: Path) -> None:
     answer = json.loads(asked(record, "--json", at=None).output)["answer"]
     assert (answer["doses"], answer["levels"]) == (3, 1)
@@ -120,6 +127,10 @@ def test_without_a_time_the_newest_of_the_record_is_now(record: Path) -> None:
         ({"horizon_h": 1e6}, "horizon_h"),
         ({"seed": -1}, "seed"),
         ({"goal": "unheard"}, "goal"),
+        (
+            {"plans": [{**TWELVE, "doses": [{"at_h": 1, "dose": {"value": 1, "unit": "g"}, "over_h": 1}]}]},
+            "plans.0.doses: stand alone, without dose, interval_h, over_h, start_h",
+        ),
         (
             {
                 "genotypes": [
@@ -147,6 +158,13 @@ def test_what_is_refused_names_the_field_and_ends_with_1(record: Path, plan: dic
         ({"draws": "many"}, "draws"),
         ({"at": "2031-03-12T08:00:00"}, "at"),
         ({"plans": [{**TWELVE, "route": "subcutaneous"}]}, "plans.0.route"),
+        ({"plans": [{**TWELVE, "every_h": 8}]}, "plans.0.every_h"),
+        ({"plans": [{**TWELVE, "interval_h": "12"}]}, "plans.0.interval_h"),
+        ({"plans": [{**TWELVE, "dose": {"value": True, "unit": "g"}}]}, "plans.0.dose.value"),
+        ({"draws": True}, "draws"),
+        ({"draws": 150.5}, "draws"),
+        ({"horizon_h": "72"}, "horizon_h"),
+        ({"flags": {"OPIOID": "no"}}, "flags.OPIOID"),
     ],
 )
 def test_a_plan_that_is_none_names_the_field(record: Path, plan: dict[str, Any], field: str) -> None:

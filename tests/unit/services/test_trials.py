@@ -101,6 +101,22 @@ def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) 
     assert first != bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=1500.0))
 
 
+def test_how_many_copies_and_how_far_is_asked_within_limits_and_kept_by_the_form(bed: Bed) -> None:
+    asking = bed.asking()
+    html = bed.trials.what_if(asking, Wish(drug="vancomycin", horizon_h=24.0, draws=300))
+    assert "300 virtual copies" in html
+    assert re.search(r'id="fan-7-0">24</t[dh]>', html)
+    assert '<input type="hidden" name="horizon" value="24"><input type="hidden" name="draws" value="300">' in html
+    for wish, said in (
+        (Wish(drug="vancomycin", draws=99), "Draws: must be 100 to 20000"),
+        (Wish(drug="vancomycin", draws=20_001), "Draws: must be 100 to 20000"),
+        (Wish(drug="vancomycin", horizon_h=3000.0), "Hours ahead: must be above 0 and at most 2880 h"),
+    ):
+        html = bed.trials.what_if(asking, wish)
+        assert "Not simulated" in html
+        assert said in html
+
+
 def test_a_fan_is_told_as_a_table_too_that_changes_with_it(bed: Bed) -> None:
     asking = bed.asking()
     html = bed.trials.what_if(asking, Wish(drug="vancomycin", amount_mg=750.0))

@@ -19,6 +19,7 @@ from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.smart.visits import Held
 from cds_app.web.browser import COOKIE, FIELD, form_token
 from tests.bedside import BASE, Chart
+from tests.conformance.openapi import breaches
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, septic
 from tests.unit.services.test_deciding import resources
@@ -221,6 +222,57 @@ def test_what_cannot_be_asked_is_said_by_field(page: Page, query: str) -> None:
     answer = page.get(query)
     assert answer.status_code == 400
     assert query.partition("?")[2].partition("=")[0] + ":" in answer.text
+
+
+@pytest.mark.parametrize("path", ["what-if", "what-if/answer", "operation", "insulin", "effect"])
+def test_a_simulation_leaves_nothing_of_a_question_aside(page: Page, path: str) -> None:
+    for query, field in (("seed=7", "seed"), ("back=6", "back"), ("Jane+Doe=1", "query"), (f"{'x' * 41}=1", "query")):
+        answer = page.get(f"{path}?{query}")
+        assert answer.status_code == 400
+        assert f"{field}: is no field of this page, which takes " in told(answer)
+        assert "Doe" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("what-if?dose=500&dose=750", "dose: may come once"),
+        ("what-if?drug=vancomycin&draws=100.5", "draws: must be a whole number"),
+        ("what-if?horizon=1e6", "horizon: must be a number below a million"),
+        ("what-if/answer?draws=1e9", "draws: must be a number below a million"),
+        ("what-if/answer?drug=warfarin&over=2", "over: is of infusions only: this drug is swallowed"),
+        ("operation?opioid=perhaps", "opioid: must be yes, or left out"),
+    ],
+)
+def test_what_a_simulation_cannot_be_asked_is_said_by_field(page: Page, query: str, said: str) -> None:
+    answer = page.get(query)
+    assert answer.status_code == 400
+    assert said in told(answer)
+
+
+def told(answer: TestResponse) -> str:
+    """What was wrong: of a page, or of the problem document that a script gets."""
+    if answer.mimetype != "application/problem+json":
+        return answer.text
+    problem = answer.get_json()
+    assert not breaches("Problem", problem)
+    assert problem["status"] == answer.status_code
+    return f"{problem['field']}: {problem['detail']}"
+
+
+def test_a_script_is_told_of_a_visit_that_has_ended_by_a_problem_document(page: Page) -> None:
+    assert page.post("leave", {}).status_code == 200
+    for path in ("state", "effect?option=x", "what-if/answer"):
+        answer = page.get(path)
+        assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
+        assert answer.get_json()["type"] == "urn:twinline:error:session-expired"
+
+
+def test_a_look_back_leads_only_to_pages_that_can_look_back(page: Page) -> None:
+    html = page.get("now?back=1").text
+    assert f'/sidebar/{page.visit.id}/trend?back=1"' in html
+    for name in ("what-if", "history", "about"):
+        assert f'/sidebar/{page.visit.id}/{name}"' in html
 
 
 def test_the_root_leads_to_the_first_page(page: Page) -> None:
