@@ -25,6 +25,7 @@ class IssueCode(StrEnum):
     UNKNOWN_UNIT = "unknown-unit"
     WRONG_DIMENSION = "wrong-dimension"
     IMPLAUSIBLE = "implausible"  # kept in the timeline, flagged, never used by the twin
+    CONTRADICTORY = "contradictory"  # two measurements that cannot both be true: kept, flagged, never used by the twin
     CENSORED = "censored"  # a comparator: only a bound is known
     IMPRECISE_TIME = "imprecise-time"
     NO_OFFSET = "no-offset"  # a time of day without its offset from UTC: read in the site's time zone

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace as struct_replace
 
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
 from cds_app.domain.issues import Issue, IssueCode
@@ -28,6 +29,7 @@ from cds_app.fabric.clinical import (
 )
 from cds_app.fabric.codes import status_of
 from cds_app.fabric.context import Context, Head, version_of
+from cds_app.fabric.contradictions import contradictory
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
@@ -201,6 +203,10 @@ def read(  # noqa: PLR0913 - all by name
             clean.add(mark)
         if outcome == "dropped" and kind == "Observation":
             withdrawn.extend(_withdrawn(item.resource, version, issues[before:], learned))
+    doubted = contradictory(facts, ontology)
+    if doubted:
+        facts = [_doubted(fact, context) if fact.ref in doubted else fact for fact in facts]
+        clean -= {fingerprint(one.resource, version_of(one.resource)) for one in items if _holds(one, doubted)}
     said = {(fact.ref.partition("#")[0], fact.version) for fact in facts} if withdrawn else set()
     facts.extend(one for one in withdrawn if (one.ref, one.version) not in said)
     return Reading(
@@ -210,6 +216,21 @@ def read(  # noqa: PLR0913 - all by name
         clean=frozenset(clean),
         identifiers=identifiers_of(items, patient),
     )
+
+
+def _doubted(fact: Fact, context: Context) -> Fact:
+    """A measurement that another one contradicts, flagged."""
+    if not isinstance(fact, Measurement):
+        return fact
+    context.note(IssueCode.CONTRADICTORY, fact.ref, "value[x]", dropped=False)
+    return struct_replace(fact, implausible=True)
+
+
+def _holds(item: Item, refs: Set[str]) -> bool:
+    """Whether a resource holds one of the measurements: what needs the others beside it is read with them each time."""
+    resource = as_object(item.resource) or {}
+    ref = local_reference(resource) or hashed_reference(resource)
+    return any(one.partition("#")[0] == ref for one in refs)
 
 
 def fingerprint(resource: object, version: str) -> bytes:

@@ -34,6 +34,7 @@ from cds_app.services.sources.identities import Identities
 from cds_app.services.turns import Turns
 from cds_app.services.watch.switchboard import Switchboard
 
+_LOST = frozenset({IssueCode.FETCH_FAILED, IssueCode.CONTRADICTORY})
 _LOG = structlog.get_logger("twinline")
 
 
@@ -156,5 +157,5 @@ def _abstained(risks: Mapping[str, RiskEstimate]) -> tuple[tuple[str, str], ...]
 
 
 def _unused(reading: Reading) -> Mapping[str, int]:
-    lost = (one for one in reading.issues if one.dropped or one.code is IssueCode.FETCH_FAILED)
+    lost = (one for one in reading.issues if one.dropped or one.code in _LOST)
     return Counter(one.code.value for one in lost)

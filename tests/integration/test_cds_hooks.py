@@ -128,6 +128,29 @@ def test_what_was_critical_when_overridden_is_told_again_when_much_worse(
     assert told == {7.1: False, 7.9: True, 8.2: False}
 
 
+@pytest.mark.parametrize("panel", [False, True])
+def test_pressures_that_contradict_each_other_are_used_by_nothing(client: FlaskClient, deps: Deps, panel: bool) -> None:
+    at = FROZEN - timedelta(minutes=10)
+    systolic, diastolic = (
+        observation(name, value, at, meta={"versionId": "1"}) for name, value in (("sbp", 84), ("dbp", 121))
+    )
+    sent = [systolic, diastolic]
+    if panel:
+        parts = [{"code": one["code"], "valueQuantity": one["valueQuantity"]} for one in sent]
+        sent = [{**systolic, "component": parts, "code": {"text": "BP"}}]
+        del sent[0]["valueQuantity"]
+    for _ in range(2):
+        found = cards(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=11)), *sent)))
+        assert not [one for one in found if "pressure" in one["summary"]]
+    segments = deps.store.segments(deps.store.pseudonym("local", "p1"))
+    assert [one.implausible for segment in segments for one in segment.facts.measurements] == [True, True]
+    lower = observation("dbp", 50, at + timedelta(minutes=1), key="lower")
+    right = observation("sbp", 84, at + timedelta(minutes=1), key="right")
+    found = cards(client.post(URL, json=call(patient(), *sent, lower, right)))
+    assert [one for one in found if "84 mmHg" in one["summary"]]
+    assert "2 resources could not be used" in found[0]["detail"]
+
+
 def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> None:
     card = cards(client.post(URL, json=hyperkalaemic()))[0]
     item = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": FROZEN.isoformat(),
