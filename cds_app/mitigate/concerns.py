@@ -78,15 +78,6 @@ class Concern:
     extents: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unjudged:
-    """A topic of which could not be said whether it concerns the patient, and the inputs that were lacking."""
-
-    topic: str
-    title: str
-    unknown: tuple[str, ...]
-
-
 def assess(
     catalogue: Catalogue,
     situation: Situation,
@@ -109,31 +100,14 @@ def assess(
     tuple of Concern
         Empty for a patient who has died.
     """
-    found = judge(catalogue, View(situation=situation, scores=scores, risks=risks))
-    concerns = (one for one in found if isinstance(one, Concern))
-    return tuple(sorted(concerns, key=lambda one: -one.tier))
-
-
-def unjudged(
-    catalogue: Catalogue,
-    situation: Situation,
-    scores: Mapping[str, Score | Abstained],
-    risks: Mapping[str, TieredRisk | Abstained],
-) -> tuple[Unjudged, ...]:
-    """Topics left open because inputs are lacking, in the order of the catalogue."""
-    found = judge(catalogue, View(situation=situation, scores=scores, risks=risks))
-    return tuple(one for one in found if isinstance(one, Unjudged))
-
-
-def judge(catalogue: Catalogue, view: View) -> tuple[Concern | Unjudged, ...]:
-    """Every active topic that is a concern or could not be judged, in the order of the catalogue."""
-    if view.situation.deceased:
+    if situation.deceased:
         return ()
-    found = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)
-    return tuple(one for one in found if one is not None)
+    view = View(situation=situation, scores=scores, risks=risks)
+    judged = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)
+    return tuple(sorted((one for one in judged if one is not None), key=lambda one: -one.tier))
 
 
-def _judge(topic: Topic, view: View) -> Concern | Unjudged | None:
+def _judge(topic: Topic, view: View) -> Concern | None:
     unknown: dict[str, None] = {}
     for tier in topic.tiers:
         verdict = evaluate(tier.when, view)
@@ -141,7 +115,7 @@ def _judge(topic: Topic, view: View) -> Concern | Unjudged | None:
             unknown.update(dict.fromkeys(verdict.unknown))
         if verdict.holds:
             return _concern(topic, tier, verdict.evidence, tuple(unknown), view)
-    return Unjudged(topic=topic.id, title=topic.title, unknown=tuple(unknown)) if unknown else None
+    return None
 
 
 def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tuple[str, ...], view: View) -> Concern:

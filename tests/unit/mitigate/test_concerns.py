@@ -6,7 +6,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from cds_app.domain.ontology import Range
-from cds_app.mitigate.concerns import Concern, Unjudged, assess, unjudged
+from cds_app.mitigate.concerns import Concern, assess
 from tests.chart import drug, measured, person, situation
 from tests.unit.mitigate.content import HIGH_POTASSIUM, catalogue, topic
 
@@ -66,12 +66,6 @@ def test_how_far_beyond_a_measurement_is_grows_the_worse_it_is() -> None:
     assert kidneys.extents == {}
 
 
-def test_topics_that_cannot_be_judged_name_what_is_lacking() -> None:
-    found = unjudged(CATALOGUE, situation(measured("potassium", 4.0)), {}, {})
-    assert found == (Unjudged(topic="sodium", title="Low sodium", unknown=("sodium",)),)
-
-
 def test_nothing_concerns_a_patient_who_has_died() -> None:
     dead = situation(measured("potassium", 7.0, 2), who=person(70, died_hours=1))
     assert assess(CATALOGUE, dead, {}, {}) == ()
-    assert unjudged(CATALOGUE, dead, {}, {}) == ()
