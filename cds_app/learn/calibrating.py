@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from cds_app.learn.coverage import Told, widening, widest
 from cds_app.learn.measure import logistic_line
-from cds_app.score.risk import Calibration
+from cds_app.score.calibration import Calibration
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

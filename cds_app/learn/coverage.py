@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.learn.measure import log_odds
-from cds_app.score.risk import Calibration
+from cds_app.score.calibration import Calibration
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -26,8 +26,9 @@ from cds_app.learn.rows import design, shipped_twin
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.tradeoff import drawn
 from cds_app.learn.tuning import Stays
+from cds_app.score.calibration import Calibration
 from cds_app.score.population import Reference
-from cds_app.score.risk import AlertPolicy, Calibration
+from cds_app.score.risk import AlertPolicy
 
 NEEDED = (*KEYS, *VITAL_COLUMNS)
 _ON_UNSEEN = "patients of the file that did not grow the trees"

@@ -35,6 +35,7 @@ from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_folds import FOLDS, REPEATS, Held, cross_tested, held
 from cds_app.learn.stay_intake import contradicted
 from cds_app.learn.stay_sex import told
+from cds_app.score.calibration import Spread
 from cds_app.score.eligibility import stranger
 from cds_app.score.population import Reference
 from cds_app.score.result import Abstained, Lack
@@ -61,20 +62,29 @@ _ON_UNSEEN = "stays of the file that have a risk and did not grow the trees; the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """What was learned, and from whom."""
+    """What was learned, and from whom.
+
+    Parameters
+    ----------
+    held, said : Held
+        What trees said of stays that they had not seen, and the same with what they leave out of sex and age.
+    spread : Spread
+        What that is of age.
+    """
 
     stays: Stays
     cohort: StayCohort
     recipe: Recipe
     held: Held
-    moved: Held
+    said: Held
+    spread: Spread
     fitted: Fitted
     population: tuple[dict[str, Any], dict[str, Any]]
 
     @property
     def risk(self) -> Floats:
         """Of every row of the cross-validation."""
-        return self.fitted.calibration.probability(self.moved.margin)
+        return self.fitted.calibration.probability(self.said.margin)
 
     @property
     def threshold(self) -> float:
@@ -102,14 +112,15 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     cohort = StayCohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
     found = held(cohort, grown)
     theirs = cohort.who.iloc[found.stay].reset_index(drop=True)
-    moved = found.moved(theirs["Gender"].to_numpy(np.float64), np.ones(len(found.stay), bool))
+    said, spread = found.told(theirs, np.ones(len(found.stay), bool))
     made = _Made(
         stays=stays,
         cohort=cohort,
         recipe=grown,
         held=found,
-        moved=moved,
-        fitted=moved.fitted(theirs, seed),
+        said=said,
+        spread=spread,
+        fitted=said.fitted(theirs, seed),
         population=known_population(cohort, np.random.default_rng(seed)),
     )
     files = {"sha256": file_sha256(data), "outcomes_sha256": file_sha256(outcomes)}
@@ -138,7 +149,7 @@ def _finished(made: _Made, files: dict[str, str]) -> stay_artefact.Finished:
     return stay_artefact.Finished(
         booster=_grown(made, [FEATURES[i].name for i in columns].index("male")),
         columns=columns,
-        calibration=made.fitted.calibration,
+        calibration=replace(made.fitted.calibration, spread=made.spread),
         limits=LIMITS,
         population=made.population[0],
         report=_report(made, files),

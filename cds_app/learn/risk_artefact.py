@@ -19,9 +19,10 @@ from cds_app.learn.measure import alert_figures
 from cds_app.learn.plots import Seen, draw
 from cds_app.learn.roll import FILE as ROLL
 from cds_app.learn.roll import Roll
+from cds_app.score.calibration import Calibration
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.population import FILE as POPULATION
-from cds_app.score.risk import Calibration, Tier
+from cds_app.score.risk import Tier
 from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of
@@ -131,9 +132,12 @@ def with_policy(artefact: Artefact, found: Mapping[str, Any]) -> Artefact:
     return kept
 
 
-def curves(calibration: Calibration) -> dict[str, list[float]]:
+def curves(calibration: Calibration) -> dict[str, Any]:
     """A calibration as JSON."""
-    return {name: np.round(curve, _DECIMALS).tolist() for name, curve in asdict(calibration).items()}
+    content = asdict(calibration)
+    spread = content.pop("spread")
+    found = {name: np.round(curve, _DECIMALS).tolist() for name, curve in content.items()}
+    return found if spread is None else {**found, "spread": spread}
 
 
 def tiers(head: Head, threshold: float, truth: Outcome, risk: Floats) -> tuple[Tier, ...]:

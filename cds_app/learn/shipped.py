@@ -36,8 +36,9 @@ class Shipped:
         return cls(artefact=artefact, model=RiskModel.from_artefact(artefact), booster=booster)
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What the trees say of rows before calibration."""
-        return margins(self.booster, rows, self.model.columns)
+        """What the trees say of rows, and what is added for the age, before calibration."""
+        found = margins(self.booster, rows, self.model.columns)
+        return found + self.model.added(found, rows)
 
     @property
     def roll(self) -> Roll:

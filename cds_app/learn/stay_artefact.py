@@ -17,9 +17,9 @@ from cds_app.learn.challenge2012 import DATA_SET
 from cds_app.learn.head import Words
 from cds_app.learn.plots import Seen
 from cds_app.learn.roll import Roll
+from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Limits
 from cds_app.score.population import FILE as POPULATION
-from cds_app.score.risk import Calibration
 from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
 
 Ints = NDArray[np.int64]
@@ -35,7 +35,8 @@ _WORDS = Words(
     "calibration, threshold and all figures count deaths in hospital only. Stays are few, so that the trees that are "
     "shipped were grown on all of them; calibration and threshold come from what trees said in cross-validation of "
     "stays that they had not seen. So does what a last round of trees adds for women and for men, of whom the others "
-    "leave out a little.",
+    "leave out a little, and how much further apart estimates lie in the young than in the old, of whom the same "
+    'findings tell less: the reason "age" holds it.',
     intended_use="Estimates, once, how likely an adult is to die before discharge, from the first 48 hours in "
     "intensive care: a baseline for comparing patients and units and for talking about the expected course. It looks "
     "at nothing that was so later, and changes only when an early result arrives late or is corrected. It never raises "
@@ -43,7 +44,7 @@ _WORDS = Words(
     limits=(
         "Deaths follow decisions to limit care, which are not in the data: the estimate predicts those decisions too.",
         "Whether something was measured at all is still seen; habits differ between hospitals.",
-        "Calibration differs a little by age: estimates of the young spread too little, of the old too much.",
+        "How much more findings tell of the young than of the old is known roughly: few of the young died.",
         "What the record system did not send of the first 48 hours counts as not measured.",
     ),
     learned="death in hospital, and in part death soon after",

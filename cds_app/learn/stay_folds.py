@@ -16,10 +16,12 @@ from cds_app.learn.challenge2012 import Outcomes
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
 from cds_app.learn.measure import groups
+from cds_app.learn.stay_age import spread_of
 from cds_app.learn.stay_cohort import StayCohort, chosen
 from cds_app.learn.stay_comparators import rivals
 from cds_app.learn.stay_figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stay_sex import moved
+from cds_app.score.calibration import Spread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,9 +40,12 @@ class Held:
     label: Ints
     margin: Floats
 
-    def moved(self, male: Floats, some: Flags) -> Held:
-        """With what some rows say that the trees leave out of sex."""
-        return replace(self, margin=moved(self.margin, self.label, male, some))
+    def told(self, who: pd.DataFrame, some: Flags) -> tuple[Held, Spread]:
+        """With what some rows say that the trees leave out of sex and then of age, and what that is of age."""
+        male, age = (who[name].to_numpy(np.float64) for name in ("Gender", "Age"))
+        margin = moved(self.margin, self.label, male, some)
+        spread = spread_of(margin[some], self.label[some], age[some], self.stay[some])
+        return replace(self, margin=margin + spread.added(margin, age)), spread
 
     def of(self, rows: Flags) -> Held:
         """Some of the rows."""
@@ -87,12 +92,11 @@ def cross_tested(held: Held, cohort: StayCohort, seed: int) -> dict[str, Any]:
         ``test``, figures of the risk, and ``interval``, how often that of the risk held (`learn.coverage`).
     """
     theirs = cohort.who.iloc[held.stay].reset_index(drop=True)
-    male = theirs["Gender"].to_numpy(np.float64)
     risk, low, high = (np.empty(len(held.margin)) for _ in range(3))
     alert = np.zeros(len(held.margin), bool)
     for k in np.unique(held.fold):
         mine, others = held.fold == k, (held.fold // FOLDS == k // FOLDS) & (held.fold != k)
-        here = held.moved(male, others)
+        here, _ = held.told(theirs, others)
         found = here.of(others).fitted(theirs[others], seed).calibration
         told = Told.by(found, here.margin[mine], held.label[mine], held.stay[mine])
         risk[mine], low[mine], high[mine] = told.risk, told.low, told.high

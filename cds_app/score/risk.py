@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact
 from cds_app.errors import ContentError, TreesUnsupported
+from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import FEATURES, Feature
 from cds_app.score.forest import read_forest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FEATURES_OF: Mapping[str, tuple[Feature, ...]] = {"hour": FEATURES, "stay": STAY_FEATURES}
 """What a model looks at, as its manifest names it: a patient at an hour, or the first days of a stay."""
+AGE = "age_years"  # the feature
 _MODELS = 16  # of which the trees are remembered: their tables take longer to make than all else that is loaded
 _MARGIN_TOLERANCE = 1e-5  # training added some hundred leaves in float32
 _BASE_TOLERANCE = 1e-4  # and some hundred means of trees
@@ -95,7 +97,7 @@ class Risk:
         own course. A patient-level bootstrap, widened in training until it held in cross-validation, within groups
         too; the manifest says how often it held on test patients.
     margin : float
-        What the trees say, before calibration; contributions add up to it.
+        What is calibrated: what the trees say, and what is added for the age; contributions add up to it.
     base : float
         Calibrated probability at the base margin, where nothing is known of the patient.
     threshold : float
@@ -136,52 +138,6 @@ class Risk:
         return self.policy is not None and self.probability >= self.policy.threshold
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """From margin to probability, linear in the log-odds between grid points, constant outside of the grid.
-
-    Parameters
-    ----------
-    margin : ndarray of float64, shape (points,)
-        Ascending.
-    log_odds, low, high : ndarray of float64, shape (points,)
-        Log-odds of the outcome, and the ends of their 90 % interval. None falls.
-    """
-
-    margin: NDArray[np.float64]
-    log_odds: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Calibration:
-        """Read what training wrote.
-
-        Raises
-        ------
-        ContentError
-            If a curve is missing, of another length, or falls.
-        """
-        try:
-            curves = {name: np.array(content[name], np.float64) for name in ("margin", "log_odds", "low", "high")}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ContentError("calibration lacks a curve of numbers", field="calibration") from error
-        falls = any((np.diff(curve) < 0).any() for curve in curves.values())
-        if falls or len({curve.shape for curve in curves.values()}) != 1 or not len(curves["margin"]):
-            raise ContentError("calibration curves differ in length or fall", field="calibration")
-        return cls(**curves)
-
-    def probability(self, margin: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Calibrated probability of one or many margins."""
-        return _expit(np.interp(margin, self.margin, self.log_odds))
-
-    def read(self, margin: float) -> tuple[float, float, float]:
-        """Calibrated probability of one margin, and the ends of its 90 % interval."""
-        found = [np.interp(margin, self.margin, curve) for curve in (self.log_odds, self.low, self.high)]
-        probability, low, high = _expit(np.array(found)).tolist()
-        return probability, low, high
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RiskModel:
     """A verified artefact, ready to predict.
@@ -194,6 +150,8 @@ class RiskModel:
         Of each feature, the clinical measurement it belongs to.
     columns : ndarray of int64
         Where these are in a row of that entry.
+    age : int or None
+        Which of the features is the age; None where the calibration does not ask for it.
     base : float
         Calibrated probability where nothing is known of the patient.
     limits : Limits
@@ -212,6 +170,7 @@ class RiskModel:
     features: tuple[Feature, ...]
     quantities: tuple[str, ...]
     columns: NDArray[np.int64]
+    age: int | None
     trees: TreeShap | Boosted
     calibration: Calibration
     base: float
@@ -257,6 +216,7 @@ class RiskModel:
             features=features,
             quantities=tuple(one.quantity for one in features),
             columns=columns,
+            age=_age(features, calibration),
             trees=trees,
             calibration=calibration,
             base=calibration.read(golden["base_margin"])[0],
@@ -281,9 +241,24 @@ class RiskModel:
         return self.explain(row)[0]
 
     def explain(self, row: NDArray[np.float32]) -> tuple[Risk, list[float], float]:
-        """Risk of one instant with its contributions and the base margin, from one pass over the trees."""
+        """Risk of one instant with its contributions and the base margin, from one pass over the trees.
+
+        What the calibration adds for the age is a contribution of the age.
+        """
         moved, base_margin = self.contributions(row)
-        return self._risk(float(moved.sum()) + base_margin), moved.tolist(), base_margin
+        margin = float(moved.sum()) + base_margin
+        if self.age is not None:
+            added = float(self.added(margin, row))
+            moved[self.age] += added
+            margin += added
+        return self._risk(margin), moved.tolist(), base_margin
+
+    def added(self, margin: NDArray[np.float64] | float, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the calibration adds to margins of the trees for the age: (rows,), (rows, features) -> (rows,)."""
+        spread = self.calibration.spread
+        if spread is None or self.age is None:
+            return np.zeros(np.shape(margin))
+        return spread.added(margin, rows[..., self.columns[self.age]].astype(np.float64))
 
     def _risk(self, margin: float) -> Risk:
         probability, low, high = self.calibration.read(margin)
@@ -314,7 +289,7 @@ class RiskModel:
         Returns
         -------
         tuple of (ndarray of float64, float)
-            One number per entry of ``features``; with the base margin they add up to ``Risk.margin``.
+            One number per entry of ``features``; with the base margin they add up to what the trees say.
         """
         return self.trees.contributions(row.take(self.columns)), self.trees.base
 
@@ -339,6 +314,16 @@ class RiskModel:
                 raise ContentError("the base margin differs from training", field="golden.base_margin")
             if not abs(moved.sum() + base - margin) <= self.trees.tolerance:
                 raise ContentError("contributions do not add up to the margin", field="golden.rows")
+
+
+def _age(features: Sequence[Feature], calibration: Calibration) -> int | None:
+    """Which feature is the age, where the calibration asks for it."""
+    if calibration.spread is None:
+        return None
+    places = [place for place, one in enumerate(features) if one.name == AGE]
+    if not places:
+        raise ContentError("the calibration asks for an age that the trees do not read", field="calibration.spread")
+    return places[0]
 
 
 def _population(artefact: Artefact) -> Reference:
@@ -381,7 +366,3 @@ def _select(features_of: str, names: list[str]) -> tuple[tuple[Feature, ...], ND
         raise ContentError(f"no such feature: {unknown[0]}", field="features")
     columns = np.array([place[name] for name in names], np.int64)
     return tuple(known[i] for i in columns), columns
-
-
-def _expit(log_odds: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(log_odds, np.float64))))

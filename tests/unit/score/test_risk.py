@@ -15,10 +15,11 @@ import xgboost as xgb
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
 from cds_app.score.boosted import Boosted, load_booster
+from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Circumstances, Ineligible, Limits, eligible
 from cds_app.score.features import FEATURES, NAMES
 from cds_app.score.result import Abstained
-from cds_app.score.risk import Calibration, RiskModel
+from cds_app.score.risk import RiskModel
 
 COLUMNS = [0, 3, 6, 40, len(FEATURES) - 1]
 LIMITS: dict[str, Any] = {
@@ -292,3 +293,68 @@ def test_all_reasons_are_given() -> None:
     assert found is not None
     assert found.name == "toy"
     assert [one.why for one in found.reasons] == ["out-of-population", "out-of-population", "missing"]
+
+
+SPREAD: dict[str, Any] = {"middle": -0.5, "per_year": -0.005, "at_years": 60.0, "from_years": 18.0, "to_years": 90.0}
+CURVES: dict[str, Any] = {
+    "margin": [-4.0, 0.0, 4.0],
+    "log_odds": [-6.0, -3.0, 1.0],
+    "low": [-7.0, -3.5, 0.5],
+    "high": [-5.0, -2.5, 1.5],
+}
+
+
+def _aged(build: Callable[..., Artefact], **changes: Any) -> RiskModel:
+    """The same trees with a calibration that asks for the age, which their third feature is."""
+    names = [FEATURES[i].name for i in COLUMNS]
+    names[2] = "age_years"
+    return RiskModel.from_artefact(
+        build(
+            **{"calibration.json": {**CURVES, "spread": {**SPREAD, **changes}}},
+            features=[{"name": one} for one in names],
+        )
+    )
+
+
+def _at(model: RiskModel, *values: float) -> np.ndarray:
+    row = np.full(len(FEATURES), np.nan, np.float32)
+    row[model.columns] = values
+    return row
+
+
+@pytest.mark.parametrize("age", [20.0, 10.0, 60.0, 85.0, np.nan])
+def test_what_age_adds_is_part_of_the_margin_and_of_the_reason_that_age_is(
+    build: Callable[..., Artefact], age: float
+) -> None:
+    model = _aged(build)
+    row = _at(model, 2.0, -1.0, age, 0.1, 5.0)
+    (of_trees, base), (risk, moved, also) = model.contributions(row), model.explain(row)
+    said = of_trees.sum() + base
+    years = 0.0 if np.isnan(age) else max(age, 18.0) - 60.0
+    assert risk.margin == pytest.approx(said - 0.005 * years * (said + 0.5), abs=1e-9)
+    assert sum(moved) + also == pytest.approx(risk.margin, abs=1e-9)
+    assert also == base
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(np.array(moved)[others], of_trees[others])
+    assert model.added(np.full(2, said), np.stack([row, row])) == pytest.approx([risk.margin - said] * 2)
+    assert risk.probability == pytest.approx(float(model.calibration.probability(risk.margin)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"per_year": -0.05}, "turns margins round"),
+        ({"middle": None}, "lacks a number"),
+        ({"at_years": "sixty"}, "lacks a number"),
+    ],
+)
+def test_a_spread_that_is_none_is_refused(build: Callable[..., Artefact], changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ContentError, match=why):
+        _aged(build, **changes)
+
+
+def test_a_calibration_that_asks_for_an_age_that_the_trees_do_not_read_is_refused(
+    build: Callable[..., Artefact],
+) -> None:
+    with pytest.raises(ContentError, match="an age"):
+        RiskModel.from_artefact(build(**{"calibration.json": {**CURVES, "spread": SPREAD}}))
