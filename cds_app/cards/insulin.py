@@ -77,6 +77,15 @@ def _units(one: Injection, name: str) -> Trusted:
     return Trusted(f"{units:.4g} {UNIT.removesuffix('s') if units == 1.0 else UNIT} now" if units else "no insulin now")
 
 
+def _eaten(one: Injection) -> Trusted:
+    return Trusted(f"{one.carbohydrate_g:.4g} g carbohydrate" if one.carbohydrate_g else "")
+
+
+def _with_meal(one: Injection, name: str) -> Trusted:
+    """A dose as a dosage says it, so that it is read again with the same meal."""
+    return Trusted(f"{_units(one, name)} for {_eaten(one)}") if one.carbohydrate_g else _units(one, name)
+
+
 def _share(outcome: InsulinOutcome) -> Trusted:
     return hundred(outcome.time_in_range)
 
@@ -122,7 +131,7 @@ def _better_view(one: Injection, better: InsulinOutcome, lead: LowGlucose | None
 
 
 def _reasons(one: Injection, templates: Environment) -> Lines:
-    order = {"text": plain(one.order.text, limit=60), "plan": _units(one, DRAFT)}
+    order = {"text": plain(one.order.text, limit=60), "plan": _with_meal(one, DRAFT)}
     target = {"share": _share(one.draft), **_aim(one)}
     lows = {"lows": [_low_view(low) for low in one.over], **_aim(one)}
     return (
@@ -169,6 +178,7 @@ def _sure(one: Injection, material: DoseMaterial) -> dict[str, object]:
 def _unseen(one: Injection, material: DoseMaterial) -> dict[str, object]:
     return {
         **_aim(one),
+        "eaten": _eaten(one),
         "unused": sum(material.unused.values()),
         "zone": Trusted(str(material.setting.zone)),
     }
@@ -190,6 +200,6 @@ def _proposals(one: Injection, label: str, material: DoseMaterial) -> Iterator[P
             "better": _better_view(one, better, lead),
         }
         text = line(material.templates, "insulin.proposal.j2", values)
-        dosage = once(one.doses_u[better.name], _units(one, better.name))
+        dosage = once(one.doses_u[better.name], _with_meal(one, better.name))
         yield Proposal(text=text, resource=redrafted(one.written, dosage, material.patient, material.situation.now))
     yield from removal(one.order.ref, f"{label} {_units(one, DRAFT)}")

@@ -39,6 +39,7 @@ def insulin_numbers(one: Injection) -> dict[str, Any]:
                 "weightKg": patient.weight_kg,
                 "ageYears": patient.age_years,
                 "dailyInsulinUnits": patient.daily_insulin_u,
+                "carbohydrateG": one.carbohydrate_g or None,
                 "actingUnits": [{"minutes": each.at_min, "units": each.units} for each in patient.given],
             },
             "grounds": [fact.ref for fact in (*one.like.measured, *one.like.acts)],

@@ -175,6 +175,8 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         Whether it goes with meals.
     rated : bool
         Whether it runs at a rate, so much in a time.
+    carbohydrate_g : float or None
+        Eaten with a dose, as the dosage says; None where it says no one amount.
     """
 
     route: Literal["iv", "oral", "subcutaneous", "other", ""] = ""
@@ -185,6 +187,7 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     once: bool = False
     with_meals: bool = False
     rated: bool = False
+    carbohydrate_g: float | None = None
 
 
 class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

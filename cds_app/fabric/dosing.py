@@ -13,6 +13,7 @@ from typing import Final, Literal
 from cds_app.domain.facts import Dosing
 from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
+from cds_app.fabric.meals import carbohydrate_g, goes_with_meals
 from cds_app.fabric.shapes import Object, as_object, first, number, word
 
 Route = Literal["iv", "oral", "subcutaneous", "other", ""]
@@ -31,9 +32,6 @@ _TIMING_CODES: Final[Mapping[str, float]] = {
     **{f"q{n}h": float(n) for n in (1, 2, 3, 4, 6, 8, 12, 24, 36, 48)},
 }
 _ONCE: Final = frozenset({"once", "once only", "one time", "one-time", "stat", "now", "x1"})
-_MEALS: Final = frozenset({"AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV", "C", "CM", "CD", "CV"})
-"""FHIR's events of timing that are meals: before, after or at them."""
-_MEAL_WORDS: Final = re.compile(r"\b(?:(?:bid|tid|qid|q)?ac|achs|pc|meals?|breakfast|lunch|dinner|supper|with food)\b")
 _EVERY: Final = re.compile(r"q\s*(\d{1,2})\s*h(?:rs?)?\Z")
 _MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
 
@@ -41,6 +39,7 @@ _MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
 def dosing_of(instruction: Object, dose: Object, zone: tzinfo) -> Dosing | None:
     """How a drug is given, from one dosage (instruction); None if it says nothing of that."""
     repeat = as_object((as_object(instruction.get("timing")) or {}).get("repeat")) or {}
+    names = _timing_names(instruction)
     found = Dosing(
         route=_route(instruction.get("route")),
         interval_h=_interval_h(instruction, repeat),
@@ -48,8 +47,9 @@ def dosing_of(instruction: Object, dose: Object, zone: tzinfo) -> Dosing | None:
         start=_start(repeat, zone),
         as_needed=_as_needed(instruction),
         once=_once(instruction, repeat),
-        with_meals=_with_meals(instruction, repeat),
+        with_meals=goes_with_meals(instruction, repeat, names),
         rated=_rated(instruction),
+        carbohydrate_g=carbohydrate_g(instruction, repeat, names),
     )
     return None if found == Dosing() else found
 
@@ -68,13 +68,6 @@ def _as_needed(instruction: Object) -> bool:
 
 def _once(instruction: Object, repeat: Object) -> bool:
     return number(repeat.get("count")) == 1.0 or any(name.casefold() in _ONCE for name in _timing_names(instruction))
-
-
-def _with_meals(instruction: Object, repeat: Object) -> bool:
-    said = repeat.get("when")
-    events = said if isinstance(said, list) else [said]
-    coded = any(isinstance(one, str) and one in _MEALS for one in events)
-    return coded or any(_MEAL_WORDS.search(name.casefold()) for name in _timing_names(instruction))
 
 
 def _timing_names(instruction: Object) -> list[str]:

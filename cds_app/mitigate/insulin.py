@@ -1,7 +1,8 @@
 """Is there a better dose than the drafted insulin for this patient? Plans for virtual people who are like them. Pure.
 
-One dose now of a rapid-acting insulin under the skin is what the model has. Nothing is supposed: a scale, a dose for a
-meal of unknown carbohydrate, a rate, a vein or another insulin is not simulated, and it is said why.
+One dose now of a rapid-acting insulin under the skin is what the model has, with what the dosage says is eaten with it.
+Nothing is supposed: a scale, a dose for a meal of unknown carbohydrate, a rate, a vein or another insulin is not
+simulated, and it is said why.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from cds_app.simulate.diabetes import (
     kind_of,
     like_whom,
 )
-from cds_app.simulate.glucose import Bolus, InsulinPlan
+from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal
 from cds_app.simulate.glycaemia import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.virtual_people import INSULINS, People
@@ -74,6 +75,8 @@ class Injection:
     rule : InsulinRule
     like : Likened
         The patient as the simulation had them.
+    carbohydrate_g : float
+        Eaten now, under every dose; 0: no meal.
     doses_u : dict of str to float
         By the names of the plans in ``answer``.
     answer : InsulinAnswer
@@ -84,6 +87,7 @@ class Injection:
     people: People
     rule: InsulinRule
     like: Likened
+    carbohydrate_g: float
     doses_u: dict[str, float]
     answer: InsulinAnswer
 
@@ -170,10 +174,21 @@ def _simulated(
     doses_u = _doses(people, units)
     plans = [_plan(name, dose) for name, dose in doses_u.items()]
     minutes = round(people.file.rules.orders.within_h * _MINUTES)
-    answer = insulin_what_if(people, like.patient, plans, (), minutes)
+    eaten_g = (order.dosing or _UNSAID).carbohydrate_g or 0.0
+    meals = (Meal(at_min=0, carbohydrate_g=eaten_g),) if eaten_g else ()
+    answer = insulin_what_if(people, like.patient, plans, meals, minutes)
     if isinstance(answer, Refused):
         return _undosed(people, order, units, answer.reasons)
-    return Injection(order=order, written=written, people=people, rule=rule, like=like, doses_u=doses_u, answer=answer)
+    return Injection(
+        order=order,
+        written=written,
+        people=people,
+        rule=rule,
+        like=like,
+        carbohydrate_g=eaten_g,
+        doses_u=doses_u,
+        answer=answer,
+    )
 
 
 def _undosed(
@@ -223,20 +238,24 @@ def _order_problems(people: People, order: Medication, written: Written, units: 
     elif dosing.rated:
         yield Refusal(field="order.rate", limit="is not simulated: one dose now is")
     else:
-        yield from _timing_problems(dosing)
+        yield from _timing_problems(people, dosing)
         yield from _dose_problems(people, order, units)
     if kind == INSULINS:
         yield Refusal(field="order.insulin", limit=rules.others[kind].says)
 
 
-def _timing_problems(dosing: Dosing) -> Iterator[Refusal]:
+def _timing_problems(people: People, dosing: Dosing) -> Iterator[Refusal]:
+    most_g = people.file.rules.validity["carbohydrate_g"].high
     if dosing.as_needed:
         yield Refusal(field="order.timing", limit="must be one dose now, not on demand")
-    elif dosing.with_meals:
-        yield Refusal(field="order.carbohydrate", limit="of the meal is needed, and no order says it")
+    elif dosing.with_meals and dosing.carbohydrate_g is None:
+        limit = "of the meal is needed, and the order does not say it as one amount in grams, eaten with one dose"
+        yield Refusal(field="order.carbohydrate", limit=limit)
     elif not dosing.once:
-        limit = "must be one dose now: repeated ones go with meals of unknown carbohydrate"
-        yield Refusal(field="order.timing", limit=limit)
+        unknown = "meals of unknown carbohydrate" if dosing.carbohydrate_g is None else "later meals and glucose"
+        yield Refusal(field="order.timing", limit=f"must be one dose now: repeated ones go with {unknown}")
+    elif dosing.carbohydrate_g is not None and dosing.carbohydrate_g > most_g:
+        yield Refusal(field="order.carbohydrate", limit=f"must be at most {most_g:g} g in a meal")
 
 
 def _dose_problems(people: People, order: Medication, units: float | None) -> Iterator[Refusal]:

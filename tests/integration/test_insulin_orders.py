@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
+from cds_app.fabric.dosing import dosing_of
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN, FrozenClock
 from tests.doses import IV, weight
@@ -20,6 +21,7 @@ from tests.orders import medication
 from tests.patients import patient
 
 Chart = tuple[Mapping[str, Any], ...]
+MEAL = "10 units now for 60 g carbohydrate"
 GLUCOSE = 2  # its place in the usual chart
 
 
@@ -116,6 +118,30 @@ def test_too_little_is_told_and_as_much_as_is_good_interrupts_nobody(client: Fla
     assert cards(client, injecting(lispro(best), chart=high)) == []
 
 
+@pytest.mark.parametrize(("said", "eaten", "low"), [({}, None, (60, 70)), ({"text": MEAL}, 60.0, (25, 35))])
+def test_carbohydrate_that_the_draft_says_is_eaten_with_it(
+    client: FlaskClient, said: dict[str, Any], eaten: float | None, low: tuple[float, float]
+) -> None:
+    """Of 100 virtual people fewer fall low from the same insulin when they eat."""
+    (card,) = cards(client, injecting(lispro(10.0, **said)))
+    harms = {harm["belowMgDl"]: harm["points"] for harm in plan(card, "draft")["harms"]}
+    assert low[0] <= harms[54.0] <= low[1]
+    assert numbers(card)["used"].get("carbohydrateG") == eaten
+    told = "60 g carbohydrate, eaten now, is in it under every dose, as the draft says; none else"
+    assert (told in card["detail"]) == (eaten is not None)
+    assert ("No meal is supposed" in card["detail"]) == (eaten is None)
+    (instruction,) = card["suggestions"][0]["actions"][0]["resource"]["dosageInstruction"]
+    assert ("for 60 g carbohydrate" in instruction["text"]) == (eaten is not None)
+
+
+def test_the_better_dose_for_a_meal_is_read_again_with_the_same_meal(client: FlaskClient) -> None:
+    (card,) = cards(client, injecting(lispro(10.0, text=MEAL)))
+    better = card["suggestions"][0]["actions"][0]["resource"]["dosageInstruction"][0]
+    dosing = dosing_of(better, better["doseAndRate"][0]["doseQuantity"], UTC)
+    assert dosing is not None
+    assert (dosing.once, dosing.carbohydrate_g) == (True, 60.0)
+
+
 def test_insulin_that_still_acts_is_in_it(client: FlaskClient) -> None:
     over = injected(6.0, 9.5, "insulin regular")
     chart = (*USUAL[:-2], injected(6.0, 30.0), over, injected(6.0, 1.5, "insulin aspart"))
@@ -176,7 +202,8 @@ RATE = [{"rateQuantity": {"value": 1.2, "unit": "U/h", "code": "[iU]/h"}}]
         ),
         (
             lispro(8.0, drug="insulin", timing={"code": {"text": "BREAKFAST"}}),
-            "carbohydrate of the meal is needed, and no order says it; this insulin must be named",
+            "carbohydrate of the meal is needed, and the order does not say it as one amount in grams, eaten with one "
+            "dose; this insulin must be named",
         ),
         (lispro(8.0, drug="insulin"), "this insulin must be named"),
         (lispro(4.0, route=IV), "the drafted route must be under the skin: insulin into a vein is not in the model"),
@@ -184,9 +211,19 @@ RATE = [{"rateQuantity": {"value": 1.2, "unit": "U/h", "code": "[iU]/h"}}]
         (lispro(4.0, route={}), "the drafted route must be said, and under the skin"),
         (lispro(None, doseAndRate=RATE), "a rate of insulin under the skin is not simulated: one dose now is"),
         (lispro(4.0, asNeededBoolean=True), "the drafted timing must be one dose now, not on demand"),
-        (lispro(4.0, timing=EVERY_MEAL), "carbohydrate of the meal is needed, and no order says it"),
+        (
+            lispro(4.0, timing=EVERY_MEAL),
+            "carbohydrate of the meal is needed, and the order does not say it as one amount in grams",
+        ),
         (lispro(4.0, timing={"code": {"text": "TID AC"}}), "carbohydrate of the meal is needed"),
         (lispro(4.0, timing=THRICE), "must be one dose now: repeated ones go with meals of unknown carbohydrate"),
+        (lispro(4.0, text="4 units with lunch"), "carbohydrate of the meal is needed"),
+        (lispro(4.0, text="1 unit per 10 g carbohydrate"), "carbohydrate of the meal is needed"),
+        (
+            lispro(4.0, timing=EVERY_MEAL, text="4 units for 60 g carbohydrate"),
+            "must be one dose now: repeated ones go with later meals and glucose",
+        ),
+        (lispro(4.0, text="4 units for 250 g carbs"), "carbohydrate must be at most 200 g in a meal"),
         (lispro(4.0, timing={}), "the drafted timing must be one dose now"),
         (lispro(4.0, timing=LATER), "the start of the draft must be within 30 min: glucose by then is not known"),
         (lispro(4.0, unit=""), "the drafted dose needs an amount in units or units per kg"),

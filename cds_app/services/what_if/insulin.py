@@ -51,7 +51,7 @@ def injected_fields(people: People, wish: Injected, daily_u: float | None) -> tu
     return (
         Field("bolus", "Insulin now", wish.bolus_u, 0.0, limits["bolus_u"].high, "units"),
         Field("carbohydrate", "Meal now", wish.carbohydrate_g, 0.0, limits["carbohydrate_g"].high, "g carbohydrate"),
-        Field("daily", "Insulin of a usual day", low if daily_u is None else daily_u, low, high, "units"),
+        Field("daily", "Insulin of a usual day", daily_u, low, high, "units"),
     )
 
 

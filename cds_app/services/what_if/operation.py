@@ -39,11 +39,11 @@ _GENTLER: Final = 2.0 / 3.0
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One number of a form, with its limits."""
+    """One number of a form, with its limits; None where nobody knows it yet."""
 
     name: str
     label: str
-    amount: float
+    amount: float | None
     low: float
     high: float
     unit: str
@@ -51,7 +51,7 @@ class Field:
     @property
     def value(self) -> str:
         """As it stands in the form."""
-        return f"{self.amount:g}"
+        return "" if self.amount is None else f"{self.amount:g}"
 
     @property
     def step(self) -> str:

@@ -140,6 +140,50 @@ def test_one_dose_and_a_dose_for_a_meal_are_told_apart(timing: dict[str, Any], o
     assert (dosing.once, dosing.with_meals) == (once, with_meals)
 
 
+@pytest.mark.parametrize(
+    ("said", "grams"),
+    [
+        ({"text": "8 units now for 60 g carbohydrate"}, 60.0),
+        ({"text": "Insulin lispro 8 units SC before lunch (60 g carbs)"}, 60.0),
+        ({"text": "8 units with lunch", "additionalInstruction": [{"text": "45.5 grams of carbohydrate"}]}, 45.5),
+        ({"text": "8 units", "patientInstruction": "For a meal containing 60g CHO."}, 60.0),
+        ({"text": "60 g carbs", "timing": {"code": {"text": "AC"}}}, 60.0),
+        ({"text": "8 units with lunch"}, None),
+        ({"text": "8 units, 60 g"}, None),
+        ({"text": "1 unit per 10 g carbohydrate"}, None),
+        ({"text": "1 unit/10 g carbs"}, None),
+        ({"text": "1:10 g carbs"}, None),
+        ({"text": "45-60 g carbs"}, None),
+        ({"text": "45 to 60 g carbs"}, None),
+        ({"text": "160,5 g carbs"}, None),
+        ({"text": "-60 g carbs"}, None),
+        ({"text": "60 g carbs if eating"}, None),
+        ({"text": "at least 60 g carbs"}, None),
+        ({"text": "60 g carbs, 30 g protein"}, None),
+        ({"text": "60 g carbs, 60 g carbs"}, None),
+        ({"text": "60 g carbs", "patientInstruction": "45 g carbs"}, None),
+        ({"text": "60 g carbs", "patientInstruction": "Skip if not eating."}, None),
+        ({"text": "60 g carbs", "timing": {"repeat": {"when": ["PCM"]}}}, None),
+        ({"text": "60 g carbs", "timing": {"repeat": {"when": ["AC"], "offset": 30}}}, None),
+        ({"text": "60 g carbs", "timing": {"code": {"text": "ACHS"}}}, None),
+        ({"text": "60 g carbs" + " now" * 60}, None),
+    ],
+)
+def test_carbohydrate_counts_where_a_dosage_says_one_amount_and_nothing_else(
+    said: dict[str, Any], grams: float | None
+) -> None:
+    dosing = given(**said)
+    assert dosing is None or dosing.carbohydrate_g == grams
+    assert grams is None or (dosing is not None and dosing.with_meals)
+
+
+@pytest.mark.parametrize("text", ["before lunch", "60 g carbs", "if eating", "1 unit per 10 g carbohydrate"])
+def test_a_dose_of_whose_meal_only_words_speak_goes_with_a_meal(text: str) -> None:
+    dosing = given(text=text)
+    assert dosing is not None
+    assert dosing.with_meals
+
+
 def test_the_start_of_an_order_may_lie_in_the_future_and_needs_a_time() -> None:
     dosing = given(timing={"repeat": {"boundsPeriod": {"start": "2031-02-01T08:00:00+02:00"}}})
     assert dosing is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,14 @@ def test_what_is_lacking_or_impossible_is_named_and_gives_no_number(
     assert "Not simulated" in html
     assert said in html
     assert "virtual people fall" not in html
+
+
+def test_what_nobody_knows_stands_in_no_box(deps: Deps) -> None:
+    """Sent as it stands, the form asks the same again."""
+    html = page(deps, chart(), Injected())
+    box = re.search(r'name="daily" value="([^"]*)"', html)
+    assert box is not None
+    assert box[1] == ""
 
 
 def test_a_form_is_read_by_its_names() -> None:
