@@ -7,9 +7,13 @@ from typing import Any, Final
 
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.fabric.references import Item
-from cds_app.fabric.shapes import as_object, objects
+from cds_app.fabric.shapes import Object, as_object, objects
 
 MAX_NESTING: Final = 8
+_HOLDERS: Final = ("DiagnosticReport", "Observation")
+_SHARED: Final = ("subject", "encounter", "meta", "issued", "modifierExtension", "implicitRules")
+_WHEN: Final = ("effectiveDateTime", "effectivePeriod")
+_TAKEN_BACK: Final = ("entered-in-error", "cancelled")
 _FAILED: Final = frozenset({"error", "fatal"})
 
 
@@ -60,6 +64,27 @@ def _collect(item: Item, depth: int, items: list[Item], issues: list[Issue]) -> 
         issues.append(Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False))
     elif value is not None:
         items.append(item)
+        items.extend(_contained(item))
+
+
+def _contained(item: Item) -> Iterator[Item]:
+    """Observations inside a report or a panel, completed by what it says of all: of whom, when, in which version."""
+    outer = as_object(item.resource) or {}
+    if outer.get("resourceType") not in _HOLDERS or "contained" not in outer:
+        return
+    for i, one in enumerate(objects(outer["contained"])):
+        if one.get("resourceType") == "Observation":
+            yield Item(_completed(one, outer), f"{item.at}.contained[{i}]")
+
+
+def _completed(inner: Object, outer: Object) -> Object:
+    when = () if any(name.startswith("effective") for name in inner) else _WHEN
+    found: Object = {name: outer[name] for name in (*_SHARED, *when) if name in outer} | inner
+    if outer.get("status") in _TAKEN_BACK:
+        found["status"] = outer["status"]
+    outside, inside = outer.get("id"), inner.get("id")
+    known = isinstance(outside, str) and isinstance(inside, str)
+    return {**found, "id": f"{outside}.{inside.lstrip('#')}" if known and inside else None}
 
 
 def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.103": ICD9CM,
 }
+_PLAIN: Final[Mapping[str, str]] = {
+    url.removeprefix("http://").lower(): url for url in (LOINC, SNOMED, RXNORM, ICD10, ICD10CM, ICD9CM)
+} | {"nlm.nih.gov/research/umls/rxnorm": RXNORM}
 _FILED_AS: Final = {
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
     "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10,
@@ -55,8 +59,14 @@ def code_of(system: str, code: str) -> Code:
 
 
 def _spelled(system: str, code: str) -> Code:
-    system = word(system)
-    return _SYSTEMS.get(system, system), word(code)
+    system = word(system).strip()
+    return _SYSTEMS.get(system) or _as_url(system), word(code).strip()
+
+
+def _as_url(system: str) -> str:
+    """A system as sent, or as the standard writes its URL where only scheme, ``www.``, case or a last slash differ."""
+    plain = system.lower().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+    return _PLAIN.get(plain, system) if "://" in system else system
 
 
 _remembered: Final = lru_cache(maxsize=4096)(_spelled)  # one tuple for all facts of one code

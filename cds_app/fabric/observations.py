@@ -23,6 +23,7 @@ from cds_app.fabric.quantities import (
     read_quantity,
     read_range,
     read_ratio,
+    read_text,
 )
 from cds_app.fabric.shapes import MAX_ITEMS, Object, objects, word
 from cds_app.fabric.times import Plan, find_time
@@ -157,7 +158,8 @@ def _value(source: Object, variable: Variable, context: Context) -> Amount | Ref
         return read_quantity(quantity, variable, context)
     for name in _WORDED:
         if source.get(name) is not None:
-            return _Worded(source[name])
+            written = read_text(source[name], variable, context) if variable.numeric else None
+            return written or _Worded(source[name])
     return _rare_value(source, variable, context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import Final, cast
 
@@ -14,6 +15,8 @@ from cds_app.domain.units import is_number_name
 from cds_app.fabric.context import Context
 from cds_app.fabric.shapes import as_object, number, word
 
+_LONGEST: Final = 60
+_WRITTEN: Final = re.compile(r"\s*([<>]=?|)\s*(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([^\s0-9.,;:<>=+-].*?)\s*")
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -47,6 +50,18 @@ def read_quantity(quantity: object, variable: Variable, context: Context) -> Amo
     if isinstance(converted, Refusal):
         return converted
     return Amount(converted, "=" if comparator is None else cast("Bound", comparator))
+
+
+def read_text(value: object, variable: Variable, context: Context) -> Amount | None:
+    """A number with a comparator, if any, and its unit, and nothing else (``> 7.1 mmol/L``); None for any other text.
+
+    A number without a unit, with a decimal comma, or among other words is text: what it means would be a guess.
+    """
+    found = _WRITTEN.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
+    if found is None:
+        return None
+    amount = convert(float(found[2]), None, found[3], variable, context)
+    return None if isinstance(amount, Refusal) else Amount(amount, cast("Bound", found[1] or "="))
 
 
 def quantity_text(quantity: object) -> str:

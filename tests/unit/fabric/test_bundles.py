@@ -171,3 +171,35 @@ def test_an_id_that_is_none_is_replaced_by_a_hash(key: object) -> None:
 
 def test_what_cannot_be_hashed_is_known_by_its_place() -> None:
     assert reading(observation(id=None, note={3, 4})).facts.measurements[0].ref == "Observation/~[0]"
+
+
+def _report(**more: Any) -> dict[str, Any]:
+    inner = [observation(id="#k", subject=None), observation(id="m", subject=None, effectiveDateTime=None), 5, "x"]
+    return resource(
+        "DiagnosticReport", id="lab", status="final", code={"text": "x"}, effectiveDateTime="2024-03-01T08:00:00Z",
+        contained=inner, **more,
+    )  # fmt: skip
+
+
+def test_results_inside_a_report_are_read_as_it_says_of_them() -> None:
+    found = reading(_report())
+    assert [(one.ref, one.when.hour) for one in found.facts.measurements] == [
+        ("Observation/lab.k", 9),
+        ("Observation/lab.m", 8),
+    ]
+    panel = observation("85354-9", valueQuantity=None, id="panel", hasMember=[{"reference": "#hr"}])
+    assert len(reading(panel | {"contained": [observation(id="hr", subject=None)]}).facts.measurements) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": {"reference": "Patient/2"}},
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"modifierExtension": [{"url": "x"}]},
+        {"contained": "x"},
+    ],
+)
+def test_results_inside_a_report_fall_with_it(change: dict[str, Any]) -> None:
+    assert not reading(_report() | change).facts.measurements

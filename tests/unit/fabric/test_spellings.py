@@ -1,0 +1,43 @@
+"""Numbers written out as text, and codes and systems with more around them than belongs there."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_app.domain.issues import IssueCode
+from tests.unit.fabric.conftest import coded, observation, reading
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "bound"),
+    [("7.1 mmol/L", 7.1, "="), ("7.1mmol/L", 7.1, "="), (" > 7 meq/L ", 7.0, ">"), ("<=2.0 mmol/L", 2.0, "<=")],
+)
+def test_a_number_that_is_written_out_with_its_unit_is_read(text: str, value: float, bound: str) -> None:
+    found = reading(observation("2823-3", valueQuantity=None, valueString=text))
+    assert [(one.value, one.bound) for one in found.facts.measurements] == [(value, bound)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["7.1", "7,1 mmol/L", "7.1 mg/kg", "7.1 - 7.3 mmol/L", "K 7.1 mmol/L", "7.1 mmol/L (haemolysed)", "1e400 mmol/L",
+     "NaN mmol/L", "\uff17.1 mmol/L", "7.1 " + "m" * 500, "7.1.2 mmol/L", "> mmol/L", "7.1 = mmol/L"],
+)  # fmt: skip
+def test_any_other_text_stays_text(text: str) -> None:
+    found = reading(observation("2823-3", valueQuantity=None, valueString=text))
+    assert not found.facts.measurements
+    assert [issue.code for issue in found.issues] == [IssueCode.NOT_A_NUMBER]
+
+
+@pytest.mark.parametrize(
+    "system", ["https://loinc.org", "http://loinc.org/", "http://www.LOINC.org", " http://loinc.org "]
+)
+def test_a_system_that_is_spelled_otherwise_is_known(system: str) -> None:
+    found = reading(observation(code=coded(system, " 8867-4 ")))
+    assert [one.variable for one in found.facts.measurements] == ["heart_rate"]
+
+
+@pytest.mark.parametrize(
+    "system", ["LOINC", "loinc.org", "http://loinc.org.evil.example", "http://snomed.info/sct", ""]
+)
+def test_a_system_that_is_another_is_not(system: str) -> None:
+    assert not reading(observation(code=coded(system, "8867-4"))).facts.measurements
