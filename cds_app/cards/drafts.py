@@ -24,7 +24,7 @@ from cds_app.cards.grounds import (
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hours_ahead, hundred, number, points, render
-from cds_app.cards.unestimated import failed, unestimated
+from cds_app.cards.unestimated import failed, unestimated, unjudged
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -373,7 +373,8 @@ def _abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Mat
     blocks = Blocks(
         remarks=tuple(
             Trusted(render(templates, "abstention.reason.j2", {"risks": of, "why": why})) for of, why in named
-        ),
+        )
+        + unjudged(missing, material),
         sure=Trusted(render(templates, "abstention.sure.j2", {})),
         unseen=Trusted(unseen(material, setting, (), with_model=True)),
     )

@@ -39,7 +39,7 @@ def named_facts(concern: Concern, setting: Setting) -> tuple[Named, ...]:
     """Problems, drugs, procedures and findings that a concern rests on: of the same the newest, newest first."""
     latest: dict[tuple[str, str], Named] = {}
     for fact in sorted(concern.facts, key=lambda one: one.when):
-        said = _named(fact)
+        said = _named(fact, setting)
         if said is not None:
             how, text = said
             latest.pop(said, None)
@@ -49,18 +49,25 @@ def named_facts(concern: Concern, setting: Setting) -> tuple[Named, ...]:
 
 def named_of(fact: Fact, setting: Setting) -> Named | None:
     """One fact that is no measurement, in words."""
-    said = _named(fact)
+    said = _named(fact, setting)
     return None if said is None else Named(text=plain(said[1], limit=_TEXT), how=said[0], time=setting.clock(fact.when))
 
 
-def _named(fact: Fact) -> tuple[str, str] | None:
+def _named(fact: Fact, setting: Setting) -> tuple[str, str] | None:
     if isinstance(fact, Medication):
-        return _HOW_TAKEN[fact.source], fact.text
+        return _HOW_TAKEN[fact.source], _text(fact, setting)
     if isinstance(fact, GeneResult):
         return ("sequenced" if fact.source == "vcf" else "reported"), _gene_text(fact)
     if isinstance(fact, Condition | Procedure | Report | CodedFinding):
-        return _HOW_KNOWN[type(fact)], fact.text
+        return _HOW_KNOWN[type(fact)], _text(fact, setting)
     return None
+
+
+def _text(fact: Medication | Condition | Procedure | Report | CodedFinding, setting: Setting) -> str:
+    """What was sent in words; else what the ontology calls it, or its code."""
+    labels = [setting.ontology.concepts[key].label for key in getattr(fact, "concepts", ())]
+    codes = [code for _, code in getattr(fact, "codes", ())]
+    return fact.text or next(iter((*labels, *codes)), "")
 
 
 def _gene_text(fact: GeneResult) -> str:

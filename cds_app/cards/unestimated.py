@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cds_app.cards.material import Material
+from cds_app.cards.text import Trusted, render
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.eligibility import OF_THE_STATE, Ineligible
 from cds_app.score.result import Abstained, Lack
@@ -20,14 +21,22 @@ def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
     return dict(sorted(found.items(), key=lambda one: not failed(one[0])))
 
 
+def unjudged(missing: Iterable[Sequence[Lack]], material: Material) -> tuple[Trusted, ...]:
+    """That no rule was asked either, of somebody who is too young for them."""
+    young = any(one.name == Ineligible.TOO_YOUNG.value for lacks in missing for one in lacks)
+    return (Trusted(render(material.templates, "abstention.rules.j2", {})),) if young else ()
+
+
 def failed(lacks: Sequence[Lack]) -> bool:
     """Whether a model itself is not there, which is news however lately something else was lacking."""
     return any(one.why == "unavailable" for one in lacks)
 
 
 def _news(lacks: Sequence[Lack], material: Material) -> bool:
-    """An outpatient's is none, nor that a stay has only begun."""
+    """An outpatient's is none, nor that a stay has only begun; that of a child is, wherever it is."""
     situation, names = material.situation, [one.name for one in lacks]
+    if Ineligible.TOO_YOUNG.value in names:  # of whom nothing else is said either
+        return not situation.deceased
     outpatient = bool(situation.facts.stays) and not situation.inpatient
     begun = Ineligible.TOO_EARLY.value in names and Ineligible.NOT_INPATIENT.value not in names
     return not begun and not outpatient and not situation.deceased
@@ -41,6 +50,9 @@ def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
     """
     if not isinstance(estimate.outcome, Abstained):
         return ()
-    names = {one.name for one in estimate.outcome.reasons}
+    reasons = estimate.outcome.reasons
+    names = {one.name for one in reasons}
+    if Ineligible.TOO_YOUNG.value in names:
+        return tuple(one for one in reasons if one.name == Ineligible.TOO_YOUNG.value)
     untold = {*OF_THE_STATE, *([Ineligible.TOO_EARLY.value] if Ineligible.NOT_INPATIENT.value in names else [])}
-    return tuple(one for one in estimate.outcome.reasons if one.name not in untold)
+    return tuple(one for one in reasons if one.name not in untold)

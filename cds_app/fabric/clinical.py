@@ -32,8 +32,6 @@ def read_patient(resource: Object, head: Head, context: Context) -> list[Fact]:
     """Who the patient is."""
     birth = _birth(resource, head, context)
     gender = word(resource.get("gender"))
-    if resource.get("deceasedBoolean") is True:
-        context.note(IssueCode.NO_TIME, head.ref, "deceasedBoolean", dropped=False)
     return [
         Demographics(
             ref=head.ref,
@@ -61,8 +59,13 @@ def _birth(resource: Object, head: Head, context: Context) -> Interval | None:
 
 
 def _deceased(resource: Object, head: Head, context: Context) -> datetime | None:
+    """When the patient died; who is said to be dead and not since when, is since the record last changed, or now."""
     died = resource.get("deceasedDateTime")
     interval = time_in(died, local=context.zone)
+    if interval is None and resource.get("deceasedBoolean") is True:
+        context.note(IssueCode.NO_TIME, head.ref, "deceasedBoolean", dropped=False)
+        changed = time_in((as_object(resource.get("meta")) or {}).get("lastUpdated"))
+        return context.learned if changed is None else min(changed.end, context.learned)
     if interval is not None and interval.start > context.latest:
         context.note(IssueCode.FUTURE, head.ref, "deceasedDateTime", dropped=False)
         return None

@@ -189,9 +189,11 @@ class Topic(Content):
 
 
 class CatalogueFile(Content):
-    """The whole file."""
+    """The whole file. Nobody younger than ``min_age_years`` is judged by it; ``age_note`` says why."""
 
     topics: tuple[Topic, ...]
+    min_age_years: float = Field(default=0, ge=0, le=120)
+    age_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,11 @@ class Catalogue:
     topics: Mapping[str, Topic]
     version: str
     sha256: str
+    min_age_years: float = 0.0
+
+    def is_of(self, age_years: float | None) -> bool:
+        """Whether somebody of this age is judged by it; whose age is not known, is."""
+        return age_years is None or age_years >= self.min_age_years
 
 
 def load_catalogue(
@@ -233,7 +240,7 @@ def load_catalogue(
         for place, problem in _problems(topic, names):
             raise ContentError(f"models/mitigations: {place} {problem}", field=place)
     topics = {topic.id: topic for topic in file.topics}
-    return Catalogue(topics=topics, version=artefact.version, sha256=artefact.sha256)
+    return Catalogue(topics=topics, version=artefact.version, sha256=artefact.sha256, min_age_years=file.min_age_years)
 
 
 def _first(error: ValidationError) -> str:

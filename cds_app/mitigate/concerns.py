@@ -98,9 +98,9 @@ def assess(
     Returns
     -------
     tuple of Concern
-        Empty for a patient who has died.
+        Empty for a patient who has died, and for one whom the catalogue is not of.
     """
-    if situation.deceased:
+    if situation.deceased or not catalogue.is_of(situation.age_years):
         return ()
     view = View(situation=situation, scores=scores, risks=risks)
     judged = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)

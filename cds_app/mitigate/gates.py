@@ -185,7 +185,7 @@ def _contraindicated(gates: Gates, view: View) -> _Found:
             yield _Stop(gate="contraindicated", reason=because.why, evidence=verdict.evidence)
         elif verdict.holds is None:
             lacking = named(verdict.unknown, view.situation.ontology)
-            yield Caution(text=f"Not checked for lack of {lacking}: {_lower(because.why)}")
+            yield Caution(text=f"For lack of {lacking}, not checked whether {_lower(because.why)}")
 
 
 def _cautions(gates: Gates, view: View) -> _Found:

@@ -214,14 +214,12 @@ def _is_undone(body: Mapping[str, Any], where: str) -> bool:
 
 def _reason(body: Mapping[str, Any], where: str) -> dict[str, Any]:
     key = "overrideReason" if "overrideReason" in body else "overrideReasons"
-    given = body.get(key)
-    if isinstance(given, list) and len(given) == 1:
-        given = given[0]
+    given = _first(body.get(key))
     if given is None:
         return {}
     place = f"{where}.{key}"
     reason = _mapping(given, place)
-    coding = reason.get("reason")
+    coding = _first(reason.get("reason"))
     if coding is None:
         coding = _epic_coding(reason.get("extension"))
     coding = _mapping(coding, f"{place}.reason") if coding is not None else {}
@@ -231,6 +229,11 @@ def _reason(body: Mapping[str, Any], where: str) -> dict[str, Any]:
         "reason_display": _optional(coding, "display", f"{place}.reason"),
         "comment": _optional(reason, "userComment", place, limit=_COMMENT_LIMIT),
     }
+
+
+def _first(value: object) -> object:
+    """What stands for several: the first of a list."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _epic_coding(extension: object) -> Mapping[str, Any] | None:

@@ -130,6 +130,8 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     risks = asked | knowledge.silenced()
     view = View(situation=situation, scores=scores, risks={name: one.outcome for name, one in risks.items()})
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
+    urgent = any(one.tier >= ACT_TODAY for one in concerns)
+    compared = not urgent and knowledge.catalogue.is_of(situation.age_years)
     return Material(
         service=inputs.service,
         templates=knowledge.templates,
@@ -137,7 +139,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         labels=knowledge.labels,
         situation=situation,
         scores=scores,
-        deviation=None if any(one.tier >= ACT_TODAY for one in concerns) else _deviation(knowledge, inputs),
+        deviation=_deviation(knowledge, inputs) if compared else None,
         risks=risks,
         concerns=concerns,
         risk_of=knowledge.risk_of,

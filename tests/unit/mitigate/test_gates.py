@@ -111,7 +111,7 @@ def test_a_contraindication_refuses_and_says_when_it_could_not_be_checked() -> N
     fact = measured("glucose", 60)
     refusals, _ = gated(gates, fact)
     assert refusals == (Refusal(option="ecg", gate="contraindicated", reason="Glucose is low.", evidence=(fact,)),)
-    assert cautioned(gates) == ["Not checked for lack of glucose: glucose is low."]
+    assert cautioned(gates) == ["For lack of glucose, not checked whether glucose is low."]
     assert cautioned(gates, measured("glucose", 90)) == []
 
 

@@ -42,11 +42,16 @@ def test_a_coded_reason_without_display_is_kept() -> None:
     assert (found.reason_code, found.reason_system, found.comment) == ("need-more-info", "urn:x", "seen")
 
 
-@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: [one]])
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: [one], lambda one: [one, {"reason": {"code": "2"}}]])
 def test_epics_plural_spelling_is_read(wrap: Any) -> None:
     reason = {"reason": {"code": "1", "system": "urn:epic", "display": "Later"}, "userComment": "busy"}
     found = read({**OVERRIDDEN, "overrideReasons": wrap(reason)})
     assert (found.reason_code, found.reason_display, found.comment) == ("1", "Later", "busy")
+
+
+def test_of_several_codes_of_a_reason_the_first_counts() -> None:
+    found = read({**OVERRIDDEN, "overrideReason": {"reason": [{"code": "1"}, {"code": "2"}]}})
+    assert found.reason_code == "1"
 
 
 def test_epics_reason_in_an_extension_is_read() -> None:

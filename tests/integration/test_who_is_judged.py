@@ -1,0 +1,70 @@
+"""Whom cards are about: children are told of as such, the dead not at all, and nobody by a fact without a name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import FROZEN
+from tests.patients import SEPTIC, call, course, observation, patient, stay
+
+URL = "/cds-services/twinline-patient-view"
+ILL = ("potassium", 7.1)
+
+
+def said_of(client: FlaskClient, *resources: dict[str, Any]) -> list[dict[str, Any]]:
+    response = client.post(URL, json=call(*resources))
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.get_json()["cards"]
+    return found
+
+
+@pytest.mark.parametrize("class_code", ["IMP", "AMB"])
+@pytest.mark.parametrize("born", ["2023-02-03", "2026-02-27", "2008-03-02"])
+def test_no_rule_of_adult_care_is_applied_to_a_child_and_a_card_says_so(
+    client: FlaskClient, born: str, class_code: str
+) -> None:
+    start = FROZEN - timedelta(hours=11)
+    found = said_of(
+        client,
+        patient(birthDate=born),
+        stay(start, class_code=class_code),
+        *course(FROZEN, SEPTIC, SEPTIC),
+        observation(*ILL, FROZEN - timedelta(hours=1)),
+    )
+    assert [one["source"]["topic"]["code"] for one in found] == ["notEstimated"]
+    assert "made for adults" in found[0]["summary"]
+    assert "those here are of adults" in found[0]["detail"]
+
+
+@pytest.mark.parametrize("born", ["2008-02-27", None])
+def test_an_adult_and_somebody_of_unknown_age_are_judged(client: FlaskClient, born: str | None) -> None:
+    found = said_of(client, patient(birthDate=born), observation(*ILL, FROZEN - timedelta(hours=1)))
+    assert "7.1 mmol/L" in found[0]["summary"]
+    assert not any("of adults" in one["detail"] for one in found)
+
+
+@pytest.mark.parametrize("dead", [{"deceasedBoolean": True}, {"deceasedDateTime": "2026-02-28"}])
+def test_no_card_is_about_the_dead(client: FlaskClient, dead: dict[str, Any]) -> None:
+    for _ in range(2):
+        assert said_of(client, patient(**dead), observation(*ILL, FROZEN - timedelta(hours=1))) == []
+    alive = patient(deceasedBoolean=False, meta={"versionId": "2"})
+    assert said_of(client, alive, observation(*ILL, FROZEN - timedelta(hours=1), key="again"))
+
+
+def test_a_problem_without_a_text_has_the_name_that_we_know_it_by(client: FlaskClient) -> None:
+    recorded = (FROZEN - timedelta(hours=20)).isoformat()
+    coding = {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J81.0"}
+    oedema = {
+        "resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/p1"}, "recordedDate": recorded,
+        "code": {"coding": [coding]},
+    }  # fmt: skip
+    signs = [observation(name, value, FROZEN - timedelta(minutes=9)) for name, value in (("spo2", 84.0), ("sbp", 84.0))]
+    found = said_of(client, patient(), stay(FROZEN - timedelta(hours=30)), oedema, *signs)
+    heart = next(one for one in found if "heart failure" in one["summary"])
+    assert "Pulmonary oedema, recorded" in heart["detail"]
+    assert "- , " not in heart["detail"]
+    assert "Before discharge" not in heart["detail"], "nobody in shock is discharged"
