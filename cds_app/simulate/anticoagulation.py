@@ -147,18 +147,27 @@ class Factors:
         ``MTT1``, ``MTT2`` (h), ``EC50`` (mg/L), ``BASE``.
     constants : mapping of str to float
         ``HILL``, ``POWER``, ``INR_MAX``, ``CHAIN_RATE_TIMES_MTT1``.
+    left : ndarray (`SLOW` + 1, draws), optional
+        As `left` of others was: without, nothing is used up.
     """
 
-    def __init__(self, parameters: Mapping[str, Floats], constants: Mapping[str, float]) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Floats], constants: Mapping[str, float], left: Floats | None = None
+    ) -> None:
         self._parameters = parameters
         self._constants = constants
         self._moves: dict[float, _Move] = {}
-        self._left = np.ones((SLOW + 1, len(parameters["EC50"])))
+        self._left = np.ones((SLOW + 1, len(parameters["EC50"]))) if left is None else left.copy()
+
+    @property
+    def left(self) -> Floats:
+        """How much is left now, (`SLOW` + 1, draws)."""
+        return self._left
 
     def copy(self) -> Factors:
         """As they are now."""
-        found = Factors(self._parameters, self._constants)
-        found._moves, found._left = self._moves, self._left.copy()
+        found = Factors(self._parameters, self._constants, self._left)
+        found._moves = self._moves
         return found
 
     def follow(self, concentrations: Floats, mesh: Mesh, times_h: Floats) -> Floats:

@@ -29,12 +29,15 @@ class Member:
         Probability of the model given the levels, among those that could be used.
     etas : ndarray (share of the draws, varying)
         Its part of the common sample; empty where it counts too little.
+    left : ndarray (rows, draws) or None
+        What is left of the clotting factors of that part, where levels told it.
     """
 
     placed: Placed
     posterior: Posterior
     weight: float
     etas: Floats
+    left: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,7 +79,13 @@ def mix(drug: Drug, patient: Patient, *, draws: int, rng: np.random.Generator) -
     weights = _weights(drug, kept)
     counts = share_out(weights, draws)
     members = tuple(
-        Member(placed=placed, posterior=found, weight=float(weight), etas=found.etas[:count])
+        Member(
+            placed=placed,
+            posterior=found,
+            weight=float(weight),
+            etas=found.etas[:count],
+            left=None if found.left is None else found.left[:, :count],
+        )
         for (placed, found), weight, count in zip(kept, weights, counts, strict=True)
     )
     return Mixture(members=members, left_out=tuple(left_out))

@@ -2,7 +2,8 @@
 
 A concentration is the sum of what the doses given leave and of what the plan adds, and the latter grows with the dose:
 plans that differ in nothing but the dose share one simulation. An anticoagulant's effect is not linear: it is simulated
-for each plan on its own, but only from now on.
+for each plan on its own, but only from now on. A draw that fits the levels well stands several times in a sample: it is
+simulated once.
 """
 
 from __future__ import annotations
@@ -38,7 +39,14 @@ class Comparison:
     def __init__(self, mixture: Mixture, patient: Patient, times_h: Floats) -> None:
         self._patient = patient
         self._times = times_h
-        self._members = [part for one in mixture.members if len(one.etas) for part in _parts(one, patient, times_h)]
+        self._members: list[_Linear | _Anticoagulated] = []
+        backs, count = [], 0
+        for one in mixture.members:
+            first, back = once(one.etas)
+            self._members += _parts(one, first, patient, times_h) if len(first) else ()
+            backs.append(back + count)
+            count += len(first)
+        self._back = np.concatenate(backs)
 
     def course(self, plan: Plan) -> Course:
         """One plan, all draws in one stack, in the order of the members."""
@@ -49,24 +57,42 @@ class Comparison:
             plan=plan,
             trajectories=Trajectories(
                 times_h=self._times,
-                values=_stacked([one.trajectories.values for one in parts]),
+                values=self._stacked([one.trajectories.values for one in parts]),
                 unit=parts[0].trajectories.unit,
-                area=None if any(one is None for one in areas) else _stacked([one for one in areas if one is not None]),
+                area=None
+                if any(one is None for one in areas)
+                else self._stacked([one for one in areas if one is not None]),
             ),
             steady_area=None
             if any(one is None for one in steady)
-            else np.concatenate([one for one in steady if one is not None]),
+            else np.concatenate([one for one in steady if one is not None])[self._back],
         )
 
+    def _stacked(self, parts: Sequence[Floats]) -> Floats:
+        """Draws below draws, as often as they come, laid out time by time: quantiles over the draws are then fast."""
+        return np.concatenate([one.T for one in parts], axis=1)[:, self._back].T
 
-def _parts(member: Member, patient: Patient, times_h: Floats) -> Iterator[_Linear | _Anticoagulated]:
+
+def once(etas: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each of the draws (draws, varying) that differ stands first, and which of these each draw is."""
+    every = np.arange(len(etas))
+    if not etas.size:
+        return every, every
+    _, first, back = np.unique(etas[:, 0], return_index=True, return_inverse=True)
+    return (first, back) if np.array_equal(etas[first[back]], etas) else (every, every)
+
+
+def _parts(
+    member: Member, draws: NDArray[np.intp], patient: Patient, times_h: Floats
+) -> Iterator[_Linear | _Anticoagulated]:
     model = member.placed.model
-    epochs, _ = member.placed.epochs(member.etas)
+    epochs, _ = member.placed.epochs(member.etas[draws])
     if model.file.response != "hamberg-inr":
         yield _Linear(model, epochs, patient, times_h)
         return
-    for some in blocks(len(member.etas)):
-        yield _Anticoagulated(model, [only(one, some) for one in epochs], patient, times_h)
+    for some in blocks(len(draws)):
+        left = None if member.left is None else member.left[:, draws[some]]
+        yield _Anticoagulated(model, [only(one, some) for one in epochs], patient, times_h, left)
 
 
 class _Linear:
@@ -113,17 +139,22 @@ class _Linear:
 
 
 class _Anticoagulated:
-    """One model's part of the virtual patients, where what is looked at is the INR."""
+    """One model's part of the virtual patients, where what is looked at is the INR.
 
-    def __init__(self, model: Model, epochs: Sequence[Epoch], patient: Patient, times_h: Floats) -> None:
+    What is left of the clotting factors by now was found where levels were fitted, or else is from the history.
+    """
+
+    def __init__(
+        self, model: Model, epochs: Sequence[Epoch], patient: Patient, times_h: Floats, left: Floats | None
+    ) -> None:
         self._model = model
         self._epochs = epochs
         self._history = patient.history
         self._times = times_h
         self._first = min((one.at_h for one in patient.history), default=None)
-        self._now = Factors(epochs[-1].parameters, model.file.constants)
+        self._now = Factors(epochs[-1].parameters, model.file.constants, left)
         self._kept: dict[tuple[_Pattern, tuple[float, ...]], Floats] = {}
-        if self._first is not None:
+        if self._first is not None and left is None:
             mesh = self._mesh(self._first, self._first, float(times_h[0]), patient.history)
             self._now.follow(self._levels(patient.history, mesh), mesh, times_h[:0])
 
@@ -159,8 +190,3 @@ def _per_mg(doses: Sequence[Dose], amount_mg: float) -> tuple[Dose, ...]:
     return tuple(
         Dose(at_h=one.at_h, amount_mg=one.amount_mg / amount_mg, over_h=one.over_h, route=one.route) for one in doses
     )
-
-
-def _stacked(parts: Sequence[Floats]) -> Floats:
-    """Draws below draws, laid out time by time: quantiles over the draws are then fast."""
-    return np.concatenate([one.T for one in parts], axis=1).T

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import lgamma, log, pi
 from typing import Final
 
@@ -60,6 +61,8 @@ class Posterior:
         How many draws that took.
     strangest : float
         Greatest deviation of the mode from a typical person, in standard deviations.
+    left : ndarray (rows, draws) or None
+        Of an anticoagulant, where there are levels: what is left of the clotting factors now.
     """
 
     etas: Floats
@@ -68,6 +71,7 @@ class Posterior:
     effective: float
     proposed: int
     strangest: float
+    left: Floats | None = None
 
 
 def sample_posterior(
@@ -92,21 +96,26 @@ def sample_posterior(
     if not patient.levels or not len(root):
         return _prior(root, draws, rng)
 
-    def density(z: Floats) -> Floats:
+    left: Floats | None = None
+
+    def density(z: Floats, *, till_now: bool = False) -> Floats:
+        nonlocal left
         near = np.abs(z).max(axis=1) <= FARTHEST_SD
         kept = np.where(near[:, None], z, 0.0)
-        found = -0.5 * np.sum(kept * kept, axis=1) + log_likelihood(placed, patient, kept @ root.T)
-        return np.asarray(np.where(near, found, -np.inf))
+        likely, left = _walked(placed, patient, kept @ root.T, till_now=till_now)
+        return np.asarray(np.where(near, likely - 0.5 * np.sum(kept * kept, axis=1), -np.inf))
 
     mode, curvature = find_mode(density, len(root), rng)
     around = np.asarray(np.linalg.inv(curvature), np.float64)
-    found = _importance(density, mode, around, max(draws, LEAST_PROPOSED), rng)
+    walking = partial(density, till_now=True)  # the last walk is that of the draws to choose from
+    found = _importance(walking, mode, around, max(draws, LEAST_PROPOSED), rng)
     if found.effective < max(LEAST_EFFECTIVE, LEAST_SHARE * draws):
         limit = "could not be brought together with the doses known: check times, doses and values"
         return (Refusal(field="levels", limit=limit),)
-    chosen = found.z[_systematic(found.weights, draws, rng)]
+    chosen = _systematic(found.weights, draws, rng)
     return Posterior(
-        etas=chosen @ root.T,
+        etas=found.z[chosen] @ root.T,
+        left=None if left is None else left[:, chosen],
         mode=root @ mode,
         log_evidence=found.log_mean - 0.5 * len(root) * log(2.0 * pi),
         effective=found.effective,
@@ -133,15 +142,22 @@ def _prior(root: Floats, draws: int, rng: np.random.Generator) -> Posterior:
 
 def log_likelihood(placed: Placed, patient: Patient, etas: Floats) -> Floats:
     """Logarithm of the probability density of all levels under each draw, (draws,); -inf where it is none."""
+    return _walked(placed, patient, etas, till_now=False)[0]
+
+
+def _walked(placed: Placed, patient: Patient, etas: Floats, *, till_now: bool) -> tuple[Floats, Floats | None]:
+    """The same; and, where the walk through time went on till now, what is left of the clotting factors then."""
     epochs, fine = placed.epochs(etas)
-    times = np.array(sorted({one.at_h for one in patient.levels}))
-    measured = simulate if placed.model.file.response == "hamberg-inr" else plasma
-    predicted = measured(placed.model, epochs, patient.history, times).values
+    effect = placed.model.file.response == "hamberg-inr"
+    on = {0.0} if effect and till_now else set()
+    times = np.array(sorted({one.at_h for one in patient.levels} | on))
+    course = (simulate if effect else plasma)(placed.model, epochs, patient.history, times)
+    predicted = course.values
     column = {at: n for n, at in enumerate(times.tolist())}
     observed = np.array([one.value for one in patient.levels])
     expected = predicted[:, [column[one.at_h] for one in patient.levels]]
     found = np.sum(log_error(placed.model.file.residual, observed, expected), axis=1)
-    return np.asarray(np.where(fine & np.isfinite(found), found, -np.inf))
+    return np.where(fine & np.isfinite(found), found, -np.inf), course.left if on else None
 
 
 def log_error(residual: Residual, observed: Floats, expected: Floats) -> Floats:

@@ -140,6 +140,15 @@ def limit_problems(drug: Drug, asked: Regimen | Plan, where: str = "plan") -> tu
 
 def offered(drug: Drug, *, start_h: float = 0.0, over_h: float | None = None) -> tuple[Regimen, ...]:
     """Regular plans that the content offers and its limits allow, to compare a draft with."""
+    return tuple(_offers(drug, start_h, over_h))
+
+
+def offers_any(drug: Drug) -> bool:
+    """Whether there is a regular plan to compare with: not of drugs that are led by their effect."""
+    return next(_offers(drug, 0.0, None), None) is not None
+
+
+def _offers(drug: Drug, start_h: float, over_h: float | None) -> Iterator[Regimen]:
     route = drug.file.routes[0]
     length = drug.file.usual_infusion_h if over_h is None else over_h
     plans = (
@@ -154,7 +163,7 @@ def offered(drug: Drug, *, start_h: float = 0.0, over_h: float | None = None) ->
         for interval in drug.file.offers.intervals_h
         for amount in drug.file.offers.doses_mg
     )
-    return tuple(one for one in plans if not limit_problems(drug, one))
+    return (one for one in plans if not limit_problems(drug, one))
 
 
 def most_in_a_day(doses: Sequence[Dose]) -> float:

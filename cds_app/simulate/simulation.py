@@ -31,12 +31,15 @@ class Trajectories:
     unit : str
     area : ndarray (draws, times) or None
         Area under the plasma concentration since the first event, unit times hours.
+    left : ndarray (rows, draws) or None
+        Of an anticoagulant: what is left of the clotting factors at the last of the times.
     """
 
     times_h: Floats
     values: Floats
     unit: str
     area: Floats | None = None
+    left: Floats | None = None
 
 
 def simulate(
@@ -114,11 +117,15 @@ def _anticoagulated(
     start_h, end_h = min(float(times_h[0]), first), max(float(times_h[-1]), first)
     mesh = Mesh(start_h, spans_of(start_h, first, end_h), [one.at_h for one in doses])
     values = np.empty((len(times_h), len(epochs[0].parameters["CL"])))
+    left = []
     for some in blocks(values.shape[1]):
         block = [only(one, some) for one in epochs]
         levels = course(structure, block, doses, mesh.nodes_h, marks_h=mesh.cuts_h).values.T
-        values[:, some] = Factors(block[-1].parameters, model.file.constants).follow(levels, mesh, times_h)
-    return Trajectories(times_h=times_h, values=values.T, unit=model.file.concentration_unit)
+        factors = Factors(block[-1].parameters, model.file.constants)
+        values[:, some] = factors.follow(levels, mesh, times_h)
+        left.append(factors.left)
+    unit = model.file.concentration_unit
+    return Trajectories(times_h=times_h, values=values.T, unit=unit, left=np.concatenate(left, axis=1))
 
 
 def blocks(draws: int) -> Iterator[slice]:

@@ -14,7 +14,7 @@ from cds_app.simulate.answers import WhatIf
 from cds_app.simulate.chart import Charted, next_due_h, patient_of, regimen_of
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.questions import Question, offered
+from cds_app.simulate.questions import Question, offered, offers_any
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
@@ -113,7 +113,7 @@ def _most_offers(drug: Drug) -> int:
 
 def drugs_of(situation: Situation, pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
     """Drugs that the patient has or is to have, of those that can be simulated, the newest first."""
-    known = {drug.file.concept: name for name, drug in pharmacy.items() if offered(drug)}
+    known = {drug.file.concept: name for name, drug in pharmacy.items() if offers_any(drug)}
     rows = sorted(situation.facts.medications, key=lambda one: one.when, reverse=True)
     had = (known[concept] for one in rows if one.when <= situation.now for concept in one.concepts if concept in known)
     return tuple(dict.fromkeys(had))
@@ -121,7 +121,7 @@ def drugs_of(situation: Situation, pharmacy: Mapping[str, Drug]) -> tuple[str, .
 
 def can_be_tried(pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
     """Drugs of which regular plans can be made: not those that are led by their effect."""
-    return tuple(name for name, drug in pharmacy.items() if offered(drug))
+    return tuple(name for name, drug in pharmacy.items() if offers_any(drug))
 
 
 def number_of(text: str, field: str) -> float | None:
