@@ -51,6 +51,11 @@ def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
     return tuple(Trusted(macro(view).strip()) for view in views)
 
 
+def fits(blocks: Blocks, templates: Environment) -> bool:
+    """Whether all lines have room."""
+    return len(_text(blocks, templates)) <= LIMIT
+
+
 def write(blocks: Blocks, templates: Environment) -> tuple[str, int]:
     """The detail as markdown, and how many options it still names.
 

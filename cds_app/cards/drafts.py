@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cds_app.cards.detail import Blocks, Lines, say, write
+from cds_app.cards.detail import Blocks, Lines, fits, say, write
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
     computed,
@@ -24,7 +24,7 @@ from cds_app.cards.grounds import (
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, hours_ahead, hundred, number, points, render
-from cds_app.cards.unestimated import failed, unestimated, unjudged
+from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -115,7 +115,7 @@ def _concern(advice: Advice, material: Material) -> Draft:
     concern, setting = advice.concern, material.setting
     estimate = material.risks.get(advice.risk or "")
     risk = _risk(estimate)
-    detail, told = _detail(advice, estimate, risk, setting, material)
+    detail, told = _detail(advice, estimate, risk, material)
     if risk is not None and concern.estimated:
         summary = _risk_summary(advice, risk, setting, material)
     else:
@@ -189,18 +189,27 @@ def _longest(texts: Iterator[str]) -> str:
     return text
 
 
-def _detail(
-    advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, setting: Setting, material: Material
-) -> tuple[str, int]:
-    policy, templates = material.service.policy, material.templates
-    beside = [] if risk is None or advice.concern.estimated or not risk.alert else [_risk_values(advice, risk, setting)]
-    explained = estimate.reasons if estimate and (advice.concern.estimated or beside) else ()
+def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
+    """The four blocks, and how many options they name. What takes a number beside a rule apart gives way to options."""
+    estimated = advice.concern.estimated
+    beside = risk if risk is not None and risk.alert and not estimated else None
+    explained = estimate.reasons if estimate and (estimated or beside) else ()
+    blocks = _blocks(advice, explained, beside, risk, material)
+    if beside and not fits(blocks, material.templates):
+        blocks = _blocks(advice, (), beside, risk, material)
+    return write(blocks, material.templates)
+
+
+def _blocks(
+    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
+) -> Blocks:
+    policy, templates, setting = material.service.policy, material.templates, material.setting
     told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
     offered = advice.offered[: policy.options_shown]
     source = shared_source(offered)
-    blocks = Blocks(
+    return Blocks(
         reasons=(
-            *say(templates, "estimated", beside),
+            *say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
             *say(templates, "reason", (_reason(one, setting, material) for one in told)),
         ),
         evidence=_evidence(advice, told, setting, material),
@@ -214,7 +223,6 @@ def _detail(
         sure=Trusted(_sure(advice, None if beside else risk, material)),
         unseen=Trusted(unseen(material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None)),
     )
-    return write(blocks, templates)
 
 
 def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
@@ -361,36 +369,5 @@ def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material:
         points=None,
         grounds=tuple(f"{name}:{one.name}" for lacks, names in missing.items() for name in names for one in lacks),
         measured=frozenset(),
-        write=lambda _: _abstention(missing, material),
+        write=lambda _: abstention(missing, material),
     )
-
-
-def _abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Draft:
-    setting, templates = material.setting, material.templates
-    named = [(", ".join(map(setting.label, names)), _words(lacks, material)) for lacks, names in missing.items()]
-    title = named[0][0] if len(named) == 1 and "," not in named[0][0] else setting.label("risks")
-    values = {"title": title, "why": named[0][1]}
-    blocks = Blocks(
-        remarks=tuple(
-            Trusted(render(templates, "abstention.reason.j2", {"risks": of, "why": why})) for of, why in named
-        )
-        + unjudged(missing, material),
-        sure=Trusted(render(templates, "abstention.sure.j2", {})),
-        unseen=Trusted(unseen(material, setting, (), with_model=True)),
-    )
-    return Draft(
-        topic=ABSTENTION,
-        title="Not estimated",
-        tier=0,
-        summary=render(templates, "abstention.summary.j2", values),
-        detail=write(blocks, templates)[0],
-        proposals=(),
-        explanation={
-            "notEstimated": [name for names in missing.values() for name in names],
-            "reasons": list(dict.fromkeys(one.name for lacks in missing for one in lacks)),
-        },
-    )
-
-
-def _words(lacks: Sequence[Lack], material: Material) -> Trusted:
-    return Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))

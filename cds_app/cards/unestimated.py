@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from cds_app.cards.detail import Blocks, write
 from cds_app.cards.material import Material
+from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, render
+from cds_app.cards.unseen import unseen
+from cds_app.cards.wire import Draft
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.eligibility import OF_THE_STATE, Ineligible
 from cds_app.score.result import Abstained, Lack
@@ -21,7 +25,7 @@ def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
     return dict(sorted(found.items(), key=lambda one: not failed(one[0])))
 
 
-def unjudged(missing: Iterable[Sequence[Lack]], material: Material) -> tuple[Trusted, ...]:
+def _unjudged(missing: Iterable[Sequence[Lack]], material: Material) -> tuple[Trusted, ...]:
     """That no rule was asked either, of somebody who is too young for them."""
     young = any(one.name == Ineligible.TOO_YOUNG.value for lacks in missing for one in lacks)
     return (Trusted(render(material.templates, "abstention.rules.j2", {})),) if young else ()
@@ -56,3 +60,35 @@ def _lacks(estimate: RiskEstimate) -> tuple[Lack, ...]:
         return tuple(one for one in reasons if one.name == Ineligible.TOO_YOUNG.value)
     untold = {*OF_THE_STATE, *([Ineligible.TOO_EARLY.value] if Ineligible.NOT_INPATIENT.value in names else [])}
     return tuple(one for one in reasons if one.name not in untold)
+
+
+def abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Draft:
+    """The card that says which risks were not estimated, and why."""
+    setting, templates = material.setting, material.templates
+    named = [(", ".join(map(setting.label, names)), _words(lacks, material)) for lacks, names in missing.items()]
+    title = named[0][0] if len(named) == 1 and "," not in named[0][0] else setting.label("risks")
+    values = {"title": title, "why": named[0][1]}
+    blocks = Blocks(
+        remarks=tuple(
+            Trusted(render(templates, "abstention.reason.j2", {"risks": of, "why": why})) for of, why in named
+        )
+        + _unjudged(missing, material),
+        sure=Trusted(render(templates, "abstention.sure.j2", {})),
+        unseen=Trusted(unseen(material, setting, (), with_model=True)),
+    )
+    return Draft(
+        topic=ABSTENTION,
+        title="Not estimated",
+        tier=0,
+        summary=render(templates, "abstention.summary.j2", values),
+        detail=write(blocks, templates)[0],
+        proposals=(),
+        explanation={
+            "notEstimated": [name for names in missing.values() for name in names],
+            "reasons": list(dict.fromkeys(one.name for lacks in missing for one in lacks)),
+        },
+    )
+
+
+def _words(lacks: Sequence[Lack], material: Material) -> Trusted:
+    return Trusted(", ".join(material.labels.get(one.text or one.name, one.text or one.name) for one in lacks))

@@ -68,3 +68,31 @@ def test_a_problem_without_a_text_has_the_name_that_we_know_it_by(client: FlaskC
     assert "Pulmonary oedema, recorded" in heart["detail"]
     assert "- , " not in heart["detail"]
     assert "Before discharge" not in heart["detail"], "nobody in shock is discharged"
+
+
+def test_a_card_of_shock_names_what_to_do_before_it_takes_a_number_apart(client: FlaskClient) -> None:
+    recorded = (FROZEN - timedelta(hours=4)).isoformat()
+    about = {"subject": {"reference": "Patient/p1"}, "recordedDate": recorded}
+    coding = {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J18.9"}
+    pneumonia = {"resourceType": "Condition", "id": "c", **about, "code": {"coding": [coding], "text": "Pneumonia"}}
+    allergy = {
+        "resourceType": "AllergyIntolerance", "id": "a", "patient": {"reference": "Patient/p1"},
+        "code": {"text": "Penicillin"},
+    }  # fmt: skip
+    found = said_of(
+        client,
+        patient(),
+        stay(FROZEN - timedelta(hours=11)),
+        pneumonia,
+        allergy,
+        *course(FROZEN, SEPTIC, SEPTIC),
+        observation("lactate", 5.0, FROZEN - timedelta(hours=1)),
+    )
+    sepsis = next(one for one in found if "septic shock" in one["summary"])
+    assert "Model estimate" in sepsis["detail"]
+    assert "others together" not in sepsis["detail"]
+    assert "mmHg" in sepsis["detail"].partition("**Options")[0], "what it rests on is there"
+    options = [one["label"] for one in sepsis["suggestions"]]
+    assert any("blood cultures" in one for one in options)
+    assert any("meropenem" in one for one in options)
+    assert len(sepsis["detail"]) <= 900

@@ -197,7 +197,22 @@ PATIENTS = [
             *[measured("potassium", 3.2), measured("body_weight", 70), stay()],
         ],
         topics={"hyperglycaemia": 3, "hypokalaemia": 1},
-        refused={"hyperglycaemia_dka": "contraindicated", "hyperglycaemia_ketones": "already"},
+        offered=["hyperglycaemia_dka_fluid"],
+        refused={
+            "hyperglycaemia_dka": "contraindicated",
+            "hyperglycaemia_insulin": "contraindicated",
+            "hyperglycaemia_ketones": "already",
+        },
+    ),
+    Patient(
+        story="is ventilated with much oxygen: no high flow by the nose",
+        chart=[
+            *[measured("spo2", 86), measured("fio2", 80), measured("resp_rate", 18)],
+            *[procedure("mechanical_ventilation", hours=5), stay()],
+        ],
+        topics={"hypoxia": 3, "news2_escalation": 2},
+        offered=["hypoxia_gas"],
+        refused={"hypoxia_high_flow": "contraindicated"},
     ),
     Patient(
         story="takes warfarin, INR 6, no bleeding",
