@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "limit_request_fields": 50,
             "accesslog": None,
             "loglevel": "warning",
+            "pre_fork": _choose_core,
+            "post_fork": _keep_to_core,
             "child_exit": _forget_worker,
             "on_exit": _forget_all,
         }
@@ -116,6 +119,23 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
     def load(self) -> Any:
         """Called in the worker: importing the module builds the app."""
         return import_app("cds_app.wsgi:app")
+
+
+def _choose_core(server: Any, worker: Any) -> None:
+    """Where there is a core for every worker, and none besides, each gets its own. Called in the master.
+
+    The threads of a worker take turns with one interpreter: what the last one worked with is near for the next one on
+    the same core. Where there are more cores, others may be using those that we would choose.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    taken = Counter(one.core for one in server.WORKERS.values())
+    worker.core = min(sorted(cores), key=lambda core: taken[core]) if len(cores) == server.num_workers else None
+
+
+def _keep_to_core(_: Any, worker: Any) -> None:
+    """Called in the worker, before it has other threads: they inherit it."""
+    if worker.core is not None:
+        os.sched_setaffinity(0, {worker.core})
 
 
 def _forget_worker(_: Any, worker: Any) -> None:

@@ -84,6 +84,55 @@ def test_stated_times_are_refused_unless_the_service_was_started_for_them(tmp_pa
         assert post(url, at(hyperkalaemic(FROZEN))).status_code == 400
 
 
+# --- cores
+
+
+def cores_of(pid: int) -> set[frozenset[int]]:
+    """On which cores the threads of a process may run: one set, unless they differ."""
+    return {frozenset(os.sched_getaffinity(int(one.name))) for one in Path(f"/proc/{pid}/task").iterdir()}
+
+
+@pytest.fixture
+def two_cores() -> Iterator[set[int]]:
+    """The machine as a service sees it that was started within two cores."""
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        pytest.skip("needs two cores")
+    some = set(sorted(before)[:2])
+    os.sched_setaffinity(0, some)
+    yield some
+    os.sched_setaffinity(0, before)
+
+
+def test_with_a_core_for_every_worker_each_keeps_to_its_own_and_so_does_who_takes_its_place(
+    tmp_path: Path, two_cores: set[int]
+) -> None:
+    each = [{frozenset({core})} for core in sorted(two_cores)]
+    with running_service(tmp_path, SIMULATED, workers=2) as url:
+        for killed in range(3):
+            assert shown(post(url, at(hyperkalaemic(FROZEN, patient_id=f"core-{killed}"))))  # there are all threads
+            master, *workers = processes(tmp_path)
+            assert cores_of(master) == {frozenset(two_cores)}
+            assert sorted(map(cores_of, workers), key=str) == each
+            os.kill(workers[killed % 2], signal.SIGKILL)
+            wait_for_another(workers[killed % 2], tmp_path)
+            wait_until_ready(url)
+
+
+def wait_for_another(killed: int, home: Path) -> None:
+    """Until the master has put another worker in the place of one."""
+    until = time.monotonic() + READY_S
+    while (killed in (found := processes(home)) or len(found) < 3) and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_with_more_cores_than_workers_the_system_places_them(tmp_path: Path) -> None:
+    with running_service(tmp_path):
+        found = {core for pid in processes(tmp_path) for core in cores_of(pid)}
+        assert found == {frozenset(os.sched_getaffinity(0))}
+
+
 # --- kill -9
 
 
