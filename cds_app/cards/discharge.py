@@ -12,6 +12,7 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.drafts import ACT_TODAY, Due
 from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.unseen import lost
 from cds_app.cards.views import SeenView, Setting, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.domain.facts import Fact, Measurement, Procedure, Report
@@ -194,7 +195,7 @@ def _readmission(score: Score, material: DischargeMaterial) -> Draft:
 def _detail(material: DischargeMaterial, *, reasons: Lines, sure: str, unknown: Sequence[str]) -> str:
     values = {
         "unknown": [one if isinstance(one, Trusted) else _label(one, material) for one in dict.fromkeys(unknown)][:6],
-        "unused": sum(material.unused.values()),
+        **lost(material.unused),
         "zone": Trusted(str(material.setting.zone)),
     }
     unseen = " ".join(render(material.templates, "discharge.unseen.j2", values).split())

@@ -15,6 +15,7 @@ from cds_app.cards.insulin import insulin_cards
 from cds_app.cards.redrafts import plan_text, redrafted, regular, with_length
 from cds_app.cards.text import Trusted, hundred, plain, points, render
 from cds_app.cards.undosed import excess_cards, field_text, undosed_cards
+from cds_app.cards.unseen import lost
 from cds_app.cards.views import SeenView, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
@@ -290,7 +291,7 @@ def _unseen(one: Dosed, material: DoseMaterial) -> dict[str, object]:
         "levels": one.answer.levels,
         "level": _level(one),
         "left_out": [_model(name, one) for name, _ in one.answer.left_out],
-        "unused": sum(material.unused.values()),
+        **lost(material.unused),
         "zone": Trusted(str(material.setting.zone)),
     }
 

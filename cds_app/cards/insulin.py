@@ -13,6 +13,7 @@ from cds_app.cards.drafts import Due
 from cds_app.cards.insulin_numbers import insulin_numbers
 from cds_app.cards.redrafts import once, redrafted
 from cds_app.cards.text import Trusted, hundred, plain, render
+from cds_app.cards.unseen import lost
 from cds_app.cards.views import seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.mitigate.doses import DRAFT
@@ -179,7 +180,7 @@ def _unseen(one: Injection, material: DoseMaterial) -> dict[str, object]:
     return {
         **_aim(one),
         "eaten": _eaten(one),
-        "unused": sum(material.unused.values()),
+        **lost(material.unused),
         "zone": Trusted(str(material.setting.zone)),
     }
 

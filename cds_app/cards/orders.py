@@ -15,6 +15,7 @@ from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.drafts import Due
 from cds_app.cards.grounds import Named, named_of
 from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.unseen import lost
 from cds_app.cards.views import Setting, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
@@ -220,7 +221,7 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
         "unchecked": [{"title": one.check.asks, "lacking": one.lacking} for one in _each(checked.unchecked)],
         "undosed": material.undosed.get(checked.order.ref),
         "unknown": material.unknown,
-        "unused": sum(material.unused.values()),
+        **lost(material.unused),
         "data_to": material.setting.clock(newest) if newest else None,
         "zone": Trusted(str(material.setting.zone)),
     }

@@ -12,6 +12,7 @@ from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, 
 from cds_app.cards.dose_numbers import excess_numbers, undosed_numbers
 from cds_app.cards.drafts import Due
 from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.unseen import lost
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.mitigate.doses import Undosed
 from cds_app.simulate.covariates import DERIVED
@@ -114,7 +115,7 @@ def _undosed(one: Undosed, material: DoseMaterial) -> Draft:
     page = "Insulin" if any(each.field in _BY_HAND for each in one.reasons) else ""
     blocks = Blocks(
         reasons=say(templates, "dose_draft", [order]),
-        sure=line(templates, "dose.undosed.sure.j2", {"page": page, "unused": sum(material.unused.values())}),
+        sure=line(templates, "dose.undosed.sure.j2", {"page": page, **lost(material.unused)}),
         unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
     )
     return Draft(

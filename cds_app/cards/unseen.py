@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
@@ -35,19 +35,23 @@ def unseen(
     rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None] if with_model else ()
     stale = [name for name in lacking if situation.latest(name) is not None]
     missing = [name for name in lacking if situation.latest(name) is None]
-    unfetched = material.unused.get(IssueCode.FETCH_FAILED, 0)
     values = {
         "stale": list(_dated(stale[:_NAMED], situation, setting)),
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
         "unknown": len(situation.facts.unknown),
-        "unfetched": unfetched,
-        "unused": sum(material.unused.values()) - unfetched,
+        **lost(material.unused),
         "data_to": _data_to(situation, setting),
         "zone": Trusted(str(material.setting.zone)),
     }
     return " ".join(render(material.templates, "unseen.j2", values).split())
+
+
+def lost(unused: Mapping[str, int]) -> dict[str, int]:
+    """How many parts of the record could not be fetched, and how many resources could not be used, for ``lost.j2``."""
+    unfetched = unused.get(IssueCode.FETCH_FAILED, 0)
+    return {"unfetched": unfetched, "unused": sum(unused.values()) - unfetched}
 
 
 def _known(names: Iterable[str], setting: Setting) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from cds_app.domain.time import to_hours
 from cds_app.explain.reasons import Reason, group_points, reasons
 from cds_app.score.eligibility import Circumstances, eligible, stranger
 from cds_app.score.features import Statics, features
+from cds_app.score.kidney import on_dialysis
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk, RiskModel
 from cds_app.score.situation import Situation
@@ -154,6 +155,7 @@ def _refused(
         pregnant=situation.pregnant is True,
         inpatient=admission.unit_h is not None,
         hours_in_unit=None if admission.unit_h is None else at_h - admission.unit_h,
+        dialysed=bool(on_dialysis(situation)),
     )
     return eligible(model.name, model.limits, who, state.tracks, at_h)
 

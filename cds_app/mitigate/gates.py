@@ -14,12 +14,11 @@ from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.score.allergies import AllergyMatch
-from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
+from cds_app.score.kidney import on_dialysis
 from cds_app.score.result import Lack, Score
 from cds_app.score.situation import Situation
 
 Gate = Literal["requires", "allergy", "pregnancy", "renal", "contraindicated", "already", "weight", "duplicate"]
-_RECENT_DIALYSIS_H = 48.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +116,6 @@ def _renal(gates: Gates, view: View) -> _Found:
         return
     if gates.renal.egfr_at_least is not None:
         yield from _filtration(gates.renal, gates.renal.egfr_at_least, view)
-
-
-def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
-    """What says that the patient is on renal replacement therapy, for good or lately."""
-    chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
-    return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RECENT_DIALYSIS_H))
 
 
 def _renal_on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...]) -> _Found:

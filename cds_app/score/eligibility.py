@@ -128,6 +128,7 @@ class Circumstances:
     pregnant: bool
     inpatient: bool
     hours_in_unit: float | None
+    dialysed: bool = False
 
 
 def eligible(
@@ -163,7 +164,7 @@ def eligible(
     reasons = (
         *_about_patient(limits, circumstances),
         *_about_data(limits, tracks, at_h, signs),
-        *_about_state(limits.endpoint, tracks, at_h),
+        *_about_state(limits.endpoint, circumstances, tracks, at_h),
     )
     if not reasons:
         return None
@@ -210,9 +211,13 @@ def _about_data(limits: Limits, tracks: Mapping[str, Series], at_h: float, signs
     return () if fresh >= limits.min_fresh_vitals else (signs.few,)
 
 
-def _about_state(endpoint: Endpoint | None, tracks: Mapping[str, Series], at_h: float) -> tuple[Ineligible, ...]:
+def _about_state(
+    endpoint: Endpoint | None, who: Circumstances, tracks: Mapping[str, Series], at_h: float
+) -> tuple[Ineligible, ...]:
     if endpoint is None:
         return ()
+    if endpoint.quantity == "creatinine" and who.dialysed:
+        return (Ineligible.ALREADY_THERE,)
     series = tracks.get(endpoint.quantity)
     past = 0 if series is None else _past(series, at_h)
     if series is None or not past or at_h - series.hours[past - 1] > endpoint.fresh_h + SAME_INSTANT_H:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.domain.facts import Measurement
+from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
 from cds_app.score.bands import current, lacking, rounded
 from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
@@ -76,6 +76,12 @@ def kdigo(situation: Situation) -> Score | Abstained:
         lacks=lacks,
         notes=_notes(situation),
     )
+
+
+def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
+    """What says that the patient is on renal replacement therapy, for good or lately: creatinine is then its work."""
+    chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
+    return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RRT_WITHIN_H))
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:

@@ -50,6 +50,14 @@ def test_spironolactone_at_potassium_5_9_on_lisinopril_is_told(client: FlaskClie
     }
 
 
+def test_what_could_not_be_fetched_is_told_apart_from_what_could_not_be_used(client: FlaskClient) -> None:
+    unusable = {**observation("wbc", 9.0, FROZEN, key="odd"), "valueQuantity": {"value": "many"}}
+    body = signing(spironolactone(), chart=(LISINOPRIL, *potassium(5.9), unusable))
+    del body["prefetch"]["allergies"]
+    (card,) = cards(client, body)
+    assert "1 part of the record could not be fetched. 1 resource could not be used." in card["detail"]
+
+
 def test_each_reason_says_the_value_that_it_rests_on_once(client: FlaskClient) -> None:
     kidney = [observation("creatinine", value, FROZEN - timedelta(hours=hours), key=f"c{hours}")
               for value, hours in ((1.0, 30), (2.6, 1))]  # fmt: skip

@@ -198,18 +198,22 @@ PATIENTS = [
         ],
         topics={"hyperglycaemia": 3, "hypokalaemia": 1},
         offered=["hyperglycaemia_dka_fluid"],
-        refused={
-            "hyperglycaemia_dka": "contraindicated",
-            "hyperglycaemia_insulin": "contraindicated",
-            "hyperglycaemia_ketones": "already",
-        },
+        refused=dict.fromkeys(["hyperglycaemia_dka", "hyperglycaemia_insulin"], "contraindicated")
+        | {"hyperglycaemia_ketones": "already"},
+    ),
+    Patient(
+        story="is dialysed for kidney injury: no alarm that the kidneys are injured",
+        chart=[
+            *[measured("creatinine", 1.0, 60), measured("creatinine", 4.4)],
+            procedure("renal_replacement_therapy", hours=20),
+        ],
+        topics={"aki": 1},
+        offered=["aki_doses"],
+        refused={"aki_nephrology": "already"},
     ),
     Patient(
         story="is ventilated with much oxygen: no high flow by the nose",
-        chart=[
-            *[measured("spo2", 86), measured("fio2", 80), measured("resp_rate", 18)],
-            *[procedure("mechanical_ventilation", hours=5), stay()],
-        ],
+        chart=[measured("spo2", 86), measured("fio2", 80), procedure("mechanical_ventilation", hours=5), stay()],
         topics={"hypoxia": 3, "news2_escalation": 2},
         offered=["hypoxia_gas"],
         refused={"hypoxia_high_flow": "contraindicated"},

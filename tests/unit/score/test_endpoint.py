@@ -44,6 +44,14 @@ def reasons(endpoint: Endpoint | None, *samples: tuple[float, float]) -> list[st
     return [] if found is None else [one.name for one in found.reasons]
 
 
+@pytest.mark.parametrize(("endpoint", "said"), [(KIDNEY, [Ineligible.ALREADY_THERE]), (LOW, [])])
+def test_whose_creatinine_is_the_work_of_dialysis_is_not_asked_for_it(endpoint: Endpoint, said: list[str]) -> None:
+    tracks = {"heart_rate": Seen([NOW], [80.0]), endpoint.quantity: Seen([NOW - 9.0, NOW], [70.0, 70.0])}
+    who = replace(WELL, dialysed=True)
+    found = eligible("toy", replace(LIMITS, endpoint=endpoint), who, tracks, NOW)
+    assert ([] if found is None else [one.name for one in found.reasons]) == said
+
+
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
