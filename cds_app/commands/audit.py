@@ -21,10 +21,11 @@ def audit() -> None:
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object; the status stays the same.")
 def verify(*, as_json: bool, **flags: Any) -> None:
-    """Check every entry, seal and link of the log, its head, and every segment of facts. Status 4 if any was changed.
+    """Check the whole log and every segment of facts.
 
-    Facts that were deleted show where a decision rests on them. Not checked: what sources delivered, and the index of
-    resources, from which no decision is made.
+    Of the log every entry, seal, link and its head; the status is 4 if anything was changed. Facts that were deleted
+    show where a decision rests on them. Not checked: what sources delivered, and the index of resources, from which no
+    decision is made.
     """
     with open_store(flags) as (_, store):
         verdict = store.verify()
