@@ -32,8 +32,9 @@ from cds_app.services.continuity import stand_ins
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.settings import Settings
 from cds_app.simulate.answers import PlanOutcome, WhatIf
-from cds_app.simulate.chart import Charted, Extra, mass_mg, patient_of
+from cds_app.simulate.chart import Charted, Extra, patient_of
 from cds_app.simulate.drugs import Drug
+from cds_app.simulate.orders import mass_mg
 from cds_app.simulate.plans import Dose, Plan, Regimen, Route
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refusal, Refused

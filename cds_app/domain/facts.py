@@ -154,6 +154,10 @@ class Condition(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     abated: datetime | None = None
 
 
+Open = Literal["dosage", "dose", "maximum", "timing", "length"]
+"""What a dosage may leave open, or say in a way that no regular plan follows from."""
+
+
 class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """How a drug is to be given, as far as the resource says so in a form that can be computed with.
 
@@ -177,6 +181,15 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         Whether it runs at a rate, so much in a time.
     carbohydrate_g : float or None
         Eaten with a dose, as the dosage says; None where it says no one amount.
+    start_day : datetime or None
+        When the day, month or year begins, UTC, in which an order takes effect, where no more is said of it.
+    lasts_h : float or None
+        How long the course lasts at least, hours, by the number of its doses or a length; None where neither is said.
+    end : datetime or None
+        When an order ends, UTC, by its bounds.
+    unsettled : tuple of str
+        What is said and not settled: ``dosage`` several instructions, ``dose`` or ``timing`` more than one, ``maximum``
+        a highest dose that it might exceed, ``length`` a rate or range that makes no one length.
     """
 
     route: Literal["iv", "oral", "subcutaneous", "other", ""] = ""
@@ -188,6 +201,10 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     with_meals: bool = False
     rated: bool = False
     carbohydrate_g: float | None = None
+    start_day: datetime | None = None
+    lasts_h: float | None = None
+    end: datetime | None = None
+    unsettled: tuple[Open, ...] = ()
 
 
 class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -6,7 +6,7 @@ Nothing is guessed: a dosage in words only, on demand, at mealtimes or on some d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
@@ -15,6 +15,8 @@ from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.meals import carbohydrate_g, goes_with_meals
 from cds_app.fabric.shapes import Object, as_object, first, number, word
+from cds_app.fabric.times import end_of
+from cds_app.fabric.unsettled import HOURS, lasts_h, unsettled_of
 
 Route = Literal["iv", "oral", "subcutaneous", "other", ""]
 
@@ -26,30 +28,42 @@ _ROUTE_WORDS: Final[Mapping[str, Route]] = {
     **dict.fromkeys(("po", "po/ng", "ng", "oral", "oral route", "by mouth", "per os"), "oral"),
     **dict.fromkeys(("sc", "sq", "subq", "subcut", "subcutaneous", "subcutaneous route"), "subcutaneous"),
 }
-_HOURS: Final[Mapping[str, float]] = {"min": 1.0 / 60.0, "h": 1.0, "hr": 1.0, "hour": 1.0, "d": 24.0, "wk": 168.0}
 _TIMING_CODES: Final[Mapping[str, float]] = {
     **{"qd": 24.0, "daily": 24.0, "am": 24.0, "pm": 24.0, "bid": 12.0, "tid": 8.0, "qid": 6.0, "qod": 48.0},
     **{f"q{n}h": float(n) for n in (1, 2, 3, 4, 6, 8, 12, 24, 36, 48)},
 }
 _ONCE: Final = frozenset({"once", "once only", "one time", "one-time", "stat", "now", "x1"})
+_ON_DEMAND: Final = re.compile(r"\b(?:prn|as needed|as required|(?:if|when) (?:needed|required)|on demand)\b")
 _EVERY: Final = re.compile(r"q\s*(\d{1,2})\s*h(?:rs?)?\Z")
 _MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
 
 
-def dosing_of(instruction: Object, dose: Object, zone: tzinfo) -> Dosing | None:
-    """How a drug is given, from one dosage (instruction); None if it says nothing of that."""
+def dosing_of(instruction: Object, dose: Object, zone: tzinfo, *, beside: bool = False) -> Dosing | None:
+    """How a drug is given, from one dosage (instruction); None if it says nothing of that.
+
+    Parameters
+    ----------
+    beside : bool
+        Whether other instructions stand beside it, or follow.
+    """
     repeat = as_object((as_object(instruction.get("timing")) or {}).get("repeat")) or {}
     names = _timing_names(instruction)
+    intervals, lengths = _intervals_h(repeat, names), _lengths_h(instruction, repeat, dose)
+    unsettled = unsettled_of(instruction, repeat, dose, intervals, lengths)
     found = Dosing(
         route=_route(instruction.get("route")),
-        interval_h=_interval_h(instruction, repeat),
-        over_h=_over_h(instruction, repeat, dose),
-        start=_start(repeat, zone),
-        as_needed=_as_needed(instruction),
+        interval_h=next(iter(intervals), None),
+        over_h=next(iter(lengths), None),
+        start=_start(repeat, zone, exact=True),
+        start_day=_start(repeat, zone, exact=False),
+        as_needed=_as_needed(instruction, names),
         once=_once(instruction, repeat),
         with_meals=goes_with_meals(instruction, repeat, names),
         rated=_rated(instruction),
         carbohydrate_g=carbohydrate_g(instruction, repeat, names),
+        lasts_h=lasts_h(repeat, intervals),
+        end=end_of(as_object(repeat.get("boundsPeriod")), zone),
+        unsettled=("dosage", *unsettled) if beside else unsettled,
     )
     return None if found == Dosing() else found
 
@@ -61,9 +75,12 @@ def _route(concept: object) -> Route:
     return known or ("other" if any(names) else "")
 
 
-def _as_needed(instruction: Object) -> bool:
-    for_what = as_object(instruction.get("asNeededCodeableConcept"))
-    return instruction.get("asNeededBoolean") is True or for_what is not None
+def _as_needed(instruction: Object, names: Sequence[str]) -> bool:
+    coded = any(instruction.get(name) is True for name in ("asNeededBoolean", "asNeeded"))
+    for_what = any(instruction.get(name) for name in ("asNeededCodeableConcept", "asNeededFor"))
+    return (
+        coded or for_what or any(_ON_DEMAND.search(text.casefold()) for text in (*names, word(instruction.get("text"))))
+    )
 
 
 def _once(instruction: Object, repeat: Object) -> bool:
@@ -80,17 +97,24 @@ def _rated(instruction: Object) -> bool:
     """Whether a rate is said that is no length of time."""
     rated = first(instruction.get("doseAndRate"))
     rates = (_quantity(rated.get("rateQuantity")), _quantity(instruction.get("rateQuantity")))
-    return bool(_quantity(rated.get("rateRatio"))) or any(one and _unit(one) not in _HOURS for one in rates)
+    return bool(_quantity(rated.get("rateRatio"))) or any(one and _unit(one) not in HOURS for one in rates)
 
 
-def _interval_h(instruction: Object, repeat: Object) -> float | None:
+def _intervals_h(repeat: Object, names: Sequence[str]) -> list[float]:
+    """Every interval that is said, in numbers first; none where some days are left out."""
     if repeat.get("dayOfWeek"):
-        return None
+        return []
+    named = [hours for name in names if (hours := _named(name.casefold())) is not None]
+    counted = _counted_h(repeat)
+    return named if counted is None else [counted, *named]
+
+
+def _counted_h(repeat: Object) -> float | None:
     frequency, period = number(repeat.get("frequency")), number(repeat.get("period"))
-    unit = _HOURS.get(word(repeat.get("periodUnit")) or word(repeat.get("periodUnits")))
+    unit = HOURS.get(word(repeat.get("periodUnit")) or word(repeat.get("periodUnits")))
     if frequency and period and unit and frequency > 0.0 and period > 0.0:
         return period * unit / frequency
-    return next((hours for name in _timing_names(instruction) if (hours := _named(name.casefold())) is not None), None)
+    return None
 
 
 def _named(text: str) -> float | None:
@@ -100,16 +124,19 @@ def _named(text: str) -> float | None:
     return _TIMING_CODES.get(text)
 
 
-def _over_h(instruction: Object, repeat: Object, dose: Object) -> float | None:
-    """From the duration of each event, a rate that is a time, or a rate in the dose's own unit of mass."""
-    duration, unit = number(repeat.get("duration")), _HOURS.get(word(repeat.get("durationUnit")))
-    if duration and unit and duration > 0.0:
-        return duration * unit
+def _lengths_h(instruction: Object, repeat: Object, dose: Object) -> list[float]:
+    """From the duration of each event, a rate that is a time, and a rate in the dose's own unit of mass."""
+    duration, unit = number(repeat.get("duration")), HOURS.get(word(repeat.get("durationUnit")))
     rated = first(instruction.get("doseAndRate"))
     rate = next(
         (one for one in map(_quantity, (rated.get("rateQuantity"), instruction.get("rateQuantity"))) if one), {}
     )
-    return _from_rate(rate, dose) or _from_ratio(as_object(rated.get("rateRatio")) or {}, dose)
+    said = (
+        duration * unit if duration and unit and duration > 0.0 else None,
+        _from_rate(rate, dose),
+        _from_ratio(as_object(rated.get("rateRatio")) or {}, dose),
+    )
+    return [one for one in said if one is not None]
 
 
 def _quantity(value: object) -> Object:
@@ -124,25 +151,26 @@ def _from_rate(rate: Object, dose: Object) -> float | None:
     value, unit = number(rate.get("value")), _unit(rate)
     if value is None or value <= 0.0:
         return None
-    if unit in _HOURS:
-        return value * _HOURS[unit]
+    if unit in HOURS:
+        return value * HOURS[unit]
     found, amount = _MASS_RATE.match(unit), number(dose.get("value"))
     if found is None or amount is None or amount <= 0.0 or found["mass"] != _unit(dose):
         return None
-    return amount / value * _HOURS[found["time"]]
+    return amount / value * HOURS[found["time"]]
 
 
 def _from_ratio(ratio: Object, dose: Object) -> float | None:
     above, below = _quantity(ratio.get("numerator")), _quantity(ratio.get("denominator"))
     value, time = number(above.get("value")), number(below.get("value"))
-    amount, unit = number(dose.get("value")), _HOURS.get(_unit(below))
+    amount, unit = number(dose.get("value")), HOURS.get(_unit(below))
     if not value or not time or not amount or unit is None or _unit(above) != _unit(dose):
         return None
     hours = amount / value * time * unit
     return hours if hours > 0.0 else None
 
 
-def _start(repeat: Object, zone: tzinfo) -> datetime | None:
+def _start(repeat: Object, zone: tzinfo, *, exact: bool) -> datetime | None:
+    """The instant of a start that is one, or else the first of the day, month or year that it names."""
     period = as_object(repeat.get("boundsPeriod")) or {}
     found = time_in(period.get("start"), local=zone)
-    return found.start if found is not None and found.exact else None
+    return found.start if found is not None and found.exact is exact else None

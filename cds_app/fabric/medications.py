@@ -13,6 +13,7 @@ from cds_app.fabric.context import Context, Head
 from cds_app.fabric.dosing import dosing_of
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 from cds_app.fabric.times import Plan, end_of, find_time
+from cds_app.fabric.unsettled import conflicting, doses_of, one_dose
 
 Source = Literal["request", "administration", "statement"]
 
@@ -75,7 +76,8 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
         return []
     dose = _dose(resource)
     value = number(dose.get("value"))
-    dosing = dosing_of(_instruction(resource), dose, context.zone)
+    instructions = objects(resource.get("dosageInstruction") or resource.get("dosage"))
+    dosing = dosing_of(first(instructions), dose, context.zone, beside=len(instructions) > 1)
     concepts = context.lexicon.concepts(codes) or context.lexicon.drugs(text)
     return [
         Medication(
@@ -91,7 +93,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             text=text,
             end=_end(resource, kind, context.zone),
             dose_value=value,
-            dose_unit=(word(dose.get("unit")) or word(dose.get("code"))) if value is not None else "",
+            dose_unit="" if value is None or conflicting(dose) else word(dose.get("unit")) or word(dose.get("code")),
             dosing=dosing,
         )
     ]
@@ -117,15 +119,8 @@ def _ingredients(medication: Object) -> list[Code]:
 
 
 def _dose(resource: Object) -> Object:
-    """The first dose: R4 ``doseAndRate``, STU3 ``doseQuantity`` in the instruction, or an administration's dosage."""
-    instruction = _instruction(resource)
-    rated = first(instruction.get("doseAndRate"))
-    given = (rated.get("doseQuantity"), instruction.get("doseQuantity"), instruction.get("dose"))
-    return next((dose for dose in given if isinstance(dose, dict)), {})
-
-
-def _instruction(resource: Object) -> Object:
-    return first(resource.get("dosageInstruction") or resource.get("dosage"))
+    """The dose of the first instruction."""
+    return one_dose(doses_of(first(resource.get("dosageInstruction") or resource.get("dosage"))))
 
 
 def _end(resource: Object, kind: _Kind, zone: tzinfo) -> datetime | None:

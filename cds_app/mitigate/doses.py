@@ -19,8 +19,9 @@ from cds_app.domain.proposed import Proposed, Written
 from cds_app.score.situation import Situation
 from cds_app.simulate.answers import HarmChance, PlanOutcome, WhatIf
 from cds_app.simulate.averaging import Mixture
-from cds_app.simulate.chart import Charted, mass_mg, next_due_h, patient_of, regimen_of
+from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.drugs import Drug, Target
+from cds_app.simulate.orders import mass_mg, next_due_h, regimen_of
 from cds_app.simulate.patients import Patient
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.questions import MOST_PLANS, Question, limit_problems, offered
@@ -317,7 +318,7 @@ def _regimen(
     order: Medication, drug: Drug, patient: Patient, now: datetime, name: str
 ) -> Regimen | tuple[Refusal, ...]:
     """An order as a plan from when its next dose is due; the route must be said."""
-    found = regimen_of(order, drug, name=name)
+    found = regimen_of(order, drug, now, name=name)
     if order.dosing is None or not order.dosing.route:
         unsaid = Refusal(field="order.route", limit=f"must be said, and {' or '.join(drug.file.routes)}")
         return (unsaid,) if isinstance(found, Regimen) else (*found, unsaid)

@@ -31,7 +31,7 @@ from cds_app.mitigate.order_checks import (
 from cds_app.score.allergies import AllergyMatch, most_specific
 from cds_app.score.genes import GeneCall, described
 from cds_app.score.situation import Situation
-from cds_app.simulate.chart import mass_mg
+from cds_app.simulate.orders import mass_mg
 
 UNCHECKED_TIER: Final = 1
 

@@ -1,4 +1,4 @@
-"""From the facts about a patient to what a simulation needs: covariates over time, doses given, levels; and drafts.
+"""From the facts about a patient to what a simulation needs: covariates over time, doses given, levels.
 
 What the chart leaves open is refused or, where the content says what is usual, assumed and said.
 """
@@ -16,21 +16,25 @@ from cds_app.score.situation import Situation
 from cds_app.simulate.chart_genes import genotypes_of, heard_genes, uncalled
 from cds_app.simulate.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.drugs import SAME_UNIT, Drug
+from cds_app.simulate.orders import hours, mass_mg
 from cds_app.simulate.patients import MAX_STAGES, Level, Patient, Stage
-from cds_app.simulate.plans import ROUTES, Dose, Regimen, Route
+from cds_app.simulate.plans import ROUTES, Dose, Route
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.twin.bedside import NOBODY, Likely
 
-MG_PER: Final[Mapping[str, float]] = {"mg": 1.0, "g": 1000.0, "ug": 0.001, "mcg": 0.001, "µg": 0.001}
 COURSE_GAP_H: Final = 14.0 * 24.0
 """Doses before a longer pause belong to another course, of which little is left."""
 
 _HISTORY_H: Final = 90.0 * 24.0
+_HALTED: Final = frozenset({"stopped", "on-hold", "unknown"})
+_HALTED_H: Final = 72.0
 _BASELINE_INR_H: Final = 30.0 * 24.0
 _DIALYSIS_H: Final = 48.0
 _CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
 PUSH_H: Final = 0.1
 """Pumps and charts record a push, or only the start of an infusion, as a minute or two."""
+
+_SHARED: Final = frozenset({"dosage", "dose"})
 
 _KINDS: Final = {
     "body_weight": "weight_kg",
@@ -146,6 +150,7 @@ def _needless(drug: Drug, extra: Extra) -> Iterator[str]:
 
 def _doses(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[tuple[Dose, str] | Refusal]:
     """Administrations, each with the amount that it or its order names."""
+    yield from _halted(situation, drug, remarks)
     given = situation.given(drug.file.concept, _HISTORY_H)
     orders = [one for one in situation.facts.medications if _is_order(one, drug, situation.now)]
     for n, one in enumerate(given):
@@ -163,12 +168,26 @@ def _doses(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[tup
             yield Refusal(field=f"history.{n}.over_h", limit="must not end before it begins")
         else:
             over_h = _length(drug, one, order, remarks) if route == "iv" else 0.0
-            yield Dose(at_h=_hours(situation.now, one.when), amount_mg=found, over_h=over_h, route=route), one.ref
+            yield Dose(at_h=hours(situation.now, one.when), amount_mg=found, over_h=over_h, route=route), one.ref
+
+
+def _halted(situation: Situation, drug: Drug, remarks: list[str]) -> Iterator[Refusal]:
+    """Doses that were begun and broken off, or of which nobody says whether they were given."""
+    rows = [one for one in situation.facts.medications if drug.file.concept in one.concepts and one.status in _HALTED]
+    begun = (
+        one for one in rows if one.source == "administration" and _route(drug, one, None) not in drug.file.unabsorbed
+    )
+    ages_h = [-hours(situation.now, one.when) for one in begun]
+    if any(0.0 <= age < _HALTED_H for age in ages_h):
+        limit = f"a dose of the last {_HALTED_H:g} h was stopped, or may not have been given: how much was is not known"
+        yield Refusal(field="history", limit=limit)
+    elif any(_HALTED_H <= age < _HISTORY_H for age in ages_h):
+        remarks.append("Doses that were stopped, or may not have been given, were left out.")
 
 
 def _amount_mg(given: Medication, order: Medication | None, remarks: list[str]) -> float | None:
     own = mass_mg(given.dose_value, given.dose_unit)
-    if own is not None or order is None:
+    if own is not None or order is None or (order.dosing is not None and _SHARED & set(order.dosing.unsettled)):
         return own
     remarks.append("The amount of some doses was taken from the order, as the administration names none.")
     return mass_mg(order.dose_value, order.dose_unit)
@@ -189,12 +208,6 @@ def _begun(order: Medication) -> datetime:
     return min(order.when, start) if start is not None else order.when
 
 
-def mass_mg(value: float | None, unit: str) -> float | None:
-    """An amount in mg; None for any unit that is no mass (``mL``, ``mg/kg``, ``{dose}``, none)."""
-    factor = MG_PER.get(unit.strip().casefold())
-    return None if value is None or factor is None else value * factor
-
-
 def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | None:
     """As the administration or its order says, else the drug's usual; None for any that is neither iv nor oral."""
     said = [one.dosing.route for one in (given, order) if one is not None and one.dosing is not None]
@@ -205,7 +218,7 @@ def _route(drug: Drug, given: Medication, order: Medication | None) -> Route | N
 
 
 def _length(drug: Drug, given: Medication, order: Medication | None, remarks: list[str]) -> float:
-    if given.end is not None and (lasted := _hours(given.when, given.end)) > PUSH_H:
+    if given.end is not None and (lasted := hours(given.when, given.end)) > PUSH_H:
         return lasted
     said = [one.dosing.over_h for one in (given, order) if one is not None and one.dosing is not None]
     known = next((one for one in said if one is not None), None)
@@ -232,7 +245,7 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
     for quantity in drug.file.levels.quantities:
         unit = situation.ontology.quantity(quantity).unit if situation.ontology.measuring(quantity) else ""
         for one in situation.series(quantity):
-            at_h = _hours(situation.now, one.when)
+            at_h = hours(situation.now, one.when)
             if start_h is None or at_h <= start_h:
                 if quantity in _BASELINES:
                     continue
@@ -249,7 +262,7 @@ def _foreign(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
     """Levels of other drugs from this course on: somebody may think that they were used."""
     known = (one for one in drug.foreign if situation.ontology.measuring(one))
     for quantity in known:
-        if any(_hours(situation.now, one.when) > start_h for one in situation.series(quantity)):
+        if any(hours(situation.now, one.when) > start_h for one in situation.series(quantity)):
             label = situation.ontology.quantity(quantity).label
             yield f"{label} was not used: it is a level of another drug than {drug.name}."
 
@@ -274,12 +287,12 @@ def _stages(
     )
     since_h = start_h - _CREATININE_H
     exact = [one for one in situation.series("creatinine") if one.bound == "="]
-    creatinine = [one for one in exact if _hours(situation.now, one.when) >= since_h]
-    before = [one for one in creatinine if _hours(situation.now, one.when) <= start_h]
-    after = [one for one in creatinine if _hours(situation.now, one.when) > start_h]
+    creatinine = [one for one in exact if hours(situation.now, one.when) >= since_h]
+    before = [one for one in creatinine if hours(situation.now, one.when) <= start_h]
+    after = [one for one in creatinine if hours(situation.now, one.when) > start_h]
     first = before[-1] if before else (after[0] if after else None)
     begun = Stage(from_h=start_h, covariates=usual.with_creatinine(first.value) if first else usual)
-    later = {_hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
+    later = {hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
     rows = sorted(later.items())[-(MAX_STAGES - 2) :]  # the first, and what is imputed now, come besides
     return (begun, *(Stage(from_h=at, covariates=one) for at, one in rows if at > start_h))
 
@@ -332,49 +345,6 @@ def _baseline_inr(situation: Situation, start_h: float) -> float | None:
     found = [
         one.value
         for one in situation.series("inr")
-        if one.bound == "=" and start_h - _BASELINE_INR_H <= _hours(situation.now, one.when) <= start_h
+        if one.bound == "=" and start_h - _BASELINE_INR_H <= hours(situation.now, one.when) <= start_h
     ]
     return found[-1] if found else None
-
-
-# --- orders
-
-
-def regimen_of(order: Medication, drug: Drug, *, name: str, start_h: float = 0.0) -> Regimen | tuple[Refusal, ...]:
-    """A draft or standing order as a regular plan, or everything that it leaves open.
-
-    Parameters
-    ----------
-    order : Medication
-        Of this drug.
-    start_h : float
-        When its next dose is due, hours from now.
-    """
-    dosing = order.dosing
-    amount_mg = mass_mg(order.dose_value, order.dose_unit)
-    interval_h = dosing.interval_h if dosing is not None else None
-    said = dosing.route if dosing is not None else ""
-    found = []
-    if amount_mg is None:
-        found.append(Refusal(field="order.dose", limit="needs an amount in mg, g or ug"))
-    if interval_h is None or (dosing is not None and dosing.as_needed):
-        found.append(Refusal(field="order.timing", limit="needs a regular interval"))
-    if said not in ("", *drug.file.routes):
-        found.append(Refusal(field="order.route", limit=f"must be {' or '.join(drug.file.routes)}"))
-    if found or amount_mg is None or interval_h is None:
-        return tuple(found)
-    route = drug.file.routes[0] if said == "" else ("iv" if said == "iv" else "oral")
-    known = dosing.over_h if dosing is not None else None
-    over_h = (drug.file.usual_infusion_h if known is None else known) if route == "iv" else 0.0
-    return Regimen(name=name, amount_mg=amount_mg, interval_h=interval_h, over_h=over_h, route=route, start_h=start_h)
-
-
-def next_due_h(patient: Patient, interval_h: float) -> float:
-    """When the next dose of a regular plan is due after what was given, hours from now; 0 if it is overdue."""
-    last = max((one.at_h for one in patient.history), default=None)
-    running = max((one.end_h for one in patient.history), default=0.0)
-    return max(0.0, running, 0.0 if last is None else last + interval_h)
-
-
-def _hours(since: datetime, at: datetime) -> float:
-    return (at - since).total_seconds() / 3600.0

@@ -181,9 +181,12 @@ class Drug:
         return self.file.models[model.name].weight
 
 
-def absurd_mg(drug: Drug) -> float:
-    """A dose above this is a slip of the pen or of the unit."""
-    return _ABSURD_TIMES * drug.file.dose_mg.high
+def disbelieved(amount_mg: float, drug: Drug) -> str:
+    """The limit that a slip of the pen or of the unit breaks, ten times over or under what is usual; "" for none."""
+    least, most = drug.file.dose_mg.low / _ABSURD_TIMES, drug.file.dose_mg.high * _ABSURD_TIMES
+    if amount_mg > most:
+        return f"must be at most {most:g} mg to be simulated"
+    return f"must be at least {least:g} mg to be simulated" if 0.0 < amount_mg < least else ""
 
 
 def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cds_app.simulate.courses import Epoch
 from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.drugs import Drug, absurd_mg
+from cds_app.simulate.drugs import Drug, disbelieved
 from cds_app.simulate.individual import Fitted, fit_to, parameters, usable
 from cds_app.simulate.models import Model
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, dose_problems
@@ -141,11 +141,10 @@ def _distinct(model: Model, stages: Sequence[tuple[float, Fitted]]) -> Iterator[
 def patient_problems(drug: Drug, patient: Patient) -> tuple[Refusal, ...]:
     """What is wrong with the doses and levels, whatever the model."""
     found = [*_stage_problems(patient.stages), *dose_problems(patient.history, "history", drug.file.routes)]
-    most = absurd_mg(drug)
     found += [
-        Refusal(field=f"history.{n}.amount_mg", limit=f"must be at most {most:g} mg to be simulated")
+        Refusal(field=f"history.{n}.amount_mg", limit=limit)
         for n, one in enumerate(patient.history)
-        if one.amount_mg > most
+        if (limit := disbelieved(one.amount_mg, drug))
     ]
     if any(isfinite(one.at_h) and one.at_h > 0.0 for one in patient.history):
         found.append(Refusal(field="history", limit="doses given must not lie in the future"))

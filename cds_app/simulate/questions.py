@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.drugs import Drug, absurd_mg
+from cds_app.simulate.drugs import Drug, disbelieved
 from cds_app.simulate.outcomes import DAY_H, trough_h
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen, dose_problems
 from cds_app.simulate.refusals import Refusal, outside
@@ -114,10 +114,10 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
 
 
 def _absurd(drug: Drug, doses: Sequence[Dose], where: str) -> Iterator[Refusal]:
-    """A dose ten times over the limit is a slip of the pen or of the unit: it is not simulated at all."""
-    most = absurd_mg(drug)
-    if any(one.amount_mg > most for one in doses):
-        yield Refusal(field=f"{where}.doses", limit=f"a dose must be at most {most:g} mg to be simulated")
+    """A dose ten times over or under the limits is a slip of the pen or of the unit: it is not simulated at all."""
+    for limit in dict.fromkeys(disbelieved(one.amount_mg, drug) for one in doses):
+        if limit:
+            yield Refusal(field=f"{where}.doses", limit=f"a dose {limit}")
 
 
 def limit_problems(drug: Drug, asked: Regimen | Plan, where: str = "plan") -> tuple[Refusal, ...]:

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
 from tests.conformance.rules import violations
-from tests.conftest import FROZEN, FrozenClock
+from tests.conftest import FrozenClock
 from tests.doses import CHART, IV, creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
 from tests.orders import SIGN, drafts, medication
-from tests.patients import bundle, patient
+from tests.patients import bundle
 
 SELECT = "/cds-services/twinline-order-select"
 SEED_OF_STANDING = 2
@@ -177,61 +177,6 @@ def test_a_simulated_decision_replays_byte_for_byte_and_pins_its_models(
         again = replay_decision(deps.knowledge, deps.store, one.id)
         assert (again.same, again.again) == (True, one)
         assert {"models/pkpd/vancomycin", "models/pkpd/vancomycin-goti-2018"} <= one.pins.keys()
-
-
-@pytest.mark.parametrize(
-    ("draft", "chart", "why"),
-    [
-        (drafted(500, 12, dosageInstruction=dosage(500, 12, unit="")), CHART, "the drafted dose needs an amount in mg"),
-        (drafted(500, 12, dosageInstruction=dosage(15, 12, unit="mg/kg")), CHART, "the drafted dose needs an amount"),
-        (drafted(500, 12, dosageInstruction=dosage(500, 12) * 2), CHART, "must be one instruction, not several"),
-        (
-            drafted(500, 12, dosageInstruction=dosage(500, 12, route={"text": "PO"})),
-            CHART,
-            "the drafted route must be iv",
-        ),
-        (drafted(500, 12, dosageInstruction=dosage(500, 12, route=None)), CHART, "the drafted route must be said"),
-        (
-            drafted(500, 12, dosageInstruction=dosage(500, 12, asNeededBoolean=True)),
-            CHART,
-            "timing needs a regular interval",
-        ),
-        (
-            drafted(500, 12, dosageInstruction=dosage(500, 12, timing={"code": {"text": "with dialysis"}})),
-            CHART,
-            "timing needs a regular interval",
-        ),
-        (drafted(500, 12), CHART[1:], "weight is needed"),
-        (drafted(500, 12), CHART[:2], "creatinine is needed"),
-        (drafted(500, 12), (*CHART[1:], weight(3.0)), "weight must be"),
-        (drafted(500, 12), (*CHART[:2], creatinine(0.1)), "creatinine must be"),
-    ],
-)
-def test_what_cannot_be_simulated_has_no_number_and_a_reason_beside_another_card(
-    client: FlaskClient, draft: dict[str, Any], chart: tuple[Mapping[str, Any], ...], why: str
-) -> None:
-    order = standing(500, 12)  # the draft is a duplicate: another card speaks of it
-    (card,) = cards(client, dosing(draft, chart=(*chart, order)))
-    assert card["source"]["topic"]["code"] == "orderDuplicateVancomycin"
-    unseen = card["detail"].partition("**Not seen**")[2]
-    assert "dose not simulated: " in unseen
-    assert why in unseen
-    assert cards(client, dosing(draft, chart=chart)) == []
-
-
-def test_dialysis_and_children_are_refused(client: FlaskClient) -> None:
-    done = {
-        "resourceType": "Procedure",
-        "id": "d1",
-        "status": "completed",
-        "subject": {"reference": "Patient/p1"},
-        "code": {"text": "Hemodialysis", "coding": [{"system": "http://snomed.info/sct", "code": "302497006"}]},
-        "performedDateTime": FROZEN.isoformat(),
-    }
-    assert about_dose(cards(client, dosing(drafted(500, 12), chart=(*CHART, done)))) == []
-    body = dosing(drafted(500, 12))
-    body["prefetch"]["patient"] = patient(birthDate="2015-01-01")
-    assert about_dose(cards(client, body)) == []
 
 
 def test_two_drafts_of_one_drug_are_not_simulated_as_if_each_stood_alone(client: FlaskClient) -> None:

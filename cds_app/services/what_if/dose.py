@@ -11,8 +11,9 @@ from cds_app.domain.facts import Medication
 from cds_app.errors import BadRequest
 from cds_app.score.situation import Situation
 from cds_app.simulate.answers import WhatIf
-from cds_app.simulate.chart import Charted, next_due_h, patient_of, regimen_of
+from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.drugs import Drug
+from cds_app.simulate.orders import next_due_h, regimen_of
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.questions import Question, offered, offers_any
 from cds_app.simulate.refusals import Refused
@@ -168,13 +169,11 @@ def told_yes(text: str, field: str) -> bool:
 
 
 def ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
-    """The newest order that stands, as far as it says what can be computed with."""
+    """The newest order that stands; None where it does not say what can be computed with: an older one is not meant."""
     orders = [one for one in situation.facts.medications if _stands(one, drug, situation)]
-    for one in sorted(orders, key=lambda order: order.when, reverse=True):
-        found = regimen_of(one, drug, name="")
-        if isinstance(found, Regimen):
-            return named(found, drug.file.usual_infusion_h, charted)
-    return None
+    newest = max(orders, key=lambda order: order.when, default=None)
+    found = None if newest is None else regimen_of(newest, drug, situation.now, name="")
+    return named(found, drug.file.usual_infusion_h, charted) if isinstance(found, Regimen) else None
 
 
 def _stands(one: Medication, drug: Drug, situation: Situation) -> bool:

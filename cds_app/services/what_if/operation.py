@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.simulate.haemodynamics_patient import patient_of
@@ -15,6 +16,7 @@ from cds_app.simulate.surgery_plan import (
     Action,
     BloodLoss,
     Fluid,
+    Limits,
     Norepinephrine,
     Plan,
     Propofol,
@@ -137,21 +139,33 @@ def try_operation(
     BadRequest
         With the field and the limit.
     """
+    for one in operation_fields(planned):
+        if one.amount is None or not one.low <= one.amount <= one.high:
+            raise BadRequest(f"must be {one.low:g} to {one.high:g} {one.unit}", field=one.name)
     patient = patient_of(situation, likely=likely)
     if isinstance(patient, Abstained):
         return patient
-    return compare_plans(model, patient, tuple(_plans(planned)), draws=DRAWS, seed=_seed(model, digest))
+    plans = tuple(_plans(planned, model.limits))
+    return compare_plans(model, patient, plans, draws=DRAWS, seed=_seed(model, digest))
 
 
-def _plans(planned: Planned) -> Iterator[Plan]:
+def _plans(planned: Planned, limits: Limits) -> Iterator[Plan]:
     actions = _actions(planned, 1.0)
     yield Plan(name=PLAN, actions=actions, opioid=planned.opioid)
     if planned.anaesthetises:
-        yield Plan(name=GENTLER, actions=_actions(planned, _GENTLER), opioid=planned.opioid, rescue=Rescue())
+        if _can_be_less(planned, limits):
+            yield Plan(name=GENTLER, actions=_actions(planned, _GENTLER), opioid=planned.opioid, rescue=Rescue())
         return
     if planned.fluid_ml:
         yield Plan(name=NOTHING, actions=_actions(replace(planned, fluid_ml=0.0), 1.0))
     yield Plan(name=READY, actions=actions, rescue=Rescue())
+
+
+def _can_be_less(planned: Planned, limits: Limits) -> bool:
+    """Whether two thirds of the propofol can be simulated too."""
+    least = (limits.ranges[name][0] for name in ("dose_mg_per_kg", "rate_mg_per_kg_per_h"))
+    given = (planned.propofol_mg_per_kg, planned.propofol_mg_per_kg_per_h)
+    return all(not amount or _GENTLER * amount >= low for amount, low in zip(given, least, strict=True))
 
 
 def _actions(planned: Planned, share: float) -> tuple[Action, ...]:

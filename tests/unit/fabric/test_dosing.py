@@ -12,6 +12,7 @@ from cds_app.fabric.dosing import dosing_of
 
 SNOMED = "http://snomed.info/sct"
 MG = {"value": 1000, "unit": "mg", "code": "mg"}
+DAY = {"value": 1, "unit": "d", "code": "d"}
 
 
 def given(dose: dict[str, Any] | None = None, **instruction: Any) -> Dosing | None:
@@ -60,7 +61,6 @@ def test_an_interval_is_read(timing: dict[str, Any], hours: float) -> None:
     "timing",
     [
         {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]}},
-        {"code": {"text": "PRN"}},
         {"code": {"text": "TITRATE TO RASS"}},
         {"code": {"text": "Q0H"}},
         {"repeat": {"frequency": 0, "period": 1, "periodUnit": "d"}},
@@ -114,7 +114,7 @@ def test_the_length_of_an_infusion_is_read(instruction: dict[str, Any], hours: f
     ],
 )
 def test_a_rate_in_another_unit_says_no_length(instruction: dict[str, Any], rated: bool) -> None:
-    assert given(**instruction) == (Dosing(rated=True) if rated else None)
+    assert given(**instruction) == (Dosing(rated=True, unsettled=("length",)) if rated else None)
 
 
 @pytest.mark.parametrize(
@@ -184,11 +184,126 @@ def test_a_dose_of_whose_meal_only_words_speak_goes_with_a_meal(text: str) -> No
     assert dosing.with_meals
 
 
+TWICE = {"frequency": 1, "period": 12, "periodUnit": "h"}
+
+
+def timed(**repeat: Any) -> dict[str, Any]:
+    return {"timing": {"repeat": {**TWICE, **repeat}}}
+
+
+def rated(**rate: Any) -> dict[str, Any]:
+    return {**timed(), "doseAndRate": [{"doseQuantity": MG, **rate}]}
+
+
+@pytest.mark.parametrize(
+    ("instruction", "unsettled"),
+    [
+        (timed(), ()),
+        (timed(frequencyMax=3), ("timing",)),
+        (timed(periodMax=24), ("timing",)),
+        (timed(count=9, countMax=14), ("timing",)),
+        (timed(frequency=1.5), ("timing",)),
+        (timed(frequency=2, period=1, periodUnit="d", timeOfDay=["08:00:00", "20:00:00"]), ()),
+        (timed(timeOfDay=["08:00:00", "12:00:00"]), ("timing",)),
+        (timed(timeOfDay=["08:00:00", "14:00:00", "20:00:00"]), ("timing",)),
+        (timed(timeOfDay=["08:00:00", "later"]), ("timing",)),
+        ({"timing": {"repeat": {"timeOfDay": ["08:00:00"]}}}, ("timing",)),
+        ({"timing": {"event": ["2031-02-01T08:00:00Z"], "repeat": TWICE}}, ("timing",)),
+        ({"timing": {"code": {"text": "BID"}, "repeat": TWICE}}, ()),
+        ({"timing": {"code": {"text": "Q6H"}, "repeat": TWICE}}, ("timing",)),
+        ({"timing": {"code": {"text": "BID", "coding": [{"code": "Q6H"}]}}}, ("timing",)),
+        (timed(duration=1, durationUnit="h"), ()),
+        (timed(duration=1, durationMax=4, durationUnit="h"), ("length",)),
+        (timed(duration=2, durationUnit="mo"), ("length",)),
+        (rated(rateQuantity={"value": 500, "code": "mg/h"}), ()),
+        (rated(rateQuantity={"value": 250, "code": "mL/h"}), ("length",)),
+        (rated(rateQuantity={"value": 10, "code": "mg/kg/h"}), ("length",)),
+        (rated(rateRange={"low": {"value": 1, "code": "mg/h"}}), ("length",)),
+        ({**rated(rateQuantity={"value": 100, "code": "mg/h"}), **timed(duration=1, durationUnit="h")}, ("length",)),
+        ({**timed(), "maxDosePerAdministration": MG}, ()),
+        ({**timed(), "maxDosePerAdministration": {"value": 0.5, "unit": "g"}}, ("maximum",)),
+        ({**timed(), "maxDosePerAdministration": {"value": 20, "unit": "mL"}}, ("maximum",)),
+        ({**timed(), "maxDosePerPeriod": {"numerator": {"value": 2, "unit": "g"}, "denominator": DAY}}, ()),
+        ({**timed(), "maxDosePerPeriod": {"numerator": MG, "denominator": DAY}}, ("maximum",)),
+        ({**timed(), "maxDosePerPeriod": {"numerator": MG}}, ("maximum",)),
+        ({**timed(), "maxDosePerLifetime": {"value": 99, "unit": "g"}}, ("maximum",)),
+        ({**timed(), "doseAndRate": [{"doseQuantity": MG}, {"doseQuantity": {"value": 1, "unit": "g"}}]}, ()),
+        ({**timed(), "doseAndRate": [{"doseQuantity": MG}, {"doseQuantity": {"value": 2, "unit": "g"}}]}, ("dose",)),
+    ],
+)
+def test_what_a_dosage_says_beyond_one_dose_at_one_interval_is_named(
+    instruction: dict[str, Any], unsettled: tuple[str, ...]
+) -> None:
+    dosing = given(**instruction)
+    assert dosing is not None
+    assert dosing.unsettled == unsettled
+
+
+@pytest.mark.parametrize(
+    "dose",
+    [{**MG, "comparator": "<"}, {"value": 1, "unit": "mg", "code": "g"}, {"value": 1, "unit": "ug", "code": "mg"}],
+)
+def test_a_dose_that_is_a_bound_or_has_two_units_is_not_settled(dose: dict[str, Any]) -> None:
+    dosing = given(dose, **timed())
+    assert dosing is not None
+    assert dosing.unsettled == ("dose",)
+
+
+def test_spellings_of_one_unit_are_one() -> None:
+    for unit, code in (("mcg", "ug"), ("µg", "ug"), ("MG", "mg"), ("mg", ""), ("", "mg"), ("tablet", "{tbl}")):
+        dosing = given({"value": 1, "unit": unit, "code": code}, **timed())
+        assert dosing is not None
+        assert dosing.unsettled == ()
+
+
+@pytest.mark.parametrize(
+    ("repeat", "hours"),
+    [
+        ({}, None),
+        ({"count": 3}, 36.0),
+        ({"boundsDuration": {"value": 10, "code": "d"}}, 240.0),
+        ({"boundsDuration": {"value": 1, "code": "mo"}}, 672.0),
+        ({"boundsDuration": {"value": 2, "unit": "fortnights"}}, 0.0),
+        ({"boundsRange": {"low": {"value": 5, "code": "d"}, "high": {"value": 7, "code": "d"}}}, 120.0),
+        ({"boundsRange": {"high": {"value": 7, "code": "d"}}}, 0.0),
+        ({"count": 20, "boundsDuration": {"value": 2, "code": "d"}}, 48.0),
+    ],
+)
+def test_how_long_a_course_lasts_at_least(repeat: dict[str, Any], hours: float | None) -> None:
+    dosing = given(**timed(**repeat))
+    assert dosing is not None
+    assert dosing.lasts_h == hours
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"asNeeded": True},
+        {"asNeededFor": [{"text": "fever"}]},
+        {"text": "1000 mg every 12 h PRN"},
+        {"text": "as needed for pain"},
+        {"timing": {"code": {"text": "Q12H PRN"}}},
+        {"timing": {"code": {"text": "PRN"}}},
+    ],
+)
+def test_on_demand_is_heard_in_words_too(said: dict[str, Any]) -> None:
+    dosing = given(**{**timed(), **said})
+    assert dosing is not None
+    assert dosing.as_needed
+
+
+def test_several_instructions_are_no_one_plan() -> None:
+    dosing = dosing_of(timed(), MG, UTC, beside=True)
+    assert dosing is not None
+    assert dosing.unsettled == ("dosage",)
+
+
 def test_the_start_of_an_order_may_lie_in_the_future_and_needs_a_time() -> None:
     dosing = given(timing={"repeat": {"boundsPeriod": {"start": "2031-02-01T08:00:00+02:00"}}})
     assert dosing is not None
     assert dosing.start == datetime(2031, 2, 1, 6, tzinfo=UTC)
-    assert given(timing={"repeat": {"boundsPeriod": {"start": "2031-02"}}}) is None
+    month = given(timing={"repeat": {"boundsPeriod": {"start": "2031-02"}}})
+    assert month == Dosing(start_day=datetime(2031, 2, 1, tzinfo=UTC))
 
 
 def test_on_demand_is_said() -> None:

@@ -40,7 +40,7 @@ def test_an_order_is_read_with_its_dose_and_end() -> None:
     assert (found.source, found.status, found.intent) == ("request", "active", "order")
     assert (found.dose_value, found.dose_unit) == (10.0, "mg")
     assert found.end == datetime(2024, 4, 1, tzinfo=UTC)
-    assert found.dosing is None
+    assert found.dosing == Dosing(end=found.end)
 
 
 def test_how_it_is_given_is_kept() -> None:

@@ -49,7 +49,7 @@ def dose(hours: float, mg: float, key: str) -> dict[str, Any]:
     }
 
 
-ORDER = {
+ORDER: dict[str, Any] = {
     "resourceType": "MedicationRequest",
     "id": "o1",
     "status": "active",
@@ -92,6 +92,17 @@ def test_the_drug_that_the_patient_has_comes_first_with_its_order_doses_and_leve
     assert "3 doses given and 1 level measured were used" in html
     assert "Simulation, not an order" in html
     assert len(html.encode()) <= 60_000
+
+
+def test_a_taper_that_was_ordered_last_is_compared_with_by_no_part_of_it(deps: Deps) -> None:
+    (first,) = ORDER["dosageInstruction"]
+    then = {**first, "doseAndRate": [{"doseQuantity": {"value": 500, "unit": "mg"}}]}
+    authored = (FROZEN - timedelta(hours=2)).isoformat()
+    taper = {**ORDER, "id": "o2", "authoredOn": authored, "dosageInstruction": [first, then]}
+    bed = bed_of(deps, on_vancomycin(ORDER, taper), FROZEN)
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
+    assert "No standing order of vancomycin says a dose and an interval." in html
+    assert "As ordered now" not in html
 
 
 def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) -> None:
@@ -211,9 +222,26 @@ def test_a_sedated_patient_has_pressure_but_no_depth(deps: Deps) -> None:
     assert "As planned: BIS" not in html
 
 
-def test_an_operation_beyond_its_limits_is_refused_by_field(bed: Bed) -> None:
-    with pytest.raises(BadRequest):
-        bed.trials.operation(bed.asking(), Planned(loss_ml=50_000.0))
+@pytest.mark.parametrize(
+    ("planned", "field", "said"),
+    [
+        (Planned(loss_ml=50_000.0), "loss", "must be 0 to 3000 mL"),
+        (Planned(propofol_mg_per_kg=-1.0), "propofol", "must be 0 to 4 mg/kg"),
+        (Planned(propofol_mg_per_kg_per_h=16.0), "maintenance", "must be 0 to 15 mg/kg/h"),
+        (Planned(loss_over_min=0.0), "loss_over", "must be 1 to 22 min"),
+        (Planned(fluid_ml=float("nan")), "fluid", "must be 0 to 3000 mL"),
+    ],
+)
+def test_an_operation_beyond_its_limits_is_refused_by_field(bed: Bed, planned: Planned, field: str, said: str) -> None:
+    with pytest.raises(BadRequest, match=said) as refused:
+        bed.trials.operation(bed.asking(), planned)
+    assert refused.value.field == field
+
+
+def test_the_least_that_can_be_asked_is_simulated_though_no_gentler_plan_can(bed: Bed) -> None:
+    html = bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=0.12))
+    assert "As planned: in" in html
+    assert "Two thirds of the propofol" not in html
 
 
 def test_forms_are_read_as_numbers_or_refused() -> None:

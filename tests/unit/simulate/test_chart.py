@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
 
 from cds_app.domain.facts import Dosing, Fact, Medication
-from cds_app.simulate.chart import Charted, Extra, mass_mg, next_due_h, patient_of, regimen_of
+from cds_app.simulate.chart import Charted, Extra, patient_of
 from cds_app.simulate.chart_genes import genotypes_of
 from cds_app.simulate.covariates import Covariates
+from cds_app.simulate.orders import mass_mg, next_due_h, regimen_of
 from cds_app.simulate.patients import Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen
 from cds_app.simulate.refusals import Refused
@@ -19,6 +21,7 @@ from tests.chart import drug as taken
 from tests.unit.simulate.pharmacy import drug
 
 VANCOMYCIN = drug("vancomycin")
+NOW = ago(0.0)
 Source = Literal["request", "administration"]
 
 
@@ -68,6 +71,18 @@ def test_administrations_become_doses_in_hours_from_now() -> None:
 def test_what_was_not_given_is_no_dose() -> None:
     found = charted(dose(36.0, end_hours=35.0), replace(dose(24.0), status="not-done"))
     assert len(found.patient.history) == 1
+
+
+@pytest.mark.parametrize("status", ["stopped", "on-hold", "unknown"])
+def test_a_dose_that_was_broken_off_keeps_the_history_from_being_known(status: str) -> None:
+    found = refused(dose(36.0, end_hours=35.0), replace(dose(24.0, end_hours=23.8), status=status))
+    assert found == {
+        "history": "a dose of the last 72 h was stopped, or may not have been given: how much was is not known"
+    }
+    old = charted(dose(36.0, end_hours=35.0), replace(dose(80.0), status=status))
+    assert old.remarks == ("Doses that were stopped, or may not have been given, were left out.",)
+    by_mouth = replace(dose(24.0, dosing=Dosing(route="oral")), status=status)
+    assert charted(dose(36.0, end_hours=35.0), by_mouth).remarks == ()
 
 
 def test_an_amount_that_the_administration_lacks_is_taken_from_the_order_of_that_time_and_said() -> None:
@@ -190,10 +205,10 @@ def order(**given: Any) -> Medication:
 
 
 def test_an_order_becomes_a_regimen() -> None:
-    assert regimen_of(order(), VANCOMYCIN, name="draft", start_h=2.0) == Regimen(
+    assert regimen_of(order(), VANCOMYCIN, NOW, name="draft", start_h=2.0) == Regimen(
         name="draft", amount_mg=1250.0, interval_h=12.0, over_h=1.5, route="iv", start_h=2.0
     )
-    plain = regimen_of(order(dosing=Dosing(interval_h=8.0)), VANCOMYCIN, name="draft")
+    plain = regimen_of(order(dosing=Dosing(interval_h=8.0)), VANCOMYCIN, NOW, name="draft")
     assert isinstance(plain, Regimen)
     assert (plain.over_h, plain.route) == (1.0, "iv")
 
@@ -207,12 +222,46 @@ def test_an_order_becomes_a_regimen() -> None:
         ({"dosing": Dosing(interval_h=12.0, as_needed=True)}, "order.timing"),
         ({"dosing": Dosing(interval_h=12.0, route="oral")}, "order.route"),
         ({"dosing": Dosing(interval_h=12.0, route="other")}, "order.route"),
+        ({"dosing": Dosing(interval_h=12.0, unsettled=("dosage",))}, "order.dosage"),
+        ({"unit": "", "dosing": Dosing(interval_h=12.0, unsettled=("dose",))}, "order.dose"),
+        ({"dosing": Dosing(unsettled=("timing",))}, "order.timing"),
+        ({"dosing": Dosing(interval_h=12.0, unsettled=("maximum",))}, "order.maximum"),
+        ({"dosing": Dosing(interval_h=12.0, unsettled=("length",))}, "order.length"),
+        ({"dosing": Dosing(interval_h=12.0, once=True)}, "order.course"),
+        ({"dosing": Dosing(interval_h=12.0, lasts_h=71.0)}, "order.course"),
+        ({"dosing": Dosing(interval_h=12.0, end=NOW + timedelta(hours=71))}, "order.course"),
+        ({"dosing": Dosing(interval_h=12.0, end=NOW - timedelta(days=9))}, "order.course"),
+        (
+            {"dosing": Dosing(interval_h=12.0, start=NOW + timedelta(days=4), end=NOW + timedelta(days=6))},
+            "order.course",
+        ),
+        ({"dosing": Dosing(interval_h=12.0, start_day=NOW + timedelta(hours=5))}, "order.start_h"),
     ],
 )
 def test_an_order_that_leaves_something_open_is_refused_by_field(given: dict[str, Any], field: str) -> None:
-    found = regimen_of(order(**given), VANCOMYCIN, name="draft")
+    found = regimen_of(order(**given), VANCOMYCIN, NOW, name="draft")
     assert isinstance(found, tuple)
     assert [one.field for one in found] == [field]
+
+
+@pytest.mark.parametrize(
+    "dosing",
+    [
+        Dosing(interval_h=12.0, lasts_h=72.0),
+        Dosing(interval_h=12.0, end=NOW + timedelta(hours=72)),
+        Dosing(interval_h=12.0, start_day=NOW - timedelta(hours=5)),
+    ],
+)
+def test_a_course_as_long_as_the_simulation_that_has_begun_is_a_regular_plan(dosing: Dosing) -> None:
+    assert isinstance(regimen_of(order(dosing=dosing), VANCOMYCIN, NOW, name="draft"), Regimen)
+
+
+def test_of_an_order_of_several_instructions_no_dose_given_has_its_amount() -> None:
+    """A taper's first step is not what was given later."""
+    plain = dose(60.0, 1000.0, source="request", dosing=Dosing(route="iv", over_h=2.0))
+    tapered = replace(plain, dosing=Dosing(route="iv", over_h=2.0, unsettled=("dosage",)))
+    assert len(charted(plain, dose(36.0, None, "")).patient.history) == 1
+    assert "history.0.amount_mg" in refused(tapered, dose(36.0, None, ""))
 
 
 def test_the_next_dose_is_due_after_the_last_and_after_what_still_runs() -> None:

@@ -108,13 +108,18 @@ def test_what_would_take_too_long_is_refused_before_any_arithmetic(change: dict[
     assert field in found
 
 
-def test_a_dose_given_that_nobody_gives_is_refused() -> None:
-    history = (Dose(at_h=-10.0, amount_mg=1e6, over_h=1.0),)
-    found = asked(
-        "vancomycin", patient("vancomycin", history=history), Question(plans=(REGIMENS["vancomycin"],), draws=100)
-    )
+@pytest.mark.parametrize(("amount_mg", "limit"), [(1e6, "must be at most 30000 mg"), (1.0, "must be at least 10 mg")])
+def test_a_dose_given_or_planned_that_nobody_gives_is_refused(amount_mg: float, limit: str) -> None:
+    """A gram written as milligrams a thousand times over, or as micrograms."""
+    usual = Question(plans=(REGIMENS["vancomycin"],), draws=100)
+    history = (Dose(at_h=-10.0, amount_mg=amount_mg, over_h=1.0),)
+    found = asked("vancomycin", patient("vancomycin", history=history), usual)
     assert isinstance(found, dict)
-    assert "to be simulated" in found["history.0.amount_mg"]
+    assert found["history.0.amount_mg"] == f"{limit} to be simulated"
+    slip = with_(usual, plans=(with_(REGIMENS["vancomycin"], amount_mg=amount_mg),))
+    found = asked("vancomycin", patient("vancomycin"), slip)
+    assert isinstance(found, dict)
+    assert found["plans.0.doses"] == f"a dose {limit} to be simulated"
 
 
 def test_a_figure_of_the_last_day_needs_somebody_to_look_in_it() -> None:
