@@ -70,6 +70,17 @@ def test_a_problem_without_a_text_has_the_name_that_we_know_it_by(client: FlaskC
     assert "Before discharge" not in heart["detail"], "nobody in shock is discharged"
 
 
+@pytest.mark.parametrize(("glucose", "asked"), [(215.0, False), (320.0, True)])
+def test_ketones_are_missed_only_where_glucose_makes_one_think_of_them(
+    client: FlaskClient, glucose: float, asked: bool
+) -> None:
+    rows = [observation("glucose", glucose, FROZEN - timedelta(hours=hours), key=f"g{hours}") for hours in (1, 5)]
+    found = said_of(client, patient(), stay(FROZEN - timedelta(hours=11)), *rows)
+    card = next(one for one in found if "High glucose" in one["summary"])
+    assert "Consider insulin" in card["detail"]
+    assert ("not checked whether ketoacidosis is likely" in card["detail"]) is asked
+
+
 def test_a_card_of_shock_names_what_to_do_before_it_takes_a_number_apart(client: FlaskClient) -> None:
     recorded = (FROZEN - timedelta(hours=4)).isoformat()
     about = {"subject": {"reference": "Patient/p1"}, "recordedDate": recorded}
