@@ -51,15 +51,15 @@ _CONCEPTS: dict[ConceptKind, str] = {
     "drug-class": (
         "beta_lactams>antimicrobials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
         "antimicrobials raas_inhibitors ace_inhibitors>raas_inhibitors arbs>raas_inhibitors mras nephrotoxins "
-        "systemic_vancomycin "
-        "nsaids>nephrotoxins aminoglycosides>antimicrobials,nephrotoxins azole_antifungals>antimicrobials "
+        "systemic_vancomycin systemic_aminoglycosides>nephrotoxins "
+        "nsaids>nephrotoxins aminoglycosides>antimicrobials azole_antifungals>antimicrobials "
         "anticoagulants heparins>anticoagulants "
         "antiplatelets beta_blockers calcium_channel_blockers calcium_salts corticosteroids crystalloids insulins "
         "loop_diuretics potassium_binders potassium_supplements qt_prolonging sulfonylureas vasopressors"
     ),
     "drug": (
         "amoxicillin>penicillins piperacillin_tazobactam>penicillins ceftriaxone>cephalosporins "
-        "meropenem>carbapenems gentamicin>aminoglycosides "
+        "meropenem>carbapenems gentamicin>aminoglycosides,systemic_aminoglycosides "
         "vancomycin>antimicrobials,nephrotoxins,systemic_vancomycin "
         "trimethoprim>antimicrobials lisinopril>ace_inhibitors losartan>arbs ibuprofen>nsaids "
         "aspirin>antiplatelets sodium_bicarbonate oxygen calcium_gluconate>calcium_salts digoxin "

@@ -163,7 +163,7 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
     Parameters
     ----------
-    route : {"iv", "oral", "subcutaneous", "other", ""}
+    route : {"iv", "oral", "subcutaneous", "local", "other", ""}
         "": not said.
     interval_h : float or None
         From dose to dose, hours.
@@ -192,7 +192,7 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         a highest dose that it might exceed, ``length`` a rate or range that makes no one length.
     """
 
-    route: Literal["iv", "oral", "subcutaneous", "other", ""] = ""
+    route: Literal["iv", "oral", "subcutaneous", "local", "other", ""] = ""
     interval_h: float | None = None
     over_h: float | None = None
     start: datetime | None = None

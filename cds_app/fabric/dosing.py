@@ -18,14 +18,18 @@ from cds_app.fabric.shapes import Object, as_object, first, number, word
 from cds_app.fabric.times import end_of
 from cds_app.fabric.unsettled import HOURS, lasts_h, unsettled_of
 
-Route = Literal["iv", "oral", "subcutaneous", "other", ""]
+Route = Literal["iv", "oral", "subcutaneous", "local", "other", ""]
 
 _ROUTE_CODES: Final[Mapping[str, Route]] = {  # SNOMED CT
-    **{"47625008": "iv", "26643006": "oral", "34206005": "subcutaneous"}
+    **{"47625008": "iv", "26643006": "oral", "34206005": "subcutaneous"},
+    **{"6064005": "local", "54485002": "local", "10547007": "local"},  # on the skin, into eyes and ears
 }
 _ROUTE_WORDS: Final[Mapping[str, Route]] = {
     **dict.fromkeys(("iv", "iv drip", "iv bolus", "iv push", "ivpb", "ivp", "intravenous", "intravenous route"), "iv"),
     **dict.fromkeys(("po", "po/ng", "ng", "oral", "oral route", "by mouth", "per os"), "oral"),
+    **dict.fromkeys(
+        ("tp", "topical", "topical route", "ophthalmic route", "otic route", "ophth", "eye", "ear"), "local"
+    ),
     **dict.fromkeys(("sc", "sq", "subq", "subcut", "subcutaneous", "subcutaneous route"), "subcutaneous"),
 }
 _TIMING_CODES: Final[Mapping[str, float]] = {

@@ -58,6 +58,10 @@ def read_statement(resource: Object, head: Head, context: Context) -> list[Fact]
     return _read(resource, _STATEMENT, head, context)
 
 
+_UNABSORBED: Final = ("oral", "local")
+"""Routes by which the body takes up nothing of some drugs (`Concept.by_mouth_not`)."""
+
+
 def read_medication(resource: Object, head: Head, context: Context) -> list[Fact] | None:
     """A Medication is the target of references: it is used, and says nothing about the patient by itself."""
     if as_object(resource.get("code")) is None and not objects(resource.get("ingredient")):
@@ -88,7 +92,7 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             source=kind.source,
             status=word(resource.get("status")),
             intent=word(resource.get("intent")),
-            concepts=context.lexicon.by_mouth(concepts) if dosing and dosing.route == "oral" else concepts,
+            concepts=context.lexicon.by_mouth(concepts) if dosing and dosing.route in _UNABSORBED else concepts,
             codes=codes,
             text=text,
             end=_end(resource, kind, context.zone),

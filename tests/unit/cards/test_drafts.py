@@ -81,26 +81,35 @@ def test_what_a_drug_leads_is_not_held_against_the_range_without_it(ask: Ask) ->
 
 
 @pytest.mark.parametrize(
-    ("route", "said"), [("PO/NG", "KDIGO stage 1"), ("IV", "KDIGO stage 1 with nephrotoxic drugs")]
+    ("drug", "topic", "route", "harms"),
+    [
+        ("Vancomycin 125 mg", "vancomycin_over", "PO/NG", False),
+        ("Vancomycin 125 mg", "vancomycin_over", "IV", True),
+        ("Neomycin-Polymyxin-Bacitracin", "aminoglycoside", "TP", False),
+        ("Gentamicin 0.3 % drops", "aminoglycoside", "OPHTHALMIC ROUTE", False),
+        ("Gentamicin", "aminoglycoside", "IV", True),
+    ],
 )
-def test_vancomycin_by_mouth_is_no_exposure_of_the_kidney(ask: Ask, deps: Deps, route: str, said: str) -> None:
-    vancomycin = {
+def test_what_the_body_does_not_take_up_is_no_exposure_of_the_kidney(
+    ask: Ask, deps: Deps, drug: str, topic: str, route: str, harms: bool
+) -> None:
+    order = {
         **{"resourceType": "MedicationRequest", "id": "v", "status": "active", "intent": "order"},
-        **{"subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"text": "Vancomycin 125 mg"}},
+        **{"subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"text": drug}},
         "dosageInstruction": [{"route": {"text": route}}],
         "authoredOn": (FROZEN - timedelta(hours=20)).isoformat(),
     }
     creatinine = ((0.9, 30), (1.4, 1))
     found = ask(
         call(
-            *(patient(), stay(FROZEN - timedelta(hours=40)), vancomycin),
+            *(patient(), stay(FROZEN - timedelta(hours=40)), order),
             *(observation("creatinine", value, FROZEN - timedelta(hours=hours)) for value, hours in creatinine),
         )
     )
     (kidney,) = (one for one in found if one["source"]["topic"]["code"] == "aki")
-    assert kidney["summary"].startswith(f"Acute kidney injury, {said}: ")
+    assert ("with nephrotoxic drugs" in kidney["summary"]) is harms
     ready = {entry.decision.topic for entry in deps.store.journal() if entry.decision}
-    assert ("vancomycin_over" in ready) == (route == "IV")
+    assert (topic in ready) is harms
 
 
 def test_there_are_at_most_two_and_what_is_critical_is_among_them(ask: Ask, deps: Deps) -> None:

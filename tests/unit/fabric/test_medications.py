@@ -96,6 +96,8 @@ def test_a_drug_without_code_and_name_is_dropped() -> None:
     ("drug", "route", "concepts"),
     [
         ("Vancomycin Oral Liquid", "PO/NG", ("vancomycin",)),
+        ("Vancomycin ointment", "TP", ("vancomycin",)),
+        ("Vancomycin", "Ophthalmic route", ("vancomycin",)),
         ("Vancomycin", "IV", ("vancomycin", "nephrotoxin")),
         ("Vancomycin", None, ("vancomycin", "nephrotoxin")),
         ("Oral contrast", "PO", ("contrast", "nephrotoxin")),
