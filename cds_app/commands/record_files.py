@@ -71,8 +71,9 @@ def contents_of(file: Path) -> Contents:
     items: list[Item] = []
     for document in _documents(file):
         found, issues = unpack(document, at=file.name)
-        items.extend(one for one in found if isinstance(one.resource, dict))
-        left_out[UNREADABLE] += sum(not isinstance(one.resource, dict) for one in found) + len(issues)
+        readable = [one for one in found if _is_resource(one.resource)]
+        items.extend(readable)
+        left_out[UNREADABLE] += len(found) - len(readable) + len(issues)
     people = {one["id"]: one for item in items if _is_patient(one := cast("Mapping[str, Any]", item.resource))}
     if not people:
         raise BadRequest(f"{file.name} holds no Patient with an id", field="paths")
@@ -120,6 +121,10 @@ def streamed(file: Path) -> Iterator[Told]:
         raise DataError(f"{file.name} cannot be read as JSON: {error.message}", field="paths") from None
     except (OSError, EOFError, zlib.error):
         raise DataError(f"{file.name} cannot be read", field="paths") from None
+
+
+def _is_resource(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
 def _is_patient(resource: Mapping[str, Any]) -> bool:

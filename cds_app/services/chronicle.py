@@ -30,6 +30,7 @@ _KNOWN_BY: Mapping[str, tuple[str, ...]] = {
     "Encounter": ("period.start",),
 }
 _DAY = timedelta(hours=24)
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _SO_AT = ("effectivePeriod.end", "effectiveDateTime", "effectiveInstant")  # no result is known before it is so
 _AT_LAST = datetime.max.replace(tzinfo=UTC)  # at a time that nobody wrote down: when the record ends
 
@@ -249,9 +250,9 @@ def _ends_of_stays(entries: Sequence[tuple[str, Resource]], zone: tzinfo) -> Map
 
 
 def _first_time(resource: Resource, paths: Sequence[str], zone: tzinfo) -> Interval | None:
-    """The first readable time among elements."""
+    """The first readable time among elements at which anything can have been so."""
     found = (time_in(_at(resource, path), local=zone) for path in paths)
-    return next((one for one in found if one is not None), None)
+    return next((one for one in found if one is not None and one.start >= _FIRST and one.end < _LAST), None)
 
 
 def _at(value: Any, path: str) -> Any:

@@ -191,6 +191,18 @@ def test_ids_that_are_none_stop_no_replay(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize("kind", [["Observation"], {"a": 1}, 7, None, ""])
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_what_is_no_resource_or_at_no_possible_time_stops_no_replay(tmp_path: Path, kind: object, when: str) -> None:
+    one = record()
+    one["entry"] += [{"resource": {**observation("wbc", 9.0, NIGHT), "resourceType": kind}}] * 2
+    one["entry"].append({"resource": {**observation("lactate", 9.0, NIGHT, key="odd"), "effectiveDateTime": when}})
+    result, shown = replayed(tmp_path, written(tmp_path / "one.json", one), "--step", "6h")
+    assert result.exit_code == 0, result.output
+    assert shown
+    assert not any("9.0 mmol/L" in each["card"]["detail"] for each in shown)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
