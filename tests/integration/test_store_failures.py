@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from cds_app.adapters.database import PATIENCE_S, Database
+from cds_app.adapters.database import Database
 from cds_app.adapters.migrate import migrate
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, SettingsError, TwinlineError
@@ -176,9 +176,12 @@ def test_more_than_the_queue_holds_is_refused_at_once(url: str, locked: Lock) ->
             sleep(0.2)  # the writer has taken it and waits for the lock
             waiting += [pool.submit(outcome, store, commit) for commit in wanted[:2]]
             sleep(0.2)
-            begin = monotonic()
-            assert outcome(store, wanted[2]) is DependencyDown
-            assert monotonic() - begin < PATIENCE_S / 2  # the lock is held: who waits, waits that long
+            spent = []
+            for _ in range(3):  # the lock is held all the time; a machine that stalls once says nothing
+                begin = monotonic()
+                assert outcome(store, wanted[2]) is DependencyDown
+                spent.append(monotonic() - begin)
+            assert min(spent) < 0.1
         assert [one.result() for one in waiting] == [1] * 3
     assert store.commit(wanted[2]) == 1
     store.close()
