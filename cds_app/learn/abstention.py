@@ -34,7 +34,8 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     -------
     ndarray of object, shape (rows,)
         ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``contradictory-pressures`` (the
-        last ones, of one hour, cannot all be right), ``outside-population`` or None.
+        last ones, of one hour, cannot all be right), ``outside-population``, ``too-late`` (longer in the unit than
+        anyone whom the model was trained on) or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
@@ -42,6 +43,7 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     if population is not None:
         reason[population.outsiders(rows)] = Ineligible.OUTSIDE.value
     reason[_contradictory(rows)] = CONTRADICTORY
+    reason[rows[:, NAMES.index("hours_in_unit")] > limits.max_hours_in_unit] = Ineligible.TOO_LATE.value
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
     reason[years < limits.min_age_years] = Ineligible.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Ineligible.AGE_UNKNOWN.value

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from cds_app.errors import ContentError
+from cds_app.errors import DataError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
+from cds_app.learn.intake import columns_of
 from cds_app.learn.stay_intake import refuse_misplaced, refuse_units
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
@@ -196,8 +196,8 @@ def load(path: Path) -> Stays:
 
     Raises
     ------
-    ContentError
-        Naming the column, and the row counted from 0, when one is missing or cannot be read, or when a patient is
+    DataError
+        Naming the column, and the row counted from 1, when one is missing or cannot be read, or when a patient is
         described twice and differently; naming the parameter, when its values seem to be in another unit or to be
         of another measurement.
     """
@@ -219,14 +219,14 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
 
     Raises
     ------
-    ContentError
+    DataError
         As `load`; when no stay is of the part.
     """
     frame = _read(path, _COLUMNS if part is None else (*_COLUMNS, "set"))
     if part is not None:
         frame = frame[frame["set"] == part].reset_index(drop=True)
         if frame.empty:
-            raise ContentError("the data hold no stay of that set", field="set")
+            raise DataError("the data hold no stay of that set", field="set")
     _refuse_names(frame)
     record = _numbers(frame, "RecordID", whole=True).astype(np.int64)
     hours, value = _hours(frame), _numbers(frame, "Value")
@@ -261,7 +261,7 @@ def load_outcomes(path: Path, record: Ints) -> Outcomes:
 
     Raises
     ------
-    ContentError
+    DataError
         When a column is missing or cannot be read, or a stay is not there exactly once.
     """
     frame = _read(path, ("RecordID", _DIED))
@@ -270,7 +270,7 @@ def load_outcomes(path: Path, record: Ints) -> Outcomes:
     _refuse(pd.Series(number).duplicated().to_numpy(), "RecordID", "names a stay for the second time")
     place = pd.Index(number).get_indexer(pd.Index(record))
     if (place < 0).any():
-        raise ContentError("the outcomes lack a stay of the data", field="RecordID")
+        raise DataError("the outcomes lack a stay of the data", field="RecordID")
     whole = Outcomes(
         died=died.astype(np.int64), days_after_discharge=_days_after(frame), days_left=_days_left(frame, died)
     )
@@ -292,15 +292,12 @@ def _days_left(frame: pd.DataFrame, died: Floats) -> Floats:
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ContentError("the data cannot be read as Parquet", field="data") from error
+    frame = columns_of(path)
     if missing := [name for name in columns if name not in frame.columns]:
-        raise ContentError(f"the data lack the column {missing[0]}", field=missing[0])
+        raise DataError(f"the data lack the column {missing[0]}", field=missing[0])
     if frame.empty:
-        raise ContentError("the data hold no row", field="data")
-    return frame.reset_index(drop=True)
+        raise DataError("the data hold no row", field="data")
+    return frame
 
 
 def _numbers(frame: pd.DataFrame, name: str, *, whole: bool = False) -> Floats:
@@ -327,7 +324,7 @@ def _hours(frame: pd.DataFrame) -> Floats:
 
 def _refuse(wrong: NDArray[np.bool_], name: str, what: str) -> None:
     if wrong.any():
-        raise ContentError(f"{name} {what} in row {int(np.argmax(wrong))}", field=name)
+        raise DataError(f"{name} {what} in row {int(np.argmax(wrong)) + 1}", field=name)
 
 
 def _refuse_names(frame: pd.DataFrame) -> None:
@@ -344,7 +341,7 @@ def _described(table: pd.DataFrame, name: str, stays: int) -> Floats:
     mine = table[(table["name"] == name) & table["value"].notna() & (table["value"] >= 0)]
     mine = mine.drop_duplicates(["stay", "value"])
     if (again := mine["stay"].duplicated()).any():
-        raise ContentError(f"{name} is given twice and differently in row {mine.index[again][0]}", field=name)
+        raise DataError(f"{name} is given twice and differently in row {mine.index[again][0] + 1}", field=name)
     found = np.full(stays, np.nan)
     found[mine["stay"]] = mine["value"]
     return found

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.errors import ContentError
+from cds_app.errors import DataError
 from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Task
 from cds_app.learn.head import Flags, Head, Outcome
@@ -41,7 +41,7 @@ class Cohort:
 
         Raises
         ------
-        ContentError
+        DataError
             If the frame does not say what followed.
         """
         truth = truth_of(head, frame)
@@ -101,10 +101,10 @@ def truth_of(head: Head, frame: pd.DataFrame) -> Outcome:
 
     Raises
     ------
-    ContentError
+    DataError
         If the frame does not say it.
     """
     truth = head.outcome(frame)
     if truth is None:
-        raise ContentError(f"the data do not say what followed for {head.name}", field="data")
+        raise DataError(f"the data do not say what followed for {head.name}", field="data")
     return truth

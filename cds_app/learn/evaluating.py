@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.content import Artefact, canonical_json
+from cds_app.content import Artefact
 from cds_app.errors import DataError
-from cds_app.learn import tuning
+from cds_app.learn import outputs, tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
 from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, Part, in_part, load, load_counted
 from cds_app.learn.challenge2019 import NEEDED as KEYS
-from cds_app.learn.cohort import Cohort
+from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.head import CUTS, Flags, Floats, Head
 from cds_app.learn.measure import groups, served
@@ -66,7 +66,7 @@ def evaluate(
     Raises
     ------
     DataError
-        Naming the column or row, if the file is not what it should be.
+        Naming the column or row, if the file is not what it should be. Nothing is written then.
     """
     shipped = Shipped.of(head.name, artefact)
     model, (frame, left_out) = shipped.model, load_counted(data, needed=_needed(head))
@@ -77,7 +77,7 @@ def evaluate(
     alert = risk >= model.threshold
     if model.limits.endpoint is not None:
         alert &= absent(model.limits.endpoint, frame)
-    _answers(frame, risk, alert, reason).to_parquet(predictions, index=False)
+    answers = _answers(frame, risk, alert, reason)
     truth, part = head.outcome(frame), shipped.roll.part(of_hours(frame))
     seen = part != UNSEEN
     found: dict[str, Any] = {
@@ -99,9 +99,10 @@ def evaluate(
         if seen.all():
             margin[some] = shipped.of_fit().margins(cohort.design)
             risk[some] = where_given(reason[some], model.calibration.probability(margin[some]))
+        found["patients_measured"] = len(np.unique(cohort.truth.patient))
         if some.any():
             found |= _judged(head, cohort, shipped, risk[some], margin[some])
-    report.write_bytes(canonical_json(found))
+    outputs.write({predictions: outputs.table(answers), report: outputs.document(found)})
     return found
 
 
@@ -160,9 +161,10 @@ def tune(
     stays = []
     for part in get_args(Part)[1:]:
         mine = np.where(seen == UNSEEN, in_part(frame["pid"], part, CUTS), seen == part)
-        cohort = Cohort.of(head, twin, frame[mine].reset_index(drop=True))
-        if not cohort.truth.label.any():
+        theirs = frame[mine].reset_index(drop=True)
+        if theirs.empty or not truth_of(head, theirs).label.any():
             raise DataError(f"no {part} patient of the file had the outcome", field="data")
+        cohort = Cohort.of(head, twin, theirs)
         risk = model.calibration.probability(trees.margins(cohort.design))
         stays.append(stays_of(head, cohort, risk, model.population))
     found = {
@@ -170,9 +172,10 @@ def tune(
         "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
         **tuned_of(head, (stays[0], stays[1]), model.policy, budget),
     }
-    report.write_bytes(canonical_json(found))
+    files = {report: outputs.document(found)}
     if drawing is not None:
-        drawing.write_text(drawn(found, head.words.title), encoding="utf-8")
+        files[drawing] = outputs.text(drawn(found, head.words.title))
+    outputs.write(files)
     return found
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cds_app.content import CARD, Artefact, canonical_json, latest, write_manifest
 from cds_app.learn import challenge2019 as source
+from cds_app.learn import outputs
 from cds_app.learn.dynamics import (
     SIGNALS,
     corrected,
@@ -81,7 +83,7 @@ def evaluate(
     -------
     dict
         Per variable and horizon: absolute error, that of the last value carried forward, their ratio, coverage and
-        mean width of the 90 % interval, and number of targets.
+        mean width of the 90 % interval, and number of targets; None for what no target says.
     """
     artefact = latest("twin", root=root)
     model = _read(artefact)
@@ -89,7 +91,6 @@ def evaluate(
     if part is not None:
         frame = frame[source.in_part(frame["pid"], part)].reset_index(drop=True)
     rows, figures = _figures(frame, model)
-    rows.to_parquet(predictions, index=False)
     found = {
         "model": {"name": artefact.name, "version": artefact.version, "sha256": artefact.sha256},
         "seed": artefact.manifest["seed"],
@@ -100,7 +101,7 @@ def evaluate(
         "comparison": "last value carried forward, over targets that have a last value",
         **figures,
     }
-    report.write_bytes(canonical_json(found))
+    outputs.write({predictions: outputs.table(rows), report: outputs.document(found)})
     return found
 
 
@@ -174,25 +175,36 @@ def _block(keys: pd.DataFrame, column: str, horizon_h: int, three: Floats) -> pd
     return keys.assign(variable=column, horizon_h=np.int8(horizon_h), mean=mean, lo90=low, hi90=high)
 
 
-def _row(three: Floats, target: Floats, last: Floats) -> dict[str, float | int]:
+def _row(three: Floats, target: Floats, last: Floats) -> dict[str, float | None]:
     known = np.isfinite(target)
     paired = known & np.isfinite(last)
     mean, low, high = three
-    mae, locf = (float(np.abs(target - one)[paired].mean()) for one in (mean, last))
+    mae, locf = (_mean(np.abs(target - one)[paired]) for one in (mean, last))
     inside = (target >= low) & (target <= high)
     return {
-        "mae": round(mae, 4),
-        "locf_mae": round(locf, 4),
-        "ratio": round(mae / locf, 4),
-        "coverage": round(float(inside[known].mean()), 4),
-        "mean_width": round(float((high - low)[known].mean()), 4),
+        "mae": _rounded(mae),
+        "locf_mae": _rounded(locf),
+        "ratio": _rounded(mae / locf if mae is not None and locf else None),
+        "coverage": _rounded(_mean(inside[known])),
+        "mean_width": _rounded(_mean((high - low)[known])),
         "targets": int(known.sum()),
         "targets_without_last_value": int((known & ~paired).sum()),
     }
 
 
-def _mean_ratio(table: list[dict[str, Any]]) -> dict[str, float]:
-    return {
-        f"{horizon_h}h": round(float(np.mean([one["ratio"] for one in table if one["horizon_h"] == horizon_h])), 4)
-        for horizon_h in EVALUATED_H
-    }
+def _mean_ratio(table: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Of all variables; None where one has no ratio, as the others would say something else."""
+    found: dict[str, float | None] = {}
+    for horizon_h in EVALUATED_H:
+        ratios = [one["ratio"] for one in table if one["horizon_h"] == horizon_h]
+        found[f"{horizon_h}h"] = None if None in ratios else _rounded(float(np.mean(ratios)))
+    return found
+
+
+def _mean(values: Floats | NDArray[np.bool_]) -> float | None:
+    """None of nothing."""
+    return float(values.mean()) if len(values) else None
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 4)

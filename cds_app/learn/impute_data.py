@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.errors import ContentError
+from cds_app.errors import DataError
 from cds_app.learn.challenge2012 import PARAMETERS, Samples, load_samples
 from cds_app.score.stay_features import Stayers
 from cds_app.twin.windows import HOURS, Bools, Floats, Ints, Scale, who
@@ -52,14 +52,14 @@ def read(path: Path, part: str | None = None) -> Cohort:
 
     Raises
     ------
-    ContentError
-        Naming the column, and the row counted from 0, when one is missing or cannot be read; when the first
+    DataError
+        Naming the column, and the row counted from 1, when one is missing or cannot be read; when the first
         `HOURS` hours hold no measurement at all.
     """
     found = load_samples(path, part)
     values = _binned(found)
     if not np.isfinite(values).any():
-        raise ContentError("the data hold no measurement of the first 48 hours", field="Value")
+        raise DataError("the data hold no measurement of the first 48 hours", field="Value")
     return Cohort(record=found.record, values=values, stayers=found.stayers)
 
 

@@ -5,7 +5,8 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from cds_app.learn.suspected_units import Range, misplaced, suspected
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
 _HOUR_MIN = 60
+_ONE_OF_EACH = {"Age": 1.0, "Gender": 0.0}  # and how far two rows of a patient may be apart
 _LOOKED_AT = 2_000  # values of a column are enough for its median
 
 
@@ -31,15 +33,29 @@ def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFra
     DataError
         If it is no Parquet file, lacks a needed column or holds no rows.
     """
-    try:
+    with _reading():
         names = pq.read_schema(path).names
-        if missing := [name for name in needed if name not in names]:
-            raise DataError(f"the file lacks the columns {', '.join(missing)}", field="data")
-        frame = pd.read_parquet(path, columns=[name for name in wanted if name in names]).reset_index(drop=True)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("cannot be read as a Parquet file", field="data") from error
-    if frame.empty:
+    if missing := [name for name in needed if name not in names]:
+        raise DataError(f"the file lacks the columns {', '.join(missing)}", field="data")
+    chosen = [name for name in wanted if name in names]
+    if twice := [name for name in chosen if names.count(name) > 1]:
+        raise DataError(f"the file has more than one column {twice[0]}", field="data")
+    frame = columns_of(path, chosen)
+    if not len(frame):
         raise DataError("the file holds no rows", field="data")
+    return frame
+
+
+def columns_of(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Columns of a Parquet file, all by default, with those that pandas had made an index of.
+
+    Raises
+    ------
+    DataError
+        If it is no Parquet file.
+    """
+    with _reading():
+        frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     return frame
 
 
@@ -78,10 +94,10 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     DataError
-        Naming the row, if it says no patient or no whole hour, or repeats another row's; naming the column, if its
-        hours seem to be minutes.
+        Naming the row, if it says no patient or no whole hour, or repeats another row's, or contradicts an earlier one
+        of the patient in who that is; naming the column, if its hours seem to be minutes.
     """
-    _refuse(frame["pid"].isna(), "no patient", field="pid")
+    _refuse(_nobody(frame["pid"]), "no patient", field="pid")
     hour = frame["ICULOS"].to_numpy(np.float64)
     whole = (hour >= 0) & (hour <= _LONGEST_H) & (np.floor(hour) == hour)
     _refuse(~whole, "not a whole number of hours from 0 on", field="ICULOS")
@@ -90,7 +106,25 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
         at = int(ordered.index[again].min()) + 1
         raise DataError(f"row {at} has the patient and hour of another row", field="pid, ICULOS")
     _refuse_minutes(ordered)
+    _refuse_others(frame)
     return ordered.reset_index(drop=True)
+
+
+def _nobody(pid: pd.Series[str]) -> NDArray[np.bool_]:
+    """Rows that name no patient."""
+    code, known = pd.factorize(pid)
+    blank = [not str(one).strip() for one in known]
+    return np.asarray(np.append(blank, True).astype(bool)[code])  # a missing one has code -1
+
+
+def _refuse_others(frame: pd.DataFrame) -> None:
+    """A patient has one sex, and one age but for a birthday."""
+    person = _person(frame)
+    for name, apart in _ONE_OF_EACH.items():
+        if name in frame.columns:
+            said = frame[name].astype(np.float64)
+            first = said.groupby(person).transform("first")
+            _refuse((said - first).abs() > apart, "contradicts another row of the patient", field=name)
 
 
 def _refuse_minutes(ordered: pd.DataFrame) -> None:
@@ -165,3 +199,11 @@ def _refuse(wrong: pd.Series[bool] | NDArray[np.bool_], what: str, *, field: str
 
 def _row(wrong: pd.Series[bool] | NDArray[np.bool_]) -> str:
     return f"row {int(np.argmax(np.asarray(wrong))) + 1}"
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError("cannot be read as a Parquet file", field="data") from error

@@ -11,6 +11,8 @@ _ROWS_AT_ONCE = 200_000
 
 def margins(booster: xgb.Booster, rows: NDArray[np.float32], columns: NDArray[np.int64]) -> NDArray[np.float64]:
     """What the trees say before calibration: (rows, len(FEATURES)) -> (rows,)."""
+    if not len(rows):
+        return np.empty(0)
     parts = [
         booster.inplace_predict(
             np.ascontiguousarray(rows[at : at + _ROWS_AT_ONCE][:, columns]),

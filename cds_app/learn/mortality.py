@@ -16,8 +16,8 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from cds_app.content import Artefact, canonical_json
-from cds_app.learn import population, stay_artefact
+from cds_app.content import Artefact
+from cds_app.learn import outputs, population, stay_artefact
 from cds_app.learn.abstention import CONTRADICTORY
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
@@ -229,7 +229,6 @@ def evaluate(
     margin = shipped.margins(rows)
     risk = np.where(asked, model.calibration.probability(margin), np.nan)
     alert = risk >= model.threshold
-    _answers(stays, refused, risk, alert).to_parquet(predictions, index=False)
     seen = shipped.roll.part(of_stays(rows)) != UNSEEN
     found: dict[str, Any] = {
         **shipped.about(data),
@@ -246,7 +245,8 @@ def evaluate(
         some = np.flatnonzero(asked & ~seen)
         truth = load_outcomes(outcomes, stays.record).of(some)
         found |= _graded(shipped, truth, who(stays).iloc[some], rows[some], margin[some])
-    report.write_bytes(canonical_json(found))
+    answers = _answers(stays, refused, risk, alert)
+    outputs.write({predictions: outputs.table(answers), report: outputs.document(found)})
     return found
 
 

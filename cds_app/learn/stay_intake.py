@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.errors import ContentError
+from cds_app.errors import DataError
 from cds_app.learn.suspected_units import PRESSURES, Range, misplaced, suspected
 from cds_app.score.stay_features import QUANTITIES, Series
 
@@ -21,7 +21,7 @@ _NAME = {"sbp": "SysABP", "map": "MAP", "dbp": "DiasABP"}
 
 
 def refuse_units(table: pd.DataFrame, parameters: Iterable[tuple[str, str, Range]]) -> None:
-    """Raise `ContentError` for the first parameter that seems to be in another unit, or to hold something else.
+    """Raise `DataError` for the first parameter that seems to be in another unit, or to hold something else.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def refuse_units(table: pd.DataFrame, parameters: Iterable[tuple[str, str, Range
     for name, quantity, limits in parameters:
         mine = rows.get(name, _NO_ROWS)
         if (what := suspected(quantity, value[mine], stay[mine], limits)) is not None:
-            raise ContentError(f"{name} {what}", field=name)
+            raise DataError(f"{name} {what}", field=name)
 
 
 def refuse_misplaced(table: pd.DataFrame) -> None:
-    """Raise `ContentError` for the first two pressures that seem to be in each other's place."""
+    """Raise `DataError` for the first two pressures that seem to be in each other's place."""
     for device in _MEASURED_BY:
         for higher, lower, tolerance in PRESSURES:
             one, other = (f"{device}{_NAME[quantity]}" for quantity in (higher, lower))
             stay, above, below = _together(*(table[table["name"] == name] for name in (one, other)))
             if misplaced(above, below, stay, tolerance):
-                raise ContentError(f"{one} and {other} seem to be in each other's place", field=one)
+                raise DataError(f"{one} and {other} seem to be in each other's place", field=one)
 
 
 def contradicted(series: Series, stays: int) -> NDArray[np.bool_]:

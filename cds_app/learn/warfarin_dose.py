@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from cds_app.content import CARD, Artefact, canonical_json, latest, write_manifest
 from cds_app.errors import DataError
+from cds_app.learn import outputs
 from cds_app.learn.challenge2019 import file_sha256
 from cds_app.learn.iwpc import DATA_SET, DOSE, People, Remark, load
 from cds_app.learn.warfarin_card import dose_card
@@ -278,15 +280,18 @@ def evaluate(
     refused = [model.limits.refuse(who) for who in people.subjects]
     asked = [i for i, reasons in enumerate(refused) if not reasons]
     doses = dict(zip(asked, model.doses([people.subjects[i] for i in asked]), strict=True))
-    _write_predictions(predictions, len(people.subjects), doses)
     found = _about(model, artefact, data) | {
         "rows": len(people.subjects),
         "abstained": [_abstention(i, reasons) for i, reasons in enumerate(refused) if reasons],
         "remarks": _remarks(people.remarks),
         "measured": _measured(people, doses, model.filling),
     }
+    files: dict[Path, outputs.Writer] = {
+        predictions: partial(_write_predictions, rows=len(people.subjects), doses=doses)
+    }
     if report is not None:
-        report.write_bytes(canonical_json(found))
+        files[report] = outputs.document(found)
+    outputs.write(files)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,29 @@ def test_every_row_variable_and_horizon_has_one_prediction(
     assert found.notna().all().all()
     assert (found["lo90"] < found["mean"]).all()
     assert (found["mean"] <= found["hi90"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "horizon_h", "said"),
+    [
+        (lambda frame: frame.assign(HR=np.nan), 4, {"mae": None, "ratio": None, "coverage": None, "targets": 0}),
+        (lambda frame: frame[frame["ICULOS"] == 1], 1, {"mae": None, "ratio": None, "coverage": None, "targets": 0}),
+        (lambda frame: frame.assign(HR=85.0), 8, {"locf_mae": 0.0, "ratio": None}),
+    ],
+)
+def test_what_no_target_says_is_none_and_never_a_number(
+    frame: pd.DataFrame,
+    tmp_path: Path,
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    horizon_h: int,
+    said: dict[str, float | None],
+) -> None:
+    change(frame).to_parquet(tmp_path / "data.parquet")
+    evaluation.evaluate(tmp_path / "data.parquet", tmp_path / "out.parquet", tmp_path / "out.json")
+    found = json.loads((tmp_path / "out.json").read_text("utf-8"))
+    (row,) = [one for one in found["table"] if (one["variable"], one["horizon_h"]) == ("HR", horizon_h)]
+    assert {name: row[name] for name in said} == said
+    assert found["mean_ratio"][f"{horizon_h}h"] is None
 
 
 def test_predictions_are_those_of_the_serving_code(model: TwinModel, written: tuple[pd.DataFrame, Path, Path]) -> None:

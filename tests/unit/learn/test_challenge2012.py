@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cds_app.errors import ContentError
+from cds_app.errors import DataError
 from cds_app.learn.challenge2012 import load, load_outcomes
 from cds_app.learn.stay_cohort import refusals
 from cds_app.learn.stay_intake import contradicted
@@ -51,18 +51,18 @@ def values(save: Save, data: pd.DataFrame, quantity: str) -> list[float]:
 
 @pytest.mark.parametrize("name", ["RecordID", "Time", "Parameter", "Value"])
 def test_a_missing_column_is_named(save: Save, name: str) -> None:
-    with pytest.raises(ContentError, match=f"lack the column {name}"):
+    with pytest.raises(DataError, match=f"lack the column {name}"):
         load(save(frame(*stay(1)).drop(columns=name)))
 
 
 @pytest.mark.parametrize(
     ("column", "wrong", "said"),
     [
-        ("Value", "high", "Value is no number in row 6"),
-        ("Time", "noon", "Time is no hh:mm in row 6"),
-        ("Time", None, "Time is no hh:mm in row 6"),
-        ("RecordID", 1.5, "RecordID is no whole number in row 6"),
-        ("RecordID", None, "RecordID is no whole number in row 6"),
+        ("Value", "high", "Value is no number in row 7"),
+        ("Time", "noon", "Time is no hh:mm in row 7"),
+        ("Time", None, "Time is no hh:mm in row 7"),
+        ("RecordID", 1.5, "RecordID is no whole number in row 7"),
+        ("RecordID", None, "RecordID is no whole number in row 7"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_row(save: Save, column: str, wrong: object, said: str) -> None:
@@ -70,20 +70,20 @@ def test_what_cannot_be_read_is_named_with_its_row(save: Save, column: str, wron
     values = data[column].astype(object).tolist()
     values[6] = wrong
     data[column] = [str(one) for one in values] if isinstance(wrong, str) else values
-    with pytest.raises(ContentError, match=said):
+    with pytest.raises(DataError, match=said):
         load(save(data))
 
 
 def test_an_empty_file_and_no_parquet_are_refused(save: Save, tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="no row"):
+    with pytest.raises(DataError, match="no row"):
         load(save(frame()))
     (tmp_path / "text").write_text("RecordID")
-    with pytest.raises(ContentError, match="cannot be read as Parquet"):
+    with pytest.raises(DataError, match="cannot be read as a Parquet file"):
         load(tmp_path / "text")
 
 
 def test_a_patient_described_twice_and_differently_is_refused(save: Save) -> None:
-    with pytest.raises(ContentError, match="Age is given twice and differently in row"):
+    with pytest.raises(DataError, match="Age is given twice and differently in row"):
         load(save(frame(*stay(1), (1, "00:00", "Age", 71.0))))
 
 
@@ -101,7 +101,7 @@ def test_a_patient_described_twice_and_differently_is_refused(save: Save) -> Non
 )
 def test_a_parameter_in_another_unit_or_s_place_is_refused(save: Save, name: str, value: float, what: str) -> None:
     rows = [(record, f"0{hour}:00", name, value) for record in range(30) for hour in range(2)]
-    with pytest.raises(ContentError, match=what) as caught:
+    with pytest.raises(DataError, match=what) as caught:
         load(save(frame(*rows)))
     assert caught.value.field == name
     assert str(value) not in caught.value.message
@@ -119,7 +119,7 @@ def test_pressures_in_each_other_s_place_are_refused(
     save: Save, higher: tuple[str, float], lower: tuple[str, float], stays: int
 ) -> None:
     rows = [(record, "01:00", name, value) for record in range(stays) for name, value in (higher, lower)]
-    with pytest.raises(ContentError, match=f"{higher[0]} and {lower[0]} seem to be in each other's place"):
+    with pytest.raises(DataError, match=f"{higher[0]} and {lower[0]} seem to be in each other's place"):
         load(save(frame(*rows)))
 
 
@@ -133,7 +133,7 @@ def test_an_artefact_of_one_stay_is_no_swap(save: Save) -> None:
 
 @pytest.mark.parametrize(("column", "wrong"), [("Value", "80"), ("Value", True), ("RecordID", "1")])
 def test_numbers_in_text_or_marks_are_refused(save: Save, column: str, wrong: str | bool) -> None:
-    with pytest.raises(ContentError, match=f"{column} is no plain number in row 0"):
+    with pytest.raises(DataError, match=f"{column} is no plain number in row 1"):
         load(save(frame(*stay(1)).assign(**{column: wrong})))
 
 
@@ -210,14 +210,14 @@ def test_where_there_is_no_basis_the_reason_is_said(save: Save, rows: list[Row],
     ("outcomes", "said"),
     [
         ({"RecordID": [1]}, "lack the column In-hospital_death"),
-        ({"RecordID": [1, 2], "In-hospital_death": [0, 2]}, "neither 0 nor 1 in row 1"),
-        ({"RecordID": [1, 2], "In-hospital_death": ["no", "yes"]}, "no number in row 0"),
-        ({"RecordID": [1, 1], "In-hospital_death": [0, 0]}, "second time in row 1"),
+        ({"RecordID": [1, 2], "In-hospital_death": [0, 2]}, "neither 0 nor 1 in row 2"),
+        ({"RecordID": [1, 2], "In-hospital_death": ["no", "yes"]}, "no number in row 1"),
+        ({"RecordID": [1, 1], "In-hospital_death": [0, 0]}, "second time in row 2"),
         ({"RecordID": [2], "In-hospital_death": [0]}, "lack a stay"),
     ],
 )
 def test_outcomes_that_do_not_fit_are_refused(save: Save, outcomes: dict[str, list[Any]], said: str) -> None:
-    with pytest.raises(ContentError, match=said):
+    with pytest.raises(DataError, match=said):
         load_outcomes(save(pd.DataFrame(outcomes)), np.array([1]))
 
 

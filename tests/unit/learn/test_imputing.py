@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cds_app.__main__ import twinline as cli
 from cds_app.content import latest
-from cds_app.errors import ContentError
+from cds_app.errors import ContentError, DataError
 from cds_app.learn.impute_blend import horizons, weighed
 from cds_app.learn.impute_classics import fit_gaussian, fit_joint
 from cds_app.learn.impute_data import VARIABLES, Part, in_part, read, scale_of, statics
@@ -189,9 +189,9 @@ def test_every_hour_of_every_variable_is_completed_and_what_was_measured_stands(
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("Time", "noon", "Time is no hh:mm in row 2"),
-        ("Value", "high", "Value is no number in row 2"),
-        ("Parameter", "icutype ", "Parameter is not spelled as in the challenge in row 2"),
+        ("Time", "noon", "Time is no hh:mm in row 3"),
+        ("Value", "high", "Value is no number in row 3"),
+        ("Parameter", "icutype ", "Parameter is not spelled as in the challenge in row 3"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_column_and_the_row(tmp_path: Path, column: str, value: str, said: str) -> None:
@@ -202,7 +202,7 @@ def test_a_bad_file_is_refused_with_the_column_and_the_row(tmp_path: Path, colum
     out = tmp_path / "out.parquet"
     result = CliRunner().invoke(cli, ["impute", "--data", str(tmp_path / "bad.parquet"), "--out", str(out)])
     assert result.exit_code != 0
-    assert isinstance(result.exception, ContentError)
+    assert isinstance(result.exception, DataError)
     assert said in str(result.exception)
     assert not out.exists()
 
@@ -210,7 +210,7 @@ def test_a_bad_file_is_refused_with_the_column_and_the_row(tmp_path: Path, colum
 def test_a_file_without_measurements_of_the_first_two_days_is_refused(tmp_path: Path) -> None:
     frame = pd.DataFrame([(1, "60:05", "HR", 80.0)], columns=["RecordID", "Time", "Parameter", "Value"])
     frame.to_parquet(tmp_path / "late.parquet")
-    with pytest.raises(ContentError, match="no measurement of the first 48 hours"):
+    with pytest.raises(DataError, match="no measurement of the first 48 hours"):
         read(tmp_path / "late.parquet")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from cds_app.errors import DataError
 from cds_app.learn import evaluating
 from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_counted
 from cds_app.learn.events import AKI
+from cds_app.learn.roll import Roll
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.sepsis import SEPSIS
 from cds_app.learn.suspected_units import suspected
@@ -167,7 +170,7 @@ def test_hours_in_minutes_or_seconds_are_refused(unit: int, tmp_path: Path) -> N
 
 
 def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
-    frame = ward(2, 3)
+    frame = ward(6, 1)
     frame.loc[[0, 4], "Resp"] = 0.0
     assert load_counted(_written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))[1] == {"Gender": 1, "Resp": 2}
 
@@ -184,6 +187,10 @@ def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
         (lambda frame: frame.__setitem__("ICULOS", np.inf), "ICULOS", "row 1"),
         (lambda frame: frame.__setitem__("SepsisLabel", 2), "SepsisLabel", "neither 0 nor 1, first in row 1"),
         (_set("pid", 5, None), "pid", "no patient, first in row 6"),
+        (_set("pid", 5, " "), "pid", "no patient, first in row 6"),
+        (_set("Age", 4, 130.0), "Age", "contradicts another row of the patient, first in row 5"),
+        (_set("Age", 3, np.inf), "Age", "contradicts another row of the patient, first in row 5"),
+        (_set("Gender", 1, 0), "Gender", "contradicts another row of the patient, first in row 2"),
         (lambda frame: frame.__setitem__("ICULOS", 1), "pid, ICULOS", "row 2 has the patient and hour of another"),
     ],
 )
@@ -192,8 +199,10 @@ def test_a_wrong_cell_is_refused_by_column_and_row_and_never_shown(
 ) -> None:
     frame = ward()
     change(frame)
-    for name in ("HR", "Age"):
-        frame[name] = frame[name].astype(str) if frame[name].dtype == object else frame[name]
+    for name in ("HR", "Age", "Gender"):
+        if frame[name].dtype == object:
+            text = any(isinstance(one, str) for one in frame[name])
+            frame[name] = frame[name].astype(str if text else float)
     frame["ICULOS"] = frame["ICULOS"].astype(float)
     with pytest.raises(DataError, match=said) as caught:
         load(_written(frame, tmp_path))
@@ -206,6 +215,23 @@ def test_what_is_not_parquet_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "ward.parquet").write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as a Parquet file"):
         load(tmp_path / "ward.parquet")
+
+
+def test_columns_that_pandas_made_an_index_of_are_columns(tmp_path: Path) -> None:
+    frame = ward(2, 3)
+    frame.set_index(["pid", "ICULOS"]).to_parquet(tmp_path / "indexed.parquet")
+    pd.testing.assert_frame_equal(load(tmp_path / "indexed.parquet"), load(_written(frame, tmp_path)), check_like=True)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    whole = pa.Table.from_pandas(ward(1))
+    pq.write_table(whole.append_column("HR", whole["HR"]), tmp_path / "twice.parquet")
+    with pytest.raises(DataError, match="more than one column HR"):
+        load(tmp_path / "twice.parquet")
+
+
+def test_a_birthday_is_no_contradiction(tmp_path: Path) -> None:
+    assert len(load(_written(ward(1, 3).assign(Age=[60.0, np.nan, 61.0]), tmp_path))) == 3
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
@@ -265,6 +291,47 @@ def test_no_number_where_there_is_no_basis(
     assert answers["risk"].isna().equals(answers["abstained"].notna())
     assert not answers.loc[answers["abstained"].notna(), "alert"].any()
     assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
+
+
+def test_no_number_later_than_anyone_whom_the_trees_have_seen(evaluated: Evaluated) -> None:
+    frame = ward(1, 4).assign(ICULOS=[335, 336, 337, 338])
+    answers, report = evaluated(frame)
+    assert answers["abstained"].fillna("").tolist() == ["", "", "too-late", "too-late"]
+    assert report["abstained"] == {"too-late": 2}
+
+
+def test_a_few_patients_who_all_grew_the_trees_are_answered_and_none_is_measured(
+    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Roll, "part", lambda _, digests: np.full(len(digests), "fit"))
+    answers, report = evaluated(ward(2, 4))
+    assert answers["risk"].notna().all()
+    assert report["seen_in_training"] == 2
+    assert report["patients_measured"] == 0
+    assert "overall" not in report
+
+
+def test_a_report_that_cannot_be_made_leaves_no_predictions(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("no")
+
+    monkeypatch.setattr(evaluating, "_judged", fail)
+    with pytest.raises(DataError, match="no"):
+        evaluated(ward(2, 4))
+    assert [one.name for one in tmp_path.iterdir()] == ["ward.parquet"]
+
+
+@pytest.mark.parametrize("part", ["calibrate", "test"])
+def test_a_policy_is_not_tuned_on_a_file_without_patients_of_a_part(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "in_part", lambda pids, asked, _: np.full(len(pids), asked != part))
+    data = _written(ward(1, 4).assign(SepsisLabel=[0, 0, 1, 1]), tmp_path)
+    with pytest.raises(DataError, match=f"no {part} patient of the file had the outcome"):
+        evaluating.tune(SEPSIS, data, tmp_path / "out.json", 20.0)
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_no_number_while_the_last_pressures_of_one_hour_contradict_each_other(evaluated: Evaluated) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cds_app.errors import DataError
 from cds_app.learn import mortality
 
 USUAL = {
@@ -83,6 +84,18 @@ def test_where_no_stay_has_a_risk_there_is_nothing_to_grade(tmp_path: Path) -> N
     assert found["labels"]
     assert found["abstained"] == 3
     assert "overall" not in found
+
+
+@pytest.mark.parametrize(
+    "outcomes", [{"RecordID": [1, 2], "In-hospital_death": [0, 1]}, {"RecordID": [1, 2, 3], "Died": [0, 1, 0]}]
+)
+def test_outcomes_that_do_not_fit_leave_no_predictions(tmp_path: Path, outcomes: dict[str, list[int]]) -> None:
+    data, died, out, report = (tmp_path / name for name in ("stays.parquet", "died.parquet", "out.parquet", "out.json"))
+    stays().to_parquet(data, index=False)
+    pd.DataFrame(outcomes).to_parquet(died)
+    with pytest.raises(DataError, match="lack"):
+        mortality.evaluate(data, died, out, report)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["died.parquet", "stays.parquet"]
 
 
 def test_neither_order_nor_repetition_of_rows_nor_other_stays_matter(tmp_path: Path) -> None:
