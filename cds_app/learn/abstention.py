@@ -16,10 +16,17 @@ from cds_app.score.population import Reference
 
 NOTHING_MEASURED = "nothing-measured"
 CONTRADICTORY = "contradictory-pressures"
+IN_ANOTHER_UNIT = "in-another-unit"
 _OLDEST_YEARS = 120.0  # beyond, an age is a mistake of the record
 
 
-def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference | None = None) -> NDArray[np.object_]:
+def abstained(
+    limits: Limits,
+    rows: NDArray[np.float32],
+    population: Reference | None = None,
+    *,
+    in_another_unit: NDArray[np.bool_] | None = None,
+) -> NDArray[np.object_]:
     """Reason per row, None where a number is given.
 
     Parameters
@@ -29,13 +36,15 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
     rows : ndarray of float32, shape (rows, len(FEATURES))
     population : Reference, optional
         Whom the measurements must be like.
+    in_another_unit : ndarray of bool, shape (rows,), optional
+        Rows of patients of whom a column seems to be in another unit than it should be.
 
     Returns
     -------
     ndarray of object, shape (rows,)
-        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``contradictory-pressures`` (the
-        last ones, of one hour, cannot all be right), ``outside-population``, ``too-late`` (longer in the unit than
-        anyone whom the model was trained on) or None.
+        ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``in-another-unit`` (a column of
+        the patient seems to be), ``contradictory-pressures`` (the last ones, of one hour, cannot all be right),
+        ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model was trained on) or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
@@ -44,6 +53,8 @@ def abstained(limits: Limits, rows: NDArray[np.float32], population: Reference |
         reason[population.outsiders(rows)] = Ineligible.OUTSIDE.value
     reason[_contradictory(rows)] = CONTRADICTORY
     reason[rows[:, NAMES.index("hours_in_unit")] > limits.max_hours_in_unit] = Ineligible.TOO_LATE.value
+    if in_another_unit is not None:
+        reason[in_another_unit] = IN_ANOTHER_UNIT
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
     reason[years < limits.min_age_years] = Ineligible.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Ineligible.AGE_UNKNOWN.value

@@ -19,7 +19,7 @@ from cds_app.errors import DataError
 from cds_app.learn.challenge2019 import fio2_percent
 from cds_app.learn.data_set import DataSet
 from cds_app.learn.intake import columns_of
-from cds_app.learn.stay_intake import refuse_misplaced, refuse_units
+from cds_app.learn.stay_intake import in_another_unit, refuse_misplaced, refuse_units
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(
@@ -125,12 +125,22 @@ class Stays:
         Artefacts removed, canonical units.
     left_out : mapping of str to int
         How many values of each parameter are artefacts, of those that have any.
+    in_another_unit : mapping of str to ndarray of int64
+        Places in ``record`` of stays of which alone a parameter seems to be in another unit, of those that have any.
     """
 
     record: Ints
     stayers: Stayers
     series: Series
     left_out: Mapping[str, int]
+    in_another_unit: Mapping[str, Ints]
+
+    def doubted(self) -> NDArray[np.bool_]:
+        """Stays of which any parameter seems to be in another unit: (stays,)."""
+        found = np.zeros(len(self.record), bool)
+        for theirs in self.in_another_unit.values():
+            found[theirs] = True
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +183,8 @@ class Samples:
         Places in ``record`` and in `PARAMETERS`.
     hours, value : ndarray of float64, shape (samples,)
         Since admission to the unit; in the canonical unit.
-    left_out : mapping of str to int
-        How many values of each parameter are artefacts, of those that have any.
+    left_out, in_another_unit : mapping
+        As in `Stays`.
     """
 
     record: Ints
@@ -184,6 +194,7 @@ class Samples:
     hours: Floats
     value: Floats
     left_out: Mapping[str, int]
+    in_another_unit: Mapping[str, Ints]
 
 
 def load(path: Path) -> Stays:
@@ -204,7 +215,13 @@ def load(path: Path) -> Stays:
     found = load_samples(path)
     quantity = np.array([QUANTITIES.index(one.quantity) for one in PARAMETERS], np.int64)[found.parameter]
     series = Series(stay=found.stay, quantity=quantity, hours=found.hours, value=found.value)
-    return Stays(record=found.record, stayers=found.stayers, series=series, left_out=found.left_out)
+    return Stays(
+        record=found.record,
+        stayers=found.stayers,
+        series=series,
+        left_out=found.left_out,
+        in_another_unit=found.in_another_unit,
+    )
 
 
 def load_samples(path: Path, part: str | None = None) -> Samples:
@@ -246,6 +263,7 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
         hours=hours[kept],
         value=canonical[kept],
         left_out={str(name): int(count) for name, count in artefacts.value_counts().sort_index().items()},
+        in_another_unit=in_another_unit(measured, _CHECKED),
     )
 
 

@@ -6,7 +6,7 @@ Source: Reyna MA et al., Early prediction of sepsis from clinical data, Crit Car
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,6 +99,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 QUANTITY_OF: dict[str, str] = {one.column: one.quantity for one in COLUMNS}
 COLUMN_OF: dict[str, str] = {one.quantity: one.column for one in COLUMNS}
+_CHECKED = tuple((one.column, one.quantity, (one.low, one.high)) for one in COLUMNS)
 KEYS: tuple[str, ...] = ("pid", "site", "Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 _PRESSURES = tuple((COLUMN_OF[one], COLUMN_OF[other], tolerance) for one, other, tolerance in PRESSURES)
 _MARKS = ("Gender", "Unit1", "Unit2", "SepsisLabel")  # may be true or false
@@ -106,6 +107,29 @@ _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisL
 
 NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
 VITAL_COLUMNS: tuple[str, ...] = ("HR", "O2Sat", "Temp", "SBP", "MAP", "DBP", "Resp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a file holds, and what of it is in doubt.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As `load` returns it.
+    left_out : dict of str to int
+        Of every column that has any, how many values are artefacts.
+    in_another_unit : dict of str to frozenset
+        Patients of whom alone a column seems to be in another unit, by column, of those that have any.
+    """
+
+    frame: pd.DataFrame
+    left_out: dict[str, int]
+    in_another_unit: dict[str, frozenset[Hashable]]
+
+    def doubted(self) -> NDArray[np.bool_]:
+        """Rows of patients of whom any column seems to be in another unit: (rows,)."""
+        return self.frame["pid"].isin(frozenset().union(*self.in_another_unit.values())).to_numpy(bool)
 
 
 def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> pd.DataFrame:
@@ -130,13 +154,11 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
     DataError
         Naming the column or row, if the file is not what it should be, or a column seems to be in another unit.
     """
-    return load_counted(path, extra=extra, needed=needed)[0]
+    return load_whole(path, extra=extra, needed=needed).frame
 
 
-def load_counted(
-    path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """As `load`, and of every column that had any how many values were left out as artefacts."""
+def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> Loaded:
+    """As `load`, with what was left out, and whose units are in doubt."""
     measured = [one.column for one in COLUMNS]
     frame = intake.read(path, [*extra, *measured], needed)
     frame = intake.with_numbers(frame, [*_NUMBERS, *measured], marks=_MARKS)
@@ -146,13 +168,18 @@ def load_counted(
         intake.refuse_labels(frame["SepsisLabel"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
-    intake.refuse_units(frame, ((one.column, one.quantity, (one.low, one.high)) for one in COLUMNS))
+    intake.refuse_units(frame, _CHECKED)
     ordered = intake.in_order(frame)
+    in_another_unit = intake.in_another_unit(ordered, _CHECKED)
     before = ordered.notna().sum()
     found = _without_artefacts(ordered)
     intake.refuse_misplaced(found, _PRESSURES)
     left_out = before - found.notna().sum()
-    return found, {str(name): int(count) for name, count in left_out.items() if count}
+    return Loaded(
+        frame=found,
+        left_out={str(name): int(count) for name, count in left_out.items() if count},
+        in_another_unit=in_another_unit,
+    )
 
 
 def _without_artefacts(frame: pd.DataFrame) -> pd.DataFrame:

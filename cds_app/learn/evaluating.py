@@ -14,7 +14,7 @@ from cds_app.errors import DataError
 from cds_app.learn import outputs, tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, Part, in_part, load, load_counted
+from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, Part, in_part, load, load_whole
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.coverage import Told, coverage
@@ -69,9 +69,10 @@ def evaluate(
         Naming the column or row, if the file is not what it should be. Nothing is written then.
     """
     shipped = Shipped.of(head.name, artefact)
-    model, (frame, left_out) = shipped.model, load_counted(data, needed=_needed(head))
+    model, whole = shipped.model, load_whole(data, needed=_needed(head))
+    frame = whole.frame
     rows = design(shipped_twin(), frame)
-    reason = abstained(head.limits, rows, model.population)
+    reason = abstained(head.limits, rows, model.population, in_another_unit=whole.doubted())
     margin = shipped.margins(rows)
     risk = where_given(reason, model.calibration.probability(margin))
     alert = risk >= model.threshold
@@ -84,7 +85,8 @@ def evaluate(
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
         "rows": len(frame),
-        "values_left_out": left_out,
+        "values_left_out": whole.left_out,
+        "patients_in_another_unit": {name: len(theirs) for name, theirs in whole.in_another_unit.items()},
         "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,

@@ -5,7 +5,7 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import Range, misplaced, suspected
+from cds_app.learn.suspected_units import Range, misplaced, suspected, suspects
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
 _HOUR_MIN = 60
 _ONE_OF_EACH = {"Age": 1.0, "Gender": 0.0}  # and how far two rows of a patient may be apart
+_DECIMALS = 4  # undo single precision
 _LOOKED_AT = 2_000  # values of a column are enough for its median
 
 
@@ -160,9 +161,29 @@ def refuse_units(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]])
     for name, quantity, limits in columns:
         if name in frame.columns:
             rows = _some(frame[name])
-            values = np.round(frame[name].to_numpy(np.float64)[rows], 4)  # four decimals undo single precision
+            values = np.round(frame[name].to_numpy(np.float64)[rows], _DECIMALS)
             if (what := suspected(quantity, values, _person(frame.iloc[rows]), limits)) is not None:
                 raise DataError(f"{what}; nothing is converted here", field=name)
+
+
+def in_another_unit(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]]) -> dict[str, frozenset[Hashable]]:
+    """Patients of whom alone a column seems to be in another unit, by column, of those that have any.
+
+    Parameters
+    ----------
+    columns : iterable of (str, str, tuple of float)
+        As for `refuse_units`.
+    """
+    person, who = pd.factorize(frame["pid"])
+    found: dict[str, frozenset[Hashable]] = {}
+    for name, quantity, limits in columns:
+        if name in frame.columns:
+            values = np.round(frame[name].to_numpy(np.float64), _DECIMALS)
+            known = np.isfinite(values)
+            theirs = suspects(quantity, values[known], person[known].astype(np.int64), limits)
+            if len(theirs):
+                found[name] = frozenset(who[theirs])
+    return found
 
 
 def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]]) -> None:

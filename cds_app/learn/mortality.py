@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cds_app.content import Artefact
 from cds_app.learn import outputs, population, stay_artefact
-from cds_app.learn.abstention import CONTRADICTORY
+from cds_app.learn.abstention import CONTRADICTORY, IN_ANOTHER_UNIT
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
 from cds_app.learn.challenge2019 import file_sha256
@@ -223,7 +223,8 @@ def evaluate(
     model = shipped.model
     stays = load(data)
     rows = stay_features(stays.series, stays.stayers)
-    refused = _with_contradicted(refusals(stays, model.limits), contradicted(stays.series, len(stays.record)))
+    refused = _with(refusals(stays, model.limits), stays.doubted(), IN_ANOTHER_UNIT)
+    refused = _with(refused, contradicted(stays.series, len(stays.record)), CONTRADICTORY)
     refused = _with_strangers(refused, rows, model.population)
     asked = np.array([one is None for one in refused])
     margin = shipped.margins(rows)
@@ -235,6 +236,7 @@ def evaluate(
         "seed": shipped.artefact.manifest["seed"],
         "stays": len(stays.record),
         "values_left_out": dict(stays.left_out),
+        "stays_in_another_unit": {name: len(theirs) for name, theirs in stays.in_another_unit.items()},
         "abstained": int((~asked).sum()),
         "threshold": model.threshold,
         "labels": outcomes is not None,
@@ -264,10 +266,10 @@ def _graded(shipped: Shipped, truth: Outcomes, theirs: pd.DataFrame, rows: Matri
     }
 
 
-def _with_contradicted(refused: Sequence[Abstained | None], contradicted: Flags) -> list[Abstained | None]:
-    """And those whose pressures cannot all be right."""
-    why = Abstained(name=NAME, reasons=(Lack(name=CONTRADICTORY, why="unsuitable"),))
-    return [why if one is None and wrong else one for one, wrong in zip(refused, contradicted, strict=True)]
+def _with(refused: Sequence[Abstained | None], wrong: Flags, name: str) -> list[Abstained | None]:
+    """And those whose measurements cannot be right."""
+    why = Abstained(name=NAME, reasons=(Lack(name=name, why="unsuitable"),))
+    return [why if one is None and it else one for one, it in zip(refused, wrong, strict=True)]
 
 
 def _with_strangers(

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import PRESSURES, Range, misplaced, suspected
+from cds_app.learn.suspected_units import PRESSURES, Range, misplaced, suspected, suspects
 from cds_app.score.stay_features import QUANTITIES, Series
 
 _NO_ROWS = np.empty(0, np.int64)
@@ -30,12 +30,35 @@ def refuse_units(table: pd.DataFrame, parameters: Iterable[tuple[str, str, Range
     parameters : iterable of (str, str, tuple of float)
         Name, the quantity that it should hold, and plausible limits of a value.
     """
+    for name, quantity, limits, value, stay in _by_name(table, parameters):
+        if (what := suspected(quantity, value, stay, limits)) is not None:
+            raise DataError(f"{name} {what}", field=name)
+
+
+def in_another_unit(table: pd.DataFrame, parameters: Iterable[tuple[str, str, Range]]) -> dict[str, NDArray[np.int64]]:
+    """Stays of which alone a parameter seems to be in another unit, by parameter, of those that have any.
+
+    Parameters
+    ----------
+    table, parameters
+        As for `refuse_units`.
+    """
+    found = {
+        name: suspects(quantity, value, stay, limits)
+        for name, quantity, limits, value, stay in _by_name(table, parameters)
+    }
+    return {name: theirs for name, theirs in found.items() if len(theirs)}
+
+
+def _by_name(
+    table: pd.DataFrame, parameters: Iterable[tuple[str, str, Range]]
+) -> Iterator[tuple[str, str, Range, NDArray[np.float64], NDArray[np.int64]]]:
+    """Each parameter with its values and whose they are."""
     rows = table.groupby("name").indices
     stay, value = table["stay"].to_numpy(np.int64), table["value"].to_numpy(np.float64)
     for name, quantity, limits in parameters:
         mine = rows.get(name, _NO_ROWS)
-        if (what := suspected(quantity, value[mine], stay[mine], limits)) is not None:
-            raise DataError(f"{name} {what}", field=name)
+        yield name, quantity, limits, value[mine], stay[mine]
 
 
 def refuse_misplaced(table: pd.DataFrame) -> None:

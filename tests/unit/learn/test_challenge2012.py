@@ -147,6 +147,23 @@ def test_what_is_left_out_is_counted(save: Save) -> None:
     assert load(save(frame(*rows))).left_out == {"pH": 1}
 
 
+def test_stays_of_which_alone_a_parameter_is_in_another_unit_are_found(save: Save) -> None:
+    usual = {"Temp": 37.0, "NISysABP": 120.0, "Albumin": 3.0, "HR": 80.0}
+    other = {2: {"Temp": 98.6}, 4: {"NISysABP": 16.0, "Albumin": 30.0}}
+    rows = [
+        (record, "01:00", name, other.get(record, usual).get(name, usual[name]))
+        for record in range(1, 30)
+        for name in usual
+    ]
+    found = load(save(frame(*rows)))
+    assert {name: theirs.tolist() for name, theirs in found.in_another_unit.items()} == {
+        "Temp": [1],
+        "NISysABP": [3],
+        "Albumin": [3],
+    }
+    assert np.flatnonzero(found.doubted()).tolist() == [1, 3]
+
+
 def test_stays_of_which_most_pressures_cannot_all_be_right_are_found(save: Save) -> None:
     rows = [
         (record, f"0{hour}:00", name, value)

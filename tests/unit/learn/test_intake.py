@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cds_app.errors import DataError
 from cds_app.learn import evaluating
-from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_counted
+from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_whole
 from cds_app.learn.events import AKI
 from cds_app.learn.roll import Roll
 from cds_app.learn.rows import shipped_twin
@@ -123,6 +123,36 @@ def test_a_few_patients_may_have_unusual_values_if_another_unit_does_not_explain
 
 
 @pytest.mark.parametrize(
+    ("name", "scale", "zero"),
+    [
+        *[("Temp", 1.8, 32.0), ("Temp", 1.0, 273.15), ("O2Sat", 0.01, 0.0), ("Hgb", 10.0, 0.0), ("Hct", 0.01, 0.0)],
+        *[(one, 1 / 7.50062, 0.0) for one in ("SBP", "MAP", "DBP", "PaCO2", "EtCO2")],
+        *[("Creatinine", 88.42, 0.0), ("Glucose", 1 / 18.016, 0.0), ("Calcium", 1 / 4.008, 0.0)],
+        *[("WBC", 1000.0, 0.0), ("Platelets", 1000.0, 0.0), ("Fibrinogen", 0.01, 0.0)],
+    ],
+)
+def test_patients_of_whom_alone_a_column_is_in_another_unit_are_found(
+    name: str, scale: float, zero: float, tmp_path: Path
+) -> None:
+    frame = ward(30)
+    mine = frame["pid"].isin(("p003", "p007", "p020"))
+    frame.loc[mine, name] = frame.loc[mine, name] * scale + zero
+    found = load_whole(_written(frame, tmp_path))
+    assert found.in_another_unit == {name: {"p003", "p007", "p020"}}
+    assert found.doubted().tolist() == mine.tolist()
+
+
+def test_in_a_file_of_which_all_is_as_it_should_be_nobody_is_doubted(tmp_path: Path) -> None:
+    frame = ward(30)
+    frame.loc[:2, "Calcium"] = 1.15  # ionised
+    frame.loc[3:5, "Bilirubin_total"] = 19.0  # jaundiced
+    frame.loc[6:8, "Temp"] = [98.6, 36.9, 37.0]  # a slip
+    found = load_whole(_written(frame, tmp_path))
+    assert found.in_another_unit == {}
+    assert not found.doubted().any()
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [("HR", "SBP"), ("SBP", "DBP"), ("O2Sat", "HR"), ("Temp", "Resp"), ("Potassium", "Chloride"), ("Hgb", "Hct")],
 )
@@ -172,7 +202,8 @@ def test_hours_in_minutes_or_seconds_are_refused(unit: int, tmp_path: Path) -> N
 def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
     frame = ward(6, 1)
     frame.loc[[0, 4], "Resp"] = 0.0
-    assert load_counted(_written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))[1] == {"Gender": 1, "Resp": 2}
+    found = load_whole(_written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))
+    assert found.left_out == {"Gender": 1, "Resp": 2}
 
 
 @pytest.mark.parametrize(
@@ -291,6 +322,18 @@ def test_no_number_where_there_is_no_basis(
     assert answers["risk"].isna().equals(answers["abstained"].notna())
     assert not answers.loc[answers["abstained"].notna(), "alert"].any()
     assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
+
+
+def test_no_number_of_a_patient_in_another_unit_and_the_others_keep_theirs(evaluated: Evaluated) -> None:
+    frame = ward(30, 3)
+    plain, _ = evaluated(frame)
+    mine = frame["pid"] == "p004"
+    frame.loc[mine, ["SBP", "MAP", "DBP"]] /= 7.50062
+    answers, report = evaluated(frame)
+    assert answers.loc[mine, "abstained"].eq("in-another-unit").all()
+    assert answers.loc[mine, "risk"].isna().all()
+    pd.testing.assert_frame_equal(answers[~mine], plain[~mine])
+    assert report["patients_in_another_unit"] == {"SBP": 1, "MAP": 1, "DBP": 1}
 
 
 def test_no_number_later_than_anyone_whom_the_trees_have_seen(evaluated: Evaluated) -> None:

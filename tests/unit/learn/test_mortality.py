@@ -28,6 +28,7 @@ def stays(count: int = 3) -> pd.DataFrame:
 
 
 def answers(tmp_path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """By stay."""
     frame.to_parquet(tmp_path / "stays.parquet", index=False)
     mortality.evaluate(tmp_path / "stays.parquet", None, tmp_path / "out.parquet", tmp_path / "out.json")
     return pd.read_parquet(tmp_path / "out.parquet").set_index("RecordID")
@@ -60,6 +61,9 @@ def _of_the_second(**values: float | None) -> Change:
         (_of_the_second(Age=130.0), "age-unknown"),
         (_of_the_second(HR=150.0, RespRate=50.0, MAP=40.0, SysABP=60.0, DiasABP=30.0), "outside-population"),
         (_of_the_second(HR=37.1, Temp=45.0), "outside-population"),
+        (_of_the_second(Temp=98.6), "in-another-unit"),
+        (_of_the_second(SysABP=15.7, MAP=10.5, DiasABP=8.0), "in-another-unit"),
+        (_of_the_second(Creatinine=88.0), "in-another-unit"),
     ],
 )
 def test_one_stay_without_a_basis_gets_a_reason_and_the_others_their_number(
