@@ -10,7 +10,7 @@ import msgspec
 
 from cds_app.cards.text import Trusted, ago, clock_time, number, points
 from cds_app.domain.facts import Measurement
-from cds_app.domain.ontology import Ontology, Range
+from cds_app.domain.ontology import Ontology, Range, Variable
 from cds_app.explain.reasons import Reason
 from cds_app.twin.state import TwinState
 
@@ -27,6 +27,8 @@ class Setting:
         Labels of model inputs that are no quantity (``time_in_unit``).
     state : TwinState
         Which measurements the twin set aside.
+    adult : bool
+        Whether usual ranges, which are of adults, are this patient's.
     """
 
     ontology: Ontology
@@ -35,12 +37,17 @@ class Setting:
     sex: str | None
     groups: Mapping[str, str]
     state: TwinState
+    adult: bool = True
 
     def label(self, quantity: str) -> Trusted:
         """What a clinician calls it."""
         if quantity in self.groups:
             return Trusted(self.groups[quantity])
         return Trusted(self.ontology.quantity(quantity).label)
+
+    def usual(self, variable: Variable) -> Range | None:
+        """The usual range of a measurement in such a patient; None where none is known."""
+        return variable.reference_for(self.sex) if self.adult else None
 
     def clock(self, at: datetime) -> Trusted:
         """An instant as it is shown."""
@@ -80,7 +87,7 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
 def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> SeenView:
     """A measurement with the one before it, its time and the usual range."""
     variable = setting.ontology.variables[one.variable]
-    span = variable.reference_for(setting.sex)
+    span = setting.usual(variable)
     return SeenView(
         label=Trusted(variable.label),
         value=_value(one, variable.decimals),

@@ -126,13 +126,15 @@ class InteractionCheck(Check):
 class StateCheck(Check):
     """The drug goes badly with how the patient is now, or with a problem that is recorded (kind ``problem``).
 
-    ``unknown``: whether a card says that the check could not be made, or only the line of another card does.
+    ``unknown``: whether a card says that the check could not be made, or only the line of another card does. It is not
+    made of anybody younger than ``min_age_years``, in whom what it calls low may be usual.
     """
 
     kind: Literal["state", "problem"]
     drugs: Drugs
     levels: Annotated[tuple[Level, ...], Field(min_length=1)]
     unknown: Literal["say", "note"] = "note"
+    min_age_years: float = Field(default=0, ge=0, le=120)
 
     @model_validator(mode="after")
     def _begins_with_the_worst(self) -> StateCheck:

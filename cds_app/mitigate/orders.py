@@ -291,6 +291,10 @@ def _partners(concepts: Sequence[str], check: InteractionCheck, case: _Case) -> 
 def _state(check: StateCheck, case: _Case) -> _Outcome:
     if not case.is_one_of(check.drugs):
         return
+    age = case.situation.age_years
+    if age is not None and age < check.min_age_years:
+        yield Unchecked(check=check, lacking="its limit is of adults", said=check.unknown == "say")
+        return
     lacking: dict[str, None] = {}
     for level in check.levels:
         verdict = evaluate(level.when, case.view)

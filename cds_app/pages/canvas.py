@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import Final
 
 from cds_app.domain.facts import Measurement
-from cds_app.domain.ontology import Variable
+from cds_app.domain.ontology import Range, Variable
 from cds_app.domain.time import to_hours
 from cds_app.pages.scale import Axis, limits
 from cds_app.pages.thresholds import Threshold
@@ -52,6 +52,9 @@ class Asked:
         What it most likely is now, where it may stand in for a measurement.
     thresholds : tuple of Threshold
         Of topics that look at it.
+    adult : bool
+        Whether the twin's dynamics and usual ranges, which are of adults, are this patient's: where not, measurements
+        alone are shown.
     """
 
     quantity: str
@@ -59,6 +62,7 @@ class Asked:
     zone: tzinfo
     likely: Likely | None = None
     thresholds: tuple[Threshold, ...] = ()
+    adult: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,10 @@ class Canvas:
         return not seen or self.now_h - self.track.hours[seen - 1] > self.variable.fresh_h
 
     @property
+    def usual(self) -> Range | None:
+        return self.variable.reference_for(self.situation.sex) if self.asked.adult else None
+
+    @property
     def dynamics(self) -> Dynamics:
         return self.model.dynamics[self.asked.quantity]
 
@@ -101,9 +109,10 @@ def canvas_of(
     ahead = min(_AHEAD * behind, _MOST_AHEAD_H)
     dynamics = model.dynamics[asked.quantity]
     _, _, low, high = expected(model, state.tracks, asked.quantity, now_h, 0.0)
-    usual = variable.reference_for(situation.sex)
+    usual = variable.reference_for(situation.sex) if asked.adult else None
     shown = [one.value for one in seen]
-    ends = [value for value in (dynamics.to_unit(low), dynamics.to_unit(high)) if _near(value, shown)]
+    expects = (dynamics.to_unit(low), dynamics.to_unit(high)) if asked.adult else ()
+    ends = [value for value in expects if _near(value, shown)]
     ends += [value for value in (usual.low, usual.high) if value is not None and _near(value, shown)] if usual else []
     ends += [one.value for one in asked.thresholds if _near(one.value, shown)]
     if asked.likely is not None:

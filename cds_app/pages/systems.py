@@ -64,12 +64,13 @@ def read_systems(document: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
 
 def systems(subject: Subject, content: Mapping[str, Sequence[str]]) -> tuple[System, ...]:
     """Every system, unusual ones first, each kind in the order of the content."""
-    far = {one.quantity: one for one in subject.deviations}
-    found = [_system(name, tuple(_lines(subject, quantities, far))) for name, quantities in content.items()]
+    far = {one.quantity: one for one in subject.deviations} if subject.setting.adult else {}
+    usual = "as usual" if subject.setting.adult else "measured"
+    found = [_system(name, tuple(_lines(subject, quantities, far)), usual) for name, quantities in content.items()]
     return tuple(sorted(found, key=lambda one: (not one.unusual, one.unseen)))
 
 
-def _system(name: str, lines: Sequence[Line]) -> System:
+def _system(name: str, lines: Sequence[Line], as_usual: str) -> System:
     unusual = tuple(one for one in lines if one.word and not one.stale)
     usual = tuple(one for one in lines if one not in unusual)
     if not lines:
@@ -77,7 +78,7 @@ def _system(name: str, lines: Sequence[Line]) -> System:
     elif all(one.stale for one in lines):
         status = "nothing recent"
     else:
-        status = f"{len(unusual)} unusual" if unusual else "as usual"
+        status = f"{len(unusual)} unusual" if unusual else as_usual
     return System(name=name, status=status, unusual=unusual, usual=usual, unseen=not lines)
 
 
@@ -108,7 +109,7 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
 
 
 def _word(subject: Subject, latest: Measurement, far: Deviation | None) -> str:
-    span = subject.material.situation.ontology.variables[latest.variable].reference_for(subject.setting.sex)
+    span = subject.setting.usual(subject.material.situation.ontology.variables[latest.variable])
     if span is not None and not span.holds(latest.value):
         return "below the usual range" if span.low is not None and latest.value < span.low else "above the usual range"
     if far is not None and not far.stale and abs(far.z) >= FAR_Z:

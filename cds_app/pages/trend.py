@@ -136,7 +136,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         quantity=asked.quantity,
         label=canvas.variable.label,
         unit=canvas.variable.unit_text,
-        past=tuple(_past(canvas)),
+        past=tuple(_past(canvas)) if asked.adult else (),
         ahead=ahead,
         imputed=None if asked.likely is None else _imputed(canvas, asked.likely),
         ahead_of_imputed=bool(ahead) and canvas.stale,
@@ -176,7 +176,7 @@ def _mark(one: Measurement, canvas: Canvas) -> Mark:
 
 
 def _set_aside(one: Measurement, canvas: Canvas) -> bool:
-    return canvas.state.set_aside(canvas.asked.quantity, one.ref)
+    return canvas.asked.adult and canvas.state.set_aside(canvas.asked.quantity, one.ref)
 
 
 def _runs(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[list[Measurement]]:
@@ -198,7 +198,7 @@ def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
 
 
 def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
-    span = canvas.variable.reference_for(canvas.situation.sex)
+    span = canvas.usual
     remarks = [out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
     remarks += ["preliminary" if one.preliminary else "", origin_of(one), aside]
     return Row(
@@ -238,8 +238,8 @@ def _past(canvas: Canvas) -> Iterator[Band]:
 
 
 def _ahead(canvas: Canvas) -> tuple[Band, ...]:
-    """The forecast from now on; where the newest sample is too old to speak of now, from what is imputed, or none."""
-    if canvas.stale and canvas.asked.likely is None:
+    """The forecast from now on, and none where the newest sample is too old to speak of now and nothing is imputed."""
+    if not canvas.asked.adult or (canvas.stale and canvas.asked.likely is None):
         return ()
     steps = max(4, round(_GRID * canvas.x.high / (canvas.x.high - canvas.x.low)))
     return (_band(canvas, [canvas.x.high * i / steps for i in range(steps + 1)], None),)
@@ -274,7 +274,7 @@ def _spread(canvas: Canvas, since: float, horizon_h: float | None) -> tuple[floa
 
 
 def _usual(canvas: Canvas) -> tuple[float, float] | None:
-    span = canvas.variable.reference_for(canvas.situation.sex)
+    span = canvas.usual
     if span is None or (span.low is None and not span.high):
         return None
     top = TOP if span.high is None else canvas.y.inside(span.high)
@@ -283,7 +283,7 @@ def _usual(canvas: Canvas) -> tuple[float, float] | None:
 
 
 def _range_text(canvas: Canvas) -> str:
-    span, decimals = canvas.variable.reference_for(canvas.situation.sex), canvas.variable.decimals
+    span, decimals = canvas.usual, canvas.variable.decimals
     if span is None or (span.low is None and not span.high):  # a flow of 0 is no range to speak of
         return ""
     if span.low is None:
@@ -316,7 +316,7 @@ def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
         first = seen[0]
         way = "unchanged from" if _value(first, canvas) == _value(last, canvas) else "from"
         said += f", {way} {_value(first, canvas)} at {_clock(first, canvas)}"
-    out = out_of(canvas.variable.reference_for(canvas.situation.sex), last.value)
+    out = out_of(canvas.usual, last.value)
     return f"{said}; {out}." if out else f"{said}."
 
 

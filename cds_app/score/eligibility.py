@@ -161,10 +161,12 @@ def eligible(
     Abstained or None
         None when the model may be asked. Each reason is a `Lack` whose name is the value of a `Ineligible`.
     """
+    about = _about_patient(limits, circumstances)
+    endpoint = None if Ineligible.TOO_YOUNG in about else limits.endpoint  # where the state begins is of adults, too
     reasons = (
-        *_about_patient(limits, circumstances),
+        *about,
         *_about_data(limits, tracks, at_h, signs),
-        *_about_state(limits.endpoint, circumstances, tracks, at_h),
+        *_about_state(endpoint, circumstances, tracks, at_h),
     )
     if not reasons:
         return None

@@ -56,6 +56,7 @@ def setting_of(knowledge: Knowledge, inputs: Inputs, situation: Situation) -> Se
         sex=situation.sex,
         groups=knowledge.labels,
         state=inputs.record.state,
+        adult=knowledge.catalogue.is_of(situation.age_years),
     )
 
 

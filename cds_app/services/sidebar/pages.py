@@ -105,12 +105,14 @@ class Sidebar:
         if window_h not in WINDOWS_H:
             raise BadRequest("choose one of the windows", field="h")
         situation = subject.material.situation
+        adult = subject.setting.adult
         asked = Asked(
             quantity=quantity,
             window_h=float(window_h),
             zone=subject.setting.zone,
             likely=stand_ins(self._knowledge.imputer, situation).get(quantity),
-            thresholds=thresholds(self._knowledge.catalogue.topics.values(), quantity),
+            thresholds=thresholds(self._knowledge.catalogue.topics.values() if adult else (), quantity),
+            adult=adult,
         )
         view = trend(subject.twin, subject.state, situation, asked)
         latest = situation.latest(quantity)
@@ -314,7 +316,7 @@ class Sidebar:
     def _own(self, subject: Subject, quantity: str) -> str:
         """The patient's own range in words."""
         found = own_range(subject.twin, subject.state, quantity, subject.now)
-        if found is None:
+        if found is None or not subject.setting.adult:
             return ""
         variable = self._knowledge.ontology.quantity(quantity)
         low, high = (number(value, variable.decimals) for value in (found.low, found.high))
@@ -327,7 +329,7 @@ class Sidebar:
 
 def _joint_text(subject: Subject) -> str:
     found = subject.joint
-    if found.percentile is None:
+    if found.percentile is None or not subject.setting.adult:
         return ""
     leads = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
     said = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)

@@ -14,7 +14,7 @@ from cds_app.services.sidebar.deciding import Wanted
 from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import observation, patient, septic
+from tests.patients import observation, patient, septic, stay
 from tests.unit.services.test_deciding import drafted, resources, wanted
 
 _MOST_BYTES = 60_000
@@ -168,3 +168,28 @@ def test_problem_pages_hold_nothing_of_anybody(bed: Bed) -> None:
     html = bed.frame.problem("Another patient", "Nothing was done.", resume={"action": "/x", "token": "t"})
     assert "p1" not in html
     assert "<form" in html
+
+
+@pytest.mark.parametrize(("born", "adult"), [("2008-03-02", False), ("2008-02-27", True)])
+def test_nothing_of_adults_is_said_of_a_child(deps: Deps, born: str, adult: bool) -> None:
+    fast = [observation("heart_rate", 130.0 - hour, FROZEN - timedelta(hours=hour)) for hour in range(6)]
+    low = [observation("map", 52.0, FROZEN - timedelta(hours=1)), observation("spo2", 97.0, FROZEN)]
+    bed = bed_of(deps, [patient(birthDate=born), stay(FROZEN - timedelta(hours=30)), *fast, *low], FROZEN)
+    now, trend = bed.sidebar.now(bed.asking()), bed.sidebar.trend(bed.asking(), "heart_rate", 24)
+    options = bed.sidebar.options(bed.asking())
+    for html in (now, trend, options):
+        assert ("<strong>Not an adult (17 years):</strong>" in html) is not adult
+        assert re.search("Heart rate|No options|Low blood pressure", html)
+    of_adults = ["above the usual range", "below the usual range", "as usual", "usual for them", "it is there already"]
+    assert any(one in now for one in of_adults) is adult
+    assert "130" in trend
+    shown = [one in trend for one in ("usual range 60 to 100", "the twin expects", 'class="median"', "Usual for this")]
+    assert any(shown) is adult
+    assert ("Nothing that Twinline knows a rule for" in now or "Low blood pressure" in options) is adult
+
+
+def test_no_limit_of_a_topic_is_drawn_for_a_child(deps: Deps) -> None:
+    rows = [observation("map", 66.0 - hour, FROZEN - timedelta(hours=hour)) for hour in range(4)]
+    for born, drawn in (("1958-02-03", True), ("2020-02-03", False)):
+        bed = bed_of(deps, [patient(birthDate=born), *rows], FROZEN)
+        assert ("below 65: " in bed.sidebar.trend(bed.asking(), "map", 24)) is drawn
