@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cds_app.cards.grounds import refusal_view
 from cds_app.cards.material import Advice
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
+from cds_app.mitigate.gates import Refusal
 from cds_app.score.result import Abstained
 from cds_app.score.risk import Risk
 from cds_app.score.stay_features import WINDOW_H
@@ -24,7 +26,7 @@ def explanation_of(
         "tier": concern.tier_word,
         "grounds": list(dict.fromkeys(fact.ref for fact in concern.facts)),
         "options": [{"id": one.id, "needsReview": one.needs_review} for one in advice.offered],
-        "refused": [{"id": one.option, "gate": one.gate, "reason": one.reason} for one in advice.refused],
+        "refused": [_refusal(one, advice) for one in advice.refused],
         "unknown": list(concern.unknown),
     }
     if estimate is not None and risk is not None:
@@ -32,6 +34,12 @@ def explanation_of(
     if background:
         said["background"] = [_background_numbers(name, one) for name, one in background.items()]
     return {key: value for key, value in said.items() if value not in ([], "")}
+
+
+def _refusal(one: Refusal, advice: Advice) -> dict[str, str]:
+    """An option that was held back, by its id and by its short name, and why."""
+    name = str(refusal_view(one, advice.topic)["text"])
+    return {"id": one.option, "text": name, "gate": one.gate, "reason": one.reason}
 
 
 def _risk_numbers(told: Sequence[Reason], risk: Risk) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def _options(card: Mapping[str, Any]) -> Iterator[str]:
     if refused:
         yield ""
         yield "Held back by a safety gate:"
-    yield from (f"- {one.get('id')} ({one.get('gate')}): {one.get('reason')}" for one in refused)
+    yield from dict.fromkeys(f"- {one.get('text')}: {one.get('reason')}" for one in refused)
 
 
 def _tier(shown: Shown) -> str:

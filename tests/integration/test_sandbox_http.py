@@ -354,7 +354,9 @@ def test_a_page_that_is_not_there_says_so(ehr: str, path: str) -> None:
 
 def test_one_walk_prints_cards_and_quiet_patients_and_sends_feedback(stub: Stub) -> None:
     out = io.StringIO()
-    stub.starting = [card(1, "warning", "Getting worse", patient=SICK)]
+    refused = [{"id": "c-x", "text": "Oxygen titrated", "gate": "already", "reason": "In the target already."}] * 2
+    held = {"extension": {"com.twinline.explanation": {"refused": refused}}}
+    stub.starting = [card(1, "warning", "Getting worse", patient=SICK, **held)]
     assert run_once(stub.url, PATIENTS[:1], out) == 0  # two encounters begin: one card accepted, one overridden
     stub.starting = []
     stub.cards = [card(2, "critical", "Everybody is ill", patient=SICK)]
@@ -363,6 +365,7 @@ def test_one_walk_prints_cards_and_quiet_patients_and_sends_feedback(stub: Stub)
     assert "[WARNING] Getting worse" in said
     assert "- Heart rate 120 /min" in said
     assert "Can be accepted as a draft:" in said
+    assert re.search(r"Held back by a safety gate:\n +- Oxygen titrated: In the target already.\n\n", said)
     assert ">>> Accepted: Consider measuring lactate" in said
     assert ">>> Overridden: Already done" in said
     assert "PROBLEM: synthetic-007: is stable" in said

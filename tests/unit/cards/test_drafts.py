@@ -191,6 +191,16 @@ def test_every_ground_is_a_resource_that_was_sent(ask: Ask) -> None:
     assert {one["reference"] for one in evidence} <= sent
 
 
+def test_what_was_held_back_is_said_by_its_name_to_machines_too(ask: Ask) -> None:
+    body = septic(FROZEN)
+    body["prefetch"]["labs"]["entry"].append({"resource": observation("lactate", 3.1, FROZEN - timedelta(minutes=20))})
+    card = next(one for one in ask(body) if one["source"]["topic"]["code"] == "sepsis")
+    refused = card["extension"]["com.twinline.explanation"]["refused"]
+    assert ("Measuring lactate", "Measured in the last 3 hours: Lactate.") in {
+        (one["text"], one["reason"]) for one in refused
+    }
+
+
 def test_a_child_gets_no_estimate(ask: Ask) -> None:
     child = call(patient(birthDate="2020-01-01"), stay(FROZEN - timedelta(hours=9)), *course(FROZEN, QUIET, QUIET))
     for card in ask(child):
