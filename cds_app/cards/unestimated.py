@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from cds_app.cards.detail import Blocks, write
 from cds_app.cards.material import Material
@@ -10,9 +11,17 @@ from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import Trusted, render
 from cds_app.cards.unseen import unseen
 from cds_app.cards.wire import Draft
+from cds_app.domain.issues import IssueCode
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.eligibility import OF_THE_STATE, Ineligible
 from cds_app.score.result import Abstained, Lack
+
+_UNWATCHED: Final = frozenset({Ineligible.NO_VITAL_SIGN.value, Ineligible.FEW_FRESH_VITALS.value})
+_LOSING: Final = frozenset({
+    IssueCode.FETCH_FAILED, IssueCode.SERVER_OUTCOME, IssueCode.NO_TIME, IssueCode.IMPOSSIBLE_TIME,
+    IssueCode.UNREADABLE, IssueCode.MODIFIER_EXTENSION, IssueCode.UNRESOLVED_REFERENCE, IssueCode.OTHER_PATIENT,
+})  # fmt: skip
+"""Why a stay may not be on record though it was sent, or should have been."""
 
 
 def unestimated(material: Material) -> dict[tuple[Lack, ...], list[str]]:
@@ -37,11 +46,17 @@ def failed(lacks: Sequence[Lack]) -> bool:
 
 
 def _news(lacks: Sequence[Lack], material: Material) -> bool:
-    """An outpatient's is none, nor that a stay has only begun; that of a child is, wherever it is."""
+    """An outpatient's is none, nor that a stay has only begun; that of a child is, wherever it is.
+
+    Of whom no stay is on record at all is an outpatient, too, where something was measured before and nobody watches
+    the vital signs now. Not where a part of the record was lost: the stay may be in it.
+    """
     situation, names = material.situation, [one.name for one in lacks]
     if Ineligible.TOO_YOUNG.value in names:  # of whom nothing else is said either
         return not situation.deceased
-    outpatient = bool(situation.facts.stays) and not situation.inpatient
+    seen = bool(situation.quantities) and _LOSING.isdisjoint(material.unused)
+    unwatched = seen and not _UNWATCHED.isdisjoint(names)
+    outpatient = not situation.inpatient and (bool(situation.facts.stays) or unwatched)
     begun = Ineligible.TOO_EARLY.value in names and Ineligible.NOT_INPATIENT.value not in names
     return not begun and not outpatient and not situation.deceased
 

@@ -214,7 +214,8 @@ def test_a_malformed_item_stores_nothing_of_its_batch(client: FlaskClient, deps:
 
 
 def test_nothing_known_of_a_patient_is_said_so(client: FlaskClient) -> None:
-    found = cards(client.post(URL, json=call(patient(), observation("heart_rate", 80.0, FROZEN - timedelta(hours=30)))))
+    old = observation("heart_rate", 80.0, FROZEN - timedelta(hours=30))
+    found = cards(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=40)), old)))
     assert [one["indicator"] for one in found] == ["info"]
     assert "not estimated" in found[0]["summary"]
     nobody = patient("p3")

@@ -223,9 +223,36 @@ def unestimated(cards: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def test_one_card_tells_of_all_that_could_not_be_estimated(ask: Ask) -> None:
-    assert unestimated(ask(call(patient(), observation("heart_rate", 80.0, FROZEN - timedelta(hours=30))))) == [
-        list(RISKS)
-    ]
+    old = observation("heart_rate", 80.0, FROZEN - timedelta(hours=30))
+    assert unestimated(ask(call(patient(), stay(FROZEN - timedelta(hours=40)), old))) == [list(RISKS)]
+
+
+LOST_STAY = {**stay(FROZEN), "period": {"start": "yesterday"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), False),  # one old pressure and no stay: an outpatient
+        ((observation("heart_rate", 80.0, FROZEN - timedelta(minutes=9)),), False),  # a visit to a clinic
+        (
+            tuple(observation(name, value, FROZEN) for name, value in QUIET.items()),
+            True,
+        ),  # watched at the bedside: a stay is missing
+        ((LOST_STAY,), True),
+    ],
+)
+def test_that_no_stay_is_on_record_is_news_where_one_was_to_be_expected(
+    ask: Ask, more: tuple[dict[str, Any], ...], told: bool
+) -> None:
+    old = observation("sbp", 120.0, FROZEN - timedelta(days=30))
+    assert bool(unestimated(ask(call(patient(), old, *more)))) is told
+
+
+def test_that_no_stay_is_on_record_is_news_where_the_stays_could_not_be_had(ask: Ask) -> None:
+    body = call(patient(), observation("sbp", 120.0, FROZEN - timedelta(days=30)))
+    del body["prefetch"]["encounters"]
+    assert unestimated(ask(body)) == [list(RISKS)]
 
 
 def test_that_a_state_is_there_already_is_no_missing_estimate(ask: Ask) -> None:
