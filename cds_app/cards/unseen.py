@@ -41,6 +41,7 @@ def unseen(
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
         "unknown": len(situation.facts.unknown),
+        "worded": len(situation.worded_problems),
         **lost(material.unused),
         "data_to": _data_to(situation, setting),
         "zone": Trusted(str(material.setting.zone)),

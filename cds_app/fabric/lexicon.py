@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isclose
@@ -14,7 +14,7 @@ from cds_app.domain.ontology import Ontology, Variable
 from cds_app.domain.units import is_number_name
 from cds_app.errors import UnitError
 from cds_app.fabric.codes import concepts_of
-from cds_app.fabric.names import Names, names_of
+from cds_app.fabric.names import Names, names_of, title, titles_of
 
 _REMEMBERED: Final = 1024
 _PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
@@ -62,6 +62,8 @@ class Lexicon:
         to why there is none.
     drugs : callable
         A text to the drug concepts that it names, each with all its parents.
+    named : callable
+        A kind of concept and a text to the concept that it is the name of, as a whole, with all its parents.
     by_mouth : callable
         Concepts of a drug to those that hold where it is taken by mouth.
     """
@@ -71,6 +73,7 @@ class Lexicon:
     concepts: Callable[[tuple[Code, ...]], tuple[str, ...]]
     unit: Callable[[str, str, str], str | IssueCode]
     drugs: Callable[[str], tuple[str, ...]]
+    named: Callable[[str, str], tuple[str, ...]]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
 
 
@@ -84,6 +87,7 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),
+        named=partial(_named, ontology, titles_of(ontology)),
         by_mouth=partial(_by_mouth, ontology),
     )
 
@@ -98,6 +102,11 @@ def _match(ontology: Ontology, codes: tuple[Code, ...]) -> Match:
 
 def _drugs(ontology: Ontology, names: Names, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parent for key in names.found_in(text) for parent in ontology.with_parents(key)))
+
+
+def _named(ontology: Ontology, titles: Mapping[tuple[str, str], str], kind: str, text: str) -> tuple[str, ...]:
+    key = titles.get((kind, title(text)))
+    return ontology.with_parents(key) if key is not None else ()
 
 
 def _by_mouth(ontology: Ontology, concepts: tuple[str, ...]) -> tuple[str, ...]:

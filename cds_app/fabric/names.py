@@ -1,4 +1,4 @@
-"""Drug names in free text: whole words only, and only where no code said anything."""
+"""Names in free text, where no code said anything: of drugs anywhere in it, of other things only as all of it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,24 @@ def names_of(ontology: Ontology) -> Names:
             for words in filter(None, map(_words, concept.names)):
                 keys[words] = (*keys.get(words, ()), concept.key)
     return Names(keys=keys, longest=max(map(len, keys), default=0))
+
+
+def titles_of(ontology: Ontology) -> Mapping[tuple[str, str], str]:
+    """By kind and `title`, the concept that bears a label or name; none where two do."""
+    found: dict[tuple[str, str], str] = {}
+    for concept in ontology.concepts.values():
+        for said in dict.fromkeys(map(title, (concept.label, *concept.names))):
+            found[concept.kind, said] = "" if (concept.kind, said) in found else concept.key
+    return {said: key for said, key in found.items() if key}
+
+
+def title(text: str) -> str:
+    """A name as it is compared: case, spaces, hyphens and British or American spelling apart.
+
+    Anything else counts: "Sepsis?" and "no sepsis" are not "sepsis".
+    """
+    plain = " ".join(text.casefold().replace("-", " ").split())
+    return plain.replace("ae", "e").replace("oe", "e")
 
 
 def _words(text: str) -> Words:

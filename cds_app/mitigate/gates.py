@@ -81,6 +81,9 @@ def _allergy(gates: Gates, view: View) -> _Found:
             if match.relation != "cross" or cross.intersection(match.via):
                 reason = _allergy_text(drug, match, cross, view.situation)
                 yield _Stop(gate="allergy", reason=reason, evidence=(match.allergy,))
+    worded = view.situation.worded_allergies
+    if worded:
+        yield Caution(text="An allergy in words that are not understood here is recorded: check it.", evidence=worded)
 
 
 def _allergy_text(drug: str, match: AllergyMatch, cross: frozenset[str], situation: Situation) -> str:

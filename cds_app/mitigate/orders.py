@@ -197,10 +197,11 @@ def _checked(case: _Case, checks: Sequence[Check], *, draft: bool) -> Checked:
 
 def _allergy(check: AllergyCheck, case: _Case) -> _Outcome:
     for head in sorted(case.heads):
-        matches = case.situation.allergies(head)
-        found = [one for match in matches if (one := _allergic(check, head, match, case)) is not None]
+        found = [one for match in case.situation.allergies(head) if (one := _allergic(check, head, match, case))]
         if found:
             yield max(found, key=lambda one: one.tier)
+    if case.situation.worded_allergies:
+        yield Unchecked(check=check, lacking="one in words that are not understood here is recorded", said=False)
 
 
 def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: _Case) -> Finding | None:

@@ -6,6 +6,7 @@ Every answer is a fact (or facts), so that whoever uses it can show what it rest
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,20 +29,19 @@ from cds_app.domain.facts import (
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
+from cds_app.score.chronology import Course, DoneT, FactT, by_concept, holds, in_time, last_time, newest, once, years
 from cds_app.score.genes import Genome
 from cds_app.score.whereabouts import Unit, running, unit_of
 
 FERTILE_YEARS = (12, 55)
 PREGNANCY_LASTS = timedelta(weeks=43)
 _EVER = datetime.min.replace(tzinfo=UTC)
-_NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
-_OVER = frozenset({"inactive", "remission", "resolved"})
 _NOT_AN_ORDER = frozenset({"proposal", "option"})
 _STANDING = frozenset({"active", "on-hold"})
 _HAPPENED = frozenset({"completed", "in-progress", ""})
 _REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
+_NO_ALLERGY = re.compile(r"\W*(?:no|not|nil|none|nka|nkda|nkfa)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,12 +240,7 @@ class Situation:
 
     @cached_property
     def _conditions(self) -> Mapping[str, tuple[Condition, ...]]:
-        return by_concept([one for one in self.facts.conditions if self._holds(one)])
-
-    def _holds(self, one: Condition) -> bool:
-        ended = one.abated is not None and one.abated <= self.now
-        believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
-        return believed and not ended and one.when <= self.now
+        return by_concept([one for one in self.facts.conditions if holds(one, self.now)])
 
     def conditions(self, concept: str, within_h: float | None = None) -> tuple[Condition, ...]:
         """Problems that hold now, begun or recorded in the last hours; without a clinical status they hold."""
@@ -253,11 +248,7 @@ class Situation:
 
     @cached_property
     def _allergies(self) -> tuple[tuple[Allergy, frozenset[str]], ...]:
-        held = (
-            one
-            for one in self.facts.allergies
-            if one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER and one.when <= self.now
-        )
+        held = (one for one in self.facts.allergies if holds(one, self.now))
         return tuple((one, most_specific(one.concepts, self.ontology)) for one in held)
 
     def allergies(self, concept: str) -> tuple[AllergyMatch, ...]:
@@ -265,6 +256,18 @@ class Situation:
         kinds = self.ontology.with_parents(concept)
         found = (match(one, heads, kinds) for one, heads in self._allergies)
         return tuple(one for one in found if one is not None)
+
+    @property
+    def worded_allergies(self) -> tuple[Allergy, ...]:
+        """Allergies in words alone that name no drug known here; not that there are none ("NKDA")."""
+        found = (one for one in self.facts.allergies if not one.concepts and not one.codes)
+        return tuple(one for one in found if holds(one, self.now) and not _NO_ALLERGY.match(one.text))
+
+    @property
+    def worded_problems(self) -> tuple[Condition, ...]:
+        """Problems in words alone that are, as a whole, the name of none known here: never guessed at."""
+        found = (one for one in self.facts.conditions if not one.concepts and not one.codes)
+        return tuple(one for one in found if holds(one, self.now))
 
     # --- drugs
 

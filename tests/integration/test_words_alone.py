@@ -1,0 +1,98 @@
+"""Problems and allergies that came as words without a code: known by their whole name, else said to be there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import FROZEN
+from tests.orders import SIGN, potassium, signing, spironolactone
+from tests.patients import bundle, call, hyperkalaemic, observation, patient, septic
+
+URL = "/cds-services/twinline-patient-view"
+UNREAD = "in words alone, not understood here"
+CHECK_IT = "An allergy in words that are not understood here is recorded: check it"
+
+
+def said_in(client: FlaskClient, body: dict[str, Any], url: str = URL) -> list[dict[str, Any]]:
+    response = client.post(url, json=body)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.get_json()["cards"]
+    return found
+
+
+def worded(kind: str, text: str, **more: Any) -> dict[str, Any]:
+    of = {"Condition": "subject", "Procedure": "subject", "AllergyIntolerance": "patient"}[kind]
+    return {
+        "resourceType": kind,
+        "id": f"w{len(text)}",
+        "code": {"text": text},
+        of: {"reference": "Patient/p1"},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Pulmonary oedema", True),
+        ("pulmonary  EDEMA", True),
+        ("Pulmonary-oedema", True),
+        ("Pulmonary oedema?", False),
+        ("No pulmonary oedema", False),
+        ("Family history of pulmonary oedema", False),
+        ("Pulmonary oedema, resolved", False),
+    ],
+)
+def test_a_problem_in_words_is_known_by_its_whole_name_and_nothing_else(
+    client: FlaskClient, text: str, read: bool
+) -> None:
+    low = [observation("spo2", 84.0, FROZEN - timedelta(hours=hours)) for hours in (2, 1)]
+    body = call(patient(), *low)
+    body["prefetch"]["conditions"] = bundle(worded("Condition", text, recordedDate=FROZEN.isoformat()))
+    found = said_in(client, body)
+    assert ("acuteHf" in {one["source"]["topic"]["code"] for one in found}) is read
+    assert all(("1 problem " + UNREAD in one["detail"]) is not read for one in found)
+
+
+def test_problems_in_words_that_are_not_understood_are_counted_while_they_hold(client: FlaskClient) -> None:
+    body = hyperkalaemic(FROZEN)
+    over = {"coding": [{"code": "resolved"}]}
+    given = [worded("Condition", "Bad kidneys"), worded("Condition", "Sugar"), worded("Condition", "Flu")]
+    body["prefetch"]["conditions"] = bundle(*given[:2], {**given[2], "clinicalStatus": over})
+    assert f"2 problems {UNREAD}." in said_in(client, body)[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "unread"), [("PCN", True), ("Latex", True), ("NKDA", False), ("No known allergies", False)]
+)
+def test_an_allergy_that_is_not_understood_stands_beside_every_drug_that_is_offered(
+    client: FlaskClient, text: str, unread: bool
+) -> None:
+    body = septic(FROZEN)
+    body["prefetch"]["allergies"] = bundle(worded("AllergyIntolerance", text))
+    body["prefetch"]["conditions"] = bundle(worded("Condition", "Pneumonia", recordedDate=FROZEN.isoformat()))
+    card = next(one for one in said_in(client, body) if one["source"]["topic"]["code"] == "sepsis")
+    assert (CHECK_IT in card["detail"]) is unread
+
+
+@pytest.mark.parametrize(("text", "unread"), [("PCN", True), ("Penicillin", False)])
+def test_an_order_is_not_said_to_be_free_of_allergies_that_are_not_understood(
+    client: FlaskClient, text: str, unread: bool
+) -> None:
+    body = signing(spironolactone(), chart=potassium(6.2))
+    body["prefetch"]["allergies"] = bundle(worded("AllergyIntolerance", text))
+    (card,) = said_in(client, body, SIGN)
+    assert ("in words that are not understood here" in card["detail"]) is unread
+
+
+def test_a_procedure_in_words_is_known_by_its_whole_name(client: FlaskClient) -> None:
+    lately = (FROZEN - timedelta(hours=3)).isoformat()
+    body = signing(spironolactone(), chart=potassium(6.2))
+    done = worded("Procedure", "Hemodialysis", status="completed", performedDateTime=lately)
+    body["prefetch"]["procedures"] = bundle(done)
+    (card,) = said_in(client, body, SIGN)
+    assert "dialysis" in card["detail"]
