@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.learn.suspected_units import PRESSURES
 from cds_app.score.eligibility import Ineligible, Limits
 from cds_app.score.features import NAMES, QUANTITIES
 from cds_app.score.population import Reference
@@ -26,6 +25,7 @@ def abstained(
     population: Reference | None = None,
     *,
     in_another_unit: NDArray[np.bool_] | None = None,
+    contradicted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.object_]:
     """Reason per row, None where a number is given.
 
@@ -38,20 +38,25 @@ def abstained(
         Whom the measurements must be like.
     in_another_unit : ndarray of bool, shape (rows,), optional
         Rows of patients of whom a column seems to be in another unit than it should be.
+    contradicted : ndarray of bool, shape (rows,), optional
+        Rows of patients of whom most pressures of one hour cannot all be right.
 
     Returns
     -------
     ndarray of object, shape (rows,)
         ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``in-another-unit`` (a column of
-        the patient seems to be), ``contradictory-pressures`` (the last ones, of one hour, cannot all be right),
-        ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model was trained on) or None.
+        the patient seems to be), ``contradictory-pressures`` (the patient's mostly are, or the last systolic one is
+        below the diastolic one), ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model
+        was trained on) or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
     reason = np.full(len(rows), None, dtype=object)
     if population is not None:
         reason[population.outsiders(rows)] = Ineligible.OUTSIDE.value
-    reason[_contradictory(rows)] = CONTRADICTORY
+    reason[_upside_down(rows)] = CONTRADICTORY
+    if contradicted is not None:
+        reason[contradicted] = CONTRADICTORY
     reason[rows[:, NAMES.index("hours_in_unit")] > limits.max_hours_in_unit] = Ineligible.TOO_LATE.value
     if in_another_unit is not None:
         reason[in_another_unit] = IN_ANOTHER_UNIT
@@ -61,13 +66,11 @@ def abstained(
     return reason
 
 
-def _contradictory(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where the lower of two pressures of one hour is above the higher."""
-    found = np.zeros(len(rows), bool)
-    for higher, lower, tolerance in PRESSURES:
-        one, other = (rows[:, NAMES.index(f"{name}_last")] for name in (higher, lower))
-        age, age_of_other = (rows[:, NAMES.index(f"{name}_age_h")] for name in (higher, lower))
-        found |= (other - one > tolerance) & (age == age_of_other)
+def _upside_down(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the last systolic pressure is below the diastolic one of the same hour."""
+    last = [rows[:, NAMES.index(f"{name}_last")] for name in ("sbp", "dbp")]
+    age = [rows[:, NAMES.index(f"{name}_age_h")] for name in ("sbp", "dbp")]
+    found: NDArray[np.bool_] = (last[0] < last[1]) & (age[0] == age[1])
     return found
 
 

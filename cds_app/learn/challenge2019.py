@@ -131,6 +131,10 @@ class Loaded:
         """Rows of patients of whom any column seems to be in another unit: (rows,)."""
         return self.frame["pid"].isin(frozenset().union(*self.in_another_unit.values())).to_numpy(bool)
 
+    def contradicted(self) -> NDArray[np.bool_]:
+        """Rows of patients of whom most pressures of one hour cannot all be right: (rows,)."""
+        return intake.contradicted(self.frame, _PRESSURES)
+
 
 def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> pd.DataFrame:
     """Hourly rows, sorted by patient and hour, measured columns in canonical units with artefacts removed.

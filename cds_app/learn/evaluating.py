@@ -72,7 +72,13 @@ def evaluate(
     model, whole = shipped.model, load_whole(data, needed=_needed(head))
     frame = whole.frame
     rows = design(shipped_twin(), frame)
-    reason = abstained(head.limits, rows, model.population, in_another_unit=whole.doubted())
+    reason = abstained(
+        head.limits,
+        rows,
+        model.population,
+        in_another_unit=whole.doubted(),
+        contradicted=whole.contradicted(),
+    )
     margin = shipped.margins(rows)
     risk = where_given(reason, model.calibration.probability(margin))
     alert = risk >= model.threshold

@@ -202,6 +202,24 @@ def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]
                 raise DataError("seem to be in each other's place", field=f"{higher}, {lower}")
 
 
+def contradicted(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]]) -> NDArray[np.bool_]:
+    """Rows of patients of whom most values of two columns in one row are the wrong way round: (rows,).
+
+    A row alone says little: a cuff and an arterial line, or two moments of the hour, often disagree by more.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str, float)
+        As for `refuse_misplaced`.
+    """
+    found = np.zeros(len(frame), bool)
+    for higher, lower, tolerance in pairs:
+        if {higher, lower} <= set(frame.columns):
+            apart = (frame[lower] - frame[higher]).groupby(frame["pid"]).transform("median")
+            found |= (apart > tolerance).to_numpy(bool)
+    return found
+
+
 def _some(column: pd.Series[float]) -> NDArray[np.int64]:
     """Evenly spread rows in which a column has a value."""
     known = np.flatnonzero(column.notna().to_numpy())

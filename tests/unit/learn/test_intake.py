@@ -377,15 +377,28 @@ def test_a_policy_is_not_tuned_on_a_file_without_patients_of_a_part(
     assert not (tmp_path / "out.json").exists()
 
 
-def test_no_number_while_the_last_pressures_of_one_hour_contradict_each_other(evaluated: Evaluated) -> None:
+def test_no_number_while_the_last_systolic_pressure_is_below_the_diastolic_one(evaluated: Evaluated) -> None:
     frame = ward(1, 12)
     frame.loc[2:3, ["SBP", "DBP", "MAP"]] = [[60.0, 61.0, np.nan], [np.nan, np.nan, np.nan]]
-    frame.loc[5, ["SBP", "MAP"]] = [100.0, 109.0]
-    frame.loc[7, ["MAP", "DBP"]] = [60.0, 68.0]  # two devices
+    frame.loc[5, ["SBP", "MAP"]] = [100.0, 131.0]  # one hour of two devices, or of two moments
+    frame.loc[7, ["MAP", "DBP"]] = [34.0, 68.0]
     frame.loc[9:10, ["SBP", "DBP", "MAP"]] = [[np.nan, 70.0, 80.0], [65.0, np.nan, np.nan]]  # a fall, an hour later
     answers, report = evaluated(frame)
-    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == [2, 3, 5]
-    assert report["abstained"] == {"contradictory-pressures": 3}
+    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == [2, 3]
+    assert report["abstained"] == {"contradictory-pressures": 2}
+
+
+@pytest.mark.parametrize(("higher", "lower"), [("SBP", "DBP"), ("SBP", "MAP"), ("MAP", "DBP")])
+def test_no_number_of_a_patient_whose_pressures_mostly_contradict_each_other(
+    higher: str, lower: str, evaluated: Evaluated
+) -> None:
+    frame = ward(3, 8)
+    rows = frame.index[frame["pid"] == "p001"]
+    frame.loc[rows, [higher, lower]] = [70.0, 79.0]
+    frame.loc[rows[:3], [higher, lower]] = [95.0, 80.0]
+    answers, report = evaluated(frame)
+    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == rows.tolist()
+    assert report["abstained"] == {"contradictory-pressures": len(rows)}
 
 
 def test_order_does_not_matter_and_one_row_is_enough(
