@@ -1,8 +1,7 @@
-"""Files of hourly rows that are not what they should be: refused with a name, or answered without a number."""
+"""Files of hourly rows that are not what they should be: refused with a name."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,40 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn import evaluating
 from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_whole
-from cds_app.learn.events import AKI
-from cds_app.learn.roll import Roll
-from cds_app.learn.rows import shipped_twin
-from cds_app.learn.sepsis import SEPSIS
 from cds_app.learn.suspected_units import suspected
-from cds_app.twin.model import TwinModel
+from tests.hours import ward, written
 
-_USUAL = {
-    **{"HR": 85, "O2Sat": 97, "Temp": 37, "SBP": 120, "MAP": 80, "DBP": 62, "Resp": 18, "EtCO2": 35, "FiO2": 0.4},
-    **{"PaCO2": 40, "SaO2": 96, "BUN": 20, "Calcium": 8.5, "Creatinine": 1.1, "Bilirubin_direct": 0.4, "Glucose": 130},
-    **{"Lactate": 1.8, "Magnesium": 2, "Phosphate": 3.4, "Bilirubin_total": 0.9, "TroponinI": 0.2, "Hct": 31},
-    **{"Hgb": 10.5, "WBC": 10, "Fibrinogen": 250, "Platelets": 190},
-}
 Change = Callable[[pd.DataFrame], object]
-Evaluated = Callable[[pd.DataFrame], tuple[pd.DataFrame, dict[str, object]]]
-
-
-def ward(patients: int = 40, hours: int = 3) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    rows = patients * hours
-    frame = pd.DataFrame({"pid": np.repeat([f"p{one:03d}" for one in range(patients)], hours)})
-    frame["ICULOS"] = np.tile(np.arange(1, hours + 1), patients)
-    for one in COLUMNS:
-        usual = _USUAL.get(one.column)
-        spread = rng.uniform(0.98, 1.02, rows)
-        frame[one.column] = np.full(rows, np.nan) if usual is None else usual * spread
-    return frame.assign(Age=60.0, Gender=1, HospAdmTime=-2.0, SepsisLabel=0)
-
-
-def _written(frame: pd.DataFrame, tmp_path: Path) -> Path:
-    frame.to_parquet(tmp_path / "ward.parquet", index=False)
-    return tmp_path / "ward.parquet"
 
 
 def _set(name: str, row: int, value: object) -> Change:
@@ -62,7 +32,7 @@ def _set(name: str, row: int, value: object) -> Change:
 @pytest.mark.parametrize("name", [*NEEDED, *VITAL_COLUMNS])
 def test_a_column_that_is_needed_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"lacks the columns {name}$"):
-        load(_written(ward().drop(columns=name), tmp_path), needed=(*NEEDED, *VITAL_COLUMNS))
+        load(written(ward().drop(columns=name), tmp_path), needed=(*NEEDED, *VITAL_COLUMNS))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +56,7 @@ def test_a_column_in_another_unit_is_refused_with_the_unit(
     frame = ward()
     frame[name] = frame[name] * scale + zero
     with pytest.raises(DataError, match=f"seems to be in {re.escape(unit)};") as caught:
-        load(_written(frame, tmp_path))
+        load(written(frame, tmp_path))
     assert caught.value.field == name
 
 
@@ -137,7 +107,7 @@ def test_patients_of_whom_alone_a_column_is_in_another_unit_are_found(
     frame = ward(30)
     mine = frame["pid"].isin(("p003", "p007", "p020"))
     frame.loc[mine, name] = frame.loc[mine, name] * scale + zero
-    found = load_whole(_written(frame, tmp_path))
+    found = load_whole(written(frame, tmp_path))
     assert found.in_another_unit == {name: {"p003", "p007", "p020"}}
     assert found.doubted().tolist() == mine.tolist()
 
@@ -147,7 +117,7 @@ def test_in_a_file_of_which_all_is_as_it_should_be_nobody_is_doubted(tmp_path: P
     frame.loc[:2, "Calcium"] = 1.15  # ionised
     frame.loc[3:5, "Bilirubin_total"] = 19.0  # jaundiced
     frame.loc[6:8, "Temp"] = [98.6, 36.9, 37.0]  # a slip
-    found = load_whole(_written(frame, tmp_path))
+    found = load_whole(written(frame, tmp_path))
     assert found.in_another_unit == {}
     assert not found.doubted().any()
 
@@ -159,7 +129,7 @@ def test_in_a_file_of_which_all_is_as_it_should_be_nobody_is_doubted(tmp_path: P
 def test_columns_in_each_other_s_place_are_refused(one: str, other: str, tmp_path: Path) -> None:
     frame = ward().assign(Potassium=4.1, Chloride=105.0)
     with pytest.raises(DataError, match="seems to hold another measurement") as caught:
-        load(_written(frame.rename(columns={one: other, other: one}), tmp_path))
+        load(written(frame.rename(columns={one: other, other: one}), tmp_path))
     assert caught.value.field in (one, other)
 
 
@@ -179,15 +149,15 @@ def test_pressures_that_could_be_each_other_are_told_apart_by_which_is_higher(
     frame = ward(patients).assign(**pressures)
     frame.loc[0, "SBP"] = np.nan
     if field is None:
-        assert len(load(_written(frame, tmp_path))) == len(frame)
+        assert len(load(written(frame, tmp_path))) == len(frame)
     else:
         with pytest.raises(DataError, match="seem to be in each other's place") as caught:
-            load(_written(frame, tmp_path))
+            load(written(frame, tmp_path))
         assert caught.value.field == field
 
 
 def test_artefacts_among_the_pressures_of_one_patient_are_no_swap(tmp_path: Path) -> None:
-    assert len(load(_written(ward(1).assign(SBP=0.0, DBP=[0.0, 60.0, 61.0]), tmp_path))) == 3
+    assert len(load(written(ward(1).assign(SBP=0.0, DBP=[0.0, 60.0, 61.0]), tmp_path))) == 3
 
 
 @pytest.mark.parametrize("unit", [60, 3600])
@@ -195,14 +165,14 @@ def test_hours_in_minutes_or_seconds_are_refused(unit: int, tmp_path: Path) -> N
     frame = ward(2, 4)
     frame["ICULOS"] *= unit
     with pytest.raises(DataError, match="seems to be in minutes or seconds") as caught:
-        load(_written(frame, tmp_path))
+        load(written(frame, tmp_path))
     assert caught.value.field == "ICULOS"
 
 
 def test_values_that_are_left_out_are_counted(tmp_path: Path) -> None:
     frame = ward(6, 1)
     frame.loc[[0, 4], "Resp"] = 0.0
-    found = load_whole(_written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))
+    found = load_whole(written(frame.assign(Gender=[1, 0, 1, 0, 2, 1]), tmp_path))
     assert found.left_out == {"Gender": 1, "Resp": 2}
 
 
@@ -236,7 +206,7 @@ def test_a_wrong_cell_is_refused_by_column_and_row_and_never_shown(
             frame[name] = frame[name].astype(str if text else float)
     frame["ICULOS"] = frame["ICULOS"].astype(float)
     with pytest.raises(DataError, match=said) as caught:
-        load(_written(frame, tmp_path))
+        load(written(frame, tmp_path))
     assert caught.value.field == field
     assert not re.search("eighty|60|p00", caught.value.message)
 
@@ -251,7 +221,7 @@ def test_what_is_not_parquet_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_columns_that_pandas_made_an_index_of_are_columns(tmp_path: Path) -> None:
     frame = ward(2, 3)
     frame.set_index(["pid", "ICULOS"]).to_parquet(tmp_path / "indexed.parquet")
-    pd.testing.assert_frame_equal(load(tmp_path / "indexed.parquet"), load(_written(frame, tmp_path)), check_like=True)
+    pd.testing.assert_frame_equal(load(tmp_path / "indexed.parquet"), load(written(frame, tmp_path)), check_like=True)
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
@@ -262,17 +232,17 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_birthday_is_no_contradiction(tmp_path: Path) -> None:
-    assert len(load(_written(ward(1, 3).assign(Age=[60.0, np.nan, 61.0]), tmp_path))) == 3
+    assert len(load(written(ward(1, 3).assign(Age=[60.0, np.nan, 61.0]), tmp_path))) == 3
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no rows"):
-        load(_written(ward().iloc[:0], tmp_path))
+        load(written(ward().iloc[:0], tmp_path))
 
 
 def test_what_is_not_known_of_a_person_is_unknown(tmp_path: Path) -> None:
     frame = ward(2, 1).assign(Age=[np.inf, 60.0], Gender=[1, 3], HospAdmTime=[-np.inf, 0.0], EtCO2=None)
-    found = load(_written(frame, tmp_path))
+    found = load(written(frame, tmp_path))
     assert found["Age"].isna().tolist() == [True, False]
     assert found["Gender"].isna().tolist() == [False, True]
     assert found["HospAdmTime"].isna().tolist() == [True, False]
@@ -281,137 +251,6 @@ def test_what_is_not_known_of_a_person_is_unknown(tmp_path: Path) -> None:
 
 def test_nullable_numbers_are_read_and_an_empty_label_is_none(tmp_path: Path) -> None:
     frame = ward(2, 2).assign(HR=pd.array([80, None, 81, 82], "Int64"), SepsisLabel=None)
-    found = load(_written(frame, tmp_path))
+    found = load(written(frame, tmp_path))
     assert found["HR"].isna().tolist() == [False, True, False, False]
     assert "SepsisLabel" not in found.columns
-
-
-@pytest.fixture(scope="module")
-def twin() -> TwinModel:
-    return shipped_twin()
-
-
-@pytest.fixture
-def evaluated(twin: TwinModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluated:
-    """Predictions and report of the shipped score."""
-    monkeypatch.setattr(evaluating, "shipped_twin", lambda: twin)
-
-    def run(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
-        out, report = tmp_path / "out.parquet", tmp_path / "out.json"
-        evaluating.evaluate(SEPSIS, _written(frame, tmp_path), out, report)
-        return pd.read_parquet(out), json.loads(report.read_text("utf-8"))
-
-    return run
-
-
-def test_a_head_asks_for_the_column_that_its_outcome_is_defined_by(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="lacks the columns Creatinine"):
-        evaluating.evaluate(AKI, _written(ward().drop(columns="Creatinine"), tmp_path), tmp_path / "a", tmp_path / "b")
-
-
-def test_no_number_where_there_is_no_basis(
-    evaluated: Evaluated,
-) -> None:
-    frame = ward(6, 4)
-    frame["Age"] = np.repeat([60.0, 0.0, 130.0, np.nan, 18.0, 17.0], 4)
-    frame.loc[:1, [one.column for one in COLUMNS]] = np.nan
-    answers, report = evaluated(frame)
-    said = answers["abstained"].fillna("").to_numpy().reshape(6, 4)
-    assert said[0].tolist() == ["nothing-measured", "nothing-measured", "", ""]
-    assert said[1:, 0].tolist() == ["too-young", "age-unknown", "age-unknown", "", "too-young"]
-    assert answers["risk"].isna().equals(answers["abstained"].notna())
-    assert not answers.loc[answers["abstained"].notna(), "alert"].any()
-    assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
-
-
-def test_no_number_of_a_patient_in_another_unit_and_the_others_keep_theirs(evaluated: Evaluated) -> None:
-    frame = ward(30, 3)
-    plain, _ = evaluated(frame)
-    mine = frame["pid"] == "p004"
-    frame.loc[mine, ["SBP", "MAP", "DBP"]] /= 7.50062
-    answers, report = evaluated(frame)
-    assert answers.loc[mine, "abstained"].eq("in-another-unit").all()
-    assert answers.loc[mine, "risk"].isna().all()
-    pd.testing.assert_frame_equal(answers[~mine], plain[~mine])
-    assert report["patients_in_another_unit"] == {"SBP": 1, "MAP": 1, "DBP": 1}
-
-
-def test_no_number_later_than_anyone_whom_the_trees_have_seen(evaluated: Evaluated) -> None:
-    frame = ward(1, 4).assign(ICULOS=[335, 336, 337, 338])
-    answers, report = evaluated(frame)
-    assert answers["abstained"].fillna("").tolist() == ["", "", "too-late", "too-late"]
-    assert report["abstained"] == {"too-late": 2}
-
-
-def test_a_few_patients_who_all_grew_the_trees_are_answered_and_none_is_measured(
-    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Roll, "part", lambda _, digests: np.full(len(digests), "fit"))
-    answers, report = evaluated(ward(2, 4))
-    assert answers["risk"].notna().all()
-    assert report["seen_in_training"] == 2
-    assert report["patients_measured"] == 0
-    assert "overall" not in report
-
-
-def test_a_report_that_cannot_be_made_leaves_no_predictions(
-    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise DataError("no")
-
-    monkeypatch.setattr(evaluating, "_judged", fail)
-    with pytest.raises(DataError, match="no"):
-        evaluated(ward(2, 4))
-    assert [one.name for one in tmp_path.iterdir()] == ["ward.parquet"]
-
-
-@pytest.mark.parametrize("part", ["calibrate", "test"])
-def test_a_policy_is_not_tuned_on_a_file_without_patients_of_a_part(
-    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluating, "in_part", lambda pids, asked, _: np.full(len(pids), asked != part))
-    data = _written(ward(1, 4).assign(SepsisLabel=[0, 0, 1, 1]), tmp_path)
-    with pytest.raises(DataError, match=f"no {part} patient of the file had the outcome"):
-        evaluating.tune(SEPSIS, data, tmp_path / "out.json", 20.0)
-    assert not (tmp_path / "out.json").exists()
-
-
-def test_no_number_while_the_last_systolic_pressure_is_below_the_diastolic_one(evaluated: Evaluated) -> None:
-    frame = ward(1, 12)
-    frame.loc[2:3, ["SBP", "DBP", "MAP"]] = [[60.0, 61.0, np.nan], [np.nan, np.nan, np.nan]]
-    frame.loc[5, ["SBP", "MAP"]] = [100.0, 131.0]  # one hour of two devices, or of two moments
-    frame.loc[7, ["MAP", "DBP"]] = [34.0, 68.0]
-    frame.loc[9:10, ["SBP", "DBP", "MAP"]] = [[np.nan, 70.0, 80.0], [65.0, np.nan, np.nan]]  # a fall, an hour later
-    answers, report = evaluated(frame)
-    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == [2, 3]
-    assert report["abstained"] == {"contradictory-pressures": 2}
-
-
-@pytest.mark.parametrize(("higher", "lower"), [("SBP", "DBP"), ("SBP", "MAP"), ("MAP", "DBP")])
-def test_no_number_of_a_patient_whose_pressures_mostly_contradict_each_other(
-    higher: str, lower: str, evaluated: Evaluated
-) -> None:
-    frame = ward(3, 8)
-    rows = frame.index[frame["pid"] == "p001"]
-    frame.loc[rows, [higher, lower]] = [70.0, 79.0]
-    frame.loc[rows[:3], [higher, lower]] = [95.0, 80.0]
-    answers, report = evaluated(frame)
-    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == rows.tolist()
-    assert report["abstained"] == {"contradictory-pressures": len(rows)}
-
-
-def test_order_does_not_matter_and_one_row_is_enough(
-    evaluated: Evaluated,
-) -> None:
-    frame = ward(5, 4)
-    sorted_rows, _ = evaluated(frame)
-    shuffled, report = evaluated(frame.sample(frac=1.0, random_state=1).drop(columns="Lactate"))
-    assert report["columns_not_in_file"] == ["Lactate"]
-    assert shuffled[["pid", "ICULOS"]].equals(sorted_rows[["pid", "ICULOS"]])
-    one, report = evaluated(frame.iloc[:1])
-    assert one["risk"].notna().tolist() == [True]
-    assert report["rows"] == 1
-    blank, report = evaluated(frame.assign(**{one.column: np.nan for one in COLUMNS}))
-    assert (blank["abstained"] == "nothing-measured").all()
-    assert report["abstained"] == {"nothing-measured": 20}

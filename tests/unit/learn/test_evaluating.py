@@ -1,0 +1,154 @@
+"""What is answered of hourly rows: every patient has a number or a reason why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cds_app.errors import DataError
+from cds_app.learn import evaluating
+from cds_app.learn.challenge2019 import COLUMNS
+from cds_app.learn.events import AKI
+from cds_app.learn.roll import Roll
+from cds_app.learn.rows import shipped_twin
+from cds_app.learn.sepsis import SEPSIS
+from cds_app.twin.model import TwinModel
+from tests.hours import ward, written
+
+Evaluated = Callable[[pd.DataFrame], tuple[pd.DataFrame, dict[str, object]]]
+
+
+@pytest.fixture(scope="module")
+def twin() -> TwinModel:
+    return shipped_twin()
+
+
+@pytest.fixture
+def evaluated(twin: TwinModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluated:
+    """Predictions and report of the shipped score."""
+    monkeypatch.setattr(evaluating, "shipped_twin", lambda: twin)
+
+    def run(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
+        out, report = tmp_path / "out.parquet", tmp_path / "out.json"
+        evaluating.evaluate(SEPSIS, written(frame, tmp_path), out, report)
+        return pd.read_parquet(out), json.loads(report.read_text("utf-8"))
+
+    return run
+
+
+def test_a_head_asks_for_the_column_that_its_outcome_is_defined_by(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lacks the columns Creatinine"):
+        evaluating.evaluate(AKI, written(ward().drop(columns="Creatinine"), tmp_path), tmp_path / "a", tmp_path / "b")
+
+
+def test_no_number_where_there_is_no_basis(
+    evaluated: Evaluated,
+) -> None:
+    frame = ward(6, 4)
+    frame["Age"] = np.repeat([60.0, 0.0, 130.0, np.nan, 18.0, 17.0], 4)
+    frame.loc[:1, [one.column for one in COLUMNS]] = np.nan
+    answers, report = evaluated(frame)
+    said = answers["abstained"].fillna("").to_numpy().reshape(6, 4)
+    assert said[0].tolist() == ["nothing-measured", "nothing-measured", "", ""]
+    assert said[1:, 0].tolist() == ["too-young", "age-unknown", "age-unknown", "", "too-young"]
+    assert answers["risk"].isna().equals(answers["abstained"].notna())
+    assert not answers.loc[answers["abstained"].notna(), "alert"].any()
+    assert report["abstained"] == {"age-unknown": 8, "nothing-measured": 2, "too-young": 8}
+
+
+def test_no_number_of_a_patient_in_another_unit_and_the_others_keep_theirs(evaluated: Evaluated) -> None:
+    frame = ward(30, 3)
+    plain, _ = evaluated(frame)
+    mine = frame["pid"] == "p004"
+    frame.loc[mine, ["SBP", "MAP", "DBP"]] /= 7.50062
+    answers, report = evaluated(frame)
+    assert answers.loc[mine, "abstained"].eq("in-another-unit").all()
+    assert answers.loc[mine, "risk"].isna().all()
+    pd.testing.assert_frame_equal(answers[~mine], plain[~mine])
+    assert report["patients_in_another_unit"] == {"SBP": 1, "MAP": 1, "DBP": 1}
+
+
+def test_no_number_later_than_anyone_whom_the_trees_have_seen(evaluated: Evaluated) -> None:
+    frame = ward(1, 4).assign(ICULOS=[335, 336, 337, 338])
+    answers, report = evaluated(frame)
+    assert answers["abstained"].fillna("").tolist() == ["", "", "too-late", "too-late"]
+    assert report["abstained"] == {"too-late": 2}
+
+
+def test_a_few_patients_who_all_grew_the_trees_are_answered_and_none_is_measured(
+    evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Roll, "part", lambda _, digests: np.full(len(digests), "fit"))
+    answers, report = evaluated(ward(2, 4))
+    assert answers["risk"].notna().all()
+    assert report["seen_in_training"] == 2
+    assert report["patients_measured"] == 0
+    assert "overall" not in report
+
+
+def test_a_report_that_cannot_be_made_leaves_no_predictions(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("no")
+
+    monkeypatch.setattr(evaluating, "_judged", fail)
+    with pytest.raises(DataError, match="no"):
+        evaluated(ward(2, 4))
+    assert [one.name for one in tmp_path.iterdir()] == ["ward.parquet"]
+
+
+@pytest.mark.parametrize("part", ["calibrate", "test"])
+def test_a_policy_is_not_tuned_on_a_file_without_patients_of_a_part(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "in_part", lambda pids, asked, _: np.full(len(pids), asked != part))
+    data = written(ward(1, 4).assign(SepsisLabel=[0, 0, 1, 1]), tmp_path)
+    with pytest.raises(DataError, match=f"no {part} patient of the file had the outcome"):
+        evaluating.tune(SEPSIS, data, tmp_path / "out.json", 20.0)
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_no_number_while_the_last_systolic_pressure_is_below_the_diastolic_one(evaluated: Evaluated) -> None:
+    frame = ward(1, 12)
+    frame.loc[2:3, ["SBP", "DBP", "MAP"]] = [[60.0, 61.0, np.nan], [np.nan, np.nan, np.nan]]
+    frame.loc[5, ["SBP", "MAP"]] = [100.0, 131.0]  # one hour of two devices, or of two moments
+    frame.loc[7, ["MAP", "DBP"]] = [34.0, 68.0]
+    frame.loc[9:10, ["SBP", "DBP", "MAP"]] = [[np.nan, 70.0, 80.0], [65.0, np.nan, np.nan]]  # a fall, an hour later
+    answers, report = evaluated(frame)
+    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == [2, 3]
+    assert report["abstained"] == {"contradictory-pressures": 2}
+
+
+@pytest.mark.parametrize(("higher", "lower"), [("SBP", "DBP"), ("SBP", "MAP"), ("MAP", "DBP")])
+def test_no_number_of_a_patient_whose_pressures_mostly_contradict_each_other(
+    higher: str, lower: str, evaluated: Evaluated
+) -> None:
+    frame = ward(3, 8)
+    rows = frame.index[frame["pid"] == "p001"]
+    frame.loc[rows, [higher, lower]] = [70.0, 79.0]
+    frame.loc[rows[:3], [higher, lower]] = [95.0, 80.0]
+    answers, report = evaluated(frame)
+    assert answers.index[answers["abstained"].eq("contradictory-pressures")].tolist() == rows.tolist()
+    assert report["abstained"] == {"contradictory-pressures": len(rows)}
+
+
+def test_order_does_not_matter_and_one_row_is_enough(
+    evaluated: Evaluated,
+) -> None:
+    frame = ward(5, 4)
+    sorted_rows, _ = evaluated(frame)
+    shuffled, report = evaluated(frame.sample(frac=1.0, random_state=1).drop(columns="Lactate"))
+    assert report["columns_not_in_file"] == ["Lactate"]
+    assert shuffled[["pid", "ICULOS"]].equals(sorted_rows[["pid", "ICULOS"]])
+    one, report = evaluated(frame.iloc[:1])
+    assert one["risk"].notna().tolist() == [True]
+    assert report["rows"] == 1
+    blank, report = evaluated(frame.assign(**{one.column: np.nan for one in COLUMNS}))
+    assert (blank["abstained"] == "nothing-measured").all()
+    assert report["abstained"] == {"nothing-measured": 20}
