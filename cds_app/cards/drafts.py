@@ -278,11 +278,14 @@ def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material
 
 
 def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
+    for score in _telling(advice, material):
+        yield score_text(score, material.labels.get(f"score:{score.name}", score.name))
+
+
+def _telling(advice: Advice, material: Material) -> Iterator[Score]:
     """The scores that a topic asks for, as far as they say something."""
-    for name in advice.topic.scores:
-        score = material.scores.get(name)
-        if isinstance(score, Score) and score.value > 0:
-            yield score_text(score, material.labels.get(f"score:{name}", name))
+    scores = (material.scores.get(name) for name in advice.topic.scores)
+    yield from (one for one in scores if isinstance(one, Score) and one.value > 0)
 
 
 def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
@@ -299,6 +302,7 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
         "base": hundred(risk.base) if risk else Trusted(""),
         "rule": None if risk and alone else Trusted(f"{advice.topic.guideline.org} {advice.topic.guideline.year}"),
         "model": Trusted(f"{risk.model_name} {risk.model_version}") if risk else None,
+        "cautions": [Trusted(one.caution) for one in _telling(advice, material) if one.caution],
         "assumed_stay": bool(risk and material.risks[advice.risk or ""].assumed_stay),
     }
     return render(material.templates, "sure.j2", values)

@@ -31,6 +31,12 @@ NOT_ALERT_POINTS: Final = 3
 _MEDIUM, _HIGH = 5, 7
 _SOURCE = "Royal College of Physicians, NEWS2, 2017"
 _ROUNDING = "Vital signs rounded to whole numbers and temperature to 0.1, halves up."
+_SATURATION = "oxygen saturation"
+_SCALE_2 = "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."
+_SCALE_1 = (
+    "Saturation by scale 1, though COPD is recorded: scale 2 (88–92 %) is for hypercapnic failure that a clinician"
+    " has confirmed."
+)
 _RECENT_H = 6.0
 _SEDATION_H = 2.0
 _SEDATION = ("propofol", "dexmedetomidine", "ketamine", "midazolam")
@@ -86,7 +92,8 @@ def news2(situation: Situation, *, scale_2: bool | None = None) -> Score | Absta
         band=band(total, highest),
         source=_SOURCE,
         lacks=lacks,
-        notes=_notes(situation, hypercapnic),
+        notes=_notes(situation),
+        caution=_caution(situation, parts, hypercapnic),
     )
 
 
@@ -109,10 +116,17 @@ def _unfit(situation: Situation) -> tuple[Lack, ...]:
     return ()
 
 
-def _notes(situation: Situation, hypercapnic: bool) -> tuple[str, ...]:
-    scale = "Saturation by scale 2 (88-92 %): hypercapnic respiratory failure is recorded." if hypercapnic else ""
+def _notes(situation: Situation) -> tuple[str, ...]:
     pregnancy = "Pregnancy status unknown; NEWS2 is not for pregnancy." if situation.pregnant is None else ""
-    return tuple(text for text in (_ROUNDING, scale, pregnancy) if text)
+    return tuple(text for text in (_ROUNDING, pregnancy) if text)
+
+
+def _caution(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> str:
+    """By which scale the saturation was judged, where that is not plain."""
+    if hypercapnic:
+        return _SCALE_2
+    low = any(part.label == _SATURATION and part.points for part in parts)
+    return _SCALE_1 if low and situation.conditions("copd") else ""
 
 
 def _vital(situation: Situation, quantity: str, label: str, bands: Bands, step: str) -> Part | Lack:
@@ -131,7 +145,7 @@ def _breathing(situation: Situation, hypercapnic: bool) -> tuple[Part | Lack, ..
         air = Lack(name="oxygen", why="missing", text="oxygen not recorded")
         # Scale 2 reads high saturations by whether oxygen is given; up to 92 % both columns agree.
         bands = SPO2_SCALE_2_AIR if hypercapnic else SPO2_SCALE_1
-        spo2 = _vital(situation, "spo2", "oxygen saturation", bands, "1")
+        spo2 = _vital(situation, "spo2", _SATURATION, bands, "1")
         undecided = hypercapnic and isinstance(spo2, Part) and _above_target(spo2)
         return (
             Lack(name="spo2", why="unsuitable", text="scale 2 needs to know of oxygen") if undecided else spo2,
@@ -139,7 +153,7 @@ def _breathing(situation: Situation, hypercapnic: bool) -> tuple[Part | Lack, ..
         )
     on_oxygen = Part(label="oxygen", points=OXYGEN_POINTS if given else 0, evidence=evidence)
     bands = (SPO2_SCALE_2_OXYGEN if given else SPO2_SCALE_2_AIR) if hypercapnic else SPO2_SCALE_1
-    return _vital(situation, "spo2", "oxygen saturation", bands, "1"), on_oxygen
+    return _vital(situation, "spo2", _SATURATION, bands, "1"), on_oxygen
 
 
 def _above_target(spo2: Part) -> bool:

@@ -98,7 +98,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     lacks : tuple of Lack
         Parts that could not be had.
     notes : tuple of str
-        Rules applied that a reader should know (rounding, scale, baseline).
+        Rules applied that a reader should know (rounding, baseline).
+    caution : str
+        A choice in reading this patient that a clinician may have to make otherwise; "" mostly.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     bound: Literal["=", ">="] = "="
     lacks: tuple[Lack, ...] = ()
     notes: tuple[str, ...] = ()
+    caution: str = ""
 
     @property
     def inputs(self) -> tuple[Evidence, ...]:

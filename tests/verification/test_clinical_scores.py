@@ -75,11 +75,15 @@ def test_news2_scale_2_reads_saturation_by_oxygen(value: float, air: int, oxygen
     assert scored(news2(situation(*vital_signs(spo2=value), hypercapnic))).value == air
     on_oxygen = scored(news2(situation(*vital_signs(spo2=value, o2_flow=2), hypercapnic)))
     assert on_oxygen.value == oxygen + 2
-    assert any("scale 2" in note for note in on_oxygen.notes)
+    assert "by scale 2" in on_oxygen.caution
 
 
 def test_news2_uses_scale_1_for_copd_without_documented_hypercapnia() -> None:
-    assert scored(news2(situation(*vital_signs(spo2=90), problem("copd")))).value == 3
+    copd = scored(news2(situation(*vital_signs(spo2=90), problem("copd"))))
+    assert copd.value == 3
+    assert "by scale 1, though COPD is recorded" in copd.caution
+    assert scored(news2(situation(*vital_signs(spo2=97), problem("copd")))).caution == ""
+    assert scored(news2(situation(*vital_signs(spo2=90)))).caution == ""
     assert scored(news2(situation(*vital_signs(spo2=90)), scale_2=True)).value == 0
 
 
