@@ -20,6 +20,7 @@ from cds_app.cards.grounds import (
     score_total,
     shared_source,
     told_refusals,
+    unmeasured,
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
@@ -211,6 +212,7 @@ def _blocks(
         reasons=(
             *say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
             *say(templates, "reason", (_reason(one, setting, material) for one in told)),
+            *say(templates, "unmeasured", unmeasured(explained, setting) if advice.concern.estimated else ()),
         ),
         evidence=_evidence(advice, told, setting, material),
         remarks=tuple(_scores(advice, material))[1:],

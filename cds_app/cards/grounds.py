@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from cds_app.cards.text import Trusted, plain
+from cds_app.cards.text import Trusted, number, plain
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Medication, Procedure, Report
+from cds_app.explain.reasons import Reason
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Refusal
@@ -18,6 +19,8 @@ from cds_app.mitigate.options import Option
 from cds_app.score.result import Part, Score
 
 _TEXT = 60
+_CIRCUMSTANCES = frozenset({"age", "sex", "kind_of_unit", "measurement_activity", "time_before_unit", "time_in_unit"})
+_SEEN_POINTS = 0.5
 _GATES = ("allergy", "contraindicated", "renal", "pregnancy", "weight", "already")
 _HOW_TAKEN = {"administration": "given", "request": "ordered", "statement": "taken"}
 _HOW_KNOWN: dict[type, str] = {Condition: "recorded", Procedure: "done", Report: "done", CodedFinding: "found"}
@@ -117,6 +120,14 @@ def told_refusals(refused: Sequence[Refusal], most: int) -> list[Refusal]:
     for one in told:
         first.setdefault(one.option, one)
     return list(first.values())[:most]
+
+
+def unmeasured(explained: Sequence[Reason], setting: Setting) -> Iterator[Trusted]:
+    """That nothing measured raises an estimate by as much as would be seen: whoever reads it looks for what did."""
+    measured = (one for one in explained if one.now is not None or one.quantity in setting.groups)
+    raising = max((one.points for one in measured if one.quantity not in _CIRCUMSTANCES), default=0.0)
+    if explained and raising < _SEEN_POINTS:
+        yield number(_SEEN_POINTS, 1)
 
 
 def refusal_view(refusal: Refusal, topic: Topic) -> dict[str, Trusted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 import msgspec
@@ -27,6 +27,8 @@ class Setting:
         Labels of model inputs that are no quantity (``time_in_unit``).
     state : TwinState
         Which measurements the twin set aside.
+    circumstances : mapping of str to Trusted
+        What is known of model inputs that nobody measures (``time_in_unit``), in words.
     adult : bool
         Whether usual ranges, which are of adults, are this patient's.
     """
@@ -37,6 +39,7 @@ class Setting:
     sex: str | None
     groups: Mapping[str, str]
     state: TwinState
+    circumstances: Mapping[str, Trusted] = field(default_factory=dict)
     adult: bool = True
 
     def label(self, quantity: str) -> Trusted:
@@ -106,7 +109,8 @@ def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> Reason
     label = setting.label(one.quantity)
     moved = points(one.points)
     if one.now is None:
-        return ReasonView(label=label, points=moved, missing=one.quantity not in setting.groups)
+        known, missing = setting.circumstances.get(one.quantity, ""), one.quantity not in setting.groups
+        return ReasonView(label=Trusted(f"{label} {known}".strip()), points=moved, missing=missing)
     view = seen(one.now, earlier, setting)
     return ReasonView(
         label=label, points=moved, value=view.value, unit=view.unit, earlier=view.earlier, before=view.before

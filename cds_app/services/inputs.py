@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.shadow import NO_SHADOW, Shadow
+from cds_app.cards.text import Trusted, ago
 from cds_app.cards.views import Setting
 from cds_app.domain.events import HookEvent
 from cds_app.domain.proposed import NOTHING, Proposed
+from cds_app.domain.time import to_hours
+from cds_app.explain.estimates import admission_of
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Record
@@ -56,8 +60,17 @@ def setting_of(knowledge: Knowledge, inputs: Inputs, situation: Situation) -> Se
         sex=situation.sex,
         groups=knowledge.labels,
         state=inputs.record.state,
+        circumstances=_circumstances(situation),
         adult=knowledge.catalogue.is_of(situation.age_years),
     )
+
+
+def _circumstances(situation: Situation) -> dict[str, Trusted]:
+    """Of the inputs of risks that nobody measures: since when the patient is there, and how old."""
+    unit_h, years = admission_of(situation).unit_h, situation.age_years
+    since = None if unit_h is None else situation.now - timedelta(hours=to_hours(situation.now) - unit_h)
+    stayed = {} if since is None else {"time_in_unit": ago(since, situation.now)}
+    return stayed if years is None else stayed | {"age": Trusted(f"{years} years")}
 
 
 def situation_of(knowledge: Knowledge, inputs: Inputs) -> Situation:

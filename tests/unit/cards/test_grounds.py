@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC
 
 import pytest
 from msgspec.structs import replace
 
-from cds_app.cards.grounds import named_facts, option_view, score_text, shared_source, short_name, told_refusals
+from cds_app.cards.grounds import (
+    named_facts,
+    option_view,
+    score_text,
+    shared_source,
+    short_name,
+    told_refusals,
+    unmeasured,
+)
 from cds_app.cards.views import Setting
-from cds_app.domain.facts import Fact
+from cds_app.domain.facts import Fact, Measurement
+from cds_app.explain.reasons import Reason
 from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Gate, Refusal
@@ -123,3 +133,22 @@ def test_what_is_pending_review_is_always_told_once_where_all_are_else_beside_ea
 def test_an_unconfirmed_grade_is_told_unless_the_whole_option_is_pending_review() -> None:
     assert option_view(an_option())["strength"] == "1B, grade unconfirmed"
     assert option_view(an_option(review=True))["strength"] == "1B"
+
+
+@pytest.mark.parametrize(
+    ("moved", "silent"),
+    [
+        ({"time_in_unit": 7.0, "potassium": -0.9}, True),
+        ({"time_in_unit": 7.0, "potassium": 0.4}, True),
+        ({"time_in_unit": 7.0, "potassium": 0.6}, False),
+        ({"time_in_unit": 7.0, "sirs": 0.6}, False),
+        ({"time_in_unit": 7.0, "lactate": 0.6}, True),
+    ],
+)
+def test_where_nothing_measured_raises_an_estimate_the_card_says_so(moved: dict[str, float], silent: bool) -> None:
+    setting = dataclasses.replace(SETTING, groups={"time_in_unit": "Time in the unit", "sirs": "Signs"})
+    newest = measured("potassium", 5.0)
+    assert isinstance(newest, Measurement)
+    told = [Reason(quantity=one, points=by, now=newest if one == "potassium" else None) for one, by in moved.items()]
+    assert list(unmeasured(told, setting)) == (["0.5"] if silent else [])
+    assert list(unmeasured((), setting)) == []

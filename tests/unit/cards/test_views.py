@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from cds_app.cards.text import Trusted
 from cds_app.cards.views import Setting, reason, seen
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
@@ -107,3 +108,9 @@ def test_a_reason_without_a_value_was_not_measured_unless_it_is_a_circumstance(
 
 def test_a_time_a_day_away_carries_its_date(setting: Setting) -> None:
     assert setting.clock(ago(30)) == "13 Mar 2026 03:30"
+
+
+def test_a_circumstance_is_said_with_what_is_known_of_it(setting: Setting) -> None:
+    known = replace(setting, circumstances={"age": Trusted("71 years")})
+    labels = [reason(Reason(quantity=one, points=3.0, now=None), None, known).label for one in ("age", "sirs")]
+    assert labels == ["Age 71 years", "Signs"]

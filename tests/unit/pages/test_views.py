@@ -152,6 +152,11 @@ def test_the_waterfall_leads_from_the_average_to_the_patient(subject: Subject) -
     assert at == pytest.approx(view.risk_x, abs=1.1)
 
 
+def test_a_reason_that_nobody_measures_says_how_long_and_how_old(subject: Subject) -> None:
+    labels = {str(one.label) for one in reason_lines(subject.material.risks["sepsis"].reasons, subject)}
+    assert {"Time in the unit 11 h", "Age 65 years"} <= labels
+
+
 def test_every_reason_with_a_value_names_its_observation(subject: Subject) -> None:
     lines = reason_lines(subject.material.risks["sepsis"].reasons, subject)
     measured = [one for one in lines if one.value]
