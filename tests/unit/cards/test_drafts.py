@@ -201,6 +201,13 @@ def test_what_was_held_back_is_said_by_its_name_to_machines_too(ask: Ask) -> Non
     }
 
 
+@pytest.mark.parametrize(("value", "said"), [(0.0, True), (-4.0, True), (4.0, False)])
+def test_a_result_that_cannot_be_true_is_said_to_be_left_out(ask: Ask, value: float, said: bool) -> None:
+    odd = observation("potassium", value, FROZEN - timedelta(minutes=20))
+    card = ask(call(patient(), stay(FROZEN - timedelta(hours=9)), odd))[0]
+    assert ("1 resource could not be used" in card["detail"]) is said
+
+
 def test_a_child_gets_no_estimate(ask: Ask) -> None:
     child = call(patient(birthDate="2020-01-01"), stay(FROZEN - timedelta(hours=9)), *course(FROZEN, QUIET, QUIET))
     for card in ask(child):

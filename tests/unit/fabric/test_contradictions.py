@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cds_app.content import latest
 from cds_app.domain.facts import Measurement
@@ -45,3 +46,24 @@ def test_pressures_of_one_instant_are_doubted_together(
     ontology: Ontology, pressures: list[Measurement], doubted: int
 ) -> None:
     assert len(contradictory(pressures, ontology)) == doubted
+
+
+@pytest.mark.parametrize(
+    ("mean", "doubted"), [(30, True), (69, True), (70, False), (90, False), (120, False), (121, True)]
+)
+def test_a_mean_outside_of_the_pair_it_came_with_is_doubted_alone(
+    ontology: Ontology, mean: float, doubted: bool
+) -> None:
+    panel = {"sbp": 120.0, "dbp": 70.0, "map": mean}
+    rows = [replace(pressure(name, value), ref=f"Observation/bp#{name}") for name, value in panel.items()]
+    assert contradictory(rows, ontology) == ({"Observation/bp#map"} if doubted else frozenset())
+    apart = [*rows[:2], replace(rows[2], ref="Observation/arterial")]
+    assert contradictory(apart, ontology) == frozenset()
+
+
+def test_a_mean_beside_a_pair_that_is_itself_wrong_is_not_judged_by_it(ontology: Ontology) -> None:
+    rows = [replace(pressure(name, value), ref=f"Observation/bp#{name}") for name, value in UPSIDE_DOWN.items()]
+    assert contradictory(rows, ontology) == {"Observation/bp#sbp", "Observation/bp#dbp"}
+
+
+UPSIDE_DOWN = {"sbp": 70.0, "dbp": 120.0, "map": 90.0}
