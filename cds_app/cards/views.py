@@ -62,7 +62,10 @@ class Setting:
 
 
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong."""
+    """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong.
+
+    ``comment`` is somebody's own words.
+    """
 
     label: Trusted
     value: Trusted
@@ -73,6 +76,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     change: Trusted | None = None
     range: Trusted | None = None
     aside: bool = False
+    comment: str = ""
 
 
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +105,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),
+        comment=one.comment,
     )
 
 

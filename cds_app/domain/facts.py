@@ -88,6 +88,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
         Status ``preliminary`` or ``registered`` with a value.
     encounter : str or None
         ``Encounter/...`` as referenced.
+    comment : str
+        What whoever measured it wrote beside it ("sample haemolysed").
     """
 
     variable: str
@@ -96,6 +98,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     implausible: bool = False
     preliminary: bool = False
     encounter: str | None = None
+    comment: str = ""
 
 
 class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -79,16 +79,20 @@ def results_of(message: Message, dialect: Dialect, encounter: str = "") -> Resul
     order = _Order(encounter=encounter)
     found: dict[str, dict[str, Any]] = {}
     provenance: dict[str, Provenance] = {}
-    placer = filler = ""
+    placer = filler = latest = ""
     for segment in message.segments:
         if segment.name == "ORC":
             placer, filler = segment.raw(2), segment.raw(3)
         elif segment.name == "OBR":
             order = _order(segment, message, dialect, filler=filler, placer=placer, encounter=encounter)
+            latest = ""
         elif segment.name == "OBX":
             observation = _observation(segment, order, message, dialect)
-            found[observation["id"]] = _with_lines(found.get(observation["id"]), observation)
-            provenance[f"Observation/{observation['id']}"] = _provenance(segment, dialect)
+            latest = observation["id"]
+            found[latest] = _with_lines(found.get(latest), observation)
+            provenance[f"Observation/{latest}"] = _provenance(segment, dialect)
+        elif segment.name == "NTE" and latest:
+            found[latest] = _with_comment(found[latest], segment)
     return Results(observations=tuple(found.values()), provenance=provenance)
 
 
@@ -133,6 +137,12 @@ def _with_lines(before: dict[str, Any] | None, observation: dict[str, Any]) -> d
         return observation
     lines = f"{before['valueString']} {observation['valueString']}"
     return {**observation, "valueString": lines}
+
+
+def _with_comment(observation: dict[str, Any], nte: Segment) -> dict[str, Any]:
+    """What the laboratory wrote below a result (NTE-3) stands beside it."""
+    said = " ".join(filter(None, (nte.part(row, 1) for row in nte.repeats(3))))
+    return {**observation, "note": [*observation.get("note", ()), {"text": said}]} if said else observation
 
 
 def _value(obx: Segment, dialect: Dialect) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class _Frame(msgspec.Struct, frozen=True):
     when: datetime
     preliminary: bool
     encounter: str | None
+    comment: str
 
 
 def read_observation(resource: Object, head: Head, context: Context) -> list[Fact]:
@@ -69,14 +70,18 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
         return []
     codes = codes_of(resource.get("code"))
     if not KINDS.isdisjoint(codes):
-        return _genomic(resource, codes, _Frame(head, when, preliminary, None), context)
+        return _genomic(resource, codes, _Frame(head, when, preliminary, None, ""), context)
     encounter = context.references.name(resource["encounter"]) if "encounter" in resource else ""
-    frame = _Frame(head, when, preliminary, encounter or None)
+    frame = _Frame(head, when, preliminary, encounter or None, _comment(resource) if "note" in resource else "")
     components = resource.get("component")
     if not components:
         found = _finding(resource, head.ref, frame, context)
         return [] if found is None else [found]
     return list(_panel(resource, components, frame, context))
+
+
+def _comment(resource: Object) -> str:
+    return word(" ".join(filter(None, (word(one.get("text")) for one in objects(resource["note"])))))
 
 
 def _genomic(resource: Object, codes: tuple[Code, ...], frame: _Frame, context: Context) -> list[Fact]:
@@ -195,6 +200,7 @@ def _measurement(amount: Amount, variable: Variable, ref: str, frame: _Frame, co
         implausible=implausible,
         preliminary=frame.preliminary,
         encounter=frame.encounter,
+        comment=frame.comment,
     )
 
 

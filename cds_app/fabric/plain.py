@@ -18,7 +18,7 @@ from cds_app.fabric.quantities import Refusal, convert
 from cds_app.fabric.references import is_id
 from cds_app.fabric.times import instant_in
 
-_SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus"})
+_SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus", "note"})
 
 
 class _Coding(msgspec.Struct, gc=False):

@@ -16,6 +16,7 @@ from cds_app.mitigate.effects import Effect
 from cds_app.mitigate.rules import (
     AllergyTo,
     Change,
+    Commented,
     Content,
     Done,
     Finding,
@@ -302,6 +303,8 @@ def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
                 yield f"names a quantity that the ontology does not know: {quantity}"
             elif canonical != unit:
                 yield f"states {quantity} in another unit than the canonical one"
+        case Commented(commented=quantity) if names.units_of(quantity) is None:
+            yield f"names a quantity that the ontology does not know: {quantity}"
         case ScoreRule(score=name) | ScorePart(score_part=name):
             yield from () if name in names.scores else (f"names a score that does not exist: {name}",)
         case RiskRule(risk=name):

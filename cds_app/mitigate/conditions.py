@@ -23,6 +23,7 @@ from cds_app.mitigate.rules import (
     AllergyTo,
     Any_,
     Change,
+    Commented,
     Done,
     Expecting,
     Finding,
@@ -187,6 +188,11 @@ def _on_quantity(rule: Quantity, view: View) -> Verdict:
     return Verdict(holds=holds, evidence=(newest,), unknown=() if holds is not None else (rule.quantity,))
 
 
+def _on_commented(rule: Commented, view: View) -> Verdict:
+    newest = view.situation.fresh(rule.commented)
+    return _listed([newest] if newest is not None and newest.comment else [])
+
+
 def _several(rule: Quantity, situation: Situation, newest: Measurement) -> Verdict:
     hours = rule.within_h or situation.fresh_h(rule.quantity)
     met = [one for one in situation.history(rule.quantity, hours) if _compares(one, rule.op, rule.value)]
@@ -333,6 +339,7 @@ _EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
     Any_: _on_any,
     Not: _on_not,
     Quantity: _on_quantity,
+    Commented: _on_commented,
     Change: _on_change,
     ScoreRule: _on_scorerule,
     ScorePart: _on_scorepart,

@@ -53,6 +53,12 @@ class Quantity(Content):
     times: PositiveInt = 1
 
 
+class Commented(Content):
+    """Whoever measured the newest current value of a quantity wrote something beside it."""
+
+    commented: str
+
+
 class Change(Content):
     """The newest value differs from the extreme of the window before it by an amount or by a ratio."""
 
@@ -163,6 +169,7 @@ class Expecting(Content):
 
 Leaf = (
     Quantity
+    | Commented
     | Change
     | ScoreRule
     | ScorePart
@@ -184,6 +191,7 @@ WORDS = (
     "any",
     "not",
     "quantity",
+    "commented",
     "change",
     "score",
     "score_part",
@@ -213,6 +221,7 @@ Rule = Annotated[
     | Annotated[Any_, Tag("any")]
     | Annotated[Not, Tag("not")]
     | Annotated[Quantity, Tag("quantity")]
+    | Annotated[Commented, Tag("commented")]
     | Annotated[Change, Tag("change")]
     | Annotated[ScoreRule, Tag("score")]
     | Annotated[ScorePart, Tag("score_part")]

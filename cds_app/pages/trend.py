@@ -201,6 +201,7 @@ def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
     span = canvas.usual
     remarks = [out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
     remarks += ["preliminary" if one.preliminary else "", origin_of(one), aside]
+    remarks.append(f"comment: {one.comment}" if one.comment else "")
     return Row(
         ref=one.ref,
         time=_clock(one, canvas),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import TypeAdapter, ValidationError
 
 from cds_app.domain.facts import Fact
@@ -53,6 +54,15 @@ def score(value: float, *, at_least: bool = False, parts: tuple[Part, ...] = ())
 def test_a_quantity_compares_with_its_newest_current_value(value: float, holds: bool) -> None:
     newest = measured("potassium", value)
     assert asked(K55, measured("potassium", 9.0, 5), newest) == Verdict(holds=holds, evidence=(newest,))
+
+
+def test_a_comment_counts_while_its_value_is_the_newest_and_current() -> None:
+    rule = {"commented": "potassium"}
+    noted = replace(measured("potassium", 6.8, 2), comment="Haemolysed")
+    assert asked(rule, noted) == Verdict(holds=True, evidence=(noted,))
+    assert asked(rule, noted, measured("potassium", 6.8)).holds is False
+    assert asked(rule, replace(measured("potassium", 6.8, 25), comment="Haemolysed")).holds is False
+    assert asked(rule).holds is False
 
 
 def test_a_missing_or_stale_quantity_is_unknown_by_name() -> None:

@@ -53,6 +53,16 @@ def test_a_trend_shows_every_measurement_in_its_window_inside_the_drawing(subjec
     assert "above the usual range" in view.finding
 
 
+def test_a_comment_stands_in_the_row_of_its_value(deps: Deps) -> None:
+    at = FROZEN - timedelta(minutes=5)
+    noted = observation("heart_rate", 20.0, at, note=[{"text": "Leads off"}])
+    bed = bed_of(deps, [*resources(septic(FROZEN)), noted], FROZEN)
+    seen = bed.opening.subject(bed.asking().opened)
+    view = trend(seen.twin, seen.state, seen.material.situation, asked())
+    assert view is not None
+    assert [row.value for row in view.rows if "comment: Leads off" in row.remark] == ["20"]
+
+
 def test_limits_of_topics_are_drawn_where_they_lie_in_the_drawing(bed: Bed, subject: Subject) -> None:
     limits = thresholds(bed.opening.knowledge.catalogue.topics.values(), "map")
     assert ("below", 65.0) in {(one.way, one.value) for one in limits}

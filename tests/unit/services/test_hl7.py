@@ -55,6 +55,15 @@ def test_a_result_is_acknowledged_and_there(desk: Hl7Desk) -> None:
     assert (one.provenance.source, one.provenance.method) == ("lab", "charted")
 
 
+def test_what_the_laboratory_wrote_below_a_result_stands_beside_it_and_no_other(desk: Hl7Desk) -> None:
+    sodium = obx("2951-2^Sodium^LN", "139")
+    lost = "NTE|1|L|of the order"
+    send(desk, oru(lost, obx(), "NTE|1|L|Haemolysed~please \\T\\ repeat", "NTE|2|L|", "NTE|3|L|by phone", sodium))
+    (potassium,) = timeline(desk).measured["potassium"]
+    (other,) = timeline(desk).measured["sodium"]
+    assert (potassium.comment, other.comment) == ("Haemolysed please & repeat by phone", "")
+
+
 def test_the_answer_goes_back_to_who_asked_in_a_form_that_others_read(desk: Hl7Desk) -> None:
     (answer,) = desk.answer([oru(obx(), control="X&Y")], FROZEN)
     head = answer.decode().split("\r")[0].split("|")

@@ -1,0 +1,73 @@
+"""What a laboratory or a nurse wrote beside a value: on the card with the value, and in what is offered first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import FROZEN
+from tests.patients import QUIET, call, course, hyperkalaemic, observation, patient, stay
+
+URL = "/cds-services/twinline-patient-view"
+FIRST = "The sample was commented on: consider a repeat to exclude haemolysis"
+LAST = "Consider a repeat sample to exclude haemolysis"
+
+
+def card(client: FlaskClient, body: dict[str, Any], topic: str = "hyperkalaemia") -> dict[str, Any]:
+    response = client.post(URL, json=body)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = next(one for one in response.get_json()["cards"] if one["source"]["topic"]["code"] == topic)
+    return found
+
+
+def commented(*texts: Any, value: float = 6.8) -> dict[str, Any]:
+    body = hyperkalaemic(FROZEN, value)
+    held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
+    newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == value)
+    newest["note"] = [{"text": text} for text in texts]
+    return body
+
+
+def test_a_comment_stands_beside_the_value_and_a_repeat_comes_first(client: FlaskClient) -> None:
+    found = card(client, commented("Sample haemolysed.", "Phoned to ward"))
+    assert "comment: “Sample haemolysed. Phoned to ward”" in found["detail"]
+    offered = found["detail"].partition("**Options to consider**")[2].split("\n- ")
+    assert offered[1].startswith(FIRST)
+    assert "ECG" in offered[2]
+
+
+def test_without_a_comment_treatment_comes_first(client: FlaskClient) -> None:
+    found = card(client, hyperkalaemic(FROZEN, 5.7))
+    assert LAST in found["detail"]
+    assert FIRST not in found["detail"]
+    assert "comment" not in found["detail"]
+
+
+@pytest.mark.parametrize("said", [None, 7, {}, "", " \u200b\n", [], ["x"]])
+def test_what_is_no_comment_changes_nothing(client: FlaskClient, said: object) -> None:
+    with_it = card(client, commented(said))
+    assert "comment" not in with_it["detail"]
+    assert FIRST not in with_it["detail"]
+
+
+def test_a_comment_is_inert_and_short(client: FlaskClient) -> None:
+    found = card(client, commented("![x](http://evil.example/a.png) <b>stop</b>\n\n# all clear " + 300 * "z"))
+    for live in ("](http", "<b>", "\n# ", 201 * "z"):
+        assert live not in found["detail"]
+    assert "all clear" in found["detail"]
+
+
+def test_a_panel_s_comment_is_of_each_of_its_values(client: FlaskClient) -> None:
+    at = FROZEN - timedelta(minutes=20)
+    row = observation("potassium", 6.8, at)
+    panel = {
+        **{key: row[key] for key in ("resourceType", "id", "status", "subject", "effectiveDateTime")},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "24326-1"}]},
+        "component": [{"code": row["code"], "valueQuantity": row["valueQuantity"]}],
+        "note": [{"text": "Haemolysis, marked"}],
+    }
+    body = call(patient(), stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET), panel)
+    assert "comment: “Haemolysis, marked”" in card(client, body)["detail"]
