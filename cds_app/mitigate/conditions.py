@@ -7,9 +7,11 @@ when it is not listed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from itertools import chain
 from operator import ge, gt, le, lt
 from typing import Any, Final, Protocol, TypeVar
@@ -190,7 +192,15 @@ def _on_quantity(rule: Quantity, view: View) -> Verdict:
 
 def _on_commented(rule: Commented, view: View) -> Verdict:
     newest = view.situation.fresh(rule.commented)
-    return _listed([newest] if newest is not None and newest.comment else [])
+    said = newest is not None and any(not one["no"] for one in _mentions(rule.words).finditer(newest.comment))
+    return _listed([newest] if newest is not None and said else [])
+
+
+@cache
+def _mentions(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Words that begin so, with "no", "not", "non" or "without" at most one word before them."""
+    begun = "|".join(map(re.escape, words))
+    return re.compile(rf"\b(?P<no>(?:no|not|non|without)[\s-]+(?:\w+[\s-]+)?)?\b(?:{begun})", re.IGNORECASE)
 
 
 def _several(rule: Quantity, situation: Situation, newest: Measurement) -> Verdict:

@@ -54,9 +54,10 @@ class Quantity(Content):
 
 
 class Commented(Content):
-    """Whoever measured the newest current value of a quantity wrote something beside it."""
+    """Beside the newest current value of a quantity stands a word that begins so, and does not stand there denied."""
 
     commented: str
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Change(Content):

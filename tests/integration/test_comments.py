@@ -12,7 +12,7 @@ from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
-FIRST = "The sample was commented on: consider a repeat to exclude haemolysis"
+FIRST = "Haemolysis was reported: consider a repeat sample"
 LAST = "Consider a repeat sample to exclude haemolysis"
 
 
@@ -44,6 +44,27 @@ def test_without_a_comment_treatment_comes_first(client: FlaskClient) -> None:
     assert LAST in found["detail"]
     assert FIRST not in found["detail"]
     assert "comment" not in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("said", "haemolysed"),
+    [
+        ("HEMOLYSIS FALSELY ELEVATES K.", True),
+        ("Slightly Hemolyzed specimen.  Hemolysis falsely elevates this test.", True),
+        ("Not an arterial sample. Haemolysed", True),
+        ("VERIFIED.  PROVIDER NOTIFIED PER CURRENT LAB POLICY.", False),
+        ("No haemolysis", False),
+        ("No visible hemolysis seen", False),
+        ("Corrected: repeat sample, not haemolysed", False),
+        ("non-hemolyzed", False),
+    ],
+)
+def test_a_repeat_comes_first_only_where_haemolysis_is_reported(
+    client: FlaskClient, said: str, haemolysed: bool
+) -> None:
+    found = card(client, commented(said))
+    assert "comment: “" in found["detail"]
+    assert (FIRST in found["detail"]) is haemolysed
 
 
 @pytest.mark.parametrize("said", [None, 7, {}, "", " \u200b\n", [], ["x"]])

@@ -57,7 +57,7 @@ def test_a_quantity_compares_with_its_newest_current_value(value: float, holds: 
 
 
 def test_a_comment_counts_while_its_value_is_the_newest_and_current() -> None:
-    rule = {"commented": "potassium"}
+    rule = {"commented": "potassium", "words": ["haemoly", "hemoly"]}
     noted = replace(measured("potassium", 6.8, 2), comment="Haemolysed")
     assert asked(rule, noted) == Verdict(holds=True, evidence=(noted,))
     assert asked(rule, noted, measured("potassium", 6.8)).holds is False
