@@ -104,7 +104,8 @@ def _authorization(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if server is None:
         raise BadRequest("required with fhirAuthorization", field="fhirServer")
     token = _text(authorization, "access_token", "fhirAuthorization.access_token")
-    if authorization.get("token_type", _BEARER) != _BEARER:  # sent as anything else, it would not open what it is for
+    kind = authorization.get("token_type", _BEARER)  # in any case of letters: RFC 6749, 5.1
+    if not isinstance(kind, str) or kind.casefold() != _BEARER.casefold():
         raise BadRequest("must be Bearer", field="fhirAuthorization.token_type")
     return server, token
 

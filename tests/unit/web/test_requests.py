@@ -42,8 +42,9 @@ def test_a_plain_call_is_read() -> None:
     assert (call.prefetch, call.fhir_server, call.token) == ({}, None, None)
 
 
-def test_the_fhir_server_is_the_tenant() -> None:
-    authorization = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "Observation.Read (R4)"}
+@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER"])
+def test_the_fhir_server_is_the_tenant(kind: str) -> None:
+    authorization = {"access_token": "t", "token_type": kind, "expires_in": 300, "scope": "Observation.Read (R4)"}
     call = read(body(fhirServer="https://ehr.example/r4/", fhirAuthorization=authorization))
     assert (call.event.tenant, call.token) == ("https://ehr.example/r4", "t")
 
@@ -71,6 +72,10 @@ def test_the_fhir_server_is_the_tenant() -> None:
         ({"fhirServer": "https://a.example", "fhirAuthorization": {}}, "fhirAuthorization.access_token"),
         (
             {"fhirServer": "https://a.example", "fhirAuthorization": {"access_token": "t", "token_type": "MAC"}},
+            "fhirAuthorization.token_type",
+        ),
+        (
+            {"fhirServer": "https://a.example", "fhirAuthorization": {"access_token": "t", "token_type": ["Bearer"]}},
             "fhirAuthorization.token_type",
         ),
     ],
