@@ -184,7 +184,8 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
     reactions = objects(resource.get("reaction"))
     substances = [code for one in reactions for code in codes_of(one.get("substance"))]
     own = codes_of(resource.get("code"))
-    text = text_of(resource.get("code")) or next(filter(None, (text_of(r.get("substance")) for r in reactions)), "")
+    said = [*filter(None, (text_of(one) for one in (resource.get("code"), *(r.get("substance") for r in reactions))))]
+    text = said[0] if said else ""
     codes = tuple(dict.fromkeys((*own, *substances)))
     if not codes and not text:
         context.note(IssueCode.NO_CODE, head.ref, "code")
@@ -198,7 +199,8 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=context.lexicon.concepts(codes) or context.lexicon.drugs(text),
+            concepts=context.lexicon.concepts(codes)
+            or tuple(dict.fromkeys(drug for one in said for drug in context.lexicon.drugs(one))),
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),

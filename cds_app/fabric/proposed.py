@@ -30,6 +30,7 @@ _SUBJECT: Final = {
     "AllergyIntolerance": "patient",
 }
 _ORDERS: Final = frozenset({"MedicationRequest", "ServiceRequest"})
+_ENDS: Final = frozenset({"cancelled", "stopped", "completed"})
 _WRITTEN: Final = ("authoredOn", "dateWritten")
 
 
@@ -137,10 +138,10 @@ def _kind(resource: object) -> str:
 
 
 def _once(orders: Sequence[Medication]) -> Iterator[Medication]:
-    """Each draft once: one that came twice under one id is the same draft."""
+    """Each draft once: one that came twice under one id is the same draft. Who signs that a drug ends, starts none."""
     seen: set[str] = set()
     for one in orders:
-        if one.ref not in seen and not one.void and one.source == "request":
+        if one.ref not in seen and not one.void and one.source == "request" and one.status not in _ENDS:
             seen.add(one.ref)
             yield one
 

@@ -125,6 +125,17 @@ def test_an_allergy_is_known_by_name_where_it_has_no_code() -> None:
     assert reading(resource("AllergyIntolerance", reaction=reaction)).facts.allergies[0].concepts == ("penicillin",)
 
 
+def test_an_allergy_in_general_words_is_known_by_the_substance_of_its_reaction() -> None:
+    reactions = [
+        {"substance": {"text": "heparin sodium"}},
+        {"substance": {"text": "Penicillin G"}},
+        {"description": "rash"},
+    ]
+    given = resource("AllergyIntolerance", code={"text": "Drug allergy"}, reaction=reactions)
+    (found,) = reading(given).facts.allergies
+    assert (found.text, found.concepts) == ("Drug allergy", ("heparin", "penicillin"))
+
+
 def test_an_allergy_dated_in_the_future_is_dropped() -> None:
     assert reading(resource("AllergyIntolerance", code={"text": "x"}, onsetDateTime="2090")).issues[0].dropped
 

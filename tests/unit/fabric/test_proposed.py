@@ -111,6 +111,14 @@ def test_nothing_and_other_requests_are_tolerated() -> None:
     ] * 4
 
 
+@pytest.mark.parametrize(
+    ("status", "read"),
+    [("draft", 1), ("active", 1), ("on-hold", 1), ("cancelled", 0), ("stopped", 0), ("completed", 0)],
+)
+def test_an_order_that_ends_a_drug_is_no_draft_of_it(status: str, read: int) -> None:
+    assert len(drugs(bundle(draft(status=status)))) == read
+
+
 def test_a_draft_that_comes_twice_is_one() -> None:
     assert drugs(bundle(draft(), draft(), draft(id="104"))) == ["lisinopril", "lisinopril"]
 
