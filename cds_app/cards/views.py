@@ -8,13 +8,14 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from cds_app.cards.text import Trusted, ago, clock_time, number, points
+from cds_app.cards.text import Trusted, ago, clock_time, number, plain, points
 from cds_app.domain.facts import Measurement
-from cds_app.domain.ontology import Ontology, Range, Variable
+from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
 from cds_app.twin.state import TwinState
 
 NO_UNIT = Trusted("")
+_COMMENT = 100  # characters on a card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,9 @@ class Setting:
             return Trusted(self.groups[quantity])
         return Trusted(self.ontology.quantity(quantity).label)
 
-    def usual(self, variable: Variable) -> Range | None:
-        """The usual range of a measurement in such a patient; None where none is known."""
-        return variable.reference_for(self.sex) if self.adult else None
+    def usual(self, one: Measurement) -> Range | None:
+        """The usual range for a measurement in such a patient; None where none is known."""
+        return self.ontology.variables[one.variable].usual(one, self.sex, adult=self.adult)
 
     def clock(self, at: datetime) -> Trusted:
         """An instant as it is shown."""
@@ -94,7 +95,7 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
 def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> SeenView:
     """A measurement with the one before it, its time and the usual range."""
     variable = setting.ontology.variables[one.variable]
-    span = setting.usual(variable)
+    span = setting.usual(one)
     return SeenView(
         label=Trusted(variable.label),
         value=_value(one, variable.decimals),
@@ -105,7 +106,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),
-        comment=one.comment,
+        comment=plain(one.comment, limit=_COMMENT),
     )
 
 

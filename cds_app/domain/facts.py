@@ -90,6 +90,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
         ``Encounter/...`` as referenced.
     comment : str
         What whoever measured it wrote beside it ("sample haemolysed").
+    usual_low, usual_high : float or None
+        Their own usual range, in the same unit; None is open, or not said.
     """
 
     variable: str
@@ -99,6 +101,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     preliminary: bool = False
     encounter: str | None = None
     comment: str = ""
+    usual_low: float | None = None
+    usual_high: float | None = None
 
 
 class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

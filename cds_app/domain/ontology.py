@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import Final, Literal
 
-from cds_app.domain.facts import Code
+from cds_app.domain.facts import Code, Measurement
 
 Sex = Literal["female", "male"]
 ConceptKind = Literal["condition", "drug", "drug-class", "procedure", "finding"]
@@ -132,6 +132,12 @@ class Variable:
     def reference_for(self, sex: str | None) -> Range | None:
         """Reference range for a sex, else the general one, else None."""
         return self.reference.get(sex or "any") or self.reference.get("any")
+
+    def usual(self, one: Measurement, sex: str | None, *, adult: bool) -> Range | None:
+        """The usual range for a measurement: of who measured it, else the general one, which is of adults."""
+        if one.usual_low is not None or one.usual_high is not None:
+            return Range(low=one.usual_low, high=one.usual_high)
+        return self.reference_for(sex) if adult else None
 
     def in_reference_changes(self, value: float) -> float | None:
         """A value in units of the quantity's reference change value; None where that or the value has no scale.

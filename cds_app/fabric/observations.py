@@ -17,6 +17,7 @@ from cds_app.fabric.context import Context, Head
 from cds_app.fabric.genomics import KINDS, read_genomic
 from cds_app.fabric.quantities import (
     Amount,
+    Ends,
     Refusal,
     quantity_text,
     read_integer,
@@ -24,6 +25,7 @@ from cds_app.fabric.quantities import (
     read_range,
     read_ratio,
     read_text,
+    usual_of,
 )
 from cds_app.fabric.shapes import MAX_ITEMS, Object, objects, word
 from cds_app.fabric.times import Plan, find_time
@@ -132,7 +134,7 @@ def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact 
         context.note(IssueCode.AMBIGUOUS_CODE, ref, "code", dropped=False)
     found = _value(source, match.variable, context)
     if isinstance(found, Amount):
-        return _measurement(found, match.variable, ref, frame, context)
+        return _measurement(found, usual_of(source, match.variable, context), match.variable, ref, frame, context)
     if isinstance(found, Refusal):
         context.note(found.code, ref, found.field)
         return None
@@ -183,7 +185,9 @@ def _rare_value(source: Object, variable: Variable, context: Context) -> Amount 
     return Refusal(IssueCode.NO_VALUE, "value[x]")
 
 
-def _measurement(amount: Amount, variable: Variable, ref: str, frame: _Frame, context: Context) -> Measurement:
+def _measurement(
+    amount: Amount, usual: Ends, variable: Variable, ref: str, frame: _Frame, context: Context
+) -> Measurement:
     implausible = not variable.plausible.holds(amount.value)
     if implausible:
         context.note(IssueCode.IMPLAUSIBLE, ref, "value[x]", dropped=False)
@@ -201,6 +205,8 @@ def _measurement(amount: Amount, variable: Variable, ref: str, frame: _Frame, co
         preliminary=frame.preliminary,
         encounter=frame.encounter,
         comment=frame.comment,
+        usual_low=usual[0],
+        usual_high=usual[1],
     )
 
 

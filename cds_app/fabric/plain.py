@@ -14,7 +14,7 @@ import msgspec
 from cds_app.domain.facts import Measurement
 from cds_app.fabric.codes import MAX_CODINGS, code_of
 from cds_app.fabric.context import Context
-from cds_app.fabric.quantities import Refusal, convert
+from cds_app.fabric.quantities import Refusal, convert, usual_of
 from cds_app.fabric.references import is_id
 from cds_app.fabric.times import instant_in
 
@@ -70,6 +70,7 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     value = convert(quantity.value, quantity.code, quantity.unit, variable, context)
     if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
         return None
+    low, high = usual_of(resource, variable, context) if "referenceRange" in resource else (None, None)
     return Measurement(
         ref=f"Observation/{found.id}",
         version=version,
@@ -78,4 +79,6 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         variable=variable.key,
         value=value,
         encounter=context.references.name(resource["encounter"]) or None if found.encounter else None,
+        usual_low=low,
+        usual_high=high,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -13,11 +14,14 @@ from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
 from cds_app.domain.units import is_number_name
 from cds_app.fabric.context import Context
-from cds_app.fabric.shapes import as_object, number, word
+from cds_app.fabric.shapes import Object, as_object, number, objects, word
 
 _LONGEST: Final = 60
 _WRITTEN: Final = re.compile(r"\s*([<>]=?|)\s*(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([^\s0-9.,;:<>=+-].*?)\s*")
+_OF_SOME: Final = frozenset({"appliesTo", "age", "modifierExtension"})
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
+
+Ends = tuple[float | None, float | None]
 
 
 class Amount(msgspec.Struct, frozen=True):
@@ -50,6 +54,38 @@ def read_quantity(quantity: object, variable: Variable, context: Context) -> Amo
     if isinstance(converted, Refusal):
         return converted
     return Amount(converted, "=" if comparator is None else cast("Bound", comparator))
+
+
+def usual_of(source: Mapping[str, Any], variable: Variable, context: Context) -> Ends:
+    """The usual range that stands beside a value (``referenceRange``), low and high in the variable's unit.
+
+    Both None where none is stated or several are, where it is of something else (a goal of treatment, people of one
+    kind), or where it cannot be read. A limit without a unit has that of the value.
+    """
+    ranges = objects(source.get("referenceRange"))
+    if len(ranges) != 1 or not _is_usual(ranges[0]):
+        return None, None
+    beside = as_object(source.get("valueQuantity")) or {}
+    ends = [_end_of(ranges[0].get(name), beside, variable, context) for name in ("low", "high")]
+    low, high = (None if isinstance(one, Refusal) else one for one in ends)
+    backwards = low is not None and high is not None and low > high
+    return (None, None) if backwards or any(isinstance(one, Refusal) for one in ends) else (low, high)
+
+
+def _is_usual(stated: Object) -> bool:
+    kinds = objects((as_object(stated.get("type")) or {}).get("coding"))
+    return _OF_SOME.isdisjoint(stated) and all(one.get("code") == "normal" for one in kinds)
+
+
+def _end_of(limit: object, beside: Object, variable: Variable, context: Context) -> float | Refusal | None:
+    if limit is None:
+        return None
+    found = as_object(limit) or {}
+    unit = found if "code" in found or "unit" in found else beside
+    amount = read_quantity({**found, "code": unit.get("code"), "unit": unit.get("unit")}, variable, context)
+    if isinstance(amount, Amount) and amount.bound != "=":
+        return Refusal(IssueCode.CENSORED, "referenceRange")
+    return amount.value if isinstance(amount, Amount) else amount
 
 
 def read_text(value: object, variable: Variable, context: Context) -> Amount | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from cds_app.domain.facts import Fact, Measurement
-from cds_app.domain.ontology import Range
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
 from cds_app.mitigate.conditions import TieredRisk, View, evaluate, extents
 from cds_app.mitigate.rules import ScoreRule
@@ -25,15 +24,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         Ontology quantity.
     latest : Measurement
         The newest value.
-    reference : Range or None
-        For the patient's sex, where there is one.
     stale : bool
         Whether the newest value is older than the ontology calls current.
     """
 
     quantity: str
     latest: Measurement
-    reference: Range | None
     stale: bool
 
 
@@ -151,10 +147,4 @@ def _reading(quantity: str, situation: Situation) -> Reading | None:
     latest = situation.latest(quantity)
     if latest is None:
         return None
-    variable = situation.ontology.variables[latest.variable]
-    return Reading(
-        quantity=quantity,
-        latest=latest,
-        reference=variable.reference_for(situation.sex),
-        stale=situation.fresh(quantity) is None,
-    )
+    return Reading(quantity=quantity, latest=latest, stale=situation.fresh(quantity) is None)

@@ -91,9 +91,8 @@ class Canvas:
         seen = self.track.until(self.now_h)
         return not seen or self.now_h - self.track.hours[seen - 1] > self.variable.fresh_h
 
-    @property
-    def usual(self) -> Range | None:
-        return self.variable.reference_for(self.situation.sex) if self.asked.adult else None
+    def usual(self, one: Measurement) -> Range | None:
+        return _usual(one, self.variable, self.situation, self.asked)
 
     @property
     def dynamics(self) -> Dynamics:
@@ -109,7 +108,7 @@ def canvas_of(
     ahead = min(_AHEAD * behind, _MOST_AHEAD_H)
     dynamics = model.dynamics[asked.quantity]
     _, _, low, high = expected(model, state.tracks, asked.quantity, now_h, 0.0)
-    usual = variable.reference_for(situation.sex) if asked.adult else None
+    usual = _usual(seen[-1], variable, situation, asked)
     shown = [one.value for one in seen]
     expects = (dynamics.to_unit(low), dynamics.to_unit(high)) if asked.adult else ()
     ends = [value for value in expects if _near(value, shown)]
@@ -130,6 +129,10 @@ def canvas_of(
         x=Axis(low=-behind, high=ahead, start=LEFT, end=WIDTH - RIGHT),
         y=Axis(low=y_low, high=y_high, start=HEIGHT - BOTTOM, end=TOP),
     )
+
+
+def _usual(one: Measurement, variable: Variable, situation: Situation, asked: Asked) -> Range | None:
+    return variable.usual(one, situation.sex, adult=asked.adult)
 
 
 def _near(value: float, shown: Sequence[float]) -> bool:

@@ -109,7 +109,7 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
 
 
 def _word(subject: Subject, latest: Measurement, far: Deviation | None) -> str:
-    span = subject.setting.usual(subject.material.situation.ontology.variables[latest.variable])
+    span = subject.setting.usual(latest)
     if span is not None and not span.holds(latest.value):
         return "below the usual range" if span.low is not None and latest.value < span.low else "above the usual range"
     if far is not None and not far.stale and abs(far.z) >= FAR_Z:

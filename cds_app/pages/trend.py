@@ -13,6 +13,7 @@ from typing import Final
 
 from cds_app.cards.text import clock_time, number, plain
 from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
+from cds_app.domain.ontology import Range
 from cds_app.domain.time import to_hours
 from cds_app.pages.canvas import BOTTOM, HEIGHT, TOP, Asked, Band, Canvas, canvas_of
 from cds_app.pages.origins import aside_of, origin_of, out_of
@@ -142,8 +143,8 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         ahead_of_imputed=bool(ahead) and canvas.stale,
         marks=tuple(_mark(one, canvas) for one in seen),
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
-        usual=_usual(canvas),
-        usual_text=_range_text(canvas),
+        usual=_usual(canvas.usual(seen[-1]), canvas),
+        usual_text=_range_text(canvas.usual(seen[-1]), canvas.variable.decimals),
         limits=limit_lines(asked.thresholds, canvas.y, canvas.variable.decimals),
         now_x=canvas.x.at(0.0),
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
@@ -198,10 +199,14 @@ def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
 
 
 def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
-    span = canvas.usual
-    remarks = [out_of(span, one.value), "set aside as a possible artefact" if _set_aside(one, canvas) else ""]
-    remarks += ["preliminary" if one.preliminary else "", origin_of(one), aside]
-    remarks.append(f"comment: {one.comment}" if one.comment else "")
+    remarks = [
+        out_of(canvas.usual(one), one.value),
+        "set aside as a possible artefact" if _set_aside(one, canvas) else "",
+        "preliminary" if one.preliminary else "",
+        origin_of(one),
+        aside,
+        f"comment: {one.comment}" if one.comment else "",
+    ]
     return Row(
         ref=one.ref,
         time=_clock(one, canvas),
@@ -274,8 +279,7 @@ def _spread(canvas: Canvas, since: float, horizon_h: float | None) -> tuple[floa
 # --- ranges, events, words
 
 
-def _usual(canvas: Canvas) -> tuple[float, float] | None:
-    span = canvas.usual
+def _usual(span: Range | None, canvas: Canvas) -> tuple[float, float] | None:
     if span is None or (span.low is None and not span.high):
         return None
     top = TOP if span.high is None else canvas.y.inside(span.high)
@@ -283,8 +287,7 @@ def _usual(canvas: Canvas) -> tuple[float, float] | None:
     return (top, round(bottom - top, 1)) if bottom - top > 0.5 else None
 
 
-def _range_text(canvas: Canvas) -> str:
-    span, decimals = canvas.usual, canvas.variable.decimals
+def _range_text(span: Range | None, decimals: int) -> str:
     if span is None or (span.low is None and not span.high):  # a flow of 0 is no range to speak of
         return ""
     if span.low is None:
@@ -317,7 +320,7 @@ def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
         first = seen[0]
         way = "unchanged from" if _value(first, canvas) == _value(last, canvas) else "from"
         said += f", {way} {_value(first, canvas)} at {_clock(first, canvas)}"
-    out = out_of(canvas.usual, last.value)
+    out = out_of(canvas.usual(last), last.value)
     return f"{said}; {out}." if out else f"{said}."
 
 

@@ -63,6 +63,18 @@ def test_a_comment_stands_in_the_row_of_its_value(deps: Deps) -> None:
     assert [row.value for row in view.rows if "comment: Leads off" in row.remark] == ["20"]
 
 
+def test_a_trend_is_held_against_the_range_that_stands_beside_its_newest_value(deps: Deps) -> None:
+    limits = {name: {"value": value, "unit": "/min"} for name, value in (("low", 100), ("high", 190))}
+    own = observation("heart_rate", 185.0, FROZEN, key="newest", referenceRange=[limits])
+    bed = bed_of(deps, [*resources(septic(FROZEN)), own], FROZEN)
+    seen = bed.opening.subject(bed.asking().opened)
+    view = trend(seen.twin, seen.state, seen.material.situation, asked())
+    assert view is not None
+    assert view.usual_text == "100 to 190"
+    assert "usual range" not in view.finding
+    assert ("usual range" in view.rows[0].remark, "usual range" in view.rows[1].remark) == (False, True)
+
+
 def test_limits_of_topics_are_drawn_where_they_lie_in_the_drawing(bed: Bed, subject: Subject) -> None:
     limits = thresholds(bed.opening.knowledge.catalogue.topics.values(), "map")
     assert ("below", 65.0) in {(one.way, one.value) for one in limits}
