@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from cds_app.adapters.ledger import LogRow
 from cds_app.adapters.migrate import migrate
+from cds_app.adapters.schema import metadata
 from cds_app.adapters.sql_store import SqlStore
 from cds_app.domain.decisions import Verdict
 from cds_app.errors import IntegrityError, TwinlineError
 from cds_app.ports import TwinStore
 from tests.stores import NOW, append, decision, edit, facts, feedback, sqlite_store, vault
 
+ROOT = Path(__file__).parents[2]
 ENTRIES = 9
 PATIENTS = [vault().pseudonym("north", f"pat-{i}") for i in range(3)]
 
@@ -83,6 +85,14 @@ EDITS = [
 def test_an_edit_of_any_column_is_found_where_it_is(folder: Path, column: str, value: str, number: int) -> None:
     edit(folder, f"UPDATE log SET {column} = {value} WHERE number = {number}")
     assert verdict(folder).broken_at == number
+
+
+def test_the_runbook_says_of_every_table_what_the_audit_sees() -> None:
+    runbook = (ROOT / "deploy" / "docs" / "runbook.md").read_text("utf-8")
+    section = runbook.partition("## What the audit sees")[2].partition("\n## ")[0]
+    told = {name for line in section.splitlines() for name in line.split("|")[1:2]}
+    named = {one.strip(" `") for cell in told for one in cell.split(",")}
+    assert set(metadata.tables) <= named
 
 
 def test_every_column_is_edited_above() -> None:
