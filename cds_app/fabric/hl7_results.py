@@ -31,6 +31,7 @@ _SYSTEMS: Final[Mapping[str, str]] = {
 }
 """HL7 table 0396."""
 _NUMBER: Final = re.compile(r"(<=|>=|<|>|=)?\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\+)?", re.ASCII)
+_USUAL: Final = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)", re.ASCII)
 _CODED: Final = frozenset({"CE", "CWE", "CNE", "CF"})
 _TIMES: Final = frozenset({"DT", "TM", "TS", "DTM"})
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
@@ -128,7 +129,7 @@ def _observation(obx: Segment, order: _Order, message: Message, dialect: Dialect
         **({"effectiveDateTime": time_of(when, dialect.zone) or when} if when else {}),
         **({"encounter": {"reference": order.encounter}} if order.encounter else {}),
     }
-    return observation | _value(obx, dialect)
+    return observation | _value(obx, dialect) | _usual(obx)
 
 
 def _with_lines(before: dict[str, Any] | None, observation: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +158,16 @@ def _value(obx: Segment, dialect: Dialect) -> dict[str, Any]:
     if kind in _TIMES:
         return {"valueDateTime": time_of(obx.part(rows[0], 1), dialect.zone)}
     return _written(" ".join(obx.part(row, 1) for row in rows[:_MOST_LINES]).strip(), kind, obx, dialect)
+
+
+def _usual(obx: Segment) -> dict[str, Any]:
+    """OBX-7, where it is two numbers: they have the unit of the value."""
+    found = _USUAL.fullmatch(obx.text(7).strip())
+    return {} if found is None else {"referenceRange": [{"low": _limit(found[1]), "high": _limit(found[2])}]}
+
+
+def _limit(written: str) -> dict[str, Any]:
+    return {"value": float(written)}
 
 
 def _written(whole: str, kind: str, obx: Segment, dialect: Dialect) -> dict[str, Any]:

@@ -64,6 +64,19 @@ def test_what_the_laboratory_wrote_below_a_result_stands_beside_it_and_no_other(
     assert (potassium.comment, other.comment) == ("Haemolysed please & repeat by phone", "")
 
 
+@pytest.mark.parametrize(
+    ("written", "low", "high"),
+    [("3.3-5.1", 3.3, 5.1), ("3.3 - 5.1", 3.3, 5.1), ("5.1-3.3", None, None), ("<5.1", None, None), ("-", None, None)],
+)
+def test_the_usual_range_of_the_laboratory_goes_with_its_result(
+    desk: Hl7Desk, written: str, low: float | None, high: float | None
+) -> None:
+    row = obx().split("|")
+    send(desk, oru("|".join([*row[:7], written, *row[8:]])))
+    (one,) = timeline(desk).measured["potassium"]
+    assert (one.usual_low, one.usual_high) == (low, high)
+
+
 def test_the_answer_goes_back_to_who_asked_in_a_form_that_others_read(desk: Hl7Desk) -> None:
     (answer,) = desk.answer([oru(obx(), control="X&Y")], FROZEN)
     head = answer.decode().split("\r")[0].split("|")
