@@ -10,15 +10,13 @@ from typing import TypeVar
 
 import msgspec
 
-from cds_app.domain.facts import Allergy, Condition, Fact, Measurement, Medication, Procedure, Report
+from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Procedure, Report
 from cds_app.domain.precedence import repeated
 
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
 DoneT = TypeVar("DoneT", Medication, Procedure)
 _WHEN = attrgetter("when")
-_NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
-_OVER = frozenset({"inactive", "remission", "resolved"})
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -47,13 +45,6 @@ def once(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
 def newest(rows: Sequence[FactT], since: datetime) -> FactT | None:
     """The last of rows in order of time, unless it is too old."""
     return rows[-1] if rows and rows[-1].when >= since else None
-
-
-def holds(one: Condition | Allergy, now: datetime) -> bool:
-    """Whether a problem or an allergy is believed and not over; without a clinical status it is not."""
-    ended = isinstance(one, Condition) and one.abated is not None and one.abated <= now
-    believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
-    return believed and not ended and one.when <= now
 
 
 def by_concept(rows: Sequence[ConceptFactT]) -> Mapping[str, tuple[ConceptFactT, ...]]:

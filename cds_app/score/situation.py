@@ -29,8 +29,9 @@ from cds_app.domain.facts import (
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import Course, DoneT, FactT, by_concept, holds, in_time, last_time, newest, once, years
+from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
 from cds_app.score.genes import Genome
+from cds_app.score.standing import holds, worded
 from cds_app.score.whereabouts import Unit, running, unit_of
 
 FERTILE_YEARS = (12, 55)
@@ -259,15 +260,14 @@ class Situation:
 
     @property
     def worded_allergies(self) -> tuple[Allergy, ...]:
-        """Allergies in words alone that name no drug known here; not that there are none ("NKDA")."""
-        found = (one for one in self.facts.allergies if not one.concepts and not one.codes)
-        return tuple(one for one in found if holds(one, self.now) and not _NO_ALLERGY.match(one.text))
+        """Allergies in words (`worded`) that name no drug known here; not that there are none ("NKDA")."""
+        found = (one for one in self.facts.allergies if worded(one) and holds(one, self.now))
+        return tuple(one for one in found if not _NO_ALLERGY.match(one.text))
 
     @property
     def worded_problems(self) -> tuple[Condition, ...]:
-        """Problems in words alone that are, as a whole, the name of none known here: never guessed at."""
-        found = (one for one in self.facts.conditions if not one.concepts and not one.codes)
-        return tuple(one for one in found if holds(one, self.now))
+        """Problems in words (`worded`) that are, as a whole, the name of none known here: never guessed at."""
+        return tuple(one for one in self.facts.conditions if worded(one) and holds(one, self.now))
 
     # --- drugs
 

@@ -1,4 +1,4 @@
-"""Problems and allergies that came as words without a code: known by their whole name, else said to be there."""
+"""Problems and allergies in words, with no code that others share: known by their whole name, else said to be there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.orders import SIGN, potassium, signing, spironolactone
 from tests.patients import bundle, call, hyperkalaemic, observation, patient, septic
 
 URL = "/cds-services/twinline-patient-view"
-UNREAD = "in words alone, not understood here"
+UNREAD = "in words or local codes, not understood here"
 CHECK_IT = "An allergy in words that are not understood here is recorded: check it"
 
 
@@ -77,6 +77,17 @@ def test_an_allergy_that_is_not_understood_stands_beside_every_drug_that_is_offe
     body["prefetch"]["conditions"] = bundle(worded("Condition", "Pneumonia", recordedDate=FROZEN.isoformat()))
     card = next(one for one in said_in(client, body) if one["source"]["topic"]["code"] == "sepsis")
     assert (CHECK_IT in card["detail"]) is unread
+
+
+@pytest.mark.parametrize(
+    ("system", "unread"), [("urn:oid:1.2.840.114350.1.13.0.1.7.2.768076", True), ("http://snomed.info/sct", False)]
+)
+def test_a_code_of_the_house_says_no_more_than_its_words(client: FlaskClient, system: str, unread: bool) -> None:
+    body = signing(spironolactone(), chart=potassium(6.2))
+    coding = {"coding": [{"system": system, "code": "91935009"}], "text": "Peanut"}
+    body["prefetch"]["allergies"] = bundle({**worded("AllergyIntolerance", "x"), "code": coding})
+    (card,) = said_in(client, body, SIGN)
+    assert ("in words that are not understood here" in card["detail"]) is unread
 
 
 @pytest.mark.parametrize(("text", "unread"), [("PCN", True), ("Penicillin", False)])

@@ -1,0 +1,26 @@
+"""Which problems and allergies of a record stand, and of which nothing but words says what they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cds_app.domain.facts import Allergy, Condition
+
+_NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
+_SHARED = (
+    "http://snomed.info/", "http://www.nlm.nih.gov/", "http://hl7.org/fhir/sid/", "http://terminology.hl7.org/",
+    "http://fdasis.nlm.nih.gov", "http://loinc.org", "http://fhir.de/CodeSystem/bfarm/", "http://www.whocc.no/atc",
+)  # fmt: skip
+_OVER = frozenset({"inactive", "remission", "resolved"})
+
+
+def holds(one: Condition | Allergy, now: datetime) -> bool:
+    """Whether a problem or an allergy is believed and not over; without a clinical status it is not."""
+    ended = isinstance(one, Condition) and one.abated is not None and one.abated <= now
+    believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
+    return believed and not ended and one.when <= now
+
+
+def worded(one: Condition | Allergy) -> bool:
+    """Whether nothing but words says what it is: no concept, and no code of a terminology that others share."""
+    return not one.concepts and not any(system.startswith(_SHARED) for system, _ in one.codes)
