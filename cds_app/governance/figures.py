@@ -32,7 +32,9 @@ _KINDS = (("by_sex", "Sex"), ("by_age", "Age"), ("by_site", "Hospital"), ("by_un
 _TOO_FEW = "too few"
 _FIT_TREES = "test_of_fit_trees"
 _LEVEL = "95 % interval"
+_ERROR = "Expected calibration error"
 _BY_CHANCE = "Calibration error that a right risk stays below in 19 of 20 samples of as many patients"
+_ERRORS = frozenset({_ERROR, _BY_CHANCE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +61,14 @@ def tables(manifest: Figures, report: Figures) -> tuple[Table, ...]:
         _splits(report),
         _main(test["overall"]),
         _interval(report.get("interval"), report["calibration"]),
-        _alerts(test["overall"]),
+        _alerts(test["overall"], manifest),
         _tiers(manifest["tiers"]),
         _policy(manifest.get("policy")),
         _compared(test),
         _groups(test),
         _variants(report),
         _transfer(report.get("transfer")),
-        _outside(report.get("population")),
+        _outside(report.get("population"), _unit(test["overall"])),
         _explanations(report.get("explanations")),
     )
     return tuple(one for one in found if one is not None and len(one.rows) >= one.least)
@@ -103,7 +105,7 @@ def _main(overall: Figures) -> Table:
         for key, title in (
             ("slope", "Calibration slope"),
             ("intercept", "Calibration intercept"),
-            ("ece", "Expected calibration error"),
+            ("ece", _ERROR),
             ("ece_by_chance", _BY_CHANCE),
         )
         if key in fit
@@ -112,8 +114,16 @@ def _main(overall: Figures) -> Table:
         title="Discrimination and calibration",
         note="Intervals: 95 of 100 bootstrap resamples of patients.",
         heads=("figure", "value", _LEVEL),
-        rows=tuple((title, _number(value), _between(interval)) for title, value, interval in (*ranks, *fits)),
+        rows=(
+            *((title, _number(value), _between(interval)) for title, value, interval in ranks),
+            *((title, _fine(title, value), _fine_pair(title, interval)) for title, value, interval in fits),
+        ),
     )
+
+
+def _unit(overall: Figures) -> str:
+    """What a row of the data is: an hour that may be alerted, or a whole stay."""
+    return "hours" if "alerts" in overall else "stays"
 
 
 def _interval(found: Figures | None, calibration: Figures) -> Table | None:
@@ -142,11 +152,14 @@ def _part(some: int, cells: int) -> str:
     return f"{some} ({_share(some / cells)})" if cells else "not defined"
 
 
-def _alerts(overall: Figures) -> Table | None:
+def _alerts(overall: Figures, manifest: Figures) -> Table | None:
+    live = f" ({_share(manifest['threshold'])} in the model that is shipped)" if "threshold" in manifest else ""
+    policy = " Whom cards interrupt is decided by the alert policy below, with its own figures."
     alerts, between = overall.get("alerts", {}), overall.get("intervals", {}).get("alerts", {})
     return Table(
         title="At the live threshold",
-        note="An alert begins where the estimate reaches the threshold and did not in the hour before.",
+        note=f"An alert begins where the estimate reaches the threshold{live} and did not in the hour before."
+        f"{policy if manifest.get('policy') else ''}",
         heads=("figure", "value", _LEVEL),
         rows=tuple(
             (title, _amount(alerts[key], share), _amounts(between.get(key), share))
@@ -199,7 +212,8 @@ def _compared(test: Figures) -> Table:
         rows.append((_partial(one), *_rival(one), *(_ahead(ahead.get(key)) for key in ("auroc", "auprc"))))
     return Table(
         title="Beside what is used or simple",
-        note="On the same patients and hours. The last two columns: how far this model is ahead, with 95 % intervals.",
+        note=f"On the same patients and {_unit(whole)}. The last two columns: how far this model is ahead, with 95 % "
+        "intervals.",
         heads=(
             "", "AUROC", "AUPRC", "sensitivity, patients", "PPV, patients", "alerts in 100 patient-days",
             "ahead in AUROC", "ahead in AUPRC",
@@ -280,20 +294,20 @@ def _transfer(transfer: Figures | None) -> Table | None:
     )
 
 
-def _outside(found: Figures | None) -> Table | None:
+def _outside(found: Figures | None, unit: str) -> Table | None:
     if found is None:
         return None
     rows = [
-        ("Test patients, hours", found["overall"]),
+        (f"Test patients, {unit}", found["overall"]),
         ("Test patients, ever", found["patients_ever"]),
-        ("Hours with the outcome ahead", found["with_outcome"]),
+        (f"{unit.capitalize()} with the outcome ahead", found["with_outcome"]),
         *((f"{kind}, {name}", one) for key, kind in _KINDS for name, one in found.get(key, {}).items()),
         *((f"Made up: {name}", one) for name, one in found["shifted"].items()),
     ]
     return Table(
         title="Outside the population",
         note="No estimate is given where measurements are jointly unlike those in training. Of test patients few "
-        "should be refused; of hours made up from theirs, all but the athlete's.",
+        f"should be refused; of {unit} made up from theirs, all but the athlete's.",
         heads=("of whom", "how many", "refused"),
         rows=tuple((name, str(one["of"]), _amount(one["refused"], True)) for name, one in rows),
     )
@@ -329,6 +343,17 @@ def _ahead(one: Figures | None) -> str:
 
 def _number(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
+
+
+def _fine(title: str, value: float) -> str:
+    """With a digit more for an error, which is small where the outcome is rare."""
+    return f"{value:.4f}" if title in _ERRORS else _number(value)
+
+
+def _fine_pair(title: str, interval: Sequence[float] | None) -> str:
+    if interval is None or title not in _ERRORS:
+        return _between(interval)
+    return "{:.4f} to {:.4f}".format(*interval)
 
 
 def _share(value: float) -> str:

@@ -137,6 +137,31 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
 
 
+def test_a_small_calibration_error_is_no_zero(manifest: dict[str, Any], report: dict[str, Any]) -> None:
+    overall = report["test"]["overall"]
+    small = {**overall, "calibration": {**overall["calibration"], "ece": 0.00031, "ece_by_chance": 0.00058}}
+    between = {**overall["intervals"], "calibration": {"ece": [0.00025, 0.00094]}}
+    whole = {**report, "test": {**report["test"], "overall": {**small, "intervals": between}}}
+    found = {table.title: table for table in tables(manifest, whole)}["Discrimination and calibration"]
+    assert ("Expected calibration error", "0.0003", "0.0003 to 0.0009") in found.rows
+    assert found.rows[-1][1:] == ("0.0006", "")
+
+
+def test_the_figures_of_the_threshold_say_which_it_is_and_that_a_policy_decides(
+    manifest: dict[str, Any], report: dict[str, Any]
+) -> None:
+    policy = {
+        "threshold": 0.05, "lockout_h": 8.0, "rise_points": 10.0, "budget": 40.0, "ppv": 0.2, "sensitivity": 0.6,
+        "alerts_per_100_patient_days": 38.2,
+    }  # fmt: skip
+    found = [
+        {table.title: table.note for table in tables({**manifest, "threshold": 0.0283, **more}, report)}
+        for more in ({}, {"policy": policy})
+    ]
+    assert all("(2.8 % in the model that is shipped)" in one["At the live threshold"] for one in found)
+    assert ["alert policy below" in one["At the live threshold"] for one in found] == [False, True]
+
+
 def test_of_whole_stays_the_rule_is_told_in_stays(manifest: dict[str, Any], report: dict[str, Any]) -> None:
     test, rule = report["test"], {"sensitivity": 0.52, "precision": 0.54, "alerted": 0.13, "days_left": 6.0}
     whole = {name: value for name, value in test["overall"].items() if name != "alerts"} | rule
@@ -145,6 +170,10 @@ def test_of_whole_stays_the_rule_is_told_in_stays(manifest: dict[str, Any], repo
     assert ("Precision at the threshold", "0.540", "") in said
     assert any(row[0].startswith("Median days") and row[1] == "6.000" for row in said)
     assert found["Beside what is used or simple"].rows[0][3:6] == ("52.0 %", "54.0 %", "")
+    assert not any("hours" in one.note for one in found.values())
+    wide = {**report, "population": _population(), "test": {**test, "overall": whole}}
+    outside = {table.title: table for table in tables(manifest, wide)}["Outside the population"]
+    assert [row[0] for row in outside.rows[:3:2]] == ["Test patients, stays", "Stays with the outcome ahead"]
 
 
 def test_how_often_the_interval_held_is_told(manifest: dict[str, Any], report: dict[str, Any]) -> None:
