@@ -19,6 +19,7 @@ from cds_app.settings import PREFIX
 
 _START_S = 60.0
 _STOP_S = 15.0
+_LAST_LINES = 12
 
 
 @contextmanager
@@ -82,7 +83,12 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except requests.RequestException:
             time.sleep(0.05)
-    raise DependencyDown(f"the service did not become ready; its log is {log}")
+    raise DependencyDown(f"the service did not become ready; its log ends:\n{_ending(log)}")
+
+
+def _ending(log: Path) -> str:
+    """The last lines of a log: the folder that it is in may be gone before anybody looks."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

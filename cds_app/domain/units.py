@@ -237,8 +237,9 @@ class _Ucum:
     def _parse(self, unit: str) -> Any:
         from lark.exceptions import LarkError  # noqa: PLC0415 - with pint, too slow to import before it is needed
 
+        registry = self._registered()  # what is wrong with the libraries is not wrong with the unit
         try:
-            return self._registered().from_ucum(unit)
+            return registry.from_ucum(unit)
         except (LarkError, ArithmeticError, AttributeError, ValueError, TypeError, RecursionError):
             return None
 

@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from cds_app.commands.running import running_service
+from cds_app.errors import DependencyDown
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, patient, stay
 from tests.service import ROOT, SIMULATED, at, post, processes, shown, stored, twinline
@@ -77,6 +78,14 @@ def test_it_is_ready_within_seconds_and_lists_its_services(tmp_path: Path) -> No
     assert health.json() == {"status": "alive"}
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "twinline.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DependencyDown, match="--no-such-flag"),
+        running_service(tmp_path, "--no-such-flag"),
+    ):
+        pass
 
 
 def test_stated_times_are_refused_unless_the_service_was_started_for_them(tmp_path: Path) -> None:

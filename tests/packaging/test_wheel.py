@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from configparser import ConfigParser
+from email import message_from_bytes
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import cds_app
 
@@ -22,7 +27,9 @@ DATA_ENDINGS = (".csv", ".parquet", ".pickle", ".pkl", ".npy", ".npz", ".joblib"
 
 
 def run(command: list[str | Path], *, cwd: Path) -> str:
-    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    """Run what must not find the checkout: a PYTHONPATH may lead to it."""
+    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run(command, cwd=cwd, env=elsewhere, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout.strip()
 
@@ -34,6 +41,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run([sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, ROOT], cwd=dist)
     (built,) = dist.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="session")
+def source_names(wheel: Path) -> frozenset[str]:
+    """What the sdist beside the wheel holds, below its one folder."""
+    (built,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        return frozenset(name.split("/", 1)[1] for name in archive.getnames() if "/" in name)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +101,21 @@ def test_the_wheel_holds_no_data_no_tests_and_no_leftovers(names: frozenset[str]
     data = {name for name in names if name.endswith(DATA_ENDINGS)} - weights
     leftovers = {name for name in names if "__pycache__" in name or not name.startswith(("cds_app/", "twinline-"))}
     assert data | leftovers == set()
+
+
+def test_the_packaging_tests_find_in_the_sdist_what_they_read(source_names: frozenset[str]) -> None:
+    read = {".dockerignore", "pyproject.toml", "requirements.lock", "deploy/Dockerfile", "deploy/compose.yaml"}
+    assert read <= source_names
+
+
+def test_without_the_lock_no_pint_comes_that_the_units_cannot_be_read_with(wheel: Path) -> None:
+    info = f"twinline-{cds_app.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = message_from_bytes(archive.read(f"{info}/METADATA"))
+    wanted = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    (allowed,) = (one.specifier for one in wanted if one.name == "pint")
+    assert version("pint") in allowed
+    assert "0.26" not in allowed  # of ucumvert's definitions it refuses one, and no unit is known
 
 
 def test_the_wheel_brings_the_command_and_the_licence(wheel: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_app.content import latest
+from cds_app.domain import units
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.units import MAX_UNIT_LENGTH, UnitConverter
@@ -209,6 +210,18 @@ def test_threads_may_share_a_converter(ontology: Ontology) -> None:
 def test_pint_is_not_imported_before_it_is_needed() -> None:
     code = "import sys, cds_app.domain.units; sys.exit('pint' in sys.modules or 'ucumvert' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_library_that_fails_is_not_taken_for_a_unit_that_is_none(
+    ontology: Ontology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ValueError("a definition cannot be read")
+
+    monkeypatch.setattr("ucumvert.PintUcumRegistry", broken)
+    monkeypatch.setattr(units, "_ucum", units._Ucum)  # one of its own, which has read nothing yet
+    with pytest.raises(ValueError, match="a definition cannot be read"):
+        UnitConverter(ontology).is_ucum("mg/dL")
 
 
 @given(value=st.floats(min_value=-1e6, max_value=1e6), other=st.floats(min_value=-1e6, max_value=1e6))
