@@ -39,6 +39,14 @@ _MAX_REMEMBERED: Final = 4096
 _NO_NUMBER: Final = re.compile(r"\d{5}|\d\.\d")
 _ANNOTATION: Final = re.compile(r"\{([^{}]*)\}")
 _NUMBER_NAMES: Final = re.compile(r"\{[^{}]+\}|\[pH\]|1")
+_DIGITS: Final = 12
+"""Of a converted value. More than any instrument has, and fewer than a double, whose last ones are round-off: 5 ug/L is
+5 ng/mL and not 4.999999999999999, which would be below a limit of 5."""
+_MG_PER: Final[Mapping[str, float]] = {
+    **{"kg": 1e6, "g": 1e3, "mg": 1.0, "ug": 1e-3, "mcg": 1e-3, "ng": 1e-6},
+    **dict.fromkeys(("\N{GREEK SMALL LETTER MU}g", "microgram", "micrograms"), 1e-3),
+    **{"milligram": 1.0, "milligrams": 1.0, "gram": 1e3, "grams": 1e3},
+}
 _KINDS: Final = frozenset({
     "international_unit", "arbitrary_unit", "osmole", "equivalents", "high_power_field", "low_power_field",
     "colony_forming_unit", "plaque_forming_unit", "US_pharmacopeia_unit", "GPL_unit", "MPL_unit", "APL_unit",
@@ -129,7 +137,9 @@ class UnitConverter:
                 reason="wrong-dimension" if wrong else "unknown-unit",
                 field=variable.key,
             )
-        return line.factor * value + line.offset
+        if line is _IDENTITY:
+            return value
+        return float(f"{line.factor * value + line.offset:.{_DIGITS}g}")
 
     def is_ucum(self, unit: str) -> bool:
         """Whether a unit can be read as UCUM, without help of any synonym."""
@@ -179,6 +189,14 @@ class UnitConverter:
 def is_number_name(unit: str) -> bool:
     """Whether a unit is a mere name of a number, which nobody writes: ``{score}``, ``{INR}``, ``[pH]``, ``1``."""
     return _NUMBER_NAMES.fullmatch(unit) is not None
+
+
+def mg_per(unit: str) -> float | None:
+    """Milligrams in a unit of mass of a dose, in any case of letters; None for any other unit.
+
+    Case-folding makes the Greek letter of the micro sign, so that both are one.
+    """
+    return _MG_PER.get(unit.strip().casefold())
 
 
 def _same_kind(given: _Meaning, wanted: _Meaning) -> bool:

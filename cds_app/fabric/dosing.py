@@ -39,7 +39,7 @@ _TIMING_CODES: Final[Mapping[str, float]] = {
 _ONCE: Final = frozenset({"once", "once only", "one time", "one-time", "stat", "now", "x1"})
 _ON_DEMAND: Final = re.compile(r"\b(?:prn|as needed|as required|(?:if|when) (?:needed|required)|on demand)\b")
 _EVERY: Final = re.compile(r"q\s*(\d{1,2})\s*h(?:rs?)?\Z")
-_MASS_RATE: Final = re.compile(r"(?P<mass>[a-zµ]+)/(?P<time>h|hr|hour|min)\Z")
+_MASS_RATE: Final = re.compile(r"(?P<mass>[^\W\d_]+)/(?P<time>h|hr|hour|min)\Z")
 
 
 def dosing_of(instruction: Object, dose: Object, zone: tzinfo, *, beside: bool = False) -> Dosing | None:

@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Final
 
 from cds_app.domain.facts import Open
+from cds_app.domain.units import mg_per
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 
 HOURS: Final[Mapping[str, float]] = {"min": 1.0 / 60.0, "h": 1.0, "hr": 1.0, "hour": 1.0, "d": 24.0, "wk": 168.0}
 _LONGER: Final[Mapping[str, float]] = {**HOURS, "s": 1.0 / 3600.0, "mo": 28.0 * 24.0, "a": 365.0 * 24.0}
 """The shortest that a month and a year can be."""
-_MASSES: Final[Mapping[str, float]] = {"kg": 1e6, "g": 1e3, "mg": 1.0, "ug": 1e-3, "mcg": 1e-3, "µg": 1e-3, "ng": 1e-6}
 _CLOCK: Final = re.compile(r"(?P<hours>[01]\d|2[0-3]):(?P<minutes>[0-5]\d)(?::[0-5]\d(?:\.\d+)?)?\Z")
 _DAY_H: Final = 24.0
 _SAME: Final = 1e-6
@@ -70,13 +70,13 @@ def one_dose(doses: Sequence[Object]) -> Object:
 def mass_unit(dose: Object) -> str:
     """The unit of a dose that is a mass; "" for none, and where unit and code say different ones."""
     said = [text for name in ("unit", "code") if (text := word(dose.get(name)).strip().casefold())]
-    known = {_MASSES.get(text) for text in said}
+    known = {mg_per(text) for text in said}
     return said[0] if len(known) == 1 and None not in known else ""
 
 
 def conflicting(dose: Object) -> bool:
     """Whether unit and code of a dose are two different masses."""
-    said = {_MASSES.get(word(dose.get(name)).strip().casefold()) for name in ("unit", "code")} - {None}
+    said = {mg_per(word(dose.get(name))) for name in ("unit", "code")} - {None}
     return len(said) > 1
 
 
@@ -93,8 +93,8 @@ def _dose_open(instruction: Object, dose: Object) -> bool:
 
 
 def _mg(dose: Object) -> float | None:
-    value, unit = number(dose.get("value")), mass_unit(dose)
-    return None if value is None or not unit else value * _MASSES[unit]
+    value, factor = number(dose.get("value")), mg_per(mass_unit(dose))
+    return None if value is None or factor is None else value * factor
 
 
 def _may_exceed(instruction: Object, dose: Object, intervals_h: Sequence[float]) -> bool:

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from cds_app.domain.facts import Dosing, Medication, Open
+from cds_app.domain.units import mg_per
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.patients import Patient
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refusal
 
-MG_PER: Final[Mapping[str, float]] = {"mg": 1.0, "g": 1000.0, "ug": 0.001, "mcg": 0.001, "µg": 0.001}
 _UNSETTLED: Final[Mapping[Open, str]] = {
     "dosage": "must be one instruction, not several",
     "dose": "must be one amount in mg, g or ug, in which unit and code agree",
@@ -76,7 +76,7 @@ def next_due_h(patient: Patient, interval_h: float) -> float:
 
 def mass_mg(value: float | None, unit: str) -> float | None:
     """An amount in mg; None for any unit that is no mass (``mL``, ``mg/kg``, ``{dose}``, none)."""
-    factor = MG_PER.get(unit.strip().casefold())
+    factor = mg_per(unit)
     return None if value is None or factor is None else value * factor
 
 

@@ -242,3 +242,20 @@ def test_a_synonym_that_names_a_number_stands_for_numbers_only(converter: UnitCo
     assert converter.convert(7.0, "/10", ontology.variables["pain_score"]) == 7.0
     assert converter.convert(1.0, "/10", ontology.variables["spo2_pulse_ox"]) == pytest.approx(10.0)
     assert _reason(converter, ontology, "hemoglobin", "Gpt/L") == "unknown-unit"  # what counts cells weighs nothing
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "unit", "expected"),
+    [
+        ("tacrolimus", 5.0, "ug/L", 5.0),
+        ("body_temp", 100.4, "[degF]", 38.0),
+        ("body_temp", 101.3, "[degF]", 38.5),
+        ("potassium", 215.039, "mg/L", 5.5),
+        ("vancomycin_trough", 0.02, "g/L", 20.0),
+        ("hematocrit", 0.29, "L/L", 29.0),
+    ],
+)
+def test_a_converted_value_meets_the_limit_that_it_is_written_on(
+    converter: UnitConverter, ontology: Ontology, key: str, value: float, unit: str, expected: float
+) -> None:
+    assert converter.convert(value, unit, ontology.variables[key]) == expected

@@ -102,6 +102,15 @@ def test_the_length_of_an_infusion_is_read(instruction: dict[str, Any], hours: f
     assert dosing.over_h == pytest.approx(hours)
 
 
+@pytest.mark.parametrize("micro", ["\N{MICRO SIGN}g", "\N{GREEK SMALL LETTER MU}g", "ug"])
+def test_a_microgram_is_a_mass_however_it_is_written(micro: str) -> None:
+    instruction = {
+        "doseAndRate": [{"rateQuantity": {"value": 25, "unit": f"{micro}/h"}}],
+        "maxDosePerAdministration": {"value": 0.1, "unit": "mg"},
+    }
+    assert given({"value": 50, "unit": micro}, **instruction) == Dosing(over_h=2.0, rated=True)
+
+
 @pytest.mark.parametrize(
     ("instruction", "rated"),
     [

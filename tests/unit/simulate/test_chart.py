@@ -109,6 +109,12 @@ def test_vancomycin_by_mouth_does_not_count_and_other_routes_are_refused() -> No
 
 def test_masses_are_converted_and_nothing_else_is_a_mass() -> None:
     assert [mass_mg(2.0, unit) for unit in ("mg", "g", "ug", "mcg", " MG ")] == [2.0, 2000.0, 0.002, 0.002, 2.0]
+    assert [mass_mg(2.0, unit) for unit in ("\u00b5g", "\u03bcg", "microgram", "Milligram")] == [
+        0.002,
+        0.002,
+        0.002,
+        2.0,
+    ]
     assert [mass_mg(2.0, unit) for unit in ("", "mg/kg", "mL", "units", "mmol")] == [None] * 5
     assert mass_mg(None, "mg") is None
 
