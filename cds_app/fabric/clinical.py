@@ -132,7 +132,7 @@ def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=context.lexicon.concepts(codes) or context.lexicon.named("condition", text),
+            concepts=context.lexicon.concepts_of("condition", resource.get("code")),
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),
@@ -171,7 +171,7 @@ def _procedure(
             learned=context.learned,
             source=source,
             status=word(resource.get("status")),
-            concepts=context.lexicon.concepts(codes) or context.lexicon.named("procedure", text),
+            concepts=context.lexicon.concepts_of("procedure", resource.get("code")),
             codes=codes,
             text=text,
             end=end_of(as_object(resource.get(ended)), context.zone),
@@ -181,12 +181,9 @@ def _procedure(
 
 def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
     """An allergy or intolerance: what ``code`` names, with the substances of its reactions."""
-    reactions = objects(resource.get("reaction"))
-    substances = [code for one in reactions for code in codes_of(one.get("substance"))]
-    own = codes_of(resource.get("code"))
-    said = [*filter(None, (text_of(one) for one in (resource.get("code"), *(r.get("substance") for r in reactions))))]
-    text = said[0] if said else ""
-    codes = tuple(dict.fromkeys((*own, *substances)))
+    said = [resource.get("code"), *(one.get("substance") for one in objects(resource.get("reaction")))]
+    text = next(filter(None, map(text_of, said)), "")
+    codes = tuple(dict.fromkeys(code for one in said for code in codes_of(one)))
     if not codes and not text:
         context.note(IssueCode.NO_CODE, head.ref, "code")
         return []
@@ -199,8 +196,7 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=context.lexicon.concepts(codes)
-            or tuple(dict.fromkeys(drug for one in said for drug in context.lexicon.drugs(one))),
+            concepts=context.lexicon.drugs_of(said),
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -74,14 +74,15 @@ _remembered: Final = lru_cache(maxsize=4096)(_spelled)  # one tuple for all fact
 
 def text_of(concept: object) -> str:
     """What a CodeableConcept says in words: its text, else the first display."""
+    return next(words_of(concept), "")
+
+
+def words_of(concept: object) -> Iterator[str]:
+    """Everything that a CodeableConcept, or one bare Coding, says in words: its text, then every display."""
     found = as_object(concept)
-    if found is None:
-        return ""
-    text = found.get("text")
-    if isinstance(text, str) and text:
-        return word(text)
-    displays = (word(one.get("display")) for one in (*objects(found.get("coding")), found))
-    return next((display for display in displays if display), "")
+    if found is not None:
+        displays = (one.get("display") for one in (*objects(found.get("coding")), found))
+        yield from filter(None, map(word, (found.get("text"), *displays)))
 
 
 def status_of(value: object) -> str:

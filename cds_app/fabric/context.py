@@ -14,6 +14,9 @@ from cds_app.domain.time import time_in
 from cds_app.fabric.lexicon import Lexicon
 from cds_app.fabric.references import References
 
+MODIFIERS: Final = ("modifierExtension", "implicitRules")
+"""Elements by which what stands beside them may mean something else."""
+
 _DIGITS: Final = 20
 _LONGEST: Final = 40
 

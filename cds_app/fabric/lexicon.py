@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isclose
@@ -13,7 +13,7 @@ from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Ontology, Variable
 from cds_app.domain.units import is_number_name
 from cds_app.errors import UnitError
-from cds_app.fabric.codes import concepts_of
+from cds_app.fabric.codes import codes_of, concepts_of, words_of
 from cds_app.fabric.names import Names, names_of, title, titles_of
 
 _REMEMBERED: Final = 1024
@@ -75,6 +75,19 @@ class Lexicon:
     drugs: Callable[[str], tuple[str, ...]]
     named: Callable[[str, str], tuple[str, ...]]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
+
+    def drugs_of(self, said: Iterable[object]) -> tuple[str, ...]:
+        """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words."""
+        return tuple(dict.fromkeys(key for one in said for key in self._drugs_in(one)))
+
+    def _drugs_in(self, said: object) -> Iterable[str]:
+        known = self.concepts(codes_of(said))
+        return known or (key for text in words_of(said) for key in self.drugs(text))
+
+    def concepts_of(self, kind: str, said: object) -> tuple[str, ...]:
+        """Concepts in a CodeableConcept, by its codes, or else the one whose name is its text or a display."""
+        known = self.concepts(codes_of(said))
+        return known or next(filter(None, (self.named(kind, text) for text in words_of(said))), ())
 
 
 @lru_cache(maxsize=4)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from cds_app.domain.facts import Code, Fact, Medication
+from cds_app.domain.facts import Fact, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.codes import codes_of, text_of
-from cds_app.fabric.context import Context, Head
+from cds_app.fabric.context import MODIFIERS, Context, Head
 from cds_app.fabric.dosing import dosing_of
+from cds_app.fabric.references import reference_text
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 from cds_app.fabric.times import Plan, end_of, find_time
 from cds_app.fabric.unsettled import conflicting, doses_of, one_dose
@@ -58,6 +60,8 @@ def read_statement(resource: Object, head: Head, context: Context) -> list[Fact]
     return _read(resource, _STATEMENT, head, context)
 
 
+_NAMING: Final = 2  # of what names a drug: the order's own code and the Medication's; the others are parts of it
+_UNMODIFIED: Final = frozenset(MODIFIERS)
 _UNABSORBED: Final = ("oral", "local")
 """Routes by which the body takes up nothing of some drugs (`Concept.by_mouth_not`)."""
 
@@ -71,18 +75,22 @@ def read_medication(resource: Object, head: Head, context: Context) -> list[Fact
 
 
 def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[Fact]:
-    codes, text = _what(resource, head, context)
+    said, display = _what(resource, head, context)
+    codes = tuple(dict.fromkeys(code for one in said for code in codes_of(one)))
+    named, parts = (list(filter(None, map(text_of, some))) for some in (said[:_NAMING], said[_NAMING:]))
+    text = next(iter(named), display) or word(" / ".join(parts))
     if not codes and not text:
         context.note(IssueCode.NO_CODE, head.ref, "medication[x]")
         return []
     when = find_time(resource, kind.time, head, context)
     if when is None:
         return []
-    dose = _dose(resource)
+    told = objects(resource.get("dosageInstruction") or resource.get("dosage"))
+    instructions = [one for one in told if not _is_modified(one, head, context)]
+    dose = one_dose(doses_of(first(instructions)))
     value = number(dose.get("value"))
-    instructions = objects(resource.get("dosageInstruction") or resource.get("dosage"))
-    dosing = dosing_of(first(instructions), dose, context.zone, beside=len(instructions) > 1)
-    concepts = context.lexicon.concepts(codes) or context.lexicon.drugs(text)
+    dosing = dosing_of(first(instructions), dose, context.zone, beside=len(told) > 1)
+    concepts = context.lexicon.drugs_of(said) or context.lexicon.drugs(display)
     return [
         Medication(
             ref=head.ref,
@@ -103,28 +111,45 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
     ]
 
 
-def _what(resource: Object, head: Head, context: Context) -> tuple[tuple[Code, ...], str]:
-    """Codes and words for the drug: its own, else those of the Medication referred to, else the display."""
-    concept = as_object(resource.get("medicationCodeableConcept"))
-    reference = as_object(resource.get("medicationReference"))
+def _what(resource: Object, head: Head, context: Context) -> tuple[list[object], str]:
+    """What names the drug: its own code, that of the Medication referred to, those of what is in it; the display."""
+    own, reference = resource.get("medicationCodeableConcept"), as_object(resource.get("medicationReference"))
     if reference is None:
-        return codes_of(concept), text_of(concept)
+        return [own, None], ""
     target = context.references.target(reference, resource)
-    if target is None:
-        context.note(IssueCode.UNRESOLVED_REFERENCE, head.ref, "medicationReference", dropped=False)
-        return codes_of(concept), text_of(concept) or word(reference.get("display"))
-    codes = (*codes_of(concept), *codes_of(target.get("code")), *_ingredients(target))
-    return tuple(dict.fromkeys(codes)), text_of(target.get("code")) or word(reference.get("display"))
+    problem = IssueCode.UNRESOLVED_REFERENCE if target is None else _problem(target)
+    if problem is not None:
+        context.note(problem, head.ref, "medicationReference", dropped=False)
+    named = {} if target is None or problem is not None else target
+    inside = resource if reference_text(reference).startswith("#") else named
+    return [own, named.get("code"), *_ingredients(named, inside, context)], _display(reference)
 
 
-def _ingredients(medication: Object) -> list[Code]:
-    parts = objects(medication.get("ingredient"))
-    return [code for part in parts for code in codes_of(part.get("itemCodeableConcept"))]
+def _problem(medication: Object) -> IssueCode | None:
+    """Why what a Medication says must not be used."""
+    if medication.get("status") == "entered-in-error":
+        return IssueCode.ENTERED_IN_ERROR
+    return None if _UNMODIFIED.isdisjoint(medication) else IssueCode.MODIFIER_EXTENSION
 
 
-def _dose(resource: Object) -> Object:
-    """The dose of the first instruction."""
-    return one_dose(doses_of(first(resource.get("dosageInstruction") or resource.get("dosage"))))
+def _ingredients(medication: Object, inside: Object, context: Context) -> Iterator[object]:
+    """What each ingredient is: a code, or that of the Substance or Medication referred to."""
+    for part in objects(medication.get("ingredient")):
+        item = context.references.target(part.get("itemReference"), inside) or {}
+        yield part.get("itemCodeableConcept") or item.get("code") or {"text": _display(part.get("itemReference"))}
+
+
+def _display(reference: object) -> str:
+    return word((as_object(reference) or {}).get("display"))
+
+
+def _is_modified(instruction: Object, head: Head, context: Context) -> bool:
+    """Whether something that we do not know changes what a dosage means; if so, says that it is not used."""
+    timing = as_object(instruction.get("timing")) or {}
+    if _UNMODIFIED.isdisjoint(instruction) and _UNMODIFIED.isdisjoint(timing):
+        return False
+    context.note(IssueCode.MODIFIER_EXTENSION, head.ref, "dosage", dropped=False)
+    return True
 
 
 def _end(resource: Object, kind: _Kind, zone: tzinfo) -> datetime | None:

@@ -28,7 +28,7 @@ from cds_app.fabric.clinical import (
     read_service_request,
 )
 from cds_app.fabric.codes import status_of
-from cds_app.fabric.context import Context, Head, version_of
+from cds_app.fabric.context import MODIFIERS, Context, Head, version_of
 from cds_app.fabric.contradictions import contradictory
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
@@ -55,7 +55,6 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
 _ERROR: Final = "entered-in-error"
-_MODIFIERS: Final = ("modifierExtension", "implicitRules")
 OTHER: Final = "other"
 _UNUSABLE: Final = frozenset({
     IssueCode.NOT_FINAL, IssueCode.DATA_ABSENT, IssueCode.NO_VALUE, IssueCode.NOT_A_NUMBER, IssueCode.NO_UNIT,
@@ -314,7 +313,7 @@ def read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fac
     if head.void:
         context.note(IssueCode.ENTERED_IN_ERROR, ref, dropped=False)
         return kind, _void(resource, head, context)
-    for modifier in _MODIFIERS:
+    for modifier in MODIFIERS:
         if modifier in resource:
             context.note(IssueCode.MODIFIER_EXTENSION, ref, modifier)
             return kind, []

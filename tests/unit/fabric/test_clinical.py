@@ -8,7 +8,7 @@ import pytest
 from cds_app.domain.facts import Place
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.timeline import Timeline
-from tests.unit.fabric.conftest import ICD10, coded, observation, reading, resource
+from tests.unit.fabric.conftest import ICD10, RXNORM, coded, observation, reading, resource
 
 _PATIENT = {
     "resourceType": "Patient",
@@ -134,6 +134,26 @@ def test_an_allergy_in_general_words_is_known_by_the_substance_of_its_reaction()
     given = resource("AllergyIntolerance", code={"text": "Drug allergy"}, reaction=reactions)
     (found,) = reading(given).facts.allergies
     assert (found.text, found.concepts) == ("Drug allergy", ("heparin", "penicillin"))
+
+
+def test_an_allergy_is_known_by_any_of_its_names() -> None:
+    displays = ("Penicillins", "Penicillin (substance)")
+    codings = [{"system": "urn:site", "code": str(n), "display": one} for n, one in enumerate(displays)]
+    code = {"text": "PCN", "coding": codings}
+    (found,) = reading(resource("AllergyIntolerance", code=code)).facts.allergies
+    assert (found.text, found.concepts) == ("PCN", ("penicillin",))
+
+
+def test_a_code_in_a_reaction_does_not_hide_the_name_of_the_allergy() -> None:
+    reaction = [{"substance": coded(RXNORM, "29046")}]
+    (found,) = reading(resource("AllergyIntolerance", code={"text": "Penicillin"}, reaction=reaction)).facts.allergies
+    assert found.concepts == ("penicillin", "lisinopril", "raas_inhibitor")
+
+
+def test_a_problem_is_known_by_any_of_its_names() -> None:
+    code = {"text": "AF", "coding": [{"system": "urn:site", "code": "4", "display": "Atrial Fibrillation"}]}
+    (found,) = reading(resource("Condition", code=code)).facts.conditions
+    assert (found.text, found.concepts) == ("AF", ("atrial_fibrillation",))
 
 
 def test_an_allergy_dated_in_the_future_is_dropped() -> None:

@@ -79,6 +79,69 @@ def test_a_contained_medication_is_found_by_its_ingredients() -> None:
     assert _only(_order(medicationReference={"reference": "#x"}, contained=[3, contained])).concepts[0] == "lisinopril"
 
 
+@pytest.mark.parametrize(
+    "concept",
+    [
+        {"text": "Zestril", "coding": [{"system": "urn:site", "code": "7", "display": "lisinopril 10 MG Oral Tablet"}]},
+        {"coding": [{"system": "urn:site", "code": "7", "display": "TAB 10"}, {"code": "8", "display": "Lisinopril"}]},
+    ],
+)
+def test_a_drug_is_known_by_any_of_its_names(concept: dict[str, Any]) -> None:
+    assert _only(_order(medicationCodeableConcept=concept)).concepts == ("lisinopril", "raas_inhibitor")
+    contained = {"resourceType": "Medication", "id": "x", "code": concept}
+    order = _order(medicationReference={"reference": "#x"}, contained=[contained])
+    assert _only(order).concepts == ("lisinopril", "raas_inhibitor")
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ([{"itemCodeableConcept": {"text": "Vancomycin"}}, {"itemCodeableConcept": {"text": "Heparin"}}], True),
+        ([{"itemCodeableConcept": coded(RXNORM, "29046")}, {"itemReference": {"reference": "#s"}}], True),
+        ([{"itemReference": {"reference": "Medication/m1"}}], False),
+        ([{"itemReference": {"reference": "Substance/gone", "display": "Vancomycin"}}], True),
+    ],
+)
+def test_a_mixture_is_known_by_what_is_in_it(parts: list[dict[str, Any]], text: bool) -> None:
+    substance = {"resourceType": "Substance", "id": "s", "code": {"text": "Vancomycin"}}
+    mixture = {"resourceType": "Medication", "id": "x", "ingredient": parts}
+    order = _order(medicationReference={"reference": "#x"}, contained=[mixture, substance])
+    found = _only(order, _LISINOPRIL)
+    assert found.concepts[0] in {"vancomycin", "lisinopril"}
+    assert ("vancomycin" in found.concepts) is ("Vancomycin" in found.text) is text
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, IssueCode.MODIFIER_EXTENSION),
+        ({"implicitRules": "urn:x"}, IssueCode.MODIFIER_EXTENSION),
+        ({"status": "entered-in-error"}, IssueCode.ENTERED_IN_ERROR),
+    ],
+)
+def test_a_medication_that_must_not_be_used_names_no_drug(change: dict[str, Any], code: IssueCode) -> None:
+    order = _order(medicationReference={"reference": "Medication/m1", "display": "a drug"})
+    found = reading(order, _LISINOPRIL | change)
+    assert [(one.concepts, one.codes, one.text) for one in found.facts.medications] == [((), (), "a drug")]
+    assert (code, "MedicationRequest/r1", "medicationReference") in {
+        (one.code, one.ref, one.field) for one in found.issues
+    }
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_dosage_that_something_unknown_changes_is_not_used(inside: bool) -> None:
+    modified = {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}
+    timing = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
+    dosage = {"timing": timing | modified} if inside else {"timing": timing, **modified}
+    instruction = {**dosage, "doseAndRate": [{"doseQuantity": {"value": 10, "unit": "mg"}}]}
+    found = reading(_order(medicationCodeableConcept=coded(RXNORM, "29046"), dosageInstruction=[instruction]))
+    (order,) = found.facts.medications
+    assert (order.concepts[0], order.dose_value, order.dosing) == ("lisinopril", None, None)
+    assert [(one.code, one.field, one.dropped) for one in found.issues] == [
+        (IssueCode.MODIFIER_EXTENSION, "dosage", False)
+    ]
+
+
 def test_a_reference_to_nowhere_leaves_the_display() -> None:
     found = reading(_order(medicationReference={"reference": "Medication/gone", "display": "LISINOPRIL (Zestril)"}))
     assert found.facts.medications[0].concepts == ("lisinopril", "raas_inhibitor")
