@@ -157,5 +157,6 @@ def _abstained(risks: Mapping[str, RiskEstimate]) -> tuple[tuple[str, str], ...]
 
 
 def _unused(reading: Reading) -> Mapping[str, int]:
-    lost = (one for one in reading.issues if one.dropped or one.code in _LOST)
-    return Counter(one.code.value for one in lost)
+    """Resources by why they were not used; one that came under two keys is one."""
+    lost = dict.fromkeys((one.code.value, one.ref) for one in reading.issues if one.dropped or one.code in _LOST)
+    return Counter(code for code, _ in lost)

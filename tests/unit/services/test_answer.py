@@ -58,3 +58,14 @@ def test_calls_commit_side_by_side(deps: Deps, clock: FrozenClock) -> None:
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(answering.answer, hook_call(answering, clock, name)) for name in ("p1", "p2")]
         assert all(one.result(20) for one in both)
+
+
+def test_a_resource_under_two_keys_is_counted_once_among_those_not_used(deps: Deps, clock: FrozenClock) -> None:
+    body = patients.hyperkalaemic(clock.now())
+    unusable = patients.observation("lactate", 2.0, clock.now(), valueQuantity={"value": 2.0})
+    body["prefetch"]["labs"] = patients.bundle(unusable, {**unusable, "id": "another"})
+    body["prefetch"]["vitals"]["entry"].append({"resource": unusable})
+    answering = answering_of(deps)
+    call = read_call(body, answering.knowledge.service(PATIENT_VIEW), received=clock.now(), simulated=False)
+    (card, *_) = answering.answer(call)
+    assert b"2 resources could not be used" in card
