@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cds_app.cards.detail import Blocks, Lines, fits, say, write
+from cds_app.cards.disputes import DISPUTED, dispute
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
     computed,
@@ -35,6 +36,7 @@ from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
 from cds_app.score.deviation import JointDeviation
+from cds_app.score.disputes import disputed
 from cds_app.score.result import Lack, Score
 from cds_app.score.risk import Risk
 
@@ -75,6 +77,7 @@ class Due:
 def due(material: Material) -> tuple[Due, ...]:
     """Every card that is due, most urgent first."""
     found = [_concern_due(concern, material) for concern in material.concerns]
+    found.extend(_dispute_due(material))
     found.extend(_deviation_due(material))
     if missing := unestimated(material):
         found.append(_abstention_due(missing, material))
@@ -365,7 +368,21 @@ def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, materia
     return write(blocks, templates)[0]
 
 
-# --- what could not be estimated
+# --- what was not used, and what could not be estimated
+
+
+def _dispute_due(material: Material) -> Iterator[Due]:
+    situation = material.situation
+    found = sorted(disputed(situation, situation.by_variable), key=lambda one: one.when, reverse=True)
+    if found:
+        yield Due(
+            topic=DISPUTED,
+            tier=1,
+            points=None,
+            grounds=tuple(one.ref for one in found),
+            measured=frozenset(),
+            write=lambda _: dispute(found, material),
+        )
 
 
 def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Due:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
-from cds_app.cards.views import Setting
+from cds_app.cards.views import Setting, seen
 from cds_app.domain.issues import IssueCode
+from cds_app.score.disputes import disputed
 from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
@@ -40,6 +42,7 @@ def unseen(
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
+        "disputed": [seen(one, None, setting) for one in islice(disputed(situation, situation.by_variable), _NAMED)],
         "unknown": len(situation.facts.unknown),
         "worded": len(situation.worded_problems),
         **lost(material.unused),

@@ -65,7 +65,8 @@ class Setting:
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong.
 
-    ``comment`` is somebody's own words.
+    ``reported`` is what whoever measured calls it, where that is critical or not what the usual range says; ``comment``
+    is somebody's own words.
     """
 
     label: Trusted
@@ -77,6 +78,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     change: Trusted | None = None
     range: Trusted | None = None
     aside: bool = False
+    reported: Trusted | None = None
     comment: str = ""
 
 
@@ -106,8 +108,17 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),
+        reported=reported(one, span, setting.ontology),
         comment=plain(one.comment, limit=_COMMENT),
     )
+
+
+def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Trusted | None:
+    """What whoever measured calls a value, where that is critical or not what the usual range says of it."""
+    said = ontology.interpretations.get(one.interpretation)
+    if said is None or not (said.critical or one.implausible or (span is not None and said.denies(one.value, span))):
+        return None
+    return Trusted(said.label)
 
 
 def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> ReasonView:

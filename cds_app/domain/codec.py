@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 import msgspec
 
 from cds_app.domain.decisions import Decision, Feedback
-from cds_app.domain.facts import Facts
+from cds_app.domain.facts import KINDS, Facts, Measurement
 from cds_app.domain.switches import Switch
 from cds_app.errors import BadRequest, IntegrityError
 
 VERSION: Final = 1
+_FEW, _MOST_FEW, _LONG = 0x80, 15, b"\xde\x00"  # MessagePack: a map's head in one byte, and in three
 
 _Payload = TypeVar("_Payload", Facts, Decision, Feedback, Switch)
 
@@ -36,9 +37,26 @@ def encode(payload: Facts | Decision | Feedback | Switch) -> bytes:
         If a text holds half of a surrogate pair, as JSON can escape it, which has no UTF-8 form.
     """
     try:
-        return bytes((VERSION,)) + _ENCODER.encode(payload)
+        return bytes((VERSION,)) + (_facts(payload) if isinstance(payload, Facts) else _ENCODER.encode(payload))
     except UnicodeEncodeError:
         raise BadRequest("a text is not valid Unicode") from None  # the cause holds the text
+
+
+def _facts(facts: Facts) -> bytes:
+    kinds = {kind: rows for kind in KINDS if (rows := getattr(facts, kind))}
+    if facts.measurements:
+        kinds["measurements"] = [msgspec.Raw(_short(one)) for one in facts.measurements]
+    return _ENCODER.encode(kinds)
+
+
+def _short(one: Measurement) -> bytes:
+    """A measurement with the head that a map of so few entries has.
+
+    The encoder gives a struct of 16 fields the head of a long map, however few of them it writes. Decisions are pinned
+    to the bytes of what they rest on, so a measurement that says no more than before has to be written as before.
+    """
+    written = _ENCODER.encode(one)
+    return bytes((_FEW | written[2],)) + written[3:] if written[:2] == _LONG and written[2] <= _MOST_FEW else written
 
 
 def decode_facts(payload: bytes) -> Facts:

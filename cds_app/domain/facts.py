@@ -83,7 +83,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     bound : {"=", "<", "<=", ">", ">="}
         Whether ``value`` is the value or only a bound of it.
     implausible : bool
-        Outside the ontology's plausible range: shown, never used by the twin.
+        Outside the ontology's plausible range, or contradicted: shown, never used by the twin.
     preliminary : bool
         Status ``preliminary`` or ``registered`` with a value.
     encounter : str or None
@@ -92,6 +92,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
         What whoever measured it wrote beside it ("sample haemolysed").
     usual_low, usual_high : float or None
         Their own usual range, in the same unit; None is open, or not said.
+    interpretation : str
+        What they call it, as the ontology names it (``critically_high``); "" where they say nothing, or two things.
     """
 
     variable: str
@@ -103,6 +105,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     comment: str = ""
     usual_low: float | None = None
     usual_high: float | None = None
+    interpretation: str = ""
 
 
 class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -11,6 +11,7 @@ from math import log, sqrt
 from typing import Final, Literal
 
 from cds_app.domain.facts import Code, Measurement
+from cds_app.domain.interpretations import Interpretation
 
 Sex = Literal["female", "male"]
 ConceptKind = Literal["condition", "drug", "drug-class", "procedure", "finding"]
@@ -139,6 +140,16 @@ class Variable:
             return Range(low=one.usual_low, high=one.usual_high)
         return self.reference_for(sex) if adult else None
 
+    def widest(self, one: Measurement) -> Range:
+        """The usual range of who measured it, else the general one of both sexes together."""
+        if one.usual_low is not None or one.usual_high is not None:
+            return Range(low=one.usual_low, high=one.usual_high)
+        lows, highs = [one.low for one in self.reference.values()], [one.high for one in self.reference.values()]
+        return Range(
+            low=min((low for low in lows if low is not None), default=None) if None not in lows else None,
+            high=max((high for high in highs if high is not None), default=None) if None not in highs else None,
+        )
+
     def in_reference_changes(self, value: float) -> float | None:
         """A value in units of the quantity's reference change value; None where that or the value has no scale.
 
@@ -185,6 +196,7 @@ class Ontology:
     variables: Mapping[str, Variable]
     concepts: Mapping[str, Concept]
     unit_synonyms: Mapping[str, str]
+    interpretations: Mapping[str, Interpretation] = field(default_factory=dict)
     _by_code: Mapping[Code, Variable] = field(init=False, repr=False, compare=False)
     _measuring: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _concept_by_code: Mapping[Code, tuple[str, ...]] = field(init=False, repr=False, compare=False)
@@ -234,6 +246,13 @@ class Ontology:
     def with_parents(self, key: str) -> tuple[str, ...]:
         """A concept and everything it is a kind of."""
         return self._closure[key]
+
+    def disputed(self, one: Measurement) -> bool:
+        """Whether who measured calls the value something that it cannot be as it was read."""
+        said = self.interpretations.get(one.interpretation)
+        if said is None or one.bound != "=":
+            return False
+        return said.disproves(one.value, self.variables[one.variable].widest(one))
 
     def quantity(self, name: str) -> Variable:
         """The variable that stands for a tracked quantity: the one of the same key, else the first that measures it."""

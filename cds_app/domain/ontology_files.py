@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds_app.content import Artefact
 from cds_app.domain.facts import Code
+from cds_app.domain.interpretations import Interpretation, Side
 from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Sex, Transform, Variable
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnitError
@@ -17,6 +18,7 @@ from cds_app.errors import ContentError, UnitError
 VARIABLES = "variables.json"
 CONCEPTS = "concepts.json"
 UNITS = "units.json"
+INTERPRETATIONS = "interpretations.json"
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
@@ -152,6 +154,28 @@ class _Units(_Row):
     synonyms: Mapping[Text, Text]
 
 
+class _Interpretation(_Row):
+    key: Key
+    label: Text
+    side: Side
+    critical: bool
+    codes: Annotated[tuple[Text, ...], Field(min_length=1)]
+    names: tuple[Text, ...]
+    source: Text
+
+    def built(self, systems: tuple[str, ...]) -> Interpretation:
+        codes = tuple((system, code) for system in systems for code in self.codes)
+        taken = {name: getattr(self, name) for name in ("key", "label", "side", "critical", "names")}
+        return Interpretation(**taken, codes=codes)
+
+
+class _Interpretations(_Row):
+    """All codes of all systems, an empty one for codes that name none."""
+
+    systems: tuple[str, ...]
+    interpretations: tuple[_Interpretation, ...]
+
+
 def load_ontology(artefact: Artefact) -> Ontology:
     """Build the ontology of an artefact.
 
@@ -172,6 +196,9 @@ def load_ontology(artefact: Artefact) -> Ontology:
     synonyms = dict(_parsed(_Units, artefact, UNITS).synonyms)
     _unique((row.key for row in variables), VARIABLES, "key")
     _unique((row.key for row in concepts), CONCEPTS, "key")
+    said = _parsed(_Interpretations, artefact, INTERPRETATIONS)
+    _unique((row.key for row in said.interpretations), INTERPRETATIONS, "key")
+    _unique((code for row in said.interpretations for code in row.codes), INTERPRETATIONS, "code")
     _check_parents({row.key: row.parents for row in concepts})
     for row in concepts:
         if not set(row.by_mouth_not) <= set(row.parents):
@@ -182,6 +209,7 @@ def load_ontology(artefact: Artefact) -> Ontology:
         variables={row.key: row.built() for row in variables},
         concepts={row.key: row.built() for row in concepts},
         unit_synonyms=synonyms,
+        interpretations={row.key: row.built(said.systems) for row in said.interpretations},
     )
     _check_variables(ontology)
     return ontology

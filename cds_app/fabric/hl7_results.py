@@ -129,7 +129,7 @@ def _observation(obx: Segment, order: _Order, message: Message, dialect: Dialect
         **({"effectiveDateTime": time_of(when, dialect.zone) or when} if when else {}),
         **({"encounter": {"reference": order.encounter}} if order.encounter else {}),
     }
-    return observation | _value(obx, dialect) | _usual(obx)
+    return observation | _value(obx, dialect) | _usual(obx) | _interpretation(obx)
 
 
 def _with_lines(before: dict[str, Any] | None, observation: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +164,12 @@ def _usual(obx: Segment) -> dict[str, Any]:
     """OBX-7, where it is two numbers: they have the unit of the value."""
     found = _USUAL.fullmatch(obx.text(7).strip())
     return {} if found is None else {"referenceRange": [{"low": _limit(found[1]), "high": _limit(found[2])}]}
+
+
+def _interpretation(obx: Segment) -> dict[str, Any]:
+    """OBX-8, a code or, since 2.7, a coded element: a table of its own that needs no system."""
+    said = [obx.part(row, 1) for row in obx.repeats(8)]
+    return {"interpretation": [{"coding": [{"code": one}], "text": one} for one in said]} if said else {}
 
 
 def _limit(written: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from functools import lru_cache, partial
 from math import isclose
 from typing import Final, Protocol
 
-from cds_app.domain.facts import Code
+from cds_app.domain.facts import Code, Measurement
+from cds_app.domain.interpretations import Interpretation
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Ontology, Variable
 from cds_app.domain.units import is_number_name
@@ -66,6 +67,10 @@ class Lexicon:
         A kind of concept and a text to the concept that it is the name of, as a whole, with all its parents.
     by_mouth : callable
         Concepts of a drug to those that hold where it is taken by mouth.
+    said : callable
+        Codes of what somebody says of a value, or else its text, to what it is.
+    disputed : callable
+        `Ontology.disputed`.
     """
 
     convert: Callable[[float, str, Variable], float]
@@ -75,6 +80,8 @@ class Lexicon:
     drugs: Callable[[str], tuple[str, ...]]
     named: Callable[[str, str], tuple[str, ...]]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
+    said: Callable[[tuple[Code, ...], str], Interpretation | None]
+    disputed: Callable[[Measurement], bool]
 
     def drugs_of(self, said: Iterable[object]) -> tuple[str, ...]:
         """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words."""
@@ -102,6 +109,8 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         drugs=partial(_drugs, ontology, names_of(ontology)),
         named=partial(_named, ontology, titles_of(ontology)),
         by_mouth=partial(_by_mouth, ontology),
+        said=remember(partial(_said, *_interpretations(ontology))),
+        disputed=ontology.disputed,
     )
 
 
@@ -127,6 +136,18 @@ def _by_mouth(ontology: Ontology, concepts: tuple[str, ...]) -> tuple[str, ...]:
     lost = {one for key in concepts for one in ontology.concepts[key].by_mouth_not}
     held = {one for key in kept if key not in lost for one in ontology.concepts[key].parents}
     return tuple(key for key in concepts if key not in lost or key in held)
+
+
+def _interpretations(ontology: Ontology) -> tuple[Mapping[Code, Interpretation], Mapping[str, Interpretation]]:
+    every = ontology.interpretations.values()
+    by_name = {title(name): one for one in every for name in (*(code for _, code in one.codes), one.label, *one.names)}
+    return {code: one for one in every for code in one.codes}, by_name
+
+
+def _said(
+    by_code: Mapping[Code, Interpretation], by_name: Mapping[str, Interpretation], codes: tuple[Code, ...], text: str
+) -> Interpretation | None:
+    return next((by_code[code] for code in codes if code in by_code), None) or by_name.get(title(text))
 
 
 def _choose(ontology: Ontology, units: Units, key: str, code: str, text: str) -> str | IssueCode:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace as struct_replace
 
 from cds_app.domain.facts import Code, CodedFinding, Fact, Measurement, UnknownFinding
 from cds_app.domain.issues import IssueCode
@@ -15,9 +16,9 @@ from cds_app.domain.ontology import Variable
 from cds_app.fabric.codes import LOINC, codes_of, text_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.genomics import KINDS, read_genomic
+from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import (
     Amount,
-    Ends,
     Refusal,
     quantity_text,
     read_integer,
@@ -134,7 +135,7 @@ def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact 
         context.note(IssueCode.AMBIGUOUS_CODE, ref, "code", dropped=False)
     found = _value(source, match.variable, context)
     if isinstance(found, Amount):
-        return _measurement(found, usual_of(source, match.variable, context), match.variable, ref, frame, context)
+        return _measurement(found, source, match.variable, ref, frame, context)
     if isinstance(found, Refusal):
         context.note(found.code, ref, found.field)
         return None
@@ -186,14 +187,15 @@ def _rare_value(source: Object, variable: Variable, context: Context) -> Amount 
 
 
 def _measurement(
-    amount: Amount, usual: Ends, variable: Variable, ref: str, frame: _Frame, context: Context
+    amount: Amount, source: Object, variable: Variable, ref: str, frame: _Frame, context: Context
 ) -> Measurement:
+    usual = usual_of(source, variable, context)
     implausible = not variable.plausible.holds(amount.value)
     if implausible:
         context.note(IssueCode.IMPLAUSIBLE, ref, "value[x]", dropped=False)
     if amount.bound != "=":
         context.note(IssueCode.CENSORED, ref, "value[x]", dropped=False)
-    return Measurement(
+    made = Measurement(
         ref=ref,
         version=frame.head.version,
         when=frame.when,
@@ -207,7 +209,12 @@ def _measurement(
         comment=frame.comment,
         usual_low=usual[0],
         usual_high=usual[1],
+        interpretation=interpretation_of(source, context.lexicon),
     )
+    if not context.lexicon.disputed(made):
+        return made
+    context.note(IssueCode.DISPUTED, ref, "interpretation", dropped=False)
+    return struct_replace(made, implausible=True)
 
 
 def _coded(value: object, variable: Variable, ref: str, frame: _Frame, context: Context) -> CodedFinding | None:

@@ -14,6 +14,7 @@ import msgspec
 from cds_app.domain.facts import Measurement
 from cds_app.fabric.codes import MAX_CODINGS, code_of
 from cds_app.fabric.context import Context
+from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import Refusal, convert, usual_of
 from cds_app.fabric.references import is_id
 from cds_app.fabric.times import instant_in
@@ -71,7 +72,7 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
         return None
     low, high = usual_of(resource, variable, context) if "referenceRange" in resource else (None, None)
-    return Measurement(
+    made = Measurement(
         ref=f"Observation/{found.id}",
         version=version,
         when=when,
@@ -81,4 +82,6 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         encounter=context.references.name(resource["encounter"]) or None if found.encounter else None,
         usual_low=low,
         usual_high=high,
+        interpretation=interpretation_of(resource, context.lexicon) if "interpretation" in resource else "",
     )
+    return None if made.interpretation and context.lexicon.disputed(made) else made

@@ -8,6 +8,7 @@ from typing import Final
 
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
+from cds_app.score.disputes import disputed
 from cds_app.score.situation import Situation
 
 _METHODS: Final[Mapping[str, str]] = {"arterial": "arterial line", "cuff": "cuff", "device": "device"}
@@ -36,7 +37,8 @@ def aside_of(situation: Situation, quantity: str, window_h: float) -> dict[Measu
     """Measurements of a quantity in a window of hours that do not count, and what goes before each."""
     keys, since = situation.ontology.measuring(quantity), situation.now - timedelta(hours=window_h)
     lately = ((one, before) for one, before in situation.contested if since <= one.when <= situation.now)
-    return {one: _why_aside(before) for one, before in lately if one.variable in keys}
+    found = {one: _why_aside(before) for one, before in lately if one.variable in keys}
+    return found | dict.fromkeys(disputed(situation, keys, window_h), "not used: it cannot be both")
 
 
 def out_of(span: Range | None, value: float) -> str:

@@ -8,9 +8,10 @@ from math import isfinite
 from typing import Any, Final
 
 from cds_app.cards.text import Trusted
-from cds_app.cards.views import seen
+from cds_app.cards.views import reported, seen
 from cds_app.domain.facts import Measurement
 from cds_app.explain.reasons import earlier_of
+from cds_app.pages.origins import out_of
 from cds_app.pages.subject import Subject
 from cds_app.score.deviation import Deviation
 
@@ -29,7 +30,7 @@ class Line:
     change : str
         "up from 2.1 at 03:40"; "" where there is nothing to compare with.
     word : str
-        "above the usual range", "far from their own usual"; "" for neither.
+        "above the usual range", "reported as high", "higher than usual for them"; "" for none.
     z : float or None
         Standard deviations from the person's own usual.
     stale : bool
@@ -110,8 +111,11 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
 
 def _word(subject: Subject, latest: Measurement, far: Deviation | None) -> str:
     span = subject.setting.usual(latest)
-    if span is not None and not span.holds(latest.value):
-        return "below the usual range" if span.low is not None and latest.value < span.low else "above the usual range"
+    said = reported(latest, span, subject.setting.ontology)
+    if out := out_of(span, latest.value):
+        return f"{out}, reported as {said}" if said else out
+    if said:
+        return f"reported as {said}"
     if far is not None and not far.stale and abs(far.z) >= FAR_Z:
         return "higher than usual for them" if far.z > 0 else "lower than usual for them"
     return ""

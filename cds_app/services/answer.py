@@ -34,7 +34,9 @@ from cds_app.services.sources.identities import Identities
 from cds_app.services.turns import Turns
 from cds_app.services.watch.switchboard import Switchboard
 
-_LOST = frozenset({IssueCode.FETCH_FAILED, IssueCode.CONTRADICTORY, IssueCode.IMPLAUSIBLE, IssueCode.NOT_A_NUMBER})
+_LOST = frozenset({
+    IssueCode.FETCH_FAILED, IssueCode.CONTRADICTORY, IssueCode.DISPUTED, IssueCode.IMPLAUSIBLE, IssueCode.NOT_A_NUMBER,
+})  # fmt: skip
 _LOG = structlog.get_logger("twinline")
 
 

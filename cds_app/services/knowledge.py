@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import DictLoader, Environment, TemplateError
 
 from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
+from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.policy import ABSTENTION
@@ -103,7 +104,7 @@ class Knowledge:
     def topics(self) -> frozenset[str]:
         """Everything that a card can be about."""
         dosed = chain(*map(dose_topics, (*self.drugs, INSULINS)))
-        return frozenset({*self.catalogue.topics, DEVIATION, ABSTENTION, *dosed})
+        return frozenset({*self.catalogue.topics, DEVIATION, DISPUTED, ABSTENTION, *dosed})
 
     @property
     def background(self) -> Mapping[str, RiskModel]:
@@ -272,7 +273,7 @@ def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str]
     for service in services.values():
         policy, asked = service.policy, service.simulates
         dosed = chain(*map(dose_topics, (*asked.drugs, INSULINS))) if asked is not None else ()
-        topics = {*catalogue.topics, DEVIATION, *dosed}
+        topics = {*catalogue.topics, DEVIATION, DISPUTED, *dosed}
         for field, names, known in (
             ("asked_first", policy.asked_first, quantities),
             ("precedence", policy.precedence, topics),

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Final
 
 from cds_app.cards.definition import ServiceDefinition
+from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.material import Material
 from cds_app.cards.policy import ABSTENTION
@@ -130,7 +131,7 @@ class Opening:
     def titles(self) -> Mapping[str, str]:
         """What cards can be about, by topic."""
         named = {name: topic.title for name, topic in self.knowledge.catalogue.topics.items()}
-        return {**named, DEVIATION: "Unusual overall", ABSTENTION: "Not estimated"}
+        return {**named, DEVIATION: "Unusual overall", DISPUTED: "Not used", ABSTENTION: "Not estimated"}
 
     def refresh(self, visit: Visit, token: Callable[[], str], *, anew: bool = False) -> Opened:
         """The twin, with what the EHR has to tell now.

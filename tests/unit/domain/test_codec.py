@@ -178,6 +178,27 @@ def test_the_first_version_stays_readable() -> None:
     assert decode_feedback(written) == FEEDBACK
 
 
+def test_facts_of_the_first_version_stay_readable_and_come_out_as_they_were_written() -> None:
+    """Bytes from before a value's interpretation and specimen were kept: they never change either."""
+    written = bytes.fromhex(
+        "0183ac6d6561737572656d656e74739188a3726566ad4f62736572766174696f6e2f31a776657273696f6ea132a47768656e"
+        "d7ff1d6f280073311e0fa76c6561726e6564d7ff1d6f280073311e0fa87661726961626c65a9706f7461737369756da57661"
+        "6c7565cb4010666666666666a7636f6d6d656e74a16ea9757375616c5f6c6f77cb400c000000000000a5636f6465649187a3"
+        "726566a161a776657273696f6ea0a47768656ed7ff1d6f280073311e0fa76c6561726e6564d7ff1d6f280073311e0fa87661"
+        "726961626c65a56163767075a5636f6465739292b0687474703a2f2f6c6f696e632e6f7267a6323832332d3392ac75726e3a"
+        "c3b672746c696368a34b002ba8636f6e636570747391a163a7756e6b6e6f776e9186a3726566a162a776657273696f6ea0a4"
+        "7768656ed7ff1d6f280073311e0fa76c6561726e6564d7ff1d6f280073311e0fa5636f6465739292b0687474703a2f2f6c6f"
+        "696e632e6f7267a6323832332d3392ac75726e3ac3b672746c696368a34b002ba474657874a13f"
+    )
+    facts = Facts(
+        measurements=(msgspec.structs.replace(MEASUREMENT, usual_low=3.5, comment="n"),),
+        coded=FACTS.coded,
+        unknown=FACTS.unknown,
+    )
+    assert decode_facts(written) == facts
+    assert encode(facts) == written
+
+
 @given(st.binary())
 def test_bytes_that_were_not_encoded_never_decode_to_something_else_than_an_error(noise: bytes) -> None:
     for decode in (decode_decision, decode_feedback):

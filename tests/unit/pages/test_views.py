@@ -63,6 +63,32 @@ def test_a_comment_stands_in_the_row_of_its_value(deps: Deps) -> None:
     assert [row.value for row in view.rows if "comment: Leads off" in row.remark] == ["20"]
 
 
+def test_what_a_value_is_called_stands_in_its_row_and_one_that_cannot_be_that_is_in_no_drawing(deps: Deps) -> None:
+    rows = [
+        observation("heart_rate", value, FROZEN - timedelta(minutes=at), key=f"r{at}", interpretation=[{"text": said}])
+        for at, value, said in ((5, 141.0, "HH"), (4, 142.0, "L"), (3, 143.0, "N"), (2, 144.0, "H"))
+    ]
+    bed = bed_of(deps, [*resources(septic(FROZEN)), *rows], FROZEN)
+    subject = bed.opening.subject(bed.asking().opened)
+    view = trend(subject.twin, subject.state, subject.material.situation, asked())
+    assert view is not None
+    assert [(row.value, row.remark) for row in view.rows if float(row.value) > 140] == [
+        ("144", "above the usual range"),
+        ("143", "above the usual range, reported as normal"),
+        ("142", "above the usual range, reported as low, not used: it cannot be both"),
+        ("141", "above the usual range, reported as critically high"),
+    ]
+    assert len(view.marks) == len(view.rows) - 1
+    assert not any(one.text.startswith("142") for one in view.marks)
+
+
+def test_a_glance_says_what_the_newest_value_is_called(deps: Deps) -> None:
+    called = observation("potassium", 6.8, FROZEN, interpretation=[{"text": "HH"}])
+    bed = bed_of(deps, [*resources(septic(FROZEN)), called], FROZEN)
+    found = systems(bed.opening.subject(bed.asking().opened), {"All": ("potassium",)})
+    assert [line.word for line in found[0].unusual] == ["above the usual range, reported as critically high"]
+
+
 def test_a_trend_is_held_against_the_range_that_stands_beside_its_newest_value(deps: Deps) -> None:
     limits = {name: {"value": value, "unit": "/min"} for name, value in (("low", 100), ("high", 190))}
     own = observation("heart_rate", 185.0, FROZEN, key="newest", referenceRange=[limits])

@@ -77,6 +77,21 @@ def test_the_usual_range_of_the_laboratory_goes_with_its_result(
     assert (one.usual_low, one.usual_high) == (low, high)
 
 
+@pytest.mark.parametrize(
+    ("written", "kept", "used"),
+    [
+        ("H", "high", True), ("HH", "critically_high", True), ("H~HH~U", "critically_high", True),
+        ("HH^Critical high^HL70078", "critically_high", True), ("High", "high", True),
+        ("L", "low", False), ("HH~LL", "", True), ("S", "", True), ('""', "", True), ("~^~", "", True),
+    ],
+)  # fmt: skip
+def test_what_the_laboratory_calls_its_result_goes_with_it(desk: Hl7Desk, written: str, kept: str, used: bool) -> None:
+    row = obx().split("|")
+    send(desk, oru("|".join([*row[:8], written, *row[9:]])))
+    (one,) = timeline(desk).measured["potassium"]
+    assert (one.interpretation, one.implausible) == (kept, not used)
+
+
 def test_the_answer_goes_back_to_who_asked_in_a_form_that_others_read(desk: Hl7Desk) -> None:
     (answer,) = desk.answer([oru(obx(), control="X&Y")], FROZEN)
     head = answer.decode().split("\r")[0].split("|")
