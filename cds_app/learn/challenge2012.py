@@ -106,7 +106,6 @@ _COLUMNS = ("RecordID", "Time", "Parameter", "Value")
 _WHO = ("Age", "Gender", "Height", "ICUType")
 _OLDEST = 120.0
 _MISSING = -1.0
-_FAHRENHEIT = 50.0  # no living patient has this in Celsius
 _TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
 _DIED = "In-hospital_death"
 _SURVIVAL = ("Survival", "Length_of_stay")
@@ -249,12 +248,12 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
-    measured = table[np.isfinite(table["value"])]
+    measured = table[table["value"].notna() & table["value"].ne(_MISSING)]
     refuse_units(measured, _CHECKED)
     who = {name: _described(table, name, len(known)) for name in _WHO}
     which, canonical, kept = _plausible(table)
     refuse_misplaced(table[kept])
-    artefacts = table.loc[(which >= 0) & table["value"].ne(_MISSING) & table["value"].notna() & ~kept, "name"]
+    artefacts = table.loc[(which >= 0) & table["value"].ne(_MISSING) & frame["Value"].notna() & ~kept, "name"]
     return Samples(
         record=known,
         stayers=_stayers(who),
@@ -387,10 +386,8 @@ def _plausible(table: pd.DataFrame) -> tuple[Ints, Floats, NDArray[np.bool_]]:
 
 
 def _canonical(which: Ints, value: Floats) -> Floats:
-    """FiO2 in percent, temperature in Celsius; the rest are in the canonical unit already."""
+    """FiO2 in percent; the rest are in the canonical unit already."""
     found = value.copy()
-    fahrenheit = (which == _PLACE["Temp"]) & (value > _FAHRENHEIT)
-    found[fahrenheit] = (value[fahrenheit] - 32.0) / 1.8
     oxygen = which == _PLACE["FiO2"]
     found[oxygen] = fio2_percent(pd.Series(value[oxygen]))
     return found

@@ -143,19 +143,28 @@ def test_what_is_left_out_is_counted(save: Save) -> None:
         (1, "02:00", "pH", 7.35),
         (1, "00:00", "Weight", -1.0),
         (1, "03:00", "WBC", None),
+        (1, "04:00", "WBC", np.inf),
     ]
-    assert load(save(frame(*rows))).left_out == {"pH": 1}
+    assert load(save(frame(*rows))).left_out == {"WBC": 1, "pH": 1}
+
+
+def test_nothing_is_converted(save: Save) -> None:
+    found = load(save(frame(*((1, f"{hour:02}:00", "Temp", 97.7 if hour == 7 else 36.5) for hour in range(12)))))
+    assert found.series.value.tolist() == [36.5] * 11
+    assert found.left_out == {"Temp": 1}
+    assert not found.doubted().any()  # a slip
 
 
 def test_stays_of_which_alone_a_parameter_is_in_another_unit_are_found(save: Save) -> None:
     usual = {"Temp": 37.0, "NISysABP": 120.0, "Albumin": 3.0, "HR": 80.0}
     other = {2: {"Temp": 98.6}, 4: {"NISysABP": 16.0, "Albumin": 30.0}}
+    not_known = [(2, f"{hour:02}:00", "Temp", -1.0) for hour in range(2, 6)]
     rows = [
         (record, "01:00", name, other.get(record, usual).get(name, usual[name]))
         for record in range(1, 30)
         for name in usual
     ]
-    found = load(save(frame(*rows)))
+    found = load(save(frame(*rows, *not_known)))
     assert {name: theirs.tolist() for name, theirs in found.in_another_unit.items()} == {
         "Temp": [1],
         "NISysABP": [3],

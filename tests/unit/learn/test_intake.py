@@ -112,6 +112,31 @@ def test_patients_of_whom_alone_a_column_is_in_another_unit_are_found(
     assert found.doubted().tolist() == mine.tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "hours", "doubted"),
+    [
+        ("Temp", 98.6, 2, True),
+        ("Temp", 98.6, 1, False),  # a slip
+        ("O2Sat", 0.98, 2, True),
+        ("SBP", 16.0, 2, True),
+        ("Hgb", 105.0, 3, True),
+        ("HR", 900.0, 5, False),  # no unit makes that a heart rate
+    ],
+)
+def test_patients_whose_unit_changes_on_the_way_are_found(
+    name: str, other: float, hours: int, doubted: bool, tmp_path: Path
+) -> None:
+    frame = ward(30, hours=12)
+    frame.loc[frame.index[frame["pid"] == "p003"][:hours], name] = other
+    assert load_whole(written(frame, tmp_path)).in_another_unit == ({name: {"p003"}} if doubted else {})
+
+
+def test_values_that_are_impossible_now_and_then_are_slips(tmp_path: Path) -> None:
+    frame = ward(30, hours=24)
+    frame.loc[[3, 20], "O2Sat"] = 0.98
+    assert load_whole(written(frame, tmp_path)).in_another_unit == {}
+
+
 def test_in_a_file_of_which_all_is_as_it_should_be_nobody_is_doubted(tmp_path: Path) -> None:
     frame = ward(30)
     frame.loc[:2, "Calcium"] = 1.15  # ionised
