@@ -14,6 +14,7 @@ from cds_app.cards.disputes import DISPUTED, dispute
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
     computed,
+    is_stage,
     named_facts,
     option_view,
     refusal_view,
@@ -168,7 +169,7 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     concern = advice.concern
     values: dict[str, Any] = {"title": Trusted(f"{concern.title}, {concern.tier_word}")}
     total = material.scores.get(concern.score or "")
-    if isinstance(total, Score):
+    if isinstance(total, Score) and not is_stage(total):  # a stage stands in the words of its tier already
         text = score_total(total, material.labels.get(f"score:{total.name}", total.name))
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": text})
     lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
@@ -194,18 +195,31 @@ def _longest(texts: Iterator[str]) -> str:
 
 
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
-    """The four blocks, and how many options they name. What takes a number beside a rule apart gives way to options."""
+    """The four blocks, and how many options they name.
+
+    What takes a number beside a rule apart gives way to options; then so does what a laboratory wrote, but for that
+    beside the leading measurement.
+    """
     estimated = advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
     explained = estimate.reasons if estimate and (estimated or beside) else ()
     blocks = _blocks(advice, explained, beside, risk, material)
     if beside and not fits(blocks, material.templates):
-        blocks = _blocks(advice, (), beside, risk, material)
+        explained = ()
+        blocks = _blocks(advice, explained, beside, risk, material)
+    if not fits(blocks, material.templates):
+        blocks = _blocks(advice, explained, beside, risk, material, comments=False)
     return write(blocks, material.templates)
 
 
 def _blocks(
-    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
+    advice: Advice,
+    explained: Sequence[Reason],
+    beside: Risk | None,
+    risk: Risk | None,
+    material: Material,
+    *,
+    comments: bool = True,
 ) -> Blocks:
     policy, templates, setting = material.service.policy, material.templates, material.setting
     told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
@@ -217,7 +231,7 @@ def _blocks(
             *say(templates, "reason", (_reason(one, setting, material) for one in told)),
             *say(templates, "unmeasured", unmeasured(explained, setting) if advice.concern.estimated else ()),
         ),
-        evidence=_evidence(advice, told, setting, material),
+        evidence=_evidence(advice, told, setting, material, comments=comments),
         remarks=tuple(_scores(advice, material))[1:],
         others=say(templates, "others", _others(rest)),
         options=say(templates, "option", (option_view(one, source) for one in offered)),
@@ -269,17 +283,22 @@ def _others(rest: Sequence[Reason]) -> Iterator[Mapping[str, object]]:
         yield {"count": len(rest), "points": points(sum(one.points for one in rest))}
 
 
-def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material) -> Lines:
+def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material, *, comments: bool) -> Lines:
     """What the concern rests on, the most telling first, then what is shown besides: the end is left out first."""
     concern = advice.concern
     said = {one.now.ref for one in told if one.now is not None}
     current = (one for one in concern.readings if not one.stale or one.quantity in concern.measured)
     rows = [one for one in current if one.latest.ref not in said][:_READINGS]
-    seen_rows = say(material.templates, "evidence", (_leading(one, advice, setting, material) for one in rows))
-    count = sum(one.quantity in concern.measured for one in rows)
+    views = [_leading(one, advice, setting, material) for one in rows]
+    if not comments:
+        views[1:] = [msgspec.structs.replace(one, comment="") for one in views[1:]]
+    seen_rows = say(material.templates, "evidence", views)
+    first = min(sum(one.quantity in concern.measured for one in rows), 1)
+    grounds = {fact.ref for fact in concern.facts}
+    rests = max(first, sum(one.latest.ref in grounds for one in rows))
     named = say(material.templates, "named", named_facts(concern, setting)[:_NAMED])
     score = tuple(_scores(advice, material))[:1]
-    return (*seen_rows[: min(count, 1)], *score, *named, *seen_rows[min(count, 1) :])
+    return (*seen_rows[:first], *score, *named[:1], *seen_rows[first:rests], *named[1:], *seen_rows[rests:])
 
 
 def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:

@@ -82,13 +82,18 @@ def score_text(score: Score, label: str) -> Trusted:
     """A score with what made it: ``NEWS2 7 (high: respiratory rate 3, ...)``."""
     least = "at least " if score.bound == ">=" else ""
     value, band = f"{score.value:g}", score.band.removeprefix("at least ")
-    stage = band.startswith("stage ")
+    stage = is_stage(score)
     parts = ", ".join(_part_text(part, points=not stage) for part in score.parts if part.points)
     if stage or band.startswith(f"{value} of "):
         said, inside = (value if stage else band), parts
     else:
         said, inside = value, ": ".join(filter(None, (band, parts)))
     return Trusted(f"{label} {least}{said}{f' ({inside})' if inside else ''}")
+
+
+def is_stage(score: Score) -> bool:
+    """Whether its value is a stage and no sum of points."""
+    return score.band.removeprefix("at least ").startswith("stage ")
 
 
 def score_total(score: Score, label: str) -> Trusted:

@@ -90,8 +90,11 @@ def hundred(probability: float) -> Trusted:
 
 
 def points(value: float) -> Trusted:
-    """Signed points in 100: whole ones from one up, else one decimal."""
-    text = f"{value:+.0f}" if abs(value) >= 1.0 else f"{value:+.1f}"
+    """Signed points in 100: whole ones from one up, else one decimal; what rounds to nothing has no sign."""
+    tenths = round(value, 1)
+    if tenths == 0.0:
+        return Trusted("0")
+    text = f"{value:+.0f}" if abs(tenths) >= 1.0 else f"{tenths:+.1f}"
     return Trusted(text.replace("-", "−"))
 
 

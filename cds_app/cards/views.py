@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
@@ -32,6 +32,8 @@ class Setting:
         What is known of model inputs that nobody measures (``time_in_unit``), in words.
     adult : bool
         Whether usual ranges, which are of adults, are this patient's.
+    routine : callable
+        Whether the comment beside a measurement stands beside all of its kind, and so says nothing of this one.
     """
 
     ontology: Ontology
@@ -42,6 +44,7 @@ class Setting:
     state: TwinState
     circumstances: Mapping[str, Trusted] = field(default_factory=dict)
     adult: bool = True
+    routine: Callable[[Measurement], bool] = lambda _: False
 
     def label(self, quantity: str) -> Trusted:
         """What a clinician calls it."""
@@ -109,7 +112,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),
         reported=reported(one, span, setting.ontology),
-        comment=plain(one.comment, limit=_COMMENT),
+        comment="" if not one.comment or setting.routine(one) else plain(one.comment, limit=_COMMENT),
     )
 
 

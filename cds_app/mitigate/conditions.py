@@ -80,11 +80,15 @@ class TieredRisk(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What rules are asked of: the situation, its scores and its risks, by name."""
+    """What rules are asked of: the situation, its scores and its risks, by name.
+
+    ``doubted`` says, of a quantity and the reference of a measurement, whether it is one to confirm.
+    """
 
     situation: Situation
     scores: Mapping[str, Score | Abstained]
     risks: Mapping[str, TieredRisk | Abstained] = field(default_factory=dict)
+    doubted: Callable[[str, str], bool] = lambda _, __: False
 
 
 class Verdict(msgspec.Struct, frozen=True):

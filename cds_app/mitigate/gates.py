@@ -194,13 +194,17 @@ def _cautions(gates: Gates, view: View) -> _Found:
 def _already(gates: Gates, view: View) -> _Found:
     if gates.already is None:
         return
-    for word, label, evidence in _earlier(gates.already, view.situation):
+    hours = gates.already.within_h
+    span = "hour" if hours == 1 else f"{hours:g} hours"
+    for word, label, evidence in _earlier(gates.already, view):
         if evidence:
-            reason = f"{word.capitalize()} in the last {gates.already.within_h:g} hours: {label}."
+            reason = f"{word.capitalize()} in the last {span}: {label}."
             yield _Stop(gate="already", reason=reason, evidence=evidence[-1:])
 
 
-def _earlier(gate: AlreadyGate, situation: Situation) -> Iterator[tuple[str, str, tuple[Fact, ...]]]:
+def _earlier(gate: AlreadyGate, view: View) -> Iterator[tuple[str, str, tuple[Fact, ...]]]:
+    """What was done, by its word and label. A value that has to be confirmed is no reason not to measure again."""
+    situation = view.situation
     hours, concepts = gate.within_h, situation.ontology.concepts
     for key in gate.done:
         yield "done", concepts[key].label, situation.examined(key, hours)
@@ -212,7 +216,8 @@ def _earlier(gate: AlreadyGate, situation: Situation) -> Iterator[tuple[str, str
     for quantity in gate.measured:
         newest = situation.latest(quantity, hours)
         label = situation.ontology.quantity(quantity).label
-        yield "measured", label, (newest,) if newest is not None else ()
+        settled = newest is not None and not view.doubted(quantity, newest.ref)
+        yield "measured", label, (newest,) if newest is not None and settled else ()
 
 
 def _weight(gates: Gates, view: View) -> _Found:

@@ -154,7 +154,7 @@ def _urine_part(situation: Situation) -> Part | Lack:
     stages = [(_urine_stage(one, weight.value), one) for one in windows.values() if one is not None]
     stage, shown = max(stages, key=lambda pair: pair[0])
     rate = shown.volume_ml / weight.value / shown.hours
-    finding = f"{rate:.1f} mL/kg/h over {shown.hours:.0f} h"
+    finding = f"{rate:.2f} mL/kg/h over {shown.hours:.0f} h"
     return Part(label="urine output", points=stage, evidence=(*shown.evidence, weight), finding=finding)
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.shadow import NO_SHADOW, Shadow
 from cds_app.cards.text import Trusted, ago
 from cds_app.cards.views import Setting
 from cds_app.domain.events import HookEvent
+from cds_app.domain.facts import Measurement
 from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.domain.time import to_hours
 from cds_app.explain.estimates import admission_of
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Record
+
+_ROUTINE = 3  # values in a row with the same words beside them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,15 @@ def setting_of(knowledge: Knowledge, inputs: Inputs, situation: Situation) -> Se
         state=inputs.record.state,
         circumstances=_circumstances(situation),
         adult=knowledge.catalogue.is_of(situation.age_years),
+        routine=partial(_routine, situation),
     )
+
+
+def _routine(situation: Situation, one: Measurement) -> bool:
+    """Whether its comment stands, word for word, beside each of the values of the same kind before it."""
+    rows = [other for other in situation.by_variable.get(one.variable, ()) if other.when < one.when]
+    before = sorted(rows, key=lambda other: other.when)[-_ROUTINE:]
+    return len(before) == _ROUTINE and all(other.comment == one.comment for other in before)
 
 
 def _circumstances(situation: Situation) -> dict[str, Trusted]:

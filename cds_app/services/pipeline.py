@@ -128,10 +128,11 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     change_h = inputs.service.policy.change_h
     asked = estimate_risks(knowledge.risks, knowledge.twin, situation, record.state, change_h=change_h)
     risks = asked | knowledge.silenced()
-    view = View(situation=situation, scores=scores, risks={name: one.outcome for name, one in risks.items()})
+    outcomes = {name: one.outcome for name, one in risks.items()}
+    view = View(situation=situation, scores=scores, risks=outcomes, doubted=record.state.set_aside)
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     urgent = any(one.tier >= ACT_TODAY for one in concerns)
-    compared = not urgent and knowledge.catalogue.is_of(situation.age_years)
+    compared = not urgent and not situation.deceased and knowledge.catalogue.is_of(situation.age_years)
     return Material(
         service=inputs.service,
         templates=knowledge.templates,

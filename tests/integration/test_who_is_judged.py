@@ -55,6 +55,21 @@ def test_no_card_is_about_the_dead(client: FlaskClient, dead: dict[str, Any]) ->
     assert said_of(client, alive, observation(*ILL, FROZEN - timedelta(hours=1), key="again"))
 
 
+def test_dying_is_not_told_as_unusual_once_it_is_over(client: FlaskClient) -> None:
+    dying = {
+        "heart_rate": 25.0,
+        "spo2": 43.0,
+        "sbp": 50.0,
+        "dbp": 20.0,
+        "map": 30.0,
+        "resp_rate": 4.0,
+        "body_temp": 34.0,
+    }
+    rows = course(FROZEN - timedelta(minutes=10), SEPTIC, dying)
+    died = {"deceasedDateTime": (FROZEN - timedelta(minutes=5)).isoformat()}
+    assert said_of(client, patient(**died), stay(FROZEN - timedelta(hours=30)), *rows) == []
+
+
 def test_a_problem_without_a_text_has_the_name_that_we_know_it_by(client: FlaskClient) -> None:
     recorded = (FROZEN - timedelta(hours=20)).isoformat()
     coding = {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J81.0"}

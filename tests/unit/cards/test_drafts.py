@@ -144,6 +144,76 @@ def test_a_value_that_may_be_an_artefact_is_told_as_one_to_be_confirmed(ask: Ask
     assert "unlike the values before, confirm it" in told(45.0)
 
 
+FASTING = [{"text": "If fasting, 70-100 normal, over 125 provisional diabetes."}]
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ([FASTING] * 4, False),
+        ([FASTING, FASTING, [], FASTING], True),
+        ([FASTING, FASTING, FASTING, [{"text": "Drawn above a glucose drip."}]], True),
+        ([FASTING], True),
+    ],
+)
+def test_what_a_laboratory_writes_beside_every_value_is_not_told(
+    ask: Ask, notes: list[list[dict[str, str]]], told: bool
+) -> None:
+    rows = [
+        observation("glucose", 51.0, FROZEN - timedelta(hours=hours), note=note)
+        for hours, note in zip((1, 7, 20, 44), reversed(notes), strict=False)
+    ]
+    (card,) = ask(call(patient(), *rows))
+    assert ("comment: " in card["detail"]) is told
+
+
+def test_a_long_comment_takes_no_ground_of_a_card_away(ask: Ask) -> None:
+    recorded = {"subject": {"reference": "Patient/p1"}, "recordedDate": (FROZEN - timedelta(days=90)).isoformat()}
+    codes = {
+        "I50.32": "Chronic diastolic (congestive) heart failure, as the cardiologist wrote",
+        "I11.0": "Hypertensive",
+    }
+    problems = [
+        {
+            **{"resourceType": "Condition", "id": code, **recorded},
+            "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}], "text": text},
+        }
+        for code, text in codes.items()
+    ]
+    peptide = {
+        **observation("lactate", 6636.0, FROZEN - timedelta(hours=20), key="bnp"),
+        "code": {"coding": [{"system": "http://loinc.org", "code": "33762-6"}]},
+        "valueQuantity": {"value": 6636, "unit": "pg/mL"},
+        "note": [{"text": "Reference values vary with age, sex and renal function: " + "at 35 % prevalence, " * 9}],
+    }
+    spo2 = [observation("spo2", value, FROZEN - timedelta(hours=hours)) for hours, value in ((7, 97.0), (0.1, 89.0))]
+    breathing = observation("resp_rate", 27.0, FROZEN - timedelta(minutes=6))
+    pressure = observation("sbp", 176.0, FROZEN - timedelta(minutes=6))
+    kidney = [
+        observation("creatinine", value, FROZEN - timedelta(hours=hours)) for hours, value in ((30, 1.0), (9, 1.5))
+    ]
+    found = ask(
+        call(patient(), stay(FROZEN - timedelta(days=2)), *problems, peptide, *spo2, breathing, pressure, *kidney)
+    )
+    (heart,) = (one for one in found if one["source"]["topic"]["code"] == "acuteHf")
+    assert "NT-proBNP 6636" in heart["detail"]
+    assert "35 %" not in heart["detail"]
+    assert len(heart["detail"]) <= 900
+
+
+def test_a_card_about_a_stage_leads_with_what_was_measured(ask: Ask) -> None:
+    ibuprofen = {
+        **{"resourceType": "MedicationRequest", "id": "i", "status": "active", "intent": "order"},
+        **{"subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"text": "Ibuprofen"}},
+        "authoredOn": (FROZEN - timedelta(hours=20)).isoformat(),
+    }
+    rows = [observation("creatinine", value, FROZEN - timedelta(hours=hours)) for hours, value in ((30, 0.9), (1, 1.4))]
+    found = ask(call(patient(), stay(FROZEN - timedelta(hours=40)), ibuprofen, *rows))
+    (kidney,) = (one for one in found if one["source"]["topic"]["code"] == "aki")
+    assert "KDIGO stage 1 with nephrotoxic drugs: Creatinine 1.40 mg/dL" in kidney["summary"]
+    assert ", up from 0.90" in kidney["summary"]
+
+
 def test_a_risk_is_compared_with_what_it_was(ask: Ask) -> None:
     def between(share: float) -> dict[str, float]:
         return {name: QUIET[name] + share * (SEPTIC[name] - QUIET[name]) for name in QUIET}

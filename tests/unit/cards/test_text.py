@@ -95,7 +95,10 @@ def test_a_risk_says_how_far_it_looks_ahead(horizon_h: float | None, words: str)
     assert f": risk 20 in 100 {words} (20" in said
 
 
-@pytest.mark.parametrize(("value", "expected"), [(11.2, "+11"), (-3.0, "−3"), (0.62, "+0.6"), (-0.25, "−0.2")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(11.2, "+11"), (-3.0, "−3"), (0.62, "+0.6"), (-0.25, "−0.2"), (-0.04, "0"), (-0.97, "−1"), (0.97, "+1")],
+)
 def test_points_carry_a_sign(value: float, expected: str) -> None:
     assert points(value) == expected
 

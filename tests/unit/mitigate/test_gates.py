@@ -147,6 +147,17 @@ def test_what_was_done_already_is_not_offered(fact: Fact, reason: str) -> None:
     assert refusals == (Refusal(option="ecg", gate="already", reason=reason, evidence=(fact,)),)
 
 
+def test_a_value_to_confirm_is_no_reason_not_to_measure_again() -> None:
+    chart = situation(measured("lactate", 9.0))
+    doubted = View(situation=chart, scores={}, doubted=lambda quantity, ref: quantity == "lactate" and bool(ref))
+    assert pass_gates(entry(gates=ALREADY), doubted) == ((), ())
+
+
+def test_one_hour_is_not_said_as_several() -> None:
+    gates = {"already": {"within_h": 1, "measured": ["lactate"]}}
+    assert refused(gates, measured("lactate", 1.0, 0.5)) == [("already", "Measured in the last hour: Lactate.")]
+
+
 def test_an_order_of_a_drug_is_found_too_and_what_is_older_is_not() -> None:
     gates = {"already": {"within_h": 3, "ordered": ["digoxin"]}}
     assert refused(gates, drug("digoxin", source="request")) == [("already", "Ordered in the last 3 hours: Digoxin.")]
