@@ -45,7 +45,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "atrial_fibrillation ventricular_tachycardia heart_block bradycardia heparin_induced_thrombocytopenia "
         "acute_coronary_syndrome ischaemic_heart_disease aortic_stenosis active_bleeding gi_bleed>active_bleeding "
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
-        "type_1_diabetes "
+        "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
         "torsades_de_pointes venous_thromboembolism"
     ),
     "drug-class": (

@@ -33,6 +33,7 @@ from cds_app.mitigate.rules import (
     IntensiveCare,
     Not,
     Op,
+    Outpatient,
     Problem,
     Quantity,
     RiskRule,
@@ -47,6 +48,7 @@ from cds_app.score.situation import Situation
 
 _COMPARE: Final[Mapping[Op, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
 T = TypeVar("T")
+_EMERGENCY: Final = frozenset({"EMER", "OBSENC"})
 _ROUND_OFF: Final = 1e-9  # differences and ratios of decimal numbers: 1.2 - 0.9 must reach 0.3
 
 
@@ -302,7 +304,10 @@ def _on_problem(rule: Problem, view: View) -> Verdict:
 
 
 def _on_takes(rule: Takes, view: View) -> Verdict:
-    return _listed(view.situation.medications(rule.medication, rule.within_h))
+    rows = view.situation.medications(rule.medication, rule.within_h)
+    if rule.before_h is not None:
+        rows = tuple(one for one in rows if view.situation.age_h(one) >= rule.before_h)
+    return _listed(rows)
 
 
 def _on_given(rule: Given, view: View) -> Verdict:
@@ -329,6 +334,12 @@ def _on_age(rule: Age, view: View) -> Verdict:
 
 def _on_where(rule: Where, view: View) -> Verdict:
     return Verdict(holds=view.situation.inpatient is rule.inpatient)
+
+
+def _on_outpatient(rule: Outpatient, view: View) -> Verdict:
+    stay = view.situation.stay
+    elsewhere = view.situation.inpatient or (stay is not None and stay.class_code in _EMERGENCY)
+    return Verdict(holds=(bool(view.situation.facts.stays) and not elsewhere) is rule.outpatient)
 
 
 def _on_intensivecare(rule: IntensiveCare, view: View) -> Verdict:
@@ -366,6 +377,7 @@ _EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
     AllergyTo: _on_allergyto,
     Age: _on_age,
     Where: _on_where,
+    Outpatient: _on_outpatient,
     IntensiveCare: _on_intensivecare,
     Expecting: _on_expecting,
 }

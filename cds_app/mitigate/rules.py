@@ -110,10 +110,14 @@ class Problem(Content):
 
 
 class Takes(Content):
-    """A drug or class is ordered and active, reported as taken, or was given in the last hours."""
+    """A drug or class is ordered and active, reported as taken, or was given in the last hours.
+
+    With ``before_h``, what says so dates from that many hours ago or more: the patient has been on it for so long.
+    """
 
     medication: str
     within_h: PositiveFloat = 24.0
+    before_h: PositiveFloat | None = None
 
 
 class Given(Content):
@@ -156,6 +160,12 @@ class Where(Content):
     inpatient: bool
 
 
+class Outpatient(Content):
+    """The patient is (or is not known to be) at a visit or at home: of the stays on record none in hospital runs."""
+
+    outpatient: bool
+
+
 class IntensiveCare(Content):
     """The patient is (or is not known to be) in an intensive care unit."""
 
@@ -183,6 +193,7 @@ Leaf = (
     | AllergyTo
     | Age
     | Where
+    | Outpatient
     | IntensiveCare
     | Expecting
 )
@@ -205,6 +216,7 @@ WORDS = (
     "allergy",
     "age",
     "inpatient",
+    "outpatient",
     "intensive_care",
     "pregnant",
 )
@@ -235,6 +247,7 @@ Rule = Annotated[
     | Annotated[AllergyTo, Tag("allergy")]
     | Annotated[Age, Tag("age")]
     | Annotated[Where, Tag("inpatient")]
+    | Annotated[Outpatient, Tag("outpatient")]
     | Annotated[IntensiveCare, Tag("intensive_care")]
     | Annotated[Expecting, Tag("pregnant")],
     Discriminator(_word),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
@@ -126,8 +127,15 @@ def baseline(situation: Situation, now: Measurement) -> Baseline | None:
         return Baseline(value=lowest.value, rule="lowest of the 7 days before", evidence=(lowest,))
     if before:
         middle = median(one.value for one in before)
-        return Baseline(value=middle, rule="median of day 8 to 365 before", evidence=tuple(before))
+        return Baseline(value=middle, rule="median of day 8 to 365 before", evidence=_middle(before))
     return None
+
+
+def _middle(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """The one or two of which the median is made, the newest first."""
+    ranked = sorted(rows, key=lambda one: one.value)
+    ends = slice((len(ranked) - 1) // 2, len(ranked) // 2 + 1)
+    return tuple(sorted(ranked[ends], key=lambda one: one.when, reverse=True))
 
 
 def _ratio(situation: Situation, now: Measurement) -> Part | None:
@@ -137,7 +145,7 @@ def _ratio(situation: Situation, now: Measurement) -> Part | None:
     ratio = rounded(now.value / usual.value, "0.000001")
     stage = next((stage for least, stage in _RATIOS if ratio >= least), 0)
     return Part(
-        label="creatinine against baseline",
+        label=f"creatinine {ratio:.2f} times baseline",
         points=stage,
         evidence=(*usual.evidence, now),
         text=f"baseline: {usual.rule}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cds_app.domain.facts import Measurement
 from cds_app.score.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo
 from cds_app.score.result import Abstained
 from tests.chart import abstained, hourly_urine, measured, person, problem, procedure, scored, situation
@@ -39,6 +40,8 @@ def test_kdigo_baseline_is_the_median_of_the_year_where_the_week_is_empty() -> N
     result = scored(kdigo(situation(*year, measured("creatinine", 2.0, 1))))
     assert result.value == 2
     assert result.parts[0].text == "baseline: median of day 8 to 365 before"
+    assert result.parts[0].label == "creatinine 2.00 times baseline"
+    assert [one.value for one in result.parts[0].evidence if isinstance(one, Measurement)] == [1.0, 2.0]
     week = [*year, measured("creatinine", 1.8, 100)]
     assert scored(kdigo(situation(*week, measured("creatinine", 2.0, 1)))).value == 0
 

@@ -59,6 +59,7 @@ def vital_signs(**other: float) -> list[Fact]:
     return [finding("consciousness_acvpu", "alert"), *(measured(k, v) for k, v in {**usual, **other}.items())]
 
 
+ON_WARFARIN = (drug("warfarin", source="request", hours=144),)
 PATIENTS = [
     Patient(story="is well", chart=[*vital_signs(), measured("potassium", 4.2), measured("glucose", 100)], topics={}),
     Patient(
@@ -305,7 +306,7 @@ PATIENTS = [
     ),
     Patient(
         story="is under-anticoagulated",
-        chart=[measured("inr", 2.4, 240), measured("inr", 2.1, 96), measured("inr", 1.6), drug("warfarin")],
+        chart=[measured("inr", 2.4, 240), measured("inr", 2.1, 96), measured("inr", 1.6), *ON_WARFARIN],
         topics={"inr_low": 1},
     ),
     Patient(story="has just begun warfarin", chart=[measured("inr", 1.2), drug("warfarin")], topics={}),

@@ -1,0 +1,135 @@
+"""What holds of most patients and not of this one: a visit, dialysis, warfarin just begun, limits of treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from cds_app.domain.facts import Fact
+from cds_app.mitigate.concerns import Concern, assess
+from cds_app.mitigate.conditions import View
+from cds_app.mitigate.options import Option, options_for
+from cds_app.score.clinical import clinical_scores
+from tests.chart import drug, measured, problem, procedure, stay
+from tests.spec.mitigations.test_patients import CATALOGUE, charted, vital_signs
+
+VISIT = stay(hours=1, class_code="AMB")
+
+
+def judged(*facts: Fact) -> tuple[dict[str, Concern], View]:
+    chart = charted(facts)
+    view = View(situation=chart, scores=clinical_scores(chart))
+    return {one.topic: one for one in assess(CATALOGUE, chart, view.scores, view.risks)}, view
+
+
+def said(topic: str, *facts: Fact) -> tuple[int, str] | None:
+    concern = judged(*facts)[0].get(topic)
+    return None if concern is None else (concern.tier, concern.tier_word)
+
+
+def offered(topic: str, *facts: Fact) -> dict[str, Option]:
+    concerns, view = judged(*facts)
+    return {one.id: one for one in options_for(concerns[topic], CATALOGUE, view, patient="p")[0]}
+
+
+@pytest.mark.parametrize(
+    ("glucose", "others", "tier"),
+    [
+        (66, [VISIT], None),
+        (66, [stay(hours=30, status="finished", class_code="AMB", end_hours=29)], None),
+        (66, [VISIT, problem("diabetes")], 2),
+        (66, [VISIT, problem("type_1_diabetes")], 2),
+        (66, [VISIT, drug("sulfonylureas", source="request")], 2),
+        (66, [stay()], 2),
+        (66, [stay(class_code="EMER")], 2),
+        (66, [], 2),
+        (52, [VISIT], 3),
+    ],
+)
+def test_a_glucose_just_below_70_is_low_in_hospital_and_in_diabetes(
+    glucose: float, others: Sequence[Fact], tier: int | None
+) -> None:
+    found = said("hypoglycaemia", measured("glucose", glucose), *others)
+    assert (None if found is None else found[0]) == tier
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([520], "above 450"),
+        ([440], None),
+        ([440, 260], "above 250 twice in 24 h"),
+        ([520, 300], "above 450"),
+        ([170, 520], None),
+    ],
+)
+def test_one_glucose_beyond_the_critical_limit_is_told_at_once(values: Sequence[float], word: str | None) -> None:
+    rows = [measured("glucose", value, 1 + 3 * index) for index, value in enumerate(values)]
+    assert said("hyperglycaemia", VISIT, *rows) == (None if word is None else (2, word))
+
+
+IN_RANGE = (measured("inr", 2.6, 300), measured("inr", 4.1, 200))
+
+
+@pytest.mark.parametrize(
+    ("warfarin", "told"),
+    [
+        ([drug("warfarin", source="request", hours=2000)], True),
+        ([drug("warfarin", hours=200), drug("warfarin", hours=20)], True),
+        ([drug("warfarin", source="request", hours=6)], False),
+        ([drug("warfarin", source="request", hours=70), drug("warfarin", hours=20)], False),
+        ([drug("warfarin", source="request", hours=2000), drug("phytonadione", hours=150)], False),
+        ([drug("warfarin", source="request", hours=2000), drug("phytonadione", hours=400)], True),
+    ],
+)
+def test_an_inr_is_not_low_where_warfarin_has_just_been_resumed_or_turned_back(
+    warfarin: Sequence[Fact], told: bool
+) -> None:
+    assert (said("inr_low", *IN_RANGE, measured("inr", 1.3), *warfarin) is not None) is told
+
+
+KIDNEYS = (measured("creatinine", 5.6, 30), measured("creatinine", 5.3, 4))
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [([], True), ([problem("end_stage_renal_disease")], False), ([problem("dialysis_dependence")], False)],
+)
+def test_a_creatinine_that_is_always_high_makes_no_sepsis(known: Sequence[Fact], told: bool) -> None:
+    chart = (*vital_signs(), problem("infection"), measured("gcs_total", 15), *KIDNEYS, *known)
+    assert (said("sepsis", *chart) is not None) is told
+
+
+def test_organs_that_fail_beside_dialysis_do() -> None:
+    failing = (measured("gcs_total", 9), measured("bilirubin_total", 7.0), measured("platelets", 40))
+    chart = (problem("infection"), problem("end_stage_renal_disease"), *KIDNEYS, *failing)
+    assert said("sepsis", *chart) is not None
+
+
+def test_potassium_by_mouth_is_weighed_where_the_kidneys_filter_little() -> None:
+    text = "eGFR below 30: potassium accumulates, less may do."
+    low = measured("potassium", 3.2)
+    few = offered("hypokalaemia", low, measured("creatinine", 3.4, 30), measured("creatinine", 3.4))
+    assert text in [one.text for one in few["hypokalaemia_oral"].cautions]
+    many = offered("hypokalaemia", low, measured("creatinine", 0.9))
+    assert text not in [one.text for one in many["hypokalaemia_oral"].cautions]
+
+
+def test_limits_of_low_sodium_are_not_told_of_high_sodium() -> None:
+    high = offered("dysnatraemia", measured("sodium", 162))
+    assert "dysnatraemia_limit" not in high
+    assert "water" in high["dysnatraemia_water"].text
+    assert high["dysnatraemia_water"].guideline.org == "General consensus"
+    low = offered("dysnatraemia", measured("sodium", 124))
+    assert "dysnatraemia_limit" in low
+    assert "dysnatraemia_water" not in low
+
+
+@pytest.mark.parametrize("known", ["do_not_resuscitate", "palliative_care"])
+def test_what_is_invasive_asks_for_the_wishes_that_are_recorded(known: str) -> None:
+    text = "Limits of treatment are recorded: ask what the patient wants."
+    ill = (measured("ph", 7.15), measured("pco2", 80), procedure("ecg"))
+    for cautioned, facts in ((False, ill), (True, (*ill, problem(known)))):
+        airway = offered("acidaemia", *facts)["acidaemia_airway"]
+        assert (text in [one.text for one in airway.cautions]) is cautioned
