@@ -10,6 +10,9 @@ from typing import Final
 from cds_app.domain.ontology import Ontology
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_POINTED: Final = re.compile(r"[-\u2010-\u2013,.;:()\[\]/]")
+_APOSTROPHE: Final = re.compile(r"['\u2019]")
+_KIND_OF_THING: Final = re.compile(r"\s\((?:disorder|finding|procedure|situation|event)\)\s*\Z")
 _DRUG_KINDS: Final = ("drug", "drug-class")
 
 Words = tuple[str, ...]
@@ -65,12 +68,14 @@ def titles_of(ontology: Ontology) -> Mapping[tuple[str, str], str]:
 
 
 def title(text: str) -> str:
-    """A name as it is compared: case, spaces, hyphens and British or American spelling apart.
+    """A name as it is compared: case, spaces, punctuation and British or American spelling apart.
 
-    Anything else counts: "Sepsis?" and "no sepsis" are not "sepsis".
+    Words count, and so does a question mark: "Sepsis?", "no sepsis" and "sepsis, ruled out" are not "sepsis". What
+    SNOMED CT puts behind a name to say what kind of thing it is does not: "Anaemia (disorder)".
     """
-    plain = " ".join(text.casefold().replace("-", " ").split())
-    return plain.replace("ae", "e").replace("oe", "e")
+    plain = _KIND_OF_THING.sub("", text.casefold())
+    words = " ".join(_POINTED.sub(" ", _APOSTROPHE.sub("", plain)).split())
+    return words.replace("ae", "e").replace("oe", "e")
 
 
 def _words(text: str) -> Words:

@@ -58,6 +58,30 @@ def test_a_problem_in_words_is_known_by_its_whole_name_and_nothing_else(
     assert all(("1 problem " + UNREAD in one["detail"]) is not read for one in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("COPD", True),
+        ("Chronic obstructive pulmonary disease", True),
+        ("Chronic Obstructive Pulmonary Disease (disorder)", True),
+        ("Chronic obstructive pulmonary disease, unspecified", True),
+        ("No history of COPD", False),
+        ("No chronic obstructive pulmonary disease", False),
+        ("COPD?", False),
+        ("COPD (ruled out)", False),
+        ("Mother: COPD", False),
+        ("Asthma/COPD", False),
+    ],
+)
+def test_a_problem_is_known_by_the_names_of_its_codes_too(client: FlaskClient, text: str, read: bool) -> None:
+    low = [observation("spo2", 85.0, FROZEN - timedelta(hours=hours)) for hours in (2, 1)]
+    body = call(patient(), *low)
+    body["prefetch"]["conditions"] = bundle(worded("Condition", text, recordedDate=FROZEN.isoformat()))
+    (card,) = (one for one in said_in(client, body) if one["source"]["topic"]["code"] == "hypoxia")
+    assert ("88-92 %" in card["detail"]) is read
+    assert (UNREAD in card["detail"]) is not read
+
+
 def test_problems_in_words_that_are_not_understood_are_counted_while_they_hold(client: FlaskClient) -> None:
     body = hyperkalaemic(FROZEN)
     over = {"coding": [{"code": "resolved"}]}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cds_app.domain.ontology import Variable
+from cds_app.content import artefact
+from cds_app.domain.ontology import Concept, Variable
+from cds_app.domain.ontology_files import load_ontology
 from cds_app.fabric.codes import codes_of
 from cds_app.fabric.lexicon import lexicon_of
 from tests.unit.fabric.conftest import LOINC, ONTOLOGY, FewUnits
@@ -39,6 +41,31 @@ def test_what_one_ontology_knows_another_does_not() -> None:
     known, unknown = lexicon_of(ONTOLOGY, units).match(codes), lexicon_of(empty, units).match(codes)
     assert known.variable is ONTOLOGY.variables["heart_rate"]
     assert unknown.variable is None
+
+
+def test_a_name_of_two_concepts_is_the_name_of_none() -> None:
+    copd = Concept(key="copd", kind="condition", label="COPD", names=("Emphysema, unspecified",))
+    air = Concept(key="air", kind="condition", label="Subcutaneous air", names=("emphysema unspecified",))
+    only, both = (
+        lexicon_of(replace(ONTOLOGY, concepts={x.key: x for x in these}), FewUnits()) for these in ([copd], [copd, air])
+    )
+    assert only.named("condition", "emphysema (unspecified)") == ("copd",)
+    assert both.named("condition", "emphysema (unspecified)") == ()
+    assert both.named("condition", "copd") == ("copd",)
+    assert both.named("procedure", "copd") == ()
+
+
+def test_every_name_of_a_problem_is_the_name_of_that_problem_alone() -> None:
+    known = load_ontology(artefact("ontology", "1.0.0"))
+    named = lexicon_of(known, FewUnits()).named
+    problems = [one for one in known.concepts.values() if one.kind == "condition"]
+    lost = [
+        (one.key, said)
+        for one in problems
+        for said in (one.label, *one.names)
+        if one.key not in named("condition", said)
+    ]
+    assert lost == []
 
 
 def test_codes_too_long_to_remember_are_read_as_short_ones_are() -> None:
