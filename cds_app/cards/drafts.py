@@ -26,23 +26,21 @@ from cds_app.cards.grounds import (
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION
-from cds_app.cards.text import Trusted, hours_ahead, hundred, number, points, render
+from cds_app.cards.text import Trusted, hours_ahead, hundred, points, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import unseen
+from cds_app.cards.unusual import DEVIATION, deviation
 from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
-from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
+from cds_app.cards.wire import Draft, Proposal, longest
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
-from cds_app.score.deviation import JointDeviation
 from cds_app.score.disputes import disputed
 from cds_app.score.result import Lack, Score
 from cds_app.score.risk import Risk
 
-DEVIATION = "deviation"
-_LEADS = 3
 _READINGS = 3
 ACT_TODAY = 2
 _REFUSALS = 2
@@ -182,16 +180,7 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
     values["lead"] = _leading(lead, advice, setting, material)
-    return _longest(render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
-
-
-def _longest(texts: Iterator[str]) -> str:
-    """The first of texts, longest first, that fits a summary; the last where none does."""
-    text = ""
-    for text in texts:
-        if len(text) <= SUMMARY_LIMIT:
-            break
-    return text
+    return longest(render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
 
 
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
@@ -346,45 +335,9 @@ def _deviation_due(material: Material) -> Iterator[Due]:
     if found is None or found.percentile is None:
         return
     if found.percentile >= material.service.policy.deviation_percentile:
-        write = partial(_deviation, found, found.percentile, material)
+        write = partial(deviation, found, found.percentile, material)
         none: frozenset[str] = frozenset()
         yield Due(topic=DEVIATION, tier=1, points=None, grounds=(), measured=none, write=lambda _: write())
-
-
-def _deviation(found: JointDeviation, percentile: float, material: Material) -> Draft:
-    setting = material.setting
-    leads = [name for name, _ in found.contributions[:_LEADS]]
-    said = number(min(percentile, 99.9), 0 if percentile < 99 else 1)
-    texts = (_deviation_summary(said, leads[:most], setting, material) for most in range(len(leads), 0, -1))
-    return Draft(
-        topic=DEVIATION,
-        title="Unusual overall",
-        tier=1,
-        summary=_longest(texts),
-        detail=_deviation_detail(leads, len(found.used), setting, material),
-        proposals=(),
-        explanation={
-            "index": round(found.index or 0.0, 3),
-            "percentile": round(percentile, 2),
-            "contributions": [{"measurement": name, "part": round(part, 3)} for name, part in found.contributions],
-        },
-    )
-
-
-def _deviation_summary(percentile: Trusted, leads: Sequence[str], setting: Setting, material: Material) -> str:
-    values = {"percentile": percentile, "leads": Trusted(", ".join(setting.label(name) for name in leads))}
-    return render(material.templates, "deviation.summary.j2", values)
-
-
-def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, material: Material) -> str:
-    templates = material.templates
-    latest = (one for name in leads if (one := material.situation.latest(name)) is not None)
-    blocks = Blocks(
-        evidence=say(templates, "evidence", (_seen(one, setting, material) for one in latest)),
-        sure=Trusted(render(templates, "deviation.sure.j2", {"used": used})),
-        unseen=Trusted(unseen(material, setting, (), with_model=False)),
-    )
-    return write(blocks, templates)[0]
 
 
 # --- what was not used, and what could not be estimated

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,3 +140,12 @@ def _suggestion(proposal: Proposal, card_id: str, index: int) -> dict[str, Any]:
 
 def _fit(summary: str) -> str:
     return summary if len(summary) <= SUMMARY_LIMIT else summary[: SUMMARY_LIMIT - 1] + "…"
+
+
+def longest(texts: Iterator[str]) -> str:
+    """The first of texts, longest first, that fits a summary; the last where none does."""
+    text = ""
+    for text in texts:
+        if len(text) <= SUMMARY_LIMIT:
+            break
+    return text

@@ -19,9 +19,9 @@ from jinja2 import DictLoader, Environment, TemplateError
 from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
 from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
-from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import environment
+from cds_app.cards.unusual import DEVIATION
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology

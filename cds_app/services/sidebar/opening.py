@@ -15,10 +15,10 @@ from typing import Final
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
-from cds_app.cards.drafts import DEVIATION
 from cds_app.cards.material import Material
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.shadow import Shadow
+from cds_app.cards.unusual import DEVIATION
 from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import gather
 from cds_app.domain.issues import IssueCode
