@@ -23,6 +23,10 @@ _LEAST_NEEDED = (
     ("evidence", 1),
     ("options", 1),
     ("evidence", 0),
+    ("others", 0),
+    ("reasons", 2),
+    ("options", 0),
+    ("reasons", 1),
 )
 
 Lines = tuple[Trusted, ...]

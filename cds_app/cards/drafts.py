@@ -46,6 +46,7 @@ ACT_TODAY = 2
 _REFUSALS = 2
 _NAMED = 3
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
+_GLANCE = 110  # characters of a summary that are read at a glance: for more, only the change is worth it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +181,9 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
     values["lead"] = _leading(lead, advice, setting, material)
-    return longest(render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
+    texts = (render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
+    whole = next(texts)
+    return whole if len(whole) <= _GLANCE else longest(texts)
 
 
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:

@@ -57,6 +57,19 @@ def test_a_detail_has_its_blocks_in_order_and_is_short(ask: Ask) -> None:
         assert len(card["summary"]) <= 139
 
 
+def test_a_summary_leaves_the_usual_range_to_the_detail_where_it_would_be_long(ask: Ask) -> None:
+    pressures = ((164, 5), (114, 0.2))
+    fell = (observation("sbp", value, FROZEN - timedelta(hours=hours)) for value, hours in pressures)
+    (card,) = (
+        one
+        for one in ask(call(patient(), stay(FROZEN - timedelta(hours=40)), *fell))
+        if one["source"]["topic"]["code"] == "hypotension"
+    )
+    assert "down from 164" in card["summary"]
+    assert "usual" not in card["summary"]
+    assert "usual 90–130" in card["detail"]
+
+
 def test_what_a_drug_leads_is_not_held_against_the_range_without_it(ask: Ask) -> None:
     inr: dict[str, Any] = {"code": {"coding": [{"system": "http://loinc.org", "code": "6301-6"}]}}
     values = ((2.4, 12 * 24), (2.6, 6 * 24), (1.6, 1))
