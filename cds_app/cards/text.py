@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, tzinfo
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
 
+from cds_app.domain.time import is_end_of_day
+
 _PUNCTUATION = re.compile(r"[!-$&-+\-/:<-@\[-`{-~]")  # all of ASCII but , . % ; which mark nothing up mid-line
 _LINK = re.compile(r"(?i)\S*(?:[a-z][a-z0-9+.\-]*:\S*/|www\.)\S*|\S+@\S+")
 _DOMAIN = re.compile(r"(?<=\S)\.(?=[^\W\d_]{2})")  # evil.com: some readers link it, whatever the dot is written as
@@ -99,8 +101,10 @@ def points(value: float) -> Trusted:
 
 
 def clock_time(at: datetime, now: datetime, zone: tzinfo) -> Trusted:
-    """Time of day; with the date when more than a day away."""
+    """Time of day; with the date when more than a day away, and the date alone where no time of day was said."""
     local = at.astimezone(zone)
+    if is_end_of_day(at, zone):
+        return Trusted(f"{local:%d %b %Y}")
     time = f"{local.hour:02}:{local.minute:02}"
     return Trusted(time if abs(now - at) < _DAY else f"{local:%d %b %Y} {time}")
 
@@ -113,6 +117,14 @@ def ago(at: datetime, now: datetime) -> Trusted:
     if minutes < 48 * 60:
         return Trusted(f"{minutes / 60:.0f} h")
     return Trusted(f"{minutes / 1440:.0f} d")
+
+
+def apart(at: datetime, later: datetime, zone: tzinfo) -> Trusted:
+    """How long one time was before another; in days where of either no time of day was said."""
+    if not (is_end_of_day(at, zone) or is_end_of_day(later, zone)):
+        return ago(at, later)
+    days = (later.astimezone(zone).date() - at.astimezone(zone).date()).days
+    return Trusted(f"{days} d" if days else "under 1 d")
 
 
 def render(templates: Environment, name: str, values: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from cds_app.cards.text import Trusted, ago, clock_time, number, plain, points
+from cds_app.cards.text import Trusted, apart, clock_time, number, plain, points
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
@@ -107,7 +107,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         unit=_unit(variable.unit_text),
         time=setting.clock(one.when),
         earlier=_value(earlier, variable.decimals) if earlier else None,
-        before=ago(earlier.when, one.when) if earlier else None,
+        before=apart(earlier.when, one.when, setting.zone) if earlier else None,
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),

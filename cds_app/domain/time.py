@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 
 from cds_app.errors import BadRequest
@@ -17,6 +17,7 @@ _PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?\Z"
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII)
 _SECONDS_PER_HOUR = 3600.0
 _SECOND = timedelta(seconds=1)
+_END_OF_DAY = time.max
 _LONGEST = 40
 _DATE = len("2024-03-10")
 _REMEMBERED = 4096
@@ -122,8 +123,13 @@ def _partial(text: str, local: tzinfo) -> Interval:
     last_month = int(month) if month else 12
     last_day = int(day) if day else calendar.monthrange(year, last_month)[1]
     start = datetime(year, int(month or 1), int(day or 1), tzinfo=local)
-    end = datetime(year, last_month, last_day, 23, 59, 59, 999999, tzinfo=local)
+    end = datetime.combine(date(year, last_month, last_day), _END_OF_DAY, tzinfo=local)
     return Interval(start.astimezone(UTC), end.astimezone(UTC))
+
+
+def is_end_of_day(at: datetime, zone: tzinfo) -> bool:
+    """Whether an instant is the end of an `Interval` of days: of what it is the time of, no time of day was said."""
+    return at.microsecond == _END_OF_DAY.microsecond and at.astimezone(zone).time() == _END_OF_DAY
 
 
 def to_hours(at: datetime) -> float:

@@ -11,8 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import DictLoader, FileSystemLoader, UndefinedError
 
-from cds_app.cards.text import Trusted, ago, clock_time, environment, hours_ahead, hundred, inert, plain, points
+from cds_app.cards.text import (
+    Trusted,
+    ago,
+    apart,
+    clock_time,
+    environment,
+    hours_ahead,
+    hundred,
+    inert,
+    plain,
+    points,
+)
 from cds_app.content import content_root
+from cds_app.domain.time import parse_fhir_time
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -108,6 +120,23 @@ def test_times_carry_the_date_when_a_day_away() -> None:
     zone = ZoneInfo("Australia/Adelaide")
     assert clock_time(now - timedelta(hours=1), now, zone) == "10:30"
     assert clock_time(now - timedelta(hours=30), now, zone) == "01 Mar 2026 05:30"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [
+        ("2026-03-01", "2026-03-02T05:00:00-06:00", "1 d"),
+        ("2026-03-02", "2026-03-02T05:00:00-06:00", "under 1 d"),
+        ("2026-03-01T23:00:00-06:00", "2026-03-04", "3 d"),
+        ("2026-03-01T23:59:00-06:00", "2026-03-02T05:00:00-06:00", "5 h"),
+    ],
+)
+def test_of_a_date_no_time_of_day_is_said(earlier: str, later: str, expected: str) -> None:
+    zone = ZoneInfo("America/Chicago")
+    before, after = (parse_fhir_time(one, field="at", local=zone).end for one in (earlier, later))
+    assert apart(before, after, zone) == expected
+    shown = clock_time(before, after, zone)
+    assert (shown == f"{before.astimezone(zone):%d %b %Y}") is (len(earlier) == len("2026-03-01"))
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(0.5, "30 min"), (6.0, "6 h"), (50.0, "2 d")])
