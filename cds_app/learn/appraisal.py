@@ -98,7 +98,8 @@ def logistic(baseline: Mapping[str, Any], cohort: Cohort) -> Comparator:
 
 def expit(margin: Floats) -> Floats:
     """Probability of log-odds."""
-    return np.asarray(1.0 / (1.0 + np.exp(-margin)))
+    with np.errstate(over="ignore"):  # of what is beyond all measure it is 0
+        return np.asarray(1.0 / (1.0 + np.exp(-margin)))
 
 
 def _figures(head: Head, scored: Scored, drawn: Resamples, mine: Flags) -> dict[str, Any]:

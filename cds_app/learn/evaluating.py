@@ -14,7 +14,7 @@ from cds_app.errors import DataError
 from cds_app.learn import outputs, tuning
 from cds_app.learn.abstention import abstained, silenced, where_given
 from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.challenge2019 import COLUMN_OF, COLUMNS, VITAL_COLUMNS, Part, in_part, load, load_whole
+from cds_app.learn.challenge2019 import COLUMNS, Part, in_part, load, load_whole
 from cds_app.learn.challenge2019 import NEEDED as KEYS
 from cds_app.learn.cohort import Cohort, truth_of
 from cds_app.learn.coverage import Told, coverage
@@ -30,7 +30,7 @@ from cds_app.score.calibration import Calibration
 from cds_app.score.population import Reference
 from cds_app.score.risk import AlertPolicy
 
-NEEDED = (*KEYS, *VITAL_COLUMNS)
+NEEDED = (*KEYS, *(one.column for one in COLUMNS))  # what nobody measured is an empty column
 _ON_UNSEEN = "patients of the file that did not grow the trees"
 _ON_TEST = "test patients: all grew the trees that are shipped; these are asked of trees that have not seen them"
 
@@ -69,7 +69,7 @@ def evaluate(
         Naming the column or row, if the file is not what it should be. Nothing is written then.
     """
     shipped = Shipped.of(head.name, artefact)
-    model, whole = shipped.model, load_whole(data, needed=_needed(head))
+    model, whole = shipped.model, load_whole(data, needed=NEEDED)
     frame = whole.frame
     rows = design(shipped_twin(), frame)
     reason = abstained(
@@ -93,7 +93,6 @@ def evaluate(
         "rows": len(frame),
         "values_left_out": whole.left_out,
         "patients_in_another_unit": {name: len(theirs) for name, theirs in whole.in_another_unit.items()},
-        "columns_not_in_file": [one.column for one in COLUMNS if one.column not in frame.columns],
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
@@ -212,9 +211,3 @@ def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np
     return pd.DataFrame(
         {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
     )
-
-
-def _needed(head: Head) -> tuple[str, ...]:
-    """Columns without which nothing can be said: of an event, the one that it is defined by too."""
-    own = () if head.own is None else (COLUMN_OF[head.own.quantity],)
-    return tuple(dict.fromkeys((*NEEDED, *own)))
