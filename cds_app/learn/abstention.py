@@ -16,6 +16,7 @@ from cds_app.score.population import Reference
 NOTHING_MEASURED = "nothing-measured"
 CONTRADICTORY = "contradictory-pressures"
 IN_ANOTHER_UNIT = "in-another-unit"
+IMPLAUSIBLE = "implausible-values"
 _OLDEST_YEARS = 120.0  # beyond, an age is a mistake of the record
 
 
@@ -26,6 +27,7 @@ def abstained(
     *,
     in_another_unit: NDArray[np.bool_] | None = None,
     contradicted: NDArray[np.bool_] | None = None,
+    implausible: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.object_]:
     """Reason per row, None where a number is given.
 
@@ -40,14 +42,16 @@ def abstained(
         Rows of patients of whom a column seems to be in another unit than it should be.
     contradicted : ndarray of bool, shape (rows,), optional
         Rows of patients of whom most pressures of one hour cannot all be right.
+    implausible : ndarray of bool, shape (rows,), optional
+        Rows of patients of whom half or more of the values cannot be.
 
     Returns
     -------
     ndarray of object, shape (rows,)
         ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``in-another-unit`` (a column of
         the patient seems to be), ``contradictory-pressures`` (the patient's mostly are, or the last systolic one is
-        below the diastolic one), ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model
-        was trained on) or None.
+        below the diastolic one), ``implausible-values`` (half or more of the patient's cannot be),
+        ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model was trained on) or None.
     """
     years = rows[:, NAMES.index("age_years")]
     last = rows[:, [NAMES.index(f"{one}_last") for one in QUANTITIES]]
@@ -60,6 +64,8 @@ def abstained(
     reason[rows[:, NAMES.index("hours_in_unit")] > limits.max_hours_in_unit] = Ineligible.TOO_LATE.value
     if in_another_unit is not None:
         reason[in_another_unit] = IN_ANOTHER_UNIT
+    if implausible is not None:
+        reason[implausible] = IMPLAUSIBLE
     reason[np.isnan(last).all(axis=1)] = NOTHING_MEASURED
     reason[years < limits.min_age_years] = Ineligible.TOO_YOUNG.value
     reason[~((years >= 0.0) & (years <= _OLDEST_YEARS))] = Ineligible.AGE_UNKNOWN.value

@@ -121,11 +121,15 @@ class Loaded:
         Of every column that has any, how many values are artefacts.
     in_another_unit : dict of str to frozenset
         Patients of whom alone a column seems to be in another unit, by column, of those that have any.
+    implausible : ndarray of bool, shape (rows,)
+        Rows of patients of whom half or more of all values are artefacts: one that seems plausible is then by chance,
+        as a base excess of 0 or -1 is where that stands for "unknown".
     """
 
     frame: pd.DataFrame
     left_out: dict[str, int]
     in_another_unit: dict[str, frozenset[Hashable]]
+    implausible: NDArray[np.bool_]
 
     def doubted(self) -> NDArray[np.bool_]:
         """Rows of patients of whom any column seems to be in another unit: (rows,)."""
@@ -175,7 +179,7 @@ def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str]
     intake.refuse_units(frame, _CHECKED)
     ordered = intake.in_order(frame)
     in_another_unit = intake.in_another_unit(ordered, _CHECKED)
-    before = ordered.notna().sum()
+    before, values = ordered.notna().sum(), _values(ordered)
     found = _without_artefacts(ordered)
     intake.refuse_misplaced(found, _PRESSURES)
     left_out = before - found.notna().sum()
@@ -183,7 +187,14 @@ def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str]
         frame=found,
         left_out={str(name): int(count) for name, count in left_out.items() if count},
         in_another_unit=in_another_unit,
+        implausible=((values > 0) & (_values(found) <= values / 2.0)).to_numpy(bool),
     )
+
+
+def _values(frame: pd.DataFrame) -> pd.Series[int]:
+    """How many measured values the patient of each row has."""
+    found = frame[[one.column for one in COLUMNS if one.column in frame.columns]].notna().sum(axis=1)
+    return found.groupby(frame["pid"]).transform("sum")
 
 
 def _without_artefacts(frame: pd.DataFrame) -> pd.DataFrame:

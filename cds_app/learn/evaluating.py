@@ -78,6 +78,7 @@ def evaluate(
         model.population,
         in_another_unit=whole.doubted(),
         contradicted=whole.contradicted(),
+        implausible=whole.implausible,
     )
     margin = shipped.margins(rows)
     risk = where_given(reason, model.calibration.probability(margin))
@@ -159,8 +160,10 @@ def tune(
     Raises
     ------
     DataError
-        If no calibration or no test patient had the outcome.
+        If no calibration or no test patient had the outcome, or the budget is infinite.
     """
+    if not np.isfinite(budget):
+        raise DataError("is not finite", field="budget")
     shipped = Shipped.of(head.name, artefact)
     model, frame, twin = shipped.model, load(data, needed=NEEDED), shipped_twin()
     seen = shipped.roll.part(of_hours(frame))

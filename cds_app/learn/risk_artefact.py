@@ -12,6 +12,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, canonical_json, content_root, write_manifest
+from cds_app.errors import DataError
 from cds_app.learn import tuning
 from cds_app.learn.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.head import Floats, Head, Ints, Outcome
@@ -123,7 +124,15 @@ def save(
 
 
 def with_policy(artefact: Artefact, found: Mapping[str, Any]) -> Artefact:
-    """Put the alert policy that `tuning.tuned` chose in force: in manifest, training report and card."""
+    """Put the alert policy that `tuning.tuned` chose in force: in manifest, training report and card.
+
+    Raises
+    ------
+    DataError
+        If it does not keep to the budget, which none that was tried does then. Nothing is written.
+    """
+    if not found["chosen"]["within_budget"]:
+        raise DataError("no policy that was tried keeps to it; nothing is put in force", field="budget")
     report = artefact.read_json(REPORT)
     policy = {name: found[name] for name in POLICY}
     (artefact.root / REPORT).write_bytes(canonical_json({**report, "policy": policy}))

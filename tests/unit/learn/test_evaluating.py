@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cds_app.content import latest
 from cds_app.errors import DataError
 from cds_app.learn import evaluating
 from cds_app.learn.challenge2019 import COLUMNS
 from cds_app.learn.events import AKI
+from cds_app.learn.risk_artefact import with_policy
 from cds_app.learn.roll import Roll
 from cds_app.learn.rows import shipped_twin
 from cds_app.learn.sepsis import SEPSIS
@@ -114,6 +116,29 @@ def test_a_policy_is_not_tuned_on_a_file_without_patients_of_a_part(
     with pytest.raises(DataError, match=f"no {part} patient of the file had the outcome"):
         evaluating.tune(SEPSIS, data, tmp_path / "out.json", 20.0)
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("budget", [np.nan, np.inf])
+def test_a_budget_that_is_no_number_is_refused(budget: float, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not finite"):
+        evaluating.tune(SEPSIS, written(ward(), tmp_path), tmp_path / "out.json", budget)
+
+
+def test_no_policy_that_breaks_the_budget_is_put_in_force() -> None:
+    shipped = latest("sepsis")
+    with pytest.raises(DataError, match="nothing is put in force"):
+        with_policy(shipped, {"budget": 1.0, "frontier": [], "chosen": {"within_budget": False}})
+    assert latest("sepsis").sha256 == shipped.sha256
+
+
+@pytest.mark.parametrize("unknown", [-1.0, 0.0])
+def test_no_number_where_nothing_but_a_mark_for_the_unknown_is_plausible(unknown: float, evaluated: Evaluated) -> None:
+    frame = ward(5, 4)
+    theirs = frame["pid"] == "p001"
+    frame.loc[theirs, [one.column for one in COLUMNS]] = unknown  # as a base excess it could be so
+    answers, report = evaluated(frame)
+    assert answers.index[answers["abstained"].notna()].tolist() == frame.index[theirs].tolist()
+    assert report["abstained"] == {"implausible-values": 4}
 
 
 def test_no_number_while_the_last_systolic_pressure_is_below_the_diastolic_one(evaluated: Evaluated) -> None:
