@@ -27,6 +27,7 @@ _LEAST_NEEDED = (
     ("reasons", 2),
     ("options", 0),
     ("reasons", 1),
+    ("reasons", 0),
 )
 
 Lines = tuple[Trusted, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
-from cds_app.cards.views import Setting, seen
+from cds_app.cards.views import Setting, seen, taken
+from cds_app.domain.facts import UnknownFinding
 from cds_app.domain.issues import IssueCode
 from cds_app.score.disputes import disputed
 from cds_app.score.features import QUANTITIES
@@ -42,14 +42,31 @@ def unseen(
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
-        "disputed": [seen(one, None, setting) for one in islice(disputed(situation, situation.by_variable), _NAMED)],
-        "unknown": len(situation.facts.unknown),
+        "disputed": [seen(one, None, setting) for one in disputed(situation, situation.by_variable)],
+        **_unknown(situation, setting),
         "worded": len(situation.worded_problems),
         **lost(material.unused),
         "data_to": _data_to(situation, setting),
         "zone": Trusted(str(material.setting.zone)),
     }
     return " ".join(render(material.templates, "unseen.j2", values).split())
+
+
+def _unknown(situation: Situation, setting: Setting) -> dict[str, object]:
+    """How many results are of no variable, and apart from them those that are only because of what they were taken."""
+    elsewhere = [one for one in situation.facts.unknown if one.taken]
+    named = dict.fromkeys(_named(one, setting) for one in elsewhere)
+    return {
+        "unknown": len(situation.facts.unknown) - len(elsewhere),
+        "elsewhere": len(elsewhere),
+        "of": [*named][:_HELPING],
+    }
+
+
+def _named(one: UnknownFinding, setting: Setting) -> Trusted:
+    variable = setting.ontology.variable(one.codes)
+    label = variable.label if variable is not None else "?"
+    return Trusted(f"{label} ({taken(one, setting.ontology) or '?'})")
 
 
 def lost(unused: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 import msgspec
 
 from cds_app.cards.text import Trusted, apart, clock_time, number, plain, points
-from cds_app.domain.facts import Measurement
+from cds_app.domain.facts import Measurement, UnknownFinding
 from cds_app.domain.ontology import Ontology, Range
 from cds_app.explain.reasons import Reason
 from cds_app.twin.state import TwinState
@@ -68,8 +68,8 @@ class Setting:
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong.
 
-    ``reported`` is what whoever measured calls it, where that is critical or not what the usual range says; ``comment``
-    is somebody's own words.
+    ``reported`` is what whoever measured calls it, where that is critical or not what the usual range says; ``taken``
+    of what, where and how it was taken, where that is worth telling; ``comment`` is somebody's own words.
     """
 
     label: Trusted
@@ -82,6 +82,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     range: Trusted | None = None
     aside: bool = False
     reported: Trusted | None = None
+    taken: Trusted | None = None
     comment: str = ""
 
 
@@ -112,6 +113,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         range=_range(span, variable.decimals) if span else None,
         aside=setting.aside(one),
         reported=reported(one, span, setting.ontology),
+        taken=taken(one, setting.ontology),
         comment="" if not one.comment or setting.routine(one) else plain(one.comment, limit=_COMMENT),
     )
 
@@ -122,6 +124,12 @@ def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Truste
     if said is None or not (said.critical or one.implausible or (span is not None and said.denies(one.value, span))):
         return None
     return Trusted(said.label)
+
+
+def taken(one: Measurement | UnknownFinding, ontology: Ontology) -> Trusted | None:
+    """Of what, where and how it was taken, where that is told."""
+    kinds = (ontology.kinds.get(key) for key in one.taken)
+    return Trusted(", ".join(kind.label for kind in kinds if kind is not None)) or None
 
 
 def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> ReasonView:

@@ -94,6 +94,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
         Their own usual range, in the same unit; None is open, or not said.
     interpretation : str
         What they call it, as the ontology names it (``critically_high``); "" where they say nothing, or two things.
+    taken : tuple of str
+        Of what, where and how it was taken, as the ontology names it, where that is worth telling (``venous_blood``).
     """
 
     variable: str
@@ -106,6 +108,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     usual_low: float | None = None
     usual_high: float | None = None
     interpretation: str = ""
+    taken: tuple[str, ...] = ()
 
 
 class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -119,10 +122,14 @@ class CodedFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True
 
 
 class UnknownFinding(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """An observation whose codes the ontology does not know: counted and shown, never guessed."""
+    """An observation that is none of the ontology's variables: counted and shown, never guessed.
+
+    ``taken`` names that of which it was taken, or where, if that is why: its codes alone are known.
+    """
 
     codes: tuple[Code, ...]
     text: str = ""
+    taken: tuple[str, ...] = ()
 
 
 class Demographics(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

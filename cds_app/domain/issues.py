@@ -27,6 +27,7 @@ class IssueCode(StrEnum):
     IMPLAUSIBLE = "implausible"  # kept in the timeline, flagged, never used by the twin
     CONTRADICTORY = "contradictory"  # two measurements that cannot both be true: kept, flagged, never used by the twin
     DISPUTED = "disputed"  # who measured calls it what it is not as it was read: kept, flagged, never used by the twin
+    ELSEWHERE = "elsewhere"  # taken of or at something else than its code says: kept as unknown
     CENSORED = "censored"  # a comparator: only a bound is known
     IMPRECISE_TIME = "imprecise-time"
     NO_OFFSET = "no-offset"  # a time of day without its offset from UTC: read in the site's time zone

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from cds_app.domain.facts import Code, Measurement
 from cds_app.domain.interpretations import Interpretation
+from cds_app.domain.taking import Element, Kind, Usual
 
 Sex = Literal["female", "male"]
 ConceptKind = Literal["condition", "drug", "drug-class", "procedure", "finding"]
@@ -140,10 +141,8 @@ class Variable:
             return Range(low=one.usual_low, high=one.usual_high)
         return self.reference_for(sex) if adult else None
 
-    def widest(self, one: Measurement) -> Range:
-        """The usual range of who measured it, else the general one of both sexes together."""
-        if one.usual_low is not None or one.usual_high is not None:
-            return Range(low=one.usual_low, high=one.usual_high)
+    def widest(self) -> Range:
+        """The general reference range of both sexes together."""
         lows, highs = [one.low for one in self.reference.values()], [one.high for one in self.reference.values()]
         return Range(
             low=min((low for low in lows if low is not None), default=None) if None not in lows else None,
@@ -197,8 +196,11 @@ class Ontology:
     concepts: Mapping[str, Concept]
     unit_synonyms: Mapping[str, str]
     interpretations: Mapping[str, Interpretation] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    usual: Mapping[tuple[str, Element], Usual] = field(default_factory=dict)
     _by_code: Mapping[Code, Variable] = field(init=False, repr=False, compare=False)
     _measuring: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _widest: Mapping[str, Range] = field(init=False, repr=False, compare=False)
     _concept_by_code: Mapping[Code, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _closure: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
@@ -215,6 +217,7 @@ class Ontology:
         for variable in self.variables.values():
             measuring[variable.quantity] = (*measuring.get(variable.quantity, ()), variable.key)
         object.__setattr__(self, "_measuring", measuring)
+        object.__setattr__(self, "_widest", {key: variable.widest() for key, variable in self.variables.items()})
         object.__setattr__(self, "_by_code", by_code)
         object.__setattr__(self, "_closure", closure)
         object.__setattr__(self, "_concept_by_code", concept_by_code)
@@ -252,7 +255,9 @@ class Ontology:
         said = self.interpretations.get(one.interpretation)
         if said is None or one.bound != "=":
             return False
-        return said.disproves(one.value, self.variables[one.variable].widest(one))
+        stated = one.usual_low is not None or one.usual_high is not None
+        span = Range(low=one.usual_low, high=one.usual_high) if stated else self._widest[one.variable]
+        return said.disproves(one.value, span)
 
     def quantity(self, name: str) -> Variable:
         """The variable that stands for a tracked quantity: the one of the same key, else the first that measures it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,7 @@ from cds_app.content import Artefact
 from cds_app.domain.facts import Code
 from cds_app.domain.interpretations import Interpretation, Side
 from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Sex, Transform, Variable
+from cds_app.domain.taking import Element, Kind, Usual
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnitError
 
@@ -19,6 +20,7 @@ VARIABLES = "variables.json"
 CONCEPTS = "concepts.json"
 UNITS = "units.json"
 INTERPRETATIONS = "interpretations.json"
+TAKEN = "taken.json"
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
@@ -176,6 +178,34 @@ class _Interpretations(_Row):
     interpretations: tuple[_Interpretation, ...]
 
 
+class _Kind(_Row):
+    key: Key
+    element: Element
+    label: Text
+    parents: tuple[Key, ...]
+    codes: tuple[_Code, ...]
+    names: tuple[Text, ...]
+    source: Text
+
+    def built(self) -> Kind:
+        codes = tuple((code.system, code.code) for code in self.codes)
+        taken = {name: getattr(self, name) for name in ("key", "element", "label", "parents", "names")}
+        return Kind(**taken, codes=codes)
+
+
+class _Usual(_Row):
+    element: Element
+    kind: Key | None
+    shown: tuple[Key, ...]
+    variables: Annotated[tuple[Key, ...], Field(min_length=1)]
+    source: Text
+
+
+class _Taken(_Row):
+    kinds: tuple[_Kind, ...]
+    usual: tuple[_Usual, ...]
+
+
 def load_ontology(artefact: Artefact) -> Ontology:
     """Build the ontology of an artefact.
 
@@ -199,6 +229,8 @@ def load_ontology(artefact: Artefact) -> Ontology:
     said = _parsed(_Interpretations, artefact, INTERPRETATIONS)
     _unique((row.key for row in said.interpretations), INTERPRETATIONS, "key")
     _unique((code for row in said.interpretations for code in row.codes), INTERPRETATIONS, "code")
+    taken = _parsed(_Taken, artefact, TAKEN)
+    _check_kinds(taken.kinds)
     _check_parents({row.key: row.parents for row in concepts})
     for row in concepts:
         if not set(row.by_mouth_not) <= set(row.parents):
@@ -210,6 +242,8 @@ def load_ontology(artefact: Artefact) -> Ontology:
         concepts={row.key: row.built() for row in concepts},
         unit_synonyms=synonyms,
         interpretations={row.key: row.built(said.systems) for row in said.interpretations},
+        kinds={row.key: row.built() for row in taken.kinds},
+        usual=_usual(taken, {row.key for row in variables}),
     )
     _check_variables(ontology)
     return ontology
@@ -236,22 +270,53 @@ def _unique(keys: Iterable[str], name: str, what: str) -> None:
         seen.add(key)
 
 
-def _check_parents(parents: Mapping[str, tuple[str, ...]]) -> None:
+def _check_parents(parents: Mapping[str, tuple[str, ...]], name: str = CONCEPTS) -> None:
     finished: set[str] = set()
     for key in parents:
-        _climb(key, parents, finished, ())
+        _climb(key, parents, finished, (), name)
 
 
-def _climb(key: str, parents: Mapping[str, tuple[str, ...]], finished: set[str], path: tuple[str, ...]) -> None:
+def _climb(
+    key: str, parents: Mapping[str, tuple[str, ...]], finished: set[str], path: tuple[str, ...], name: str
+) -> None:
     if key in path:
-        raise _wrong(CONCEPTS, key, "is its own ancestor")
+        raise _wrong(name, key, "is its own ancestor")
     if key in finished:
         return
     for parent in parents[key]:
         if parent not in parents:
-            raise _wrong(CONCEPTS, f"{key}.parents", f"there is no concept {parent}")
-        _climb(parent, parents, finished, (*path, key))
+            raise _wrong(name, f"{key}.parents", f"there is no concept {parent}")
+        _climb(parent, parents, finished, (*path, key), name)
     finished.add(key)
+
+
+def _check_kinds(kinds: tuple[_Kind, ...]) -> None:
+    _unique((row.key for row in kinds), TAKEN, "key")
+    _unique((f"{row.element} {code.system} {code.code}" for row in kinds for code in row.codes), TAKEN, "code")
+    _unique((f"{row.element} {said}" for row in kinds for said in row.names), TAKEN, "name")
+    _check_parents({row.key: row.parents for row in kinds}, TAKEN)
+
+
+def _usual(taken: _Taken, variables: Set[str]) -> dict[tuple[str, Element], Usual]:
+    """By variable and element. Accepted are the usual kind, all above it and all below it."""
+    parents = {row.key: row.parents for row in taken.kinds}
+    above = {key: _above(key, parents) for key in parents}
+    found: dict[tuple[str, Element], Usual] = {}
+    for i, row in enumerate(taken.usual):
+        if strangers := {*row.shown, *([row.kind] if row.kind else [])} - set(parents):
+            raise _wrong(TAKEN, f"usual.{i}", f"there is no {min(strangers)}")
+        if strangers := set(row.variables) - variables:
+            raise _wrong(TAKEN, f"usual.{i}.variables", f"there is no {min(strangers)}")
+        accepted = None if row.kind is None else above[row.kind] | {one for one in parents if row.kind in above[one]}
+        for key in row.variables:
+            if (key, row.element) in found:
+                raise _wrong(TAKEN, f"usual.{i}.variables", f"{key} is there twice")
+            found[key, row.element] = Usual(accepted=accepted, shown=frozenset(row.shown))
+    return found
+
+
+def _above(key: str, parents: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    return frozenset({key}).union(*(_above(parent, parents) for parent in parents[key]))
 
 
 def _check_variables(ontology: Ontology) -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from cds_app.domain.facts import KINDS, Fact, Facts, Measurement, gather
+from cds_app.domain.facts import KINDS, CodedFinding, Fact, Facts, Measurement, UnknownFinding, gather
 from cds_app.domain.precedence import Slot, set_aside, slot_of
 
 FactT = TypeVar("FactT", bound=Fact)
@@ -64,7 +64,8 @@ class Timeline:
     Notes
     -----
     Which version counts depends on the facts alone, not on the order of their arrival. A version that says the same
-    as the one before it is a duplicate and is not kept; the first time of learning stands. A component that a newer
+    as the one before it is a duplicate and is not kept, nor is one that is read again without its specimen; the first
+    time of learning stands. A component that a newer
     version of its resource no longer has, or whose resource was entered in error, does not count.
     """
 
@@ -179,14 +180,30 @@ def _outranks(one: Fact, other: Fact) -> bool:
 
 
 def _insert(known: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
-    if known[-1] == fact:
+    if known[-1] == fact or any(_forgets(one, fact) for one in known):
         return known
+    if any(_forgets(fact, one) for one in known):
+        known = tuple(one for one in known if not _forgets(fact, one))
     at = next((i for i, other in enumerate(known) if _outranks(other, fact)), len(known))
     if at > 0 and _same(known[at - 1], fact):
         return known
     if at < len(known) and _same(known[at], fact):
         return (*known[:at], fact, *known[at + 1 :])
     return (*known[:at], fact, *known[at:])
+
+
+def _forgets(one: Fact, later: Fact) -> bool:
+    """Whether a version is read again without the specimen that was seen with it before, and so says less.
+
+    A specimen is a resource of its own, and comes with some readings of a result only.
+    """
+    if not later.version or later.version != one.version or later.learned < one.learned:
+        return False
+    return isinstance(later, Measurement | CodedFinding) and bool(_taken(one)) and not _taken(later)
+
+
+def _taken(fact: Fact) -> tuple[str, ...]:
+    return fact.taken if isinstance(fact, Measurement | UnknownFinding) else ()
 
 
 def _same(one: Fact, other: Fact) -> bool:

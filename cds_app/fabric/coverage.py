@@ -175,7 +175,9 @@ class Coverage:
         for coded in reading.facts.coded:
             self._mapped[coded.variable, "count"] += 1
         for unknown in reading.facts.unknown:
-            if not unknown.void:
+            if unknown.taken:
+                self._left_out[IssueCode.ELSEWHERE.value] += 1
+            elif not unknown.void:
                 self._strange("Observation", unknown.codes, sources.get(unknown.ref))
         for name, kind in _CODED.items():
             for fact in getattr(reading.facts, name):
@@ -223,7 +225,8 @@ class Coverage:
         self._left_out = +self._left_out
 
     def _categorise(self, items: Sequence[Item], reading: Reading) -> None:
-        strange = {fact.ref.partition("#")[0] for fact in reading.facts.unknown if not fact.void}
+        unknown = (fact for fact in reading.facts.unknown if not fact.void and not fact.taken)
+        strange = {fact.ref.partition("#")[0] for fact in unknown}
         known = {fact.ref.partition("#")[0] for fact in _known(reading)}
         for item in items:
             resource = as_object(item.resource)

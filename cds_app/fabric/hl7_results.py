@@ -14,6 +14,8 @@ from cds_app.fabric.codes import LOINC, SNOMED
 from cds_app.fabric.hl7v2 import Message, Segment, time_of
 
 UCUM: Final = "http://unitsofmeasure.org"
+SOURCES: Final = "http://terminology.hl7.org/CodeSystem/v2-0070"
+SPECIMENS: Final = "http://terminology.hl7.org/CodeSystem/v2-0487"
 LOCAL: Final = "urn:twinline:source:"
 """Before a source's name: the system of the codes that are its own, for a site's mapping."""
 
@@ -28,6 +30,7 @@ _SYSTEMS: Final[Mapping[str, str]] = {
     **{"LN": LOINC, "SCT": SNOMED, "SNM": SNOMED, "UCUM": UCUM},
     **{"I10": "http://hl7.org/fhir/sid/icd-10", "I10C": "http://hl7.org/fhir/sid/icd-10-cm"},
     "RXNORM": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    **{"HL70070": SOURCES, "HL70487": SPECIMENS},
 }
 """HL7 table 0396."""
 _NUMBER: Final = re.compile(r"(<=|>=|<|>|=)?\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\+)?", re.ASCII)
@@ -81,15 +84,21 @@ def results_of(message: Message, dialect: Dialect, encounter: str = "") -> Resul
     found: dict[str, dict[str, Any]] = {}
     provenance: dict[str, Provenance] = {}
     placer = filler = latest = ""
+    below: list[str] = []
+    specimens: list[dict[str, Any]] = []
     for segment in message.segments:
         if segment.name == "ORC":
             placer, filler = segment.raw(2), segment.raw(3)
         elif segment.name == "OBR":
             order = _order(segment, message, dialect, filler=filler, placer=placer, encounter=encounter)
-            latest = ""
+            latest, below, specimens = "", [], _source_of(segment, dialect)
+        elif segment.name == "SPM":
+            specimens = [*specimens, _specimen(segment, dialect)]
+            found |= {one: found[one] | _taken(specimens) for one in below}
         elif segment.name == "OBX":
-            observation = _observation(segment, order, message, dialect)
+            observation = _observation(segment, order, message, dialect) | _taken(specimens)
             latest = observation["id"]
+            below.append(latest)
             found[latest] = _with_lines(found.get(latest), observation)
             provenance[f"Observation/{latest}"] = _provenance(segment, dialect)
         elif segment.name == "NTE" and latest:
@@ -129,7 +138,7 @@ def _observation(obx: Segment, order: _Order, message: Message, dialect: Dialect
         **({"effectiveDateTime": time_of(when, dialect.zone) or when} if when else {}),
         **({"encounter": {"reference": order.encounter}} if order.encounter else {}),
     }
-    return observation | _value(obx, dialect) | _usual(obx) | _interpretation(obx)
+    return observation | _value(obx, dialect) | _usual(obx) | _interpretation(obx) | _manner(obx, dialect)
 
 
 def _with_lines(before: dict[str, Any] | None, observation: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +179,40 @@ def _interpretation(obx: Segment) -> dict[str, Any]:
     """OBX-8, a code or, since 2.7, a coded element: a table of its own that needs no system."""
     said = [obx.part(row, 1) for row in obx.repeats(8)]
     return {"interpretation": [{"coding": [{"code": one}], "text": one} for one in said]} if said else {}
+
+
+def _manner(obx: Segment, dialect: Dialect) -> dict[str, Any]:
+    """OBX-17 and OBX-20: how it was measured, and where."""
+    rows = {"method": obx.repeats(17), "bodySite": obx.repeats(20)}
+    return {name: [_concept(obx, row, dialect) for row in found] for name, found in rows.items() if found}
+
+
+def _source_of(obr: Segment, dialect: Dialect) -> list[dict[str, Any]]:
+    """OBR-15, by which older messages name the specimen: a coded element in its first component."""
+    code, text, system = (obr.text(15, 1, part) for part in (1, 2, 3))
+    if not code and not text:
+        return []
+    coding = {"system": _SYSTEMS.get(system.upper(), SOURCES if not system else LOCAL + dialect.source), "code": code}
+    return [{"type": {"coding": [coding], "text": text or code}}]
+
+
+def _specimen(spm: Segment, dialect: Dialect) -> dict[str, Any]:
+    """SPM-4 and SPM-24: what it is, and in which state it came. A code that names no system is of HL7's table."""
+    row = next(iter(spm.repeats(4)), "")
+    made_of = _concept(spm, row, dialect)
+    if row and not spm.part(row, 3):
+        made_of["coding"] = [{"system": SPECIMENS, "code": spm.part(row, 1)}]
+    return {"type": made_of, "condition": [_concept(spm, one, dialect) for one in spm.repeats(24)]}
+
+
+def _taken(specimens: list[dict[str, Any]]) -> dict[str, Any]:
+    if not specimens:
+        return {}
+    named = {f"s{i}": one for i, one in enumerate(specimens)}
+    return {
+        "contained": [{"resourceType": "Specimen", "id": name, **one} for name, one in named.items()],
+        "specimen": [{"reference": f"#{name}"} for name in named],
+    }
 
 
 def _limit(written: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def interpretation_of(source: Mapping[str, Any], lexicon: Lexicon) -> str:
     """
     found: dict[str, Interpretation] = {}
     for one in objects(source.get("interpretation")):
-        said = lexicon.said(codes_of(one), text_of(one))
+        said = lexicon.said(codes_of(one), "") or lexicon.said((), text_of(one))
         if said is not None:
             found[said.key] = said
     if len(found) > 1 and not _agree(found):

@@ -12,10 +12,11 @@ from cds_app.domain.facts import Code, Measurement
 from cds_app.domain.interpretations import Interpretation
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Ontology, Variable
+from cds_app.domain.taking import Element, Judged, Kind, judged
 from cds_app.domain.units import is_number_name
 from cds_app.errors import UnitError
 from cds_app.fabric.codes import codes_of, concepts_of, words_of
-from cds_app.fabric.names import Names, names_of, title, titles_of
+from cds_app.fabric.names import Names, kind_names_of, names_of, title, titles_of, words_in
 
 _REMEMBERED: Final = 1024
 _PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
@@ -71,6 +72,13 @@ class Lexicon:
         Codes of what somebody says of a value, or else its text, to what it is.
     disputed : callable
         `Ontology.disputed`.
+    kinds : callable
+        An element, its codes and its text to the kinds that it names: by its codes, else wherever one is named in the
+        text.
+    named_specimen : callable
+        A text to the specimen that is all it names.
+    judged : callable
+        A variable's key and kinds to `cds_app.domain.taking.judged`.
     """
 
     convert: Callable[[float, str, Variable], float]
@@ -82,6 +90,9 @@ class Lexicon:
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
     said: Callable[[tuple[Code, ...], str], Interpretation | None]
     disputed: Callable[[Measurement], bool]
+    kinds: Callable[[Element, tuple[Code, ...], str], tuple[Kind, ...]]
+    named_specimen: Callable[[str], tuple[Kind, ...]]
+    judged: Callable[[str, tuple[Kind, ...]], Judged]
 
     def drugs_of(self, said: Iterable[object]) -> tuple[str, ...]:
         """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words."""
@@ -111,6 +122,9 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         by_mouth=partial(_by_mouth, ontology),
         said=remember(partial(_said, *_interpretations(ontology))),
         disputed=ontology.disputed,
+        kinds=remember(partial(_kinds, ontology, kind_names_of(ontology))),
+        named_specimen=partial(_named_specimen, ontology, kind_names_of(ontology)["specimen"]),
+        judged=remember(partial(judged, ontology.usual)),
     )
 
 
@@ -148,6 +162,18 @@ def _said(
     by_code: Mapping[Code, Interpretation], by_name: Mapping[str, Interpretation], codes: tuple[Code, ...], text: str
 ) -> Interpretation | None:
     return next((by_code[code] for code in codes if code in by_code), None) or by_name.get(title(text))
+
+
+def _kinds(
+    ontology: Ontology, names: Mapping[Element, Names], element: Element, codes: tuple[Code, ...], text: str
+) -> tuple[Kind, ...]:
+    every = ontology.kinds.values()
+    coded = tuple(one for one in every if one.element == element and not set(one.codes).isdisjoint(codes))
+    return coded or tuple(ontology.kinds[key] for key in names[element].found_in(text))
+
+
+def _named_specimen(ontology: Ontology, names: Names, text: str) -> tuple[Kind, ...]:
+    return tuple(ontology.kinds[key] for key in names.keys.get(words_in(text), ()))
 
 
 def _choose(ontology: Ontology, units: Units, key: str, code: str, text: str) -> str | IssueCode:

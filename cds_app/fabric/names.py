@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.taking import Element
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _POINTED: Final = re.compile(r"[-\u2010-\u2013,.;:()\[\]/]")
@@ -20,7 +21,7 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Names of drug concepts as sequences of words.
+    """Names of concepts as sequences of words.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class Names:
 
     def found_in(self, text: str) -> tuple[str, ...]:
         """Concept keys whose name stands in the text, in the order of the text; a longer name hides those inside it."""
-        words = _words(text)
+        words = words_in(text)
         found: list[str] = []
         at = 0
         while at < len(words):
@@ -53,8 +54,19 @@ def names_of(ontology: Ontology) -> Names:
     keys: dict[Words, tuple[str, ...]] = {}
     for concept in ontology.concepts.values():
         if concept.kind in _DRUG_KINDS:
-            for words in filter(None, map(_words, concept.names)):
+            for words in filter(None, map(words_in, concept.names)):
                 keys[words] = (*keys.get(words, ()), concept.key)
+    return Names(keys=keys, longest=max(map(len, keys), default=0))
+
+
+def kind_names_of(ontology: Ontology) -> Mapping[Element, Names]:
+    """By element, the names of the kinds that it may name."""
+    return {element: _kind_names(ontology, element) for element in get_args(Element)}
+
+
+def _kind_names(ontology: Ontology, element: Element) -> Names:
+    kinds = [one for one in ontology.kinds.values() if one.element == element]
+    keys = {words_in(name): (one.key,) for one in kinds for name in one.names}
     return Names(keys=keys, longest=max(map(len, keys), default=0))
 
 
@@ -78,5 +90,6 @@ def title(text: str) -> str:
     return words.replace("ae", "e").replace("oe", "e")
 
 
-def _words(text: str) -> Words:
+def words_in(text: str) -> Words:
+    """The words of a text, lower case."""
     return tuple(_WORD.findall(text.lower()))

@@ -13,6 +13,7 @@ from msgspec.structs import replace as struct_replace
 from cds_app.domain.facts import Code, CodedFinding, Fact, Measurement, UnknownFinding
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
+from cds_app.domain.taking import NOTHING, Judged, Kind
 from cds_app.fabric.codes import LOINC, codes_of, text_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.genomics import KINDS, read_genomic
@@ -29,6 +30,7 @@ from cds_app.fabric.quantities import (
     usual_of,
 )
 from cds_app.fabric.shapes import MAX_ITEMS, Object, objects, word
+from cds_app.fabric.taking import conditions_of, kinds_in, kinds_of
 from cds_app.fabric.times import Plan, find_time
 
 _TIME: Final = Plan(
@@ -54,8 +56,15 @@ class _Frame(msgspec.Struct, frozen=True):
     head: Head
     when: datetime
     preliminary: bool
-    encounter: str | None
-    comment: str
+    encounter: str | None = None
+    comment: str = ""
+    kinds: tuple[Kind, ...] = ()
+    noted: tuple[Kind, ...] = ()
+
+    def judged(self, variable: Variable, context: Context) -> Judged:
+        """Whether all that was said of what was taken fits a variable."""
+        kinds = self.kinds + self.noted
+        return context.lexicon.judged(variable.key, kinds) if kinds else NOTHING
 
 
 def read_observation(resource: Object, head: Head, context: Context) -> list[Fact]:
@@ -73,9 +82,11 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
         return []
     codes = codes_of(resource.get("code"))
     if not KINDS.isdisjoint(codes):
-        return _genomic(resource, codes, _Frame(head, when, preliminary, None, ""), context)
+        return _genomic(resource, codes, _Frame(head, when, preliminary), context)
     encounter = context.references.name(resource["encounter"]) if "encounter" in resource else ""
-    frame = _Frame(head, when, preliminary, encounter or None, _comment(resource) if "note" in resource else "")
+    comment = _comment(resource, context)
+    noted = kinds_in(comment, context) if comment else ()
+    frame = _Frame(head, when, preliminary, encounter or None, comment, kinds_of(resource, context), noted)
     components = resource.get("component")
     if not components:
         found = _finding(resource, head.ref, frame, context)
@@ -83,8 +94,12 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
     return list(_panel(resource, components, frame, context))
 
 
-def _comment(resource: Object) -> str:
-    return word(" ".join(filter(None, (word(one.get("text")) for one in objects(resource["note"])))))
+def _comment(resource: Object, context: Context) -> str:
+    """What was written beside a result, and in which state its specimen came."""
+    if "note" not in resource and "specimen" not in resource:
+        return ""
+    notes = (word(one.get("text")) for one in objects(resource.get("note")))
+    return word(" ".join(filter(None, (*notes, *conditions_of(resource, context)))))
 
 
 def _genomic(resource: Object, codes: tuple[Code, ...], frame: _Frame, context: Context) -> list[Fact]:
@@ -133,6 +148,11 @@ def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact 
         return _unknown(source, codes, ref, frame, context)
     if match.ambiguous:
         context.note(IssueCode.AMBIGUOUS_CODE, ref, "code", dropped=False)
+    foreign = frame.judged(match.variable, context).foreign
+    if foreign is not None:
+        field = foreign.element if foreign in frame.kinds else "note"
+        context.note(IssueCode.ELSEWHERE, ref, field, dropped=False)
+        return _unknown(source, codes, ref, frame, context, foreign)
     found = _value(source, match.variable, context)
     if isinstance(found, Amount):
         return _measurement(found, source, match.variable, ref, frame, context)
@@ -147,14 +167,20 @@ def _unknown_of(source: Object, ref: str, frame: _Frame, context: Context) -> Fa
 
 
 def _unknown(
-    source: Object, codes: tuple[Code, ...], ref: str, frame: _Frame, context: Context
+    source: Object, codes: tuple[Code, ...], ref: str, frame: _Frame, context: Context, of: Kind | None = None
 ) -> UnknownFinding | None:
     text = text_of(source.get("code"))
     if not codes and not text:
         context.note(IssueCode.NO_CODE, ref, "code")
         return None
     return UnknownFinding(
-        ref=ref, version=frame.head.version, when=frame.when, learned=context.learned, codes=codes, text=text
+        ref=ref,
+        version=frame.head.version,
+        when=frame.when,
+        learned=context.learned,
+        codes=codes,
+        text=text,
+        taken=() if of is None else (of.key,),
     )
 
 
@@ -210,6 +236,7 @@ def _measurement(
         usual_low=usual[0],
         usual_high=usual[1],
         interpretation=interpretation_of(source, context.lexicon),
+        taken=frame.judged(variable, context).shown,
     )
     if not context.lexicon.disputed(made):
         return made

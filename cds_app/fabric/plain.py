@@ -7,16 +7,18 @@ of the plain ones.
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from cds_app.domain.facts import Measurement
+from cds_app.domain.ontology import Variable
 from cds_app.fabric.codes import MAX_CODINGS, code_of
 from cds_app.fabric.context import Context
 from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import Refusal, convert, usual_of
 from cds_app.fabric.references import is_id
+from cds_app.fabric.taking import ELEMENTS, conditions_of, kinds_of
 from cds_app.fabric.times import instant_in
 
 _SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus", "note"})
@@ -71,6 +73,7 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     value = convert(quantity.value, quantity.code, quantity.unit, variable, context)
     if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
         return None
+    shown = () if ELEMENTS.isdisjoint(resource) else _shown(resource, variable, context)
     low, high = usual_of(resource, variable, context) if "referenceRange" in resource else (None, None)
     made = Measurement(
         ref=f"Observation/{found.id}",
@@ -83,5 +86,12 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         usual_low=low,
         usual_high=high,
         interpretation=interpretation_of(resource, context.lexicon) if "interpretation" in resource else "",
+        taken=shown or (),
     )
-    return None if made.interpretation and context.lexicon.disputed(made) else made
+    return None if shown is None or (made.interpretation and context.lexicon.disputed(made)) else made
+
+
+def _shown(resource: dict[str, Any], variable: Variable, context: Context) -> tuple[str, ...] | None:
+    """What to tell of what was taken; None where it is not of the variable, or came in a state that is told as well."""
+    judged = context.lexicon.judged(variable.key, kinds_of(resource, context))
+    return None if judged.foreign is not None or any(conditions_of(resource, context)) else judged.shown

@@ -44,6 +44,7 @@ from cds_app.fabric.references import (
     reference_text,
 )
 from cds_app.fabric.shapes import Object, as_object
+from cds_app.fabric.taking import SPECIMEN
 from cds_app.fabric.times import UNDATED
 
 __all__ = ["Item", "Reading", "Tally", "read", "unpack"]
@@ -85,7 +86,7 @@ _UNUSED: Final = frozenset(
     DeviceRequest DeviceUseStatement DocumentReference EpisodeOfCare ExplanationOfBenefit FamilyMemberHistory Flag
     Goal Group HealthcareService ImagingStudy Immunization List Location Media MedicationDispense NutritionOrder
     Organization Parameters Practitioner PractitionerRole Provenance Questionnaire QuestionnaireResponse
-    RelatedPerson RequestGroup RiskAssessment Schedule Slot Specimen Substance SupplyDelivery Task
+    RelatedPerson RequestGroup RiskAssessment Schedule Slot Substance SupplyDelivery Task
     VisionPrescription""".split()  # noqa: SIM905 - fifty names read better as words than as a column
 )
 
@@ -192,10 +193,12 @@ def read(  # noqa: PLR0913 - all by name
     withdrawn: list[Fact] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
+    specimens = SPECIMEN in context.references.types
     for item in items:
         before, version = len(issues), version_of(item.resource)
         mark = fingerprint(item.resource, version)
-        kind, outcome, found = _known(item.resource) if mark in seen else _read(item, version, context)
+        known = mark in seen and not (specimens and "specimen" in (as_object(item.resource) or {}))
+        kind, outcome, found = _known(item.resource) if known else _read(item, version, context)
         counts[kind, outcome] += 1
         facts.extend(found)
         if mark and outcome == "used" and len(issues) == before:
@@ -245,6 +248,11 @@ def fingerprint(resource: object, version: str) -> bytes:
         return b""
 
 
+def _is_specimen(item: Item) -> bool:
+    resource = as_object(item.resource)
+    return resource is not None and resource.get("resourceType") == SPECIMEN
+
+
 def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource that was read before is counted."""
     return resource["resourceType"], "used", ()
@@ -252,6 +260,8 @@ def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
 
 def _read(item: Item, version: str, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource is counted, and its facts."""
+    if _is_specimen(item):  # read with what points to it
+        return SPECIMEN, "used", ()
     measurement = read_plain(item.resource, version, context)
     if measurement is not None:
         return "Observation", "used", (measurement,)

@@ -69,6 +69,11 @@ class References:
                 by_name.setdefault(f"{kind}/{key}", resource)
         return by_name
 
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """Types of all resources."""
+        return frozenset(str(one.get("resourceType")) for item in self.items if (one := as_object(item.resource)))
+
     def target(self, reference: object, inside: Object) -> Object | None:
         """The resource a Reference points to: contained in ``inside``, or anywhere in this reading."""
         text = reference_text(reference)

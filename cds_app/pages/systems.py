@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, Final
 
 from cds_app.cards.text import Trusted
-from cds_app.cards.views import reported, seen
+from cds_app.cards.views import reported, seen, taken
 from cds_app.domain.facts import Measurement
 from cds_app.explain.reasons import earlier_of
 from cds_app.pages.origins import out_of
@@ -112,10 +112,10 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
 def _word(subject: Subject, latest: Measurement, far: Deviation | None) -> str:
     span = subject.setting.usual(latest)
     said = reported(latest, span, subject.setting.ontology)
-    if out := out_of(span, latest.value):
-        return f"{out}, reported as {said}" if said else out
-    if said:
-        return f"reported as {said}"
+    told = taken(latest, subject.setting.ontology)
+    words = (out_of(span, latest.value), f"reported as {said}" if said else "", told or "")
+    if any(words[:2]):
+        return ", ".join(filter(None, words))
     if far is not None and not far.stale and abs(far.z) >= FAR_Z:
         return "higher than usual for them" if far.z > 0 else "lower than usual for them"
     return ""

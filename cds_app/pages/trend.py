@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from cds_app.cards.text import clock_time, number, plain
-from cds_app.cards.views import reported
+from cds_app.cards.views import reported, taken
 from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
 from cds_app.domain.ontology import Range
 from cds_app.domain.time import to_hours
@@ -204,6 +204,7 @@ def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
     remarks = [
         out_of(canvas.usual(one), one.value),
         f"reported as {said}" if said else "",
+        taken(one, canvas.situation.ontology) or "",
         "set aside as a possible artefact" if _set_aside(one, canvas) else "",
         "preliminary" if one.preliminary else "",
         origin_of(one),

@@ -97,6 +97,19 @@ def test_a_value_that_cannot_be_what_it_is_called_is_not_used_and_said_so(
     assert "1 resource could not be used" in found["disputed"]
 
 
+def test_of_several_the_first_is_named_and_the_others_are_counted(client: FlaskClient) -> None:
+    body = hyperkalaemic(FROZEN)
+    held = [entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ())]
+    for one in held:
+        if one.get("valueQuantity", {}).get("value") in (4.6, 6.8):
+            one["interpretation"] = [coded("LL")]
+    (card,) = client.post(URL, json=body).get_json()["cards"]
+    assert card["summary"] == (
+        "Not used, confirm: Potassium 6.8 mmol/L at 22:30, reported as critically low (and 1 more)"
+    )
+    assert "reported as critically low, and 1 more." in card["detail"]
+
+
 @pytest.mark.parametrize(("said", "value"), [("H", 4.2), ("L", 4.2), ("A", 4.2), ("N", 6.8), ("N", 2.4), ("HH", 6.8)])
 def test_what_another_usual_range_may_explain_is_used(client: FlaskClient, said: str, value: float) -> None:
     assert "disputed" not in cards(client, [coded(said)], value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
@@ -26,11 +26,12 @@ def templates() -> Environment:
     return load_knowledge(content_root(), timezone="UTC").templates
 
 
+@example(blocks=Blocks(sure=Trusted(380 * "x"), unseen=Trusted(420 * "x"), reasons=(Trusted(220 * "x"),)))
 @given(
     blocks=st.builds(
         Blocks,
         sure=words(380),
-        unseen=words(220),
+        unseen=words(420),
         reasons=lines(5),
         evidence=lines(5),
         remarks=lines(2),

@@ -262,6 +262,44 @@ def test_bad_concept_is_refused_by_file_and_field(
     assert why in error.message
 
 
+def _kind(which: str, **fields: Any) -> Edit:
+    return lambda content: next(row for row in content["kinds"] if row["key"] == which).update(fields)
+
+
+def _way(at: int, **fields: Any) -> Edit:
+    return lambda content: content["usual"][at].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("edit", "where", "why"),
+    [
+        (_kind("serum", parents=["nobody"]), "serum.parents", "no concept nobody"),
+        (_kind("blood", parents=["serum"]), "", "its own ancestor"),
+        (_kind("serum", key="plasma"), "plasma", "twice"),
+        (_kind("serum", names=["plasma"]), "specimen plasma", "twice"),
+        (_kind("serum", codes=[{"system": SNOMED, "code": "119361006"}]), "119361006", "twice"),
+        (_kind("serum", element="colour"), "element", "Input should be"),
+        (_way(0, kind="nobody"), "usual.0", "no nobody"),
+        (_way(0, shown=["nobody"]), "usual.0", "no nobody"),
+        (_way(0, variables=["nobody"]), "usual.0.variables", "no nobody"),
+        (_way(0, variables=["ph_venous"]), "usual.3.variables", "ph_venous is there twice"),
+    ],
+)
+def test_bad_kind_of_specimen_is_refused_by_file_and_field(
+    broken: Callable[[str, Edit], ContentError], edit: Edit, where: str, why: str
+) -> None:
+    error = broken("taken.json", edit)
+    assert error.field is not None
+    assert error.field.startswith("taken.json#")
+    assert where in error.field
+    assert why in error.message
+
+
+def test_an_interpretation_is_named_once(broken: Callable[[str, Edit], ContentError]) -> None:
+    error = broken("interpretations.json", lambda content: content["interpretations"][0].update(codes=["L"]))
+    assert error.field == "interpretations.json#L"
+
+
 def test_synonym_for_no_unit_is_refused(broken: Callable[[str, Edit], ContentError]) -> None:
     error = broken("units.json", lambda content: content["synonyms"].update(bpm="beats a minute"))
     assert error.field == "units.json#synonyms.bpm"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from cds_app.domain.facts import Condition, Fact, Facts, Measurement, gather
+from cds_app.domain.facts import Condition, Fact, Facts, Measurement, UnknownFinding, gather
 from cds_app.domain.timeline import Timeline
 
 DAY = datetime(2024, 3, 10, 11, 30, tzinfo=UTC)
@@ -47,6 +49,41 @@ ANY = st.builds(
     st.integers(0, 2), st.sampled_from((1.0, 2.0, 3.0)), st.sampled_from(("", "1", "2")), st.integers(0, 3),
     st.booleans(),
 )  # fmt: skip
+
+
+def _elsewhere(version: str) -> UnknownFinding:
+    return UnknownFinding(ref="a", version=version, when=DAY, learned=DAY, codes=(), taken=("urine",))
+
+
+READ_AGAIN = st.builds(
+    lambda version, learned, taken, foreign: replace(
+        _elsewhere(version) if foreign and taken else _measured("a", version=version),
+        learned=DAY + timedelta(hours=learned),
+        taken=taken,
+    ),
+    st.sampled_from(("", "1", "2")), st.integers(0, 4), st.sampled_from(((), ("urine",), ("venous_blood",))),
+    st.booleans(),
+)  # fmt: skip
+
+
+def test_a_version_that_is_read_again_without_its_specimen_says_nothing_new() -> None:
+    urine = _elsewhere("1")
+    again = _measured("a", version="1", learned_h=1)
+    assert _values(Timeline.of([urine, again])) == []
+    assert _values(Timeline.of([again, replace(urine, learned=DAY + timedelta(hours=2))])) == []
+    assert _values(Timeline.of([urine, _measured("a", 5.0, version="2", learned_h=1)])) == [5.0]
+    assert Timeline.of([urine, again]).as_of(DAY) == Timeline.of([urine])
+
+
+@given(st.lists(READ_AGAIN, max_size=5, unique_by=lambda one: one.learned), st.randoms(use_true_random=False))
+def test_what_is_known_of_a_specimen_does_not_depend_on_the_order_of_arrival(
+    facts: list[Fact], chance: random.Random
+) -> None:
+    shuffled = chance.sample(facts, len(facts))
+    piecewise = Timeline()
+    for one in shuffled:
+        piecewise = piecewise.extended([one])[0]
+    assert piecewise.current("a") == Timeline.of(facts).current("a")
 
 
 def test_facts_are_sorted_by_time_and_identity() -> None:

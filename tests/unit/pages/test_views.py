@@ -82,6 +82,17 @@ def test_what_a_value_is_called_stands_in_its_row_and_one_that_cannot_be_that_is
     assert not any(one.text.startswith("142") for one in view.marks)
 
 
+def test_of_what_a_value_was_taken_stands_in_its_row(deps: Deps) -> None:
+    venous = observation("lactate", 3.1, FROZEN, key="venous", specimen={"display": "Venous blood"})
+    bed = bed_of(deps, [*resources(septic(FROZEN)), venous], FROZEN)
+    subject = bed.opening.subject(bed.asking().opened)
+    view = trend(subject.twin, subject.state, subject.material.situation, asked("lactate"))
+    assert view is not None
+    assert "venous blood" in view.rows[0].remark
+    (line,) = systems(subject, {"All": ("lactate",)})[0].unusual
+    assert line.word.endswith(", venous blood")
+
+
 def test_a_glance_says_what_the_newest_value_is_called(deps: Deps) -> None:
     called = observation("potassium", 6.8, FROZEN, interpretation=[{"text": "HH"}])
     bed = bed_of(deps, [*resources(septic(FROZEN)), called], FROZEN)
