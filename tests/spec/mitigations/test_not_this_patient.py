@@ -133,3 +133,22 @@ def test_what_is_invasive_asks_for_the_wishes_that_are_recorded(known: str) -> N
     for cautioned, facts in ((False, ill), (True, (*ill, problem(known)))):
         airway = offered("acidaemia", *facts)["acidaemia_airway"]
         assert (text in [one.text for one in airway.cautions]) is cautioned
+
+
+@pytest.mark.parametrize("known", [problem("end_stage_renal_disease"), procedure("renal_replacement_therapy", hours=20)])
+def test_on_dialysis_where_no_filtration_is_estimated_a_dose_still_goes_by_it(known: Fact) -> None:
+    text = "Renal replacement therapy is recorded: dose and timing differ."
+    failing = (measured("gcs_total", 9), measured("bilirubin_total", 7.0), measured("platelets", 40))
+    options = offered("sepsis", problem("infection"), *KIDNEYS, *failing, known)
+    assert text in [one.text for one in options["sepsis_antimicrobials"].cautions]
+
+
+def test_whatever_is_weighed_by_filtration_is_weighed_on_dialysis_too() -> None:
+    weighed = {
+        entry.id: entry.gates.renal
+        for topic in CATALOGUE.topics.values()
+        for entry in topic.options
+        if any("egfr" in repr(one.when) for one in entry.gates.cautions)
+    }
+    assert len(weighed) >= 6
+    assert all(weighed.values()), weighed
