@@ -14,6 +14,7 @@ _HOLDERS: Final = ("DiagnosticReport", "Observation")
 _SHARED: Final = ("subject", "encounter", "meta", "issued", "modifierExtension", "implicitRules")
 _WHEN: Final = ("effectiveDateTime", "effectivePeriod")
 _TAKEN_BACK: Final = ("entered-in-error", "cancelled")
+_URN: Final = "urn:uuid:"
 _FAILED: Final = frozenset({"error", "fatal"})
 
 
@@ -102,4 +103,12 @@ def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:
             issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
             continue
         full_url = entry.get("fullUrl")
-        yield Item(resource, f"{at}.entry[{i}]", full_url if isinstance(full_url, str) else "")
+        url = full_url if isinstance(full_url, str) else ""
+        yield Item(_called(resource, url), f"{at}.entry[{i}]", url)
+
+
+def _called(resource: Any, url: str) -> Any:
+    """A Patient who is to be created, as transactions have it, under the only name that others of the Bundle know."""
+    if not url.startswith(_URN) or not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
+        return resource
+    return resource if resource.get("id") is not None else {**resource, "id": url.removeprefix(_URN)}

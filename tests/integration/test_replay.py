@@ -185,6 +185,20 @@ def test_what_later_results_refer_to_is_sent_with_them(tmp_path: Path) -> None:
         assert "unresolved-reference" not in result.output
 
 
+def test_a_patient_whom_a_transaction_creates_is_known_by_its_urn(tmp_path: Path) -> None:
+    one, uuid = record("p1"), "0b1d2c3e-0000-4000-8000-000000000001"
+    _, before = replayed(tmp_path, written(tmp_path / "plain.json", one))
+    first, *rest = (entry["resource"] for entry in one["entry"])
+    created = {name: value for name, value in first.items() if name != "id"}
+    entries = [{"fullUrl": f"urn:uuid:{uuid}", "resource": created, "request": {"method": "POST", "url": "Patient"}}]
+    entries += [{"resource": {**each, "subject": {"reference": f"urn:uuid:{uuid}"}}} for each in rest]
+    sent = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    result, shown = replayed(tmp_path, written(tmp_path / "created.json", sent))
+    assert {each["patient"] for each in shown} == {uuid}, result.output
+    assert [each["card"]["summary"] for each in shown] == [each["card"]["summary"] for each in before]
+    assert "dropped" not in result.output
+
+
 def test_ids_that_are_none_stop_no_replay(tmp_path: Path) -> None:
     strange = {**observation("wbc", 9.0, NIGHT), "id": {"no": "id"}}
     result, _ = replayed(tmp_path, written(tmp_path / "one.json", bundle(patient(), strange, strange)))

@@ -135,7 +135,10 @@ def test_what_is_invasive_asks_for_the_wishes_that_are_recorded(known: str) -> N
         assert (text in [one.text for one in airway.cautions]) is cautioned
 
 
-@pytest.mark.parametrize("known", [problem("end_stage_renal_disease"), procedure("renal_replacement_therapy", hours=20)])
+ON_DIALYSIS = (problem("end_stage_renal_disease"), procedure("renal_replacement_therapy", hours=20))
+
+
+@pytest.mark.parametrize("known", ON_DIALYSIS)
 def test_on_dialysis_where_no_filtration_is_estimated_a_dose_still_goes_by_it(known: Fact) -> None:
     text = "Renal replacement therapy is recorded: dose and timing differ."
     failing = (measured("gcs_total", 9), measured("bilirubin_total", 7.0), measured("platelets", 40))

@@ -91,6 +91,13 @@ def test_who_is_named_by_an_identifier_is_found_where_one_alone_has_it(subject: 
         assert "subject" in [one.field for one in again.issues]
 
 
+@pytest.mark.parametrize("said", [{}, {"id": None}])
+def test_a_patient_to_be_created_is_called_as_the_others_of_the_bundle_call_it(said: dict[str, Any]) -> None:
+    created = {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "birthDate": "1980", **said}}
+    found = reading(_bundle(created, {"resource": observation(subject={"reference": "urn:uuid:1"})}))
+    assert (found.tally["Patient"].used, len(found.facts.demographics), found.issues) == (1, 1, ())
+
+
 def test_a_patient_without_an_id_in_a_transaction_is_one_of_several_too() -> None:
     told = _named("1", "4711")
     unsaved = {"fullUrl": "urn:uuid:x", "resource": {key: v for key, v in told["resource"].items() if key != "id"}}
