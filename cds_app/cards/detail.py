@@ -18,8 +18,10 @@ _LEAST_NEEDED = (
     ("remarks", 0),
     ("refusals", 1),
     ("evidence", 3),
-    ("options", 2),
+    ("estimate", 0),
     ("refusals", 0),
+    ("evidence", 2),
+    ("options", 2),
     ("evidence", 1),
     ("options", 1),
     ("evidence", 0),
@@ -34,13 +36,15 @@ Lines = tuple[Trusted, ...]
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
-    """Finished lines. *Why now* is reasons, evidence, remarks, others; *Options to consider* options, refusals.
+    """Finished lines. *Why now* is estimate to others; *Options to consider* is options, refusals.
 
-    ``source`` is the source of all options, where it is one and they do not say it.
+    ``estimate`` is what a model says beside a rule; ``source`` that of all options, where it is one and they do not
+    say it.
     """
 
     sure: Trusted
     unseen: Trusted
+    estimate: Lines = ()
     reasons: Lines = ()
     evidence: Lines = ()
     remarks: Lines = ()
@@ -86,7 +90,7 @@ def _shortened(blocks: Blocks, excess: int) -> Blocks:
 
 def _text(blocks: Blocks, templates: Environment) -> str:
     values = {
-        "why": (*blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others),
+        "why": (*blocks.estimate, *blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others),
         "options": (*blocks.options, *blocks.refusals),
         "source": blocks.source if blocks.options else "",
         "sure": blocks.sure,

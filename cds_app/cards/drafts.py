@@ -218,8 +218,8 @@ def _blocks(
     offered = advice.offered[: policy.options_shown]
     source = shared_source(offered)
     return Blocks(
+        estimate=say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
         reasons=(
-            *say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
             *say(templates, "reason", (_reason(one, setting, material) for one in told)),
             *say(templates, "unmeasured", unmeasured(explained, setting) if advice.concern.estimated else ()),
         ),
@@ -299,9 +299,13 @@ def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
 
 
 def _telling(advice: Advice, material: Material) -> Iterator[Score]:
-    """The scores that a topic asks for, as far as they say something."""
+    """The scores that a topic asks for, as far as they say something.
+
+    Beside a learned risk alone none that has to be taken with caution: it is not what the card rests on.
+    """
     scores = (material.scores.get(name) for name in advice.topic.scores)
-    yield from (one for one in scores if isinstance(one, Score) and one.value > 0)
+    known = (one for one in scores if isinstance(one, Score) and one.value > 0)
+    yield from (one for one in known if not (advice.concern.estimated and one.caution))
 
 
 def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:

@@ -127,7 +127,7 @@ class StateCheck(Check):
     """The drug goes badly with how the patient is now, or with a problem that is recorded (kind ``problem``).
 
     ``unknown``: whether a card says that the check could not be made, or only the line of another card does. It is not
-    made of anybody younger than ``min_age_years``, in whom what it calls low may be usual.
+    made of anybody younger than ``min_age_years``, in whom what it calls low or high may be usual.
     """
 
     kind: Literal["state", "problem"]

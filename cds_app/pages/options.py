@@ -115,7 +115,7 @@ def _concern(advice: Advice, summary: str) -> ConcernLine:
 
 def _said(summary: str, beginning: str) -> str:
     rest = summary.removeprefix(beginning)
-    return f"{rest[:1].upper()}{rest[1:]}"
+    return rest if rest[1:2].isupper() else f"{rest[:1].upper()}{rest[1:]}"  # pH is never PH
 
 
 def _offered(option: Option) -> OptionLine:

@@ -11,7 +11,7 @@ from cds_app.pages.subject import Subject
 from cds_app.score.result import Lack
 from cds_app.score.risk import Risk
 
-NOT_RAISED = "not raised"
+NOT_RAISED = "below watch level"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class RiskLine:
     name, label : str
         Of the model, and what a clinician calls it.
     level : int
-        0 not raised to 3 high, for order and emphasis.
+        0 below the lowest tier to 3 high, for order and emphasis.
     tier : str
         Word for it; "" where nothing was estimated.
     risk, low, high, base : str

@@ -115,10 +115,31 @@ def test_a_card_of_shock_names_what_to_do_before_it_takes_a_number_apart(client:
         observation("lactate", 5.0, FROZEN - timedelta(hours=1)),
     )
     sepsis = next(one for one in found if "septic shock" in one["summary"])
-    assert "Model estimate" in sepsis["detail"]
     assert "others together" not in sepsis["detail"]
+    assert "risk" in sepsis["extension"]["com.twinline.explanation"], "the number is there for whoever opens the twin"
     assert "mmHg" in sepsis["detail"].partition("**Options")[0], "what it rests on is there"
     options = [one["label"] for one in sepsis["suggestions"]]
     assert any("blood cultures" in one for one in options)
     assert any("meropenem" in one for one in options)
+    assert any("norepinephrine" in one for one in options)
     assert len(sepsis["detail"]) <= 900
+
+
+def test_a_score_that_a_raised_risk_does_not_rest_on_brings_no_caution_of_its_own(client: FlaskClient) -> None:
+    recorded = {"subject": {"reference": "Patient/p1"}, "recordedDate": "2020-01-01T00:00:00Z"}
+    copd = {"resourceType": "Condition", "id": "c", **recorded, "code": {"text": "COPD"}}
+    vital = {
+        "heart_rate": 108.0,
+        "resp_rate": 24.0,
+        "spo2": 92.0,
+        "body_temp": 38.2,
+        "sbp": 112.0,
+        "dbp": 60.0,
+        "map": 77.0,
+    }
+    start = stay(FROZEN - timedelta(hours=90))
+    rows = (*course(FROZEN, vital, vital, 24), observation("wbc", 18.0, FROZEN - timedelta(hours=5)))
+    found = said_of(client, patient(), start, copd, *rows, observation("lactate", 1.9, FROZEN - timedelta(hours=2)))
+    told = {one["source"]["topic"]["code"]: one for one in found}
+    assert "sepsis risk" in told["sepsis"]["summary"]
+    assert "scale 1" not in told["sepsis"]["detail"]

@@ -155,3 +155,10 @@ def test_whatever_is_weighed_by_filtration_is_weighed_on_dialysis_too() -> None:
     }
     assert len(weighed) >= 6
     assert all(weighed.values()), weighed
+
+
+def test_one_parameter_of_news2_asks_for_a_review_on_a_ward_and_of_nobody_at_a_visit() -> None:
+    low = measured("sbp", 90)
+    assert said("news2_escalation", low, VISIT) is None
+    assert said("news2_escalation", low, stay()) == (1, "one parameter scores 3")
+    assert "news2_single" in offered("news2_escalation", low, stay()), "although oxygen is not known"

@@ -229,6 +229,8 @@ def test_every_reason_with_a_value_names_its_observation(subject: Subject) -> No
 def test_risks_come_most_raised_first_and_the_unestimated_last(subject: Subject) -> None:
     lines = risk_lines(subject, {})
     assert [one.estimated for one in lines] == sorted((one.estimated for one in lines), reverse=True)
+    assert all(one.tier for one in lines if one.estimated)
+    assert not any("not raised" in one.tier for one in lines), "above what is usual, though below every tier"
     levels = [one.level for one in lines if one.estimated]
     assert levels == sorted(levels, reverse=True)
     assert all(one.lacking for one in lines if not one.estimated)
@@ -257,6 +259,7 @@ def test_a_concern_does_not_say_its_name_twice(subject: Subject) -> None:
     title = f"{concern.title}, {concern.tier_word}: "
     told = concern_lines(advised, {concern.topic: f"{title}mean arterial pressure 55 mmHg"})[0]
     assert (told.title, told.word, told.summary) == (concern.title, concern.tier_word, "Mean arterial pressure 55 mmHg")
+    assert concern_lines(advised, {concern.topic: f"{title}pH (arterial) 7.06"})[0].summary == "pH (arterial) 7.06"
 
 
 def test_identity_says_what_is_not_recorded(bed: Bed, subject: Subject) -> None:
