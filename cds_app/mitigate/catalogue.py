@@ -96,8 +96,12 @@ class AlreadyGate(Content):
 
 
 class Gates(Content):
-    """Everything that stands between an option and a clinician."""
+    """Everything that stands between an option and a clinician.
 
+    What the patient takes of the drugs and classes in ``taken`` is named beside the option.
+    """
+
+    taken: tuple[Key, ...] = ()
     allergy: AllergyGate | None = None
     pregnancy: Literal["refuse", "caution"] | None = None
     renal: RenalGate | None = None
@@ -333,6 +337,7 @@ def _concept_problem(concept: str, place: str, names: Names) -> Iterator[tuple[s
 
 
 def _gate_concepts(gates: Gates) -> Iterator[str]:
+    yield from gates.taken
     if gates.allergy is not None:
         yield from (*gates.allergy.drugs, *gates.allergy.cross)
     if gates.already is not None:

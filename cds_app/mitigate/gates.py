@@ -13,7 +13,7 @@ from cds_app.domain.facts import Fact
 from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
-from cds_app.score.allergies import AllergyMatch
+from cds_app.score.allergies import AllergyMatch, most_specific
 from cds_app.score.kidney import on_dialysis
 from cds_app.score.result import Lack, Score
 from cds_app.score.situation import Situation
@@ -184,6 +184,16 @@ def _contraindicated(gates: Gates, view: View) -> _Found:
             yield Caution(text=f"For lack of {lacking}, not checked whether {_lower(because.why)}")
 
 
+def _taken(gates: Gates, view: View) -> _Found:
+    """Which drugs of the classes the patient takes: by the ontology's names, the most specific that it has."""
+    ontology, asked = view.situation.ontology, frozenset(gates.taken)
+    rows = tuple(dict.fromkeys(one for key in gates.taken for one in view.situation.medications(key)))
+    heads = [key for one in rows for key in sorted(most_specific(one.concepts, ontology))]
+    labels = dict.fromkeys(ontology.concepts[key].label for key in heads if asked & set(ontology.with_parents(key)))
+    if labels:
+        yield Caution(text=f"Taken: {', '.join(sorted(labels))}.", evidence=rows)
+
+
 def _cautions(gates: Gates, view: View) -> _Found:
     for because in gates.cautions:
         verdict = evaluate(because.when, view)
@@ -232,5 +242,6 @@ _GATES: tuple[Callable[[Gates, View], _Found], ...] = (
     _contraindicated,
     _already,
     _weight,
+    _taken,
     _cautions,
 )

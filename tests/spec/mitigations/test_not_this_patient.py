@@ -162,3 +162,59 @@ def test_one_parameter_of_news2_asks_for_a_review_on_a_ward_and_of_nobody_at_a_v
     assert said("news2_escalation", low, VISIT) is None
     assert said("news2_escalation", low, stay()) == (1, "one parameter scores 3")
     assert "news2_single" in offered("news2_escalation", low, stay()), "although oxygen is not known"
+
+
+HIGH_INR = (measured("inr", 7.1), drug("warfarin", source="request", hours=500))
+
+
+def test_who_bleeds_on_warfarin_is_offered_what_stops_it_though_no_weight_is_known() -> None:
+    bleeding = offered("inr_high", *HIGH_INR, problem("gi_bleed", hours=10))
+    assert list(bleeding) == ["inr_high_bleed_vitamin_k"], "an INR in a day or two is of those who do not bleed"
+    weighed = offered("inr_high", *HIGH_INR, problem("gi_bleed", hours=10), measured("body_weight", 70))
+    assert "inr_high_bleed" in weighed
+
+
+def test_a_bleeding_of_long_ago_keeps_no_dose_from_being_left_out() -> None:
+    found = offered("inr_high", *HIGH_INR, problem("gi_bleed", hours=9000), measured("body_weight", 70))
+    assert set(found) == {"inr_high_hold", "inr_high_recheck"}
+
+
+DIGOXIN = (measured("digoxin", 2.6), drug("digoxin", source="request", hours=900))
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([problem("atrial_fibrillation", hours=9000)], (2, "above 2")),
+        ([problem("atrial_fibrillation")], (2, "above 2")),
+        ([problem("heart_block", hours=9000)], (2, "above 2")),
+        ([problem("heart_block", hours=9)], (3, "above 2 with an arrhythmia")),
+        ([measured("potassium", 5.3)], (3, "above 2 with high potassium")),
+        ([measured("heart_rate", 42)], (3, "above 2 with a slow heart")),
+    ],
+)
+def test_what_digoxin_is_given_for_is_no_sign_of_too_much_of_it(others: Sequence[Fact], told: tuple[int, str]) -> None:
+    assert said("digoxin_toxicity", *DIGOXIN, *others) == told
+    concern = judged(*DIGOXIN, *others)[0]["digoxin_toxicity"]
+    assert concern.readings[0].quantity == "digoxin"
+
+
+def test_a_level_soon_after_a_dose_is_told_as_one() -> None:
+    text = "Digoxin was given in the last 8 hours: a level of less than 6 h after a dose reads high."
+    for hours, soon in ((2, True), (20, False)):
+        hold = offered("digoxin_toxicity", *DIGOXIN, drug("digoxin", hours=hours))["digoxin_hold"]
+        assert ([one.text for one in hold.cautions] == [text]) is soon
+
+
+def test_a_second_anticoagulant_and_insulin_beside_insulin_are_weighed() -> None:
+    troponin = (measured("troponin_t_hs", 22, 6), measured("troponin_t_hs", 90), problem("chest_pain", hours=5))
+    assert said("acs", *troponin) == (3, "troponin high and rising")
+    on_warfarin = offered("acs", *troponin, drug("warfarin", source="request", hours=900))
+    assert "An anticoagulant is taken: not a second one." in [
+        one.text for one in on_warfarin["acs_anticoagulation"].cautions
+    ]
+    sweet = (measured("glucose", 300, 5), measured("glucose", 310), stay())
+    on_insulin = offered("hyperglycaemia", *sweet, drug("insulin_glargine", source="request", hours=90))
+    assert "Insulin is taken already: consider its dose." in [
+        one.text for one in on_insulin["hyperglycaemia_insulin"].cautions
+    ]

@@ -172,6 +172,15 @@ def test_a_dose_by_weight_needs_a_current_weight() -> None:
     assert refused({"weight": True}, measured("body_weight", 80, 24 * 40)) != []
 
 
+def test_what_is_taken_of_a_class_is_named_once_by_its_own_name() -> None:
+    taken = [drug("lisinopril", source="request"), drug("lisinopril"), drug("losartan", source="statement", hours=90)]
+    gates = {"taken": ["raas_inhibitors", "trimethoprim"]}
+    assert cautioned(gates, *taken, drug("digoxin")) == ["Taken: Lisinopril, Losartan."]
+    assert cautioned(gates, drug("lisinopril", "furosemide", source="request")) == ["Taken: Lisinopril."]
+    assert cautioned(gates, drug("raas_inhibitors", source="request")) == ["Taken: Raas inhibitors."]
+    assert cautioned(gates, drug("digoxin")) == []
+
+
 def test_every_gate_that_holds_an_option_back_is_named() -> None:
     gates = {**PIPERACILLIN, "weight": True}
     assert [gate for gate, _ in refused(gates, allergy("penicillins"))] == ["allergy", "weight"]
