@@ -62,6 +62,8 @@ def test_a_glucose_just_below_70_is_low_in_hospital_and_in_diabetes(
         ([440, 260], "above 250 twice in 24 h"),
         ([520, 300], "above 450"),
         ([170, 520], None),
+        ([186, 360, 400], None),
+        ([251, 260], "above 250 twice in 24 h"),
     ],
 )
 def test_one_glucose_beyond_the_critical_limit_is_told_at_once(values: Sequence[float], word: str | None) -> None:
