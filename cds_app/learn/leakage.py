@@ -1,11 +1,12 @@
-"""Leaks that stop a training: a patient on both sides of a split, knowledge of later hours or of other columns.
+"""Leaks that stop a training: a patient on both sides of a split, knowledge of later hours, of other columns or of ids.
 
-That an input has neither of the last two is shown on a sample: what it must not depend on is removed or replaced, and
+That an input has none of the last three is shown on a sample: what it must not depend on is removed or replaced, and
 the input has to stay the same to the last bit.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -18,7 +19,8 @@ from cds_app.learn.rows import Rows
 
 Design = Callable[[pd.DataFrame], NDArray[np.float32]]
 
-# what tells rows apart and in order, what is known of a person at admission, and what was measured
+# what tells rows apart and in order (an id no more than that), what is known of a person at admission, and what was
+# measured
 READABLE: frozenset[str] = frozenset(
     {"pid", "ICULOS", "Age", "Gender", "HospAdmTime", *(one.column for one in COLUMNS)}
 )
@@ -46,6 +48,7 @@ def check(parts: Mapping[str, pd.DataFrame], design: Design, rng: np.random.Gene
     sample = _some(next(iter(parts.values())), rng)
     blind_to_the_future(design, sample, rng)
     blind_to_other_columns(design, sample, rng)
+    blind_to_ids(design, sample)
 
 
 def apart(patients: Mapping[str, Iterable[object]]) -> None:
@@ -79,6 +82,13 @@ def blind_to_other_columns(design: Design, frame: pd.DataFrame, rng: np.random.G
     _same(whole, design(_flipped(frame, others)), f"a column of {', '.join(others)} is altered")
 
 
+def blind_to_ids(design: Design, frame: pd.DataFrame) -> None:
+    """Rows stay as they are when patients are called otherwise: an id may tell of the hospital, or when they came."""
+    other = {pid: hashlib.sha256(str(pid).encode()).hexdigest() for pid in frame["pid"].unique()}
+    renamed = frame.assign(pid=frame["pid"].map(other))
+    _same(design(frame), design(renamed), "patients have other ids")
+
+
 def _some(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """All rows of some patients."""
     pids = frame["pid"].unique()
@@ -94,9 +104,10 @@ def _with_other_future(frame: pd.DataFrame, up_to: NDArray[np.bool_], rng: np.ra
 
 
 def _flipped(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Numbers moved by one, the rest made equal: a shuffle may leave a constant column as it was."""
+    """Numbers moved by one, the rest spelled otherwise: a shuffle may leave a constant column as it was."""
     moved = {
-        name: frame[name] + 1 if pd.api.types.is_numeric_dtype(frame[name]) else frame[name].iloc[0] for name in names
+        name: frame[name] + 1 if pd.api.types.is_numeric_dtype(frame[name]) else "not " + frame[name].astype(str)
+        for name in names
     }
     return frame.assign(**moved)
 

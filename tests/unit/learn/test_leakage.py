@@ -67,13 +67,20 @@ def test_an_input_that_reads_another_column_is_found(column: str, frame: pd.Data
         leakage.blind_to_other_columns(reading, frame.assign(site=frame["pid"]), np.random.default_rng(3))
 
 
-def test_a_column_that_never_varies_is_found_too(frame: pd.DataFrame) -> None:
-    constant = frame.assign(SepsisLabel=1)
-    with pytest.raises(ContentError, match="SepsisLabel"):
-        leakage.blind_to_other_columns(_and(lambda one: one["SepsisLabel"]), constant, np.random.default_rng(4))
+@pytest.mark.parametrize(("column", "value"), [("SepsisLabel", 1), ("site", "A")])
+def test_a_column_that_never_varies_is_found_too(column: str, value: str | int, frame: pd.DataFrame) -> None:
+    constant = frame.assign(**{column: value})
+    with pytest.raises(ContentError, match=column):
+        leakage.blind_to_other_columns(_and(lambda one: one[column] == value), constant, np.random.default_rng(4))
     leakage.blind_to_other_columns(
         _and(lambda one: one["HR"]), frame[["pid", "ICULOS", "HR", "Age"]], np.random.default_rng(5)
     )
+
+
+def test_an_input_that_reads_the_id_is_found(frame: pd.DataFrame) -> None:
+    leakage.blind_to_ids(_honest, frame)
+    with pytest.raises(ContentError, match="changes when patients have other ids"):
+        leakage.check({"fit": frame}, _and(lambda one: one["pid"].str.contains("1")), np.random.default_rng(7))
 
 
 def test_a_patient_on_both_sides_is_found(frame: pd.DataFrame) -> None:
