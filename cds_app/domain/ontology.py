@@ -196,6 +196,7 @@ class Ontology:
     concepts: Mapping[str, Concept]
     unit_synonyms: Mapping[str, str]
     interpretations: Mapping[str, Interpretation] = field(default_factory=dict)
+    adult_years: float = 0.0
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     usual: Mapping[tuple[str, Element], Usual] = field(default_factory=dict)
     _by_code: Mapping[Code, Variable] = field(init=False, repr=False, compare=False)
@@ -250,12 +251,17 @@ class Ontology:
         """A concept and everything it is a kind of."""
         return self._closure[key]
 
-    def disputed(self, one: Measurement) -> bool:
-        """Whether who measured calls the value something that it cannot be as it was read."""
+    def disputed(self, one: Measurement, *, age_years: float | None = None) -> bool:
+        """Whether who measured calls the value something that it cannot be as it was read.
+
+        Of a child only against the range that who measured states: the general ones are of adults.
+        """
         said = self.interpretations.get(one.interpretation)
         if said is None or one.bound != "=":
             return False
         stated = one.usual_low is not None or one.usual_high is not None
+        if not stated and age_years is not None and age_years < self.adult_years:
+            return False
         span = Range(low=one.usual_low, high=one.usual_high) if stated else self._widest[one.variable]
         return said.disproves(one.value, span)
 

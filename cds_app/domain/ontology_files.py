@@ -172,8 +172,10 @@ class _Interpretation(_Row):
 
 
 class _Interpretations(_Row):
-    """All codes of all systems, an empty one for codes that name none."""
+    """All codes of all systems, an empty one for codes that name none. Younger people have no general usual range."""
 
+    adult_years: Positive
+    source: Text
     systems: tuple[str, ...]
     interpretations: tuple[_Interpretation, ...]
 
@@ -242,6 +244,7 @@ def load_ontology(artefact: Artefact) -> Ontology:
         concepts={row.key: row.built() for row in concepts},
         unit_synonyms=synonyms,
         interpretations={row.key: row.built(said.systems) for row in said.interpretations},
+        adult_years=said.adult_years,
         kinds={row.key: row.built() for row in taken.kinds},
         usual=_usual(taken, {row.key for row in variables}),
     )

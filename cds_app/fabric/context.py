@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from cds_app.domain.facts import Measurement
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.time import time_in
 from cds_app.fabric.lexicon import Lexicon
@@ -19,6 +20,7 @@ MODIFIERS: Final = ("modifierExtension", "implicitRules")
 
 _DIGITS: Final = 20
 _LONGEST: Final = 40
+_YEAR_S: Final = 365.25 * 86_400.0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -62,6 +64,12 @@ class Context:
     zone: tzinfo
     references: References
     issues: list[Issue]
+
+    def disputed(self, one: Measurement) -> bool:
+        """Whether who measured calls a value what it cannot be (`Ontology.disputed`), at an age that is known."""
+        if not one.interpretation:
+            return False
+        return self.lexicon.disputed(one, age_years=(one.when - self.earliest).total_seconds() / _YEAR_S)
 
     def note(self, code: IssueCode, ref: str, field: str = "", *, dropped: bool = True) -> None:
         """Say what was not, or not fully, used."""

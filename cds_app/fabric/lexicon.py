@@ -30,6 +30,10 @@ class Units(Hashable, Protocol):
         ...
 
 
+class _Disputed(Protocol):
+    def __call__(self, one: Measurement, *, age_years: float | None) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """The variable that a set of codes names, and whether they name another quantity as well.
@@ -89,7 +93,7 @@ class Lexicon:
     named: Callable[[str, str], tuple[str, ...]]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
     said: Callable[[tuple[Code, ...], str], Interpretation | None]
-    disputed: Callable[[Measurement], bool]
+    disputed: _Disputed
     kinds: Callable[[Element, tuple[Code, ...], str], tuple[Kind, ...]]
     named_specimen: Callable[[str], tuple[Kind, ...]]
     judged: Callable[[str, tuple[Kind, ...]], Judged]

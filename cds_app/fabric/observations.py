@@ -238,7 +238,7 @@ def _measurement(
         interpretation=interpretation_of(source, context.lexicon),
         taken=frame.judged(variable, context).shown,
     )
-    if not context.lexicon.disputed(made):
+    if not context.disputed(made):
         return made
     context.note(IssueCode.DISPUTED, ref, "interpretation", dropped=False)
     return struct_replace(made, implausible=True)

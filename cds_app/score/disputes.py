@@ -26,5 +26,5 @@ def disputed(situation: Situation, keys: Iterable[str], within_h: float | None =
         for one in reversed(situation.by_variable.get(key, ())):
             if one.when < since:
                 break
-            if one.implausible and one.when <= situation.now and ontology.disputed(one):
+            if one.implausible and one.when <= situation.now and ontology.disputed(one, age_years=situation.age_years):
                 yield one

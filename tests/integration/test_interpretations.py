@@ -122,6 +122,22 @@ def test_the_laboratory_s_own_range_decides(client: FlaskClient) -> None:
     assert "disputed" not in cards(client, [coded("LL")], 2.2, referenceRange=only_high)
 
 
+@pytest.mark.parametrize(
+    ("years", "stated", "judged"),
+    [(17, [], False), (17, [{"low": {"value": 3}, "high": {"value": 6}}], True), (19, [], True)],
+)
+def test_of_a_child_the_laboratory_s_own_range_alone_decides(
+    client: FlaskClient, years: int, stated: list[object], judged: bool
+) -> None:
+    body = hyperkalaemic(FROZEN)
+    body["prefetch"]["patient"]["birthDate"] = f"{FROZEN.year - years}-01-01"
+    held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
+    newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == 6.8)
+    newest |= {"interpretation": [coded("L")], "referenceRange": stated}
+    topics = {one["source"]["topic"]["code"] for one in client.post(URL, json=body).get_json()["cards"]}
+    assert ("disputed" in topics) is judged
+
+
 def test_of_a_bound_nothing_is_disputed(client: FlaskClient) -> None:
     below = {"value": 6.8, "comparator": "<", "unit": "mmol/L", "code": "mmol/L"}
     assert "disputed" not in cards(client, [coded("L")], valueQuantity=below)
