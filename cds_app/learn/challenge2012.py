@@ -106,6 +106,7 @@ _COLUMNS = ("RecordID", "Time", "Parameter", "Value")
 _WHO = ("Age", "Gender", "Height", "ICUType")
 _OLDEST = 120.0
 _MISSING = -1.0
+_LONGEST = 2.0**53  # beyond, whole numbers next to each other are the same float64
 _TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
 _DIED = "In-hospital_death"
 _SURVIVAL = ("Survival", "Length_of_stay")
@@ -327,6 +328,8 @@ def _numbers(frame: pd.DataFrame, name: str, *, whole: bool = False) -> Floats:
     _refuse(known & (mark or not pd.api.types.is_numeric_dtype(column)), name, "is no plain number")
     if whole:
         _refuse(~(np.isfinite(found) & (found == np.rint(found))), name, "is no whole number")
+        _refuse(np.abs(found) > _LONGEST, name, "is too long a number")
+        return found
     # four decimals undo the file's single precision
     return np.asarray(np.round(np.where(np.isfinite(found), found, np.nan), 4), np.float64)
 

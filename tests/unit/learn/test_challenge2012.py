@@ -184,6 +184,13 @@ def test_stays_of_which_most_pressures_cannot_all_be_right_are_found(save: Save)
     assert contradicted(found.series, len(found.record)).tolist() == [False, False, True]
 
 
+def test_ids_that_could_be_taken_for_one_another_are_refused(save: Save) -> None:
+    longest = 2**53
+    assert load(save(frame(*stay(longest), *stay(longest - 1)))).record.tolist() == [longest - 1, longest]
+    with pytest.raises(DataError, match="RecordID is too long a number in row 1"):
+        load(save(frame(*stay(longest + 2), *stay(longest))))
+
+
 def test_neither_order_nor_repetition_of_rows_matters(save: Save) -> None:
     data = frame(*stay(2), *stay(1, hours=range(0, 48, 5)))
     once = load(save(data))
