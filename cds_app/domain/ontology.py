@@ -83,6 +83,9 @@ class Variable:
         g/mol, for mass to molar conversion.
     valence : int
         Charges per ion, for meq to mmol.
+    by_substance : bool
+        Its codes are of amounts of substance. A mass under them, even in the canonical unit, may be of another molecule
+        than the molar mass is of (urea, or the nitrogen in it), and is refused.
     plausible : Range
         Outside: an artefact or another unit, never used.
     reference : mapping of {"any", "female", "male"} to Range
@@ -122,6 +125,7 @@ class Variable:
     elsewhere: bool = False
     molar_mass: float | None = None
     valence: int = 1
+    by_substance: bool = False
     cvi_pct: float | None = None
     process: Process | None = None
     unit_synonyms: Mapping[str, str] = field(default_factory=dict)

@@ -96,16 +96,18 @@ class _Numeric(_Named):
     cvi_pct: Positive | None = None
     molar_mass: Positive | None = None
     valence: Annotated[int, Field(ge=1, le=6)] = 1
+    by_substance: bool = False
     alternate_units: tuple[Text, ...] = ()
     unit_synonyms: Mapping[str, str] = {}
     affine: Mapping[str, _Line] = {}
     process: _Process
 
     def built(self) -> Variable:
-        same = ("unit", "unit_text", "decimals", "cvi_pct", "molar_mass", "valence", "alternate_units", "unit_synonyms")
+        names = ("unit", "unit_text", "decimals", "cvi_pct", "molar_mass", "valence", "by_substance", "alternate_units")
         return Variable(
             **self.shared(),
-            **{name: getattr(self, name) for name in same},
+            **{name: getattr(self, name) for name in names},
+            unit_synonyms=self.unit_synonyms,
             plausible=self.plausible.built(),
             reference={str(sex): limits.built() for sex, limits in self.reference.items()},
             affine={unit: (line.slope, line.intercept) for unit, line in self.affine.items()},

@@ -170,7 +170,7 @@ class UnitConverter:
         yield unit
 
     def _line(self, unit: str, variable: Variable) -> Line | Reason:
-        if unit == variable.unit:
+        if unit == variable.unit and not variable.by_substance:
             return _IDENTITY
         if unit in variable.affine:
             return Line(*variable.affine[unit])
@@ -207,6 +207,8 @@ def _same_kind(given: _Meaning, wanted: _Meaning) -> bool:
 
 def _bridge(given: _Meaning, wanted: _Meaning, variable: Variable) -> float | None:
     """Factor between SI units that differ by molar mass or valence only; None if they differ by more."""
+    if variable.by_substance and "[substance]" not in given.dimension:
+        return None
     exponents = {
         name: wanted.dimension.get(name, 0.0) - given.dimension.get(name, 0.0)
         for name in (*given.dimension, *wanted.dimension)

@@ -202,7 +202,7 @@ def _choose(ontology: Ontology, units: Units, key: str, code: str, text: str) ->
 
 
 def _probe(unit: str, variable: Variable, units: Units) -> list[float] | IssueCode:
-    if unit == variable.unit:
+    if unit == variable.unit and not variable.by_substance:
         return list(_PROBES)
     try:
         return [units.convert(probe, unit, variable) for probe in _PROBES]

@@ -148,7 +148,7 @@ def read_ratio(value: object, variable: Variable, context: Context) -> Amount | 
 
 def convert(value: float, code: object, text: object, variable: Variable, context: Context) -> float | Refusal:
     """A number whose unit came as code and as text, in the variable's unit."""
-    if code == variable.unit and (text is None or text == code):
+    if code == variable.unit and (text is None or text == code) and not variable.by_substance:
         return value
     code = word(code)
     unit = context.lexicon.unit(variable.key, code, word(text))

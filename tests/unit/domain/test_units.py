@@ -144,6 +144,15 @@ def test_what_nobody_can_read_is_unknown_and_refused_fast(
     assert time.perf_counter() - start < 2.0  # without the limit on digits, minutes
 
 
+def test_a_mass_of_what_is_coded_in_moles_is_not_guessed_at(converter: UnitConverter, ontology: Ontology) -> None:
+    urea = ontology.variables["urea"]  # its molar mass is that of the nitrogen, a mass might be of the whole molecule
+    assert converter.convert(5.0, "mmol/L", urea) == pytest.approx(14.007)
+    assert converter.convert(5000.0, "umol/L", urea) == pytest.approx(14.007)
+    for mass in ("mg/dL", "g/L"):
+        assert _reason(converter, ontology, "urea", mass) == "wrong-dimension"
+    assert converter.convert(30.0, "mg/dL", ontology.variables["urea_nitrogen"]) == 30.0
+
+
 def test_case_is_never_folded(converter: UnitConverter, ontology: Ontology) -> None:
     creatinine = ontology.variables["creatinine"]
     assert converter.convert(1.0, "Mg/dL", creatinine) == pytest.approx(1e9)  # megagrams: implausible, and seen as such
