@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cds_app.content import latest
 from cds_app.domain.issues import IssueCode
+from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.units import UnitConverter
+from cds_app.fabric.lexicon import lexicon_of
 from tests.unit.fabric.conftest import coded, observation, reading
 
 
@@ -41,3 +45,21 @@ def test_a_system_that_is_spelled_otherwise_is_known(system: str) -> None:
 )
 def test_a_system_that_is_another_is_not(system: str) -> None:
     assert not reading(observation(code=coded(system, "8867-4"))).facts.measurements
+
+
+@pytest.mark.parametrize(
+    ("names", "concept"),
+    [
+        (("Phenoxymethylpenicillin 250 mg", "penicillin V", "Aminopenicillins"), "penicillins"),
+        (("Amoxycillin 500mg caps", "amoxicillin"), "amoxicillin"),
+        (("FRUSEMIDE 40 MG TAB", "furosemide", "Loop diuretics"), "loop_diuretics"),
+        (("Colistimethate sodium 1 MU", "colistin"), "nephrotoxins"),
+        (("Zestril", "lisinopril", "trandolapril"), "ace_inhibitors"),
+        (("Piroxicam 20 mg", "etoricoxib", "NSAIDs"), "nsaids"),
+        (("thiazide diuretics", "HCTZ"), "thiazides"),
+    ],
+)
+def test_a_drug_is_known_by_the_names_of_other_countries_and_by_its_class(names: tuple[str, ...], concept: str) -> None:
+    ontology = load_ontology(latest("ontology"))
+    lexicon = lexicon_of(ontology, UnitConverter(ontology))
+    assert all(concept in lexicon.drugs(name) for name in names)
