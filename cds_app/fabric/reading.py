@@ -29,7 +29,7 @@ from cds_app.fabric.clinical import (
 )
 from cds_app.fabric.codes import status_of
 from cds_app.fabric.context import MODIFIERS, Context, Head, version_of
-from cds_app.fabric.contradictions import contradictory
+from cds_app.fabric.contradictions import contradictory, is_pressure, meeting
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
@@ -193,6 +193,7 @@ def read(  # noqa: PLR0913 - all by name
     withdrawn: list[Fact] = []
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
+    passed: list[Item] = []
     specimens = SPECIMEN in context.references.types
     for item in items:
         before, version = len(issues), version_of(item.resource)
@@ -201,10 +202,13 @@ def read(  # noqa: PLR0913 - all by name
         kind, outcome, found = _known(item.resource) if known else _read(item, version, context)
         counts[kind, outcome] += 1
         facts.extend(found)
+        if known:
+            passed.append(item)
         if mark and outcome == "used" and len(issues) == before:
             clean.add(mark)
         if outcome == "dropped" and kind == "Observation":
             withdrawn.extend(_withdrawn(item.resource, version, issues[before:], learned))
+    facts.extend(one for item in meeting(passed, facts, ontology, zone) for one in _pressures(item, context, ontology))
     doubted = contradictory(facts, ontology)
     if doubted:
         facts = [_doubted(fact, context) if fact.ref in doubted else fact for fact in facts]
@@ -218,6 +222,10 @@ def read(  # noqa: PLR0913 - all by name
         clean=frozenset(clean),
         identifiers=identifiers_of(items, patient),
     )
+
+
+def _pressures(item: Item, context: Context, ontology: Ontology) -> list[Fact]:
+    return [one for one in _read(item, version_of(item.resource), context)[2] if is_pressure(one, ontology)]
 
 
 def _doubted(fact: Fact, context: Context) -> Fact:
