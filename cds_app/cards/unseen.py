@@ -53,14 +53,23 @@ def unseen(
 
 
 def _unknown(situation: Situation, setting: Setting) -> dict[str, object]:
-    """How many results are of no variable, and apart from them those that are only because of what they were taken."""
-    elsewhere = [one for one in situation.facts.unknown if one.taken]
+    """How many results are of no variable, and apart from them those that are only because of what they were taken.
+
+    Of the latter those that would be current, as they alone would have counted.
+    """
+    taken_elsewhere = [one for one in situation.facts.unknown if one.taken]
+    elsewhere = [one for one in taken_elsewhere if _current(one, situation)]
     named = dict.fromkeys(_named(one, setting) for one in elsewhere)
     return {
-        "unknown": len(situation.facts.unknown) - len(elsewhere),
+        "unknown": len(situation.facts.unknown) - len(taken_elsewhere),
         "elsewhere": len(elsewhere),
         "of": [*named][:_HELPING],
     }
+
+
+def _current(one: UnknownFinding, situation: Situation) -> bool:
+    variable = situation.ontology.variable(one.codes)
+    return variable is not None and 0.0 <= situation.age_h(one) <= variable.fresh_h
 
 
 def _named(one: UnknownFinding, setting: Setting) -> Trusted:

@@ -106,6 +106,15 @@ def test_the_card_says_what_was_not_used_and_of_what_it_was(client: FlaskClient)
     assert "codes not known" not in found
 
 
+@pytest.mark.parametrize(("hours", "told"), [(23, True), (25, False)])
+def test_what_would_not_be_current_any_more_is_not_told(client: FlaskClient, hours: int, told: bool) -> None:
+    at = FROZEN - timedelta(hours=hours)
+    urine = observation("potassium", 44.0, at, key="u", specimen={"display": "Urine"})
+    found = cards(client, {}, urine)["hyperkalaemia"]
+    assert ("something else" in found) is told
+    assert "codes not known" not in found
+
+
 @pytest.mark.parametrize(("code", "used"), [("122575003", False), ("119364003", True)])
 def test_a_specimen_that_comes_beside_its_result_is_read(client: FlaskClient, code: str, used: bool) -> None:
     specimen = {"resourceType": "Specimen", "id": "s1", "type": coded(code)}
