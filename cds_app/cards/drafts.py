@@ -167,11 +167,11 @@ def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None
 def _measured_summary(advice: Advice, setting: Setting, material: Material) -> str:
     concern = advice.concern
     values: dict[str, Any] = {"title": Trusted(f"{concern.title}, {concern.tier_word}")}
+    lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
     total = material.scores.get(concern.score or "")
-    if isinstance(total, Score) and not is_stage(total):  # a stage stands in the words of its tier already
+    if isinstance(total, Score) and (lead is None or not is_stage(total)):  # the words of the tier say the stage
         text = score_total(total, material.labels.get(f"score:{total.name}", total.name))
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": text})
-    lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
     if lead is None:
         facts = named_facts(concern, setting)
         return render(

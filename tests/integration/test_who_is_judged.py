@@ -143,3 +143,20 @@ def test_a_score_that_a_raised_risk_does_not_rest_on_brings_no_caution_of_its_ow
     told = {one["source"]["topic"]["code"]: one for one in found}
     assert "sepsis risk" in told["sepsis"]["summary"]
     assert "scale 1" not in told["sepsis"]["detail"]
+
+
+def test_a_stage_that_rests_on_no_measurement_is_said_as_a_stage(client: FlaskClient) -> None:
+    about = {"subject": {"reference": "Patient/p1"}}
+    lately = (FROZEN - timedelta(hours=9)).isoformat()
+    dialysis = {
+        **{"resourceType": "Procedure", "id": "d", "status": "completed", **about},
+        **{"code": {"text": "Hemodialysis"}, "performedDateTime": lately},
+    }
+    vancomycin = {
+        **{"resourceType": "MedicationRequest", "id": "v", "status": "active", "intent": "order", **about},
+        **{"medicationCodeableConcept": {"text": "Vancomycin"}, "authoredOn": lately},
+        "dosageInstruction": [{"route": {"text": "IV"}}],
+    }
+    found = said_of(client, patient(), stay(FROZEN - timedelta(hours=30)), dialysis, vancomycin)
+    (card,) = (one for one in found if one["source"]["topic"]["code"] == "vancomycinOver")
+    assert "with kidney injury: KDIGO stage" in card["summary"]

@@ -208,15 +208,29 @@ def test_a_level_soon_after_a_dose_is_told_as_one() -> None:
         assert ([one.text for one in hold.cautions] == [text]) is soon
 
 
-def test_a_second_anticoagulant_and_insulin_beside_insulin_are_weighed() -> None:
+def test_a_second_anticoagulant_is_weighed() -> None:
     troponin = (measured("troponin_t_hs", 22, 6), measured("troponin_t_hs", 90), problem("chest_pain", hours=5))
     assert said("acs", *troponin) == (3, "troponin high and rising")
     on_warfarin = offered("acs", *troponin, drug("warfarin", source="request", hours=900))
     assert "An anticoagulant is taken: not a second one." in [
         one.text for one in on_warfarin["acs_anticoagulation"].cautions
     ]
+
+
+def test_who_takes_insulin_is_asked_for_its_dose_and_drafted_no_other() -> None:
     sweet = (measured("glucose", 300, 5), measured("glucose", 310), stay())
-    on_insulin = offered("hyperglycaemia", *sweet, drug("insulin_glargine", source="request", hours=90))
-    assert "Insulin is taken already: consider its dose." in [
-        one.text for one in on_insulin["hyperglycaemia_insulin"].cautions
-    ]
+    taken = offered("hyperglycaemia", *sweet, drug("insulin_glargine", source="request", hours=90))
+    assert {"hyperglycaemia_dose", "hyperglycaemia_insulin"} & set(taken) == {"hyperglycaemia_dose"}
+    assert taken["hyperglycaemia_dose"].resource is None
+    begun = offered("hyperglycaemia", *sweet)
+    assert {"hyperglycaemia_dose", "hyperglycaemia_insulin"} & set(begun) == {"hyperglycaemia_insulin"}
+
+
+def test_a_metabolic_acidosis_has_a_next_step_once_lactate_is_known() -> None:
+    acid = (measured("ph", 7.1), measured("pco2", 30), measured("bicarbonate", 9))
+    assert "acidaemia_lactate" in offered("acidaemia", *acid)
+    known = offered("acidaemia", *acid, measured("lactate", 1.1))
+    assert {"acidaemia_lactate", "acidaemia_cause"} & set(known) == {"acidaemia_cause"}
+    assert "acidaemia_cause" not in offered(
+        "acidaemia", measured("ph", 7.1), measured("pco2", 80), measured("lactate", 1)
+    )
