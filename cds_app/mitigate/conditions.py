@@ -336,10 +336,15 @@ def _on_where(rule: Where, view: View) -> Verdict:
     return Verdict(holds=view.situation.inpatient is rule.inpatient)
 
 
+def outpatient(situation: Situation) -> bool:
+    """Whether the patient is at a visit or at home: of the stays on record none in hospital runs."""
+    stay = situation.stay
+    in_hospital = situation.inpatient or (stay is not None and stay.class_code in _EMERGENCY)
+    return bool(situation.facts.stays) and not in_hospital
+
+
 def _on_outpatient(rule: Outpatient, view: View) -> Verdict:
-    stay = view.situation.stay
-    elsewhere = view.situation.inpatient or (stay is not None and stay.class_code in _EMERGENCY)
-    return Verdict(holds=(bool(view.situation.facts.stays) and not elsewhere) is rule.outpatient)
+    return Verdict(holds=outpatient(view.situation) is rule.outpatient)
 
 
 def _on_intensivecare(rule: IntensiveCare, view: View) -> Verdict:

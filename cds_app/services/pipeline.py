@@ -22,7 +22,7 @@ from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
 from cds_app.mitigate.concerns import Concern, assess
-from cds_app.mitigate.conditions import View
+from cds_app.mitigate.conditions import View, outpatient
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
@@ -132,7 +132,8 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     view = View(situation=situation, scores=scores, risks=outcomes, doubted=record.state.set_aside)
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     urgent = any(one.tier >= ACT_TODAY for one in concerns)
-    compared = not urgent and not situation.deceased and knowledge.catalogue.is_of(situation.age_years)
+    comparable = knowledge.catalogue.is_of(situation.age_years) and not outpatient(situation)
+    compared = comparable and not urgent and not situation.deceased
     return Material(
         service=inputs.service,
         templates=knowledge.templates,

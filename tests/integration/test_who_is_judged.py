@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import FROZEN
-from tests.patients import SEPTIC, call, course, observation, patient, stay
+from tests.patients import QUIET, SEPTIC, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
 ILL = ("potassium", 7.1)
@@ -68,6 +68,14 @@ def test_dying_is_not_told_as_unusual_once_it_is_over(client: FlaskClient) -> No
     rows = course(FROZEN - timedelta(minutes=10), SEPTIC, dying)
     died = {"deceasedDateTime": (FROZEN - timedelta(minutes=5)).isoformat()}
     assert said_of(client, patient(**died), stay(FROZEN - timedelta(hours=30)), *rows) == []
+
+
+@pytest.mark.parametrize(("class_code", "told"), [("IMP", True), ("EMER", True), ("AMB", False)])
+def test_a_visit_is_not_compared_with_hours_of_intensive_care(client: FlaskClient, class_code: str, told: bool) -> None:
+    odd = {**QUIET, "heart_rate": 168.0, "body_temp": 41.6, "sbp": 165.0, "dbp": 135.0, "map": 145.0}
+    rows = course(FROZEN, QUIET, odd)
+    found = said_of(client, patient(), stay(FROZEN - timedelta(hours=11), class_code=class_code), *rows)
+    assert ("deviation" in {one["source"]["topic"]["code"] for one in found}) is told
 
 
 def test_a_problem_without_a_text_has_the_name_that_we_know_it_by(client: FlaskClient) -> None:
