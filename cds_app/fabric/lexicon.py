@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from math import isclose
 from typing import Final, Protocol
 
+from cds_app.domain.denials import affirmed
 from cds_app.domain.facts import Code, Measurement
 from cds_app.domain.interpretations import Interpretation
 from cds_app.domain.issues import IssueCode
@@ -99,12 +100,12 @@ class Lexicon:
     judged: Callable[[str, tuple[Kind, ...]], Judged]
 
     def drugs_of(self, said: Iterable[object]) -> tuple[str, ...]:
-        """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words."""
+        """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words but what they deny."""
         return tuple(dict.fromkeys(key for one in said for key in self._drugs_in(one)))
 
     def _drugs_in(self, said: object) -> Iterable[str]:
         known = self.concepts(codes_of(said))
-        return known or (key for text in words_of(said) for key in self.drugs(text))
+        return known or (key for text in words_of(said) for key in self.drugs(affirmed(text)))
 
     def concepts_of(self, kind: str, said: object) -> tuple[str, ...]:
         """Concepts in a CodeableConcept, by its codes, or else the one whose name is its text or a display."""

@@ -6,13 +6,13 @@ Every answer is a fact (or facts), so that whoever uses it can show what it rest
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+from cds_app.domain.denials import affirmed
 from cds_app.domain.facts import (
     Allergy,
     CodedFinding,
@@ -42,7 +42,6 @@ _STANDING = frozenset({"active", "on-hold"})
 _HAPPENED = frozenset({"completed", "in-progress", ""})
 _REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
-_NO_ALLERGY = re.compile(r"\W*(?:no|not|nil|none|nka|nkda|nkfa)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +261,7 @@ class Situation:
     def worded_allergies(self) -> tuple[Allergy, ...]:
         """Allergies in words (`worded`) that name no drug known here; not that there are none ("NKDA")."""
         found = (one for one in self.facts.allergies if worded(one) and holds(one, self.now))
-        return tuple(one for one in found if not _NO_ALLERGY.match(one.text))
+        return tuple(one for one in found if affirmed(one.text))
 
     @property
     def worded_problems(self) -> tuple[Condition, ...]:

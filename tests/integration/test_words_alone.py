@@ -91,7 +91,16 @@ def test_problems_in_words_that_are_not_understood_are_counted_while_they_hold(c
 
 
 @pytest.mark.parametrize(
-    ("text", "unread"), [("PCN", True), ("Latex", True), ("NKDA", False), ("No known allergies", False)]
+    ("text", "unread"),
+    [
+        ("PCN", True),
+        ("Latex", True),
+        ("No shellfish", True),
+        ("No known allergies except latex", True),
+        ("NKDA", False),
+        ("No known allergies", False),
+        ("No known penicillin allergy", False),
+    ],
 )
 def test_an_allergy_that_is_not_understood_stands_beside_every_drug_that_is_offered(
     client: FlaskClient, text: str, unread: bool

@@ -144,6 +144,19 @@ def test_an_allergy_is_known_by_any_of_its_names() -> None:
     assert (found.text, found.concepts) == ("PCN", ("penicillin",))
 
 
+@pytest.mark.parametrize(
+    ("text", "drugs"),
+    [
+        ("No known penicillin allergy", ()),
+        ("No penicillin", ("penicillin",)),
+        ("NKDA except heparin", ("heparin",)),
+    ],
+)
+def test_a_denied_allergy_is_none(text: str, drugs: tuple[str, ...]) -> None:
+    (found,) = reading(resource("AllergyIntolerance", code={"text": text})).facts.allergies
+    assert (found.text, found.concepts) == (text, drugs)
+
+
 def test_a_code_in_a_reaction_does_not_hide_the_name_of_the_allergy() -> None:
     reaction = [{"substance": coded(RXNORM, "29046")}]
     (found,) = reading(resource("AllergyIntolerance", code={"text": "Penicillin"}, reaction=reaction)).facts.allergies

@@ -1,0 +1,65 @@
+"""Words that say that there is no allergy."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_app.domain.denials import affirmed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NKDA",
+        "nka.",
+        "None",
+        "none known",
+        "No",
+        "NIL KNOWN",
+        "No known allergies",
+        "No allergies",
+        "no known drug allergy",
+        "No known penicillin allergy",
+        "No penicillin allergy.",
+        "Not allergic to penicillin",
+        "Denies penicillin allergy",
+        "* No history of reaction to penicillin *",
+        "Never reacted to penicillin",
+        "No adverse reactions to penicillin",
+    ],
+)
+def test_a_denial_leaves_nothing(text: str) -> None:
+    assert affirmed(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Penicillin",
+        "No penicillin",
+        "No NSAIDs!",
+        "NO PENICILLIN: anaphylaxis, severe allergy",
+        "Penicillin, no rash",
+        "Penicillin - not tolerated",
+        "Never give penicillin",
+        "Nonsteroidal anti-inflammatory drugs",
+        "Noradrenaline",
+        "Notriptyline",
+        "Nilotinib",
+    ],
+)
+def test_what_must_not_be_given_is_no_denial(text: str) -> None:
+    assert affirmed(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("No known drug allergies except penicillin", "penicillin"),
+        ("NKDA, but codeine", "codeine"),
+        ("None other than  latex", "latex"),
+    ],
+)
+def test_what_is_excepted_from_a_denial_stays(text: str, left: str) -> None:
+    assert affirmed(text) == left
