@@ -37,7 +37,6 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
-from cds_app.score.disputes import disputed
 from cds_app.score.result import Lack, Score
 from cds_app.score.risk import Risk
 
@@ -199,7 +198,8 @@ def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, ma
     if beside and not fits(blocks, material.templates):
         explained = ()
         blocks = _blocks(advice, explained, beside, risk, material)
-    if not fits(blocks, material.templates):
+    commented = any(one.latest.comment for one in advice.concern.readings)
+    if commented and not fits(blocks, material.templates):
         blocks = _blocks(advice, explained, beside, risk, material, comments=False)
     return write(blocks, material.templates)
 
@@ -351,8 +351,7 @@ def _deviation_due(material: Material) -> Iterator[Due]:
 
 
 def _dispute_due(material: Material) -> Iterator[Due]:
-    situation = material.situation
-    found = sorted(disputed(situation, situation.by_variable), key=lambda one: one.when, reverse=True)
+    found = sorted(material.disputed, key=lambda one: one.when, reverse=True)
     if found:
         yield Due(
             topic=DISPUTED,

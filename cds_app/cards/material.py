@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.views import Setting
+from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
@@ -50,6 +51,8 @@ class Material:
     ----------
     labels : mapping of str to str
         Names of model inputs that are no quantity, and of outcomes.
+    disputed : tuple of Measurement
+        Values that are not used (`score.disputes`), by variable newest first.
     deviation : JointDeviation or None
         None when something more specific calls for action.
     risk_of : mapping of str to str
@@ -68,6 +71,7 @@ class Material:
     labels: Mapping[str, str]
     situation: Situation
     scores: Mapping[str, Score | Abstained]
+    disputed: tuple[Measurement, ...]
     deviation: JointDeviation | None
     risks: Mapping[str, RiskEstimate]
     concerns: tuple[Concern, ...]

@@ -9,7 +9,6 @@ from cds_app.cards.text import Trusted, render
 from cds_app.cards.views import Setting, seen, taken
 from cds_app.domain.facts import UnknownFinding
 from cds_app.domain.issues import IssueCode
-from cds_app.score.disputes import disputed
 from cds_app.score.features import QUANTITIES
 from cds_app.score.situation import Situation
 
@@ -42,7 +41,7 @@ def unseen(
         "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
         "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
-        "disputed": [seen(one, None, setting) for one in disputed(situation, situation.by_variable)],
+        "disputed": [seen(one, None, setting) for one in material.disputed],
         **_unknown(situation, setting),
         "worded": len(situation.worded_problems),
         **lost(material.unused),

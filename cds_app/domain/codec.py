@@ -17,7 +17,8 @@ from cds_app.domain.switches import Switch
 from cds_app.errors import BadRequest, IntegrityError
 
 VERSION: Final = 1
-_FEW, _MOST_FEW, _LONG = 0x80, 15, b"\xde\x00"  # MessagePack: a map's head in one byte, and in three
+_LONG: Final = b"\xde\x00"  # MessagePack: a map's head in three bytes, the last of which says how many entries it has
+_SHORT: Final = tuple(bytes((0x80 | entries,)) for entries in range(16))  # the same in one byte
 
 _Payload = TypeVar("_Payload", Facts, Decision, Feedback, Switch)
 
@@ -56,7 +57,7 @@ def _short(one: Measurement) -> bytes:
     to the bytes of what they rest on, so a measurement that says no more than before has to be written as before.
     """
     written = _ENCODER.encode(one)
-    return bytes((_FEW | written[2],)) + written[3:] if written[:2] == _LONG and written[2] <= _MOST_FEW else written
+    return _SHORT[written[2]] + written[3:] if written.startswith(_LONG) and written[2] < len(_SHORT) else written
 
 
 def decode_facts(payload: bytes) -> Facts:

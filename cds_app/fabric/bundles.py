@@ -104,11 +104,11 @@ def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:
             continue
         full_url = entry.get("fullUrl")
         url = full_url if isinstance(full_url, str) else ""
-        yield Item(_called(resource, url), f"{at}.entry[{i}]", url)
+        yield Item(_called(resource, url) if url.startswith(_URN) else resource, f"{at}.entry[{i}]", url)
 
 
 def _called(resource: Any, url: str) -> Any:
     """A Patient who is to be created, as transactions have it, under the only name that others of the Bundle know."""
-    if not url.startswith(_URN) or not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
+    if not isinstance(resource, dict) or resource.get("resourceType") != "Patient" or resource.get("id") is not None:
         return resource
-    return resource if resource.get("id") is not None else {**resource, "id": url.removeprefix(_URN)}
+    return {**resource, "id": url.removeprefix(_URN)}

@@ -50,7 +50,7 @@ def is_pressure(fact: Fact, ontology: Ontology) -> bool:
 
 def meeting(passed: Sequence[Item], facts: Sequence[Fact], ontology: Ontology, zone: tzinfo) -> Iterator[Item]:
     """Resources passed over, as they are known, of instants of which a pressure came now: both are judged together."""
-    instants = {one.when for one in facts if is_pressure(one, ontology)}
+    instants = {one.when for one in facts if is_pressure(one, ontology)} if passed else frozenset()
     for item in passed if instants else ():
         at = time_in((as_object(item.resource) or {}).get("effectiveDateTime"), local=zone)
         if at is not None and at.end in instants:
@@ -61,7 +61,9 @@ def _newest(facts: Sequence[Fact]) -> Mapping[str, str]:
     """The newest version of each resource."""
     newest: dict[str, str] = {}
     for fact in facts:
-        newest[_root(fact)] = max(fact.version, newest.get(_root(fact), ""))
+        root = _root(fact)
+        if fact.version >= newest.get(root, ""):
+            newest[root] = fact.version
     return newest
 
 

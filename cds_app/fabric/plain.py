@@ -88,7 +88,7 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         interpretation=interpretation_of(resource, context.lexicon) if "interpretation" in resource else "",
         taken=shown or (),
     )
-    return None if shown is None or context.disputed(made) else made
+    return None if shown is None or (made.interpretation and context.disputed(made)) else made
 
 
 def _shown(resource: dict[str, Any], variable: Variable, context: Context) -> tuple[str, ...] | None:

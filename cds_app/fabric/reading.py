@@ -194,7 +194,7 @@ def read(  # noqa: PLR0913 - all by name
     counts: Counter[tuple[str, Outcome]] = Counter()
     clean: set[bytes] = set()
     passed: list[Item] = []
-    specimens = SPECIMEN in context.references.types
+    specimens = bool(seen) and SPECIMEN in context.references.types
     for item in items:
         before, version = len(issues), version_of(item.resource)
         mark = fingerprint(item.resource, version)
@@ -268,11 +268,11 @@ def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
 
 def _read(item: Item, version: str, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource is counted, and its facts."""
-    if _is_specimen(item):  # read with what points to it
-        return SPECIMEN, "used", ()
     measurement = read_plain(item.resource, version, context)
     if measurement is not None:
         return "Observation", "used", (measurement,)
+    if _is_specimen(item):  # read with what points to it
+        return SPECIMEN, "used", ()
     kind, found = read_item(item, version, context)
     return kind, _outcome(found), found or ()
 

@@ -26,6 +26,7 @@ from cds_app.mitigate.conditions import View, outpatient
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
+from cds_app.score.disputes import disputed
 from cds_app.score.risk import Risk
 from cds_app.score.situation import Situation
 from cds_app.services.departing import discharge_dues
@@ -141,6 +142,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         labels=knowledge.labels,
         situation=situation,
         scores=scores,
+        disputed=tuple(disputed(situation, situation.by_variable)),
         deviation=_deviation(knowledge, inputs) if compared else None,
         risks=risks,
         concerns=concerns,
