@@ -18,6 +18,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.commands.examples import examples
 from cds_app.commands.record_files import files_of, streamed
 from cds_app.deps import mapping_in, vocabulary_of
+from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import problems
 from cds_app.domain.time import parse_fhir_time
@@ -176,7 +177,7 @@ def lines_of(report: CoverageReport) -> Iterator[str]:
         [(one.variable, one.reason, one.unit, str(one.count)) for one in report.refused[:_SHOWN]],
         of=len(report.refused),
     )
-    yield from _table(("left out because", "count"), [(code, str(n)) for code, n in report.left_out.items()])
+    yield from _table(("left out because", "count"), [(_told(code), str(n)) for code, n in report.left_out.items()])
     yield f"the same resource again {report.again}; the same result under another id {report.repeated}"
 
 
@@ -189,6 +190,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], of: int = 0) -> I
     if of > len(rows):
         yield f"and {of - len(rows)} more (--json)"
     yield ""
+
+
+def _told(code: str) -> str:
+    return f"{code} (later than now; see --as-of)" if code == IssueCode.FUTURE else code
 
 
 def _share(part: int, whole: int) -> str:

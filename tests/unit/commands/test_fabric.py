@@ -127,6 +127,7 @@ def test_each_folder_is_a_source_and_data_points_are_counted_as_what_they_become
 
 def test_what_lies_later_than_now_is_the_future(ndjson: Path) -> None:
     assert report(ndjson, "--as-of", "2024-01-01")["left_out"]["future"] == 3
+    assert "future (later than now; see --as-of)" in run("coverage", ndjson, "--as-of", "2024-01-01").output
 
 
 @pytest.mark.parametrize(("name", "bad"), [("a.json", b"{"), ("a.json.gz", b"no gzip"), ("a.json.gz", b"")])
