@@ -11,6 +11,7 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
+from cds_app.cards.text import number
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of
@@ -118,44 +119,44 @@ def why_decision(uuid: str, **flags: Any) -> None:
         knowledge = knowledge_of(settings)
         found = why(knowledge, store, uuid)
     for one in found:
-        click.echo("\n".join(_told(one, knowledge)))
+        click.echo("\n".join(lines_of(one, knowledge)))
     if not found:
         click.echo("no learned risk was estimated at this moment")
 
 
-def _told(one: Why, knowledge: Knowledge) -> Iterator[str]:
+def lines_of(one: Why, knowledge: Knowledge) -> Iterator[str]:
     """Lines for people; what the model would say is not what a treatment would do."""
     yield f"{_label(one.name, knowledge)}: {100 * one.risk.probability:.1f} in 100, base {100 * one.risk.base:.1f}"
     for reason in one.reasons[:_REASONS]:
         mark = " (can be treated)" if reason.modifiable else ""
         yield f"  {reason.points:+6.2f}  {_label(reason.quantity, knowledge)}{mark}"
     for telling in one.telling[:_TELLING]:
-        yield f"  a new {_label(telling.quantity, knowledge)} would make it {_between(telling, knowledge)}"
-    for need in one.needs:
-        yield f"  below {100 * one.limit:.1f} in 100: {_needed(need, knowledge)}"
+        yield f"  {_label(telling.quantity, knowledge)} measured again: {_between(telling, knowledge)}"
+    limit = f"  below {100 * one.limit:.1f} in 100"
+    yield from (f"{limit}: {_needed(need, need.needed, knowledge)}" for need in one.needs if need.needed is not None)
+    if never := [_label(need.quantity, knowledge) for need in one.needs if need.needed is None]:
+        yield f"{limit}: by none of these alone: {', '.join(never)}"
     yield "  What the model would say with another value; not what a treatment would do."
 
 
 def _between(telling: Telling, knowledge: Knowledge) -> str:
     ends = ((telling.low, telling.risk_low), (telling.high, telling.risk_high))
-    unit = _unit(telling.quantity, knowledge)
-    return ", ".join(f"{100 * risk:.1f} at {value:.4g} {unit}" for value, risk in ends)
+    return ", ".join(f"{100 * risk:.1f} at {_value(telling.quantity, value, knowledge)}" for value, risk in ends)
 
 
-def _needed(need: Need, knowledge: Knowledge) -> str:
-    name = _label(need.quantity, knowledge)
-    if need.needed is None:
-        return f"not by {name} alone (at best {100 * need.risk:.1f})"
-    return f"{name} {need.needed:.4g} instead of {need.now:.4g} {_unit(need.quantity, knowledge)}"
+def _needed(need: Need, needed: float, knowledge: Knowledge) -> str:
+    instead = (_value(need.quantity, value, knowledge) for value in (needed, need.now))
+    return f"{_label(need.quantity, knowledge)} {' instead of '.join(instead)}"
+
+
+def _value(quantity: str, value: float, knowledge: Knowledge) -> str:
+    shown = knowledge.ontology.quantity(quantity)
+    return f"{number(value, shown.decimals)} {shown.unit_text}"
 
 
 def _label(name: str, knowledge: Knowledge) -> str:
     ontology = knowledge.ontology
     return ontology.quantity(name).label if ontology.measuring(name) else knowledge.labels.get(name, name)
-
-
-def _unit(quantity: str, knowledge: Knowledge) -> str:
-    return knowledge.ontology.quantity(quantity).unit_text
 
 
 def _difference(found: Replayed) -> str:
