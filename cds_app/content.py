@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cds_app.errors import ContentError
 
@@ -28,6 +30,15 @@ _NAME: Final = re.compile(r"(?:pkpd/)?[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _VERSION: Final = re.compile(r"v?\d+(?:[.-]\d+)*")
 _FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class Content(BaseModel):
+    """What all content has in common: nothing unknown in it, no number that is none, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+ContentT = TypeVar("ContentT", bound=Content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,21 @@ class Artefact:
     def read_json(self, name: str) -> Any:
         """Return a listed JSON file's value; ContentError also for NaN, infinities and repeated keys."""
         return _parse_json(self.read_bytes(name), self.root, name)
+
+    def read(self, name: str, kind: type[ContentT]) -> ContentT:
+        """Return what a listed JSON file says; ContentError naming the first place that is not as its kind has it."""
+        try:
+            return kind.model_validate(self.read_json(name))
+        except ValidationError as error:
+            place, problem = wrong(error)[0]
+            said = f"{place or 'as a whole'}: {problem}"
+            raise ContentError(f"{_place(self.root, name)} {said}", field=f"{name}#{place}") from error
+
+
+def wrong(error: ValidationError) -> list[tuple[str, str]]:
+    """Each place that is not as it should be, and why; never what stands there."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in found]
 
 
 def content_root(package: Path = _PACKAGE) -> Path:
@@ -246,6 +272,10 @@ def _matching(value: str, pattern: re.Pattern[str], field: str) -> str:
 
 
 def _error(folder: Path, name: str, problem: str) -> ContentError:
-    below = folder.parts[-3:] if folder.parent.parent.name == "pkpd" else folder.parts[-2:]
-    where = "/".join(("models", *below, name)).rstrip("/")
+    where = _place(folder, name)
     return ContentError(f"{where} {problem}", field=where)
+
+
+def _place(folder: Path, name: str) -> str:
+    below = folder.parts[-3:] if folder.parent.parent.name == "pkpd" else folder.parts[-2:]
+    return "/".join(("models", *below, name)).rstrip("/")

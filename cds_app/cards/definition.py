@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from cds_app.content import Content, wrong
 from cds_app.errors import ContentError
 
 Pipeline = Literal["course", "orders", "recorded", "discharge", "quiet", "opened"]
@@ -23,11 +24,7 @@ def _positive_ascending(value: tuple[Indicator, ...]) -> tuple[Indicator, ...]:
     return value
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OverrideReason(_Content):
+class OverrideReason(Content):
     """One reason a clinician can pick, and how long it keeps the topic quiet."""
 
     code: str = Field(min_length=1, max_length=100)
@@ -36,7 +33,7 @@ class OverrideReason(_Content):
     snooze_h: float = Field(ge=0, le=168)
 
 
-class CodedReason(_Content):
+class CodedReason(Content):
     """A reason of the shared code system."""
 
     code: str = Field(min_length=1, max_length=100)
@@ -44,7 +41,7 @@ class CodedReason(_Content):
     snooze_h: float = Field(ge=0, le=168)
 
 
-class CodedReasons(_Content):
+class CodedReasons(Content):
     """``hooks/override_reasons.json``: the code system that clients share, understood whatever a service offers.
 
     Attributes
@@ -65,7 +62,7 @@ class CodedReasons(_Content):
         return tuple(OverrideReason(system=self.system, **one.model_dump()) for one in found)
 
 
-class Policy(_Content):
+class Policy(Content):
     """When a card may interrupt.
 
     Attributes
@@ -126,7 +123,7 @@ class Policy(_Content):
         return self
 
 
-class SimulatedDrug(_Content):
+class SimulatedDrug(Content):
     """A drug whose drafted dose is simulated, and when a card speaks of it.
 
     Attributes
@@ -145,7 +142,7 @@ class SimulatedDrug(_Content):
     needs_review: bool
 
 
-class SimulatedInsulin(_Content):
+class SimulatedInsulin(Content):
     """Virtual people that drafted insulin is tried on, and when a card speaks of it.
 
     Attributes
@@ -163,7 +160,7 @@ class SimulatedInsulin(_Content):
     needs_review: bool
 
 
-class Simulates(_Content):
+class Simulates(Content):
     """Which drafted doses are simulated, and with how much effort.
 
     Attributes
@@ -184,7 +181,7 @@ class Simulates(_Content):
     insulin: SimulatedInsulin | None = None
 
 
-class ServiceDefinition(_Content):
+class ServiceDefinition(Content):
     """One CDS service: discovery, data it asks for, models it may use, alert policy, who answers for it.
 
     Attributes
@@ -284,4 +281,4 @@ def parse_service(document: object, *, folder: str) -> ServiceDefinition:
 
 
 def _places(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return "; ".join(f"{place}: {problem}" for place, problem in wrong(error))

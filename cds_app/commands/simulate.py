@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
 from cds_app.commands.record_files import Entries, contents_of
-from cds_app.content import content_root, latest
+from cds_app.content import content_root, latest, wrong
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.pharmacogenes import load_pharmacogenes
@@ -146,8 +146,8 @@ def plan_file(file: Path) -> PlanFile:
         loads(data, max_bytes=_MAX_BYTES)
         return PlanFile.model_validate_json(data)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)[0]
-        raise DataError(str(found["msg"]), field=".".join(str(step) for step in found["loc"])) from None
+        field, problem = wrong(error)[0]
+        raise DataError(problem, field=field) from None
     except (BadRequest, TooLarge) as error:
         raise DataError(f"the plan cannot be read as JSON: {error.message}", field=error.field) from None
     except OSError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, PositiveFloat
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.domain.facts import Code
 from cds_app.domain.interpretations import Interpretation, Side
 from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Sex, Transform, Variable
@@ -24,57 +24,48 @@ TAKEN = "taken.json"
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Review = Literal["code", "reference", "plausible", "cvi", "molar_mass", "names", "parents"]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-RowT = TypeVar("RowT", bound=_Row)
-
-
-class _Code(_Row):
+class _Code(Content):
     system: Text
     code: Text
     source: str = ""
 
 
-class _Range(_Row):
-    low: Finite | None
-    high: Finite | None
+class _Range(Content):
+    low: float | None
+    high: float | None
 
     def built(self) -> Range:
         return Range(low=self.low, high=self.high)
 
 
-class _Line(_Row):
-    slope: Positive
-    intercept: Finite
+class _Line(Content):
+    slope: PositiveFloat
+    intercept: float
 
 
-class _Process(_Row):
+class _Process(Content):
     transform: Transform
-    baseline_mean: Finite
-    baseline_sd: Positive
-    deviation_sd: Positive
-    relaxation_h: Positive
-    noise_sd: Positive
+    baseline_mean: float
+    baseline_sd: PositiveFloat
+    deviation_sd: PositiveFloat
+    relaxation_h: PositiveFloat
+    noise_sd: PositiveFloat
 
     def built(self) -> Process:
         return Process(**self.model_dump())
 
 
-class _Named(_Row):
+class _Named(Content):
     """What numeric, coded and panel variables share."""
 
     key: Key
     quantity: Key
     label: Text
     codes: Annotated[tuple[_Code, ...], Field(min_length=1)]
-    fresh_h: Positive
+    fresh_h: PositiveFloat
     generic: bool = False
     note: str = ""
     source: Text
@@ -93,8 +84,8 @@ class _Numeric(_Named):
     decimals: Annotated[int, Field(ge=0, le=6)]
     plausible: _Range
     reference: Mapping[Literal["any"] | Sex, _Range]
-    cvi_pct: Positive | None = None
-    molar_mass: Positive | None = None
+    cvi_pct: PositiveFloat | None = None
+    molar_mass: PositiveFloat | None = None
     valence: Annotated[int, Field(ge=1, le=6)] = 1
     by_substance: bool = False
     alternate_units: tuple[Text, ...] = ()
@@ -127,7 +118,7 @@ class _Worded(_Named):
         return Variable(**self.shared(), **nothing, plausible=limits, elsewhere=self.elsewhere)
 
 
-class _Concept(_Row):
+class _Concept(Content):
     key: Key
     kind: ConceptKind
     label: Text
@@ -146,19 +137,19 @@ class _Concept(_Row):
         return Concept(**same, codes=codes, needs_review=bool(self.review))
 
 
-class _Variables(_Row):
+class _Variables(Content):
     variables: tuple[Annotated[_Numeric | _Worded, Field(discriminator="kind")], ...]
 
 
-class _Concepts(_Row):
+class _Concepts(Content):
     concepts: tuple[_Concept, ...]
 
 
-class _Units(_Row):
+class _Units(Content):
     synonyms: Mapping[Text, Text]
 
 
-class _Interpretation(_Row):
+class _Interpretation(Content):
     key: Key
     label: Text
     side: Side
@@ -173,16 +164,16 @@ class _Interpretation(_Row):
         return Interpretation(**taken, codes=codes)
 
 
-class _Interpretations(_Row):
+class _Interpretations(Content):
     """All codes of all systems, an empty one for codes that name none. Younger people have no general usual range."""
 
-    adult_years: Positive
+    adult_years: PositiveFloat
     source: Text
     systems: tuple[str, ...]
     interpretations: tuple[_Interpretation, ...]
 
 
-class _Kind(_Row):
+class _Kind(Content):
     key: Key
     element: Element
     label: Text
@@ -197,7 +188,7 @@ class _Kind(_Row):
         return Kind(**taken, codes=codes)
 
 
-class _Usual(_Row):
+class _Usual(Content):
     element: Element
     kind: Key | None
     shown: tuple[Key, ...]
@@ -205,7 +196,7 @@ class _Usual(_Row):
     source: Text
 
 
-class _Taken(_Row):
+class _Taken(Content):
     kinds: tuple[_Kind, ...]
     usual: tuple[_Usual, ...]
 
@@ -225,15 +216,15 @@ def load_ontology(artefact: Artefact) -> Ontology:
         empty or leaves the plausible one, a code of two variables, a parent that is missing or its own ancestor,
         variables of one quantity in different units, an alternate unit that does not convert.
     """
-    variables = _parsed(_Variables, artefact, VARIABLES).variables
-    concepts = _parsed(_Concepts, artefact, CONCEPTS).concepts
-    synonyms = dict(_parsed(_Units, artefact, UNITS).synonyms)
+    variables = artefact.read(VARIABLES, _Variables).variables
+    concepts = artefact.read(CONCEPTS, _Concepts).concepts
+    synonyms = dict(artefact.read(UNITS, _Units).synonyms)
     _unique((row.key for row in variables), VARIABLES, "key")
     _unique((row.key for row in concepts), CONCEPTS, "key")
-    said = _parsed(_Interpretations, artefact, INTERPRETATIONS)
+    said = artefact.read(INTERPRETATIONS, _Interpretations)
     _unique((row.key for row in said.interpretations), INTERPRETATIONS, "key")
     _unique((code for row in said.interpretations for code in row.codes), INTERPRETATIONS, "code")
-    taken = _parsed(_Taken, artefact, TAKEN)
+    taken = artefact.read(TAKEN, _Taken)
     _check_kinds(taken.kinds)
     _check_parents({row.key: row.parents for row in concepts})
     for row in concepts:
@@ -252,15 +243,6 @@ def load_ontology(artefact: Artefact) -> Ontology:
     )
     _check_variables(ontology)
     return ontology
-
-
-def _parsed(kind: type[RowT], artefact: Artefact, name: str) -> RowT:
-    try:
-        return kind.model_validate(artefact.read_json(name))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContentError(f"{name}: {where}: {first['msg']}", field=f"{name}#{where}") from error
 
 
 def _wrong(name: str, where: str, problem: str) -> ContentError:

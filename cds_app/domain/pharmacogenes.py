@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.errors import ContentError
 
 GENES: Final = "genes.json"
@@ -27,11 +27,7 @@ _VARIANT: Final = re.compile(r"(\d+)([ACGT]+)>([ACGT]+)")
 _OTHER_NAMES: Final = re.compile(r"(.+?) \((.+)\)")
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Position(_Row):
+class Position(Content):
     """A place where named alleles differ, GRCh38, alleles as on the plus strand, left-aligned."""
 
     at: PositiveInt
@@ -54,14 +50,14 @@ class Position(_Row):
         return self.rsid or f"position {self.at}"
 
 
-class Stretch(_Row):
+class Stretch(Content):
     """The reference around an insertion or deletion: without it, two ways to write one change look different."""
 
     start: PositiveInt
     bases: Bases
 
 
-class Allele(_Row):
+class Allele(Content):
     """A named allele. ``of`` are its variants; None: not defined by positions, only ever reported.
 
     ``either`` are variants that may stand beside them or not without another name.
@@ -84,14 +80,14 @@ class Allele(_Row):
         return self.variants <= (seen | unseen) and seen <= (self.variants | set(self.either))
 
 
-class Pair(_Row):
+class Pair(Content):
     """The phenotype of two functions, in alphabetical order."""
 
     of: tuple[Text, Text]
     is_: Annotated[Text, Field(alias="is")]
 
 
-class Score(_Row):
+class Score(Content):
     """The phenotype of an activity score, both ends included."""
 
     low: NonNegativeFloat
@@ -99,7 +95,7 @@ class Score(_Row):
     is_: Annotated[Text, Field(alias="is")]
 
 
-class Gene(_Row):
+class Gene(Content):
     """One gene.
 
     ``naming``: an allele is named by all variants of a chromosome together (``whole``), every variant is an allele of
@@ -178,7 +174,7 @@ class Gene(_Row):
         return next((one.is_ for one in self.scores if one.low <= total <= one.high), INDETERMINATE)
 
 
-class Assembly(_Row):
+class Assembly(Content):
     """Lengths of chromosomes by which a build is known, and versions of their RefSeq records."""
 
     lengths: Mapping[str, PositiveInt]
@@ -186,13 +182,13 @@ class Assembly(_Row):
     names: Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
-class _GenesFile(_Row):
+class _GenesFile(Content):
     least_quality: NonNegativeFloat
     least_quality_source: Text
     genes: Annotated[Mapping[str, Gene], Field(min_length=1)]
 
 
-class _AssembliesFile(_Row):
+class _AssembliesFile(Content):
     used: Text
     assemblies: Mapping[str, Assembly]
     source: Text
@@ -243,8 +239,8 @@ def load_pharmacogenes(artefact: Artefact) -> Pharmacogenes:
     ContentError
         Naming file and field.
     """
-    genes = _parsed(_GenesFile, artefact, GENES)
-    builds = _parsed(_AssembliesFile, artefact, ASSEMBLIES)
+    genes = artefact.read(GENES, _GenesFile)
+    builds = artefact.read(ASSEMBLIES, _AssembliesFile)
     for problem in _problems(genes, builds):
         raise ContentError(f"models/pharmacogenomics: {problem}", field=GENES)
     return Pharmacogenes(
@@ -271,12 +267,3 @@ def _problems(file: _GenesFile, builds: _AssembliesFile) -> Iterator[str]:
         functions = {one.function for one in gene.alleles}
         if strange := sorted({part for pair in gene.pairs for part in pair.of} - functions):
             yield f"{name}: a pair names a function that no allele has: {strange[0]}"
-
-
-def _parsed(kind: type[Any], artefact: Artefact, name: str) -> Any:
-    try:
-        return kind.model_validate(artefact.read_json(name))
-    except ValidationError as error:
-        found: Any = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(step) for step in found["loc"])
-        raise ContentError(f"models/pharmacogenomics/{name}: {place}: {found['msg']}", field=name) from error

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from cds_app.content import Content, wrong
 from cds_app.domain.facts import Code
 from cds_app.domain.ontology import Ontology, Variable
 from cds_app.domain.strict_json import loads
@@ -27,14 +28,9 @@ _MOST_SAID: Final = 5
 _Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _System = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Number(_Row):
+class _Number(Content):
     """A code whose values are numbers."""
 
     kind: Literal["number"]
@@ -42,12 +38,12 @@ class _Number(_Row):
     code: _Text
     variable: _Key
     unit: str = Field(max_length=60)
-    low: _Finite
-    high: _Finite
+    low: float
+    high: float
     note: str = Field(default="", max_length=400)
 
 
-class _Worded(_Row):
+class _Worded(Content):
     """A code whose values are codes or texts."""
 
     kind: Literal["coded"]
@@ -57,7 +53,7 @@ class _Worded(_Row):
     note: str = Field(default="", max_length=400)
 
 
-class _Concept(_Row):
+class _Concept(Content):
     """A code of a condition, a drug, a procedure or a finding."""
 
     kind: Literal["concept"]
@@ -67,7 +63,7 @@ class _Concept(_Row):
     note: str = Field(default="", max_length=400)
 
 
-class _File(_Row):
+class _File(Content):
     site: _Text
     owner: _Text
     reviewed: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
@@ -119,9 +115,8 @@ def parse_mapping(content: bytes) -> SiteMapping:
     except (BadRequest, TooLarge) as error:
         raise ContentError(f"the site mapping cannot be read: {error.message}", field="site_mapping") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContentError(f"site mapping: {where}: {first['msg']}", field=f"site_mapping#{where}") from None
+        where, problem = wrong(error)[0]
+        raise ContentError(f"site mapping: {where}: {problem}", field=f"site_mapping#{where}") from None
     digest = hashlib.sha256(content).hexdigest()
     return SiteMapping(
         site=found.site,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
 from cds_app.mitigate.effects import Effect
@@ -17,7 +17,6 @@ from cds_app.mitigate.rules import (
     AllergyTo,
     Change,
     Commented,
-    Content,
     Done,
     Finding,
     Given,
@@ -235,10 +234,7 @@ def load_catalogue(
         On anything malformed and on any quantity, unit, concept, score or risk that does not resolve, with
         its place.
     """
-    try:
-        file = CatalogueFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        raise ContentError(_first(error), field=FILE) from error
+    file = artefact.read(FILE, CatalogueFile)
     names = Names(ontology=ontology, scores=frozenset(scores), risks=frozenset(risks))
     _check_ids(file)
     for topic in file.topics:
@@ -246,11 +242,6 @@ def load_catalogue(
             raise ContentError(f"models/mitigations: {place} {problem}", field=place)
     topics = {topic.id: topic for topic in file.topics}
     return Catalogue(topics=topics, version=artefact.version, sha256=artefact.sha256, min_age_years=file.min_age_years)
-
-
-def _first(error: ValidationError) -> str:
-    found: Any = error.errors(include_input=False, include_url=False)[0]
-    return f"models/mitigations: {'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
 
 
 def _check_ids(file: CatalogueFile) -> None:

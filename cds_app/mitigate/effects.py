@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from cds_app.mitigate.rules import Content
+from cds_app.content import Content
 
 _NEEDS_A_NUMBER = frozenset({"scale", "space", "skip"})
 Drug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.pharmacogenes import Pair, Pharmacogenes, Score
 from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Guideline, Key, Names, Tag, Text, leaf_problems
-from cds_app.mitigate.rules import Content, Rule, leaves
+from cds_app.mitigate.rules import Rule, leaves
 
 FILE = "checks.json"
 Tier = Annotated[int, Field(ge=1, le=3)]
 Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
-CheckKind = Literal["allergy", "duplicate", "kidney", "interaction", "state", "problem", "genes", "amount"]
 
 
 class Level(Content):
@@ -222,10 +221,7 @@ def load_order_checks(
     ContentError
         On anything malformed and on any quantity, unit, concept, gene or score that does not resolve, with its place.
     """
-    try:
-        file = ChecksFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        raise ContentError(_first(error), field=FILE) from error
+    file = artefact.read(FILE, ChecksFile)
     twice = [name for name, count in Counter(one.id for one in file.checks).items() if count > 1]
     if twice:
         raise ContentError(f"models/order_checks: the id {twice[0]} is used twice", field=FILE)
@@ -234,11 +230,6 @@ def load_order_checks(
         for problem in (*_problems(check, names), *_gene_problems(check, genes)):
             raise ContentError(f"models/order_checks: {check.id} {problem}", field=check.id)
     return OrderChecks(checks=file.checks, version=artefact.version, sha256=artefact.sha256)
-
-
-def _first(error: ValidationError) -> str:
-    found: Any = error.errors(include_input=False, include_url=False)[0]
-    return f"models/order_checks: {'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
 
 
 def _problems(check: Check, names: Names) -> Iterator[str]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import DictLoader, Environment, TemplateError
 
-from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
+from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.policy import ABSTENTION
@@ -30,21 +30,23 @@ from cds_app.domain.site_mapping import SiteMapping, mapped
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
 from cds_app.explain.estimates import RiskEstimate
-from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
 from cds_app.score.clinical import NAMES
 from cds_app.score.features import QUANTITIES
-from cds_app.score.risk import AlertPolicy, RiskModel, own_trees
-from cds_app.services.learned import Learned, load_learned
-from cds_app.services.pharmacology import (
-    load_drugs,
-    load_virtual,
-    people_pins,
-    pins_of,
-    simulated_drugs,
-    simulated_people,
+from cds_app.score.risk import RiskModel, own_trees
+from cds_app.services.definitions import (
+    check_goals,
+    check_names,
+    drugs_named,
+    load_services,
+    models_named,
+    people_named,
+    read_json,
+    with_alert_policies,
 )
+from cds_app.services.learned import Learned, load_learned
+from cds_app.services.pharmacology import load_drugs, load_virtual, people_pins, pins_of
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.virtual_people import INSULINS, People
 from cds_app.twin.imputation import Imputer
@@ -180,7 +182,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     ContentError
         Naming the file and what does not resolve, in the site's mapping too.
     """
-    services = _services(root / "hooks")
+    services = load_services(root / "hooks")
     versions = _versions(services)
     learned = load_learned({name: versions[name] for name in (*RISKS, *BACKGROUND)}, root)
     plain = {
@@ -194,13 +196,13 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
     templates, labels, templates_hash = _templates(root / "templates" / "cards")
     catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
     quantities = {one.quantity for one in ontology.variables.values()}
-    _check_names(services, quantities, catalogue)
+    order_checks = load_order_checks(found["order_checks"], ontology, genes, scores=NAMES)
+    check_names(services, quantities, catalogue, order_checks)
     _check_labels(labels, quantities, learned.models)
     about = {name: one for name, topic in catalogue.topics.items() if (one := risk_of(topic))}
-    services = _with_alert_policies(services, about, learned)
-    drugs = load_drugs(simulated_drugs(services), root)
-    _check_drugs(services, drugs, ontology)
-    people = load_virtual(simulated_people(services), root, ontology)
+    services = with_alert_policies(services, about, learned)
+    drugs = load_drugs(drugs_named(services), root, ontology)
+    check_goals(services, drugs)
     return Knowledge(
         ontology=ontology,
         units=UnitConverter(ontology),
@@ -208,7 +210,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         imputer=Imputer.from_artefact(found["imputation"]),
         learned=learned,
         catalogue=catalogue,
-        order_checks=load_order_checks(found["order_checks"], ontology, genes, scores=NAMES),
+        order_checks=order_checks,
         risk_of=about,
         services=services,
         templates=templates,
@@ -219,7 +221,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         | ({"launch": launch_url} if launch_url else {})
         | ({"site_mapping": mapping.sha256} if mapping is not None else {}),
         drugs=drugs,
-        people=people,
+        people=load_virtual(people_named(services), root, ontology),
         genes=genes,
         launch_url=launch_url,
     )
@@ -231,7 +233,7 @@ def read_ahead(root: Path) -> None:
     Nothing is checked by it and nothing missed: what is wrong with the content is left for `load_knowledge` to say.
     """
     with suppress(ContentError):
-        versions = _versions(_services(root / "hooks"))
+        versions = _versions(load_services(root / "hooks"))
         load_ontology(artefact("ontology", versions["ontology"], root=root))
         for name in (*RISKS, *BACKGROUND):
             with suppress(ContentError):  # also of trees that are left to xgboost, which no fork may find loaded
@@ -240,83 +242,14 @@ def read_ahead(root: Path) -> None:
 
 def load_vocabulary(root: Path, mapping: SiteMapping | None = None) -> tuple[Ontology, UnitConverter]:
     """What everything is called, and in which units, and nothing else of the content. Raises ContentError."""
-    ontology = _ontology(artefact("ontology", _versions(_services(root / "hooks"))["ontology"], root=root), mapping)
+    version = _versions(load_services(root / "hooks"))["ontology"]
+    ontology = _ontology(artefact("ontology", version, root=root), mapping)
     return ontology, UnitConverter(ontology)
 
 
 def _ontology(content: Artefact, mapping: SiteMapping | None) -> Ontology:
     ontology = load_ontology(content)
     return ontology if mapping is None else mapped(ontology, mapping)
-
-
-def _services(folder: Path) -> dict[str, ServiceDefinition]:
-    files = sorted(folder.glob("*/service.json"))
-    if not files:
-        raise ContentError("hooks/ holds no service.json", field="hooks")
-    understood = {"understood_reasons": parse_reasons(_json(folder / "override_reasons.json"))}
-    found = [parse_service(_json(file), folder=file.parent.name).model_copy(update=understood) for file in files]
-    for service in found:
-        _check_prefetch(service)
-    return {service.id: service for service in found}
-
-
-def _check_prefetch(service: ServiceDefinition) -> None:
-    for key, template in service.prefetch.items():
-        try:
-            PrefetchTemplate(template)
-        except ContentError as error:
-            where = f"prefetch.{key}"
-            raise ContentError(f"hooks/{service.id}/service.json: {where}: {error.message}", field=where) from error
-
-
-def _check_names(services: Mapping[str, ServiceDefinition], quantities: Set[str], catalogue: Catalogue) -> None:
-    for service in services.values():
-        policy, asked = service.policy, service.simulates
-        dosed = chain(*map(dose_topics, (*asked.drugs, INSULINS))) if asked is not None else ()
-        topics = {*catalogue.topics, DEVIATION, DISPUTED, *dosed}
-        for field, names, known in (
-            ("asked_first", policy.asked_first, quantities),
-            ("precedence", policy.precedence, topics),
-            ("lockouts_h", tuple(policy.lockouts_h), topics),
-            ("rises_points", tuple(policy.rises_points), topics),
-            ("gives_way", (*policy.gives_way, *chain(*policy.gives_way.values())), topics),
-        ):
-            if strangers := [name for name in names if name not in known]:
-                said = f"policy.{field}: unknown {', '.join(strangers)}"
-                raise ContentError(f"hooks/{service.id}/service.json: {said}", field=f"policy.{field}")
-
-
-def _with_alert_policies(
-    services: Mapping[str, ServiceDefinition], about: Mapping[str, str], learned: Learned
-) -> dict[str, ServiceDefinition]:
-    """Services whose topics, where a learned risk may raise them, are quiet for as long as its manifest says.
-
-    Raises
-    ------
-    ContentError
-        If a service says otherwise: what cards quote was measured with the manifest's policy.
-    """
-    own: dict[str, AlertPolicy] = {
-        topic: policy
-        for topic, name in about.items()
-        if name in learned.models and (policy := learned.models[name].policy)
-    }
-    for service in services.values():
-        if taken := sorted({*service.policy.lockouts_h, *service.policy.rises_points} & about.keys()):
-            said = f"policy: the model's manifest says how long {taken[0]} is quiet"
-            raise ContentError(f"hooks/{service.id}/service.json: {said}", field="policy.lockouts_h")
-    chosen = {
-        "lockouts_h": {topic: one.lockout_h for topic, one in own.items()},
-        "rises_points": {topic: one.rise_points for topic, one in own.items()},
-    }
-    return {
-        name: service.model_copy(update={"policy": _merged(service.policy, chosen)})
-        for name, service in services.items()
-    }
-
-
-def _merged(policy: Policy, chosen: Mapping[str, Mapping[str, float]]) -> Policy:
-    return policy.model_copy(update={name: {**getattr(policy, name), **values} for name, values in chosen.items()})
 
 
 def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mapping[str, RiskModel]) -> None:
@@ -328,39 +261,12 @@ def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mappin
         raise ContentError(f"templates/cards/{_LABELS} lacks {', '.join(sorted(nameless))}", field=_LABELS)
 
 
-def _json(file: Path) -> object:
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        where = "/".join(file.parts[-3:])
-        raise ContentError(f"{where} is not readable JSON", field=where) from error
-
-
 def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
     """Each artefact in the one version that all services agree on."""
-    versions: dict[str, str] = {}
-    for service in services.values():
-        for name, version in service.models.items():
-            if versions.setdefault(name, version) != version:
-                raise ContentError(f"services disagree on the version of models/{name}", field=f"models.{name}")
-    missing = {*OTHERS, *RISKS, *BACKGROUND} - versions.keys()
-    if missing:
+    versions = models_named(services)
+    if missing := {*OTHERS, *RISKS, *BACKGROUND} - versions.keys():
         raise ContentError(f"no service names models/{min(missing)}", field="models")
     return versions
-
-
-def _check_drugs(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, Drug], ontology: Ontology) -> None:
-    """Every goal is one of its drug's, and every drug and level is one that the chart can name."""
-    for service in services.values():
-        for name, one in (service.simulates.drugs if service.simulates is not None else {}).items():
-            where = f"hooks/{service.id}/service.json: simulates.drugs.{name}"
-            if one.goal not in drugs[name].file.goals:
-                raise ContentError(f"{where}: unknown goal {one.goal}", field=f"simulates.drugs.{name}")
-    for drug in drugs.values():
-        if drug.file.concept not in ontology.concepts:
-            raise ContentError(f"models/pkpd/{drug.name}: no drug of the ontology", field="concept")
-        if unmeasured := [one for one in drug.file.levels.quantities if not ontology.measuring(one)]:
-            raise ContentError(f"models/pkpd/{drug.name}: unknown level {unmeasured[0]}", field="levels")
 
 
 def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
@@ -371,7 +277,7 @@ def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
             templates.get_template(name)
         except TemplateError as error:
             raise ContentError(f"templates/cards/{name} does not compile") from error
-    labels = _json(folder / _LABELS)
+    labels = read_json(folder / _LABELS)
     if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
         raise ContentError(f"templates/cards/{_LABELS} is not an object of texts")
     return templates, labels, _hash({**sources, _LABELS: json.dumps(labels, sort_keys=True)})

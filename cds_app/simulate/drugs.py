@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
-from cds_app.simulate.models import Content, Model, Tag, Text, load_model
+from cds_app.simulate.models import Model, Tag, Text, load_model
 from cds_app.simulate.plans import Route
 
 FILE: Final = "drug.json"
@@ -204,7 +204,7 @@ def load_drug(artefact: Artefact, models: Iterable[Artefact]) -> Drug:
     ContentError
         On anything malformed or that does not fit together.
     """
-    file = _file(artefact)
+    file = artefact.read(FILE, DrugFile)
     found = tuple(load_model(one) for one in sorted(models, key=lambda one: one.name))
     if {one.name for one in found} != set(file.models):
         raise ContentError(f"models/pkpd/{artefact.name}: not all of its models are there", field=FILE)
@@ -248,13 +248,4 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
 
 def named_models(artefact: Artefact) -> Mapping[str, str]:
     """Names and versions of the models that a drug's artefact names."""
-    return {name: one.version for name, one in _file(artefact).models.items()}
-
-
-def _file(artefact: Artefact) -> DrugFile:
-    try:
-        return DrugFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(step) for step in found["loc"])
-        raise ContentError(f"models/pkpd/{artefact.name}: {place}: {found['msg']}", field=FILE) from error
+    return {name: one.version for name, one in artefact.read(FILE, DrugFile).models.items()}

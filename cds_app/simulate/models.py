@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from cds_app.content import Artefact
+from cds_app.content import Artefact, Content
 from cds_app.errors import ContentError
 from cds_app.simulate.covariates import DERIVED, MEASURED, Covariates
 from cds_app.simulate.formulas import Formula, read_formula
@@ -25,12 +25,6 @@ PER_UNIT: Final[Mapping[str, float]] = {
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 Tag = Literal["V", "G", "M"]
-
-
-class Content(BaseModel):
-    """What all content has in common: nothing unknown in it, nothing changed later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Parameter(Content):
@@ -173,12 +167,7 @@ def load_model(artefact: Artefact) -> Model:
     ContentError
         Naming the artefact and the place.
     """
-    try:
-        file = ModelFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(step) for step in found["loc"])
-        raise ContentError(f"models/pkpd/{artefact.name}: {place}: {found['msg']}", field=FILE) from error
+    file = artefact.read(FILE, ModelFile)
     return model_of(file, name=artefact.name, version=artefact.version, sha256=artefact.sha256)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from cds_app.content import Artefact
-from cds_app.errors import ContentError
-from cds_app.simulate.models import Content, Range, Tag, Text
+from cds_app.content import Artefact, Content
+from cds_app.simulate.models import Range, Tag, Text
 
 Floats = NDArray[np.float64]
 
@@ -184,11 +183,7 @@ def load_people(artefact: Artefact) -> People:
     ------
     ContentError
     """
-    try:
-        file = PeopleFile.model_validate(artefact.read_json(FILE))
-    except ValidationError as error:
-        found: Any = error.errors(include_input=False, include_url=False)[0]
-        raise ContentError(f"models/pkpd/{artefact.name}: {found['msg']}", field=FILE) from error
+    file = artefact.read(FILE, PeopleFile)
     at = {name: np.array([one.parameters[name] for one in file.people]) for name in _NAMES}
     start = np.array([one.start for one in file.people]).T
     return People(file=file, name=artefact.name, version=artefact.version, sha256=artefact.sha256, at=at, start=start)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.content import FOLDERS, Artefact, artefact, canonical_json, content_root, latest, write_manifest
+from cds_app.content import FOLDERS, Artefact, Content, artefact, canonical_json, content_root, latest, write_manifest
 from cds_app.errors import ContentError
 
 
@@ -173,6 +173,36 @@ def test_json_in_an_artefact_is_strict(written: Artefact) -> None:
     rewritten = write_manifest(written.root, {})
     with pytest.raises(ContentError, match=r"thresholds\.json is not JSON, or repeats a key"):
         rewritten.read_json("thresholds.json")
+
+
+class Thresholds(Content):
+    """What `folder` says."""
+
+    sepsis: float
+
+
+def test_a_file_is_read_as_what_it_should_say(written: Artefact) -> None:
+    assert written.read("thresholds.json", Thresholds) == Thresholds(sepsis=0.25)
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ({"sepsis": "secret"}, "sepsis"),
+        ({"sepsis": "inf"}, "sepsis"),
+        ({"sepsis": 0.25, "aki": 1}, "aki"),
+        ([], ""),
+    ],
+)
+def test_what_a_file_should_not_say_is_refused_by_its_place_and_not_repeated(
+    written: Artefact, said: object, place: str
+) -> None:
+    (written.root / "thresholds.json").write_bytes(canonical_json(said))
+    with pytest.raises(ContentError) as refusal:
+        write_manifest(written.root, {}).read("thresholds.json", Thresholds)
+    assert refusal.value.message.startswith(f"models/risk/1.2.0/thresholds.json {place or 'as a whole'}: ")
+    assert refusal.value.field == f"thresholds.json#{place}"
+    assert "secret" not in refusal.value.message
 
 
 def test_latest_goes_by_number_not_by_letter(tmp_path: Path) -> None:

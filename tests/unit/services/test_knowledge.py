@@ -246,6 +246,11 @@ def test_a_service_that_cannot_simulate_what_it_says_is_named(root: Path, change
     assert said in message
 
 
+def test_a_kind_of_order_check_that_does_not_exist_is_named(root: Path) -> None:
+    edit(root, SIGN, lambda it: it["checks"].append("alergy"))
+    assert refusal(root) == f"{SIGN}: checks: unknown alergy"
+
+
 def test_a_drug_that_is_not_there_is_named(root: Path) -> None:
     for file in (SIGN, SELECT):
         edit(root, file, lambda it: drugs_in(it).update(aspirin=drugs_in(it)["vancomycin"]))
@@ -260,8 +265,9 @@ def test_services_must_agree_on_the_version_of_a_drug(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda it: it.update(concept="unobtainium"), "no drug of the ontology"),
-        (lambda it: it["levels"].update(quantities=["unobtainium_trough"]), "unknown level unobtainium_trough"),
+        (lambda it: it.update(concept="unobtainium"), "the ontology knows no drug of its concept's name"),
+        (lambda it: it["levels"].update(quantities=["unobtainium_trough"]), "no variable measures unobtainium_trough"),
+        (lambda it: it["levels"].update(unit="ng/mL"), "is in another unit"),
         (lambda it: it.update(drug="teicoplanin"), "another drug"),
     ],
 )

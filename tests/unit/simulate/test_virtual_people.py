@@ -13,7 +13,7 @@ import pytest
 from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError
 from cds_app.services.knowledge import load_vocabulary
-from cds_app.services.pharmacology import load_virtual
+from cds_app.services.pharmacology import PKPD, load_virtual
 from cds_app.simulate.virtual_people import FILE, load_people
 from tests.unit.simulate.pharmacy import ROOT
 
@@ -59,6 +59,6 @@ def test_people_that_do_not_hold_together_are_named(tmp_path: Path, change: Chan
 )
 def test_people_that_name_what_nobody_knows_are_refused(tmp_path: Path, change: Change, said: str) -> None:
     ontology, _ = load_vocabulary(ROOT)
-    assert set(load_virtual({NAME: "1.0.0"}, ROOT, ontology)) == {NAME}
+    assert set(load_virtual({PKPD + NAME: "1.0.0"}, ROOT, ontology)) == {NAME}
     with pytest.raises(ContentError, match=said):
-        load_virtual({NAME: "1.0.0"}, changed(tmp_path, change), ontology)
+        load_virtual({PKPD + NAME: "1.0.0"}, changed(tmp_path, change), ontology)
