@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cds_app.domain.issues import Issue, IssueCode
+from cds_app.fabric.deletions import deletion_in
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import Object, as_object, objects
 
@@ -32,7 +33,8 @@ def unpack(document: object, *, at: str) -> tuple[tuple[Item, ...], tuple[Issue,
     -------
     tuple of (tuple of Item, tuple of Issue)
         Every resource with its place and fullUrl. Anything that stands where a resource should is an item too, so
-        that it is counted. OperationOutcomes, entries without a resource and Bundles nested too deeply are issues.
+        that it is counted, and so is what a history says was deleted. OperationOutcomes, entries without a resource
+        and Bundles nested too deeply are issues.
     """
     items: list[Item] = []
     issues: list[Issue] = []
@@ -97,8 +99,12 @@ def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:
     if not isinstance(entries, list):
         issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
         return
+    told = value.get("type") == "history"
     for i, entry in enumerate(entries):
         resource = entry.get("resource") if isinstance(entry, dict) else None
+        if resource is None and told and (gone := deletion_in(entry, entries[i + 1 :])):
+            yield Item(gone, f"{at}.entry[{i}]")
+            continue
         if resource is None:
             issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
             continue

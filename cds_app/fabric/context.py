@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -13,7 +14,8 @@ from cds_app.domain.facts import Measurement
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.time import time_in
 from cds_app.fabric.lexicon import Lexicon
-from cds_app.fabric.references import References
+from cds_app.fabric.references import Item, References, local_reference
+from cds_app.fabric.shapes import as_object
 
 MODIFIERS: Final = ("modifierExtension", "implicitRules")
 """Elements by which what stands beside them may mean something else."""
@@ -88,6 +90,21 @@ def version_of(resource: object) -> str:
     if not isinstance(meta, dict):
         return ""
     return _version(_short(meta.get("versionId"), _DIGITS), _short(meta.get("lastUpdated"), _LONGEST))
+
+
+def outdone(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
+    """Items without those that came again in the same message with a version, and the types of the ones left out.
+
+    A server and what it rendered beforehand say the same in two forms; the one that says which version it is counts.
+    """
+    bare = [not version_of(item.resource) for item in items]
+    if all(bare) or not any(bare):
+        return list(items), []
+    names = [local_reference(as_object(item.resource) or {}) for item in items]
+    said = {name for name, without in zip(names, bare, strict=True) if name and not without}
+    gone = [without and name in said for name, without in zip(names, bare, strict=True)]
+    kept = [item for item, out in zip(items, gone, strict=True) if not out]
+    return kept, [name.partition("/")[0] for name, out in zip(names, gone, strict=True) if out]
 
 
 def _short(text: object, longest: int) -> str:

@@ -28,8 +28,9 @@ from cds_app.fabric.clinical import (
     read_service_request,
 )
 from cds_app.fabric.codes import status_of
-from cds_app.fabric.context import MODIFIERS, Context, Head, version_of
+from cds_app.fabric.context import MODIFIERS, Context, Head, outdone, version_of
 from cds_app.fabric.contradictions import contradictory, is_pressure, meeting
+from cds_app.fabric.deletions import Deletion
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
@@ -175,7 +176,8 @@ def read(  # noqa: PLR0913 - all by name
     Reading
         Facts in the order of the resources. Nothing in ``resources`` raises.
     """
-    items, issues = _items(resources)
+    brought, issues = _items(resources)
+    items, again = outdone(brought)
     people = _people(items)
     context = Context(
         patient=patient,
@@ -191,7 +193,7 @@ def read(  # noqa: PLR0913 - all by name
     )
     facts: list[Fact] = []
     withdrawn: list[Fact] = []
-    counts: Counter[tuple[str, Outcome]] = Counter()
+    counts: Counter[tuple[str, Outcome]] = Counter((kind, "used") for kind in again)
     clean: set[bytes] = set()
     passed: list[Item] = []
     specimens = bool(seen) and SPECIMEN in context.references.types
@@ -256,11 +258,6 @@ def fingerprint(resource: object, version: str) -> bytes:
         return b""
 
 
-def _is_specimen(item: Item) -> bool:
-    resource = as_object(item.resource)
-    return resource is not None and resource.get("resourceType") == SPECIMEN
-
-
 def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
     """How a resource that was read before is counted."""
     return resource["resourceType"], "used", ()
@@ -271,8 +268,12 @@ def _read(item: Item, version: str, context: Context) -> tuple[str, Outcome, Seq
     measurement = read_plain(item.resource, version, context)
     if measurement is not None:
         return "Observation", "used", (measurement,)
-    if _is_specimen(item):  # read with what points to it
+    if (as_object(item.resource) or {}).get("resourceType") == SPECIMEN:  # read with what points to it
         return SPECIMEN, "used", ()
+    if isinstance(gone := item.resource, Deletion):
+        kind = gone.name.partition("/")[0]
+        known = [_nothing(gone.name, gone.version, context.learned)] if kind in _READERS else []
+        return (kind if known else OTHER), "used", known
     kind, found = read_item(item, version, context)
     return kind, _outcome(found), found or ()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cds_app.domain.codec import encode
+from cds_app.domain.corrections import placed
 from cds_app.domain.decisions import Decision, Feedback, Suppression
 from cds_app.domain.facts import Demographics, Fact, Facts, gather
 from cds_app.domain.ontology import Ontology
@@ -96,7 +97,7 @@ class Twinner:
 
     def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
         """The record with facts added, and what changed: the new facts are those of its next segment."""
-        after, change = self._with(record, facts)
+        after, change = self._with(record, placed(record.timeline, facts))
         if not change.novel:
             return record, change
         return replace(after, digest=_chained(record.digest, gather(change.novel))), change
