@@ -35,7 +35,7 @@ pytestmark = [
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.read_parquet(_FILE)
     septic = frame.loc[frame["SepsisLabel"] > 0, "pid"].unique()
-    some = [*np.sort(frame["pid"].unique())[::40], *np.sort(septic)[::8]]
+    some = [*np.sort(frame["pid"].unique())[::100], *np.sort(septic)[::16]]
     path = tmp_path_factory.mktemp("data") / "few.parquet"
     frame[frame["pid"].isin(some)].to_parquet(path)
     return path
@@ -119,8 +119,8 @@ def test_mortality_trained_twice_gives_the_same_artefact_and_predictions(tmp_pat
     outcomes = _STAYS.with_name("physionet2012_ab_outcomes.parquet")
     data, others = tmp_path / "stays.parquet", tmp_path / "others.parquet"
     frame = pd.read_parquet(_STAYS)
-    frame[frame["RecordID"] % 8 == 0].to_parquet(data)
-    frame[frame["RecordID"] % 8 == 1].to_parquet(others)
+    frame[frame["RecordID"] % 12 == 0].to_parquet(data)
+    frame[frame["RecordID"] % 12 == 1].to_parquet(others)
     recipe = replace(mortality.RECIPE, rounds=5)
     made = [
         mortality.train(data, outcomes, tmp_path / name / "mortality" / "1.0.0", 7, recipe=recipe)
