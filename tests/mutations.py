@@ -65,6 +65,24 @@ JUNK = st.one_of(
 )  # fmt: skip
 
 
+def paths(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path to everything in a JSON value, () to itself."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(deeper for key, inner in pairs for deeper in paths(inner, (*path, key)))]
+
+
+def replaced(whole: object, path: tuple[Any, ...], value: object) -> Any:
+    """A copy with something else in one place."""
+    if not path:
+        return value
+    made: Any = copy.deepcopy(whole)
+    inside = made
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return made
+
+
 def _places(value: object) -> list[tuple[Any, Any]]:
     """Every (container, key) in a JSON value."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

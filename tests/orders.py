@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask.testing import FlaskClient
+
+from tests.conformance.rules import violations
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, observation, patient, stay
 
@@ -38,6 +41,16 @@ def signing(
     body = call(patient(), stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET), *chart, hook=hook)
     body["context"] |= {"draftOrders": drafts(*resources), **context}
     return body
+
+
+def cards(client: FlaskClient, body: dict[str, Any], url: str = SIGN) -> list[dict[str, Any]]:
+    """The cards that a call is answered with, which are valid ones."""
+    response = client.post(url, json=body)
+    assert response.status_code == 200, response.text
+    answer = response.get_json()
+    assert violations(answer) == []
+    found: list[dict[str, Any]] = answer["cards"]
+    return found
 
 
 def potassium(value: float, now: datetime = FROZEN) -> tuple[dict[str, Any], ...]:

@@ -11,10 +11,9 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
-from tests.conformance.rules import violations
 from tests.conftest import FrozenClock
 from tests.doses import CHART, IV, creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
-from tests.orders import SIGN, drafts, medication
+from tests.orders import cards, drafts, medication
 from tests.patients import bundle
 
 SELECT = "/cds-services/twinline-order-select"
@@ -25,15 +24,6 @@ EXPLANATION = "com.twinline.explanation"
 @pytest.fixture(autouse=True)
 def the_same_chance_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     numbered_seeds(monkeypatch)
-
-
-def cards(client: FlaskClient, body: dict[str, Any], url: str = SIGN) -> list[dict[str, Any]]:
-    response = client.post(url, json=body)
-    assert response.status_code == 200, response.text
-    answer = response.get_json()
-    assert violations(answer) == []
-    found: list[dict[str, Any]] = answer["cards"]
-    return found
 
 
 def about_dose(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

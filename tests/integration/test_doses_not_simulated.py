@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from tests.conftest import FROZEN
 from tests.doses import CHART, creatinine, dosage, dosing, drafted, standing, weight
-from tests.integration.test_doses import about_dose, cards
+from tests.integration.test_doses import about_dose
+from tests.orders import cards
 from tests.patients import patient
 
 GRAM_A_DAY = {"numerator": {"value": 0.9, "unit": "g"}, "denominator": {"value": 1, "unit": "d"}}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.errors import DataUnavailable, SettingsError
+from tests.certificates import certified
 from tests.fhir_server import PATIENT, FhirServer, Serve, dripping_body, encoded, read, refused, serve
 
 __all__ = ["serve"]
@@ -104,30 +100,8 @@ def test_only_registered_bases_are_allowed(base: str) -> None:
     assert reader.allowed("https://ehr.example/r4/")
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "public.pem", folder / "private.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    plain, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, plain, none))
-    return public, private
-
-
 def _secure(server: FhirServer, folder: Path) -> tuple[str, Path]:
-    public, private = _certificate(folder)
+    public, private = certified(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(public, private)
     server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -13,8 +13,8 @@ from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN
 from tests.doses import dosing, height, numbered_seeds, weight
 from tests.genomes import genotype
-from tests.integration.test_doses import about_dose, cards
-from tests.orders import medication, signing
+from tests.integration.test_doses import about_dose
+from tests.orders import cards, medication, signing
 from tests.patients import observation
 
 BY_MOUTH = {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]}

@@ -12,15 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hl7.client import MLLPClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +24,7 @@ from cds_app.adapters.mllp import END, START, Frames, Limits, MllpServer, NoFram
 from cds_app.deps import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
+from tests.certificates import certified
 from tests.hl7 import MRN, ack, framed, obx, oru
 from tests.service import ROOT
 
@@ -203,32 +199,8 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     assert max(held) <= 16_000
 
 
-def _certified(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, secret = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    return certificate, secret
-
-
 def test_peers_talk_tls_and_prove_who_they_are(tmp_path: Path) -> None:
-    certificate, key = _certified(tmp_path)
+    certificate, key = certified(tmp_path)
     ours = tls_context(str(certificate), str(key), clients=str(certificate))
     theirs = ssl.create_default_context(cafile=str(certificate))
     with serving(tls=ours) as port:

@@ -14,22 +14,12 @@ from flask.testing import FlaskClient
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.services.replay import replay_decision
-from tests.conformance.rules import violations
 from tests.conftest import FROZEN, FrozenClock
-from tests.orders import LISINOPRIL, SIGN, drafts, medication, potassium, signing, spironolactone
+from tests.orders import LISINOPRIL, SIGN, cards, drafts, medication, potassium, signing, spironolactone
 from tests.patients import observation
 
 SELECT = "/cds-services/twinline-order-select"
 HOSTILE = "spironolactone <b>x</b> [a](https://evil.example) \u202e"
-
-
-def cards(client: FlaskClient, body: dict[str, Any], url: str = SIGN) -> list[dict[str, Any]]:
-    response = client.post(url, json=body)
-    assert response.status_code == 200, response.text
-    answer = response.get_json()
-    assert violations(answer) == []
-    found: list[dict[str, Any]] = answer["cards"]
-    return found
 
 
 def test_spironolactone_at_potassium_5_9_on_lisinopril_is_told(client: FlaskClient) -> None:

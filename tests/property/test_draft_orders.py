@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.rules import violations
+from tests.mutations import paths, replaced
 from tests.orders import drafts, medication, potassium, signing, spironolactone
 from tests.patients import call, patient
 
@@ -53,15 +53,6 @@ def test_any_json_in_the_place_of_drafts_is_met(
     answered(client, hook, field, drafts() | {"entry": [{"resource": value}]}, selections=selections)
 
 
-def _places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner: list[tuple[Any, Any]] = []
-    if isinstance(value, dict):
-        inner = list(value.items())
-    elif isinstance(value, list):
-        inner = list(enumerate(value))
-    return [path, *(deeper for key, one in inner for deeper in _places(one, (*path, key)))]
-
-
 _VALID = drafts(
     spironolactone(dosageInstruction=[{"doseAndRate": [{"doseQuantity": {"value": 25, "unit": "mg"}}]}]),
     medication("d2", "", status="draft", medicationReference={"reference": "#m"}, contained=[{"id": "m"}]),
@@ -69,17 +60,9 @@ _VALID = drafts(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.sampled_from(_places(_VALID)), value=_JSON)
+@given(place=st.sampled_from(paths(_VALID)), value=_JSON)
 def test_any_element_of_a_draft_may_be_anything(client: FlaskClient, place: tuple[Any, ...], value: object) -> None:
-    spoiled: Any = copy.deepcopy(_VALID)
-    if not place:
-        spoiled = value
-    else:
-        inside = spoiled
-        for key in place[:-1]:
-            inside = inside[key]
-        inside[place[-1]] = value
-    answered(client, "order-sign", "draftOrders", spoiled)
+    answered(client, "order-sign", "draftOrders", replaced(_VALID, place, value))
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "\\u202e", "x" * 3000])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +18,7 @@ from cds_app.mitigate.doses import Dosed
 from cds_app.simulate.plans import Regimen
 from tests.conformance.rules import violations
 from tests.doses import drafted
+from tests.mutations import paths, replaced
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _FULL = drafted(
@@ -55,23 +55,10 @@ _JSON = st.recursive(
 )
 
 
-def _places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner: list[tuple[Any, Any]] = []
-    if isinstance(value, dict):
-        inner = list(value.items())
-    elif isinstance(value, list):
-        inner = list(enumerate(value))
-    return [path, *(deeper for key, one in inner for deeper in _places(one, (*path, key)))]
-
-
 @settings(max_examples=300, deadline=None)
-@given(place=st.sampled_from(_places(_FULL)[1:]), value=_JSON, says_length=st.booleans())
+@given(place=st.sampled_from(paths(_FULL)[1:]), value=_JSON, says_length=st.booleans())
 def test_any_element_of_a_draft_may_be_anything(place: tuple[Any, ...], value: object, says_length: bool) -> None:
-    draft: Any = copy.deepcopy(_FULL)
-    inside = draft
-    for key in place[:-1]:
-        inside = inside[key]
-    inside[place[-1]] = value
+    draft = replaced(_FULL, place, value)
     written = written_of(draft, References([Item(draft, "")]), UTC)
     if not written.resource:
         return
