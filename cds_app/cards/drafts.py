@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from cds_app.cards.grounds import (
     unmeasured,
 )
 from cds_app.cards.material import Advice, Material
-from cds_app.cards.policy import ABSTENTION
+from cds_app.cards.policy import ABSTENTION, Candidate
 from cds_app.cards.text import Trusted, hours_ahead, hundred, points, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import unseen
@@ -49,28 +49,16 @@ _GLANCE = 110  # characters of a summary that are read at a glance: for more, on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(Candidate):
     """A card that is due: what the alert policy needs to know of it, and how to write it if it may be shown.
 
     Parameters
     ----------
-    grounds : tuple of str
-        References of the facts it rests on.
-    measured : frozenset of str
-        Quantities it rests on.
     write : callable
         Takes the options that earlier cards of the response offer.
-    extents : mapping of str to float
-        How far beyond its quantities are, in reference change values; more is worse.
     """
 
-    topic: str
-    tier: int
-    points: float | None
-    grounds: tuple[str, ...]
-    measured: frozenset[str]
     write: Callable[[Sequence[Option]], Draft]
-    extents: Mapping[str, float] = field(default_factory=dict)
 
 
 def due(material: Material) -> tuple[Due, ...]:

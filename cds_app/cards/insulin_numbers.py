@@ -23,7 +23,7 @@ def insulin_numbers(one: Injection) -> dict[str, Any]:
             "alike": round(found.alike, 1),
             "weights": {name: round(weight, _DECIMALS) for name, weight in found.weights},
             "chance": "none",
-            "model": "insulin-uvapadova-2008",
+            "model": one.people.name,
             "version": found.version,
             "sha256": found.sha256,
             "needsReview": found.needs_review,

@@ -216,10 +216,7 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         templates=templates,
         labels=labels,
         zone=ZoneInfo(timezone),
-        pins=_pins(found, services, templates_hash)
-        | {"timezone": timezone}
-        | ({"launch": launch_url} if launch_url else {})
-        | ({"site_mapping": mapping.sha256} if mapping is not None else {}),
+        pins=_pins(found, services, templates_hash) | _pins_of_site(timezone, launch_url, mapping),
         drugs=drugs,
         people=load_virtual(people_named(services), root, ontology),
         genes=genes,
@@ -296,6 +293,11 @@ def _pins(
     pins = {f"models/{name}": f"{one.version} {one.sha256}" for name, one in found.items()}
     pins["hooks"] = _hash({key: service.model_dump_json() for key, service in services.items()})
     return pins | {"templates/cards": templates_hash}
+
+
+def _pins_of_site(timezone: str, launch_url: str, mapping: SiteMapping | None) -> dict[str, str]:
+    said = {"timezone": timezone, "launch": launch_url, "site_mapping": mapping.sha256 if mapping is not None else ""}
+    return {name: value for name, value in said.items() if value}
 
 
 def _hash(parts: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from cds_app.cards.definition import HIGHEST_TIER, Pipeline
 from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
-from cds_app.cards.policy import Candidate, judge
+from cds_app.cards.policy import judge
 from cds_app.cards.shadow import judged
 from cds_app.cards.wire import to_card, wire_json
 from cds_app.domain.decisions import Decision, Feedback, Suppression
@@ -58,34 +58,26 @@ def find(knowledge: Knowledge, inputs: Inputs) -> Found:
 
 def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple[Decision, ...]:
     """What follows from cards that are due. Only what is shown, or would be but for shadow mode, is written."""
-    service, now = inputs.service, inputs.event.received
-    candidates = [
-        Candidate(
-            topic=one.topic,
-            tier=one.tier,
-            points=one.points,
-            grounds=one.grounds,
-            measured=one.measured,
-            extents=one.extents,
-        )
-        for one in dues
-    ]
-    policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=now)
-    asked = service.pipeline == "opened"  # whoever opened the twin asked: nothing is kept quiet
-    verdicts: tuple[Suppression, ...] = (Suppression.NONE,) * len(candidates)
-    if not asked:
-        verdicts = judged(candidates, _heard(candidates, inputs), policy, inputs.shadow)
     pins = _pins(knowledge, inputs)
     offered: dict[Suppression, list[Option]] = {Suppression.NONE: [], Suppression.SHADOW: []}
     decisions: list[Decision] = []
-    for index, (one, verdict) in enumerate(zip(dues, verdicts, strict=True)):
-        earlier = offered.get(verdict)
-        draft = one.write(earlier) if earlier is not None else None
-        if draft is not None and earlier is not None:
-            earlier.extend(draft.options)
-        card = partial(to_card, draft, service, launch_url=knowledge.launch_url) if draft else None
+    for index, (one, verdict) in enumerate(zip(dues, _verdicts(dues, inputs), strict=True)):
+        card = None
+        if verdict in offered:
+            draft = one.write(offered[verdict])
+            offered[verdict].extend(draft.options)
+            card = partial(to_card, draft, inputs.service, launch_url=knowledge.launch_url)
         decisions.append(_decision(inputs, one, card, verdict, index, pins))
     return tuple(decisions)
+
+
+def _verdicts(dues: Sequence[Due], inputs: Inputs) -> Sequence[Suppression]:
+    """What the alert policy says of each. Whoever opened the twin asked for them: nothing is kept quiet."""
+    service = inputs.service
+    if service.pipeline == "opened":
+        return [Suppression.NONE] * len(dues)
+    policy = partial(judge, policy=service.policy, snooze_h=service.snooze_h, now=inputs.event.received)
+    return judged(dues, _heard(dues, inputs), policy, inputs.shadow)
 
 
 def _course(knowledge: Knowledge, inputs: Inputs) -> Found:
@@ -108,7 +100,7 @@ _FINDERS: Mapping[Pipeline, Callable[[Knowledge, Inputs], Found]] = {
 }
 
 
-def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | Feedback, ...]:
+def _heard(dues: Sequence[Due], inputs: Inputs) -> tuple[Decision | Feedback, ...]:
     """What the alert policy remembers.
 
     That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
@@ -117,7 +109,7 @@ def _heard(candidates: Sequence[Candidate], inputs: Inputs) -> tuple[Decision | 
     service = inputs.service
     if service.pipeline != "orders":
         return inputs.record.past
-    grave = {one.topic for one in candidates if one.tier == HIGHEST_TIER}
+    grave = {one.topic for one in dues if one.tier == HIGHEST_TIER}
     return tuple(one for one in inputs.record.past if one.service == service.id or one.topic not in grave)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from flask.testing import FlaskClient
 
+from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.fabric.dosing import dosing_of
 from cds_app.services.replay import replay_decision
@@ -84,6 +86,13 @@ def test_too_much_is_told_with_a_dose_that_is_not_and_what_it_rests_on(client: F
     ):
         assert text in card["detail"], card["detail"]
     assert len(card["detail"]) <= 900
+
+
+def test_the_card_names_the_virtual_people_that_were_used(deps: Deps) -> None:
+    people = {name: replace(one, name="others") for name, one in deps.knowledge.people.items()}
+    with app_of(replace(deps, knowledge=replace(deps.knowledge, people=people))).test_client() as client:
+        (card,) = cards(client, injecting(lispro(10.0)))
+    assert numbers(card)["model"] == "others"
 
 
 def test_the_suggestion_is_the_draft_with_the_better_dose_as_valid_fhir(client: FlaskClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from cds_app.domain.facts import Medication
 from cds_app.errors import BadRequest
 from cds_app.score.situation import Situation
+from cds_app.services.what_if.simulators import seed_of
 from cds_app.simulate.answers import WhatIf
 from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.drugs import Drug
@@ -101,7 +101,7 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
         goal=next(iter(drug.file.goals)),
         draws=DRAWS if wish.draws is None else wish.draws,
         horizon_h=wish.horizon_h,
-        seed=seed_of(drug, digest),
+        seed=seed_of(drug.sha256, digest),
         current=current.name if current is not None else None,
     )
     return Tried(plan=plan, current=current, answer=what_if(drug, charted.patient, question), remarks=charted.remarks)
@@ -214,8 +214,3 @@ def _nearest(offers: list[Regimen], plan: Regimen) -> list[Regimen]:
     """Offers, those first that give about as much in a day."""
     daily = plan.amount_mg / plan.interval_h if plan.interval_h else 0.0
     return sorted(offers, key=lambda one: (abs(one.amount_mg / one.interval_h - daily), one.amount_mg))
-
-
-def seed_of(drug: Drug, digest: str) -> int:
-    """Of all chance: with the same facts and the same content the same."""
-    return int.from_bytes(hashlib.sha256(f"{drug.sha256} {digest}".encode()).digest()[:6], "big")

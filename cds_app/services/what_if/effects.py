@@ -34,10 +34,10 @@ from cds_app.pages.what_if import refusal_lines
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
-from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, ordered, seed_of, try_dose
+from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, ordered, try_dose
 from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, try_insulin, usual_insulin
 from cds_app.services.what_if.operation import NOTHING, PLAN, READY, Planned, try_operation
-from cds_app.services.what_if.simulators import Simulators
+from cds_app.services.what_if.simulators import Simulators, seed_of
 from cds_app.simulate.chart import Charted, patient_of
 from cds_app.simulate.diabetes import like_whom
 from cds_app.simulate.drugs import Drug
@@ -249,7 +249,9 @@ class _Dose:
         return EffectLine(link=self.link, says=dose_effect(found, plan=name, current=current.name, target=target))
 
     def _question(self, plans: tuple[Regimen | Plan, ...], basis: str) -> Question:
-        return Question(plans=plans, goal=next(iter(self.drug.file.goals)), draws=DRAWS, seed=seed_of(self.drug, basis))
+        return Question(
+            plans=plans, goal=next(iter(self.drug.file.goals)), draws=DRAWS, seed=seed_of(self.drug.sha256, basis)
+        )
 
 
 @dataclass(frozen=True, slots=True)

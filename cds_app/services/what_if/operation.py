@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
+from cds_app.services.what_if.simulators import seed_of
 from cds_app.simulate.haemodynamics_patient import patient_of
 from cds_app.simulate.surgery import HORIZON_MIN, Comparison, SurgeryModel, compare_plans
 from cds_app.simulate.surgery_plan import (
@@ -146,7 +146,7 @@ def try_operation(
     if isinstance(patient, Abstained):
         return patient
     plans = tuple(_plans(planned, model.limits))
-    return compare_plans(model, patient, plans, draws=DRAWS, seed=_seed(model, digest))
+    return compare_plans(model, patient, plans, draws=DRAWS, seed=seed_of(model.sha256, digest))
 
 
 def _plans(planned: Planned, limits: Limits) -> Iterator[Plan]:
@@ -187,7 +187,3 @@ def _actions(planned: Planned, share: float) -> tuple[Action, ...]:
 
 def _induction(dose_mg_per_kg: float) -> Propofol:
     return Propofol(dose_mg_per_kg=dose_mg_per_kg, at_min=_INDUCTION_MIN, over_min=_INDUCED_OVER_MIN)
-
-
-def _seed(model: SurgeryModel, digest: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{model.sha256} {digest}".encode()).digest()[:6], "big")

@@ -1,7 +1,8 @@
-"""What can be simulated on a page, and the one line in which simulations wait."""
+"""What can be simulated on a page, the one line in which simulations wait, and where their chance comes from."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,3 +59,8 @@ class Simulators:
                 yield
         finally:
             self.inside.release()
+
+
+def seed_of(content: str, digest: str) -> int:
+    """Of all chance: with the same facts and the same content the same."""
+    return int.from_bytes(hashlib.sha256(f"{content} {digest}".encode()).digest()[:6], "big")
