@@ -166,8 +166,6 @@ class Comparison:
         What was measured too long ago and stands as it most likely is now; the draws differ in it as it is open.
     effective : float
         Effective number of candidates behind the draws.
-    surface_error : float
-        Largest error of the fast surface in mean pressure, as a share.
     depth : DepthRules
         What too deep and too light mean.
     half_asleep_mg_per_l : float
@@ -177,9 +175,6 @@ class Comparison:
     usual_from_years : float
     outcomes : tuple of Outcome or Abstained
         In the order of the plans; abstained, by the plan's name, where the model cannot follow a plan.
-    fewest_low_min : str or None
-        The plan with the fewest expected minutes of low pressure, where it differs from every other by more than
-        chance between draws explains.
     cautions : tuple of str
         What the model leaves out.
     """
@@ -198,13 +193,11 @@ class Comparison:
     assumed: tuple[str, ...]
     imputed: Mapping[str, Likely]
     effective: float
-    surface_error: float
     depth: DepthRules
     half_asleep_mg_per_l: float
     usual_mg_per_kg: float
     usual_from_years: float
     outcomes: tuple[Outcome | Abstained, ...]
-    fewest_low_min: str | None
     cautions: tuple[str, ...]
 
     def to_json(self) -> bytes:
@@ -268,7 +261,6 @@ def _comparison(
 ) -> Comparison:
     patient, about = who
     outcomes = tuple(_answer(model, course, at, plans, about) for at in range(len(plans)))
-    best = _fewest(course.low_min, [at for at, one in enumerate(outcomes) if isinstance(one, Outcome)])
     return Comparison(
         model=model.name,
         version=model.version,
@@ -284,13 +276,11 @@ def _comparison(
         assumed=fitted.assumed,
         imputed=about.imputed,
         effective=round(fitted.effective, 1),
-        surface_error=model.model.circulation.surface.figures["mean_pressure"]["max"],
         depth=model.model.depth,
         half_asleep_mg_per_l=round(model.model.drugs.hypnosis.half(about.person.age_years), DECIMALS),
         usual_mg_per_kg=model.limits.older_most_mg_per_kg,
         usual_from_years=model.limits.older_from_years,
         outcomes=outcomes,
-        fewest_low_min=None if best is None else plans[best].name,
         cautions=model.cautions,
     )
 
@@ -346,12 +336,3 @@ def _difference(minutes: Floats) -> Difference:
         fewer=round(float((minutes < 0.0).mean()), DECIMALS),
         more=round(float((minutes > 0.0).mean()), DECIMALS),
     )
-
-
-def _fewest(low_min: Floats, usable: Sequence[int]) -> int | None:
-    """The plan whose minutes are fewer than those of every other by more than chance; None if there is no other."""
-    if len(usable) < 2:
-        return None
-    best = min(usable, key=lambda at: float(low_min[at].mean()))
-    clear = all(_difference(low_min[best] - low_min[at]).high_min < 0.0 for at in usable if at != best)
-    return best if clear else None

@@ -37,8 +37,8 @@ class Estimate:
         Predictive standard deviation of a measurement, to first order.
     lo90, hi90 : float
         Where a measurement would lie with 90 % probability.
-    last_value, last_age_h : float
-        The latest sample and its age at ``at_h``.
+    last_value : float
+        The latest sample.
     last_ref : str
         The `Measurement` behind it.
     unconfirmed : bool
@@ -55,7 +55,6 @@ class Estimate:
     lo90: float
     hi90: float
     last_value: float
-    last_age_h: float
     last_ref: str
     unconfirmed: bool
     samples: int
@@ -173,7 +172,6 @@ def _outlook(
         lo90=dynamics.to_unit(low),
         hi90=dynamics.to_unit(high),
         last_value=track.values[seen - 1],
-        last_age_h=hours - track.hours[seen - 1],
         last_ref=track.refs[seen - 1],
         unconfirmed=track.weight[seen - 1] == 0.0,
         samples=seen,

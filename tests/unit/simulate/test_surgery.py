@@ -53,7 +53,6 @@ def test_the_comparison_says_everything_that_a_page_needs() -> None:
     band = outcome(found, 1).mean_pressure_mmhg
     assert len(band.median) == len(found.times_min) == 61
     assert found.cautions
-    assert 0.0 < found.surface_error <= 0.03
 
 
 def test_bands_lie_in_order_and_begin_at_the_patient() -> None:
@@ -85,20 +84,12 @@ def test_rescue_shortens_low_pressure_and_is_counted() -> None:
     assert rescued.rescue_most is not None
     assert 0.0 < rescued.rescue_most.high <= Rescue().most_ug_per_kg_per_min
     assert rescued.rescue_needed.value == pytest.approx(unaided.low_probability.value, abs=0.03)
-    assert found.fewest_low_min == RESCUED.name
 
 
 def test_norepinephrine_begun_early_prevents_some_of_it() -> None:
     early = Norepinephrine(rate_ug_per_kg_per_min=0.06, at_min=1.0, over_min=29.0)
     found = compared(UNAIDED, Plan(name="early", actions=(*OPERATION, early), opioid=True), draws=200)
     assert outcome(found, 1).low_probability.value < outcome(found, 0).low_probability.value
-
-
-def test_the_better_plan_is_named_only_where_it_is_not_chance() -> None:
-    same = replace(ONE, name="the same again")
-    assert compared(ONE, same).fewest_low_min is None
-    assert compared(ONE).fewest_low_min is None
-    assert compared(UNAIDED, WAIT).fewest_low_min == "nothing"
 
 
 def test_a_weak_heart_and_a_lost_litre_are_worse_than_neither() -> None:

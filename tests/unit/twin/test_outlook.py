@@ -45,7 +45,6 @@ def test_only_samples_up_to_the_instant_count(model: TwinModel, state: TwinState
     early = estimate(model, state, "heart_rate", T0 + 2.5)
     assert early is not None
     assert (early.samples, early.last_value, early.last_ref) == (3, 92.0, "Observation/h2")
-    assert early.last_age_h == pytest.approx(0.5)
     assert not early.unconfirmed
 
 
