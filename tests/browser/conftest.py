@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cds_app.sandbox.server import create_sandbox, running
-from tests.unit.sandbox.stub_service import Stub, running_stub, two_patients
+from tests.unit.sandbox.stub_service import Stub, stub, two_patients
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
+
+__all__ = ["stub"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
@@ -55,6 +58,20 @@ class Watched:
         assert self.page.evaluate("window.violations") == []
 
 
+@contextmanager
+def watched_page(context: BrowserContext) -> Iterator[Watched]:
+    """A new page that notes what went wrong on it. An answer of 4xx is what some states are: it is no problem."""
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    made = Watched(page=page)
+    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: made.problems.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
+    page.add_init_script(WATCH)
+    yield made
+    page.close()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = _chromium()
@@ -66,12 +83,6 @@ def browser() -> Iterator[Browser]:
         made = playwright.chromium.launch(executable_path=path, headless=True, args=_ARGUMENTS)
         yield made
         made.close()
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    with running_stub() as made:
-        yield made
 
 
 @pytest.fixture
@@ -91,13 +102,7 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
 
 
 @pytest.fixture
-def watched(context: BrowserContext) -> Watched:
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    made = Watched(page=page)
-    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: made.problems.append(str(error)))
-    page.on("requestfailed", lambda failed: made.problems.append(f"failed {failed.url}"))
-    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
-    page.add_init_script(WATCH)
-    return made
+def watched(context: BrowserContext) -> Iterator[Watched]:
+    with watched_page(context) as made:
+        made.page.on("requestfailed", lambda failed: made.problems.append(f"failed {failed.url}"))
+        yield made

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.conftest import WATCH, Watched
+from tests.browser.conftest import Watched
 from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
+    pass
 
 WIDTHS = (320, 360, 480, 1280)
 CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
@@ -21,20 +19,6 @@ CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
     || inner.top < outer.top - 1.5 || inner.bottom > outer.bottom + 1.5;
 }).map((text) => text.textContent)"""
 OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
-
-
-@contextmanager
-def watched_page(context: BrowserContext) -> Iterator[Watched]:
-    """A new page that notes what went wrong on it. An answer of 4xx is what some states are: it is no problem."""
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    made = Watched(page=page)
-    page.on("console", lambda told: made.problems.append(told.text) if told.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: made.problems.append(str(error)))
-    page.on("request", lambda sent: None if sent.url.startswith("http://127.0.0.1:") else made.outside.append(sent.url))
-    page.add_init_script(WATCH)
-    yield made
-    page.close()
 
 
 def assert_usable(watched: Watched, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cds_app.services.knowledge import Knowledge
-from tests.browser.conftest import Watched
-from tests.browser.looking import assert_usable, violations, watched_page
+from tests.browser.conftest import Watched, watched_page
+from tests.browser.looking import assert_usable, violations
 from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of
 
 if TYPE_CHECKING:

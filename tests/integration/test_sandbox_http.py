@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,23 +19,9 @@ from fhir.resources.R4B import get_fhir_model_class
 from cds_app.sandbox.once import run_once
 from cds_app.sandbox.people.patients import Expected
 from cds_app.sandbox.server import create_sandbox, running
-from tests.unit.sandbox.stub_service import CARD, REASONS, SUGGESTION, Stub, card, running_stub, two_patients
+from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, REASONS, SICK, SUGGESTION, WELL, Stub, card, ehr, stub
 
-PATIENTS = two_patients()
-SICK, WELL = (one.id for one in PATIENTS)
-NOW = PATIENTS[0].opens[3]
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    with running_stub() as made:
-        yield made
-
-
-@pytest.fixture
-def ehr(stub: Stub) -> Iterator[str]:
-    with running(create_sandbox(stub.url, PATIENTS, now=NOW, open_fhir=True)) as url:
-        yield url
+__all__ = ["ehr", "stub"]
 
 
 def post(ehr: str, path: str, **fields: str) -> requests.Response:

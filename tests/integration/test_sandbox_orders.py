@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,25 +12,11 @@ import requests
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds_app.sandbox.once import run_once
-from cds_app.sandbox.server import create_sandbox, running
-from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, running_stub, two_patients
+from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, SICK, SUGGESTION, Stub, ehr, stub
 
-PATIENTS = two_patients()
-SICK, WELL = (one.id for one in PATIENTS)
-NOW = PATIENTS[0].opens[3]
+__all__ = ["ehr", "stub"]
+
 INSTANT = NOW.isoformat().replace("+00:00", "Z")
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    with running_stub() as made:
-        yield made
-
-
-@pytest.fixture
-def ehr(stub: Stub) -> Iterator[str]:
-    with running(create_sandbox(stub.url, PATIENTS, now=NOW, open_fhir=True)) as url:
-        yield url
 
 
 def post(ehr: str, path: str, **fields: str) -> requests.Response:

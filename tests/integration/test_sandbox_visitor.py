@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
-import pytest
 from flask import Flask, redirect, request
 from flask.typing import ResponseReturnValue
 
@@ -14,15 +12,11 @@ from cds_app.sandbox.server import running
 from cds_app.sandbox.smart.endpoints import SmartServer
 from cds_app.sandbox.visitor import Page, visit
 from tests.unit.sandbox.small_app import small_app, small_client
-from tests.unit.sandbox.stub_service import Stub, card, running_stub, two_patients
+from tests.unit.sandbox.stub_service import Stub, card, stub, two_patients
+
+__all__ = ["stub"]
 
 PATIENTS = two_patients()[:1]
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    with running_stub() as made:
-        yield made
 
 
 def linking(url: str) -> dict[str, object]:

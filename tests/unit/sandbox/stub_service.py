@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from flask import Flask, Response, json, request
 from flask.typing import ResponseReturnValue
 
 from cds_app.sandbox.people.patients import SyntheticPatient, cohort
-from cds_app.sandbox.server import running
+from cds_app.sandbox.server import create_sandbox, running
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 CARD = "6f1c7b8e-0000-4000-8000-00000000000{}"
@@ -123,3 +124,22 @@ def two_patients() -> tuple[SyntheticPatient, ...]:
     """The one who turns septic, and the one who is well."""
     found = {one.id: one for one in cohort(7, START)}
     return found["synthetic-001"], found["synthetic-007"]
+
+
+PATIENTS = two_patients()
+SICK, WELL = (one.id for one in PATIENTS)
+NOW = PATIENTS[0].opens[3]
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """A stub of its own for each test."""
+    with running_stub() as made:
+        yield made
+
+
+@pytest.fixture
+def ehr(stub: Stub) -> Iterator[str]:
+    """The base URL of a small EHR with both patients, which calls the stub."""
+    with running(create_sandbox(stub.url, PATIENTS, now=NOW, open_fhir=True)) as url:
+        yield url
