@@ -39,18 +39,18 @@ def abstained(
     population : Reference, optional
         Whom the measurements must be like.
     in_another_unit : ndarray of bool, shape (rows,), optional
-        Rows of patients of whom a column seems to be in another unit than it should be.
+        Rows at which a column of the patient seems to be in another unit than it should be.
     contradicted : ndarray of bool, shape (rows,), optional
-        Rows of patients of whom most pressures of one hour cannot all be right.
+        Rows up to which most pressures of one hour of the patient cannot all be right.
     implausible : ndarray of bool, shape (rows,), optional
-        Rows of patients of whom half or more of the values cannot be.
+        Rows up to which half or more of the patient's values cannot be.
 
     Returns
     -------
     ndarray of object, shape (rows,)
         ``age-unknown``, ``too-young``, ``nothing-measured`` (in the stay, up to then), ``in-another-unit`` (a column of
-        the patient seems to be), ``contradictory-pressures`` (the patient's mostly are, or the last systolic one is
-        below the diastolic one), ``implausible-values`` (half or more of the patient's cannot be),
+        the patient seems to be, up to then), ``contradictory-pressures`` (the patient's mostly are up to then, or the
+        last systolic one is below the diastolic one), ``implausible-values`` (half or more up to then cannot be),
         ``outside-population``, ``too-late`` (longer in the unit than anyone whom the model was trained on) or None.
     """
     years = rows[:, NAMES.index("age_years")]

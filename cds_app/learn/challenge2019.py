@@ -6,7 +6,7 @@ Source: Reyna MA et al., Early prediction of sepsis from clinical data, Crit Car
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -119,24 +119,29 @@ class Loaded:
         As `load` returns it.
     left_out : dict of str to int
         Of every column that has any, how many values are artefacts.
-    in_another_unit : dict of str to frozenset
-        Patients of whom alone a column seems to be in another unit, by column, of those that have any.
+    in_another_unit : dict of str to ndarray of bool, shape (rows,)
+        Rows at which a column of the patient seems to be in another unit, by column, of those that have any.
     implausible : ndarray of bool, shape (rows,)
-        Rows of patients of whom half or more of all values are artefacts: one that seems plausible is then by chance,
+        Rows up to which half or more of the patient's values are artefacts: one that seems plausible is then by chance,
         as a base excess of 0 or -1 is where that stands for "unknown".
+
+    What is in doubt at a row rests on the patient's rows up to it: none that follows changes what is said of it.
     """
 
     frame: pd.DataFrame
     left_out: dict[str, int]
-    in_another_unit: dict[str, frozenset[Hashable]]
+    in_another_unit: dict[str, NDArray[np.bool_]]
     implausible: NDArray[np.bool_]
 
     def doubted(self) -> NDArray[np.bool_]:
-        """Rows of patients of whom any column seems to be in another unit: (rows,)."""
-        return self.frame["pid"].isin(frozenset().union(*self.in_another_unit.values())).to_numpy(bool)
+        """Rows at which any column of the patient seems to be in another unit: (rows,)."""
+        found = np.zeros(len(self.frame), bool)
+        for doubted in self.in_another_unit.values():
+            found |= doubted
+        return found
 
     def contradicted(self) -> NDArray[np.bool_]:
-        """Rows of patients of whom most pressures of one hour cannot all be right: (rows,)."""
+        """Rows up to which most pressures of one hour of the patient cannot all be right: (rows,)."""
         return intake.contradicted(self.frame, _PRESSURES)
 
 
@@ -192,9 +197,9 @@ def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str]
 
 
 def _values(frame: pd.DataFrame) -> pd.Series[int]:
-    """How many measured values the patient of each row has."""
+    """How many measured values the patient of each row has up to then."""
     found = frame[[one.column for one in COLUMNS if one.column in frame.columns]].notna().sum(axis=1)
-    return found.groupby(frame["pid"]).transform("sum")
+    return found.groupby(frame["pid"]).cumsum()
 
 
 def _without_artefacts(frame: pd.DataFrame) -> pd.DataFrame:

@@ -93,7 +93,9 @@ def evaluate(
         "seed": shipped.artefact.manifest["seed"],
         "rows": len(frame),
         "values_left_out": whole.left_out,
-        "patients_in_another_unit": {name: len(theirs) for name, theirs in whole.in_another_unit.items()},
+        "patients_in_another_unit": {
+            name: int(frame.loc[doubted, "pid"].nunique()) for name, doubted in whole.in_another_unit.items()
+        },
         "patients": int(frame["pid"].nunique()),
         "threshold": model.threshold,
         "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),

@@ -5,7 +5,7 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import Range, misplaced, suspected, suspects
+from cds_app.learn.suspected_units import Range, doubts, known_up_to, medians_up_to, misplaced, suspected
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
@@ -166,23 +166,30 @@ def refuse_units(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]])
                 raise DataError(f"{what}; nothing is converted here", field=name)
 
 
-def in_another_unit(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]]) -> dict[str, frozenset[Hashable]]:
-    """Patients of whom alone a column seems to be in another unit, by column, of those that have any.
+def in_another_unit(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]]) -> dict[str, NDArray[np.bool_]]:
+    """Rows at which a column seems to be in another unit, by what it holds of the patient up to then: (rows,) each.
 
     Parameters
     ----------
+    frame : pandas.DataFrame
+        Sorted by patient and hour.
     columns : iterable of (str, str, tuple of float)
         As for `refuse_units`.
+
+    Returns
+    -------
+    dict
+        By column, of those that have any such row.
     """
-    person, who = pd.factorize(frame["pid"])
-    found: dict[str, frozenset[Hashable]] = {}
+    person = _person(frame)
+    found: dict[str, NDArray[np.bool_]] = {}
     for name, quantity, limits in columns:
         if name in frame.columns:
             values = np.round(frame[name].to_numpy(np.float64), _DECIMALS)
             known = np.isfinite(values)
-            theirs = suspects(quantity, values[known], person[known].astype(np.int64), limits)
-            if len(theirs):
-                found[name] = frozenset(who[theirs])
+            doubted = doubts(quantity, values[known], person[known], limits)
+            if doubted.any():
+                found[name] = np.append(doubted, False)[known_up_to(known, person)]
     return found
 
 
@@ -203,20 +210,20 @@ def refuse_misplaced(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]
 
 
 def contradicted(frame: pd.DataFrame, pairs: Iterable[tuple[str, str, float]]) -> NDArray[np.bool_]:
-    """Rows of patients of whom most values of two columns in one row are the wrong way round: (rows,).
-
-    A row alone says little: a cuff and an arterial line, or two moments of the hour, often disagree by more.
+    """Rows up to which most values of two columns in one row of the patient are the wrong way round: (rows,).
 
     Parameters
     ----------
+    frame : pandas.DataFrame
+        Sorted by patient and hour.
     pairs : iterable of (str, str, float)
         As for `refuse_misplaced`.
     """
-    found = np.zeros(len(frame), bool)
+    found, person = np.zeros(len(frame), bool), _person(frame)
     for higher, lower, tolerance in pairs:
         if {higher, lower} <= set(frame.columns):
-            apart = (frame[lower] - frame[higher]).groupby(frame["pid"]).transform("median")
-            found |= (apart > tolerance).to_numpy(bool)
+            apart = (frame[lower] - frame[higher]).to_numpy(np.float64)
+            found |= medians_up_to(apart, person) > tolerance
     return found
 
 

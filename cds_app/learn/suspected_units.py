@@ -4,7 +4,8 @@ Of every stay the median counts: how much likelier is it if the column is in ano
 are in intensive care? Stays add up, so that of many a little suffices. Of one stay 17 mg/dL of bilirubin may be so, and
 is not refused for being 1 mg/dL in umol/L; unless the values betray that somebody multiplied them (`_multiplied`), or
 are impossible as they are. The same is asked of each stay by itself (`suspects`), as a file may be put together of two
-hospitals' records, and of some hours of it, as a device may be set otherwise.
+hospitals' records, and of some hours of it, as a device may be set otherwise; and of each stay up to each of its values
+(`doubts`), as what is said of an hour must not hang on what is measured later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Range = tuple[float, float]
@@ -201,7 +203,8 @@ def suspected(quantity: str, values: Floats, person: Ints, plausible: Range) -> 
     str or None
         ``seems to be in kPa``, or ``seems to hold another measurement``.
     """
-    values, person = _usable(quantity, values, person)
+    usable = _usable(quantity, values)
+    values, person = values[usable], person[usable]
     if not len(values):
         return None
     stays = _medians(values, person)[1]
@@ -219,22 +222,62 @@ def suspected(quantity: str, values: Floats, person: Ints, plausible: Range) -> 
 def suspects(quantity: str, values: Floats, person: Ints, plausible: Range) -> Ints:
     """Persons whose own values seem to be in another unit, all or some, ascending.
 
-    Asked of each as `suspected` asks of a column. Of 40,250 stays of which nobody changed the unit (both challenges)
-    34 have such a column.
+    Asked of each as `suspected` asks of a column, of all values and so in any order. Of 40,250 stays of which nobody
+    changed the unit (both challenges) 34 have such a column.
     """
-    values, person = _usable(quantity, values, person)
-    if not len(values) or quantity not in _ELSEWHERE:
+    usable = np.flatnonzero(_usable(quantity, values))
+    if not len(usable) or quantity not in _ELSEWHERE:
         return np.empty(0, np.int64)
-    who, stays = _medians(values, person)
-    place, found = np.searchsorted(who, person), np.zeros(len(who), bool)
-    usual = _OF_STAYS[quantity]
+    order = usable[np.argsort(person[usable], kind="stable")]
+    values, person = values[order], person[order]
+    last = np.append(person[1:] != person[:-1], True)
+    return np.asarray(person[last][doubts(quantity, values, person, plausible)[last]])
+
+
+def doubts(quantity: str, values: Floats, person: Ints, plausible: Range) -> Flags:
+    """At which values those of the person up to then seem to be in another unit: (values,).
+
+    Parameters
+    ----------
+    quantity, values, person, plausible
+        As for `suspected`; the values of a person adjacent and in order of time.
+    """
+    usable = _usable(quantity, values)
+    found = np.zeros(len(values), bool)
+    if not usable.any() or quantity not in _ELSEWHERE:
+        return found
+    at = known_up_to(usable, person)
+    found[at >= 0] = _doubts(quantity, values[usable], person[usable], plausible)[at[at >= 0]]
+    return found
+
+
+def known_up_to(known: Flags, person: Ints) -> Ints:
+    """Of each row, which of the known ones is the person's latest up to then, counted among these; -1 if none: (rows,).
+
+    Rows of a person are adjacent and in order of time.
+    """
+    at = np.cumsum(known) - 1
+    whose = person[known]
+    mine = (at >= 0) & (np.append(whose, -1)[at] == person)
+    return np.where(mine, at, -1)
+
+
+def medians_up_to(values: Floats, person: Ints) -> Floats:
+    """Of each value the median of those of the person up to it; as `known_up_to`, NaN counts for nothing: (values,)."""
+    running = pd.Series(values).groupby(person, sort=True).expanding().median()
+    return np.asarray(running.droplevel(0).sort_index(), np.float64)
+
+
+def _doubts(quantity: str, values: Floats, person: Ints, plausible: Range) -> Flags:
+    usual, stays = _OF_STAYS[quantity], medians_up_to(values, person)
+    found = np.zeros(len(values), bool)
     for unit in _ELSEWHERE[quantity]:
-        multiplied = np.bincount(place, _multiplied(usual, unit, values)) / np.bincount(place)
-        betrayed = ~_inside(plausible, stays) | (multiplied >= _MOST)
+        count, multiplied = _counted(_multiplied(usual, unit, values), person)
+        betrayed = ~_inside(plausible, stays) | (multiplied / count >= _MOST)
         enough = np.where(betrayed, 0.0, _BEYOND_DOUBT)
         found |= _inside(plausible, unit.scale * (stays - unit.zero)) & (_likelier(usual, unit, stays) > enough)
-        found |= _mixed(place, ~_inside(plausible, values) & _inside(plausible, unit.scale * (values - unit.zero)))
-    return who[found]
+        found |= _mixed(~_inside(plausible, values) & _inside(plausible, unit.scale * (values - unit.zero)), person)
+    return found
 
 
 def misplaced(higher: Floats, lower: Floats, person: Ints, tolerance: float) -> bool:
@@ -256,12 +299,11 @@ def misplaced(higher: Floats, lower: Floats, person: Ints, tolerance: float) -> 
     return bool(np.median(lower[both] - higher[both]) > allowed)
 
 
-def _usable(quantity: str, values: Floats, person: Ints) -> tuple[Floats, Ints]:
-    """Without what is known to be filed there though it is another measurement."""
+def _usable(quantity: str, values: Floats) -> Flags:
+    """All but what is known to be filed there though it is another measurement."""
     if quantity not in _ANOTHER:
-        return values, person
-    usable = ~_inside(_ANOTHER[quantity], values)
-    return values[usable], person[usable]
+        return np.ones(len(values), bool)
+    return ~_inside(_ANOTHER[quantity], values)
 
 
 def _likelier(usual: Usual, unit: Unit, stays: Floats) -> Floats:
@@ -280,11 +322,17 @@ def _multiplied(usual: Usual, unit: Unit, values: Floats) -> Flags:
     return np.asarray(between & on & (there > 0.5))
 
 
-def _mixed(place: Ints, betrayed: Flags) -> Flags:
-    """Persons of whom more values than slips explain can only be in the other unit: (persons,)."""
-    count = np.bincount(place, betrayed)
-    share = count / np.bincount(place)
-    return np.asarray(((count >= _NO_SLIPS) & (share >= _NO_SLIP_SHARE)) | (share >= _HALF))
+def _mixed(betrayed: Flags, person: Ints) -> Flags:
+    """Where more values of a person than slips explain can, up to then, only be in the other unit: (values,)."""
+    count, wrong = _counted(betrayed, person)
+    share = wrong / count
+    return np.asarray(((wrong >= _NO_SLIPS) & (share >= _NO_SLIP_SHARE)) | (share >= _HALF))
+
+
+def _counted(marked: Flags, person: Ints) -> tuple[Ints, Ints]:
+    """Of each value how many the person has up to it, and how many of them are marked: (values,), (values,)."""
+    mine = pd.Series(marked.astype(np.int64)).groupby(person)
+    return np.asarray(mine.cumcount() + 1, np.int64), np.asarray(mine.cumsum(), np.int64)
 
 
 def _log_density(usual: Usual, value: Floats) -> Floats:

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, load, load_whole
+from cds_app.learn.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, Loaded, load, load_whole
 from cds_app.learn.suspected_units import suspected
 from tests.hours import ward, written
 
@@ -108,7 +108,7 @@ def test_patients_of_whom_alone_a_column_is_in_another_unit_are_found(
     mine = frame["pid"].isin(("p003", "p007", "p020"))
     frame.loc[mine, name] = frame.loc[mine, name] * scale + zero
     found = load_whole(written(frame, tmp_path))
-    assert found.in_another_unit == {name: {"p003", "p007", "p020"}}
+    assert _doubted(found) == {name: {"p003", "p007", "p020"}}
     assert found.doubted().tolist() == mine.tolist()
 
 
@@ -116,7 +116,7 @@ def test_patients_of_whom_alone_a_column_is_in_another_unit_are_found(
     ("name", "other", "hours", "doubted"),
     [
         ("Temp", 98.6, 2, True),
-        ("Temp", 98.6, 1, False),  # a slip
+        ("Temp", 98.6, 1, False),  # a slip, as the hours after it show
         ("O2Sat", 0.98, 2, True),
         ("SBP", 16.0, 2, True),
         ("Hgb", 105.0, 3, True),
@@ -128,7 +128,7 @@ def test_patients_whose_unit_changes_on_the_way_are_found(
 ) -> None:
     frame = ward(30, hours=12)
     frame.loc[frame.index[frame["pid"] == "p003"][:hours], name] = other
-    assert load_whole(written(frame, tmp_path)).in_another_unit == ({name: {"p003"}} if doubted else {})
+    assert _doubted(load_whole(written(frame, tmp_path)), at_h=12) == ({name: {"p003"}} if doubted else {})
 
 
 def test_values_that_are_impossible_now_and_then_are_slips(tmp_path: Path) -> None:
@@ -143,8 +143,15 @@ def test_in_a_file_of_which_all_is_as_it_should_be_nobody_is_doubted(tmp_path: P
     frame.loc[3:5, "Bilirubin_total"] = 19.0  # jaundiced
     frame.loc[6:8, "Temp"] = [98.6, 36.9, 37.0]  # a slip
     found = load_whole(written(frame, tmp_path))
-    assert found.in_another_unit == {}
-    assert not found.doubted().any()
+    assert _doubted(found, at_h=3) == {}
+    assert np.flatnonzero(found.doubted()).tolist() == [6, 7]  # until most temperatures show that it was a slip
+
+
+def _doubted(found: Loaded, at_h: int | None = None) -> dict[str, set[str]]:
+    """Whose columns are in doubt, at an hour or ever."""
+    then = np.ones(len(found.frame), bool) if at_h is None else found.frame["ICULOS"].eq(at_h).to_numpy()
+    theirs = {name: set(found.frame.loc[rows & then, "pid"]) for name, rows in found.in_another_unit.items()}
+    return {name: who for name, who in theirs.items() if who}
 
 
 @pytest.mark.parametrize(
