@@ -37,6 +37,7 @@ _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}")
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 _GONE: Final = frozenset({404, 410})
 _PASSING: Final = frozenset({502, 503, 504})
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Down(DataUnavailable):
@@ -44,7 +45,7 @@ class _Down(DataUnavailable):
 
 
 class _Passing(Exception):
-    """A failure that may be over in a moment: a gateway's, or a connection that broke."""
+    """A failure that may be over in a moment: a gateway's, a limit that says when, or a connection that broke."""
 
     def __init__(self, after_s: float) -> None:
         super().__init__()
@@ -285,9 +286,10 @@ def _climbs(place: str) -> bool:
 
 
 def _following(root: str, link: str, budget: _Budget) -> str:
-    """The URL of a further page: below the same base, or relative to it."""
-    if link.startswith((root + "/", root + "?")):
-        return _below(root, link[len(root) :].removeprefix("/"), budget)
+    """The URL of a further page: below the same base, relative to it, or to the host of it."""
+    for base in (root, urlsplit(root).path):
+        if link.startswith((base + "/", base + "?")) and not link.startswith(("//", "?")):
+            return _below(root, link[len(base) :].removeprefix("/"), budget)
     if ":" in link.partition("?")[0] or link.startswith(("/", "?")):
         raise budget.failure("the next page is not on the same FHIR server")
     return _below(root, link, budget)
@@ -295,8 +297,9 @@ def _following(root: str, link: str, budget: _Budget) -> str:
 
 def _understand(response: requests.Response, budget: _Budget) -> dict[str, Any]:
     budget.left_s()  # headers that were cut off at the deadline look complete
-    if response.status_code in _PASSING:
-        raise _Passing(retry_after(response.headers.get("Retry-After")))
+    after = response.headers.get("Retry-After")
+    if response.status_code in _PASSING or (response.status_code == requests.codes.too_many and after):
+        raise _Passing(retry_after(after))
     if response.status_code >= 500:
         raise budget.down("the FHIR server failed")
     budget.heard.append(True)
@@ -326,7 +329,7 @@ def _body(response: requests.Response, budget: _Budget) -> bytes:
 
 
 def _resource(body: bytes, budget: _Budget) -> dict[str, Any]:
-    value = read_object(body, max_bytes=budget.max_bytes)
+    value = read_object(body.removeprefix(_BOM), max_bytes=budget.max_bytes)  # RFC 8259, 8.1, lets it be ignored
     if value is None:
         raise budget.failure("the FHIR server answered with something else than FHIR JSON")
     kind = value.get("resourceType")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
 from cds_app.domain.issues import Issue, IssueCode
+from cds_app.domain.time import time_in
 from cds_app.errors import BadRequest, ContentError
 from cds_app.fabric.bundles import is_failure, is_outcome, unpack
 from cds_app.fabric.references import Item
@@ -24,6 +26,12 @@ _USERS: Final = {
     "userPatientId": "Patient",
     "userRelatedPersonId": "RelatedPerson",
 }
+_NEWEST_FIRST: Final = "_sort=-"
+_DATED: Final = (
+    *("effectiveDateTime", "effectiveInstant", "effectivePeriod", "period", "performedDateTime", "performedPeriod"),
+    "authoredOn",
+)
+_UNSORTED: Final = timedelta(days=1)  # dates and zones make less of a difference between two that are sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,31 @@ def state_of(value: object, held: int = 0) -> State:
     if _failed(found):
         return State.OUTCOME
     return State.PAGED if _next_link(found) or _is_cut(found, held) else State.GIVEN
+
+
+def older_alone_is_missing(template: str, items: Sequence[Item]) -> bool:
+    """Whether what is missing of a search that was cut short is older than what came.
+
+    Parameters
+    ----------
+    template : str
+        What was asked for; only where it asks for the newest first can that be so.
+    items : sequence of Item
+        All that came, in its order: not every server sorts.
+    """
+    if _NEWEST_FIRST not in template:
+        return False
+    times = [at for item in items if (at := _begun(as_object(item.resource) or {})) is not None]
+    return bool(times) and max(times) - times[0] <= _UNSORTED
+
+
+def _begun(resource: Object) -> datetime | None:
+    for name in _DATED:
+        value = resource.get(name)
+        found = time_in(value.get("start") if isinstance(value, dict) else value)
+        if found is not None:
+            return found.start
+    return None
 
 
 def _failed(bundle: Object) -> bool:

@@ -11,7 +11,7 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.errors import DataUnavailable, TooLarge
 from cds_app.fabric.bundles import unpack
-from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, resolve, state_of
+from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, older_alone_is_missing, resolve, state_of
 from cds_app.fabric.proposed import Draft, read_proposed
 from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.references import Item
@@ -35,6 +35,16 @@ class Fetched:
     items: tuple[Item, ...] = ()
     issues: tuple[Issue, ...] = ()
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What is asked of the FHIR server for one key, and what of it is there already."""
+
+    key: str
+    path: str
+    template: str
+    before: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,57 +133,69 @@ class Gatherer:
     def _fetch(self, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> list[Fetched]:
         keys = resolved.to_fetch
         if not keys or call.fhir_server is None or not self.fhir.allowed(call.fhir_server):
-            return [_unfetched(key, resolved) for key in keys]
+            return [_unfetched(key, service.prefetch[key], resolved) for key in keys]
         until = time.monotonic() + self.budget_s
-        paths = {key: _path(key, call, service, resolved) for key in keys}
+        asks = [_ask(key, call, service, resolved) for key in keys]
         pool = ThreadPoolExecutor(max_workers=min(len(keys), _SIDE_BY_SIDE))
         try:
-            held = {key: _held(key, resolved) for key in keys}
-            asked = {key: pool.submit(self._fetch_one, call, key, paths[key], held[key], until) for key in keys}
+            asked = {ask.key: pool.submit(self._fetch_one, call, ask, until) for ask in asks}
             wait(asked.values(), timeout=self.budget_s + _GRACE_S)
             return [one.result() if one.done() else _failed(key) for key, one in asked.items()]
         finally:  # who is still looking up a name that nobody knows is waited for by nobody
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetch_one(self, call: HookCall, key: str, path: str, held: int, until: float) -> Fetched:
+    def _fetch_one(self, call: HookCall, ask: _Ask, until: float) -> Fetched:
         left = until - time.monotonic()
         try:
             if left <= 0:
-                raise DataUnavailable("no time left", field=f"prefetch.{key}")
-            document = self.fhir.read(call.fhir_server or "", path, token=call.token, budget_s=left)
+                raise DataUnavailable("no time left", field=_place(ask.key))
+            document = self.fhir.read(call.fhir_server or "", ask.path, token=call.token, budget_s=left)
         except DataUnavailable:
-            return _failed(key)
-        items, issues = unpack(document, at=f"prefetch.{key}")
-        state = state_of(document, held)
+            return _failed(ask.key)
+        items, issues = unpack(document, at=_place(ask.key))
+        state, came = state_of(document, len(ask.before)), (*ask.before, *items)
+        if state in (State.OUTCOME, State.ABSENT) or (state is State.PAGED and not came):
+            failed = _failed(ask.key)
+            return replace(failed, items=items, issues=(*issues, *failed.issues))
         if state is State.PAGED:
-            issues = (*issues, Issue(code=IssueCode.TRUNCATED, ref=f"prefetch.{key}", dropped=False))
-        return Fetched(key=key, items=items, issues=issues, failed=state in (State.OUTCOME, State.ABSENT))
+            issues = (*issues, _cut(ask.key, ask.template, came))
+        return Fetched(key=ask.key, items=items, issues=issues)
+
+
+def _place(key: str) -> str:
+    return f"prefetch.{key}"
 
 
 def _failed(key: str) -> Fetched:
-    return Fetched(key=key, issues=(Issue(code=IssueCode.FETCH_FAILED, ref=f"prefetch.{key}"),), failed=True)
+    return Fetched(key=key, issues=(Issue(code=IssueCode.FETCH_FAILED, ref=_place(key)),), failed=True)
 
 
-def _unfetched(key: str, resolved: Resolved) -> Fetched:
+def _unfetched(key: str, template: str, resolved: Resolved) -> Fetched:
     """What cannot be fetched. A first page without the rest counts as data, and is said to be cut short."""
-    paged = resolved.states[key] is State.PAGED
-    code = IssueCode.TRUNCATED if paged else IssueCode.FETCH_FAILED
-    return Fetched(key=key, issues=(Issue(code=code, ref=f"prefetch.{key}", dropped=False),), failed=not paged)
+    came = _under(key, resolved)
+    if resolved.states[key] is State.PAGED and came:
+        return Fetched(key=key, issues=(_cut(key, template, came),))
+    return Fetched(key=key, issues=(Issue(code=IssueCode.FETCH_FAILED, ref=_place(key), dropped=False),), failed=True)
 
 
-def _held(key: str, resolved: Resolved) -> int:
-    """How many resources came in the page that what is fetched goes on from."""
-    if key not in resolved.following:
-        return 0
-    return sum(one.at.startswith((f"prefetch.{key}.", f"prefetch.{key}[")) for one in resolved.items)
+def _cut(key: str, template: str, came: Sequence[Item]) -> Issue:
+    """What is said of a search of which a part did not come: where that may matter now, it could not be fetched."""
+    code = IssueCode.TRUNCATED if older_alone_is_missing(template, came) else IssueCode.FETCH_FAILED
+    return Issue(code=code, ref=_place(key), dropped=False)
 
 
-def _path(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> str:
-    below = f"{call.fhir_server}/"
-    following = resolved.following.get(key, "")
+def _under(key: str, resolved: Resolved) -> tuple[Item, ...]:
+    """The resources that came under a key."""
+    return tuple(one for one in resolved.items if one.at.startswith((f"{_place(key)}.", f"{_place(key)}[")))
+
+
+def _ask(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolved) -> _Ask:
+    """The rest of a search whose first page came, if it is below the same base; else all of it."""
+    below, following = f"{call.fhir_server}/", resolved.following.get(key, "")
+    template = service.prefetch[key]
     if following.startswith(below):
-        return following.removeprefix(below)
-    return PrefetchTemplate(service.prefetch[key]).expand(call.context)
+        return _Ask(key, following.removeprefix(below), template, _under(key, resolved))
+    return _Ask(key, PrefetchTemplate(template).expand(call.context), template, ())
 
 
 def _demand(service: ServiceDefinition, resolved: Resolved, fetched: Sequence[Fetched], items: Sequence[Item]) -> None:

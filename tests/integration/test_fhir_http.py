@@ -63,11 +63,13 @@ def test_pages_are_one_answer(serve: Serve) -> None:
     pages: dict[str, Callable[[FhirServer], str | None]] = {
         "/fhir/r4/Observation?patient=1": lambda it: it.base + "?_getpages=a",
         "/fhir/r4?_getpages=a": lambda it: "Observation?page=3",
-        "/fhir/r4/Observation?page=3": lambda it: None,
+        "/fhir/r4/Observation?page=3": lambda it: "/fhir/r4/Observation?page=4",
+        "/fhir/r4/Observation?page=4": lambda it: "/fhir/r4?page=5",
+        "/fhir/r4?page=5": lambda it: None,
     }
     server = serve(lambda handler, n: handler.say(page(str(n), pages[handler.path](server))))
     bundle = read(server, "Observation?patient=1")
-    assert [entry["resource"]["id"] for entry in bundle["entry"]] == ["1", "2", "3"]
+    assert [entry["resource"]["id"] for entry in bundle["entry"]] == ["1", "2", "3", "4", "5"]
     assert bundle["link"] == []
 
 
@@ -89,6 +91,9 @@ def test_more_pages_than_allowed_leave_the_next_link(serve: Serve) -> None:
         "{base}/a/..%2fb",
         "//evil.example/x",
         "/admin",
+        "/fhir/r40/x",
+        "/fhir/r4/../../admin",
+        "/fhir/r4//evil.example/x",
         "http:evil",
         "{base}/x\\y",
         "{base}/x y",
@@ -115,6 +120,10 @@ def test_redirects_and_refusals_are_not_retried_or_followed(serve: Serve, status
     server = serve(lambda handler, _: handler.say(b"{}", status=status, Location="http://127.0.0.1:1/x"))
     assert refused(server).field == "Observation"
     assert len(server.seen) == 1
+
+
+def test_a_byte_order_mark_is_passed_over(serve: Serve) -> None:
+    assert read(serve(lambda handler, _: handler.say(b"\xef\xbb\xbf" + encoded(PATIENT)))) == PATIENT
 
 
 @pytest.mark.parametrize(
@@ -202,9 +211,10 @@ def test_a_retry_that_does_not_fit_is_not_made(serve: Serve, after: str) -> None
     assert (len(server.seen), time.monotonic() - start < 1.0) == (1, True)
 
 
-def test_a_retry_after_that_fits_is_honoured(serve: Serve) -> None:
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_retry_after_that_fits_is_honoured(serve: Serve, status: int) -> None:
     def later(handler: Handler, n: int) -> None:
-        handler.say(encoded(PATIENT), status=503 if n == 1 else 200, Retry_After="1")
+        handler.say(encoded(PATIENT), status=status if n == 1 else 200, Retry_After="1")
 
     start = time.monotonic()
     assert read(serve(later), budget_s=5.0) == PATIENT

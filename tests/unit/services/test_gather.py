@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -316,3 +317,49 @@ def test_the_last_page_counts_with_those_before_it(knowledge: Knowledge, service
     reading = gather(knowledge, fhir, call(complete(service, labs=first)))
     assert variables(reading) == {"heart_rate", "potassium"}
     assert issues(reading) == []
+
+
+def test_a_search_that_found_something_and_holds_nothing_is_no_answer(
+    knowledge: Knowledge, service: ServiceDefinition
+) -> None:
+    empty = bundle() | {"total": 40}
+    for fhir, server in ((FakeFhir({"Observation": empty}), BASE), (FakeFhir(), BASE), (FakeFhir(), None)):
+        with pytest.raises(DataUnavailable) as caught:
+            gather(knowledge, fhir, call(complete(service, vitals=empty), server=server))
+        assert caught.value.field == "prefetch.vitals"
+        reading = gather(knowledge, fhir, call(complete(service, orders=empty), server=server))
+        assert [code for code, ref in issues(reading) if ref == "prefetch.orders"] == [IssueCode.FETCH_FAILED]
+
+
+def test_what_came_beside_a_failure_is_used_and_the_rest_is_said_not_to_have_come(
+    knowledge: Knowledge, service: ServiceDefinition
+) -> None:
+    reading = gather(
+        knowledge, FakeFhir({"Observation": bundle(POTASSIUM, OUTCOME)}), call(complete(service, labs=...))
+    )
+    assert "potassium" in variables(reading)
+    assert (IssueCode.FETCH_FAILED, "prefetch.labs") in issues(reading)
+
+
+@pytest.mark.parametrize("fetched", [False, True])
+def test_what_is_cut_short_is_lost_unless_it_is_older_than_what_came(
+    knowledge: Knowledge, service: ServiceDefinition, fetched: bool
+) -> None:
+    results = [observation("potassium", 4.0, FROZEN - timedelta(days=days)) for days in range(4)]
+    allergy = {"resourceType": "AllergyIntolerance", "id": "a", "patient": {"reference": "Patient/p1"}}
+    for key, resources, code in (
+        ("labs", results, IssueCode.TRUNCATED),
+        ("labs", results[::-1], IssueCode.FETCH_FAILED),
+        ("allergies", [allergy], IssueCode.FETCH_FAILED),
+    ):
+        cut = bundle(*resources) | {"total": 9}
+        fhir = FakeFhir({service.prefetch[key].partition("?")[0]: cut})
+        made = call(complete(service, **{key: ... if fetched else cut}), server=BASE if fetched else None)
+        assert (code, f"prefetch.{key}") in issues(gather(knowledge, fhir, made))
+
+
+def test_a_search_that_is_asked_for_anew_is_counted_anew(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    first = bundle(PULSE) | {"total": 2, "link": [{"relation": "next", "url": "https://elsewhere.example/r4?page=2"}]}
+    fhir = FakeFhir({"Observation": bundle(PULSE) | {"total": 2}})
+    reading = gather(knowledge, fhir, call(complete(service, labs=first)))
+    assert (IssueCode.TRUNCATED, "prefetch.labs") in issues(reading)
