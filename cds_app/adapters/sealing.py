@@ -126,7 +126,9 @@ def _decision_note(decision: Decision) -> Note:
 
 def _feedback_note(feedback: Feedback) -> Note:
     at = stamp(feedback.at)
-    same = "\0".join((feedback.card, feedback.outcome, at)).encode("utf-8", errors="surrogatepass")
+    said = (feedback.reason_system, feedback.reason_code, feedback.reason_display, feedback.comment)
+    more = (*said, *feedback.suggestions) if any(said) or feedback.suggestions else ()
+    same = "\0".join((feedback.card, feedback.outcome, at, *more)).encode("utf-8", errors="surrogatepass")
     return Note(
         kind="feedback",
         id=hashlib.sha256(same).hexdigest(),

@@ -210,8 +210,8 @@ def _unchanged(candidate: Candidate, shown: Decision, now: datetime) -> bool:
 
 def _last_answer(shown: Decision, past: Past) -> Feedback | None:
     """The answer that counts; None where there is none, or where it was taken back."""
-    answers = (one for one in past if isinstance(one, Feedback) and one.card == shown.id)
-    last = max(answers, key=lambda one: one.received, default=None)
+    answers = [one for one in past if isinstance(one, Feedback) and one.card == shown.id]
+    last = max(reversed(answers), key=lambda one: (one.received, one.at), default=None)
     return None if last is None or last.outcome == "undone" else last
 
 

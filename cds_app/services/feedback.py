@@ -213,13 +213,15 @@ def _is_undone(body: Mapping[str, Any], where: str) -> bool:
 
 
 def _reason(body: Mapping[str, Any], where: str) -> dict[str, Any]:
-    key = "overrideReason" if "overrideReason" in body else "overrideReasons"
+    key = "overrideReason" if body.get("overrideReason") is not None else "overrideReasons"
     given = _first(body.get(key))
     if given is None:
         return {}
     place = f"{where}.{key}"
     reason = _mapping(given, place)
     coding = _first(reason.get("reason"))
+    if isinstance(coding, dict) and "coding" in coding:  # a CodeableConcept
+        coding = _first(coding["coding"])
     if coding is None:
         coding = _epic_coding(reason.get("extension"))
     coding = _mapping(coding, f"{place}.reason") if coding is not None else {}

@@ -108,9 +108,16 @@ def test_the_same_decision_twice_is_refused(store: TwinStore, patient: str) -> N
 
 def test_the_same_feedback_again_is_swallowed(store: TwinStore, patient: str) -> None:
     append(store, patient, feedback=(feedback("a"), feedback("a"), feedback("a", minutes=1)))
-    append(store, patient, feedback=(feedback("a", comment="again"), feedback("b")))
+    append(store, patient, feedback=(feedback("a"), feedback("b")))
     answers = [entry.feedback for entry in store.entries(patient)]
     assert answers == [feedback("a"), feedback("a", minutes=1), feedback("b")]
+
+
+def test_feedback_that_says_something_else_of_the_same_instant_is_kept(store: TwinStore, patient: str) -> None:
+    told = [feedback("a"), feedback("a", comment="busy")]
+    for _ in range(2):
+        append(store, patient, feedback=tuple(told))
+    assert [entry.feedback for entry in store.entries(patient)] == told
 
 
 def test_feedback_at_the_same_instant_elsewhere_is_the_same_feedback(store: TwinStore, patient: str) -> None:

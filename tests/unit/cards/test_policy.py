@@ -122,6 +122,16 @@ def test_the_latest_answer_counts() -> None:
     assert verdict(past) is Suppression.NONE
 
 
+def test_of_answers_that_came_in_one_batch_the_last_counts() -> None:
+    card = shown(3)
+    early, late = answered(card, "overridden", 2.5, "never"), answered(card, "overridden", 2.4, "later")
+    told = [replace(one, received=late.received) for one in (early, late)]
+    for past in (told, told[::-1]):
+        assert verdict([card, *past]) is Suppression.NONE
+    undone = replace(told[0], outcome="undone")
+    assert answer_to(card, [told[0], undone], POLICY, NOW) is Answer.OPEN
+
+
 def critical(hours_ago: float, **extents: float) -> Decision:
     return replace(shown(hours_ago, topic="hyperkalaemia", tier=3, points=None), extents=extents)
 

@@ -54,6 +54,18 @@ def test_of_several_codes_of_a_reason_the_first_counts() -> None:
     assert found.reason_code == "1"
 
 
+def test_a_reason_may_come_as_a_codeable_concept() -> None:
+    coding = {"code": "1", "system": "urn:x", "display": "Later"}
+    for told in ({"coding": [coding, {"code": "2"}]}, {"coding": coding}):
+        found = read({**OVERRIDDEN, "overrideReason": {"reason": told}})
+        assert (found.reason_code, found.reason_system, found.reason_display) == ("1", "urn:x", "Later")
+
+
+def test_an_empty_spelling_does_not_hide_the_other_one() -> None:
+    found = read({**OVERRIDDEN, "overrideReason": None, "overrideReasons": {"userComment": "busy"}})
+    assert found.comment == "busy"
+
+
 def test_epics_reason_in_an_extension_is_read() -> None:
     name = "com.epic.cdshooks.feedback.overrideReason."
     extension = {name + "reasonCategory": "12", name + "Title": "Not clinically significant"}
