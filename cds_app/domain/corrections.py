@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from cds_app.domain.facts import CodedFinding, Fact, Measurement, UnknownFinding
 from cds_app.domain.timeline import Timeline
 
+_LAST_SECOND: Final = time.max.second
 _AFTER: Final = "~"  # sorts after whatever a version is made of (`cds_app.fabric.context.version_of`)
 
 
@@ -34,7 +35,8 @@ def placed(timeline: Timeline, facts: Iterable[Fact]) -> list[Fact]:
     -------
     list of Fact
         The same facts, but for those of resources that are known in versions: these have the version after which they
-        were learned. What says the same as the newest version is that one.
+        were learned. What says the same as the newest version is that one; so is a day, or no time at all, that is told
+        again later.
     """
     ready: list[Fact] = []
     bare: defaultdict[str, list[Fact]] = defaultdict(list)
@@ -43,12 +45,23 @@ def placed(timeline: Timeline, facts: Iterable[Fact]) -> list[Fact]:
         if root not in timeline.versions and root not in timeline.components:
             ready.append(fact)
         elif fact.version:
-            ready.append(_in_terms_of(fact, _newest(timeline, root, fact.learned)))
+            ready.append(_placed(timeline, root, fact))
         else:
             bare[root].append(fact)
     for root, ones in bare.items():
-        ready.extend(_following(timeline, root, ones))
+        last = timeline.versions[root][-1] if root in timeline.versions and root not in timeline.components else None
+        if len(ones) == 1 and last is not None and not last.version:  # as nearly all are where nothing has a version
+            ready.append(last if _alike(last, ones[0]) else ones[0])
+        else:
+            ready.extend(_following(timeline, root, ones))
     return ready
+
+
+def _placed(timeline: Timeline, root: str, fact: Fact) -> Fact:
+    known = timeline.versions.get(fact.ref, ())
+    if not known or known[-1].version != fact.version:
+        fact = _in_terms_of(fact, _newest(timeline, root, fact.learned))
+    return next((one for one in known if one.version == fact.version and _alike(one, fact)), fact)
 
 
 def _in_terms_of(fact: Fact, newest: str) -> Fact:
@@ -67,16 +80,20 @@ def _in_terms_of(fact: Fact, newest: str) -> Fact:
 def _following(timeline: Timeline, root: str, ones: Sequence[Fact]) -> Iterator[Fact]:
     """Accounts of one resource without a version, right after the newest version known."""
     newest = _newest(timeline, root, ones[0].learned)
-    if not newest:
-        yield from ones
-        return
     known = {ref: last for ref, last in _last(timeline, root) if last.version == newest}
-    if known.keys() == {one.ref for one in ones} and all(_alike(known[one.ref], one) for one in ones):
-        yield from (known[one.ref] for one in ones)
-        return
+    ranked = sorted(ones, key=repr) if len(ones) > 1 else ones
+    told = {one.ref: one for one in ranked}  # of contradicting accounts, the one that will count
+    same = {ref for ref, one in told.items() if ref in known and _alike(known[ref], one)}
+    if newest and not known.keys() == told.keys() == same:
+        same = set()
+    place = f"{newest.partition(_AFTER)[0]}{_AFTER}{ones[0].learned.isoformat(timespec='microseconds')}"
     for one in ones:
-        place = f"{newest.partition(_AFTER)[0]}{_AFTER}{one.learned.isoformat(timespec='microseconds')}"
-        yield one if _says_less(known.get(one.ref), one) else replace(one, version=place)
+        if one.ref in same:
+            yield known[one.ref]
+        elif newest and not _says_less(known.get(one.ref), one):
+            yield replace(one, version=place)
+        else:
+            yield one
 
 
 def _newest(timeline: Timeline, root: str, learned: datetime) -> str:
@@ -96,7 +113,18 @@ def _family(timeline: Timeline, root: str) -> tuple[str, ...]:
 
 
 def _alike(known: Fact, fact: Fact) -> bool:
-    return type(known) is type(fact) and known == replace(fact, version=known.version, learned=known.learned)
+    """Whether a fact says what is known: of what was so at some time of a day, when it was learned first stands."""
+    when = known.when if known.when == known.learned <= fact.when and _is_vague(fact) else fact.when
+    if when != known.when or type(known) is not type(fact):
+        return False
+    return known == replace(fact, version=known.version, learned=known.learned, when=when)
+
+
+def _is_vague(fact: Fact) -> bool:
+    """Whether a fact has the time of its learning, or of the end of a day, for want of one (`cds_app.fabric.times`)."""
+    return fact.when == fact.learned or (
+        fact.when.second == _LAST_SECOND and fact.when.microsecond == time.max.microsecond
+    )
 
 
 def _says_less(known: Fact | None, fact: Fact) -> bool:

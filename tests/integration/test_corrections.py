@@ -65,3 +65,16 @@ def test_a_result_that_a_history_says_was_deleted_is_no_ground_for_a_card(client
     body["prefetch"]["vitals"]["entry"] = others
     body["prefetch"]["labs"] = bundle() | {"type": "history", "entry": [*([gone] if deleted else []), held]}
     assert len(topics(client, body)) == (0 if deleted else 1)
+
+
+def test_a_stay_that_began_today_does_not_begin_anew_at_every_call(
+    client: FlaskClient, clock: FrozenClock, deps: Deps
+) -> None:
+    visit = stay(FROZEN) | {"period": {"start": f"{FROZEN:%Y-%m-%d}"}}
+    order = {"resourceType": "ServiceRequest", "id": "o", "status": "active", "subject": visit["subject"]}
+    for _ in range(3):
+        body = call(patient(), visit, {**order, "code": {"text": "Blood culture"}}, *course(FROZEN, QUIET, QUIET))
+        topics(client, body)
+        clock.forward(minutes=20)
+    (segment,) = deps.store.segments(deps.store.pseudonym("local", "p1"))
+    assert [one.when for one in segment.facts.stays] == [FROZEN]

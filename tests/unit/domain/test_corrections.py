@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cds_app.domain.corrections import placed
 from cds_app.domain.facts import Fact, Measurement, UnknownFinding
@@ -105,6 +106,28 @@ def test_a_result_read_without_its_specimen_is_no_correction_of_the_one_with_it(
     venous = result(5.0, ONE, taken=["venous_blood"])
     assert told([venous], [result(5.0, hour=1)])[0].facts.measurements == (venous,)
     assert values([venous], [result(6.0, hour=1)]) == [6.0]
+
+
+@pytest.mark.parametrize("version", ["", ONE])
+def test_of_some_time_of_a_day_the_first_time_of_learning_stands(version: str) -> None:
+    def dated(hour: float, value: float = 5.0) -> Fact:
+        moment = min(DAY + timedelta(hours=hour), datetime(2024, 3, 10, 23, 59, 59, 999999, tzinfo=UTC))
+        return replace(result(value, version), when=moment, learned=DAY + timedelta(hours=hour))
+
+    timeline, changes = told([dated(1)], [dated(2)], [dated(3)], [dated(30)])
+    assert timeline.facts.measurements == (dated(1),)
+    assert [one.duplicates for one in changes] == [0, 1, 1, 1]
+    exact = replace(result(5.0, version), when=DAY + timedelta(hours=2), learned=DAY + timedelta(hours=3))
+    assert [one.when for one in told([dated(1)], [exact])[0].facts.measurements] == [exact.when]
+    assert values([dated(1)], [dated(2, 6.0)]) == ([6.0] if not version else values([dated(1), dated(2, 6.0)]))
+
+
+@pytest.mark.parametrize("version", ["", ONE])
+def test_what_contradicts_itself_in_every_message_grows_no_record(version: str) -> None:
+    both = [[result(value, hour=hour) for value in (5.0, 6.0)] for hour in (1, 2, 3)]
+    timeline, changes = told([result(4.0, version)], *both)
+    assert [one.duplicates for one in changes] == [0, 0, 2, 2]
+    assert [one.value for one in timeline.facts.measurements] == [6.0]
 
 
 STEPS = st.lists(
