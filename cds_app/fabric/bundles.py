@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 from cds_app.domain.issues import Issue, IssueCode
@@ -19,7 +22,18 @@ _URN: Final = "urn:uuid:"
 _FAILED: Final = frozenset({"error", "fatal"})
 
 
-def unpack(document: object, *, at: str) -> tuple[tuple[Item, ...], tuple[Issue, ...]]:
+@dataclass(slots=True)
+class _Found:
+    most: int
+    items: list[Item] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def enough(self) -> bool:
+        return len(self.items) + len(self.issues) > self.most
+
+
+def unpack(document: object, *, at: str, most: int = sys.maxsize) -> tuple[tuple[Item, ...], tuple[Issue, ...]]:
     """Take the resources out of a JSON value.
 
     Parameters
@@ -28,6 +42,8 @@ def unpack(document: object, *, at: str) -> tuple[tuple[Item, ...], tuple[Issue,
         A resource, a Bundle of any or no type, a list of either (NDJSON), or None.
     at : str
         Where it stood, for issues.
+    most : int
+        How many items and issues are of use; once there are more, nothing further is taken.
 
     Returns
     -------
@@ -36,10 +52,9 @@ def unpack(document: object, *, at: str) -> tuple[tuple[Item, ...], tuple[Issue,
         that it is counted, and so is what a history says was deleted. OperationOutcomes, entries without a resource
         and Bundles nested too deeply are issues.
     """
-    items: list[Item] = []
-    issues: list[Issue] = []
-    _collect(Item(document, at), 0, items, issues)
-    return tuple(items), tuple(issues)
+    found = _Found(most)
+    _collect(Item(document, at), 0, found)
+    return tuple(found.items), tuple(found.issues)
 
 
 def is_outcome(value: object) -> bool:
@@ -54,20 +69,20 @@ def is_failure(outcome: object) -> bool:
     return any(isinstance(one, str) and one in _FAILED for one in severities)
 
 
-def _collect(item: Item, depth: int, items: list[Item], issues: list[Issue]) -> None:
+def _collect(item: Item, depth: int, found: _Found) -> None:
     value = item.resource
     kind = value.get("resourceType") if isinstance(value, dict) else None
     if kind == "Bundle" or isinstance(value, list):
         if depth == MAX_NESTING:
-            issues.append(Issue(code=IssueCode.UNREADABLE, ref=item.at))
+            found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=item.at))
             return
-        for inner in _members(value, item.at, issues):
-            _collect(inner, depth + 1, items, issues)
+        for inner in _members(value, item.at, found):
+            _collect(inner, depth + 1, found)
     elif kind == "OperationOutcome":
-        issues.append(Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False))
+        found.issues.append(Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False))
     elif value is not None:
-        items.append(item)
-        items.extend(_contained(item))
+        found.items.append(item)
+        found.items.extend(_contained(item))
 
 
 def _contained(item: Item) -> Iterator[Item]:
@@ -90,23 +105,25 @@ def _completed(inner: Object, outer: Object) -> Object:
     return {**found, "id": f"{outside}.{inside.lstrip('#')}" if known and inside else None}
 
 
-def _members(value: Any, at: str, issues: list[Issue]) -> Iterator[Item]:
+def _members(value: Any, at: str, found: _Found) -> Iterator[Item]:
     """What a list or a Bundle holds."""
     if isinstance(value, list):
-        yield from (Item(one, f"{at}[{i}]") for i, one in enumerate(value))
+        yield from takewhile(lambda _: not found.enough, (Item(one, f"{at}[{i}]") for i, one in enumerate(value)))
         return
     entries = value.get("entry", [])
     if not isinstance(entries, list):
-        issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
+        found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
         return
     told = value.get("type") == "history"
     for i, entry in enumerate(entries):
+        if found.enough:
+            return
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if resource is None and told and (gone := deletion_in(entry, entries[i + 1 :])):
             yield Item(gone, f"{at}.entry[{i}]")
             continue
         if resource is None:
-            issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
+            found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
             continue
         full_url = entry.get("fullUrl")
         url = full_url if isinstance(full_url, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -129,7 +130,7 @@ class Resolved:
         return tuple(key for key, state in self.states.items() if state not in (State.GIVEN, State.NULL))
 
 
-def resolve(prefetch: object, templates: Mapping[str, str]) -> Resolved:
+def resolve(prefetch: object, templates: Mapping[str, str], *, most: int = sys.maxsize) -> Resolved:
     """Sort what came under each key.
 
     Parameters
@@ -138,6 +139,8 @@ def resolve(prefetch: object, templates: Mapping[str, str]) -> Resolved:
         ``prefetch`` of the request, any JSON value, None if it was not there.
     templates : mapping of str to str
         The service's prefetch keys and templates.
+    most : int
+        How many resources and issues are of use; once there are more, nothing further is taken.
 
     Notes
     -----
@@ -150,7 +153,7 @@ def resolve(prefetch: object, templates: Mapping[str, str]) -> Resolved:
     given = given or {}
     items: list[Item] = []
     for at, value in _values(given, templates):
-        found, problems = unpack(value, at=at)
+        found, problems = unpack(value, at=at, most=most - len(items) - len(issues))
         items.extend(found)
         issues.extend(problems)
     links = {key: link for key in templates if (link := _next_link(given.get(key)))}
@@ -218,7 +221,8 @@ def _begun(resource: Object) -> datetime | None:
 
 def _failed(bundle: Object) -> bool:
     """Whether the Bundle says that the search went wrong, or holds nothing but an outcome outside a search set."""
-    entries = objects(bundle.get("entry"))
+    listed = bundle.get("entry")
+    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else objects(listed)
     outcomes = [entry["resource"] for entry in entries if is_outcome(entry.get("resource"))]
     if not outcomes or any(map(is_failure, outcomes)):
         return bool(outcomes)

@@ -79,11 +79,11 @@ class Gatherer:
         TooLarge
             If there are more resources than allowed.
         """
-        resolved = resolve(call.prefetch, service.prefetch)
-        self._bounded(resolved.items)
+        resolved = resolve(call.prefetch, service.prefetch, most=self.max_entries)
+        self._bounded(len(resolved.items) + len(resolved.issues))
         fetched = self._fetch(call, service, resolved)
         items = (*resolved.items, *(item for one in fetched for item in one.items))
-        self._bounded(items)
+        self._bounded(len(items))
         _demand(service, resolved, fetched, items)
         _same(call.event.patient, service, items)
         with self.computing:
@@ -91,8 +91,8 @@ class Gatherer:
         issues = (*resolved.issues, *(issue for one in fetched for issue in one.issues), *reading.issues)
         return replace(reading, issues=issues)
 
-    def _bounded(self, items: Sequence[Item]) -> None:
-        if len(items) > self.max_entries:
+    def _bounded(self, entries: int) -> None:
+        if entries > self.max_entries:
             raise TooLarge(f"more than {self.max_entries} resources in one call", field="prefetch")
 
     def _read(self, call: HookCall, items: Sequence[Item], seen: Set[bytes]) -> Reading:
@@ -152,7 +152,7 @@ class Gatherer:
             document = self.fhir.read(call.fhir_server or "", ask.path, token=call.token, budget_s=left)
         except DataUnavailable:
             return _failed(ask.key)
-        items, issues = unpack(document, at=_place(ask.key))
+        items, issues = unpack(document, at=_place(ask.key), most=self.max_entries)
         state, came = state_of(document, len(ask.before)), (*ask.before, *items)
         if state in (State.OUTCOME, State.ABSENT) or (state is State.PAGED and not came):
             failed = _failed(ask.key)

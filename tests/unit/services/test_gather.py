@@ -302,6 +302,19 @@ def test_more_resources_than_allowed_are_refused_from_either_side(
     assert len(gather(knowledge, fhir, call(complete(service, **change)), max_entries=11).facts) == 11
 
 
+@pytest.mark.parametrize("entry", [5, {}, {"resource": OUTCOME}, {"resource": bundle(*[POTASSIUM] * 3)}])
+@pytest.mark.parametrize("among", [lambda many: bundle() | {"entry": many}, lambda many: many, lambda many: [[many]]])
+def test_entries_that_hold_nothing_count_with_the_others(
+    knowledge: Knowledge, service: ServiceDefinition, entry: object, among: Callable[[list[object]], object]
+) -> None:
+    many = among([entry] * 300_000)
+    for change in ({"labs": many}, {f"site-{n}": many for n in range(50)}):
+        begun = time.monotonic()
+        with pytest.raises(TooLarge):
+            gather(knowledge, FakeFhir(), call(complete(service, **change), server=None), max_entries=200)
+        assert time.monotonic() - begun < 1.0
+
+
 def test_a_search_that_found_more_than_it_holds_is_said_to_be_cut_short(
     knowledge: Knowledge, service: ServiceDefinition
 ) -> None:
