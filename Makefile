@@ -1,7 +1,12 @@
 # Twinline: `make` alone lists the targets. Needs only make and python3 >= 3.11; `make setup` does the rest.
 # Where packages come from is pip's own affair (pip.conf, PIP_*): nothing here names an index.
 
-PYTHON ?= python3
+# python3; where it is known to lack profile-guided optimisation, without which everything takes an eighth longer, and the
+# system has another one, that one. To choose: make setup PYTHON=...
+FITS := import sys; from sysconfig import get_config_var as said; sys.exit(not (3, 11) <= sys.version_info < (3, 15) \
+	or bool(said("PGO_PROF_USE_FLAG")) and "--enable-optimizations" not in said("CONFIG_ARGS"))
+PYTHON ?= $(or $(shell for one in python3 /usr/bin/python3; do \
+	$$one -c '$(FITS)' 2>/dev/null && echo $$one && break; done),python3)
 PYTEST_ARGS ?= --numprocesses=auto --dist=loadscope
 LOCK_ARGS ?=
 
@@ -21,14 +26,16 @@ help: ## list the targets
 
 setup: $(STAMP) browser ## create .venv from the hash-locked list, with Twinline in it, editable
 
-# A failed install leaves no stamp, and so is tried again. An environment without pip is a half-made one.
+# A failed install leaves no stamp, and so is tried again. An environment without pip is a half-made one; where a Python
+# has none to put there, as Debian's, pip comes from where packages come from.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else \
 		"The locked packages are for Python 3.11 to 3.14: make setup PYTHON=python3.14")'
 	@rm -f $@
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || \
+		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && python3 -m pip --python $(BIN)/python install -qq pip; } || \
 		{ echo 'No environment could be made; on Debian, "apt-get install python3-venv" brings what is missing.'; exit 1; }
-	@echo 'Installing the locked packages into $(VENV), which takes a minute or two the first time ...'
+	@echo 'Installing the locked packages into $(VENV) for $(PYTHON), which takes a minute or two the first time ...'
 	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements.lock
 	@$(PIP_INSTALL) --no-index --no-deps --no-build-isolation -e .
 	@touch $@

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,8 +41,9 @@ def environment(cache: Path) -> Path:
 
 
 def _fill(folder: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=_PIP_S)
-    pip = [str(folder / "bin" / "pip"), "install", "-qq", "--disable-pip-version-check", "--only-binary", ":all:"]
+    venv.create(folder, clear=True, with_pip=False, symlinks=True)
+    into = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    pip = [*into, "install", "-qq", "--disable-pip-version-check", "--only-binary", ":all:"]
     try:
         done = subprocess.run(
             [*pip, "--require-hashes", "-r", str(_LOCK)], capture_output=True, text=True, check=False, timeout=_PIP_S
