@@ -38,6 +38,8 @@ def placed(timeline: Timeline, facts: Iterable[Fact]) -> list[Fact]:
         were learned. What says the same as the newest version is that one; so is a day, or no time at all, that is told
         again later.
     """
+    if not timeline.versions:
+        return list(facts)
     ready: list[Fact] = []
     bare: defaultdict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
