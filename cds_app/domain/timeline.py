@@ -63,10 +63,11 @@ class Timeline:
 
     Notes
     -----
-    Which version counts depends on the facts alone, not on the order of their arrival. A version that says the same
-    as the one before it is a duplicate and is not kept, nor is one that is read again without its specimen; the first
-    time of learning stands. A component that a newer
-    version of its resource no longer has, or whose resource was entered in error, does not count.
+    Which version counts depends on the facts alone, not on the order of their arrival, but for what comes back (this,
+    that, and this again under one version): it counts again if they arrive in the order in which they were learned. A
+    version that says the same as the one before it is a duplicate and is not kept, nor is one read again without
+    its specimen; the first time of learning stands. A component that a newer version of its resource no longer has, or
+    whose resource was entered in error, does not count.
     """
 
     versions: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
