@@ -272,7 +272,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "not-found": "This is not here any more",
     "patient-erased": "This patient was erased",
     "request-invalid": "This cannot be asked like that",
-    "dependency-down": "Twinline cannot write now",
+    "dependency-down": "Twinline cannot do this now",
     "version-conflict": "Somebody else was faster",
     "service-off": "Twinline is switched off",
 }

@@ -68,12 +68,13 @@ def replayed(home: Path, uuid: str, *, root: Path = ROOT) -> tuple[int, str, str
 # --- start
 
 
-def test_it_is_ready_within_seconds_and_lists_its_services(tmp_path: Path) -> None:
+def test_it_is_ready_within_seconds_and_takes_no_stated_times_unless_started_for_them(tmp_path: Path) -> None:
     begun = time.monotonic()
     with running_service(tmp_path) as url:
         assert time.monotonic() - begun < READY_S
         listed = requests.get(f"{url}/cds-services", timeout=5)
         health = requests.get(f"{url}/healthz", timeout=5)
+        assert post(url, at(hyperkalaemic(FROZEN))).status_code == 400
     assert {"twinline-encounter-start", "twinline-patient-view"} <= {one["id"] for one in listed.json()["services"]}
     assert health.json() == {"status": "alive"}
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
@@ -86,11 +87,6 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
         running_service(tmp_path, "--no-such-flag"),
     ):
         pass
-
-
-def test_stated_times_are_refused_unless_the_service_was_started_for_them(tmp_path: Path) -> None:
-    with running_service(tmp_path) as url:
-        assert post(url, at(hyperkalaemic(FROZEN))).status_code == 400
 
 
 # --- cores

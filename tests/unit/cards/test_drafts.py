@@ -292,9 +292,13 @@ def test_a_result_that_cannot_be_true_is_said_to_be_left_out(ask: Ask, value: fl
 
 
 def test_a_child_gets_no_estimate(ask: Ask) -> None:
-    child = call(patient(birthDate="2020-01-01"), stay(FROZEN - timedelta(hours=9)), *course(FROZEN, QUIET, QUIET))
-    for card in ask(child):
-        assert "risk" not in card["extension"]["com.twinline.explanation"]
+    def estimates(body: dict[str, Any]) -> int:
+        return sum("risk" in card["extension"]["com.twinline.explanation"] for card in ask(body))
+
+    child = septic(FROZEN)
+    child["prefetch"]["patient"] = patient(birthDate="2020-01-01")
+    assert estimates(child) == 0
+    assert estimates(septic(FROZEN, "p2")) > 0
 
 
 def test_an_outpatients_missing_estimate_is_no_news(ask: Ask) -> None:

@@ -53,7 +53,9 @@ def test_every_estimate_behind_a_decision_is_taken_apart(deps: Deps, decided: st
 
 
 def test_what_it_takes_is_said_only_where_something_is_reached(deps: Deps, decided: str) -> None:
-    for one in why(deps.knowledge, deps.store, decided):
+    found = why(deps.knowledge, deps.store, decided)
+    assert any(one.needs for one in found)
+    for one in found:
         reached = one.risk.probability >= one.limit
         named = deps.knowledge.risks[one.name].modifiable
         assert {need.quantity for need in one.needs} <= named

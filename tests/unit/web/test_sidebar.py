@@ -250,6 +250,18 @@ def test_what_a_simulation_cannot_be_asked_is_said_by_field(page: Page, query: s
     assert said in told(answer)
 
 
+def test_who_comes_while_others_simulate_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr("cds_app.services.what_if.simulators.INSIDE", 0)
+    page: Page = request.getfixturevalue("page")
+    answer = page.get("what-if?drug=vancomycin")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "other simulations are running: try again in a moment" in answer.text
+    assert "Twinline cannot do this now" in answer.text
+
+
 def told(answer: TestResponse) -> str:
     """What was wrong: of a page, or of the problem document that a script gets."""
     if answer.mimetype != "application/problem+json":
