@@ -71,6 +71,11 @@ class Artefact:
             raise _error(self.root, name, "is not listed in the manifest")
         return _verified_bytes(self.root, name, expected)
 
+    def digest(self, *, without: str) -> str:
+        """SHA-256 in hex of all that the manifest says but the hash of one file, in which it can be kept."""
+        files = {name: one for name, one in self.manifest["files"].items() if name != without}
+        return hashlib.sha256(canonical_json({**self.manifest, "files": files})).hexdigest()
+
     def read_json(self, name: str) -> Any:
         """Return a listed JSON file's value; ContentError also for NaN, infinities and repeated keys."""
         return _parse_json(self.read_bytes(name), self.root, name)

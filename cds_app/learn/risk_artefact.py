@@ -23,7 +23,7 @@ from cds_app.learn.roll import Roll
 from cds_app.score.calibration import Calibration
 from cds_app.score.features import FEATURES, Feature, Statics, features
 from cds_app.score.population import FILE as POPULATION
-from cds_app.score.risk import Tier
+from cds_app.score.risk import GOLDEN, SEAL, Tier
 from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of
@@ -81,7 +81,7 @@ def write(head: Head, out: Path, made: Finished) -> Artefact:
     """Write booster, calibration, golden rows, baseline, report, plots, manifest and card into a folder."""
     contents = {
         "calibration.json": curves(made.calibration),
-        "golden.json": golden(made.twin, made.booster, made.columns),
+        GOLDEN: golden(made.twin, made.booster, made.columns),
         "baseline.json": made.baseline,
         POPULATION: made.population,
         REPORT: made.report,
@@ -118,9 +118,25 @@ def save(
     for name, content in contents.items():
         (out / name).write_bytes(canonical_json(content))
     draw(out, booster, seen, manifest["seed"])
-    artefact = write_manifest(out, manifest)
+    artefact = sealed(out, manifest)
     Shelf(content_root()).write(artefact)
     return artefact
+
+
+def sealed(folder: Path, manifest: Mapping[str, Any]) -> Artefact:
+    """Write the manifest of a learned risk, and beside the known predictions what it says: no edit goes unseen then.
+
+    Parameters
+    ----------
+    folder : Path
+        With every other file in place.
+    manifest : mapping
+        As for `content.write_manifest`.
+    """
+    written = write_manifest(folder, manifest)
+    seal = {**written.read_json(GOLDEN), SEAL: written.digest(without=GOLDEN)}
+    (folder / GOLDEN).write_bytes(canonical_json(seal))
+    return write_manifest(folder, manifest)
 
 
 def with_policy(artefact: Artefact, found: Mapping[str, Any]) -> Artefact:
@@ -136,7 +152,7 @@ def with_policy(artefact: Artefact, found: Mapping[str, Any]) -> Artefact:
     report = artefact.read_json(REPORT)
     policy = {name: found[name] for name in POLICY}
     (artefact.root / REPORT).write_bytes(canonical_json({**report, "policy": policy}))
-    kept = write_manifest(artefact.root, {**artefact.manifest, "policy": tuning.quoted(found)})
+    kept = sealed(artefact.root, {**artefact.manifest, "policy": tuning.quoted(found)})
     Shelf(content_root()).write(kept)
     return kept
 

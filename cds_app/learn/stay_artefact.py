@@ -20,6 +20,7 @@ from cds_app.learn.roll import Roll
 from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Limits
 from cds_app.score.population import FILE as POPULATION
+from cds_app.score.risk import GOLDEN
 from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
 
 Ints = NDArray[np.int64]
@@ -106,7 +107,7 @@ def write(out: Path, made: Finished) -> Artefact:
     }
     contents = {
         "calibration.json": risk_artefact.curves(made.calibration),
-        "golden.json": risk_artefact.golden_of(made.booster, _invented()[:, made.columns]),
+        GOLDEN: risk_artefact.golden_of(made.booster, _invented()[:, made.columns]),
         POPULATION: made.population,
         risk_artefact.REPORT: report,
     }

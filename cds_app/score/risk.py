@@ -24,6 +24,9 @@ from cds_app.score.tree_shap import TreeShap
 if TYPE_CHECKING:
     from cds_app.score.boosted import Boosted
 
+GOLDEN = "golden.json"
+"""Known predictions, and under `SEAL` the digest of what the manifest says."""
+SEAL = "manifest_sha256"
 FEATURES_OF: Mapping[str, tuple[Feature, ...]] = {"hour": FEATURES, "stay": STAY_FEATURES}
 """What a model looks at, as its manifest names it: a patient at an hour, or the first days of a stay."""
 AGE = "age_years"  # the feature
@@ -190,8 +193,9 @@ class RiskModel:
         Raises
         ------
         ContentError
-            If a file does not match its hash, names a feature that this version of the code does not compute, the
-            trees read more or fewer features than are named, or the manifest lacks something or says it otherwise.
+            If a file does not match its hash, the manifest is not as it was written, lacks something, says it otherwise
+            or names a feature that this version of the code does not compute, or the trees read more or fewer features
+            than are named.
         """
         try:
             return cls._read(artefact)
@@ -205,10 +209,10 @@ class RiskModel:
         trees = load_trees(artefact.read_bytes("model.ubj"))
         if trees.features != len(features):
             raise ContentError("the trees read another number of features", field="features")
-        calibration, golden = (
-            Calibration.from_json(artefact.read_json("calibration.json")),
-            artefact.read_json("golden.json"),
-        )
+        calibration = Calibration.from_json(artefact.read_json("calibration.json"))
+        golden = artefact.read_json(GOLDEN)
+        if golden.get(SEAL) != artefact.digest(without=GOLDEN):
+            raise ContentError("the manifest was edited since it was written", field="manifest")
         return cls(
             name=artefact.name,
             version=artefact.version,

@@ -14,6 +14,7 @@ import xgboost as xgb
 
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
+from cds_app.learn.risk_artefact import sealed
 from cds_app.score.boosted import Boosted, load_booster
 from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Circumstances, Ineligible, Limits, eligible
@@ -78,7 +79,7 @@ def build(tmp_path: Path) -> Callable[..., Artefact]:
             ],
             "horizon_h": 6.0,
         }
-        return write_manifest(folder, manifest | changes)
+        return sealed(folder, manifest | changes)
 
     return _build
 
@@ -137,7 +138,14 @@ def test_a_model_of_hours_without_a_population_is_refused(build: Callable[..., A
     (whole.root / "population.json").unlink()
     (whole.root / "manifest.json").unlink()
     with pytest.raises(ContentError, match="population"):
-        RiskModel.from_artefact(write_manifest(whole.root, whole.manifest))
+        RiskModel.from_artefact(sealed(whole.root, whole.manifest))
+
+
+def test_a_manifest_that_was_edited_is_refused(build: Callable[..., Artefact]) -> None:
+    whole = build()
+    edited = write_manifest(whole.root, {**whole.manifest, "threshold": 0.06})
+    with pytest.raises(ContentError, match="edited"):
+        RiskModel.from_artefact(edited)
 
 
 def test_a_population_that_is_incomplete_is_refused(build: Callable[..., Artefact]) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from cds_app.bootstrap import app_of
-from cds_app.content import content_root, latest, write_manifest
+from cds_app.content import canonical_json, content_root, latest
 from cds_app.deps import memory_deps
+from cds_app.learn.risk_artefact import sealed
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.learned import FAILED
 from cds_app.settings import Settings
@@ -32,7 +33,7 @@ def _flip_a_byte(root: Path) -> None:
 
 
 def _rewrite(file: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """A change that the hashes do not betray."""
+    """A change that neither hashes nor the seal betray."""
 
     def spoil(root: Path) -> None:
         folder = root / _SEPSIS
@@ -41,7 +42,19 @@ def _rewrite(file: str, change: Callable[[dict[str, Any]], object]) -> Callable[
         (folder / file).write_text(json.dumps(content), "utf-8")
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         (folder / "manifest.json").unlink()
-        write_manifest(folder, manifest)
+        sealed(folder, manifest)
+
+    return spoil
+
+
+def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """A manifest that somebody changed by hand."""
+
+    def spoil(root: Path) -> None:
+        path = root / _SEPSIS / "manifest.json"
+        content = json.loads(path.read_text("utf-8"))
+        change(content)
+        path.write_bytes(canonical_json(content))
 
     return spoil
 
@@ -66,10 +79,16 @@ def root(tmp_path: Path) -> Path:
         _manifest(lambda it: it["eligibility"].update(nobody=1)),
         _rewrite("golden.json", lambda it: it.update(base_margin=it["base_margin"] + 0.1)),
         _rewrite("calibration.json", lambda it: it["log_odds"].reverse()),
+        _edited(lambda it: it.update(threshold=it["threshold"] / 2.0)),
+        _edited(lambda it: it["tiers"][0].update(lowest=0.5)),
+        _edited(lambda it: it["policy"].update(threshold=0.9)),
+        _edited(lambda it: it["eligibility"].update(min_age_years=0.0)),
+        _edited(lambda it: it.update(horizon_h=24.0)),
     ],
     ids=[
         *("another byte", "another prediction", "no prediction", "no tiers", "other limits"),
-        *("another base", "a calibration that falls"),
+        *("another base", "a calibration that falls", "another threshold", "another tier", "another policy"),
+        *("other ages", "another horizon"),
     ],
 )
 def failing(root: Path, request: pytest.FixtureRequest) -> Knowledge:
