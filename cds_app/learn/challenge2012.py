@@ -227,6 +227,8 @@ def load(path: Path) -> Stays:
 def load_samples(path: Path, part: str | None = None) -> Samples:
     """Measurements under the file's own parameters: what a cuff and what a catheter said are two.
 
+    What was measured after the first `WINDOW_H` hours is left out, and nothing is said of a stay for it.
+
     Parameters
     ----------
     path : Path
@@ -249,12 +251,15 @@ def load_samples(path: Path, part: str | None = None) -> Samples:
     hours, value = _hours(frame), _numbers(frame, "Value")
     known, stay = np.unique(record, return_inverse=True)
     table = pd.DataFrame({"stay": stay, "name": frame["Parameter"], "hours": hours, "value": value})
-    measured = table[table["value"].notna() & table["value"].ne(_MISSING)]
+    early = hours <= WINDOW_H
+    measured = table[table["value"].notna() & table["value"].ne(_MISSING) & early]
     refuse_units(measured, _CHECKED)
     who = {name: _described(table, name, len(known)) for name in _WHO}
-    which, canonical, kept = _plausible(table)
+    which, canonical, plausible = _plausible(table)
+    kept = plausible & early
     refuse_misplaced(table[kept])
-    artefacts = table.loc[(which >= 0) & table["value"].ne(_MISSING) & frame["Value"].notna() & ~kept, "name"]
+    said = early & table["value"].ne(_MISSING) & frame["Value"].notna()
+    artefacts = table.loc[(which >= 0) & said & ~plausible, "name"]
     return Samples(
         record=known,
         stayers=_stayers(who),

@@ -17,7 +17,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact
-from cds_app.learn import outputs, population, stay_artefact
+from cds_app.learn import outputs, population, stay_artefact, stay_leakage
 from cds_app.learn.abstention import CONTRADICTORY, IN_ANOTHER_UNIT
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
@@ -105,11 +105,21 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
         For folds, growing and the bootstrap.
     recipe : Recipe, optional
         How the trees are grown, in place of the head's own; its seed is replaced.
+
+    Raises
+    ------
+    ContentError, DataError
+        If the trees would learn from what nobody can know (`stay_leakage`).
     """
     grown = replace(recipe or RECIPE, seed=seed)
     stays = load(data)
     asked = np.flatnonzero([one is None for one in refusals(stays)])
-    cohort = StayCohort.of(stays, load_outcomes(outcomes, stays.record), asked, seed)
+    cohort = stay_leakage.checked(
+        lambda theirs, truth: StayCohort.of(theirs, truth, asked, seed),
+        stays,
+        load_outcomes(outcomes, stays.record),
+        np.random.default_rng(seed),
+    )
     found = held(cohort, grown)
     theirs = cohort.who.iloc[found.stay].reset_index(drop=True)
     said, spread = found.told(theirs, np.ones(len(found.stay), bool))

@@ -29,8 +29,8 @@ _UNKNOWN = np.iinfo(np.int64).min
 
 Floats = NDArray[np.float64]
 Digests = NDArray[np.uint32]
-_OF_STAY = [i for i, one in enumerate(FEATURES) if one.name in {"age", "sex", "body_height"}]
-_OF_STAY += [i for i, one in enumerate(FEATURES) if one.name.endswith("_first") and one.quantity in QUANTITIES]
+OF_STAY = [i for i, one in enumerate(FEATURES) if one.name in {"age", "sex", "body_height"}]
+OF_STAY += [i for i, one in enumerate(FEATURES) if one.name.endswith("_first") and one.quantity in QUANTITIES]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ def of_hours(frame: pd.DataFrame) -> Digests:
 
 def of_stays(rows: NDArray[np.float32]) -> Digests:
     """Digest of every row of `stay_features`: (stays,)."""
-    return _digests(rows[:, _OF_STAY].astype(np.float64))
+    return _digests(rows[:, OF_STAY].astype(np.float64))
 
 
 def _digests(values: Floats) -> Digests:

@@ -15,6 +15,7 @@ from cds_app.learn.calibrating import Fitted, calibrate
 from cds_app.learn.challenge2012 import Outcomes
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.growing import Recipe
+from cds_app.learn.leakage import apart
 from cds_app.learn.measure import groups
 from cds_app.learn.stay_age import spread_of
 from cds_app.learn.stay_cohort import StayCohort, chosen
@@ -68,6 +69,7 @@ def held(cohort: StayCohort, recipe: Recipe) -> Held:
     for repeat in range(REPEATS):
         here = replace(recipe, seed=recipe.seed + repeat)
         for k, (fit, test) in enumerate(_folds(cohort.truth, here.seed)):
+            apart({"what trees grow on": fit, "what they are asked of": test})
             booster = cohort.grown(fit, here)
             margin[repeat, test] = booster.inplace_predict(
                 np.ascontiguousarray(cohort.rows[np.ix_(test, chosen())]),

@@ -102,6 +102,15 @@ def test_outcomes_that_do_not_fit_leave_no_predictions(tmp_path: Path, outcomes:
     assert sorted(one.name for one in tmp_path.iterdir()) == ["died.parquet", "stays.parquet"]
 
 
+def test_nothing_that_is_measured_after_the_first_two_days_changes_an_answer(tmp_path: Path) -> None:
+    frame = stays()
+    later = [
+        (2, f"{hour}:00", name, USUAL[name] * 1.8 + 32.0) for hour in range(49, 60) for name in ("Temp", "DiasABP")
+    ]
+    more = pd.concat([frame, pd.DataFrame(later, columns=frame.columns)])
+    pd.testing.assert_frame_equal(answers(tmp_path, frame), answers(tmp_path, more))
+
+
 def test_neither_order_nor_repetition_of_rows_nor_other_stays_matter(tmp_path: Path) -> None:
     frame = stays()
     once = answers(tmp_path, frame)
