@@ -225,9 +225,7 @@ def load(path: Path) -> Stays:
 
 
 def load_samples(path: Path, part: str | None = None) -> Samples:
-    """Measurements under the file's own parameters: what a cuff and what a catheter said are two.
-
-    What was measured after the first `WINDOW_H` hours is left out, and nothing is said of a stay for it.
+    """Measurements of the first `WINDOW_H` hours under the file's own parameters: a cuff's and a catheter's are two.
 
     Parameters
     ----------

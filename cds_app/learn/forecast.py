@@ -31,6 +31,7 @@ from cds_app.twin.model import Dynamics, dynamics_of
 
 EVALUATED = ("HR", "MAP", "SBP", "Resp", "O2Sat", "Temp")
 EVALUATED_H = (1, 4, 8)
+NEVER_MEASURED = "never-measured"
 _POPULATION = "Adults in intensive care at two hospitals of the USA; hourly rows of the first two weeks"
 
 
@@ -71,7 +72,9 @@ def evaluate(
     data : Path
         Parquet file with the challenge's columns.
     predictions : Path
-        Parquet to write: pid, ICULOS, variable, horizon_h, mean, lo90, hi90.
+        Parquet to write: pid, ICULOS, variable, horizon_h, mean, lo90, hi90, abstained. As in serving nothing is
+        forecast of a variable that was not measured in the patient up to the row: the three are null and ``abstained``
+        says so.
     report : Path
         JSON to write: what is returned.
     part : {"fit", "calibrate", "test"}, optional
@@ -83,7 +86,8 @@ def evaluate(
     -------
     dict
         Per variable and horizon: absolute error, that of the last value carried forward, their ratio, coverage and
-        mean width of the 90 % interval, and number of targets; None for what no target says.
+        mean width of the 90 % interval, over targets of a forecast, number of targets, and of those without a forecast;
+        None for what no target says.
     """
     artefact = latest("twin", root=root)
     model = _read(artefact)
@@ -163,16 +167,18 @@ def _figures(frame: pd.DataFrame, model: Mapping[str, Dynamics]) -> tuple[pd.Dat
 
 
 def _forecast(dynamics: Dynamics, past: History, design: Floats, horizon_h: int) -> Floats:
-    """Median, low and high in the canonical unit: array (3, rows)."""
+    """Median, low and high in the canonical unit, NaN where nothing was measured up to the row: array (3, rows)."""
     horizon = next(one for one in dynamics.horizons if one.horizon_h == horizon_h)
     mean, sd = corrected(dynamics, past, design, horizon)
     scaled = (mean, mean - horizon.low_factor * sd, mean + horizon.high_factor * sd)
-    return np.stack([to_unit(dynamics, one) for one in scaled])
+    found = np.stack([to_unit(dynamics, one) for one in scaled])
+    return np.where(np.isfinite(past.last), found, np.nan)
 
 
 def _block(keys: pd.DataFrame, column: str, horizon_h: int, three: Floats) -> pd.DataFrame:
     mean, low, high = three.astype(np.float32)
-    return keys.assign(variable=column, horizon_h=np.int8(horizon_h), mean=mean, lo90=low, hi90=high)
+    why = pd.Series(NEVER_MEASURED, index=keys.index, dtype="string").where(np.isnan(mean))
+    return keys.assign(variable=column, horizon_h=np.int8(horizon_h), mean=mean, lo90=low, hi90=high, abstained=why)
 
 
 def _row(three: Floats, target: Floats, last: Floats) -> dict[str, float | None]:
@@ -185,8 +191,8 @@ def _row(three: Floats, target: Floats, last: Floats) -> dict[str, float | None]
         "mae": _rounded(mae),
         "locf_mae": _rounded(locf),
         "ratio": _rounded(mae / locf if mae is not None and locf else None),
-        "coverage": _rounded(_mean(inside[known])),
-        "mean_width": _rounded(_mean((high - low)[known])),
+        "coverage": _rounded(_mean(inside[paired])),
+        "mean_width": _rounded(_mean((high - low)[paired])),
         "targets": int(known.sum()),
         "targets_without_last_value": int((known & ~paired).sum()),
     }

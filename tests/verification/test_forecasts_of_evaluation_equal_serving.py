@@ -23,7 +23,8 @@ from cds_app.twin.state import TwinState, track_of
 
 USUAL = {"HR": 85, "MAP": 80, "SBP": 120, "DBP": 62, "Resp": 18, "O2Sat": 97, "Temp": 37}
 SPREAD = {"HR": 12, "MAP": 9, "SBP": 15, "DBP": 8, "Resp": 4, "O2Sat": 1.5, "Temp": 0.5}
-COLUMNS = ["variable", "ICULOS", "horizon_h", "mean", "lo90", "hi90"]
+NUMBERS = ["mean", "lo90", "hi90"]
+COLUMNS = ["variable", "ICULOS", "horizon_h", *NUMBERS]
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +69,48 @@ def test_every_row_variable_and_horizon_has_one_prediction(
     frame: pd.DataFrame, written: tuple[pd.DataFrame, Path, Path]
 ) -> None:
     found = written[0]
-    assert set(found.columns) == {"pid", *COLUMNS}
+    assert set(found.columns) == {"pid", *COLUMNS, "abstained"}
     assert len(found) == len(frame) * 6 * 3
     assert not found.duplicated(["pid", "ICULOS", "variable", "horizon_h"]).any()
-    assert found.notna().all().all()
-    assert (found["lo90"] < found["mean"]).all()
-    assert (found["mean"] <= found["hi90"]).all()
+    assert found[["pid", "variable", "ICULOS", "horizon_h"]].notna().all().all()
+    said = found[found["abstained"].isna()]
+    assert (said["lo90"] < said["mean"]).all()
+    assert (said["mean"] <= said["hi90"]).all()
+
+
+def test_nothing_is_forecast_of_what_was_never_measured_and_no_such_target_is_counted(
+    frame: pd.DataFrame, written: tuple[pd.DataFrame, Path, Path]
+) -> None:
+    found = written[0]
+    ordered = frame.sort_values(["pid", "ICULOS"]).assign(HR=lambda it: it["HR"].where(it["HR"] > 0))
+    unknown = ordered.groupby("pid")["HR"].ffill().isna().to_numpy()
+    pulse = found[(found["variable"] == "HR") & (found["horizon_h"] == 4)].sort_values(["pid", "ICULOS"])
+    assert unknown.sum() >= 6
+    assert pulse["abstained"].eq("never-measured").fillna(value=False).tolist() == unknown.tolist()
+    assert (pulse[NUMBERS].isna().all(axis=1) == unknown).all()
+    assert (found[NUMBERS].isna().all(axis=1) == found["abstained"].notna()).all()
+    key = ["pid", "ICULOS"]
+    ahead = ordered[[*key, "HR"]].assign(ICULOS=ordered["ICULOS"] - 4).rename(columns={"HR": "target"}).dropna()
+    both = pulse.merge(ahead, on=key)
+    known = both[both["abstained"].isna()]
+    table = json.loads(written[2].read_text("utf-8"))["table"]
+    (row,) = [one for one in table if (one["variable"], one["horizon_h"]) == ("HR", 4)]
+    assert row["targets"] - row["targets_without_last_value"] == len(known) < len(both) == row["targets"]
+    inside = known["target"].between(known["lo90"], known["hi90"])
+    assert row["coverage"] == pytest.approx(inside.mean(), abs=1e-4)
+
+
+def test_no_later_hour_changes_an_earlier_forecast(
+    frame: pd.DataFrame, written: tuple[pd.DataFrame, Path, Path], tmp_path: Path
+) -> None:
+    frame[frame["ICULOS"] <= 12].to_parquet(tmp_path / "data.parquet")
+    evaluation.evaluate(tmp_path / "data.parquet", tmp_path / "out.parquet", tmp_path / "out.json")
+    keys = ["variable", "horizon_h", "pid", "ICULOS"]
+    whole, some = (
+        one.sort_values(keys).reset_index(drop=True) for one in (written[0], pd.read_parquet(tmp_path / "out.parquet"))
+    )
+    early = whole[whole["ICULOS"] <= 12].reset_index(drop=True)
+    pd.testing.assert_frame_equal(early, some, check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +142,15 @@ def test_predictions_are_those_of_the_serving_code(model: TwinModel, written: tu
         state = _state(model, rows)
         for variable, at, horizon_h, *written_three in found.loc[found["pid"] == pid, COLUMNS].to_numpy().tolist():
             quantity = source.QUANTITY_OF[variable]
+            public = forecast(model, state, quantity, at, horizon_h)
+            if public is None:
+                assert np.isnan(written_three).all()
+                continue
             median, _, low, high = expected(model, state.tracks, quantity, at, horizon_h)
             to_unit = model.dynamics[quantity].to_unit
             serving = (to_unit(median), to_unit(low), to_unit(high))
             assert written_three == pytest.approx(serving, rel=1e-6)  # stored with single precision
-            public = forecast(model, state, quantity, at, horizon_h)
-            assert public is None or (public.mean, public.lo90, public.hi90) == serving
+            assert (public.mean, public.lo90, public.hi90) == serving
 
 
 def test_standardised_deviations_of_training_are_those_of_serving(
