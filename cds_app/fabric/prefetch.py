@@ -96,7 +96,7 @@ class State(StrEnum):
     GIVEN = "given"  # data, possibly an empty search set
     NULL = "null"  # it looked, and there is nothing
     ABSENT = "absent"  # it did not say, or said something that is no FHIR
-    OUTCOME = "outcome"  # it tried and failed
+    OUTCOME = "outcome"  # it tried and failed, or gave names without their resources
     PAGED = "paged"  # part of more: the first page, or fewer entries than the search says it found
 
 
@@ -189,7 +189,7 @@ def state_of(value: object, held: int = 0) -> State:
         return State.ABSENT
     if found["resourceType"] != "Bundle":
         return State.GIVEN
-    if _failed(found):
+    if _failed(found) or _names_alone(found):
         return State.OUTCOME
     return State.PAGED if _next_link(found) or _is_cut(found, held) else State.GIVEN
 
@@ -228,6 +228,14 @@ def _failed(bundle: Object) -> bool:
         return bool(outcomes)
     told = bundle.get("type") == "searchset" or any(_is_search_outcome(entry) for entry in entries)
     return len(outcomes) == len(entries) and not told
+
+
+def _names_alone(bundle: Object) -> bool:
+    """Whether a Bundle has entries and in none of them a resource. A history may: what was deleted has none."""
+    entries = bundle.get("entry")
+    if not isinstance(entries, list) or not entries or bundle.get("type") == "history":
+        return False
+    return all(isinstance(entry, dict) and entry.get("resource") is None for entry in entries)
 
 
 def _is_cut(bundle: Object, held: int) -> bool:

@@ -376,3 +376,12 @@ def test_a_search_that_is_asked_for_anew_is_counted_anew(knowledge: Knowledge, s
     fhir = FakeFhir({"Observation": bundle(PULSE) | {"total": 2}})
     reading = gather(knowledge, fhir, call(complete(service, labs=first)))
     assert (IssueCode.TRUNCATED, "prefetch.labs") in issues(reading)
+
+
+def test_entries_without_their_resources_are_no_answer(knowledge: Knowledge, service: ServiceDefinition) -> None:
+    named = bundle() | {"entry": [{"fullUrl": f"{BASE}/Observation/1"}, {"link": []}]}
+    for fhir, server in ((FakeFhir({"Observation": named}), BASE), (FakeFhir(), None)):
+        with pytest.raises(DataUnavailable):
+            gather(knowledge, fhir, call(complete(service, vitals=named), server=server))
+        reading = gather(knowledge, fhir, call(complete(service, orders=named), server=server))
+        assert (IssueCode.FETCH_FAILED, "prefetch.orders") in issues(reading)
