@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat
 
 from cds_app.content import Artefact, Content
+from cds_app.domain.drug_codes import read_drug_codes
 from cds_app.domain.facts import Code
 from cds_app.domain.interpretations import Interpretation, Side
 from cds_app.domain.ontology import Concept, ConceptKind, Ontology, Process, Range, Sex, Transform, Variable
@@ -21,6 +22,7 @@ CONCEPTS = "concepts.json"
 UNITS = "units.json"
 INTERPRETATIONS = "interpretations.json"
 TAKEN = "taken.json"
+_DRUGS = ("drug", "drug-class")
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
@@ -130,11 +132,11 @@ class _Concept(Content):
     source: Text
     review: tuple[Review, ...] = ()
 
-    def built(self) -> Concept:
-        codes = tuple((code.system, code.code) for code in self.codes)
+    def built(self, more: tuple[Code, ...], *, waiting: bool) -> Concept:
+        codes = tuple(dict.fromkeys((*((code.system, code.code) for code in self.codes), *more)))
         names = ("key", "kind", "label", "names", "parents", "by_mouth_not", "source")
         same = {name: getattr(self, name) for name in names}
-        return Concept(**same, codes=codes, needs_review=bool(self.review))
+        return Concept(**same, codes=codes, needs_review=waiting or bool(self.review))
 
 
 class _Variables(Content):
@@ -230,11 +232,12 @@ def load_ontology(artefact: Artefact) -> Ontology:
     for row in concepts:
         if not set(row.by_mouth_not) <= set(row.parents):
             raise _wrong(CONCEPTS, f"{row.key}.by_mouth_not", "names no parent of it")
+    more, waiting = read_drug_codes(artefact, {row.key for row in concepts if row.kind in _DRUGS})
     ontology = Ontology(
         version=artefact.version,
         sha256=artefact.sha256,
         variables={row.key: row.built() for row in variables},
-        concepts={row.key: row.built() for row in concepts},
+        concepts={row.key: row.built(more.get(row.key, ()), waiting=row.key in waiting) for row in concepts},
         unit_synonyms=synonyms,
         interpretations={row.key: row.built(said.systems) for row in said.interpretations},
         adult_years=said.adult_years,

@@ -18,6 +18,7 @@ RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
 ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
+ATC: Final = "http://www.whocc.no/atc"
 
 _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
@@ -26,15 +27,21 @@ _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.3": ICD10,
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.103": ICD9CM,
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
 }
 _PLAIN: Final[Mapping[str, str]] = {
-    url.removeprefix("http://").lower(): url for url in (LOINC, SNOMED, RXNORM, ICD10, ICD10CM, ICD9CM)
-} | {"nlm.nih.gov/research/umls/rxnorm": RXNORM}
+    url.removeprefix("http://").removeprefix("www.").lower(): url
+    for url in (LOINC, SNOMED, RXNORM, ICD10, ICD10CM, ICD9CM, ATC)
+}
 _FILED_AS: Final = {
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
     "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10,
+    "http://fhir.de/CodeSystem/bfarm/atc": ATC,
+    "http://fhir.de/CodeSystem/dimdi/atc": ATC,
 }
 """National modifications whose categories are those of another classification."""
+_GROUPS_OF_ATC: Final = (5, 4, 3)
+"""Lengths of codes of its subgroups, the narrowest first; the whole code of a substance has 7."""
 _CLASSIFICATIONS: Final = frozenset({ICD10, ICD10CM, ICD9CM})
 _SHORTEST_CATEGORY: Final = 3
 
@@ -98,12 +105,19 @@ def concepts_of(codes: tuple[Code, ...], ontology: Ontology) -> tuple[str, ...]:
     Notes
     -----
     ICD is a classification: whatever is filed under I48.91 is filed under I48. A code that the ontology lists only
-    by its category is therefore found through the category.
+    by its category is therefore found through the category. ATC groups by use as well as by kind, so that what the
+    ontology lists is only that, and anything else what the narrowest group above it that is listed says.
     """
     codes = tuple([(_FILED_AS.get(system, system), code) for system, code in codes])
     direct = ontology.concepts_of(codes)
     wider = ontology.concepts_of([above for code in codes if code[0] in _CLASSIFICATIONS for above in _above(code)])
-    return tuple(dict.fromkeys((*direct, *wider)))
+    grouped = [key for system, code in codes if system == ATC for key in _grouped(code.upper(), ontology)]
+    return tuple(dict.fromkeys((*direct, *wider, *grouped)))
+
+
+def _grouped(code: str, ontology: Ontology) -> tuple[str, ...]:
+    found = (ontology.concepts_of([(ATC, code[:length])]) for length in (len(code), *_GROUPS_OF_ATC))
+    return next(filter(None, found), ())
 
 
 def _above(code: Code) -> list[Code]:
