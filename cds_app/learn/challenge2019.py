@@ -179,6 +179,8 @@ def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str]
         frame = frame.drop(columns="SepsisLabel")  # nobody said what followed
     elif "SepsisLabel" in frame.columns:
         intake.refuse_labels(frame["SepsisLabel"])
+    if "Gender" in frame.columns:
+        intake.refuse_sexes(frame["Gender"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
     intake.refuse_units(frame, _CHECKED)

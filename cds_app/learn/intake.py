@@ -150,6 +150,12 @@ def refuse_labels(label: pd.Series[float]) -> None:
     _refuse(~label.isin((0, 1)), "neither 0 nor 1", field=str(label.name))
 
 
+def refuse_sexes(sex: pd.Series[float]) -> None:
+    """Raise `DataError` if sexes are 1 and 2 instead of 0 and 1: which of both is 1 then is not known."""
+    if sex.eq(2).any() and not sex.eq(0).any():
+        _refuse(sex.eq(2), "neither 0 nor 1 in a file without 0", field=str(sex.name))
+
+
 def refuse_units(frame: pd.DataFrame, columns: Iterable[tuple[str, str, Range]]) -> None:
     """Raise `DataError` for the first column that seems to be in another unit, or to hold something else.
 

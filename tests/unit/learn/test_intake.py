@@ -267,6 +267,13 @@ def test_a_birthday_is_no_contradiction(tmp_path: Path) -> None:
     assert len(load(written(ward(1, 3).assign(Age=[60.0, np.nan, 61.0]), tmp_path))) == 3
 
 
+def test_sexes_that_are_coded_otherwise_are_refused(tmp_path: Path) -> None:
+    frame = ward(2)
+    with pytest.raises(DataError, match="neither 0 nor 1 in a file without 0, first in row 4"):
+        load(written(frame.assign(Gender=np.repeat([1, 2], 3)), tmp_path))
+    assert load(written(frame.assign(Gender=np.repeat([0, 2], 3)), tmp_path))["Gender"].isna().sum() == 3
+
+
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no rows"):
         load(written(ward().iloc[:0], tmp_path))
