@@ -14,6 +14,11 @@ _DENIAL: Final = re.compile(
     r"|not?\W*\Z)",
     re.IGNORECASE,
 )
+_DENIED: Final = re.compile(  # "Penicillin: not allergic", of one thing and as all that is said of it
+    r"\W*\w+(?:[\s/]\w+){0,2}\s*(?::|\s[-–—]|\()\s*"
+    r"(?:not\s+allergic|no\s+(?:known\s+)?allergy|(?:allergy\s+)?denied)(?:\s+to\s+(?:it|this))?\W*",
+    re.IGNORECASE,
+)
 _EXCEPTION: Final = re.compile(r"\b(?:except\w*|but|other\s+than|apart\s+from|besides)\b", re.IGNORECASE)
 
 
@@ -22,6 +27,8 @@ def affirmed(text: str) -> str:
 
     "No penicillin" denies nothing: it is how people write what must not be given.
     """
+    if _DENIED.fullmatch(text):
+        return ""
     if not _DENIAL.match(text):
         return text
     _, *exceptions = _EXCEPTION.split(text, maxsplit=1)
