@@ -37,6 +37,7 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
+from cds_app.score.eligibility import Ineligible
 from cds_app.score.result import Lack, Score
 from cds_app.score.risk import Risk
 
@@ -352,11 +353,16 @@ def _dispute_due(material: Material) -> Iterator[Due]:
 
 
 def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Material) -> Due:
+    """Of a child once in each hospital stay, and at visits once a year: the age says it, whatever is measured."""
+    lacking = [f"{name}:{one.name}" for lacks, names in missing.items() for name in names for one in lacks]
+    lasting = all(one.name == Ineligible.TOO_YOUNG.value for lacks in missing for one in lacks)
+    stay = material.situation.stay if lasting and material.situation.inpatient else None
     return Due(
         topic=ABSTENTION,
         tier=int(any(map(failed, missing))),
         points=None,
-        grounds=tuple(f"{name}:{one.name}" for lacks, names in missing.items() for name in names for one in lacks),
+        grounds=(*lacking, *([stay.ref] if stay is not None else [])),
         measured=frozenset(),
+        lasting=lasting,
         write=lambda _: abstention(missing, material),
     )

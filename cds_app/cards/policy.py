@@ -3,8 +3,8 @@
 A topic that was shown is quiet for its lockout, twice as long after each repetition that nobody answered while its
 state lasted. It speaks before that when its tier rises, its risk does, or, in the highest tier, where no tier can rise,
 a measurement that the tier compares gets worse by more than chance. After that it needs something new: the same facts
-again are a reminder worth giving for the highest tier only. A topic that sums up what a more specific one says gives
-way to it.
+again are a reminder worth giving for the highest tier only; what lasts, as an age does, is told once a year. A topic
+that sums up what a more specific one says gives way to it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cds_app.domain.decisions import Decision, Feedback, Suppression
 
 ABSTENTION = "not-estimated"
 _MEMORY = timedelta(days=7)
+_LASTING_MEMORY = timedelta(days=365)
 _DAY = timedelta(hours=24)
 _DOUBLINGS = 3
 _KNOWN = frozenset(
@@ -54,6 +55,8 @@ class Candidate:
         Quantities it rests on.
     extents : mapping of str to float
         How far beyond its quantities are, in reference change values; more is worse.
+    lasting : bool
+        Whether what it says stays so, as an age does: nobody needs to hear it at each visit.
     """
 
     topic: str
@@ -62,6 +65,7 @@ class Candidate:
     grounds: tuple[str, ...] = ()
     measured: frozenset[str] = frozenset()
     extents: Mapping[str, float] = field(default_factory=dict)
+    lasting: bool = False
 
 
 def judge(
@@ -205,7 +209,8 @@ def _repeats(told: Sequence[Decision], policy: Policy) -> int:
 def _unchanged(candidate: Candidate, shown: Decision, now: datetime) -> bool:
     """Whether the card would say again what was said, for the same reasons, short of the highest tier."""
     same = bool(candidate.grounds) and set(candidate.grounds) <= set(shown.trigger.split())
-    return same and candidate.tier < HIGHEST_TIER and now - shown.at < _MEMORY
+    memory = _LASTING_MEMORY if candidate.lasting else _MEMORY
+    return same and candidate.tier < HIGHEST_TIER and now - shown.at < memory
 
 
 def _last_answer(shown: Decision, past: Past) -> Feedback | None:

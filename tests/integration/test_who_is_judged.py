@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import FROZEN
+from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, SEPTIC, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
@@ -38,6 +38,29 @@ def test_no_rule_of_adult_care_is_applied_to_a_child_and_a_card_says_so(
     assert [one["source"]["topic"]["code"] for one in found] == ["notEstimated"]
     assert "made for adults" in found[0]["summary"]
     assert "those here are of adults" in found[0]["detail"]
+
+
+def test_of_a_child_it_is_told_once_a_stay_and_at_visits_once_a_year(client: FlaskClient, clock: FrozenClock) -> None:
+    child = patient(birthDate="2020-02-03")
+
+    def told(*stays: dict[str, Any]) -> bool:
+        return bool(said_of(client, child, *stays, observation(*ILL, clock.at - timedelta(hours=1))))
+
+    def visit() -> dict[str, Any]:
+        return {**stay(clock.at - timedelta(hours=1), class_code="AMB"), "id": f"visit-{clock.at:%Y%m%d}"}
+
+    assert told(visit())
+    for days in (1, 30, 300):
+        clock.forward(days=days)
+        assert not told(visit())
+    admitted = {**stay(clock.at - timedelta(hours=2)), "id": "admission"}
+    assert told(admitted), "on the ward others look after the child"
+    clock.forward(days=9)
+    assert not told(admitted)
+    clock.forward(days=360)
+    over = {**admitted, "status": "finished", "meta": {"versionId": "2"}}
+    over["period"] = {**admitted["period"], "end": (clock.at - timedelta(days=350)).isoformat()}
+    assert told(over, visit())
 
 
 @pytest.mark.parametrize("born", ["2008-02-27", None])
