@@ -107,11 +107,11 @@ def canvas_of(
     behind, now_h = asked.window_h, to_hours(situation.now)
     ahead = min(_AHEAD * behind, _MOST_AHEAD_H)
     dynamics = model.dynamics[asked.quantity]
-    _, _, low, high = expected(model, state.tracks, asked.quantity, now_h, 0.0)
+    ends_h = (0.0, ahead) if asked.adult else ()
+    spans = [expected(model, state.tracks, asked.quantity, now_h, horizon_h)[2:] for horizon_h in ends_h]
     usual = _usual(seen[-1], variable, situation, asked)
     shown = [one.value for one in seen]
-    expects = (dynamics.to_unit(low), dynamics.to_unit(high)) if asked.adult else ()
-    ends = [value for value in expects if _near(value, shown)]
+    ends = [value for span in spans for value in map(dynamics.to_unit, span) if _near(value, shown)]
     ends += [value for value in (usual.low, usual.high) if value is not None and _near(value, shown)] if usual else []
     ends += [one.value for one in asked.thresholds if _near(one.value, shown)]
     if asked.likely is not None:

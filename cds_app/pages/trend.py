@@ -31,6 +31,7 @@ _HALF_OF_90: Final = 0.6744897501960817 / 1.6448536269514722  # where half lies,
 _MOST_EVENTS: Final = 12
 _MOST_ROWS: Final = 40
 _EVENT_TEXT: Final = 48
+_LABEL_ROOM: Final = 13.0
 WINDOWS_H: Final = (6, 12, 24, 48, 72, 168)
 
 
@@ -91,6 +92,8 @@ class TrendView:
     usual : tuple of (float, float) or None
         Top and height of the usual range.
     now_x : float
+    event_labels : tuple of Tick
+        Numbers of the events below their marks; of those too close to tell apart, the first to the last.
     finding : str
         What the drawing shows, in one sentence.
     forecast : str
@@ -113,6 +116,7 @@ class TrendView:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     events: tuple[Event, ...]
+    event_labels: tuple[Tick, ...]
     rows: tuple[Row, ...]
     finding: str
     forecast: str
@@ -133,7 +137,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
     if asked.quantity not in state.tracks or not seen:
         return None
     canvas = canvas_of(model, state, situation, asked, seen)
-    ahead = _ahead(canvas)
+    ahead, events = _ahead(canvas), tuple(_events(canvas))
     return TrendView(
         quantity=asked.quantity,
         label=canvas.variable.label,
@@ -150,7 +154,8 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         now_x=canvas.x.at(0.0),
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
         y_ticks=value_ticks(canvas.y, 5),
-        events=tuple(_events(canvas)),
+        events=events,
+        event_labels=tuple(_event_labels(events)),
         rows=tuple(_rows(seen, canvas)),
         finding=_finding(seen, canvas),
         forecast=_forecast_text(canvas) if ahead else "",
@@ -315,6 +320,24 @@ def _events(canvas: Canvas) -> Iterator[Event]:
     for count, (text, one) in enumerate(newest, start=1):
         x = canvas.x.at(to_hours(one.when) - canvas.now_h)
         yield Event(x=x, number=count, text=text, time=_clock(one, canvas))
+
+
+def _event_labels(events: Sequence[Event]) -> Iterator[Tick]:
+    """One label an event, and one for all whose labels would cover each other."""
+    run: list[Event] = []
+    for one in events:
+        if run and one.x - run[0].x >= _LABEL_ROOM:
+            yield _event_label(run)
+            run = []
+        run.append(one)
+    if run:
+        yield _event_label(run)
+
+
+def _event_label(run: Sequence[Event]) -> Tick:
+    first, last = run[0], run[-1]
+    text = str(first.number) if len(run) == 1 else f"{first.number}–{last.number}"
+    return Tick(at=round((first.x + last.x) / 2.0, 1), text=text)
 
 
 def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:

@@ -11,6 +11,7 @@ import pytest
 from cds_app.services.knowledge import Knowledge
 from tests.browser.conftest import Watched, watched_page
 from tests.browser.looking import assert_usable, violations
+from tests.browser.test_chart import FITS
 from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,44 @@ def test_every_page_is_accessible_and_fits_at_every_width(sidebar: tuple[Watched
     watched.page.goto(f"{root}/{path}")
     assert_usable(watched, f"sidebar-{path.partition('?')[0]}")
     watched.assert_clean()
+
+
+FAINT = """() => [...document.querySelectorAll("svg text, .legend li")].filter((one) => {
+  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0.05);
+  const style = getComputedStyle(one), ground = getComputedStyle(one.closest("svg, .legend")).backgroundColor;
+  const drawn = [one.closest("svg") ? style.fill : style.color, ground].map(light).sort((a, b) => b - a);
+  return /, 0\\)$/.test(ground) || drawn[0] / drawn[1] < 4.5;
+}).map((one) => one.textContent)"""
+
+
+@pytest.mark.parametrize("path", ["trend", "why?risk=sepsis", "what-if?drug=meropenem", "operation"])
+def test_what_is_written_in_drawings_can_be_read_on_a_dark_desktop_of_high_contrast(
+    sidebar: tuple[Watched, str], path: str
+) -> None:
+    watched, root = sidebar
+    watched.page.emulate_media(forced_colors="active", color_scheme="dark")
+    watched.page.goto(f"{root}/{path}")
+    assert watched.page.locator("svg text").count() > 3
+    assert watched.page.evaluate(FAINT) == []
+
+
+@pytest.mark.parametrize("name", ["sepsis", "mortality"])
+def test_a_model_card_fits_a_narrow_window(sidebar: tuple[Watched, str], ward: Ward, name: str) -> None:
+    watched, _ = sidebar
+    watched.page.set_viewport_size({"width": 320, "height": 800})
+    watched.page.goto(f"{ward.service}/models/{name}")
+    assert watched.page.evaluate(FITS)
+
+
+def test_forms_are_not_printed(sidebar: tuple[Watched, str]) -> None:
+    watched, root = sidebar
+    watched.page.goto(f"{root}/what-if?drug=meropenem")
+    assert watched.page.locator("form.pick").is_visible()
+    watched.page.emulate_media(media="print")
+    assert not watched.page.locator("form.pick").is_visible()
+    assert watched.page.locator("#simulated").is_visible()
 
 
 @pytest.mark.parametrize("path", ["now", "trend", "options"])
