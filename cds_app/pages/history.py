@@ -20,13 +20,14 @@ _USER = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLine:
-    """One answer: what, when, by whom, and why, as far as it was said."""
+    """One answer: what, when, by whom, and why, as far as it was said; ``options`` are ids of what was accepted."""
 
     outcome: str
     time: str
     by: str
     reason: str
     comment: str
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,17 @@ def open_lines(lines: Sequence[DecisionLine], user: str) -> tuple[DecisionLine, 
     return tuple(one for one in lines if one.state == "open" and one.shown and one.user in ("", user))
 
 
+def answered_lines(lines: Sequence[DecisionLine]) -> Mapping[str, DecisionLine]:
+    """By topic the newest card whose answer stands."""
+    return {one.topic: one for one in reversed(lines) if one.can_undo}
+
+
+def accepted_times(lines: Sequence[DecisionLine]) -> Mapping[str, str]:
+    """By id of an option when it was last accepted, where that stands."""
+    standing = [one.answers[-1] for one in reversed(lines) if one.state == "accepted"]
+    return {option: answer.time for answer in standing for option in answer.options}
+
+
 def _line(one: Decision, answers: Sequence[Feedback], titles: Mapping[str, str], moment: Moment) -> DecisionLine:
     event = json.loads(one.pins.get("event", "{}"))
     card: Mapping[str, Any] = json.loads(one.card) if one.card else {}
@@ -123,4 +135,5 @@ def _answers(answers: Sequence[Feedback], moment: Moment) -> Iterator[AnswerLine
             by=plain(one.by, limit=_USER),
             reason=plain(one.reason_display or one.reason_code, limit=_USER),
             comment=plain(one.comment, limit=_COMMENT),
+            options=one.suggestions,
         )

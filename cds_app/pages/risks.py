@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cds_app.cards.text import hours_ahead, hundred
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.pages.subject import Subject
+from cds_app.score.eligibility import Ineligible
 from cds_app.score.result import Lack
 from cds_app.score.risk import Risk
 
@@ -111,6 +112,9 @@ def _change(risk: Risk, before: tuple[Risk, str] | None) -> str:
 
 
 def lacking(reasons: Sequence[Lack], subject: Subject) -> str:
-    """Why something was not estimated, in words."""
-    labels = subject.material.labels
-    return ", ".join(dict.fromkeys(labels.get(one.text or one.name, one.text or one.name) for one in reasons))
+    """Why something was not estimated, in words. Where no stay is known, none has only begun."""
+    labels, names = subject.material.labels, {one.name for one in reasons}
+    begun = {Ineligible.TOO_EARLY.value} if Ineligible.NOT_INPATIENT.value in names else set()
+    told = [one for one in reasons if one.name not in begun]
+    said = ", ".join(dict.fromkeys(labels.get(one.text or one.name, one.text or one.name) for one in told))
+    return f"{said[:1].upper()}{said[1:]}"

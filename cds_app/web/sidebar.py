@@ -31,6 +31,7 @@ _LOG = structlog.get_logger("twinline")
 _FIELD: Final = 2000
 _WINDOW_H: Final = 24
 _NAMED: Final = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
+_FROM_OPTIONS: Final = frozenset({"sidebar.accept", "sidebar.override"})
 _FOR_SCRIPTS: Final = frozenset({"sidebar.answer", "sidebar.effect", "sidebar.state"})
 
 
@@ -303,11 +304,19 @@ def _told(error: TwinlineError) -> Response:
 def _page(desk: Bedside, error: TwinlineError) -> Response:
     visit_id = (request.view_args or {}).get("visit_id", "")
     where = f"{error.field}: " if isinstance(error, BadRequest) and error.field else ""
-    text = _TEXTS.get(error.code, f"{where}{error.message}")
+    said = f"{error.message[:1].upper()}{error.message[1:]}"
+    text = _TEXTS.get(error.code, f"{where}{error.message}" if where else said)
     resume = None
     if isinstance(error, OtherPatient):
         resume = {"action": f"/sidebar/{visit_id}/resume", "token": form_token(browser_of(request), visit_id)}
     lost = isinstance(error, SessionExpired | OtherPatient)
-    back = "" if lost else f"/sidebar/{visit_id}/{'history' if isinstance(error, NotFound) else 'now'}"
+    back = "" if lost else f"/sidebar/{visit_id}/{_again(error)}"
     html = desk.frame.problem(_TITLES.get(error.code, _TITLE), text, back=back, resume=resume)
     return Response(html, status=error.status, mimetype="text/html")
+
+
+def _again(error: TwinlineError) -> str:
+    """The page on which to look again: the one whose form was sent, else the history or a glance."""
+    if request.endpoint in _FROM_OPTIONS:
+        return "options"
+    return "history" if isinstance(error, NotFound) else "now"

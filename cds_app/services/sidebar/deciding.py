@@ -68,12 +68,15 @@ class Done:
         Types of what the EHR did not take beside the draft.
     effect : str
         What the answer changes, in words.
+    repeated : bool
+        Whether it was accepted before, so that nothing was written.
     """
 
     decision: str
     written: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
     effect: str = ""
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Deciding:
         seed = _seed(visit, wanted, opened)
         decision = self._decision(opened, wanted.topic, seed)
         if (known := _accepted(opened, decision, option)) is not None:
-            return Done(decision=decision.id, effect=self._effect(decision, known).text)
+            return Done(decision=decision.id, effect=self._effect(decision, known).text, repeated=True)
         written, unwritten = self._drafted(visit, token, option, decision)
         answer = self._answer(decision, visit, "accepted", opened.at, suggestions=(option.id,))
         return self._kept(opened, decision, answer, written, unwritten)

@@ -17,7 +17,7 @@ from cds_app.errors import BadRequest, NotFound
 from cds_app.explain.estimates import risk_before
 from cds_app.pages.canvas import Asked
 from cds_app.pages.effects import EffectLine
-from cds_app.pages.history import DecisionLine, Moment, history_lines, open_lines
+from cds_app.pages.history import DecisionLine, Moment, accepted_times, answered_lines, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
 from cds_app.pages.risks import RiskLine, risk_lines
 from cds_app.pages.scale import Axis
@@ -39,6 +39,7 @@ from cds_app.twin.outlook import own_range
 
 _DRAFTS: Final = ("MedicationRequest", "ServiceRequest")
 _LEADS: Final = 3
+_MIDDLE: Final = 50.0
 _FIRST: Final = "heart_rate"
 
 
@@ -175,7 +176,10 @@ class Sidebar:
         advised, scopes = advices(subject.material, order), asking.visit.scopes
         if effect:
             self._simulated(asking, subject, advised, effect)
+        lines = () if asking.back_h else self._history(asking.opened)
         values = {
+            "answered": answered_lines(lines),
+            "accepted": accepted_times(lines),
             "concerns": concern_lines(advised, summaries),
             "effects": {} if asking.back_h else self._told(asking, subject, advised),
             "reasons": self._opening.service.override_reasons,
@@ -331,10 +335,11 @@ def _joint_text(subject: Subject) -> str:
     found = subject.joint
     if found.percentile is None or not subject.setting.adult:
         return ""
-    leads = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
+    named = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
+    leads = f"; most for {named}" if found.percentile >= _MIDDLE else ""  # of what is as usual nothing stands out
     said = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)
     together = f"All {len(found.used)} current measurements together"
-    return f"{together} are more unusual than in {said} of 100 hours of other patients; most for {leads}."
+    return f"{together} are more unusual than in {said} of 100 hours of other patients{leads}."
 
 
 def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:

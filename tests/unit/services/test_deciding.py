@@ -82,6 +82,7 @@ def test_a_form_that_is_sent_twice_decides_once(bed: Bed) -> None:
     second = bed.deciding.accept(bed.visit, token, asked)
     assert first.decision == second.decision
     assert first.effect == second.effect
+    assert (first.repeated, second.repeated) == (False, True)
     assert len(log(bed)) == 2
     assert len(bed.chart.created) == 3
 

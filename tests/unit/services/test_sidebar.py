@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -14,7 +14,7 @@ from cds_app.services.sidebar.deciding import Wanted
 from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import observation, patient, septic, stay
+from tests.patients import QUIET, SEPTIC, course, observation, patient, septic, stay
 from tests.unit.services.test_deciding import drafted, resources, wanted
 
 _MOST_BYTES = 60_000
@@ -116,6 +116,9 @@ def test_old_data_are_said_and_give_no_number(deps: Deps) -> None:
     assert "Old data:" in html
     assert "There is nothing recent to judge by." in html
     assert 'class="number"' not in html
+    assert "There is nothing recent to judge by." in bed.sidebar.options(bed.asking())
+    assert "No current hospital stay on record" in html
+    assert "only begun" not in html
 
 
 def test_an_empty_record_is_said_to_be_one(deps: Deps) -> None:
@@ -134,6 +137,35 @@ def test_the_past_can_be_seen_and_not_acted_on(bed: Bed) -> None:
 def test_who_may_not_write_is_told_so(deps: Deps) -> None:
     bed = bed_of(deps, resources(septic(FROZEN)), FROZEN, scopes=frozenset({"patient/*.rs"}))
     assert "this launch may not write drafts" in bed.sidebar.options(bed.asking())
+
+
+def test_what_was_decided_stands_beside_its_topic_and_option_until_it_is_taken_back(
+    bed: Bed, clock: FrozenClock
+) -> None:
+    option = drafted(bed)
+    asked = wanted(bed, option.id)
+    assert "Accepted" not in bed.sidebar.options(bed.asking())
+    done = bed.deciding.accept(bed.visit, token, asked)
+    html = bed.sidebar.options(bed.asking())
+    assert html.count("Accepted before, ") == 1
+    assert re.search(rf'<li id="option-{option.id}">(?:(?!</li>).)*Accepted before, ', html, re.DOTALL)
+    assert f'/history#card-{done.decision}">Accepted</a>' in html
+    again = bed.deciding.accept(bed.visit, token, asked)
+    assert "nothing was written a second time" in bed.sidebar.done(bed.asking(), again, "Accepted")
+    clock.forward(minutes=1)
+    bed.deciding.undo(bed.visit, token, done.decision)
+    assert "Accepted" not in bed.sidebar.options(bed.asking())
+
+
+@pytest.mark.parametrize(("last", "told"), [(SEPTIC, "; most for "), (QUIET, ".</p>")])
+def test_nothing_stands_out_of_what_is_together_less_unusual_than_most(
+    deps: Deps, last: Mapping[str, float], told: str
+) -> None:
+    begun = stay(FROZEN - timedelta(hours=11))
+    bed = bed_of(deps, [patient(), begun, *course(FROZEN, QUIET, last)], FROZEN)
+    found = re.search(r"more unusual than in [\d.]+ of 100 hours of other patients(.*)", bed.sidebar.now(bed.asking()))
+    assert found is not None
+    assert found[1].startswith(told)
 
 
 def test_history_shows_who_did_what_and_offers_to_take_it_back(bed: Bed) -> None:
@@ -180,7 +212,13 @@ def test_nothing_of_adults_is_said_of_a_child(deps: Deps, born: str, adult: bool
     for html in (now, trend, options):
         assert ("<strong>Not an adult (17 years):</strong>" in html) is not adult
         assert re.search("Heart rate|No options|Low blood pressure", html)
-    of_adults = ["above the usual range", "below the usual range", "as usual", "usual for them", "it is there already"]
+    of_adults = [
+        "above the usual range",
+        "below the usual range",
+        "as usual",
+        "usual for them",
+        "in this state already",
+    ]
     assert any(one in now for one in of_adults) is adult
     assert "130" in trend
     shown = [one in trend for one in ("usual range 60 to 100", "the twin expects", 'class="median"', "Usual for this")]

@@ -150,6 +150,8 @@ def test_a_changed_record_is_a_conflict_and_does_nothing(page: Page) -> None:
     answer = page.post("accept", fields)
     assert answer.status_code == 409
     assert "The record has changed" in answer.text
+    assert "<p>The record has changed since the page was made. Nothing was decided.</p>" in answer.text
+    assert f'href="/sidebar/{page.visit.id}/options">Look again<' in answer.text
     assert page.chart.created == []
 
 
