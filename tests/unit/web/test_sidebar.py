@@ -260,7 +260,7 @@ def test_who_comes_while_others_simulate_is_told_to_come_again(
     answer = page.get("what-if?drug=vancomycin")
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
-    assert "other simulations are running: try again in a moment" in answer.text
+    assert "Other simulations are running: try again in a moment" in answer.text
     assert "Twinline cannot do this now" in answer.text
 
 
