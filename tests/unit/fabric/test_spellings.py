@@ -63,3 +63,26 @@ def test_a_drug_is_known_by_the_names_of_other_countries_and_by_its_class(names:
     ontology = load_ontology(latest("ontology"))
     lexicon = lexicon_of(ontology, UnitConverter(ontology))
     assert all(concept in lexicon.drugs(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("text", "drugs", "others"),
+    [
+        ("sulfamethoxazole 800 MG / trimethoprim 160 MG Oral Tablet", {"co_trimoxazole"}, set()),
+        ("glucose 50 MG/ML Injectable Solution", {"glucose_infusion"}, {"glucose_sources"}),
+        ("50 ML glucose 500 MG/ML Prefilled Syringe", {"glucose"}, {"glucose_infusion"}),
+        ("insulin isophane, human 100 UNT/ML Injectable Suspension", {"insulin_nph"}, set()),
+        ("insulin lispro protamine, human 75 UNT/ML", {"insulin_mixed"}, {"protamine"}),
+        (
+            "insulin isophane, human 70 UNT/ML / insulin, regular, human 30 UNT/ML",
+            {"insulin_mixed"},
+            {"insulin_nph", "insulin_regular"},
+        ),
+        ("protamine sulfate 10 MG/ML", {"protamine"}, set()),
+    ],
+)
+def test_a_product_is_the_drug_of_its_strength(text: str, drugs: set[str], others: set[str]) -> None:
+    ontology = load_ontology(latest("ontology"))
+    found = set(lexicon_of(ontology, UnitConverter(ontology)).drugs(text))
+    assert drugs <= found
+    assert not found & others
