@@ -25,6 +25,7 @@ _REPORT: Final = Plan(fields=("effectiveDateTime", "effectivePeriod"), late=("is
 _REPORTED: Final = frozenset({"partial", "preliminary", "final", "amended", "corrected", "appended"})
 _SEXES: Final = frozenset({"female", "male", "other", "unknown"})
 
+_Said = tuple[tuple[str, ...], tuple[Code, ...], str]  # concepts, codes, text
 Sex = Literal["female", "male", "other", "unknown"]
 
 
@@ -120,11 +121,14 @@ def _place_name(reference: object, inside: Object, context: Context) -> str:
 
 
 def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]:
-    """A problem or diagnosis."""
+    """A problem or diagnosis. One whose codes name nothing but drugs is an allergy to them, kept among the problems."""
     named = _named(resource, _STANDING, head, context)
     if named is None:
         return []
     codes, text, when = named
+    concepts = context.lexicon.concepts_of("condition", resource.get("code"))
+    if concepts and all(map(context.lexicon.names_drug, concepts)):
+        return [_allergy(resource, head, context, when, (concepts, codes, text))]
     abated = (resource.get("abatementDateTime"), as_object(resource.get("abatementPeriod")))
     return [
         Condition(
@@ -132,7 +136,7 @@ def read_condition(resource: Object, head: Head, context: Context) -> list[Fact]
             version=head.version,
             when=when,
             learned=context.learned,
-            concepts=context.lexicon.concepts_of("condition", resource.get("code")),
+            concepts=concepts,
             codes=codes,
             text=text,
             clinical=status_of(resource.get("clinicalStatus")),
@@ -190,20 +194,23 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
     when = find_time(resource, _STANDING, head, context)
     if when is None:
         return []
-    return [
-        Allergy(
-            ref=head.ref,
-            version=head.version,
-            when=when,
-            learned=context.learned,
-            concepts=context.lexicon.drugs_of(said),
-            codes=codes,
-            text=text,
-            clinical=status_of(resource.get("clinicalStatus")),
-            verification=status_of(resource.get("verificationStatus")),
-            criticality=word(resource.get("criticality")),
-        )
-    ]
+    return [_allergy(resource, head, context, when, (context.lexicon.drugs_of(said), codes, text))]
+
+
+def _allergy(resource: Object, head: Head, context: Context, when: datetime, said: _Said) -> Allergy:
+    concepts, codes, text = said
+    return Allergy(
+        ref=head.ref,
+        version=head.version,
+        when=when,
+        learned=context.learned,
+        concepts=concepts,
+        codes=codes,
+        text=text,
+        clinical=status_of(resource.get("clinicalStatus")),
+        verification=status_of(resource.get("verificationStatus")),
+        criticality=word(resource.get("criticality")),
+    )
 
 
 def read_report(resource: Object, head: Head, context: Context) -> list[Fact]:

@@ -17,7 +17,7 @@ from cds_app.domain.taking import Element, Judged, Kind, judged
 from cds_app.domain.units import is_number_name
 from cds_app.errors import UnitError
 from cds_app.fabric.codes import codes_of, concepts_of, words_of
-from cds_app.fabric.names import Names, kind_names_of, names_of, title, titles_of, words_in
+from cds_app.fabric.names import DRUG_KINDS, Names, kind_names_of, names_of, title, titles_of, words_in
 
 _REMEMBERED: Final = 1024
 _PROBES: Final = (1.0, 2.0)  # two affine conversions that agree in two points agree everywhere
@@ -71,6 +71,8 @@ class Lexicon:
         A text to the drug concepts that it names, each with all its parents.
     named : callable
         A kind of concept and a text to the concept that it is the name of, as a whole, with all its parents.
+    names_drug : callable
+        Whether a concept is a drug or a class of drugs.
     by_mouth : callable
         Concepts of a drug to those that hold where it is taken by mouth.
     said : callable
@@ -92,6 +94,7 @@ class Lexicon:
     unit: Callable[[str, str, str], str | IssueCode]
     drugs: Callable[[str], tuple[str, ...]]
     named: Callable[[str, str], tuple[str, ...]]
+    names_drug: Callable[[str], bool]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
     said: Callable[[tuple[Code, ...], str], Interpretation | None]
     disputed: _Disputed
@@ -124,6 +127,7 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),
         named=partial(_named, ontology, titles_of(ontology)),
+        names_drug=lambda key: ontology.concepts[key].kind in DRUG_KINDS,
         by_mouth=partial(_by_mouth, ontology),
         said=remember(partial(_said, *_interpretations(ontology))),
         disputed=ontology.disputed,

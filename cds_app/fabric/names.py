@@ -14,7 +14,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _POINTED: Final = re.compile(r"[-\u2010-\u2013,.;:()\[\]/]")
 _APOSTROPHE: Final = re.compile(r"['\u2019]")
 _KIND_OF_THING: Final = re.compile(r"\s\((?:disorder|finding|procedure|situation|event)\)\s*\Z")
-_DRUG_KINDS: Final = ("drug", "drug-class")
+DRUG_KINDS: Final = ("drug", "drug-class")
 
 Words = tuple[str, ...]
 
@@ -53,7 +53,7 @@ def names_of(ontology: Ontology) -> Names:
     """The drug names of an ontology."""
     keys: dict[Words, tuple[str, ...]] = {}
     for concept in ontology.concepts.values():
-        if concept.kind in _DRUG_KINDS:
+        if concept.kind in DRUG_KINDS:
             for words in filter(None, map(words_in, concept.names)):
                 keys[words] = (*keys.get(words, ()), concept.key)
     return Names(keys=keys, longest=max(map(len, keys), default=0))

@@ -58,6 +58,18 @@ def test_an_order_without_a_word_meets_the_allergy_to_its_class(client: FlaskCli
     assert _warned(client, PENICILLIN, _draft(_code(coding)))
 
 
+@pytest.mark.parametrize(("status", "warned"), [("active", True), ("resolved", False)])
+def test_an_allergy_that_is_kept_among_the_problems_is_one(client: FlaskClient, status: str, *, warned: bool) -> None:
+    problem = {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": {"reference": "Patient/p1"},
+        "clinicalStatus": _code(("http://terminology.hl7.org/CodeSystem/condition-clinical", status)),
+        "code": _code((SNOMED, "91936005")),
+    }
+    assert _warned(client, problem, _draft(_code((RXNORM, "723")))) is warned
+
+
 @pytest.mark.parametrize("coding", [(RXNORM, "18631"), (ATC, "J01FA10"), (RXNORM, "0")])
 def test_another_drug_does_not(client: FlaskClient, coding: tuple[str, str]) -> None:
     assert not _warned(client, PENICILLIN, _draft(_code(coding)))
