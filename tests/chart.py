@@ -36,7 +36,7 @@ potassium mmol/L 24|sodium mmol/L 24|glucose mg/dL 12|hemoglobin g/dL 48|platele
 bilirubin_total mg/dL 72|inr {INR} 48|urine_output mL 12|gcs_total {score} 12|body_weight kg 720|qtc ms 168
 magnesium mg/dL 48|bicarbonate mmol/L 24|ketones_bhb mmol/L 24|ntprobnp pg/mL 168|troponin_t_hs ng/L 24
 osmolality mosm/kg 48|digoxin ng/mL 168|tacrolimus ng/mL 168|vancomycin_trough ug/mL 72|vancomycin_random ug/mL 72
-gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|consciousness_acvpu - 12
+gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|consciousness_acvpu - 12|alt U/L 48|neutrophils_abs 10*3/uL 24
 """
 _CONCEPTS: dict[ConceptKind, str] = {
     "condition": (
@@ -46,7 +46,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "acute_coronary_syndrome ischaemic_heart_disease aortic_stenosis active_bleeding gi_bleed>active_bleeding "
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
-        "torsades_de_pointes venous_thromboembolism"
+        "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease"
     ),
     "drug-class": (
         "beta_lactams>antimicrobials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
@@ -55,7 +55,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "nsaids>nephrotoxins aminoglycosides>antimicrobials azole_antifungals>antimicrobials "
         "anticoagulants heparins>anticoagulants "
         "antiplatelets beta_blockers calcium_channel_blockers calcium_salts corticosteroids crystalloids insulins "
-        "loop_diuretics potassium_binders potassium_supplements qt_prolonging sulfonylureas vasopressors"
+        "loop_diuretics opioids potassium_binders potassium_supplements qt_prolonging sglt2_inhibitors sulfonylureas "
+        "vasopressors"
     ),
     "drug": (
         "amoxicillin>penicillins piperacillin_tazobactam>penicillins ceftriaxone>cephalosporins "
@@ -68,7 +69,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "furosemide>loop_diuretics glucagon glucose heparin>heparins insulin_glargine>insulins "
         "insulin_regular>insulins magnesium_sulfate phytonadione potassium_chloride>potassium_supplements "
         "red_cells_transfusion "
-        "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants"
+        "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants rivaroxaban>anticoagulants metformin "
+        "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "

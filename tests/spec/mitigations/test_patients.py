@@ -104,7 +104,7 @@ PATIENTS = [
             *vital_signs(resp_rate=26, spo2=95, sbp=82, map=58, heart_rate=125, body_temp=39.2),
             *[measured("lactate", 4.1), problem("infection"), allergy("penicillins")],
         ],
-        topics={"sepsis": 3, "news2_escalation": 3, "hypotension": 3},
+        topics={"sepsis": 3, "news2_escalation": 3, "hypotension": 3, "high_lactate": 2},
         offered=["sepsis_cultures", "sepsis_antimicrobials_alternative", "sepsis_norepinephrine", "news2_emergency"],
         refused={
             "sepsis_lactate": "already",
@@ -226,7 +226,7 @@ PATIENTS = [
         offered=["inr_high_hold", "inr_high_recheck"],
         silent=["inr_high_vitamin_k", "inr_high_bleed"],
     ),
-    Patient(story="has INR 6 without warfarin", chart=[measured("inr", 6.0)], topics={}),
+    Patient(story="has INR 6 without warfarin", chart=[measured("inr", 6.0)], topics={"coagulopathy": 2}),
     Patient(
         story="has copd and a saturation of 90 %: in the target",
         chart=[measured("spo2", 90), problem("copd")],
