@@ -1,8 +1,8 @@
 # Twinline: `make` alone lists the targets. Needs only make and python3 >= 3.11; `make setup` does the rest.
 # Where packages come from is pip's own affair (pip.conf, PIP_*): nothing here names an index.
 
-# python3; where it is known to lack profile-guided optimisation, without which everything takes an eighth longer, and the
-# system has another one, that one. To choose: make setup PYTHON=...
+# python3; where it is known to lack profile-guided optimisation, without which a call takes up to two fifths longer, and
+# the system has another one, that one. To choose: make setup PYTHON=...
 FITS := import sys; from sysconfig import get_config_var as said; sys.exit(not (3, 11) <= sys.version_info < (3, 15) \
 	or bool(said("PGO_PROF_USE_FLAG")) and "--enable-optimizations" not in said("CONFIG_ARGS"))
 PYTHON ?= $(or $(shell for one in python3 /usr/bin/python3; do \
