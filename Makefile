@@ -27,13 +27,14 @@ help: ## list the targets
 setup: $(STAMP) browser ## create .venv from the hash-locked list, with Twinline in it, editable
 
 # A failed install leaves no stamp, and so is tried again. An environment without pip is a half-made one; where a Python
-# has none to put there, as Debian's, pip comes from where packages come from.
+# has none to put there, as Debian's, pip comes from where packages come from, or else the environment is python3's.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else \
 		"The locked packages are for Python 3.11 to 3.14: make setup PYTHON=python3.14")'
 	@rm -f $@
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || \
 		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && python3 -m pip --python $(BIN)/python install -qq pip; } || \
+		python3 -m venv --clear $(VENV) || \
 		{ echo 'No environment could be made; on Debian, "apt-get install python3-venv" brings what is missing.'; exit 1; }
 	@echo 'Installing the locked packages into $(VENV) for $(PYTHON), which takes a minute or two the first time ...'
 	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements.lock
