@@ -18,7 +18,7 @@ from cds_app.domain.facts import CodedFinding, Fact, Measurement, UnknownFinding
 from cds_app.domain.timeline import Timeline
 
 _LAST_SECOND: Final = time.max.second
-_AFTER: Final = "~"  # sorts after whatever a version is made of (`cds_app.fabric.context.version_of`)
+AFTER: Final = "~"  # sorts after whatever a version is made of (`cds_app.fabric.context.version_of`)
 
 
 def placed(timeline: Timeline, facts: Iterable[Fact]) -> list[Fact]:
@@ -74,7 +74,7 @@ def _in_terms_of(fact: Fact, newest: str) -> Fact:
         return fact
     if number and stamp < known_stamp:
         return replace(fact, version=f"/{stamp}")
-    if not number and stamp >= known_stamp.partition(_AFTER)[0]:
+    if not number and stamp >= known_stamp.partition(AFTER)[0]:
         return replace(fact, version=f"{known_number}/{stamp}")
     return fact
 
@@ -88,7 +88,7 @@ def _following(timeline: Timeline, root: str, ones: Sequence[Fact]) -> Iterator[
     same = {ref for ref, one in told.items() if ref in known and _alike(known[ref], one)}
     if newest and not known.keys() == told.keys() == same:
         same = set()
-    place = f"{newest.partition(_AFTER)[0]}{_AFTER}{ones[0].learned.isoformat(timespec='microseconds')}"
+    place = f"{newest.partition(AFTER)[0]}{AFTER}{ones[0].learned.isoformat(timespec='microseconds')}"
     for one in ones:
         if one.ref in same:
             yield known[one.ref]

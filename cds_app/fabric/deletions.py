@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from cds_app.domain.corrections import AFTER
 from cds_app.fabric.context import version_of
 from cds_app.fabric.references import local_reference, typed
 from cds_app.fabric.shapes import Object, as_object, word
@@ -15,7 +16,6 @@ from cds_app.fabric.shapes import Object, as_object, word
 _GONE: Final = "410"
 _VERSION: Final = re.compile(r"(?:W/)?\"?([0-9]{1,20})\"?")
 _HISTORY: Final = "/_history/"
-_AFTER: Final = "~"  # sorts after whatever a version is made of
 
 
 class Deletion(msgspec.Struct, frozen=True):
@@ -66,4 +66,4 @@ def _after(said: str, older: str) -> str:
     number, _, stamp = said.partition("/")
     if not older or number:
         return said
-    return f"{older.partition('/')[0]}/{stamp}" if stamp else f"{older}{_AFTER}"
+    return f"{older.partition('/')[0]}/{stamp}" if stamp else f"{older}{AFTER}"
