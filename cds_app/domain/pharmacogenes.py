@@ -23,7 +23,6 @@ Text = Annotated[str, Field(min_length=1, max_length=400)]
 Tag = Literal["V", "2x", "M"]
 Naming = Literal["whole", "each", "reported"]
 
-_VARIANT: Final = re.compile(r"(\d+)([ACGT]+)>([ACGT]+)")
 _OTHER_NAMES: Final = re.compile(r"(.+?) \((.+)\)")
 
 

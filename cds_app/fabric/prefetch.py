@@ -114,15 +114,12 @@ class Resolved:
         Outcomes, empty entries, and prefetch that is no object.
     following : mapping of str to str
         Paged keys to the URL of the next page, as sent: to be followed below the registered base only.
-    extra : int
-        How many keys came that no template has.
     """
 
     states: Mapping[str, State]
     items: tuple[Item, ...]
     issues: tuple[Issue, ...]
     following: Mapping[str, str]
-    extra: int
 
     @property
     def to_fetch(self) -> tuple[str, ...]:
@@ -162,7 +159,6 @@ def resolve(prefetch: object, templates: Mapping[str, str], *, most: int = sys.m
         items=tuple(items),
         issues=tuple(issues),
         following=links,
-        extra=len(given.keys() - templates.keys()),
     )
 
 

@@ -7,7 +7,7 @@ Sections follow the 31 source attributes of a predictive decision support interv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,8 +133,3 @@ def _served_to(limits: Mapping[str, Any], features_of: str) -> str:
         f" Served to patients of {limits['min_age_years']:g} years or more, {stay} hours after they entered the unit, "
         f"with {fresh}; to all others the answer is that it cannot estimate, with the reason."
     )
-
-
-def attributes(words: Mapping[str, Any]) -> Sequence[str]:
-    """Codes of all attributes that are answered, in order."""
-    return [one["code"] for section in words["sections"] for one in section["entries"]]

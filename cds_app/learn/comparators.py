@@ -28,7 +28,6 @@ from cds_app.score.news2 import (
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Rows = NDArray[np.float32]
 Newest = Callable[[str], Floats]  # quantity -> its newest value in every row, NaN where none is current
 

@@ -34,7 +34,6 @@ from cds_app.twin.model import TwinModel
 from cds_app.twin.network import Weights
 from cds_app.twin.windows import PRODUCTS, Floats, Product
 
-NAME = "imputation"
 COPIES: Mapping[Product, int] = {"causal": 2, "retrospective": 3}
 """Training masks of each patient; the joint smoother is asked once for each."""
 _EPOCHS: Mapping[tuple[str, Product], int] = {  # a GAN's steps cost more

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_app.errors import ContentError
 from cds_app.learn.impute_data import VARIABLES, Cohort, statics
@@ -19,7 +18,6 @@ from cds_app.score.stay_features import UNITS
 from cds_app.twin.imputation import GAPS_H, Imputer, gap_class
 from cds_app.twin.windows import PRODUCTS, Bools, Floats, Ints, Product, base, neighbours
 
-Doubles = NDArray[np.float64]
 COMPARED: Mapping[Product, str] = {"causal": "last", "retrospective": "linear"}
 _PATIENTS_AT_ONCE = 256
 FEWEST = 30  # hidden cells below which a figure is noise and is not given

@@ -85,8 +85,6 @@ class TrendView:
     past, ahead : tuple of Band
         Estimates up to now, one per unbroken stretch, and forecasts.
     imputed : Imputed or None
-    ahead_of_imputed : bool
-        Whether the forecast begins at what is imputed, for want of a measurement that is current.
     lines : tuple of str
         Lines through the measurements, one per unbroken stretch.
     usual : tuple of (float, float) or None
@@ -106,7 +104,6 @@ class TrendView:
     past: tuple[Band, ...]
     ahead: tuple[Band, ...]
     imputed: Imputed | None
-    ahead_of_imputed: bool
     marks: tuple[Mark, ...]
     lines: tuple[str, ...]
     usual: tuple[float, float] | None
@@ -145,7 +142,6 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         past=tuple(_past(canvas)) if asked.adult else (),
         ahead=ahead,
         imputed=None if asked.likely is None else _imputed(canvas, asked.likely),
-        ahead_of_imputed=bool(ahead) and canvas.stale,
         marks=tuple(_mark(one, canvas) for one in seen),
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
         usual=_usual(canvas.usual(seen[-1]), canvas),

@@ -30,8 +30,6 @@ class Deviation:
         Signed, standardised: about standard normal in the reference population when all is as usual.
     age_h : float
         Age of the latest sample.
-    last_ref : str
-        The `Measurement` behind it.
     stale : bool
         Whether that sample is older than the ontology's ``fresh_h``.
     """
@@ -39,7 +37,6 @@ class Deviation:
     quantity: str
     z: float
     age_h: float
-    last_ref: str
     stale: bool
 
 
@@ -85,7 +82,6 @@ def _deviation(dynamics: Dynamics, track: Track, fresh_h: float, hours: float) -
         quantity=track.quantity,
         z=standardised(dynamics, track, hours),
         age_h=age_h,
-        last_ref=track.refs[last],
         stale=age_h > fresh_h,
     )
 

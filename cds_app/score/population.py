@@ -112,14 +112,8 @@ class Reference:
         apart -= self.mean
         return np.asarray(apart / np.where(apart < 0.0, self.below, self.above))
 
-    def distance(self, row: NDArray[np.float32]) -> Floats:
-        """Distance of one row of shape (len(FEATURES),) in each of `PARTS`; NaN where no value is known."""
-        z = self.standardised(row)
-        known = np.isfinite(z)
-        return self._distances(z[known], known)
-
     def distances(self, rows: NDArray[np.float32]) -> Floats:
-        """`distance` of many rows: from shape (rows, len(FEATURES)) to (rows, 2)."""
+        """Distance of rows in each of `PARTS`, NaN where no value is known: from (rows, len(FEATURES)) to (rows, 2)."""
         z = self.standardised(rows)
         patterns, pattern = np.unique(np.isfinite(z), axis=0, return_inverse=True)
         order = np.argsort(pattern.ravel(), kind="stable")
@@ -144,7 +138,7 @@ class Reference:
         return np.stack([known[..., : self.vital_signs].sum(axis=-1), known.sum(axis=-1)], axis=-1)
 
     def beyond(self, row: NDArray[np.float32]) -> Floats:
-        """`distance` of one row over its limits: above 1 is outside; NaN where no value is known."""
+        """Distance of one row over its limits: above 1 is outside; NaN where no value is known."""
         z = self.standardised(row)
         known = np.isfinite(z)
         vital_signs, everything = np.count_nonzero(known[: self.vital_signs]), np.count_nonzero(known)

@@ -95,7 +95,7 @@ class Samples:
         key = group * _SPAN + (time_ms + _CENTRE)[:, None]
         first = self.start[group]
         end = np.maximum(np.searchsorted(self.key, key, side="right"), first)
-        return Moments(samples=self, time_ms=time_ms, key=key, first=first, end=end)
+        return Moments(samples=self, key=key, first=first, end=end)
 
 
 def _sums(hour: Ints, value: Floats) -> Ints:
@@ -119,7 +119,6 @@ class Moments:
     """
 
     samples: Samples
-    time_ms: Ints
     key: Ints
     first: Ints
     end: Ints

@@ -6,12 +6,12 @@ settles to.
 
 How: without reflex the steady state depends on six numbers only. Blood volume and the venous zero-pressure volume act
 through their difference, the stressed volume; with it go peripheral resistance, heart rate, left and right systolic
-compliance and arterial compliance. The beating model is run over a Latin hypercube of these six, in the square root of
-the (offset) stressed volume and the logarithm of the others, each scaled to -1 to 1; polynomials of the total degree
-5 (462 terms) are fitted by least squares to the logarithms of mean pressure, output, pulse pressure and end-diastolic
-volume and to central venous and wedge pressure. The error is measured on points that were not fitted, is stored with
-the coefficients, and may not exceed 3 % of mean pressure anywhere in the range. Outside the range there is no answer:
-`States.outside` says so by draw, and nothing is clamped.
+compliance and arterial compliance. The beating model (``tests/beating.py``) was run over a Latin hypercube of these
+six, in the square root of the (offset) stressed volume and the logarithm of the others, each scaled to -1 to 1;
+polynomials of the total degree 5 (462 terms) were fitted by least squares to the logarithms of mean pressure, output,
+pulse pressure and end-diastolic volume and to central venous and wedge pressure. The error was measured on points that
+were not fitted, is stored with the coefficients, and may not exceed 3 % of mean pressure anywhere in the range. Outside
+the range there is no answer: `States.outside` says so by draw, and nothing is clamped.
 
 Size: a body with s times the reference's blood volume, all volumes and compliances s-fold and all resistances 1/s-fold,
 has the same pressures and s-fold flows. The surface therefore works in the reference adult's size.
@@ -27,16 +27,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Baroreflex, Constants, Floats, pulsate, reference
+from cds_app.simulate.circulation import Floats
 
 INPUTS: Final = ("stressed_volume", "resistance", "heart_rate", "lv_systolic", "rv_systolic", "arterial_compliance")
 OUTPUTS: Final = ("mean_pressure", "output", "pulse_pressure", "end_diastolic", "central_venous", "wedge")
-_LOGARITHMIC: Final = 4  # so many of the outputs, from the first, are fitted as logarithms
-_OFFSET_ML: Final = 264.0  # to the stressed volume before its square root is taken
-_SETTLED_S: Final = 45.0
+LOGARITHMIC: Final = 4  # so many of the outputs, from the first, are fitted as logarithms
+OFFSET_ML: Final = 264.0  # to the stressed volume before its square root is taken
 _BLOCK: Final = 80
 """Draws at a time: so few that the linear algebra library starts no threads, which would cost more than the product."""
-_MARGIN: Final = 0.8  # fitted somewhat beyond the pressures that are answered for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +66,15 @@ class Surface:
         Limits of `INPUTS` in their units (mL, mmHg s/mL, 1/min, mL/mmHg).
     least_mmhg, most_mmhg : float
         Mean pressures that are answered for.
-    degree : int
-        Total degree.
     coefficients : array of float, (6, terms)
         By output.
-    figures : mapping
-        Errors on points that were not fitted.
     """
 
     low: Floats
     high: Floats
     least_mmhg: float
     most_mmhg: float
-    degree: int
     coefficients: Floats
-    figures: Mapping[str, Mapping[str, float]]
     _levels: tuple[tuple[slice, NDArray[np.intp], NDArray[np.intp]], ...]
 
     def states(self, inputs: Floats) -> States:
@@ -92,7 +84,7 @@ class Surface:
         z = scaled(inside, self.low, self.high)
         blocks = [terms(z[:, at : at + _BLOCK], self._levels) for at in range(0, z.shape[1], _BLOCK)]
         found = np.concatenate([self.coefficients @ block for block in blocks], axis=1)
-        found[:_LOGARITHMIC] = np.exp(found[:_LOGARITHMIC])
+        found[:LOGARITHMIC] = np.exp(found[:LOGARITHMIC])
         answered = boxed & (found[0] >= self.least_mmhg) & (found[0] <= self.most_mmhg)
         return States(**dict(zip(OUTPUTS, found, strict=True)), outside=~answered)
 
@@ -103,16 +95,13 @@ class Surface:
 
 def surface_of(entry: Mapping[str, Any]) -> Surface:
     """Read ``surface.json``."""
-    degree = int(entry["degree"])
     return Surface(
         low=np.array([entry["range"][name][0] for name in INPUTS]),
         high=np.array([entry["range"][name][1] for name in INPUTS]),
         least_mmhg=float(entry["mean_pressure_mmhg"][0]),
         most_mmhg=float(entry["mean_pressure_mmhg"][1]),
-        degree=degree,
         coefficients=np.array([entry["coefficients"][name] for name in OUTPUTS]),
-        figures=entry["figures"],
-        _levels=levels(degree),
+        _levels=levels(int(entry["degree"])),
     )
 
 
@@ -120,7 +109,7 @@ def scaled(inputs: Floats, low: Floats, high: Floats) -> Floats:
     """Inputs (6, draws) on the scale of the polynomials: -1 at ``low`` and 1 at ``high``."""
 
     def bent(rows: Floats) -> Floats:
-        return np.vstack([np.sqrt(rows[:1] + _OFFSET_ML), np.log(rows[1:])])
+        return np.vstack([np.sqrt(rows[:1] + OFFSET_ML), np.log(rows[1:])])
 
     first, last = bent(low[:, None]), bent(high[:, None])
     return 2.0 * (bent(inputs) - first) / (last - first) - 1.0
@@ -146,57 +135,3 @@ def terms(z: Floats, by_level: tuple[tuple[slice, NDArray[np.intp], NDArray[np.i
     for rows, parents, inputs in by_level:
         np.multiply(found[parents], z[inputs], out=found[rows])
     return found
-
-
-def settled(constants: Constants, reflex: Baroreflex, inputs: Floats) -> Floats:
-    """What the beating model settles to, (6, draws) in the order of `OUTPUTS`, for inputs (6, draws)."""
-    volume = inputs[0] + constants.unstressed_volume_ml
-    rest = dict(zip(INPUTS[1:], inputs[1:], strict=True))
-    beats = pulsate(constants, reflex, reference(constants, reflex, blood_volume=volume, **rest), _SETTLED_S)
-    pulse = beats.steady("systolic") - beats.steady("diastolic")
-    flow = [beats.steady("mean_pressure"), beats.steady("output"), pulse, beats.steady("end_diastolic")]
-    return np.array([*flow, beats.steady("central_venous"), beats.steady("wedge")])
-
-
-def hypercube(low: Floats, high: Floats, points: int, rng: np.random.Generator) -> Floats:
-    """A Latin hypercube of inputs, (6, points), even on the scale of the polynomials."""
-    cells = np.array([rng.permutation(points) for _ in INPUTS])
-    share = (cells + rng.random(cells.shape)) / points
-    root = np.sqrt(low[0] + _OFFSET_ML) * (1.0 - share[:1]) + np.sqrt(high[0] + _OFFSET_ML) * share[:1]
-    logs = np.log(low[1:, None]) * (1.0 - share[1:]) + np.log(high[1:, None]) * share[1:]
-    return np.vstack([root**2 - _OFFSET_ML, np.exp(logs)])
-
-
-def fitted(inputs: Floats, found: Floats, ranges: Mapping[str, Any], degree: int) -> Floats:
-    """Coefficients (6, terms) by least squares from what the beating model settled to."""
-    low: Floats = np.array([ranges["range"][name][0] for name in INPUTS])
-    high: Floats = np.array([ranges["range"][name][1] for name in INPUTS])
-    least, most = ranges["mean_pressure_mmhg"]
-    near = (found[0] >= _MARGIN * least) & (found[0] <= most / _MARGIN)
-    rows = terms(scaled(inputs[:, near], low, high), levels(degree)).T
-    wanted = np.vstack([np.log(found[:_LOGARITHMIC, near]), found[_LOGARITHMIC:, near]])
-    coefficients: Floats = np.linalg.lstsq(rows, wanted.T, rcond=None)[0].T
-    return coefficients
-
-
-def errors(surface: Surface, inputs: Floats, found: Floats) -> dict[str, dict[str, float]]:
-    """How far the surface is from the beating model: shares, and mmHg for venous and wedge pressure.
-
-    Points count whose true mean pressure is in the range. ``missed`` is the share of those that the surface refuses,
-    ``taken`` the share of answered points whose true pressure is out of range.
-    """
-    states = surface.states(inputs)
-    true = (found[0] >= surface.least_mmhg) & (found[0] <= surface.most_mmhg)
-    both = true & ~states.outside
-    told: dict[str, dict[str, float]] = {}
-    for at, name in enumerate(OUTPUTS):
-        scale = found[at, both] if at < _LOGARITHMIC else 1.0
-        off: Floats = np.abs(getattr(states, name)[both] - found[at, both]) / scale
-        told[name] = {
-            "rms": float(np.sqrt((off**2).mean())),
-            "p99": float(np.percentile(off, 99)),
-            "max": float(off.max()),
-        }
-    told["range"] = {"missed": float((true & states.outside).sum() / true.sum()), "points": float(both.sum())}
-    told["range"]["taken"] = float((~true & ~states.outside).sum() / (~states.outside).sum())
-    return told

@@ -11,7 +11,6 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.averaging import Member, Mixture, mix
@@ -23,7 +22,6 @@ from cds_app.simulate.plans import Plan, Regimen, dose_problems
 from cds_app.simulate.questions import USUAL, Question, goal_of, limit_problems, question_problems, times_of
 from cds_app.simulate.refusals import Refusal, Refused
 
-Floats = NDArray[np.float64]
 _NORMAL_90: Final = 1.6448536269514722
 _STRANGE_SD: Final = 3.0
 _CHANGED_SHARE: Final = 0.3

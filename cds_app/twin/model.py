@@ -116,10 +116,6 @@ class Dynamics:
         value = scaled if self.transform == "identity" else exp(min(scaled, 50.0))
         return min(max(value, self.low), self.high)
 
-    def unit_sd(self, scaled: float, sd: float) -> float:
-        """Standard deviation in the canonical unit, to first order."""
-        return sd if self.transform == "identity" else sd * self.to_unit(scaled)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointReference:

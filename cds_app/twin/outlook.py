@@ -1,4 +1,4 @@
-"""What the twin says at an instant: estimate, forecast and the patient's own range. Only samples up to then count."""
+"""What the twin expects at and after an instant, and the patient's own range. Only samples up to then count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import datetime
 from math import exp, sqrt
 
 from cds_app.domain.time import to_hours
-from cds_app.errors import BadRequest
 from cds_app.twin.bedside import Likely
 from cds_app.twin.filter import Belief, predict, prior
 from cds_app.twin.model import RESIDUAL_FADES_H, Dynamics, Horizon, TwinModel
@@ -18,46 +17,6 @@ from cds_app.twin.state import Track, TwinState
 _NORMAL_95 = 1.6448536269514722
 _NORMAL_975 = 1.959963984540054
 Instant = float | datetime  # hours since 1970-01-01T00:00Z, or aware
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A quantity at an instant, in its canonical unit.
-
-    Parameters
-    ----------
-    quantity : str
-    at_h : float
-        Instant that the data end at, hours since 1970-01-01T00:00Z.
-    horizon_h : float
-        How far ahead of ``at_h`` the estimate is for; 0 for now.
-    mean : float
-        Point estimate: the median, which has the smallest expected absolute error.
-    sd : float
-        Predictive standard deviation of a measurement, to first order.
-    lo90, hi90 : float
-        Where a measurement would lie with 90 % probability.
-    last_value : float
-        The latest sample.
-    last_ref : str
-        The `Measurement` behind it.
-    unconfirmed : bool
-        Whether the latest sample was set aside as a possible artefact and waits for a second one.
-    samples : int
-        How many samples the estimate rests on.
-    """
-
-    quantity: str
-    at_h: float
-    horizon_h: float
-    mean: float
-    sd: float
-    lo90: float
-    hi90: float
-    last_value: float
-    last_ref: str
-    unconfirmed: bool
-    samples: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +30,6 @@ class OwnRange:
     samples: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surprise:
-    """How far one sample was from what was expected of it: ``z`` in predictive standard deviations."""
-
-    ref: str
-    hours: float
-    value: float
-    expected: float
-    z: float
-    weight: float
-
-
 def hours_of(at: Instant) -> float:
     """An instant in hours since 1970-01-01T00:00Z."""
     return to_hours(at) if isinstance(at, datetime) else float(at)
@@ -94,24 +41,6 @@ def belief_at(dynamics: Dynamics, track: Track | None, hours: float) -> Belief:
     if track is None or seen == 0:
         return prior(dynamics, hours)
     return predict(dynamics, track.belief(seen - 1), hours)
-
-
-def estimate(model: TwinModel, state: TwinState, quantity: str, at: Instant) -> Estimate | None:
-    """What the quantity is at an instant, or None when nothing was ever seen of it."""
-    return _outlook(model, state.tracks, quantity, hours_of(at), 0.0)
-
-
-def forecast(model: TwinModel, state: TwinState, quantity: str, at: Instant, horizon_h: float) -> Estimate | None:
-    """What the quantity will be ``horizon_h`` hours after an instant, or None when nothing was ever seen of it.
-
-    Raises
-    ------
-    BadRequest
-        If the horizon is not greater than 0.
-    """
-    if not horizon_h > 0.0:
-        raise BadRequest("a forecast needs a horizon greater than 0", field="horizon_h")
-    return _outlook(model, state.tracks, quantity, hours_of(at), horizon_h)
 
 
 def own_range(model: TwinModel, state: TwinState, quantity: str, at: Instant) -> OwnRange | None:
@@ -135,58 +64,16 @@ def own_range(model: TwinModel, state: TwinState, quantity: str, at: Instant) ->
     )
 
 
-def surprises(model: TwinModel, track: Track, at: Instant) -> tuple[Surprise, ...]:
-    """Every sample up to an instant with its innovation, oldest first."""
-    dynamics = model.dynamics[track.quantity]
-    return tuple(_surprise(dynamics, track, i) for i in range(track.until(hours_of(at))))
-
-
-def _surprise(dynamics: Dynamics, track: Track, index: int) -> Surprise:
-    before = prior(dynamics, track.hours[0]) if index == 0 else track.belief(index - 1)
-    expected = predict(dynamics, before, track.hours[index])
-    return Surprise(
-        ref=track.refs[index],
-        hours=track.hours[index],
-        value=track.values[index],
-        expected=dynamics.to_unit(expected.baseline + expected.deviation),
-        z=track.z[index],
-        weight=track.weight[index],
-    )
-
-
-def _outlook(
-    model: TwinModel, tracks: Mapping[str, Track], quantity: str, hours: float, horizon_h: float
-) -> Estimate | None:
-    track = tracks.get(quantity)
-    seen = track.until(hours) if track is not None else 0
-    if track is None or seen == 0:
-        return None
-    mean, sd, low, high = expected(model, tracks, quantity, hours, horizon_h)
-    dynamics = model.dynamics[quantity]
-    return Estimate(
-        quantity=quantity,
-        at_h=hours,
-        horizon_h=horizon_h,
-        mean=dynamics.to_unit(mean),
-        sd=dynamics.unit_sd(mean, sd),
-        lo90=dynamics.to_unit(low),
-        hi90=dynamics.to_unit(high),
-        last_value=track.values[seen - 1],
-        last_ref=track.refs[seen - 1],
-        unconfirmed=track.weight[seen - 1] == 0.0,
-        samples=seen,
-    )
-
-
 def expected(
     model: TwinModel, tracks: Mapping[str, Track], quantity: str, hours: float, horizon_h: float
 ) -> tuple[float, float, float, float]:
-    """Median, standard deviation and 90 % interval of a measurement, transformed scale; also for unseen quantities.
+    """What a measurement will be ``horizon_h`` hours after an instant (0 for then); also of what was never seen.
 
     Returns
     -------
     tuple of float
-        ``(median, sd, low, high)``.
+        ``(median, sd, low, high)``: the predictive distribution of a measurement with its 90 % interval, transformed
+        scale.
     """
     dynamics = model.dynamics[quantity]
     ahead = predict(dynamics, belief_at(dynamics, tracks.get(quantity), hours), hours + horizon_h)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from cds_app.simulate.circulation import Conditions, Floats, pulsate, reference
+from cds_app.simulate.circulation import Floats
 from cds_app.simulate.haemodynamics import Bodies, Influence, Loop
 from cds_app.simulate.haemodynamics_fit import Fit, fit
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Person
@@ -21,6 +21,7 @@ from cds_app.simulate.haemodynamics_patient import Known, known
 from cds_app.simulate.surgery import compare_plans
 from cds_app.simulate.surgery_plan import BloodLoss, Fluid, Plan, Propofol, PropofolInfusion
 from cds_app.simulate.surgery_run import Chances, Subject, run
+from tests.beating import Conditions, pulsate, reference
 from tests.surgery_patients import SURGERY, compared, outcome, patient, seen
 
 MODEL, DRUGS = SURGERY.model.circulation, SURGERY.model.drugs

@@ -35,8 +35,8 @@ class Endpoints:
         Of the id_tokens; "" if the EHR names none.
     names_itself : bool
         Whether each answer to a launch names the issuer (RFC 9207).
-    capabilities, methods, grants : frozenset of str
-        As stated.
+    methods : frozenset of str
+        How clients may prove at the token endpoint who they are, as stated.
     pkce : bool
         Whether it says that it supports S256.
     revocation : str
@@ -48,9 +48,7 @@ class Endpoints:
     issuer: str = ""
     jwks: str = ""
     names_itself: bool = False
-    capabilities: frozenset[str] = frozenset()
     methods: frozenset[str] = frozenset()
-    grants: frozenset[str] = frozenset()
     pkce: bool = True
     revocation: str = ""
 
@@ -123,7 +121,6 @@ def read_endpoints(base: str, smart: Mapping[str, Any], openid: Mapping[str, Any
     DataUnavailable
         If an endpoint is missing, or neither https nor on this machine.
     """
-    grants = _texts(smart, "grant_types_supported")
     issuer, jwks = openid.get("issuer"), openid.get("jwks_uri")
     known = isinstance(issuer, str) and isinstance(jwks, str)
     challenges = _texts(smart, "code_challenge_methods_supported")
@@ -134,9 +131,7 @@ def read_endpoints(base: str, smart: Mapping[str, Any], openid: Mapping[str, Any
         jwks=_endpoint(base, openid, "jwks_uri") if known else "",
         names_itself=smart.get("authorization_response_iss_parameter_supported") is True
         or openid.get("authorization_response_iss_parameter_supported") is True,
-        capabilities=_texts(smart, "capabilities"),
         methods=_texts(smart, "token_endpoint_auth_methods_supported"),
-        grants=grants,
         pkce="S256" in challenges,
         revocation=_endpoint(base, smart, "revocation_endpoint"),
     )

@@ -107,8 +107,7 @@ def test_the_next_page_is_handed_on() -> None:
 
 def test_renamed_keys_are_read_as_well() -> None:
     found = resolve({"-user": observation()}, _TEMPLATES)
-    assert (len(found.items), found.extra) == (1, 1)
-    assert found.items[0].at == "prefetch.(other)"
+    assert [one.at for one in found.items] == ["prefetch.(other)"]
 
 
 @pytest.mark.parametrize("prefetch", ["x", [1], 3])

@@ -182,13 +182,11 @@ def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_wher
     assert view.imputed.text == "Now most likely 118 /min (101 to 135 in 90 of 100 such patients)"
     assert (view.imputed.x, len(view.marks)) == (view.now_x, len(silent.marks))
     assert view.imputed.top < view.imputed.y < view.imputed.bottom
-    assert view.ahead_of_imputed
     assert view.forecast.startswith("From the imputed value, in 3 h the twin expects about")
     fresh = trend(subject.twin, subject.state, situation, replace(asked(), likely=likely))
     plain = trend(subject.twin, subject.state, situation, asked())
     assert fresh is not None
     assert plain is not None
-    assert not fresh.ahead_of_imputed
     assert fresh.forecast == plain.forecast
 
 

@@ -44,7 +44,7 @@ ONTOLOGY = Ontology(
 
 
 def _found(**z: float) -> list[Deviation]:
-    return [Deviation(quantity=name, z=one, age_h=0.0, last_ref="", stale=False) for name, one in z.items()]
+    return [Deviation(quantity=name, z=one, age_h=0.0, stale=False) for name, one in z.items()]
 
 
 def test_with_one_sample_a_deviation_is_the_z_against_the_population() -> None:
@@ -95,7 +95,7 @@ def test_without_correlation_each_contributes_its_square() -> None:
 
 
 def test_only_the_quantities_that_are_fresh_and_known_are_in_it() -> None:
-    stale = Deviation(quantity="d", z=9.0, age_h=99.0, last_ref="", stale=True)
+    stale = Deviation(quantity="d", z=9.0, age_h=99.0, stale=True)
     found = joint(REFERENCE, [*_found(a=1.0, b=1.0, c=-1.0, e=5.0), stale])
     assert (found.used, found.stale, found.unknown) == (("a", "b", "c"), ("d",), ("e",))
     z, rho = np.array([1.0, 1.0, -1.0]), np.array(RHO)[:3, :3]
@@ -103,7 +103,7 @@ def test_only_the_quantities_that_are_fresh_and_known_are_in_it() -> None:
 
 
 def test_it_abstains_with_names_when_too_few_are_fresh() -> None:
-    stale = Deviation(quantity="c", z=9.0, age_h=99.0, last_ref="", stale=True)
+    stale = Deviation(quantity="c", z=9.0, age_h=99.0, stale=True)
     found = joint(REFERENCE, [*_found(a=1.0, b=1.0), stale])
     assert found.index is None
     assert found.percentile is None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from itertools import pairwise
 from math import exp
 
@@ -11,20 +10,10 @@ from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Timeline
-from cds_app.errors import BadRequest
 from cds_app.twin.bedside import Likely
 from cds_app.twin.filter import prior
 from cds_app.twin.model import TwinModel
-from cds_app.twin.outlook import (
-    belief_at,
-    estimate,
-    expected,
-    expected_after,
-    forecast,
-    own_range,
-    signals_of,
-    surprises,
-)
+from cds_app.twin.outlook import belief_at, expected, expected_after, own_range, signals_of
 from cds_app.twin.state import TwinState, rebuild
 from tests.unit.twin.conftest import START
 
@@ -41,44 +30,29 @@ def state(model: TwinModel, ontology: Ontology, measure: Measure) -> TwinState:
     return rebuild(model, ontology, Timeline.of(facts))
 
 
-def test_only_samples_up_to_the_instant_count(model: TwinModel, state: TwinState) -> None:
-    early = estimate(model, state, "heart_rate", T0 + 2.5)
-    assert early is not None
-    assert (early.samples, early.last_value, early.last_ref) == (3, 92.0, "Observation/h2")
-    assert not early.unconfirmed
+def test_only_samples_up_to_the_instant_count(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+    facts = [measure(f"h{i}", i, value) for i, value in enumerate([88, 90, 92, 140])]
+    by_then, all_of_them = (rebuild(model, ontology, Timeline.of(some)).tracks for some in (facts[:3], facts))
+    early = expected(model, all_of_them, "heart_rate", T0 + 2.5, 0.0)
+    assert early == expected(model, by_then, "heart_rate", T0 + 2.5, 0.0)
+    assert early != expected(model, all_of_them, "heart_rate", T0 + 3.0, 0.0)
 
 
-def test_datetimes_and_hours_are_the_same_instant(model: TwinModel, state: TwinState) -> None:
-    assert estimate(model, state, "heart_rate", START + timedelta(hours=3)) == estimate(
-        model, state, "heart_rate", to_hours(START + timedelta(hours=3))
-    )
-
-
-def test_what_was_never_seen_has_no_estimate(model: TwinModel, state: TwinState) -> None:
-    assert estimate(model, state, "body_temp", T0) is None
-    assert estimate(model, state, "heart_rate", T0 - 1.0) is None
-    assert forecast(model, state, "body_temp", T0, 4.0) is None
+def test_what_was_never_seen_has_no_range_of_its_own(model: TwinModel, state: TwinState) -> None:
     assert own_range(model, state, "body_temp", T0) is None
     assert own_range(model, state, "heart_rate", T0 - 1.0) is None
-
-
-@pytest.mark.parametrize("horizon_h", [0.0, -1.0, float("nan")])
-def test_a_forecast_looks_ahead(model: TwinModel, state: TwinState, horizon_h: float) -> None:
-    with pytest.raises(BadRequest):
-        forecast(model, state, "heart_rate", T0, horizon_h)
+    assert own_range(model, state, "heart_rate", START) == own_range(model, state, "heart_rate", T0)
 
 
 def test_nothing_exceeds_the_plausible_limits(model: TwinModel, state: TwinState) -> None:
     for horizon_h in (0.5, 1.0, 6.0, 48.0):
-        found = forecast(model, state, "spo2", T0 + 6, horizon_h)
-        assert found is not None
-        assert found.lo90 < found.mean <= found.hi90 <= 100.0
+        median, _, low, high = expected(model, state.tracks, "spo2", T0 + 6, horizon_h)
+        found = [model.dynamics["spo2"].to_unit(one) for one in (low, median, high)]
+        assert found[0] < found[1] <= found[2] <= 100.0
 
 
 def test_uncertainty_grows_with_the_horizon(model: TwinModel, state: TwinState) -> None:
-    found = [forecast(model, state, "heart_rate", T0 + 5, horizon_h) for horizon_h in (0.5, 1, 2, 4, 6, 8, 24)]
-    sds = [one.sd for one in found if one is not None]
-    assert len(sds) == 7
+    sds = [expected(model, state.tracks, "heart_rate", T0 + 5, ahead)[1] for ahead in (0.5, 1, 2, 4, 6, 8, 24)]
     assert all(before < after for before, after in pairwise(sds))
 
 
@@ -123,13 +97,12 @@ def test_before_the_first_sample_a_track_tells_forecasts_nothing(model: TwinMode
     assert signals_of(model.dynamics["heart_rate"], state.tracks["heart_rate"], T0 - 1) == (0.0, 0.0, 0.0)
 
 
-def test_an_unconfirmed_value_is_named(model: TwinModel, ontology: Ontology, measure: Measure) -> None:
+def test_a_value_that_waits_for_another_one_moves_nothing(
+    model: TwinModel, ontology: Ontology, measure: Measure
+) -> None:
     facts = [measure(str(i), i, value) for i, value in enumerate([80, 81, 80, 190])]
-    found = estimate(model, rebuild(model, ontology, Timeline.of(facts)), "heart_rate", T0 + 3)
-    assert found is not None
-    assert found.unconfirmed
-    assert found.last_value == 190
-    assert found.mean < 85
+    state = rebuild(model, ontology, Timeline.of(facts))
+    assert expected(model, state.tracks, "heart_rate", T0 + 3, 0.0)[0] < 85
 
 
 def test_what_is_imputed_is_carried_to_what_is_usual_and_grows_less_sure(model: TwinModel, state: TwinState) -> None:
@@ -161,16 +134,6 @@ def test_logarithmic_quantities_stay_positive_and_their_range_is_skewed(model: T
     found = own_range(model, state, "potassium", T0 + 12)
     assert found is not None
     assert found.high - found.centre > found.centre - found.low > 0.0
-    now = estimate(model, state, "potassium", T0 + 12)
-    assert now is not None
-    assert 4.0 < now.mean < 4.5
-    assert now.sd > 0.0
-
-
-def test_every_sample_has_its_surprise(model: TwinModel, state: TwinState) -> None:
-    found = surprises(model, state.tracks["potassium"], T0 + 100)
-    assert [one.ref for one in found] == ["Observation/k0", "Observation/k1"]
-    assert found[0].expected == pytest.approx(exp(1.4))
-    assert found[1].z > 0.0
-    assert found[1].weight == 1.0
-    assert surprises(model, state.tracks["potassium"], T0 - 1) == ()
+    median, sd, *_ = expected(model, state.tracks, "potassium", T0 + 12, 0.0)
+    assert 4.0 < model.dynamics["potassium"].to_unit(median) < 4.5
+    assert sd > 0.0
