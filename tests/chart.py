@@ -37,6 +37,7 @@ bilirubin_total mg/dL 72|inr {INR} 48|urine_output mL 12|gcs_total {score} 12|bo
 magnesium mg/dL 48|bicarbonate mmol/L 24|ketones_bhb mmol/L 24|ntprobnp pg/mL 168|troponin_t_hs ng/L 24
 osmolality mosm/kg 48|digoxin ng/mL 168|tacrolimus ng/mL 168|vancomycin_trough ug/mL 72|vancomycin_random ug/mL 72
 gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|consciousness_acvpu - 12|alt U/L 48|neutrophils_abs 10*3/uL 24
+calcium mg/dL 24|calcium_ionized mmol/L 12|calcium_adjusted mg/dL 24|albumin g/dL 72
 """
 _CONCEPTS: dict[ConceptKind, str] = {
     "condition": (
@@ -46,7 +47,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "acute_coronary_syndrome ischaemic_heart_disease aortic_stenosis active_bleeding gi_bleed>active_bleeding "
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
-        "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease"
+        "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
+        "adrenal_insufficiency pre_eclampsia>pregnancy asthma"
     ),
     "drug-class": (
         "beta_lactams>antimicrobials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
@@ -70,7 +72,9 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "insulin_regular>insulins magnesium_sulfate phytonadione potassium_chloride>potassium_supplements "
         "red_cells_transfusion "
         "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants rivaroxaban>anticoagulants metformin "
-        "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors"
+        "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors "
+        "prednisolone>corticosteroids methylprednisolone>corticosteroids labetalol zoledronic_acid "
+        "indapamide lithium"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "
