@@ -117,8 +117,8 @@ class Telling:
     ----------
     quantity : str
     low, high : float
-        A low and a high value, canonical unit: of this patient where it was imputed (5 and 95 of 100 lie below), else
-        among such patients (10 and 90).
+        A low and a high value within reach, canonical unit: of this patient where it was imputed (5 and 95 of 100 lie
+        below), else among such patients (10 and 90). Neither is beyond both such patients and the newest value.
     risk_low, risk_high : float
         The estimate if the value were that.
     """
@@ -217,9 +217,22 @@ def _telling(question: Question, quantity: str, dynamics: Dynamics, expected: Li
     spread = _TENTH * hypot(dynamics.baseline_sd, dynamics.deviation_sd)
     low, high = (dynamics.to_unit(dynamics.baseline_mean + side) for side in (-spread, spread))
     if expected is not None:
-        low, high = expected.low, expected.high
+        low, high = _within_reach(question, quantity, (low, high), (expected.low, expected.high))
     risk_low, risk_high = map(float, question.risk(quantity, (low, high)))
     return Telling(quantity=quantity, low=low, high=high, risk_low=risk_low, risk_high=risk_high)
+
+
+def _within_reach(
+    question: Question, quantity: str, usual: tuple[float, float], imputed: tuple[float, float]
+) -> tuple[float, float]:
+    """An imputed interval as far as such patients, or the newest value of this one, are there.
+
+    Imputation spreads alike to both sides, and so to what nobody has: no white cells at all.
+    """
+    seen = question.seen(quantity)
+    known = (*usual, *((question.tracks[quantity].values[seen - 1],) if seen else ()))
+    low, high = (float(np.clip(one, min(known), max(known))) for one in imputed)
+    return low, high
 
 
 def _need(question: Question, quantity: str, below: float) -> Need | None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import DictLoader, FileSystemLoader, UndefinedError
 
+from cds_app.cards.detail import say
 from cds_app.cards.text import (
     Trusted,
     ago,
@@ -102,9 +103,19 @@ def test_a_probability_is_a_whole_number_in_100(probability: float, expected: st
 @pytest.mark.parametrize(("horizon_h", "words"), [(6.0, "in next 6 h"), (None, "in this stay")])
 def test_a_risk_says_how_far_it_looks_ahead(horizon_h: float | None, words: str) -> None:
     made = environment(FileSystemLoader(content_root() / "templates" / "cards")).get_template("risk.summary.j2")
-    values = {name: hundred(0.2) for name in ("risk", "low", "high")}
+    values = {"risk": hundred(0.2), "low": hundred(0.15), "high": hundred(0.26)}
     said = made.render(word="High", change=None, horizon=hours_ahead(horizon_h), **values)
-    assert f": risk 20 in 100 {words} (20" in said
+    assert f": risk 20 in 100 {words} (15–26)" in said
+
+
+def test_an_interval_is_left_out_whose_ends_read_alike() -> None:
+    made = environment(FileSystemLoader(content_root() / "templates" / "cards"))
+    values = {"risk": hundred(0.004), "low": hundred(0.002), "high": hundred(0.009), "base": hundred(0.02)}
+    said = made.get_template("risk.summary.j2").render(word="Risk", change=None, horizon=hours_ahead(4), **values)
+    assert said == "Risk: risk <1 in 100 in next 4 h"
+    beside = {**values, "change": None, "horizon": hours_ahead(4)}
+    (line,) = say(made, "estimated", [beside])
+    assert line == "Model estimate <1 in 100 in next 4 h (average 2)"
 
 
 @pytest.mark.parametrize(

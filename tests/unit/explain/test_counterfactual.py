@@ -12,6 +12,7 @@ from cds_app.domain.ontology_files import load_ontology
 from cds_app.explain.counterfactual import Question, most_telling, needs
 from cds_app.score.features import Statics, features
 from cds_app.score.risk import RiskModel
+from cds_app.twin.bedside import Likely
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import track_of
 
@@ -96,3 +97,27 @@ def test_a_value_of_the_predicted_state_gives_no_number(question: Question) -> N
     assert np.isnan(found[0])
     assert 0.0 < found[1] < 1.0
     assert "map" not in {one.quantity for one in most_telling(asked, ["map", "heart_rate"]) if one.low < 65.0}
+
+
+@pytest.mark.parametrize("head", ["sepsis", "hypotension", "hypoxaemia", "aki"])
+def test_no_value_is_tried_that_neither_such_patients_nor_this_one_have(question: Question, head: str) -> None:
+    asked = replace(question, model=RiskModel.from_artefact(latest(head)))
+    names = dict.fromkeys(name for name in asked.model.quantities if name in asked.twin.dynamics)
+    wide = {name: Likely(quantity=name, mean=1.0, low=-1e6, high=1e6) for name in names}
+    usual = {one.quantity: one for one in most_telling(asked, names)}
+    found = {one.quantity: one for one in most_telling(asked, names, wide)}
+    assert found.keys() >= usual.keys() - {"map", "spo2"}
+    for name in found.keys() & usual.keys():
+        seen = asked.seen(name)
+        newest = [asked.tracks[name].values[seen - 1]] if seen else []
+        assert found[name].low == pytest.approx(min(usual[name].low, *newest, usual[name].high))
+        assert found[name].high == pytest.approx(max(usual[name].high, *newest, usual[name].low))
+
+
+def test_what_it_would_take_lies_between_the_newest_value_and_the_usual_one(question: Question) -> None:
+    few = {**question.tracks, "wbc": track_of(question.twin, "wbc", [6.0], [0.4])}
+    asked = replace(question, tracks=few)
+    for one in needs(asked, ["wbc", "heart_rate", "body_temp", "map"], 0.95 * float(asked.risk()[0])):
+        dynamics = asked.twin.dynamics[one.quantity]
+        ends = sorted((one.now, dynamics.to_unit(dynamics.baseline_mean)))
+        assert one.needed is None or ends[0] <= one.needed <= ends[1]
