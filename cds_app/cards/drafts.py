@@ -92,6 +92,7 @@ def _concern_due(concern: Concern, material: Material) -> Due:
         measured=concern.measured if not concern.estimated or estimate is None else _told(estimate, material),
         write=lambda offered: _concern(material.advise(concern, offered), material),
         extents=concern.extents,
+        courses=concern.courses,
     )
 
 

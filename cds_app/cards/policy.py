@@ -2,9 +2,9 @@
 
 A topic that was shown is quiet for its lockout, twice as long after each repetition that nobody answered while its
 state lasted. It speaks before that when its tier rises, its risk does, or, in the highest tier, where no tier can rise,
-a measurement that the tier compares gets worse by more than chance. After that it needs something new: the same facts
-again are a reminder worth giving for the highest tier only; what lasts, as an age does, is told once a year. A topic
-that sums up what a more specific one says gives way to it.
+a measurement that the tier compares gets worse by more than chance, or got better and then worse. After that it needs
+something new: the same facts again are a reminder worth giving for the highest tier only; what lasts, as an age does,
+is told once a year. A topic that sums up what a more specific one says gives way to it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from cds_app.cards.definition import HIGHEST_TIER, Policy
 from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.mitigate.extents import Course
 
 ABSTENTION = "not-estimated"
 _MEMORY = timedelta(days=7)
@@ -55,6 +56,8 @@ class Candidate:
         Quantities it rests on.
     extents : mapping of str to float
         How far beyond its quantities are, in reference change values; more is worse.
+    courses : mapping of str to Course
+        How far they were in the last day.
     lasting : bool
         Whether what it says stays so, as an age does: nobody needs to hear it at each visit.
     """
@@ -65,6 +68,7 @@ class Candidate:
     grounds: tuple[str, ...] = ()
     measured: frozenset[str] = frozenset()
     extents: Mapping[str, float] = field(default_factory=dict)
+    courses: Mapping[str, Course] = field(default_factory=dict)
     lasting: bool = False
 
 
@@ -168,13 +172,25 @@ def _worse(candidate: Candidate, told: Sequence[Decision], policy: Policy, now: 
     points = [one.points for one in lately if one.points is not None]
     if candidate.points is not None and points and candidate.points - max(points) >= policy.rise_of(candidate.topic):
         return True
-    return candidate.tier == HIGHEST_TIER and _further(candidate, lately, policy.worse_changes)
+    return candidate.tier == HIGHEST_TIER and (
+        _further(candidate, lately, policy.worse_changes) or _relapsed(candidate, told[-1], policy.worse_changes)
+    )
 
 
 def _further(candidate: Candidate, lately: Sequence[Decision], changes: float) -> bool:
     """Whether a quantity is further beyond than all that was told of it; what the tier did not rest on was not told."""
     told = {name: [one.extents[name] for one in lately if name in one.extents] for name in candidate.extents}
     return any(known and candidate.extents[name] - max(known) >= changes for name, known in told.items())
+
+
+def _relapsed(candidate: Candidate, shown: Decision, changes: float) -> bool:
+    """Whether a quantity had come back from what was shown, and has gone again, both by more than chance."""
+    for name, extent in candidate.extents.items():
+        since = [one for when, one in candidate.courses.get(name, ()) if when > shown.at]
+        best = min(since, default=extent)
+        if shown.extents.get(name, best) - best >= changes <= extent - best:
+            return True
+    return False
 
 
 def _lockout_h(candidate: Candidate, shown: Decision, policy: Policy) -> float:

@@ -9,7 +9,8 @@ import msgspec
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.mitigate.catalogue import Catalogue, TierRule, Topic
-from cds_app.mitigate.conditions import TieredRisk, View, evaluate, extents
+from cds_app.mitigate.conditions import TieredRisk, View, evaluate
+from cds_app.mitigate.extents import Course, courses, extents
 from cds_app.mitigate.rules import ScoreRule
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
@@ -59,6 +60,8 @@ class Concern:
         Whether it rests on a learned risk alone.
     extents : mapping of str to float
         How far beyond the quantities are that its tier compares, in reference change values; more is worse.
+    courses : mapping of str to Course
+        How far they were in the last day, where the tier is the highest of its topic.
     """
 
     topic: str
@@ -72,6 +75,7 @@ class Concern:
     measured: frozenset[str] = frozenset()
     estimated: bool = False
     extents: Mapping[str, float] = field(default_factory=dict)
+    courses: Mapping[str, Course] = field(default_factory=dict)
 
 
 def assess(
@@ -130,6 +134,7 @@ def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tup
         score=said[0].when.score if said is not None and isinstance(said[0].when, ScoreRule) else None,
         estimated=not leading and (said is not None or not facts),
         extents=extents(tier.when, view),
+        courses=courses(tier.when, view) if tier is topic.tiers[0] else {},
     )
 
 

@@ -8,7 +8,7 @@ when it is not listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -117,31 +117,6 @@ _ABSENT: Final = Verdict(holds=False)
 def evaluate(rule: Rule, view: View) -> Verdict:
     """Whether a rule holds, with evidence; see `Verdict`."""
     return _EVALUATORS[type(rule)](rule, view)
-
-
-def extents(rule: Rule, view: View) -> Mapping[str, float]:
-    """How far beyond: of each quantity that a rule compares and finds so, its newest value the worse, the greater.
-
-    In reference change values (`Variable.in_reference_changes`), the sign turned where low is what the rule finds.
-    """
-    found: dict[str, float] = {}
-    for part in _compared(rule):
-        verdict = evaluate(part, view)
-        newest = verdict.evidence[-1] if verdict.holds else None
-        if isinstance(newest, Measurement):
-            scaled = view.situation.ontology.variables[newest.variable].in_reference_changes(newest.value)
-            if scaled is not None:
-                found[part.quantity] = scaled if part.op.startswith(">") else -scaled
-    return found
-
-
-def _compared(rule: Rule) -> Iterator[Quantity]:
-    """Comparisons in a rule, those that must not hold left out."""
-    if isinstance(rule, Quantity):
-        yield rule
-    elif isinstance(rule, All | Any_):
-        for part in rule.all if isinstance(rule, All) else rule.any:
-            yield from _compared(part)
 
 
 def _on_all(rule: All, view: View) -> Verdict:

@@ -164,6 +164,27 @@ def test_much_worse_is_worse_than_all_that_was_told_in_a_day_and_breaks_a_snooze
     assert judged([critical(25, potassium=13.0), last, snoozed], now) == [Suppression.NONE]
 
 
+@pytest.mark.parametrize(
+    ("course", "expected"),
+    [
+        ([(1.5, 9.9), (0.5, 12.0)], Suppression.NONE),
+        ([(1.5, 10.1), (0.5, 12.0)], Suppression.LOCKOUT),  # hardly got better
+        ([(1.5, 9.0), (0.5, 10.9)], Suppression.LOCKOUT),  # hardly got worse again
+        ([(3.0, 9.0), (2.5, 12.0), (0.5, 12.0)], Suppression.LOCKOUT),  # before the card
+        ([], Suppression.LOCKOUT),
+    ],
+)
+def test_what_got_better_and_then_worse_again_breaks_the_quiet_of_the_highest_tier(
+    course: list[tuple[float, float]], expected: Suppression
+) -> None:
+    policy = POLICY.model_copy(update={"worse_changes": 2.0})
+    courses = {"potassium": tuple((NOW - timedelta(hours=ago), extent) for ago, extent in course)}
+    now = {"potassium": course[-1][1] if course else 12.0}
+    again = Candidate(topic="hyperkalaemia", tier=3, points=None, extents=now, courses=courses)
+    assert judged([critical(2, potassium=12.0)], again, policy=policy) == [expected]
+    assert judged([critical(2, potassium=12.0)], replace(again, tier=2), policy=policy) == [Suppression.LOCKOUT]
+
+
 def test_a_tier_not_worth_an_interruption_is_recorded_only() -> None:
     assert verdict([], tier=0) is Suppression.BELOW
     assert verdict([], tier=0, topic=ABSTENTION) is Suppression.NONE
