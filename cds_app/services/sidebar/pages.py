@@ -15,6 +15,7 @@ from cds_app.domain.scopes import allows
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, NotFound
 from cds_app.explain.estimates import risk_before
+from cds_app.mitigate.conditions import View
 from cds_app.pages.canvas import Asked
 from cds_app.pages.effects import EffectLine
 from cds_app.pages.history import DecisionLine, Moment, accepted_times, answered_lines, history_lines, open_lines
@@ -106,13 +107,13 @@ class Sidebar:
         if window_h not in WINDOWS_H:
             raise BadRequest("choose one of the windows", field="h")
         situation = subject.material.situation
-        adult = subject.setting.adult
+        adult, topics = subject.setting.adult, self._knowledge.catalogue.topics.values()
         asked = Asked(
             quantity=quantity,
             window_h=float(window_h),
             zone=subject.setting.zone,
             likely=stand_ins(self._knowledge.imputer, situation).get(quantity),
-            thresholds=thresholds(self._knowledge.catalogue.topics.values() if adult else (), quantity),
+            thresholds=thresholds(topics if adult else (), quantity, _view(subject)),
             adult=adult,
         )
         view = trend(subject.twin, subject.state, situation, asked)
@@ -348,6 +349,12 @@ def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:
     said = f"{span} says how well the number is known for such patients, not how this one will fare."
     held, cells = interval.get("held"), interval.get("cells")
     return f"{said} On unseen patients it held in {held} of {cells} groups." if held and cells else said
+
+
+def _view(subject: Subject) -> View:
+    """What rules are asked of."""
+    risks = {name: one.outcome for name, one in subject.material.risks.items()}
+    return View(situation=subject.material.situation, scores=subject.material.scores, risks=risks)
 
 
 def _first_of(subject: Subject) -> str:
