@@ -98,7 +98,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         settings = self._settings
         chosen = {
             "bind": f"{settings.host}:{settings.port}",
-            "worker_class": worker_of(settings.max_waiting),
+            "worker_class": worker_of(settings.max_waiting, settings.max_body_bytes),
             "workers": settings.workers,
             "threads": settings.threads,
             "preload_app": False,
@@ -106,6 +106,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "graceful_timeout": 10,
             "keepalive": 75,
             "limit_request_fields": 50,
+            "sendfile": False,  # what is sent has its time, which sendfile does not look at
             "accesslog": None,
             "loglevel": "warning",
             "pre_fork": _choose_core,

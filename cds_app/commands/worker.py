@@ -1,9 +1,9 @@
 """Gunicorn's threaded worker as Twinline runs it: fair, discreet, and quick to say when it is full.
 
-A connection that says nothing costs no thread, and one that does not finish what it began to say is cut off. A call
-that finds all threads busy and the waiting room full is refused within milliseconds by a thread that does nothing
-else: an EHR that is told at once goes on without us, one that is kept waiting hangs at every chart. Health and metrics
-are answered on the porch, too: a busy service is not a dead one.
+A connection costs no thread before it has said all of a request, and one that does not finish what it began to say is
+cut off. A call that finds all threads busy and the waiting room full is refused within milliseconds by a thread that
+does nothing else: an EHR that is told at once goes on without us, one that is kept waiting hangs at every chart. Health
+and metrics are answered on the porch, too: a busy service is not a dead one.
 """
 
 from __future__ import annotations
@@ -16,74 +16,28 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, Final
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.util import write, write_error
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from cds_app.commands.line import PIECE_BYTES, Line, Unbroken
+from cds_app.commands.refusal import FULL, LATE, refusal_of
+
 RECEIVED_WITHIN_S = 10.0
+TAKEN_WITHIN_S = 10.0
+_PARTED_WITHIN_S = 2.0
+_UNFINISHED_BODIES = 4  # as long as they may be, and for each worker: what is not whole takes no more memory
 _HOLD_BACK_S = 0.0005
-_MOMENT_MS = 2
+_MOMENT_S = 0.002
 _MOST_HELD_BACK = 8
 _PLACES = 1024  # more than there are workers at once
 _PORCH_THREADS = 2
 _PORCH_ROOM = 128
 _PORCH_PATIENCE_S = 0.5
 _ALWAYS = frozenset({"/healthz", "/readyz", "/metrics"})
-_FULL = (
-    b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"throttled","details":{"coding":'
-    b'[{"system":"urn:twinline:error","code":"overloaded"}],"text":"more calls than can be answered in time"}}]}'
-)
-_REFUSALS = (
-    (LimitRequestLine, (414, "URI Too Long")),
-    (LimitRequestHeaders, (431, "Request Header Fields Too Large")),
-    (ParseException, (400, "Bad Request")),
-)
-_FAILED = (500, "Internal Server Error")
-
-
-class Hurried:
-    """A socket from which a request must be received whole by an instant; in all else the socket that it holds."""
-
-    __slots__ = ("_sock", "until")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.until = time.monotonic() + RECEIVED_WITHIN_S
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def recv(self, *size_and_flags: int) -> bytes:
-        """What comes next. Raises ConnectionResetError when the time is over, as for a caller who hung up."""
-        left_s = self.until - time.monotonic()
-        if left_s <= 0:
-            raise ConnectionResetError(errno.ECONNRESET, "not received in time")
-        self._sock.settimeout(left_s)
-        try:
-            return self._sock.recv(*size_and_flags)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, "not received in time") from error
-        finally:
-            self._sock.settimeout(None)
-
-
-class Unbroken:
-    """A body's reader to which chunks of the wrong form are a body that broke off: what the caller did is no fault."""
-
-    __slots__ = ("_reader",)
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def read(self, size: int) -> bytes:
-        """What comes next. Raises ConnectionResetError where chunks cannot be told apart."""
-        try:
-            return bytes(self._reader.read(size))
-        except ParseException as error:
-            raise ConnectionResetError(errno.ECONNRESET, type(error).__name__) from None
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
 class Crowd:
@@ -113,9 +67,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     All workers listen at one socket, and callers keep their connections: who happens to be awake would get most of
     them, and keep them. So a worker that has more of them than another holds back a little, for the other to be first.
+
+    Who has not said all of a request, not taken all of an answer, or not hung up after it, is waited for in the main
+    loop, where that costs next to nothing; in bounded bytes, connections and time.
     """
 
     max_waiting = 12
+    max_body_bytes = 16 * 1024 * 1024
     crowd = Crowd()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -123,6 +81,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._inside = 0
         self._idle: set[int] = set()
         self._on_porch = 0
+        self._coming: dict[Any, tuple[float, int]] = {}  # by when the rest must come, earliest first; bytes so far
+        self._taking: dict[Any, float] = {}  # by when the answer must be out, earliest first
+        self._parting: dict[Any, float] = {}  # by when we hang up, earliest first
+        self._unfinished_bytes = 0
         self.nr_conns = Crowd.AWAY
 
     @property
@@ -146,70 +108,210 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().run()
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection, unless a worker with fewer of them is faster."""
+        """Take a new connection, unless a worker with fewer of them is faster; where there is no place, make one."""
         for _ in range(_MOST_HELD_BACK):
             if self.nr_conns <= self.crowd.fewest():
                 break
             time.sleep(_HOLD_BACK_S)
-        super().accept(listener)
+        if self.nr_conns >= self.worker_connections - 1:
+            self._make_place()
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            self._make_place()
 
     def enqueue_req(self, conn: Any) -> None:
-        """Let a request in, or answer it on the porch. Runs in the main thread only, like all that counts."""
-        if not conn.initialized and not conn.data_ready:
-            self._await_first_word(conn)
-        elif self._inside - len(self._idle) < self.cfg.threads + self.max_waiting:
+        """Receive the next request of a connection. Runs in the main thread only, like all that counts."""
+        if not conn.initialized:
+            conn.sock = Line(conn.sock, self.max_body_bytes)
+            conn.init()
+        if conn.sock.arrival.add(b""):
+            self._let_in(conn)
+        else:
+            self._receive(conn)
+
+    def _receive(self, conn: Any, _: Any = None) -> None:
+        """Read what came, and let the request in if it is whole; called whenever more can be read."""
+        try:
+            whole = conn.sock.receive()
+        except OSError:
+            self._forget(conn)
+            self._hang_up(conn)
+            return
+        if whole:
+            self._forget(conn)
+            self._let_in(conn)
+        else:
+            self._await_more(conn)
+
+    def _await_more(self, conn: Any) -> None:
+        """Wait for the rest, or the first word, from which the time counts; who has sent most gives way to others."""
+        until, before = self._coming.get(conn, (0.0, 0))
+        if conn not in self._coming:
+            self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
+        if not before:
+            self._coming.pop(conn, None)
+            until = time.monotonic() + RECEIVED_WITHIN_S
+        size = len(conn.sock.arrival.received)
+        self._coming[conn] = until, size
+        self._unfinished_bytes += size - before
+        if self._unfinished_bytes > _UNFINISHED_BODIES * self.max_body_bytes:
+            self._give_up(max(self._coming, key=lambda one: self._coming[one][1]))
+
+    def _forget(self, conn: Any) -> None:
+        """Wait for nothing more of a request."""
+        if conn in self._coming:
+            self._unfinished_bytes -= self._coming.pop(conn)[1]
+            self.poller.unregister(conn.sock)
+
+    def _give_up(self, conn: Any) -> None:
+        """Wait no longer for the rest of a request."""
+        begun = bool(conn.sock.arrival.received)
+        self._forget(conn)
+        if begun:
+            with suppress(OSError):
+                conn.sock.send(LATE.answer())
+            self._part(conn)
+        else:
+            self._hang_up(conn)
+
+    def _make_place(self) -> None:
+        """Give up the connection that has said nothing whole for longest."""
+        if self._coming:
+            self._give_up(next(iter(self._coming)))
+        elif self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._hang_up(conn)
+
+    def murder_pending(self) -> None:
+        """Give up who did not say, or take, all in time. Called every second, and whenever things happen."""
+        now = time.monotonic()
+        while self._coming and next(iter(self._coming.values()))[0] <= now:
+            self._give_up(next(iter(self._coming)))
+        while self._parting and next(iter(self._parting.values())) <= now:
+            self._parted(next(iter(self._parting)))
+        while self._taking and next(iter(self._taking.values())) <= now:
+            self._taken(next(iter(self._taking)))
+
+    def _let_in(self, conn: Any) -> None:
+        """Give a request that is whole to a thread, or answer it on the porch."""
+        conn.sock.hand_over()
+        if self._inside - len(self._idle) < self.cfg.threads + self.max_waiting:
             self._inside += 1
             self._then(self.tpool.submit(self.handle, conn), self._leave, conn)
         elif self._on_porch < _PORCH_ROOM:
             self._on_porch += 1
             self._then(self._porch.submit(self._turn_away, conn, time.monotonic()), self._leave_porch, conn)
         else:
-            self.nr_conns -= 1
-            conn.close()
+            self._hang_up(conn)
 
     def handle(self, conn: Any) -> Any:
-        """Receive and answer a request, and those that follow it at once; runs in a thread.
+        """Answer a request, and those that follow it at once; runs in a thread.
 
         To give a connection back and get it anew takes three changes of thread, each of which waits for the
         interpreter: a caller who goes on at once is served by the thread that knows it, unless others wait for one.
         """
-        if not isinstance(conn.sock, Hurried):
-            conn.sock = Hurried(conn.sock)
         while True:
-            conn.sock.until = time.monotonic() + RECEIVED_WITHIN_S
             stays = super().handle(conn)
             if stays is not True or not self.alive or self._inside > self.cfg.threads or not self._goes_on(conn):
                 return stays
 
     def _goes_on(self, conn: Any) -> bool:
-        """Whether the next request of a connection begins within a moment; who is waited for takes nobody's place."""
-        if conn.parser.unreader.buf.getvalue():
+        """Whether the next request of a connection comes within a moment; who is waited for takes nobody's place."""
+        conn.sock.take_back(conn.parser.unreader.take_buffered())
+        if conn.sock.arrival.received or conn.sock.unsent:
             return False
-        soon = select.poll()
-        soon.register(conn.sock.fileno(), select.POLLIN)
         self._idle.add(id(conn))
         try:
-            return bool(soon.poll(_MOMENT_MS))
+            if not _comes(conn.sock):
+                return False
+        except OSError:  # hung up, as will be seen
+            return False
         finally:
             self._idle.discard(id(conn))
+        conn.sock.hand_over()
+        return True
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Have a request answered by the application."""
         req.body.reader = Unbroken(req.body.reader)
+        req._expected_100_continue = False  # it was told to go on, and has
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""
         self.log.warning("Request refused: %s", type(exc).__name__)
-        status, reason = next((answer for kind, answer in _REFUSALS if isinstance(exc, kind)), _FAILED)
         with suppress(OSError):  # nobody is listening any more
-            write_error(client, status, reason, "")
+            client.sendall(refusal_of(exc).answer())
 
-    def _await_first_word(self, conn: Any) -> None:
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + self.cfg.keepalive
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+    def finish_request(self, conn: Any, future: Future[Any]) -> None:
+        """Part from a caller, or wait for the next request."""
+        if conn.sock.unsent:
+            self._await_listener(conn, future)
+            return
+        if future.cancelled() or future.exception() is not None or not future.result():
+            self._part(conn)
+            return
+        conn.sock.take_back(conn.parser.unreader.take_buffered())
+        if conn.sock.arrival.received:
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, future)
+
+    def _await_listener(self, conn: Any, future: Future[Any]) -> None:
+        """Send the rest of an answer as the caller takes it; who has most to take gives way to others."""
+        if conn not in self._taking:
+            self.poller.register(conn.sock, EVENT_WRITE, partial(self._send_on, conn, future))
+            self._taking[conn] = time.monotonic() + TAKEN_WITHIN_S
+        if sum(len(one.sock.unsent) for one in self._taking) > _UNFINISHED_BODIES * self.max_body_bytes:
+            self._taken(max(self._taking, key=lambda one: len(one.sock.unsent)))
+
+    def _send_on(self, conn: Any, future: Future[Any], _: Any) -> None:
+        try:
+            if not conn.sock.send_on():
+                return
+        except OSError:
+            self._taken(conn)
+            return
+        self._taken(conn, hangs_up=False)
+        self.finish_request(conn, future)
+
+    def _taken(self, conn: Any, *, hangs_up: bool = True) -> None:
+        """An answer is out, or nobody takes it."""
+        del self._taking[conn]
+        self.poller.unregister(conn.sock)
+        if hangs_up:
+            self._hang_up(conn)
+
+    def _part(self, conn: Any) -> None:
+        """Say that nothing follows, and let the caller hang up: else the answer may be lost (RFC 9112, 9.6)."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._hang_up(conn)
+            return
+        self.poller.register(conn.sock, EVENT_READ, partial(self._hear_out, conn))
+        self._parting[conn] = time.monotonic() + _PARTED_WITHIN_S
+
+    def _hear_out(self, conn: Any, _: Any) -> None:
+        """Read what nobody asks for any more."""
+        with suppress(OSError):
+            if conn.sock.recv_into(bytearray(PIECE_BYTES)):
+                return
+        self._parted(conn)
+
+    def _parted(self, conn: Any) -> None:
+        del self._parting[conn]
+        self.poller.unregister(conn.sock)
+        self._hang_up(conn)
+
+    def _hang_up(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def _then(self, future: Future[Any], leave: Any, conn: Any) -> None:
         future.add_done_callback(lambda done: self.method_queue.defer(leave, conn, done))
@@ -225,8 +327,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def _turn_away(self, conn: Any, since: float) -> bool:
         """Read the request, so that the answer is not lost with what was not read, and refuse it."""
         try:
-            conn.init()
-            conn.sock.settimeout(_PORCH_PATIENCE_S)
             req = next(conn.parser)
             if req is None or conn.is_http2:
                 return False
@@ -234,7 +334,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
                 return bool(self._keepalive_after(conn, self.handle_request(req, conn)))
             read = bool(conn.parser.finish_body(deadline=time.monotonic() + _PORCH_PATIENCE_S))
             stays = read and self.alive and not req.should_close()
-            write(conn.sock, _refusal(stays))
+            conn.sock.sendall(FULL.answer(stays=stays))
         except (OSError, StopIteration):
             return False
         except ParseException as error:
@@ -244,18 +344,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         return stays
 
 
-def worker_of(max_waiting: int) -> type[Worker]:
+def worker_of(max_waiting: int, max_body_bytes: int) -> type[Worker]:
     """The worker with a waiting room of this size, and all of its kind with one count of their connections."""
-    return type("Worker", (Worker,), {"max_waiting": max_waiting, "crowd": Crowd()})
+    chosen = {"max_waiting": max_waiting, "max_body_bytes": max_body_bytes, "crowd": Crowd()}
+    return type("Worker", (Worker,), chosen)
 
 
-def _refusal(stays: bool) -> bytes:
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\n"
-        "Retry-After: 1\r\n"
-        "Cache-Control: no-store\r\n"
-        "Content-Type: application/fhir+json\r\n"
-        f"Content-Length: {len(_FULL)}\r\n"
-        f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
-    )
-    return head.encode("ascii") + _FULL
+def _comes(line: Line) -> bool:
+    """Whether a request comes whole within a moment. Raises OSError where the caller hangs up."""
+    soon = select.poll()
+    soon.register(line.fileno(), select.POLLIN)
+    until = time.monotonic() + _MOMENT_S
+    while (left_s := until - time.monotonic()) > 0 and soon.poll(1000 * left_s):
+        if line.receive():
+            return True
+    return False
