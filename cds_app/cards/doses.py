@@ -24,7 +24,7 @@ from cds_app.score.situation import Situation
 from cds_app.simulate.answers import HarmChance, PlanOutcome
 from cds_app.simulate.covariates import fields_of
 from cds_app.simulate.drugs import Target
-from cds_app.simulate.outcomes import DAY_H
+from cds_app.simulate.outcomes import DAY_H, area_unit
 
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0
@@ -112,8 +112,9 @@ def _card(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -
 # --- words
 
 
-def _chance(outcome: PlanOutcome) -> Trusted:
-    return Trusted("?") if outcome.target is None else hundred(outcome.target.probability)
+def _chance(outcome: PlanOutcome) -> Trusted | None:
+    """In 100; None where the target is not meant for the plan."""
+    return None if outcome.target is None else hundred(outcome.target.probability)
 
 
 def _summary(one: Dosed, label: str, templates: Environment) -> str:
@@ -147,7 +148,7 @@ def _better_view(one: Dosed, better: PlanOutcome, lead: HarmChance | None) -> di
     return {
         "plan": Trusted(f"{_whose(better)}{plan_text(one.plans[better.name])}"),
         "chance": _chance(better),
-        "harm": hundred(same.chance.probability) if same is not None else Trusted("?"),
+        "harm": hundred(same.chance.probability) if same is not None else None,
     }
 
 
@@ -169,7 +170,7 @@ def _reasons(one: Dosed, templates: Environment) -> Lines:
     order = {"text": plain(one.order.text, limit=60) or Trusted(one.drug.name), "plan": plan}
     shares = one.draft.target_by_model.values()
     ends = dict.fromkeys(hundred(each) for each in (min(shares), max(shares))) if shares else {}
-    target = {
+    target: dict[str, object] = {
         "chance": _chance(one.draft),
         "spread": Trusted(" to ".join(ends) if len(ends) > 1 else ""),
         "says": _says(one),
@@ -177,7 +178,7 @@ def _reasons(one: Dosed, templates: Environment) -> Lines:
     harms = (_harm_view(harm) for harm in one.over[:1])
     return (
         *say(templates, "dose_draft", [order]),
-        *say(templates, "dose_target", [target]),
+        *say(templates, "dose_target", [target] if one.draft.target is not None else []),
         *say(templates, "dose_harm", harms),
     )
 
@@ -192,7 +193,7 @@ def _says(one: Dosed) -> Trusted:
 
 def _exposures(one: Dosed) -> list[dict[str, Trusted]]:
     draft, unit = one.draft, one.answer.unit
-    rows = (("AUC24", draft.auc24_steady, f"{unit.partition('/')[0]}.h/{unit.partition('/')[2]}"),
+    rows = (("AUC24", draft.auc24_steady, area_unit(unit)),
             ("trough", draft.trough, unit))  # fmt: skip
     return [
         {

@@ -35,6 +35,7 @@ from cds_app.simulate.answers import PlanOutcome, WhatIf
 from cds_app.simulate.chart import Charted, Extra, patient_of
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.orders import mass_mg
+from cds_app.simulate.outcomes import area_unit
 from cds_app.simulate.plans import Dose, Plan, Regimen, Route
 from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refusal, Refused
@@ -309,7 +310,8 @@ def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
     yield from (f"  not used: {name} ({reasons[0].field}: {reasons[0].limit})" for name, reasons in found.left_out)
     for plan in found.plans:
         yield from _plan_lines(plan, found.unit)
-    yield f"recommended: {found.recommended or 'none of these is within its limits'}"
+    none = "none of these is within its limits and on target in the middle patient"
+    yield f"recommended: {found.recommended or none}"
     if found.gain is not None:
         gain = found.gain
         yield (
@@ -323,7 +325,11 @@ def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
 def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
     target = "no such figure" if plan.target is None else f"{100 * plan.target.probability:.0f} %"
     yield f"{plan.name}: target {target}"
-    figures = (("AUC24 steady", plan.auc24_steady, f"{unit}.h"), ("trough", plan.trough, unit), ("end", plan.end, unit))
+    figures = (
+        ("AUC24 steady", plan.auc24_steady, area_unit(unit)),
+        ("trough", plan.trough, unit),
+        ("end", plan.end, unit),
+    )
     for name, one, per in figures:
         if one is not None:
             yield f"    {name} {one.median:.4g} {per} (90 %: {one.low90:.4g} to {one.high90:.4g})"

@@ -177,8 +177,8 @@ class Dosed:
 
     @property
     def over(self) -> tuple[HarmChance, ...]:
-        """Harms of the draft over their limits by more than chance, the one that exceeds its own most first."""
-        found = (one for one in self.draft.harms if one.chance.probability - one.at_most > _surely(one))
+        """Harms of the draft that are to be told, by more than chance, the one that exceeds its limit most first."""
+        found = (one for one in self.draft.harms if one.chance.probability - one.told_from > _surely(one))
         return tuple(sorted(found, key=lambda one: one.at_most - one.chance.probability))
 
     @property
@@ -191,9 +191,10 @@ class Dosed:
     def better(self) -> PlanOutcome | None:
         """The plan to recommend instead: within its limits, and worth telling or without the draft's harm."""
         name, gain = self.answer.recommended, self.answer.gain
-        if name is None or name == DRAFT or gain is None:
+        if name is None or name == DRAFT:
             return None
-        return self.outcome(name) if self.over or gain.probability >= self.rule.gain else None
+        worth = gain is not None and gain.probability >= self.rule.gain
+        return self.outcome(name) if self.over or worth else None
 
     @property
     def speaks(self) -> bool:
@@ -271,7 +272,10 @@ def _problems(order: Medication, drug: Drug, written: Written, proposed: Propose
 def simulate_draft(
     order: Medication, written: Written, drug: Drug, rule: DoseRule, situation: Situation, given: Given
 ) -> Dosed | Undosed:
-    """Simulate one draft; other plans only where it leaves something to wish for."""
+    """Simulate one draft; other plans only where it leaves something to wish for.
+
+    A dose above all that the content allows is told as such where the simulation has nothing to say of it.
+    """
     if situation.pregnant:
         expecting = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
         return _undosed(order, drug, (expecting,))
@@ -286,14 +290,16 @@ def simulate_draft(
     if problems := problems_of(drug, charted.patient, question):
         return _undosed(order, drug, problems)
     mixture = sampled(drug, charted.patient, question)
-    found = what_if(drug, charted.patient, question, mixture)
-    if isinstance(found, Refused):
-        return _undosed(order, drug, found.reasons)
+    answer = what_if(drug, charted.patient, question, mixture)
+    if isinstance(answer, Refused):
+        return _undosed(order, drug, answer.reasons)
     named = {one.name: one for one in plans}
     dosed = Dosed(
-        order=order, written=written, drug=drug, rule=rule, charted=charted, plans=named, answer=found, offers=0
+        order=order, written=written, drug=drug, rule=rule, charted=charted, plans=named, answer=answer, offers=0
     )
-    return _compared(dosed, question, mixture) if dosed.over or dosed.low else dosed
+    found = _compared(dosed, question, mixture) if dosed.over or dosed.low else dosed
+    excess = _undosed(order, drug, dosed.draft.outside)
+    return excess if excess.excessive and not found.speaks else found
 
 
 def _compared(dosed: Dosed, question: Question, mixture: Mixture) -> Dosed:

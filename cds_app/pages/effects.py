@@ -94,7 +94,7 @@ def dose_effect(found: WhatIf, *, plan: str, current: str | None, target: Target
 
 def none_within(compared: int) -> str:
     """That no plan may be named."""
-    return f"None of {compared} plans compared stays within the limits of harm."
+    return f"None of {compared} plans compared is within the limits of harm and on target in the middle patient."
 
 
 def stop_effect(found: WhatIf, *, plan: str, current: str) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 
 from cds_app.cards.text import hundred
 from cds_app.pages.fan import Drawn, Fan, fan
-from cds_app.simulate.answers import ModelUse, PlanOutcome, WhatIf
-from cds_app.simulate.outcomes import Spread
+from cds_app.simulate.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
+from cds_app.simulate.outcomes import Spread, area_unit
 from cds_app.simulate.refusals import Refused
 
 _MOST_PLANS: Final = 6
@@ -27,6 +27,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "crcl_ml_min": "creatinine clearance",
     "haematocrit_percent": "haematocrit",
     "dialysis": "dialysis",
+    "intensive_care": "place of care",
     "sex": "sex",
     "genotypes": "genotype",
     "baseline_inr": "INR before the first dose",
@@ -97,7 +98,8 @@ class WhatIfView:
 def what_if_view(found: WhatIf, *, asked: str, current: str | None) -> WhatIfView:
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
-    plan = by_name[asked]
+    plan, told = by_name[asked], _worth_telling(found, asked, current)
+    harms = tuple(dict.fromkeys(_short(harm) for one in told for harm in one.harms))
     other = by_name[current].bands[2] if current is not None and current != asked else None
     low90, low50, middle, high50, high90 = plan.bands
     drawing = fan(Drawn(times=found.times_h, bands=(low90, low50, middle, high50, high90), other=other))
@@ -108,8 +110,8 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None) -> WhatIfVie
         fan=drawing,
         sentence=_sentence(found, plan),
         figures=tuple(name for name, _ in _figures(plan, found.unit)),
-        harms=tuple(one.says.partition(":")[0] for one in plan.harms),
-        rows=tuple(_row(one, found, asked, current) for one in _worth_telling(found, asked, current)),
+        harms=harms,
+        rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
         left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
         used=_used(found),
@@ -147,12 +149,17 @@ def _probability(plan: PlanOutcome) -> float:
     return plan.target.probability if plan.target is not None else 0.0
 
 
-def _row(plan: PlanOutcome, found: WhatIf, asked: str, current: str | None) -> PlanRow:
+def _short(harm: HarmChance) -> str:
+    return harm.says.partition(":")[0]
+
+
+def _row(plan: PlanOutcome, harms: Sequence[str], found: WhatIf, *, asked: str, current: str | None) -> PlanRow:
+    feared = {_short(one): (hundred(one.chance.probability), one.within) for one in plan.harms}
     return PlanRow(
         name=plan.name,
         target="" if plan.target is None else hundred(plan.target.probability),
         figures=tuple(text for _, text in _figures(plan, found.unit)),
-        harms=tuple((hundred(one.chance.probability), one.within) for one in plan.harms),
+        harms=tuple(feared.get(name, ("–", True)) for name in harms),
         best=plan.name == found.recommended,
         asked=plan.name == asked,
         current=plan.name == current,
@@ -162,7 +169,7 @@ def _row(plan: PlanOutcome, found: WhatIf, asked: str, current: str | None) -> P
 
 def _figures(plan: PlanOutcome, unit: str) -> tuple[tuple[str, str], ...]:
     found = (
-        (f"AUC24, {unit}·h", plan.auc24_steady),
+        (f"AUC24, {area_unit(unit)}", plan.auc24_steady),
         (f"Trough, {unit}", plan.trough),
         (f"Highest, {unit}", plan.highest),
     )
@@ -186,7 +193,7 @@ def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
     if broken:
         said += f" Over its limit: {broken[0].says} ({hundred(broken[0].chance.probability)} in 100)."
     if found.recommended is None:
-        return f"{said} No plan that was compared is within all limits."
+        return f"{said} No plan that was compared is within all limits and on target in the middle copy."
     if found.recommended == plan.name:
         return f"{said} Of the plans compared, within limits, none reaches it more often."
     best = next(one for one in found.plans if one.name == found.recommended)

@@ -26,11 +26,12 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmChance:
-    """How probable a harm is, in the words of the content, and whether that is within its limit."""
+    """How probable a harm is, in the words of the content, whether that is within its limit, and when it is told."""
 
     says: str
     chance: Chance
     at_most: float
+    told_from: float
     within: bool
     needs_review: bool
 
@@ -55,6 +56,9 @@ class PlanOutcome:
         Highest value up to the horizon, and the value there.
     outside : tuple of Refusal
         Limits of doses that the plan breaks: it was simulated, and cannot be recommended.
+    on_target : bool
+        Whether the middle of the virtual patients reaches the target: a plan with which most would have too little, or
+        too much, is not recommended.
     unchecked : tuple of str
         Harms of which the plan has no figure by the horizon: it cannot be recommended either.
     """
@@ -70,12 +74,13 @@ class PlanOutcome:
     highest: Spread
     end: Spread
     outside: tuple[Refusal, ...]
+    on_target: bool = False
     unchecked: tuple[str, ...] = ()
 
     @property
     def within_limits(self) -> bool:
         """Whether it may be recommended."""
-        known = self.target is not None and not self.unchecked
+        known = self.on_target and not self.unchecked
         return known and not self.outside and all(one.within for one in self.harms)
 
 
@@ -106,7 +111,7 @@ class WhatIf:
     plans : tuple of PlanOutcome
         In the order in which they were asked for.
     recommended : str or None
-        The plan within limits under which the target is most probable; None: no plan is.
+        Of the plans within limits and on target, the one under which the target is most probable; None: no plan is.
     gain : Gain or None
         Of the recommended plan over the current one.
     models : tuple of ModelUse

@@ -279,6 +279,7 @@ def _stages(
         age_years=None if situation.age_years is None else float(situation.age_years),
         sex=situation.sex,
         dialysis=on_dialysis(situation),
+        intensive_care=situation.intensive_care,
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
         days_since_transplant=extra.days_since_transplant,
         genotypes=genotypes,

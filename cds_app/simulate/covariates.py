@@ -40,6 +40,8 @@ class Covariates:
     age_years, weight_kg, height_cm, creatinine_mg_dl, haematocrit_percent : float or None
     sex : {"female", "male"} or None
     dialysis : bool
+    intensive_care : bool
+        Whether the patient is known to be there.
     baseline_inr : float or None
         Before any anticoagulant.
     days_since_transplant : float or None
@@ -60,6 +62,7 @@ class Covariates:
     creatinine_mg_dl: float | None = None
     haematocrit_percent: float | None = None
     dialysis: bool = False
+    intensive_care: bool = False
     baseline_inr: float | None = None
     days_since_transplant: float | None = None
     genotypes: Mapping[str, str] = field(default_factory=dict)

@@ -68,7 +68,11 @@ class Offers(Content):
 
 
 class Wish(Content):
-    """What targets and harms share: what is looked at, in which unit, in words, and where that comes from."""
+    """What targets and harms share: what is looked at, in which unit, in words, and where that comes from.
+
+    ``from_interval_h`` and ``below_interval_h``: of regular plans it is only meant for those with an interval of at
+    least so many hours, or of fewer.
+    """
 
     metric: Metric
     unit: Text
@@ -77,6 +81,15 @@ class Wish(Content):
     tag: Tag
     needs_review: bool
     threshold: PositiveFloat | None = None
+    from_interval_h: PositiveFloat | None = None
+    below_interval_h: PositiveFloat | None = None
+
+    def meant_for(self, interval_h: float | None) -> bool:
+        """Whether it is meant for a plan with this interval; for an irregular one in any case."""
+        if interval_h is None:
+            return True
+        high = self.below_interval_h
+        return interval_h >= (self.from_interval_h or 0.0) and (high is None or interval_h < high)
 
     @model_validator(mode="after")
     def _is_honest(self) -> Wish:
@@ -95,16 +108,23 @@ class Target(Wish):
 
 
 class Harm(Wish):
-    """Feared above (or below) a value; a plan is within limits if its probability is ``at_most`` so much."""
+    """Feared above (or below) a value; a plan is within limits if its probability is ``at_most`` so much.
+
+    ``told_from``: who drafts a plan is told of the harm only from this probability on, where its limit is nobody's but
+    ours; left out, as soon as it is more than ``at_most``.
+    """
 
     above: float | None = None
     below: float | None = None
     at_most: Annotated[float, Field(gt=0.0, lt=1.0)]
+    told_from: Annotated[float | None, Field(gt=0.0, lt=1.0)] = None
 
     @model_validator(mode="after")
     def _has_a_side(self) -> Harm:
         if (self.above is None) == (self.below is None):
             raise ValueError("a harm has one side")
+        if self.told_from is not None and self.told_from < self.at_most:
+            raise ValueError("what is within limits is not told")
         return self
 
 

@@ -17,6 +17,9 @@ from cds_app.simulate.refusals import Refusal, outside
 Floats = NDArray[np.float64]
 
 _WHERE = "covariates"
+ELSEWHERE: Final = f"{_WHERE}.intensive_care"
+"""The field of a refusal for where the patient is."""
+
 _NORMAL_95: Final = 1.6448536269514722
 _POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
     "AGE": (0.001, 130.0),
@@ -91,7 +94,7 @@ def _imputed(covariates: Covariates) -> Iterator[tuple[str, tuple[float, Imputed
 
 
 def _looked_up(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, ...]:
-    problems = [*_unsuitable(covariates), *_impossible(covariates), *_unmeasured(model, covariates)]
+    problems = [*_unsuitable(model, covariates), *_impossible(covariates), *_unmeasured(model, covariates)]
     problems += _genotype_problems(model, covariates)
     told = {one.field for one in problems}
     problems += [one for one in _beyond(model, covariates) if one.field not in told]
@@ -108,9 +111,13 @@ def _looked_up(model: Model, covariates: Covariates) -> Fitted | tuple[Refusal, 
     return tuple(problems) if problems else Fitted(known=known, applied=applied)
 
 
-def _unsuitable(covariates: Covariates) -> Iterator[Refusal]:
+def _unsuitable(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     if covariates.dialysis:
         yield Refusal(field=f"{_WHERE}.dialysis", limit="clearance by dialysis is not simulated")
+    there = model.file.intensive_care
+    if there is not None and covariates.intensive_care is not there:
+        place = "intensive care" if there else "outside intensive care"
+        yield Refusal(field=ELSEWHERE, limit=f"must be {place}: the model is of nobody else")
 
 
 def _impossible(covariates: Covariates) -> Iterator[Refusal]:

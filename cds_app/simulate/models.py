@@ -92,7 +92,9 @@ class Range(Content):
 class ModelFile(Content):
     """One model of one drug.
 
-    ``lag_h`` is the time from swallowing to the start of absorption, the same in everybody.
+    ``lag_h`` is the time from swallowing to the start of absorption, the same in everybody. ``intensive_care`` says
+    that a model was made from people in intensive care alone, or from none of them: it is used for nobody else. Left
+    out, it was made from both, or its publication does not say.
     """
 
     drug: Text
@@ -114,6 +116,7 @@ class ModelFile(Content):
     validity: Mapping[Name, Range]
     flags: Mapping[Name, bool] = Field(default_factory=dict)
     population: Text
+    intensive_care: bool | None = None
     source: Text
     tags: Annotated[tuple[Tag, ...], Field(min_length=1)]
     needs_review: bool

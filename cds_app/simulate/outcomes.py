@@ -40,6 +40,12 @@ class Chance:
     standard_error: float
 
 
+def area_unit(unit: str) -> str:
+    """Of the area under a concentration, by the hour: ``mg.h/L``."""
+    mass, _, volume = unit.partition("/")
+    return f"{mass}.h/{volume}"
+
+
 def spread(values: Floats) -> Spread:
     """Quantiles over the draws."""
     low90, low50, median, high50, high90 = (float(one) for one in np.quantile(values, BANDS))
@@ -86,9 +92,19 @@ def metric(name: Metric, course: Course, wish: Wish | None = None) -> Floats | N
 
 
 def reached(target: Target, course: Course) -> Flags | None:
-    """Which draws reach a target."""
-    found = metric(target.metric, course, target)
+    """Which draws reach a target; None where the plan has no such figure, or the target is not meant for it."""
+    found = _aimed_at(target, course)
     return None if found is None else np.asarray((found >= target.low) & (found <= target.high))
+
+
+def on_target(target: Target, course: Course) -> bool:
+    """Whether the middle of the draws reaches a target: neither too little nor too much for most."""
+    found = _aimed_at(target, course)
+    return found is not None and target.low <= float(np.median(found)) <= target.high
+
+
+def _aimed_at(target: Target, course: Course) -> Floats | None:
+    return metric(target.metric, course, target) if target.meant_for(course.plan.interval_h) else None
 
 
 def harmed(harm: Harm, course: Course) -> Flags | None:

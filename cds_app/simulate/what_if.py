@@ -16,7 +16,19 @@ from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, Wh
 from cds_app.simulate.averaging import Member, Mixture, mix
 from cds_app.simulate.comparing import Comparison
 from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
-from cds_app.simulate.outcomes import Course, Flags, Spread, bands, chance, harmed, metric, reached, spread
+from cds_app.simulate.individual import ELSEWHERE
+from cds_app.simulate.outcomes import (
+    Course,
+    Flags,
+    Spread,
+    bands,
+    chance,
+    harmed,
+    metric,
+    on_target,
+    reached,
+    spread,
+)
 from cds_app.simulate.patients import Patient, patient_problems
 from cds_app.simulate.plans import Plan, Regimen, dose_problems
 from cds_app.simulate.questions import USUAL, Question, goal_of, limit_problems, question_problems, times_of
@@ -112,7 +124,7 @@ def _laid_out(asked: Regimen | Plan, horizon_h: float) -> Plan:
 
 def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, course: Course) -> PlanOutcome:
     hits = reached(goal.target, course)
-    harms = [(harm, _harm(harm, course)) for harm in goal.harms]
+    harms = [(harm, _harm(harm, course)) for harm in goal.harms if harm.meant_for(course.plan.interval_h)]
     return PlanOutcome(
         name=asked.name,
         bands=tuple(tuple(row) for row in bands(course.trajectories.values).tolist()),
@@ -125,6 +137,7 @@ def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, co
         highest=spread(course.trajectories.values.max(axis=1)),
         end=spread(course.trajectories.values[:, -1]),
         outside=limit_problems(drug, asked),
+        on_target=on_target(goal.target, course),
         unchecked=tuple(harm.says for harm, one in harms if one is None),
     )
 
@@ -143,6 +156,7 @@ def _harm(harm: Harm, course: Course) -> HarmChance | None:
         says=harm.says,
         chance=found,
         at_most=harm.at_most,
+        told_from=harm.told_from or harm.at_most,
         within=found.probability <= harm.at_most,
         needs_review=harm.needs_review,
     )
@@ -158,13 +172,13 @@ def _by_model(mixture: Mixture, hits: Flags) -> dict[str, float]:
 
 
 def recommend(outcomes: Sequence[PlanOutcome]) -> str | None:
-    """The first of `ranked`; None where no plan is within limits."""
+    """The first of `ranked`; None where there is none."""
     best = ranked(outcomes)
     return best[0].name if best else None
 
 
 def ranked(outcomes: Sequence[PlanOutcome]) -> list[PlanOutcome]:
-    """Plans within limits, the one to recommend first.
+    """Plans within limits and on target, the one to recommend first.
 
     Of plans under which the target is about as probable as under the best, the one with least harm, then the one with
     least of the drug in the body; after these, the more probable the target.
@@ -226,8 +240,9 @@ def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
 def _reasons(mixture: Mixture) -> tuple[Refusal, ...]:
     """Of the model that asks for least besides, of several that do for what most models ask for.
 
-    What another model would ask for as well helps nobody.
+    What another model would ask for as well helps nobody, and least of all that the patient should be elsewhere.
     """
     told = [reasons for _, reasons in mixture.left_out]
+    told = [reasons for reasons in told if not any(one.field == ELSEWHERE for one in reasons)] or told
     asked = Counter(one.field for reasons in told for one in reasons)
     return min(told, key=lambda reasons: (len(reasons), -sum(asked[one.field] for one in reasons)))

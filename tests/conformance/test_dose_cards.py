@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN
 from tests.doses import creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
+from tests.integration.test_doses import EXPLANATION
 from tests.orders import SIGN
 
 CALLS = 24
@@ -68,7 +69,10 @@ def test_every_card_about_a_dose_obeys_cds_hooks(client: FlaskClient) -> None:
             topics.add(code)
             assert card["indicator"] == "warning"
             assert len(card["detail"]) <= _LONGEST, card["detail"]
-            assert "Simulation, not an order: 2000 draws, seed " in card["detail"]
+            if "highestDose" in card["extension"][EXPLANATION]:
+                assert "A limit of doses, not a prediction" in card["detail"]
+            else:
+                assert "Simulation, not an order: 2000 draws, seed " in card["detail"]
             for suggestion in card["suggestions"]:
                 (action,) = suggestion["actions"]
                 assert action["description"] == suggestion["label"]

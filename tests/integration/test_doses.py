@@ -113,8 +113,8 @@ def test_a_harm_over_its_limit_leads(client: FlaskClient) -> None:
 def test_where_every_plan_harms_that_is_said(client: FlaskClient) -> None:
     (card,) = about_dose(cards(client, dosing(drafted(490, 24, "gentamicin"), chart=(*CHART[:2], creatinine(5.0)))))
     assert (
-        "None of 24 plans looked at keeps harm within its limits: another drug, or doses led by levels"
-        in card["detail"]
+        "None of 24 plans looked at is within its limits of harm and on target in the middle patient: another drug, or"
+        " doses led by levels" in card["detail"]
     )
     assert [one["actions"][0]["type"] for one in card["suggestions"]] == ["delete"]
 
@@ -158,7 +158,7 @@ def test_orders_picked_are_simulated_too_and_not_told_twice_unless_made_worse(
 def test_a_simulated_decision_replays_byte_for_byte_and_pins_its_models(
     client: FlaskClient, deps: Deps, clock: FrozenClock
 ) -> None:
-    for body in (dosing(drafted(500, 12)), dosing(drafted(2000, 8)), dosing(drafted(80, 8, "gentamicin"))):
+    for body in (dosing(drafted(500, 12)), dosing(drafted(2000, 8)), dosing(drafted(160, 24, "gentamicin"))):
         assert cards(client, body)
         clock.forward(hours=3)
     found = [one.decision for one in deps.store.journal() if one.decision]

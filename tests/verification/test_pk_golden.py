@@ -177,11 +177,16 @@ def test_tacrolimus_at_steady_state(
 @pytest.mark.parametrize(
     ("name", "patient", "dose", "expected"),
     [
-        ("gentamicin-hodiamont-2017", adult(), 400.0, {0.5: 17.773, 1.0: 16.384, 8.0: 6.443, 24.0: 1.896}),
+        (
+            "gentamicin-hodiamont-2017",
+            adult(intensive_care=True),
+            400.0,
+            {0.5: 17.773, 1.0: 16.384, 8.0: 6.443, 24.0: 1.896},
+        ),
         (
             "tobramycin-conil-2011",
             # 94 mL/min by Cockcroft and Gault, 172 cm
-            adult(height_cm=172.0, creatinine_mg_dl=80.0 * 80.0 / (72.0 * 94.0)),
+            adult(height_cm=172.0, creatinine_mg_dl=80.0 * 80.0 / (72.0 * 94.0), intensive_care=True),
             400.0,
             {0.5: 14.456, 1.0: 12.312, 8.0: 3.137, 24.0: 1.175},
         ),
@@ -210,9 +215,34 @@ def test_half_an_hour_of_an_antibiotic(
 
 def test_all_of_a_dose_of_gentamicin_is_eliminated_through_the_clearance() -> None:
     name, given = "gentamicin-hodiamont-2017", [Dose(at_h=0.0, amount_mg=400.0, over_h=0.5)]
-    found = simulate(model(name), epochs(name, adult()), given, np.array([2000.0]), area=True)
+    found = simulate(model(name), epochs(name, adult(intensive_care=True)), given, np.array([2000.0]), area=True)
     assert found.area is not None
     assert found.area[0, 0] == pytest.approx(173.9, rel=WITHIN)
+
+
+def test_gentamicin_on_wards_is_what_its_publication_reports() -> None:
+    """Means of clearance and volume at 92 mL/min and 70 kg, and the peak of about 22 mg/L after 7 mg/kg in an hour."""
+    name, person = "gentamicin-xuan-2004", adult(weight_kg=70.0, creatinine_mg_dl=80.0 * 70.0 / (72.0 * 92.0))
+    at = epochs(name, person)[0].parameters
+    assert float(at["CL"][0]) == pytest.approx(4.32, rel=0.01)
+    assert float(at["V1"][0]) == pytest.approx(19.6, rel=WITHIN)
+    assert float(at["Q2"][0] / at["V2"][0]) == pytest.approx(0.071, rel=WITHIN)
+    found = simulate(model(name), epochs(name, person), [Dose(at_h=0.0, amount_mg=490.0, over_h=1.0)], np.array([1.0]))
+    assert found.values[0, 0] == pytest.approx(22.0, abs=1.0)
+
+
+def test_gentamicin_in_intensive_care_by_filtration() -> None:
+    """Half of the greatest clearance where filtration is 129, and one compartment by hand."""
+    name = "gentamicin-duong-2022"
+    creatinine = (129.0 / (186.3 * 60.0**-0.203)) ** (1.0 / -1.154)
+    person = adult(weight_kg=70.0, creatinine_mg_dl=creatinine, intensive_care=True)
+    found = simulate(model(name), epochs(name, person), [Dose(at_h=0.0, amount_mg=350.0)], np.array([24.0]))
+    assert found.values[0, 0] == pytest.approx(350.0 / 21.7 * np.exp(-9.31 / 2.0 / 21.7 * 24.0), rel=WITHIN)
+    woman = adult(sex="female", intensive_care=True)
+    assert known(name, woman).known["SCR"] == 1.0
+    clearance = [float(epochs(name, one)[0].parameters["CL"][0]) for one in (woman, adult(intensive_care=True))]
+    gfr = [186.3 * 60.0**-0.203 * share for share in (0.742, 1.0)]
+    assert clearance == pytest.approx([9.31 * one**1.2 / (129.0**1.2 + one**1.2) for one in gfr], rel=WITHIN)
 
 
 def test_tobramycin_by_fat_free_mass() -> None:

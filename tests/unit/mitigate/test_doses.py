@@ -68,7 +68,8 @@ def test_a_low_dose_has_a_better_one_within_limits() -> None:
     assert found.answer.gain is not None
     assert found.answer.gain.probability >= RULE.gain
     assert found.offers == 27  # of 28, one is the draft
-    assert len(found.answer.plans) == 3
+    assert 2 <= len(found.answer.plans) <= 3
+    assert all(one.within_limits for one in found.answer.plans[1:])
 
 
 def test_every_plan_looked_at_runs_no_faster_than_the_draft() -> None:

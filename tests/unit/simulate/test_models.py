@@ -15,12 +15,11 @@ from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.individual import fit_to, parameters, usable
+from cds_app.simulate.individual import ELSEWHERE, fit_to, parameters, usable
 from cds_app.simulate.refusals import Refusal
 from tests.unit.simulate.pharmacy import ROOT, adult, drug, known, model, ontology
 
 DRUGS = ("gentamicin", "meropenem", "propofol", "tacrolimus", "tobramycin", "vancomycin", "warfarin")
-FROM_MEMORY = {"gentamicin-filtration-interim"}
 EVERY = [one.name for name in DRUGS for one in drug(name).models]
 
 
@@ -47,12 +46,7 @@ def test_every_model_says_where_it_comes_from_and_what_needs_review(name: str) -
     file = model(name).file
     assert file.source
     assert file.population
-    if name in FROM_MEMORY:
-        assert file.needs_review
-        assert set(file.tags) == {"M"}
-        assert "from memory" in file.source
-    else:
-        assert set(file.tags) & {"V", "G"}
+    assert set(file.tags) & {"V", "G"}
     assert file.needs_review or not any(one.tag == "M" for one in file.validity.values())
 
 
@@ -71,6 +65,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
             baseline_inr=rng.uniform(0.8, 1.3),
             days_since_transplant=rng.uniform(0.0, 90.0),
             sex="female" if rng.random() < 0.5 else "male",
+            intensive_care=bool(one.file.intensive_care),
             genotypes=genotypes,
         )
         fitted = fit_to(one, person)
@@ -109,6 +104,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["target"].update(metric="time_above"), "threshold"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(below=3), "one side"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(needs_review=False), "review"),
+        ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(told_from=0.1), "not told"),
         ("vancomycin", "drug.json", lambda it: it.update(needs_review=False), "needs review"),
         ("vancomycin", "drug.json", lambda it: it.update(concept="moonshine"), "knows no drug"),
         ("vancomycin", "drug.json", lambda it: it["levels"]["quantities"].append("moonshine"), "no variable measures"),
@@ -155,6 +151,27 @@ def refused(name: str, person: Covariates) -> dict[str, str]:
 )
 def test_a_patient_outside_a_model_is_refused_by_field_and_never_clamped(person: Covariates, field: str) -> None:
     assert field in refused("vancomycin-goti-2018", person)
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("gentamicin-hodiamont-2017", True),
+        ("gentamicin-duong-2022", True),
+        ("gentamicin-xuan-2004", False),
+        ("tobramycin-conil-2011", True),
+        ("tobramycin-hennig-2013", False),
+    ],
+)
+def test_a_model_of_one_place_is_used_for_nobody_elsewhere(name: str, there: bool) -> None:
+    known(name, adult(intensive_care=there))
+    (field,) = refused(name, adult(intensive_care=not there))
+    assert field == ELSEWHERE
+
+
+def test_a_model_of_both_places_is_used_in_both() -> None:
+    for there in (True, False):
+        known("vancomycin-goti-2018", adult(intensive_care=there))
 
 
 def test_refusals_never_hold_the_patients_value() -> None:

@@ -32,6 +32,7 @@ def test_of_plans_that_reach_the_target_alike_the_one_with_least_harm_comes_firs
             target=aimed,
             harms=(hurt,),
             outside=(),
+            on_target=True,
             unchecked=(),
             auc24_steady=replace(one.auc24_steady, median=exposure),
         )
@@ -39,3 +40,5 @@ def test_of_plans_that_reach_the_target_alike_the_one_with_least_harm_comes_firs
     plans = [like("most", 0.90, 0.10, 600.0), like("mild", 0.89, 0.02, 450.0), like("less", 0.885, 0.02, 400.0)]
     far = [like("none", 0.80, 0.0, 100.0), like("few", 0.70, 0.0, 90.0)]
     assert [each.name for each in ranked([*plans, *far])] == ["less", "mild", "most", "none", "few"]
+    beside = replace(like("beside", 0.95, 0.0, 300.0), on_target=False)
+    assert ranked([beside]) == []

