@@ -13,10 +13,9 @@ from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.drafts import ACT_TODAY, Due
 from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.unseen import lost
-from cds_app.cards.views import SeenView, Setting, seen
+from cds_app.cards.views import SeenView, Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.domain.facts import Fact, Measurement, Procedure, Report
-from cds_app.explain.reasons import earlier_of
 from cds_app.mitigate.concerns import Concern
 from cds_app.score.hospital import MOST
 from cds_app.score.result import Score
@@ -124,7 +123,8 @@ def _lead(one: Concern, material: DischargeMaterial) -> SeenView | None:
     reading = next((each for each in one.readings if each.quantity in one.measured), None)
     if reading is None:
         return None
-    earlier = earlier_of(reading.latest, material.situation, material.service.policy.change_h)
+    change_h = material.service.policy.change_h
+    earlier = compared(reading.latest, material.situation, material.setting, change_h)
     return seen(reading.latest, earlier, material.setting)
 
 

@@ -20,21 +20,22 @@ from cds_app.cards.grounds import (
     refusal_view,
     score_text,
     score_total,
+    score_value,
     shared_source,
     told_refusals,
     unmeasured,
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION, Candidate
-from cds_app.cards.text import Trusted, hours_ahead, hundred, points, render
+from cds_app.cards.text import Trusted, against, hours_ahead, hundred, points, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import ReasonView, SeenView, Setting, reason, seen
+from cds_app.cards.views import ReasonView, SeenView, Setting, compared, reason, seen
 from cds_app.cards.wire import Draft, Proposal, longest
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
-from cds_app.explain.reasons import Reason, earlier_of
+from cds_app.explain.reasons import Reason
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
 from cds_app.score.eligibility import Ineligible
@@ -146,16 +147,13 @@ def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None
     if found is None:
         return None
     earlier, at = found
-    before, now = hundred(earlier.probability), hundred(risk.probability)
-    if before == now:
-        return Trusted(f"unchanged since {setting.clock(at)}")
-    way = "up" if risk.probability > earlier.probability else "down"
-    return Trusted(f"{way} from {before} at {setting.clock(at)}")
+    rose = risk.probability > earlier.probability
+    return against(hundred(risk.probability), hundred(earlier.probability), setting.clock(at), rose=rose)
 
 
 def _measured_summary(advice: Advice, setting: Setting, material: Material) -> str:
     concern = advice.concern
-    values: dict[str, Any] = {"title": Trusted(f"{concern.title}, {concern.tier_word}")}
+    values: dict[str, Any] = {"title": Trusted(f"{_title(advice, material)}, {concern.tier_word}")}
     lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
     total = material.scores.get(concern.score or "")
     if isinstance(total, Score) and (lead is None or not is_stage(total)):  # the words of the tier say the stage
@@ -173,6 +171,13 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
     texts = (render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
     whole = next(texts)
     return whole if len(whole) <= _GLANCE else longest(texts)
+
+
+def _title(advice: Advice, material: Material) -> str:
+    """Of a topic that is called after its score, what that came to is what a reader looks for first."""
+    labelled = ((one, material.labels.get(f"score:{one.name}", one.name)) for one in _telling(advice, material))
+    title = advice.concern.title
+    return next((score_value(score, label) for score, label in labelled if label == title), title)
 
 
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
@@ -238,7 +243,7 @@ def _sentence(text: str) -> Trusted:
 
 def _reason(one: Reason, setting: Setting, material: Material) -> ReasonView:
     change_h = material.service.policy.change_h
-    earlier = earlier_of(one.now, material.situation, change_h) if one.now is not None else None
+    earlier = compared(one.now, material.situation, setting, change_h) if one.now is not None else None
     return reason(one, earlier, setting)
 
 
@@ -257,7 +262,7 @@ def _leading(one: Reading, advice: Advice, setting: Setting, material: Material)
 
 
 def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:
-    return seen(one, earlier_of(one, material.situation, material.service.policy.change_h), setting)
+    return seen(one, compared(one, material.situation, setting, material.service.policy.change_h), setting)
 
 
 def _others(rest: Sequence[Reason]) -> Iterator[Mapping[str, object]]:

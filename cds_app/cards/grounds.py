@@ -98,10 +98,14 @@ def is_stage(score: Score) -> bool:
 
 def score_total(score: Score, label: str) -> Trusted:
     """A score without its parts, with what gives most: ``NEWS2 7, most for oxygen saturation``."""
-    least = "at least " if score.bound == ">=" else ""
     most = max(score.parts, key=lambda part: part.points, default=None)
     why = f", most for {most.label}" if most is not None and most.points else ""
-    return Trusted(f"{label} {least}{score.value:g}{why}")
+    return Trusted(f"{score_value(score, label)}{why}")
+
+
+def score_value(score: Score, label: str) -> Trusted:
+    """A score by its number alone: ``NEWS2 at least 7``."""
+    return Trusted(f"{label} {'at least ' if score.bound == '>=' else ''}{score.value:g}")
 
 
 def _part_text(part: Part, *, points: bool) -> str:

@@ -16,10 +16,9 @@ from cds_app.cards.drafts import Due
 from cds_app.cards.grounds import Named, named_of
 from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.unseen import lost
-from cds_app.cards.views import Setting, seen
+from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
-from cds_app.explain.reasons import earlier_of
 from cds_app.mitigate.order_checks import Check
 from cds_app.mitigate.orders import UNCHECKED_TIER, Checked, Finding, Unchecked
 from cds_app.score.situation import Situation
@@ -129,7 +128,7 @@ def _beside(finding: Finding, material: OrderMaterial) -> Trusted:
 
 
 def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | None:
-    return earlier_of(measured, material.situation, material.service.policy.change_h)
+    return compared(measured, material.situation, material.setting, material.service.policy.change_h)
 
 
 # --- the detail

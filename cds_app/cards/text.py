@@ -127,6 +127,13 @@ def apart(at: datetime, later: datetime, zone: tzinfo) -> Trusted:
     return Trusted(f"{days} d" if days else "under 1 d")
 
 
+def against(now: str, before: str, at: str, *, rose: bool) -> Trusted:
+    """A number beside an earlier one, both as shown; of what lay between nothing is said, for it may have moved."""
+    if now == before:
+        return Trusted(f"the same at {at}")
+    return Trusted(f"{'up' if rose else 'down'} from {before} at {at}")
+
+
 def render(templates: Environment, name: str, values: Mapping[str, object]) -> str:
     """Fill a template."""
     return templates.get_template(name).render(values).strip()

@@ -8,9 +8,8 @@ from cds_app.cards.detail import Blocks, say, write
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, number, render
 from cds_app.cards.unseen import unseen
-from cds_app.cards.views import Setting, seen
+from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import Draft, longest
-from cds_app.explain.reasons import earlier_of
 from cds_app.score.deviation import JointDeviation
 
 DEVIATION = "deviation"
@@ -47,7 +46,7 @@ def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, materia
     templates = material.templates
     situation, change_h = material.situation, material.service.policy.change_h
     latest = (one for name in leads if (one := situation.latest(name)) is not None)
-    views = (seen(one, earlier_of(one, situation, change_h), setting) for one in latest)
+    views = (seen(one, compared(one, situation, setting, change_h), setting) for one in latest)
     blocks = Blocks(
         evidence=say(templates, "evidence", views),
         sure=Trusted(render(templates, "deviation.sure.j2", {"used": used})),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 import msgspec
 
-from cds_app.cards.text import Trusted, apart, clock_time, number, plain, points
+from cds_app.cards.text import Trusted, against, apart, clock_time, number, plain, points
 from cds_app.domain.facts import Measurement, UnknownFinding
 from cds_app.domain.ontology import Ontology, Range
-from cds_app.explain.reasons import Reason
+from cds_app.explain.reasons import Reason, earlier_of
+from cds_app.score.situation import Situation
 from cds_app.twin.state import TwinState
 
 NO_UNIT = Trusted("")
@@ -87,7 +88,10 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason as text; without a value it is a circumstance, or something that was not measured."""
+    """One reason as text; without a value it is a circumstance, or something that was not measured.
+
+    ``last`` is when it was measured, where that is longer ago than counts as current.
+    """
 
     label: Trusted
     points: Trusted
@@ -96,6 +100,8 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
     earlier: Trusted | None = None
     before: Trusted | None = None
     missing: bool = False
+    aside: bool = False
+    last: Trusted | None = None
 
 
 def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> SeenView:
@@ -107,7 +113,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         value=_value(one, variable.decimals),
         unit=_unit(variable.unit_text),
         time=setting.clock(one.when),
-        earlier=_value(earlier, variable.decimals) if earlier else None,
+        earlier=_earlier(earlier, one, setting) if earlier else None,
         before=apart(earlier.when, one.when, setting.zone) if earlier else None,
         change=_change(one, earlier, variable.decimals, setting) if earlier else None,
         range=_range(span, variable.decimals) if span else None,
@@ -116,6 +122,11 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         taken=taken(one, setting.ontology),
         comment="" if not one.comment or setting.routine(one) else plain(one.comment, limit=_COMMENT),
     )
+
+
+def compared(one: Measurement, situation: Situation, setting: Setting, change_h: float) -> Measurement | None:
+    """What a value is read beside; where the twin set it aside, the one just before, which says why."""
+    return earlier_of(one, situation, 0.0 if setting.aside(one) else change_h)
 
 
 def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Trusted | None:
@@ -140,8 +151,16 @@ def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> Reason
         known, missing = setting.circumstances.get(one.quantity, ""), one.quantity not in setting.groups
         return ReasonView(label=Trusted(f"{label} {known}".strip()), points=moved, missing=missing)
     view = seen(one.now, earlier, setting)
+    old = setting.now - one.now.when > timedelta(hours=setting.ontology.quantity(one.quantity).fresh_h)
     return ReasonView(
-        label=label, points=moved, value=view.value, unit=view.unit, earlier=view.earlier, before=view.before
+        label=label,
+        points=moved,
+        value=view.value,
+        unit=view.unit,
+        earlier=view.earlier,
+        before=view.before,
+        aside=view.aside,
+        last=view.time if old else None,
     )
 
 
@@ -154,11 +173,18 @@ def _unit(text: str) -> Trusted:
     return Trusted(text if text in ("", "%") else f" {text}")
 
 
+def _earlier(earlier: Measurement, one: Measurement, setting: Setting) -> Trusted:
+    """A value that another is compared with; by its own name where that is another: blood gas and laboratory differ."""
+    was, now = setting.ontology.variables[earlier.variable], setting.ontology.variables[one.variable]
+    value = _value(earlier, was.decimals)
+    return value if was.label == now.label else Trusted(f"{was.label} {value}")
+
+
 def _change(one: Measurement, earlier: Measurement, decimals: int, setting: Setting) -> Trusted:
-    if _value(one, decimals) == _value(earlier, decimals):  # what reads the same has not changed
-        return Trusted(f"unchanged since {setting.clock(earlier.when)}")
-    way = "up" if one.value > earlier.value else "down"
-    return Trusted(f"{way} from {_value(earlier, decimals)} at {setting.clock(earlier.when)}")
+    now, was, at = _value(one, decimals), _earlier(earlier, one, setting), setting.clock(earlier.when)
+    if now == _value(earlier, decimals) != was:
+        return Trusted(f"{was} at {at}")
+    return against(now, was, at, rose=one.value > earlier.value)
 
 
 def _range(span: Range, decimals: int) -> Trusted | None:

@@ -150,8 +150,10 @@ def _lacks_text(lacks: Sequence[Lack], ontology: Ontology) -> str:
 
 
 def _lack_text(lack: Lack, ontology: Ontology) -> str:
-    age = f", {lack.age_h:.0f} h old" if lack.age_h else ""
-    return f"{named([lack.name], ontology)} {lack.text or lack.why}{age}"
+    name = named([lack.name], ontology)
+    if lack.text:
+        return lack.text
+    return f"{name} {lack.age_h:.0f} h old" if lack.why == "stale" and lack.age_h else f"no usable {name}"
 
 
 def named(names: Iterable[str], ontology: Ontology) -> str:
@@ -181,7 +183,7 @@ def _contraindicated(gates: Gates, view: View) -> _Found:
             yield _Stop(gate="contraindicated", reason=because.why, evidence=verdict.evidence)
         elif verdict.holds is None:
             lacking = named(verdict.unknown, view.situation.ontology)
-            yield Caution(text=f"For lack of {lacking}, not checked whether {_lower(because.why)}")
+            yield Caution(text=f"Not if {_lower(because.why).rstrip('.')} ({lacking} not known).")
 
 
 def _taken(gates: Gates, view: View) -> _Found:

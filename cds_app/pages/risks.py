@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cds_app.cards.text import hours_ahead, hundred
+from cds_app.cards.text import against, hours_ahead, hundred
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.pages.subject import Subject
 from cds_app.score.eligibility import Ineligible
@@ -105,10 +105,7 @@ def _change(risk: Risk, before: tuple[Risk, str] | None) -> str:
     if before is None:
         return ""
     was, at = before
-    if hundred(was.probability) == hundred(risk.probability):
-        return f"unchanged since {at}"
-    way = "up" if risk.probability > was.probability else "down"
-    return f"{way} from {hundred(was.probability)} at {at}"
+    return against(hundred(risk.probability), hundred(was.probability), at, rose=risk.probability > was.probability)
 
 
 def lacking(reasons: Sequence[Lack], subject: Subject) -> str:

@@ -8,9 +8,8 @@ from math import isfinite
 from typing import Any, Final
 
 from cds_app.cards.text import Trusted
-from cds_app.cards.views import reported, seen, taken
+from cds_app.cards.views import compared, reported, seen, taken
 from cds_app.domain.facts import Measurement
-from cds_app.explain.reasons import earlier_of
 from cds_app.pages.origins import out_of
 from cds_app.pages.subject import Subject
 from cds_app.score.deviation import Deviation
@@ -94,7 +93,7 @@ def _lines(subject: Subject, quantities: Sequence[str], far: Mapping[str, Deviat
 def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation | None) -> Line:
     """One quantity in words."""
     situation, setting = subject.material.situation, subject.setting
-    earlier = earlier_of(latest, situation, subject.material.service.policy.change_h)
+    earlier = compared(latest, situation, setting, subject.material.service.policy.change_h)
     view = seen(latest, earlier, setting)
     return Line(
         quantity=quantity,

@@ -8,10 +8,10 @@ from itertools import accumulate
 from typing import Final
 
 from cds_app.cards.text import Trusted, hundred, number, points
-from cds_app.cards.views import NO_UNIT, reason
+from cds_app.cards.views import NO_UNIT, compared, reason
 from cds_app.domain.ontology import Variable
 from cds_app.explain.counterfactual import Need, Open, Telling
-from cds_app.explain.reasons import Reason, earlier_of
+from cds_app.explain.reasons import Reason
 from cds_app.pages.scale import Axis, Tick, limits, value_ticks
 from cds_app.pages.subject import Subject
 from cds_app.score.risk import Risk
@@ -108,7 +108,7 @@ def reason_lines(reasons: Sequence[Reason], subject: Subject) -> tuple[ReasonLin
 def _line(one: Reason, index: int, subject: Subject) -> ReasonLine:
     setting, situation = subject.setting, subject.material.situation
     change_h = subject.material.service.policy.change_h
-    earlier = earlier_of(one.now, situation, change_h) if one.now is not None else None
+    earlier = compared(one.now, situation, setting, change_h) if one.now is not None else None
     view = reason(one, earlier, setting)
     return ReasonLine(
         quantity=one.quantity,

@@ -36,8 +36,8 @@ def test_no_rule_of_adult_care_is_applied_to_a_child_and_a_card_says_so(
         observation(*ILL, FROZEN - timedelta(hours=1)),
     )
     assert [one["source"]["topic"]["code"] for one in found] == ["notEstimated"]
-    assert "made for adults" in found[0]["summary"]
-    assert "those here are of adults" in found[0]["detail"]
+    assert "the models are for adults" in found[0]["summary"]
+    assert "those of Twinline are for adults" in found[0]["detail"]
 
 
 def test_of_a_child_it_is_told_once_a_stay_and_at_visits_once_a_year(client: FlaskClient, clock: FrozenClock) -> None:
@@ -124,7 +124,7 @@ def test_ketones_are_missed_only_where_glucose_makes_one_think_of_them(
     found = said_of(client, patient(), stay(FROZEN - timedelta(hours=11)), *rows)
     card = next(one for one in found if "High glucose" in one["summary"])
     assert "Consider insulin" in card["detail"]
-    assert ("not checked whether ketoacidosis is likely" in card["detail"]) is asked
+    assert ("Not if ketoacidosis is likely" in card["detail"]) is asked
 
 
 def test_a_card_of_shock_names_what_to_do_before_it_takes_a_number_apart(client: FlaskClient) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
+from cds_app.mitigate.gates import pass_gates
 from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical import clinical_scores
 from tests.chart import drug, measured, problem, procedure, stay
@@ -234,3 +235,26 @@ def test_a_metabolic_acidosis_has_a_next_step_once_lactate_is_known() -> None:
     assert "acidaemia_cause" not in offered(
         "acidaemia", measured("ph", 7.1), measured("pco2", 80), measured("lactate", 1)
     )
+
+
+@pytest.mark.parametrize(
+    ("saturation", "why"),
+    [
+        (87, None),
+        (88, "The saturation is in the target already."),
+        (92, "The saturation is in the target already."),
+        (93, "The saturation is above 88-92 %: if oxygen is given, less may do."),
+    ],
+)
+def test_a_saturation_above_a_low_target_is_not_said_to_be_in_it(saturation: float, why: str | None) -> None:
+    chart = charted([measured("spo2", saturation), problem("copd")])
+    view = View(situation=chart, scores=clinical_scores(chart))
+    (entry,) = (one for one in CATALOGUE.topics["hypoxia"].options if one.id == "hypoxia_target_88")
+    assert [one.reason for one in pass_gates(entry, view)[0]] == ([why] if why else [])
+
+
+@pytest.mark.parametrize(("value", "word"), [(3.4, "below 3.5"), (2.9, "below 3.0"), (2.4, "below 2.5")])
+def test_a_potassium_that_a_laboratory_calls_usual_is_told_by_the_limit_it_is_below(value: float, word: str) -> None:
+    found = said("hypokalaemia", measured("potassium", value))
+    assert found is not None
+    assert found[1] == word

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from cds_app.cards.detail import say
 from cds_app.cards.text import Trusted
 from cds_app.cards.views import Setting, reason, seen
 from cds_app.domain.facts import Measurement
@@ -53,8 +54,8 @@ def test_a_first_measurement_stands_alone(setting: Setting) -> None:
     [
         (4.6, 6.8, "up from 4.6 at 00:30"),
         (7.1, 6.8, "down from 7.1 at 00:30"),
-        (6.81, 6.78, "unchanged since 00:30"),
-        (6.76, 6.84, "unchanged since 00:30"),
+        (6.81, 6.78, "the same at 00:30"),
+        (6.76, 6.84, "the same at 00:30"),
         (6.84, 6.86, "up from 6.8 at 00:30"),
     ],
 )
@@ -96,6 +97,22 @@ def test_a_reason_carries_its_value_and_the_one_before(setting: Setting) -> None
     told = reason(Reason(quantity="potassium", points=11.2, now=potassium(6.8, 1)), potassium(4.6, 9), setting)
     assert (told.label, told.points, told.value, told.earlier) == ("Potassium", "+11", "6.8", "4.6")
     assert not told.missing
+
+
+@pytest.mark.parametrize(("hours", "last"), [(23, None), (30, "13 Mar 2026 03:30")])
+def test_a_reason_says_when_its_value_was_measured_where_that_is_long_ago(
+    knowledge: Knowledge, setting: Setting, hours: float, last: str | None
+) -> None:
+    told = reason(Reason(quantity="potassium", points=11.2, now=potassium(6.8, hours)), None, setting)
+    assert told.last == last
+    (line,) = say(knowledge.templates, "reason", [told])
+    assert line == f"Potassium 6.8 mmol/L{f', last {last}' if last else ''}, +11 in 100"
+
+
+def test_a_reason_that_may_be_an_artefact_is_to_be_confirmed(knowledge: Knowledge, setting: Setting) -> None:
+    told = reason(Reason(quantity="potassium", points=11.2, now=potassium(6.8, 1)), None, setting)
+    (line,) = say(knowledge.templates, "reason", [msgspec.structs.replace(told, aside=True)])
+    assert line == "Potassium 6.8 mmol/L: unlike the values before, confirm it, +11 in 100"
 
 
 @pytest.mark.parametrize(("quantity", "missing"), [("potassium", True), ("age", False)])

@@ -83,10 +83,10 @@ def test_low_filtration_refuses() -> None:
 
 
 def test_unknown_filtration_is_said_or_refuses() -> None:
-    text = "Renal function is not known (creatinine stale, 60 h old)."
+    text = "Renal function is not known (creatinine 60 h old)."
     assert cautioned(LEAST_30, measured("creatinine", 1.0, 60)) == [text]
     refusing = {"renal": {"egfr_at_least": 30, "unknown": "refuse"}}
-    assert refused(refusing) == [("renal", "Renal function is not known (creatinine missing).")]
+    assert refused(refusing) == [("renal", "Renal function is not known (no usable creatinine).")]
     assert gated(LEAST_30, scored=False)[1] == (Caution(text="Renal function is not known."),)
 
 
@@ -111,7 +111,7 @@ def test_a_contraindication_refuses_and_says_when_it_could_not_be_checked() -> N
     fact = measured("glucose", 60)
     refusals, _ = gated(gates, fact)
     assert refusals == (Refusal(option="ecg", gate="contraindicated", reason="Glucose is low.", evidence=(fact,)),)
-    assert cautioned(gates) == ["For lack of glucose, not checked whether glucose is low."]
+    assert cautioned(gates) == ["Not if glucose is low (glucose not known)."]
     assert cautioned(gates, measured("glucose", 90)) == []
 
 

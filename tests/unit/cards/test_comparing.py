@@ -1,0 +1,56 @@
+"""What a value is read beside, and how old it is: what a reader takes from a line is so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from cds_app.cards.text import against
+from tests.conftest import FROZEN
+from tests.patients import call, observation, patient, stay
+
+URL = "/cds-services/twinline-patient-view"
+Rows = list[dict[str, Any]]
+
+
+def cards(client: FlaskClient, *rows: dict[str, Any], ward: str = "Intensive care unit") -> dict[str, dict[str, Any]]:
+    here = {**stay(FROZEN - timedelta(hours=40)), "type": [{"text": ward}]}
+    answer = client.post(URL, json=call(patient(), here, *rows))
+    assert answer.status_code == 200, answer.text
+    return {one["source"]["topic"]["code"]: one for one in answer.get_json()["cards"]}
+
+
+def taken(name: str, *seen: tuple[float, float]) -> Rows:
+    """Values by minutes ago."""
+    return [observation(name, value, FROZEN - timedelta(minutes=minutes)) for minutes, value in seen]
+
+
+def test_two_numbers_that_read_the_same_say_nothing_of_what_was_between() -> None:
+    assert against("64", "64", "06:00", rose=True) == "the same at 06:00"
+    assert against("64", "70", "06:00", rose=False) == "down from 70 at 06:00"
+
+
+def test_a_value_unlike_the_ones_before_is_shown_beside_the_one_just_before(client: FlaskClient) -> None:
+    rows = taken("spo2", (420, 90.0), (240, 98.0), (180, 97.0), (120, 98.0), (60, 98.0), (5, 89.0))
+    lines = cards(client, *rows)["hypoxia"]["detail"].splitlines()
+    (line,) = (one for one in lines if one.startswith("- SpO2"))
+    assert "unlike the values before" in line
+    assert "(98, 55 min earlier)" in line
+
+
+def test_a_value_of_another_specimen_is_called_by_its_own_name(client: FlaskClient) -> None:
+    (gas,) = taken("potassium", (30, 2.9))
+    gas["code"] = {"coding": [{"system": "http://loinc.org", "code": "6298-4"}]}
+    card = cards(client, gas, *taken("potassium", (600, 3.6)))["hypokalaemia"]
+    assert "Potassium (blood) 2.9 mmol/L" in card["summary"]
+    assert "down from Potassium 3.6 at" in card["summary"]
+    assert "(Potassium 3.6, 10 h earlier)" in card["detail"]
+
+
+def test_a_topic_that_is_called_after_its_score_says_what_that_came_to(client: FlaskClient) -> None:
+    rows = [*taken("resp_rate", (400, 24.0), (10, 26.0)), *taken("spo2", (10, 95.0)), *taken("sbp", (10, 104.0))]
+    rows += [*taken("heart_rate", (10, 118.0)), *taken("body_temp", (10, 37.4))]
+    card = cards(client, *rows, ward="Surgery")["news2Escalation"]
+    assert card["summary"].startswith("NEWS2 at least 7, high (7 or more): Respiratory rate 26 /min")
