@@ -8,8 +8,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Matrix
 from cds_app.explain.populations import attribute
 from cds_app.score.boosted import Boosted
 from cds_app.score.features import FEATURES
@@ -18,8 +18,6 @@ from cds_app.score.risk import RiskModel
 _MANY, _FEWER = 4096, 512  # xgboost takes as long for the fewer
 _ROUNDS = 5
 _SINGLE = 300
-
-Matrix = NDArray[np.float32]
 
 
 def bench_attributions(model: RiskModel, content: bytes) -> dict[str, float]:

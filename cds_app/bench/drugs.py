@@ -7,10 +7,10 @@ from time import thread_time
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from cds_app.content import content_root, latest
+from cds_app.domain.arrays import Floats
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.answers import WhatIf
@@ -22,7 +22,6 @@ from cds_app.simulate.plans import Dose, Regimen
 from cds_app.simulate.questions import Question
 from cds_app.simulate.what_if import what_if
 
-Floats = NDArray[np.float64]
 _PEOPLE: Final = 10_000
 _SOLVED: Final = 5
 _HOURS: Final = 14 * 24

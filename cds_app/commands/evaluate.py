@@ -35,8 +35,8 @@ def _add_hourly(head: str, what: str) -> None:
     @report_out()
     @working("Measuring")
     def command(data: Path, predictions: Path, report: Path) -> None:
-        from cds_app.learn import evaluating
-        from cds_app.learn.heads import HOURLY as HEADS
+        from cds_app.learn.hours import evaluating
+        from cds_app.learn.hours.heads import HOURLY as HEADS
 
         tell(evaluating.evaluate(HEADS[head], data, predictions, report))
 
@@ -53,7 +53,7 @@ for _head, _what in HOURLY.items():
 @working("Measuring")
 def mortality(data: Path, outcomes: Path | None, predictions: Path, report: Path) -> None:
     """The risk of death in hospital. Of patients who did not grow its trees, at the manifest's threshold."""
-    from cds_app.learn import mortality as death
+    from cds_app.learn.stays import mortality as death
 
     tell(death.evaluate(data, outcomes, predictions, report))
 
@@ -65,7 +65,7 @@ def mortality(data: Path, outcomes: Path | None, predictions: Path, report: Path
 @working("Measuring")
 def forecast(data: Path, predictions: Path, report: Path) -> None:
     """The twin's forecast at 1, 4 and 8 h. Error against the last value carried forward, and coverage."""
-    from cds_app.learn import forecast as ahead
+    from cds_app.learn.twin import forecast as ahead
 
     tell(ahead.evaluate(data, predictions, report))
 
@@ -77,7 +77,7 @@ def forecast(data: Path, predictions: Path, report: Path) -> None:
 @working("Measuring")
 def warfarin_dose(data: Path, predictions: Path, report: Path | None) -> None:
     """The stable weekly dose of warfarin. Beside a fixed dose and the published algorithms."""
-    from cds_app.learn import warfarin_dose as dose
+    from cds_app.learn.warfarin import dose
 
     tell(dose.evaluate(data, predictions, report))
 
@@ -89,7 +89,7 @@ def warfarin_dose(data: Path, predictions: Path, report: Path | None) -> None:
 @working("Measuring")
 def pk(data: Path, predictions: Path, report: Path | None) -> None:
     """The next drug level of real people. Before and after their own levels are used; and of invented people."""
-    from cds_app.learn import pk as levels
+    from cds_app.learn.kinetics import evaluating as levels
 
     tell(levels.evaluate(data, report, predictions))
 
@@ -105,6 +105,6 @@ def pk(data: Path, predictions: Path, report: Path | None) -> None:
 @working("Measuring")
 def imputation(data: Path, report: Path, mask: Literal["point", "block"], seed: int, part: str | None) -> None:
     """Hours that were measured, and are hidden. Error and coverage, beside every candidate."""
-    from cds_app.learn import imputing
+    from cds_app.learn.imputation import imputing
 
     tell(imputing.summary(imputing.evaluate(data, report, mask, seed, part=part)))

@@ -18,7 +18,7 @@ from cds_app.commands.progress import working
 @working("Completing")
 def impute(data: Path, out: Path, causal: bool) -> None:
     """Complete every hour of every variable of the first 48 hours, with 90 % intervals."""
-    from cds_app.learn import imputing
+    from cds_app.learn.imputation import imputing
 
     patients = imputing.complete(data, out, "causal" if causal else "retrospective")
     click.echo(f"{patients} patients completed, from {'the past of each hour' if causal else 'the whole window'}.")

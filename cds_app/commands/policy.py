@@ -35,10 +35,10 @@ def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | Non
     Threshold, lockout and rise are swept over whole stays. The choice is made on the calibration patients of the file
     and measured on its test patients: it is printed beside the policy in force.
     """
-    from cds_app.learn import evaluating, risk_artefact
-    from cds_app.learn.heads import HOURLY as HEADS
+    from cds_app.learn.hours import artefact, evaluating
+    from cds_app.learn.hours.heads import HOURLY as HEADS
 
     found = evaluating.tune(HEADS[head], data, report, budget, drawing=drawing)
     if keep:
-        risk_artefact.with_policy(latest(head), found)
+        artefact.with_policy(latest(head), found)
     tell({name: found[name] for name in ("budget", "chosen", "live") if name in found})

@@ -35,10 +35,10 @@ def _add_hourly(head: str, what: str) -> None:
     @data_in()
     @_written
     def command(data: Path, seed: int | None, out: Path | None) -> None:
-        from cds_app.learn import hourly
-        from cds_app.learn.heads import HOURLY as HEADS
+        from cds_app.learn.hours import training
+        from cds_app.learn.hours.heads import HOURLY as HEADS
 
-        hourly.train(HEADS[head], data, *place_of(head, out, seed))
+        training.train(HEADS[head], data, *place_of(head, out, seed))
 
 
 for _head, _what in HOURLY.items():
@@ -51,7 +51,7 @@ for _head, _what in HOURLY.items():
 @_written
 def mortality(data: Path, outcomes: Path, seed: int | None, out: Path | None) -> None:
     """The risk of death in hospital, from the first 48 h."""
-    from cds_app.learn import mortality as death
+    from cds_app.learn.stays import mortality as death
 
     death.train(data, outcomes, *place_of("mortality", out, seed))
 
@@ -61,7 +61,7 @@ def mortality(data: Path, outcomes: Path, seed: int | None, out: Path | None) ->
 @_written
 def twin(data: Path, seed: int | None, out: Path | None) -> None:
     """How each quantity moves, and how far people differ."""
-    from cds_app.learn.forecast import fit
+    from cds_app.learn.twin.forecast import fit
 
     fit(data, *place_of("twin", out, seed))
 
@@ -71,7 +71,7 @@ def twin(data: Path, seed: int | None, out: Path | None) -> None:
 @_written
 def warfarin_dose(data: Path, seed: int | None, out: Path | None) -> None:
     """The stable weekly dose of warfarin."""
-    from cds_app.learn import warfarin_dose as dose
+    from cds_app.learn.warfarin import dose
 
     dose.train(data, *place_of("warfarin-dose", out, seed))
 
@@ -83,6 +83,6 @@ def imputation(data: Path, seed: int | None, out: Path | None) -> None:
     """What was likely in hours that nobody measured. Needs the extra deep."""
     # before numpy is loaded: with one thread sums come in one order, and the same seed makes the same bytes
     os.environ["OMP_NUM_THREADS"] = "1"
-    from cds_app.learn import impute_fit
+    from cds_app.learn.imputation import fit
 
-    impute_fit.train(data, *place_of("imputation", out, seed))
+    fit.train(data, *place_of("imputation", out, seed))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.explain.reasons import group_points
 from cds_app.score.features import Statics, features
 from cds_app.score.risk import RiskModel
@@ -48,7 +49,7 @@ class Question:
     statics: Statics
     at_h: float
 
-    def risk(self, quantity: str = "", values: Sequence[float] = ()) -> NDArray[np.float64]:
+    def risk(self, quantity: str = "", values: Sequence[float] = ()) -> Floats:
         """Risk as it is, or with each of some values of one quantity measured now: (1,) or (values,).
 
         NaN where the model would not be asked: the value is that of the predicted state, or makes the patient unlike

@@ -14,16 +14,13 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats, Matrix
 from cds_app.score.risk import RiskModel
 from cds_app.score.tree_shap import TreeShap
 
 _BLOCK = 1024  # rows; more do not fit the cache, fewer spend their time on starting loops
 _SIGNATURE = "void(f4[:,::1],i8[:,::1],f4[:,::1],b1[:,::1],i2[:,::1],i8[::1],i8[::1],i8[::1],f8[::1],f8[:,::1])"
-
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.coverage import Told, widening, widest
 from cds_app.learn.measure import logistic_line
 from cds_app.score.calibration import Calibration
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Groups = Mapping[str, Mapping[str, Flags]]
 Curve = Callable[[Floats, Floats, Floats, Floats], Floats]  # grid, bin margin, positives, rows -> log-odds on the grid
 

@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.measure import log_odds
 from cds_app.score.calibration import Calibration
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 LEVEL = 0.9
 _WITHIN = 1.6449  # standard deviations of chance that hold 90 of 100

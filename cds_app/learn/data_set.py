@@ -1,8 +1,10 @@
-"""What is said of data that a model was learned from."""
+"""The data that a model was learned from, and what is said of them."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +34,9 @@ class DataSet:
     relevance: str
     input: str
     external: str
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

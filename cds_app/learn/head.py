@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk
-from cds_app.learn.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
+from cds_app.learn.hours.challenge2019 import Cuts
 from cds_app.learn.resampling import Resamples
 from cds_app.score.eligibility import Limits
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 CUTS: Cuts = (0.80, 0.90)
 FOLDS = 5  # of all patients; the last is whom fit patients do not hold

@@ -10,14 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk, begins, burden
 from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
 from cds_app.score.eligibility import Limits
 from cds_app.score.features import NAMES, VITALS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 AGE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("under 18", 0.0, 18.0),
@@ -251,7 +248,7 @@ def logistic_line(x: Floats, positive: Floats, rows: Floats, steps: int = 50) ->
 def served(limits: Limits, rows: NDArray[np.float32]) -> Flags:
     """In which rows the service would give a number: `score.eligibility.eligible`, for a whole design at once.
 
-    But for the endpoint, which a design cannot tell: `learn.onset.absent` says that of a whole frame.
+    But for the endpoint, which a design cannot tell: `learn.hours.onset.absent` says that of a whole frame.
     """
     ages = rows[:, [NAMES.index(f"{one}_age_h") for one in VITALS]]
     years, hours = rows[:, NAMES.index("age_years")], rows[:, NAMES.index("hours_in_unit")]

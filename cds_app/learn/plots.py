@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from cds_app.domain.arrays import Floats, Ints
 
 _INCHES = (4.4, 3.6)
 _DPI = 96

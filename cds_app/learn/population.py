@@ -11,19 +11,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cds_app.learn import joint, shifts
-from cds_app.learn.cohort import Cohort
-from cds_app.learn.head import Flags, Floats, Ints
+from cds_app.domain.arrays import Flags, Floats, Ints, Matrix
+from cds_app.learn import shifts
+from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.measure import groups
-from cds_app.learn.panel import to_scale
+from cds_app.learn.twin import joint
+from cds_app.learn.twin.panel import to_scale
 from cds_app.score.features import FEATURES, VITALS, Feature
 from cds_app.score.population import PARTS, Reference
 from cds_app.score.stay_features import FEATURES as STAY_FEATURES
 from cds_app.twin.model import Dynamics, TwinModel
-
-Rows = NDArray[np.float32]
 
 # Half of all stays or nearly so have them. Settings (fio2) say nothing of the patient, hematocrit nothing beside
 # hemoglobin.
@@ -82,7 +80,7 @@ STAY = Compared(
 class Tried:
     """Rows of patients that neither a reference nor its limits come from: (rows, features), a frame, twice (rows,)."""
 
-    rows: Rows
+    rows: Matrix
     who: pd.DataFrame
     patient: Ints
     label: Ints
@@ -93,7 +91,7 @@ class Tried:
         return cls(rows=test.design, who=test.frame, patient=test.truth.patient, label=test.truth.label)
 
 
-def fitted(twin: TwinModel, fit: Rows, calibrate: Rows, compared: Compared = HOUR) -> dict[str, Any]:
+def fitted(twin: TwinModel, fit: Matrix, calibrate: Matrix, compared: Compared = HOUR) -> dict[str, Any]:
     """What ``population.json`` holds.
 
     Parameters
@@ -191,11 +189,11 @@ def _share(refused: Flags, mine: Flags) -> dict[str, Any]:
     return {"of": int(mine.sum()), "refused": float(refused[mine].mean()) if mine.any() else None}
 
 
-def _column(compared: Compared, feature: str, rows: Rows) -> Floats:
+def _column(compared: Compared, feature: str, rows: Matrix) -> Floats:
     return rows[:, compared.names.index(feature)].astype(np.float64)
 
 
-def _feature(twin: TwinModel, compared: Compared, quantity: str, rows: Rows) -> dict[str, Any] | None:
+def _feature(twin: TwinModel, compared: Compared, quantity: str, rows: Matrix) -> dict[str, Any] | None:
     name, dynamics = f"{quantity}_{compared.shown}", twin.dynamics.get(quantity)
     logarithmic = dynamics if dynamics is not None and dynamics.transform == "log" else None
     return _entry(name, logarithmic, _column(compared, name, rows))

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from cds_app.domain.arrays import Floats, Ints
 
 DRAWS = 200
 _BINS = 2048  # twice: equal numbers of rows, and of positive rows, whose order decides the precision

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cds_app.learn.challenge2019 import VITAL_COLUMNS
+from cds_app.domain.arrays import Floats
+from cds_app.learn.hours.challenge2019 import VITAL_COLUMNS
 from cds_app.score.stay_features import FEATURES, QUANTITIES
 
 FILE = "roll.npz"
@@ -27,7 +28,6 @@ _HOURS = 3  # the first with a heart rate, which is the first of the vital signs
 _DECIMALS = 100.0
 _UNKNOWN = np.iinfo(np.int64).min
 
-Floats = NDArray[np.float64]
 Digests = NDArray[np.uint32]
 OF_STAY = [i for i, one in enumerate(FEATURES) if one.name in {"age", "sex", "body_height"}]
 OF_STAY += [i for i, one in enumerate(FEATURES) if one.name.endswith("_first") and one.quantity in QUANTITIES]

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cds_app.learn.challenge2019 import COLUMNS
+from cds_app.domain.arrays import Floats, Matrix
+from cds_app.learn.hours.challenge2019 import COLUMNS
 from cds_app.score.population import Reference
 
-Rows = NDArray[np.float32]
-Shift = Callable[[Reference, Rows, np.random.Generator], Rows]
+Shift = Callable[[Reference, Matrix, np.random.Generator], Matrix]
 
 _ROWS = 4000
 _KPA = 0.1333224  # of a mm[Hg]
@@ -28,7 +27,7 @@ ATHLETE: Mapping[str, float] = {
 }  # fmt: skip
 
 
-def shifted(reference: Reference, rows: Rows, rng: np.random.Generator) -> Iterator[tuple[str, Rows]]:
+def shifted(reference: Reference, rows: Matrix, rng: np.random.Generator) -> Iterator[tuple[str, Matrix]]:
     """Every shift by name, of rows drawn from those that know all the vital signs it needs.
 
     Parameters
@@ -51,8 +50,8 @@ def _place(reference: Reference, quantity: str) -> int:
 
 
 def _other_unit(
-    to_wrong: Mapping[str, tuple[float, float]], reference: Reference, rows: Rows, _: np.random.Generator
-) -> Rows:
+    to_wrong: Mapping[str, tuple[float, float]], reference: Reference, rows: Matrix, _: np.random.Generator
+) -> Matrix:
     """Values times and plus something, kept inside the plausible limits: outside of them they would be dropped."""
     for quantity, (factor, offset) in to_wrong.items():
         (low, high), at = _PLAUSIBLE[quantity], _place(reference, quantity)
@@ -60,7 +59,7 @@ def _other_unit(
     return rows
 
 
-def _as_measured(values: Mapping[str, float], reference: Reference, rows: Rows, _: np.random.Generator) -> Rows:
+def _as_measured(values: Mapping[str, float], reference: Reference, rows: Matrix, _: np.random.Generator) -> Matrix:
     """Someone else's vital signs, and someone else's laboratory values where any were known."""
     for quantity in values.keys() & set(reference.quantities):
         column = rows[:, _place(reference, quantity)]
@@ -68,7 +67,7 @@ def _as_measured(values: Mapping[str, float], reference: Reference, rows: Rows, 
     return rows
 
 
-def _swapped(reference: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
+def _swapped(reference: Reference, rows: Matrix, rng: np.random.Generator) -> Matrix:
     """Two measurements in each other's place, where both are known."""
     pairs = [one for one in _ALIKE if {*one} <= set(reference.quantities)]
     pair = rng.integers(len(pairs), size=len(rows))
@@ -78,18 +77,18 @@ def _swapped(reference: Reference, rows: Rows, rng: np.random.Generator) -> Rows
     return rows
 
 
-def _mixture(sds: float, reference: Reference, rows: Rows, rng: np.random.Generator) -> Rows:
+def _mixture(sds: float, reference: Reference, rows: Matrix, rng: np.random.Generator) -> Matrix:
     """Every known value so many standard deviations from the mean, up or down as a coin falls."""
     sides = rng.choice((-sds, sds), size=(len(rows), len(reference.columns)))
     return _set(reference, rows, sides)
 
 
-def _wider(factor: float, reference: Reference, rows: Rows, _: np.random.Generator) -> Rows:
+def _wider(factor: float, reference: Reference, rows: Matrix, _: np.random.Generator) -> Matrix:
     """Every known value so many times as far from the mean as it was."""
     return _set(reference, rows, factor * reference.standardised(rows))
 
 
-def _set(reference: Reference, rows: Rows, z: NDArray[np.float64]) -> Rows:
+def _set(reference: Reference, rows: Matrix, z: Floats) -> Matrix:
     known = np.isfinite(rows[:, reference.columns])
     scaled = reference.mean + z * np.where(z < 0.0, reference.below, reference.above)
     with np.errstate(over="ignore"):

@@ -11,13 +11,16 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact, latest
-from cds_app.learn.challenge2019 import file_sha256
-from cds_app.learn.margins import margins
-from cds_app.learn.risk_artefact import OF_FIT
+from cds_app.domain.arrays import Floats
+from cds_app.learn.data_set import file_sha256
+from cds_app.learn.growing import margins
 from cds_app.learn.roll import FILE as ROLL
 from cds_app.learn.roll import Roll
 from cds_app.score.boosted import load_booster
 from cds_app.score.risk import RiskModel
+
+OF_FIT = "fit.ubj"
+"""Trees of fit patients alone, beside those that are shipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Shipped:
         booster = load_booster(artefact.read_bytes("model.ubj"))
         return cls(artefact=artefact, model=RiskModel.from_artefact(artefact), booster=booster)
 
-    def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def margins(self, rows: NDArray[np.float32]) -> Floats:
         """What the trees say of rows, and what is added for the age, before calibration."""
         found = margins(self.booster, rows, self.model.columns)
         return found + self.model.added(found, rows)

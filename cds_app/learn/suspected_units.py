@@ -15,12 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from cds_app.domain.arrays import Flags, Floats, Ints
 
 Range = tuple[float, float]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 # A cuff's and an arterial line's; of 26,194 stays (Challenge 2019) 10 have a median farther apart.
 _TWO_DEVICES_MMHG = 8.0

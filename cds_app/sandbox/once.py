@@ -18,7 +18,8 @@ from cds_app.sandbox.chart import order_of
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.markdown import to_plain
 from cds_app.sandbox.people.formulary import Wish
-from cds_app.sandbox.people.patients import Expected, SyntheticPatient
+from cds_app.sandbox.people.patients import SyntheticPatient
+from cds_app.sandbox.people.stories import Expected
 from cds_app.sandbox.screen import Shown, Visit
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.signing import Signer

@@ -9,6 +9,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
 
 
@@ -35,12 +36,12 @@ class Boosted:
         """How many values a row has."""
         return int(self.booster.num_features())
 
-    def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
+    def contributions(self, row: NDArray[np.float32]) -> Floats:
         """How far each feature moved the margin of one row: shape (features,)."""
-        found: NDArray[np.float64] = self.contributions_of(row[None])[0]
+        found: Floats = self.contributions_of(row[None])[0]
         return found
 
-    def contributions_of(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def contributions_of(self, rows: NDArray[np.float32]) -> Floats:
         """The same of many rows: (rows, features) -> (rows, features)."""
         return _explained(self.booster, rows)[:, :-1]
 
@@ -50,7 +51,7 @@ class Boosted:
         return float(found[0])
 
 
-def _explained(booster: xgb.Booster, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def _explained(booster: xgb.Booster, rows: NDArray[np.float32]) -> Floats:
     found = booster.predict(xgb.DMatrix(rows, nthread=1), pred_contribs=True, validate_features=False)
     return np.asarray(found, np.float64)
 

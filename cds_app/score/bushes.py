@@ -24,13 +24,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.score.forest import Tree
 
 MAX_SPLITS = 7  # in a bush and above it: 128 entries; one less than 6 would not hold a path
 _TABLES_AT_ONCE = 64  # keeps what is computed on the way in the processor's cache
 _ROOT = 0
 
-Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Way = tuple["Turn", ...]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
 
 
@@ -52,7 +52,7 @@ class Spread:
             raise ContentError("the spread by age turns margins round", field="calibration.spread")
         return found
 
-    def added(self, margin: NDArray[np.float64] | float, age_years: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def added(self, margin: Floats | float, age_years: Floats | float) -> Floats:
         """What is added to margins at an age: nothing where it is not known (NaN)."""
         years = np.clip(age_years, self.from_years, self.to_years) - self.at_years
         return np.asarray(np.where(np.isnan(years), 0.0, self.per_year * years) * (margin - self.middle))
@@ -72,10 +72,10 @@ class Calibration:
         What age adds to margins before they are read here.
     """
 
-    margin: NDArray[np.float64]
-    log_odds: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    margin: Floats
+    log_odds: Floats
+    low: Floats
+    high: Floats
     spread: Spread | None = None
 
     @classmethod
@@ -97,7 +97,7 @@ class Calibration:
         spread = content.get("spread")
         return cls(**curves, spread=None if spread is None else Spread.from_json(spread))
 
-    def probability(self, margin: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def probability(self, margin: Floats | float) -> Floats:
         """Calibrated probability of one or many margins."""
         return _expit(np.interp(margin, self.margin, self.log_odds))
 
@@ -108,5 +108,5 @@ class Calibration:
         return probability, low, high
 
 
-def _expit(log_odds: NDArray[np.float64] | float) -> NDArray[np.float64]:
+def _expit(log_odds: Floats | float) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(log_odds, np.float64))))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.domain.ontology import Ontology
 from cds_app.twin.model import Dynamics, JointReference, TwinModel
 from cds_app.twin.outlook import Instant, belief_at, hours_of
@@ -122,14 +122,14 @@ def joint(reference: JointReference, found: Sequence[Deviation]) -> JointDeviati
     )
 
 
-def decomposed(z: NDArray[np.float64], correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+def decomposed(z: Floats, correlation: Floats) -> Floats:
     """Split ``z' C^-1 z`` into one part per variable that is never negative.
 
     The parts are the squares of ``C^-1/2 z``: the uncorrelated variables that lie closest to the original ones
     (Garthwaite PH, Koch I, Aust N Z J Stat 2016;58:499, "corr-max").
     """
     values, vectors = np.linalg.eigh(correlation)
-    whitened: NDArray[np.float64] = vectors @ ((vectors.T @ z) / np.sqrt(values))
+    whitened: Floats = vectors @ ((vectors.T @ z) / np.sqrt(values))
     return whitened * whitened
 
 

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.score.samples import MS_PER_HOUR, Floats, Ints, Moments, Samples, to_ms
+from cds_app.domain.arrays import Floats, Ints
+from cds_app.score.samples import MS_PER_HOUR, Moments, Samples, to_ms
 from cds_app.score.twin_view import BELIEF, PARTS, Motion, view
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track

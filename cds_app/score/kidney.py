@@ -8,9 +8,7 @@ from datetime import timedelta
 from statistics import median
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cds_app.domain.arrays import Floats
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
 from cds_app.score.bands import current, lacking, rounded
@@ -18,7 +16,7 @@ from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
 from cds_app.score.situation import Situation
 from cds_app.score.urine import Urine, collected
 
-Number = float | NDArray[np.float64]
+Number = float | Floats
 RISE_MG_DL: Final = 0.3
 RISE_WINDOW_H: Final = 48.0
 BASELINE_H: Final = 7 * 24.0

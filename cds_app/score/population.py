@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import ContentError
 from cds_app.score.deviation import decomposed
 from cds_app.score.features import FEATURES, VITALS, Feature
@@ -23,9 +24,6 @@ FILE = "population.json"
 PARTS = ("vital_signs", "everything")
 _EACH = np.arange(len(PARTS))
 _LEADS = 3  # more would not fit the summary of a card
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,9 +51,9 @@ class Reference:
     """
 
     quantities: tuple[str, ...]
-    columns: NDArray[np.int64]
+    columns: Ints
     least: Floats
-    on_log: NDArray[np.int64]
+    on_log: Ints
     mean: Floats
     below: Floats
     above: Floats
@@ -132,7 +130,7 @@ class Reference:
         whitened *= whitened
         return np.array([_mean(whitened[: np.count_nonzero(known[: self.vital_signs])]), _mean(whitened)])
 
-    def known(self, rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    def known(self, rows: NDArray[np.float32]) -> Ints:
         """How many values are known of one or many rows, in each of `PARTS`: shape (2,) or (rows, 2)."""
         known = np.isfinite(rows[..., self.columns])
         return np.stack([known[..., : self.vital_signs].sum(axis=-1), known.sum(axis=-1)], axis=-1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact
+from cds_app.domain.arrays import Floats, Ints
 from cds_app.errors import ContentError, TreesUnsupported
 from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Limits
@@ -172,7 +173,7 @@ class RiskModel:
     sha256: str
     features: tuple[Feature, ...]
     quantities: tuple[str, ...]
-    columns: NDArray[np.int64]
+    columns: Ints
     age: int | None
     trees: TreeShap | Boosted
     calibration: Calibration
@@ -257,7 +258,7 @@ class RiskModel:
             margin += added
         return self._risk(margin), moved.tolist(), base_margin
 
-    def added(self, margin: NDArray[np.float64] | float, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    def added(self, margin: Floats | float, rows: NDArray[np.float32]) -> Floats:
         """What the calibration adds to margins of the trees for the age: (rows,), (rows, features) -> (rows,)."""
         spread = self.calibration.spread
         if spread is None or self.age is None:
@@ -283,7 +284,7 @@ class RiskModel:
             policy=self.policy,
         )
 
-    def contributions(self, row: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+    def contributions(self, row: NDArray[np.float32]) -> tuple[Floats, float]:
         """How far each feature moved the margin (exact TreeSHAP), and the base margin.
 
         Parameters
@@ -360,7 +361,7 @@ def load_trees(content: bytes) -> TreeShap | Boosted:
         return Boosted.of(content)
 
 
-def _select(features_of: str, names: list[str]) -> tuple[tuple[Feature, ...], NDArray[np.int64]]:
+def _select(features_of: str, names: list[str]) -> tuple[tuple[Feature, ...], Ints]:
     known = FEATURES_OF.get(features_of)
     if known is None:
         raise ContentError("features_of names no set of features", field="features_of")

@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from cds_app.domain.arrays import Floats, Ints
 
 MS_PER_HOUR = 3_600_000
 _SPAN = 1 << 42  # milliseconds a group's keys may span, some 139 years

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.score.features import Aspect, Feature
-from cds_app.score.samples import MS_PER_HOUR, Floats, Ints, Moments, Samples, to_ms
+from cds_app.score.samples import MS_PER_HOUR, Moments, Samples, to_ms
 from cds_app.score.whereabouts import KINDS
 
 WINDOW_H = 48.0
@@ -140,7 +141,7 @@ def _laid_out(series: Series, stays: int) -> Samples:
     )
 
 
-def _distinct(*columns: Ints | Floats) -> NDArray[np.bool_]:
+def _distinct(*columns: Ints | Floats) -> Flags:
     """Which rows differ from the one before."""
     differs = [np.diff(column, prepend=np.nan) != 0 for column in columns]
     return np.asarray(np.logical_or.reduce(differs))

@@ -13,11 +13,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.score.bushes import MAX_SPLITS, Bush, bushes, expected, tables
 from cds_app.score.forest import Forest, Tree
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +35,7 @@ class Asked:
 
     feature: Ints
     below: NDArray[np.float32]
-    missing: NDArray[np.bool_]
+    missing: Flags
     step: NDArray[np.int16]
 
     @classmethod

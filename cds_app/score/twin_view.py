@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from cds_app.score.samples import Floats, Moments
+from cds_app.domain.arrays import Floats
+from cds_app.score.samples import Moments
 from cds_app.twin.model import TwinModel
 
 BELIEF: tuple[str, ...] = ("baseline", "deviation", "p_dd", "z")

@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_app.content import Artefact
+from cds_app.domain.arrays import Floats, Matrix
 from cds_app.errors import ContentError
 from cds_app.score.forest import Forest, read_forest
 from cds_app.score.result import Abstained, Lack
 from cds_app.score.warfarin_features import FEATURES, Filling, row, terms
 from cds_app.score.warfarin_subject import Subject
-
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 NAME: Final = "warfarin_dose"
 TREES: Final = "trees.ubj"

@@ -13,11 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats, Matrix
 from cds_app.errors import ContentError
 from cds_app.score.warfarin_subject import CONDITIONS, INDICATIONS, INDUCERS, MEDICINES, RECORDED, Subject
 
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 Columns = dict[str, Floats]
 
 _MARKERS: Final = ("rs7294", "rs2884737", "rs17880887", "rs8050894", "rs2359612")

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cds_app.content import Artefact
+from cds_app.domain.arrays import Floats, Matrix
 from cds_app.errors import ContentError
 from cds_app.score.warfarin_features import FEATURES, Filling
 from cds_app.score.warfarin_subject import INDUCERS
-
-Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 NAME: Final = "warfarin_iwpc"
 _PAIRS: Final[Mapping[str, tuple[int, int]]] = {

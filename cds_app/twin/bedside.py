@@ -10,10 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from cds_app.domain.arrays import Ints
 from cds_app.domain.facts import Measurement
 from cds_app.domain.time import to_hours
 from cds_app.twin.imputation import Channel, Completed, Imputer
-from cds_app.twin.windows import HOURS, Floats, Ints, nearest_h, neighbours, who
+from cds_app.twin.windows import HOURS, Singles, nearest_h, neighbours, who
 
 _CUFF = "_noninvasive"
 _NORMAL_95 = 1.6448536269514722
@@ -48,7 +49,7 @@ NOBODY: Final[Mapping[str, Likely]] = MappingProxyType({})
 """Nothing is imputed."""
 
 
-def window_of(measured: Mapping[str, Sequence[Measurement]], now_h: float, channels: Sequence[Channel]) -> Floats:
+def window_of(measured: Mapping[str, Sequence[Measurement]], now_h: float, channels: Sequence[Channel]) -> Singles:
     """The last `HOURS` hours: array (HOURS, channels), the mean of each hour, NaN where nothing was measured.
 
     Parameters
@@ -84,11 +85,11 @@ class Bedside:
     """
 
     imputer: Imputer
-    window: Floats
+    window: Singles
     completed: Completed
 
     @classmethod
-    def of(cls, imputer: Imputer, window: Floats, age_years: float | None, male: float | None) -> Bedside:
+    def of(cls, imputer: Imputer, window: Singles, age_years: float | None, male: float | None) -> Bedside:
         """Ask the imputer once."""
         return cls(imputer=imputer, window=window, completed=imputer.now(window, _statics(age_years, male)))
 
@@ -149,7 +150,7 @@ class Bedside:
         }
 
 
-def _statics(age_years: float | None, male: float | None) -> Floats:
+def _statics(age_years: float | None, male: float | None) -> Singles:
     unknown = np.array([np.nan])
     age, sex = (unknown if one is None else np.array([float(one)]) for one in (age_years, male))
     return np.asarray(who(age, sex, unknown, np.full((1, 4), np.nan))[0], np.float32)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.twin.windows import Bools, Floats, Ints
+from cds_app.domain.arrays import Flags, Ints
+from cds_app.twin.windows import Singles
 
 _CELLS_AT_ONCE = 16_384
 
@@ -25,10 +26,10 @@ class Trees:
     """
 
     feature: NDArray[np.int16]
-    limit: Floats
-    leaf: Floats
+    limit: Singles
+    leaf: Singles
 
-    def correction(self, local: Floats, asked: Bools) -> Floats:
+    def correction(self, local: Singles, asked: Flags) -> Singles:
         """What is added to the joint smoother: (..., features) to (..., variables); 0 where it is not asked for.
 
         Parameters
@@ -43,7 +44,7 @@ class Trees:
             found[row[some], variable[some]] = self._of(rows, row[some], variable[some])
         return found.reshape(asked.shape)
 
-    def _of(self, rows: Floats, row: Ints, variable: Ints) -> Floats:
+    def _of(self, rows: Singles, row: Ints, variable: Ints) -> Singles:
         nodes = self.feature.shape[2]
         tree, which = np.arange(self.feature.shape[1])[None, :], variable[:, None]
         place = np.zeros((len(row), tree.shape[1]), np.int64)

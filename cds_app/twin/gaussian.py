@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cds_app.twin.windows import Floats
+from cds_app.twin.windows import Singles
 
 
-def conditional(surprise: Floats, mean: Floats, covariance: Floats) -> Floats:
+def conditional(surprise: Singles, mean: Singles, covariance: Singles) -> Singles:
     """Expected surprise of every variable of every hour given those that were measured.
 
     Parameters

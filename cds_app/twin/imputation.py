@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cds_app.domain.arrays import Flags, Ints
 from cds_app.errors import ContentError
 from cds_app.twin.boosting import Trees
 from cds_app.twin.gaussian import conditional
@@ -23,12 +24,10 @@ from cds_app.twin.smoother import Parameters, followed
 from cds_app.twin.windows import (
     HOURS,
     PRODUCTS,
-    Bools,
-    Floats,
-    Ints,
     Neighbours,
     Product,
     Scale,
+    Singles,
     base,
     carried,
     inputs,
@@ -89,11 +88,11 @@ class Blend:
         How long after the last measurement the reach was measured on cells of the variable's own; 0 for nowhere.
     """
 
-    weights: Mapping[str, Floats]
-    reach: Floats
+    weights: Mapping[str, Singles]
+    reach: Singles
     horizon_h: Ints
 
-    def mean(self, found: Mapping[str, Floats]) -> Floats:
+    def mean(self, found: Mapping[str, Singles]) -> Singles:
         """Blend of candidates: (..., variables)."""
         return np.asarray(sum(found[name] * weight for name, weight in self.weights.items()), np.float32)
 
@@ -109,8 +108,8 @@ class Said:
         Of the error, standard deviations.
     """
 
-    means: Mapping[str, Floats]
-    scale: Floats
+    means: Mapping[str, Singles]
+    scale: Singles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,10 +124,10 @@ class Completed:
         False where it was measured.
     """
 
-    mean: Floats
-    low: Floats
-    high: Floats
-    imputed: Bools
+    mean: Singles
+    low: Singles
+    high: Singles
+    imputed: Flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,7 +153,7 @@ class Imputer:
     scale: Scale
     joint: Joint
     smoother: Parameters
-    gaussians: Mapping[Product, tuple[Floats, Floats]]
+    gaussians: Mapping[Product, tuple[Singles, Singles]]
     trees: Mapping[Product, Trees]
     networks: Mapping[tuple[str, Product], Weights]
     blends: Mapping[Product, Blend]
@@ -174,16 +173,16 @@ class Imputer:
             raise ContentError(f"artefact {artefact.name} is incomplete", field=artefact.name) from error
 
     @property
-    def marks(self) -> Bools:
+    def marks(self) -> Flags:
         """Which channels say only that something was so: (variables,)."""
         return np.array([one.low == one.high for one in self.channels])
 
-    def guess(self, values: Floats, product: Product, hours: Iterable[int] = range(HOURS)) -> Floats:
+    def guess(self, values: Singles, product: Product, hours: Iterable[int] = range(HOURS)) -> Singles:
         """What the joint smoother says of one patient's window, standardised."""
         said = self.joint.filtered(values, hours) if product == "causal" else self.joint.smoothed(values)
         return self.scale.to_z(said)
 
-    def candidates(self, z: Floats, given: tuple[Floats, Floats], product: Product, asked: Bools) -> Said:
+    def candidates(self, z: Singles, given: tuple[Singles, Singles], product: Product, asked: Flags) -> Said:
         """Ask every candidate that there is.
 
         Parameters
@@ -203,7 +202,7 @@ class Imputer:
         means["gaussian"] = base(near, product) + conditional(surprises(z, near, product), *self.gaussians[product])
         return self._learned(near, (z, *given, asked), means, product)
 
-    def complete(self, values: Floats, statics: Floats, product: Product) -> Completed:
+    def complete(self, values: Singles, statics: Singles, product: Product) -> Completed:
         """Complete one patient's window.
 
         Parameters
@@ -219,7 +218,7 @@ class Imputer:
         low, mean, high = (one[0] for one in self.interval(said, near, product))
         return self._completed(values, nearest_h(near, product)[0], (low, mean, high))
 
-    def now(self, values: Floats, statics: Floats) -> Completed:
+    def now(self, values: Singles, statics: Singles) -> Completed:
         """The causal product at the window's last hour alone: arrays (1, variables); what a bedside can wait for."""
         z, last = self.scale.to_z(values)[None], values.shape[0] - 1
         near, guess = neighbours(z), self.guess(values, "causal", [last])[None]
@@ -240,14 +239,14 @@ class Imputer:
             scales.append(made.log_scale)
         return self._newest(values, near, means, np.asarray(np.exp(np.mean(scales, axis=0)), np.float32))
 
-    def interval(self, said: Said, near: Neighbours, product: Product) -> tuple[Floats, Floats, Floats]:
+    def interval(self, said: Said, near: Neighbours, product: Product) -> tuple[Singles, Singles, Singles]:
         """Low, mean and high, standardised: each (windows, hours, variables)."""
         blend = self.blends[product]
         mean = blend.mean(said.means)
         width = said.scale * np.take_along_axis(blend.reach.T[None], gap_class(near, product), axis=1)
         return mean - width, mean, mean + width
 
-    def _newest(self, values: Floats, near: Neighbours, means: Mapping[str, Floats], scale: Floats) -> Completed:
+    def _newest(self, values: Singles, near: Neighbours, means: Mapping[str, Singles], scale: Singles) -> Completed:
         """What `now` found, at the last hour."""
         blend = self.blends["causal"]
         rest = {name: means[name][:, -1:] for name in blend.weights if name in means}
@@ -258,7 +257,7 @@ class Imputer:
         low, high = mean - scale * reach, mean + scale * reach
         return self._completed(values[-1:], nearest_h(near, "causal")[0, -1:], (low[0], mean[0], high[0]))
 
-    def _completed(self, values: Floats, far: Ints, said: tuple[Floats, Floats, Floats]) -> Completed:
+    def _completed(self, values: Singles, far: Ints, said: tuple[Singles, Singles, Singles]) -> Completed:
         """In the canonical unit, within what is plausible.
 
         A mark is taken to last a while around each hour with it and not to be elsewhere; its interval leaves it open.
@@ -276,8 +275,8 @@ class Imputer:
     def _learned(
         self,
         near: Neighbours,
-        given: tuple[Floats, Floats, Floats, Bools],
-        means: dict[str, Floats],
+        given: tuple[Singles, Singles, Singles, Flags],
+        means: dict[str, Singles],
         product: Product,
     ) -> Said:
         """Add what trees and networks make of the joint smoother."""
@@ -341,7 +340,7 @@ def _blend(entry: Mapping[str, Any]) -> Blend:
     return Blend(weights=weights, reach=reach, horizon_h=horizon_h)
 
 
-def golden_inputs(features: int, variables: int) -> tuple[Floats, Floats]:
+def golden_inputs(features: int, variables: int) -> tuple[Singles, Singles]:
     """Invented features and local features of two windows, that a network's stored outputs belong to."""
     rng = np.random.default_rng(2012)
     seen = rng.normal(0.0, 1.0, (2, HOURS, features)).astype(np.float32)

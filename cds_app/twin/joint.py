@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cds_app.twin.windows import HOURS, Bools, Floats, Ints, Product, base, nearest_h, neighbours
+from cds_app.domain.arrays import Flags, Ints
+from cds_app.twin.windows import HOURS, Product, Singles, base, nearest_h, neighbours
 
 MOST = 384
 """Measurements that are conditioned on, the newest first; the newest of each variable always."""
@@ -39,13 +40,13 @@ class Joint:
         Covariance of each part.
     """
 
-    log: Bools
-    least: Floats
-    centre: Floats
-    spread: Floats
-    hours: Floats
-    parts: Floats
-    _full: Floats = field(init=False, repr=False)
+    log: Flags
+    least: Singles
+    centre: Singles
+    spread: Singles
+    hours: Singles
+    parts: Singles
+    _full: Singles = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         lag = np.abs(np.arange(HOURS)[:, None] - np.arange(HOURS)[None, :]).astype(np.float32)
@@ -54,17 +55,17 @@ class Joint:
         full = np.einsum("kts,kuv->tusv", np.stack(decays), self.parts, optimize=True).reshape(size, size)
         object.__setattr__(self, "_full", full.astype(np.float32))
 
-    def to_scale(self, values: Floats) -> Floats:
+    def to_scale(self, values: Singles) -> Singles:
         """From the canonical unit."""
         logged = np.log(np.maximum(values, np.where(self.log, self.least, 1.0)))
         return np.asarray((np.where(self.log, logged, values) - self.centre) / self.spread, np.float32)
 
-    def to_unit(self, scaled: Floats) -> Floats:
+    def to_unit(self, scaled: Singles) -> Singles:
         """Undo `to_scale`."""
         plain = scaled * self.spread + self.centre
         return np.asarray(np.where(self.log, np.exp(np.minimum(plain, _FARTHEST)), plain), np.float32)
 
-    def smoothed(self, values: Floats) -> Floats:
+    def smoothed(self, values: Singles) -> Singles:
         """Expected values of every cell given all that was measured: (hours, variables) of one patient to the same."""
         grid = self.to_scale(values)
         scaled = grid.ravel()
@@ -72,7 +73,7 @@ class Joint:
         near = (self._full[:, seen] @ self._weights(scaled, seen)).reshape(values.shape)
         return self.to_unit(near + self._beyond(grid, "retrospective"))
 
-    def filtered(self, values: Floats, hours: Iterable[int]) -> Floats:
+    def filtered(self, values: Singles, hours: Iterable[int]) -> Singles:
         """Expected values at some hours given what was measured until each of them; NaN at the others."""
         grid, found = self.to_scale(values), np.full_like(values, np.nan)
         scaled, beyond, wide = grid.ravel(), self._beyond(grid, "causal"), values.shape[1]
@@ -86,7 +87,7 @@ class Joint:
             found[hour] = self._full[hour * wide : (hour + 1) * wide, past] @ weights + beyond[hour]
         return self.to_unit(found)
 
-    def together(self, values: Floats) -> Floats:
+    def together(self, values: Singles) -> Singles:
         """How what is not known of the last hour goes together, given all that was measured: (variables, variables).
 
         A covariance on the scale of `to_scale`: what several imputed values of one patient must be drawn with.
@@ -98,7 +99,7 @@ class Joint:
         known = across.T @ np.linalg.solve(self._system(seen), across)
         return np.asarray(self._full[cells, cells] - known, np.float32)
 
-    def _beyond(self, grid: Floats, product: Product) -> Floats:
+    def _beyond(self, grid: Singles, product: Product) -> Singles:
         """What extremes are more than `_FAR_SD`, carried to hours around as far as a variable resembles itself.
 
         So one value of 200 of a leukaemia is expected again, and no other variable is moved by it.
@@ -108,17 +109,17 @@ class Joint:
         near = neighbours((grid - np.clip(grid, -_FAR_SD, _FAR_SD))[None])
         return np.asarray(base(near, product)[0] * self._alike(nearest_h(near, product)[0]), np.float32)
 
-    def _alike(self, hours: Ints) -> Floats:
+    def _alike(self, hours: Ints) -> Singles:
         """Correlation of each variable with itself so many hours apart: (hours, variables) to the same."""
         size = len(self.log)
         own = self._full.reshape(HOURS, size, HOURS, size)[0].diagonal(axis1=0, axis2=2)  # (lags, variables)
         known = np.concatenate([own, np.zeros((1, size), np.float32)])
         return np.asarray(np.take_along_axis(known, hours, axis=0) / known[0], np.float32)
 
-    def _weights(self, scaled: Floats, seen: Ints) -> Floats:
+    def _weights(self, scaled: Singles, seen: Ints) -> Singles:
         return np.asarray(np.linalg.solve(self._system(seen), np.clip(scaled[seen], -_FAR_SD, _FAR_SD)), np.float32)
 
-    def _growing(self, scaled: Floats, seen: Ints) -> Callable[[int], Floats]:
+    def _growing(self, scaled: Singles, seen: Ints) -> Callable[[int], Singles]:
         """What `_weights` would give of the first so many measurements, for any number: one decomposition serves all.
 
         The inverse of a Cholesky root begins with the inverse of the root's beginning.
@@ -127,7 +128,7 @@ class Joint:
         half = root @ np.clip(scaled[seen], -_FAR_SD, _FAR_SD)
         return lambda count: np.asarray(root[:count, :count].T @ half[:count], np.float32)
 
-    def _system(self, seen: Ints) -> Floats:
+    def _system(self, seen: Ints) -> Singles:
         system = self._full.take(seen, axis=0).take(seen, axis=1)
         place = np.arange(len(seen))
         system[place, place] += np.float32(_JITTER)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cds_app.twin.windows import Floats, Product
+from cds_app.twin.windows import Product, Singles
 
-Weights = Mapping[str, Floats]
+Weights = Mapping[str, Singles]
 DILATIONS = (1, 3)
 _NOTHING = 1e-5  # keeps the norm of a constant hour finite
 
@@ -21,18 +21,18 @@ _NOTHING = 1e-5  # keeps the norm of a constant hour finite
 class Latent(NamedTuple):
     """What the network believes of each hour: mean and log standard deviation, (windows, hours, size)."""
 
-    mean: Floats
-    log_sd: Floats
+    mean: Singles
+    log_sd: Singles
 
 
 class Correction(NamedTuple):
     """What is added to the base, and the log of the error's scale: (windows, hours, variables)."""
 
-    delta: Floats
-    log_scale: Floats
+    delta: Singles
+    log_scale: Singles
 
 
-def encode(weights: Weights, features: Floats, product: Product) -> Latent:
+def encode(weights: Weights, features: Singles, product: Product) -> Latent:
     """From features (windows, hours, features) to the latent state of each hour."""
     h = features @ weights["in_w"] + weights["in_b"]
     for i, dilation in enumerate(DILATIONS):
@@ -43,7 +43,7 @@ def encode(weights: Weights, features: Floats, product: Product) -> Latent:
     return Latent(np.asarray(both[..., :size], np.float32), np.asarray(both[..., size:], np.float32))
 
 
-def decode(weights: Weights, latent: Floats, local: Floats) -> Correction:
+def decode(weights: Weights, latent: Singles, local: Singles) -> Correction:
     """From a latent state (windows, hours, size), and what is seen of the hour itself, to the correction.
 
     Parameters
@@ -57,7 +57,7 @@ def decode(weights: Weights, latent: Floats, local: Floats) -> Correction:
     return Correction(both[..., :size], both[..., size:])
 
 
-def _convolved(h: Floats, kernel: Floats, dilation: int, product: Product) -> Floats:
+def _convolved(h: Singles, kernel: Singles, dilation: int, product: Product) -> Singles:
     """Three hours at a time; kernel (3 * width, wide): earliest hour first."""
     hours = h.shape[1]
     early, late = (2 * dilation, 0) if product == "causal" else (dilation, dilation)
@@ -66,11 +66,11 @@ def _convolved(h: Floats, kernel: Floats, dilation: int, product: Product) -> Fl
     return np.asarray(np.concatenate(taps, axis=2) @ kernel, np.float32)
 
 
-def _normed(h: Floats, weights: Weights, i: int) -> Floats:
+def _normed(h: Singles, weights: Weights, i: int) -> Singles:
     centred = h - h.mean(axis=-1, keepdims=True)
     spread = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.float32(_NOTHING))
     return np.asarray(centred / spread * weights[f"norm{i}_g"] + weights[f"norm{i}_b"], np.float32)
 
 
-def _silu(x: Floats) -> Floats:
+def _silu(x: Singles) -> Singles:
     return np.asarray(x / (1.0 + np.exp(-np.maximum(x, np.float32(-80.0)))), np.float32)

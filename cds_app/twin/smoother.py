@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cds_app.twin.windows import Floats, Product
+from cds_app.domain.arrays import Floats
+from cds_app.twin.windows import Product, Singles
 
-Doubles = NDArray[np.float64]
 FIELDS = (
     "baseline_mean", "baseline_sd", "baseline_relaxation_h", "deviation_sd", "relaxation_h", "noise_sd", "log",
 )  # fmt: skip
@@ -36,13 +35,13 @@ class Parameters:
         Whether the scale is logarithmic.
     """
 
-    baseline_mean: Doubles
-    baseline_sd: Doubles
-    baseline_relaxation_h: Doubles
-    deviation_sd: Doubles
-    relaxation_h: Doubles
-    noise_sd: Doubles
-    log: Doubles
+    baseline_mean: Floats
+    baseline_sd: Floats
+    baseline_relaxation_h: Floats
+    deviation_sd: Floats
+    relaxation_h: Floats
+    noise_sd: Floats
+    log: Floats
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Sequence[float]]) -> Parameters:
@@ -53,13 +52,13 @@ class Parameters:
         """Plain lists."""
         return {name: getattr(self, name).tolist() for name in FIELDS}
 
-    def to_scale(self, values: Floats) -> Doubles:
+    def to_scale(self, values: Singles) -> Floats:
         """From the canonical unit; for a logarithm, what is not positive counts as the lowest usual value."""
         lowest = np.exp(self.baseline_mean - _LOWEST_SD * self.baseline_sd)
         logged = np.log(np.maximum(values, np.where(self.log > 0, lowest, 1.0)))
         return np.where(self.log > 0, logged, values)
 
-    def to_unit(self, scaled: Doubles) -> Doubles:
+    def to_unit(self, scaled: Floats) -> Floats:
         """Undo `to_scale`."""
         return np.where(self.log > 0, np.exp(np.minimum(scaled, 50.0)), scaled)
 
@@ -67,14 +66,14 @@ class Parameters:
 class _State(NamedTuple):
     """Belief at one hour: means and covariance of baseline and deviation, (patients, variables)."""
 
-    b: Doubles
-    d: Doubles
-    p_bb: Doubles
-    p_bd: Doubles
-    p_dd: Doubles
+    b: Floats
+    d: Floats
+    p_bb: Floats
+    p_bd: Floats
+    p_dd: Floats
 
 
-def followed(values: Floats, of: Parameters, product: Product) -> Floats:
+def followed(values: Singles, of: Parameters, product: Product) -> Singles:
     """What the twin makes of windows: filtered for a causal product, smoothed for a retrospective one.
 
     Parameters
@@ -89,7 +88,7 @@ def followed(values: Floats, of: Parameters, product: Product) -> Floats:
     return np.asarray(of.to_unit(level), np.float32)
 
 
-def _filtered(scaled: Doubles, of: Parameters) -> tuple[list[_State], list[_State]]:
+def _filtered(scaled: Floats, of: Parameters) -> tuple[list[_State], list[_State]]:
     shape = (scaled.shape[0], scaled.shape[2])
     var_b, var_d, noise = of.baseline_sd**2, of.deviation_sd**2, of.noise_sd**2
     start = (of.baseline_mean, np.zeros_like(var_b), var_b, np.zeros_like(var_b), var_d)
@@ -103,7 +102,7 @@ def _filtered(scaled: Doubles, of: Parameters) -> tuple[list[_State], list[_Stat
     return ahead, after
 
 
-def _kept(of: Parameters) -> tuple[Doubles, Doubles]:
+def _kept(of: Parameters) -> tuple[Floats, Floats]:
     return np.exp(-1.0 / of.baseline_relaxation_h), np.exp(-1.0 / of.relaxation_h)
 
 
@@ -119,7 +118,7 @@ def _predicted(state: _State, of: Parameters) -> _State:
     )
 
 
-def _updated(state: _State, value: Doubles, noise: Doubles) -> _State:
+def _updated(state: _State, value: Floats, noise: Floats) -> _State:
     seen = np.isfinite(value)
     c_b, c_d = state.p_bb + state.p_bd, state.p_bd + state.p_dd
     variance = c_b + c_d + noise

@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from cds_app.domain.arrays import Flags, Floats, Ints
+
+Singles = NDArray[np.float32]
 Product = Literal["causal", "retrospective"]
 
 HOURS = 48
@@ -34,14 +33,14 @@ class Scale:
         In the variable's unit.
     """
 
-    mean: Floats
-    sd: Floats
+    mean: Singles
+    sd: Singles
 
-    def to_z(self, values: Floats) -> Floats:
+    def to_z(self, values: Singles) -> Singles:
         """Standardise: (..., variables)."""
         return np.asarray((values - self.mean) / self.sd, np.float32)
 
-    def to_unit(self, z: Floats) -> Floats:
+    def to_unit(self, z: Singles) -> Singles:
         """Undo `to_z`."""
         return np.asarray(z * self.sd + self.mean, np.float32)
 
@@ -60,14 +59,14 @@ class Neighbours:
         What they said, NaN for none.
     """
 
-    seen: Bools
+    seen: Flags
     before: Ints
     after: Ints
-    last: Floats
-    next: Floats
+    last: Singles
+    next: Singles
 
 
-def who(age_years: Doubles, male: Doubles, height_cm: Doubles, unit: Doubles) -> Floats:
+def who(age_years: Floats, male: Floats, height_cm: Floats, unit: Floats) -> Singles:
     """Who patients are, for a network: (patients, statics), 0 where unknown, each with a mark of being known.
 
     Parameters
@@ -82,7 +81,7 @@ def who(age_years: Doubles, male: Doubles, height_cm: Doubles, unit: Doubles) ->
     return np.asarray(np.stack([*(np.nan_to_num(one) for one in columns), *known], axis=1), np.float32)
 
 
-def neighbours(z: Floats) -> Neighbours:
+def neighbours(z: Singles) -> Neighbours:
     """Look up the measurements next to each bin of standardised windows."""
     seen, hours = np.isfinite(z), z.shape[1]
     hour = np.arange(hours)[None, :, None]
@@ -103,12 +102,12 @@ def nearest_h(near: Neighbours, product: Product) -> Ints:
     return far
 
 
-def carried(near: Neighbours) -> Floats:
+def carried(near: Neighbours) -> Singles:
     """The last value, or the population's mean (0) before the first."""
     return np.nan_to_num(near.last)
 
 
-def interpolated(near: Neighbours) -> Floats:
+def interpolated(near: Neighbours) -> Singles:
     """Linear between two measurements, the nearest one before the first and after the last, else the mean (0)."""
     hour = np.arange(near.seen.shape[1], dtype=np.float32)[None, :, None]
     width = np.maximum(near.after - near.before, 1).astype(np.float32)
@@ -118,12 +117,12 @@ def interpolated(near: Neighbours) -> Floats:
     return np.asarray(np.nan_to_num(np.where(np.isfinite(between), between, nearest)), np.float32)
 
 
-def base(near: Neighbours, product: Product) -> Floats:
+def base(near: Neighbours, product: Product) -> Singles:
     """What every imputer is held against: the last value in filtering, the line in smoothing."""
     return carried(near) if product == "causal" else interpolated(near)
 
 
-def surprises(z: Floats, near: Neighbours, product: Product) -> Floats:
+def surprises(z: Singles, near: Neighbours, product: Product) -> Singles:
     """How far each measurement is from what its own neighbours alone would say; NaN where nothing was measured.
 
     What several variables did together within one hour is seen in these, whatever their levels.
@@ -141,7 +140,7 @@ def surprises(z: Floats, near: Neighbours, product: Product) -> Floats:
     return np.asarray(z - base(others, product), np.float32)
 
 
-def inputs(z: Floats, near: Neighbours, statics: Floats, product: Product) -> Floats:
+def inputs(z: Singles, near: Neighbours, statics: Singles, product: Product) -> Singles:
     """What a network sees of each hour: (windows, hours, features).
 
     Of each variable: the base, whether it was measured, how surprising that was, how lately (and how soon again), its
@@ -172,12 +171,12 @@ def inputs(z: Floats, near: Neighbours, statics: Floats, product: Product) -> Fl
     return np.concatenate(blocks, axis=2, dtype=np.float32)
 
 
-def with_guess(features: Floats, guess: Floats, near: Neighbours, product: Product) -> Floats:
+def with_guess(features: Singles, guess: Singles, near: Neighbours, product: Product) -> Singles:
     """Features, and how far the joint smoother's guess is from the base: (windows, hours, features + variables)."""
     return np.concatenate([features, _soft(np.nan_to_num(guess - base(near, product)))], axis=2)
 
 
-def _previous(z: Floats, near: Neighbours) -> Floats:
+def _previous(z: Singles, near: Neighbours) -> Singles:
     """The change from the measurement before the last one to the last one; 0 without two."""
     shifted = np.full_like(near.last, np.nan)
     shifted[:, 1:] = near.last[:, :-1]  # at a measured bin: what was the last one an hour earlier
@@ -186,12 +185,12 @@ def _previous(z: Floats, near: Neighbours) -> Floats:
     return np.asarray(np.nan_to_num(np.where(near.before >= 0, change, 0.0)), np.float32)
 
 
-def _soft(z: NDArray[np.floating]) -> Floats:
+def _soft(z: NDArray[np.floating]) -> Singles:
     """Large values count by their logarithm: a network sees illness, and no artefact drowns the rest."""
     return np.asarray(np.arcsinh(z), np.float32)
 
 
-def _clock(shape: tuple[int, ...]) -> Floats:
+def _clock(shape: tuple[int, ...]) -> Singles:
     hour = np.arange(shape[1], dtype=np.float32)
     turns = [turn(2.0 * np.pi * hour / (24.0 * cycle)) for cycle in range(1, _CYCLES + 1) for turn in (np.sin, np.cos)]
     each = np.stack([hour / shape[1], np.exp(-hour / _FADES_H), *turns], axis=1)

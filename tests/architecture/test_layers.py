@@ -18,21 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "cds_app"
 CORE = (
     *("domain", "fabric", "twin", "score", "explain", "simulate"),
-    *("mitigate", "cards", "population", "governance"),
+    *("mitigate", "cards", "governance"),
 )
-NOT_SERVING = (
-    *(
-        "cds_app.learn",
-        "cds_app.federated",
-        "cds_app.sandbox",
-        "numba",
-        "pandas",
-        "shap",
-        "sklearn",
-        "torch",
-        "xgboost",
-    ),
-)
+NOT_SERVING = ("cds_app.learn", "cds_app.sandbox", "numba", "pandas", "shap", "sklearn", "torch", "xgboost")
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from cds_app.learn import population
-from cds_app.learn.challenge2019 import in_part, load
-from cds_app.learn.cohort import Cohort
-from cds_app.learn.rows import shipped_twin
-from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.hours.challenge2019 import in_part, load
+from cds_app.learn.hours.cohort import Cohort
+from cds_app.learn.hours.rows import shipped_twin
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.score.population import Reference
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

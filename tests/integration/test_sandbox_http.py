@@ -17,7 +17,7 @@ import requests
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds_app.sandbox.once import run_once
-from cds_app.sandbox.people.patients import Expected
+from cds_app.sandbox.people.stories import Expected
 from cds_app.sandbox.server import create_sandbox, running
 from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, REASONS, SICK, SUGGESTION, WELL, Stub, card, ehr, stub
 

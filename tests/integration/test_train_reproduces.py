@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from cds_app.content import Artefact
-from cds_app.learn import mortality
-from cds_app.learn.challenge2019 import in_part
-from cds_app.learn.evaluating import evaluate, tune
 from cds_app.learn.growing import Recipe
 from cds_app.learn.head import CUTS
-from cds_app.learn.hourly import train
-from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.hours.challenge2019 import in_part
+from cds_app.learn.hours.evaluating import evaluate, tune
+from cds_app.learn.hours.sepsis import SEPSIS
+from cds_app.learn.hours.training import train
+from cds_app.learn.stays import mortality
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 _FILE = _DATA / "icu" / "physionet2019_train.parquet"

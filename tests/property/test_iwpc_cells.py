@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cds_app.content import latest
 from cds_app.errors import DataError
-from cds_app.learn.iwpc import COLUMNS, DOSE, STABLE, load
+from cds_app.learn.warfarin.iwpc import COLUMNS, DOSE, STABLE, load
 from cds_app.score.result import Abstained
 from cds_app.score.warfarin_dose import NAME, DoseModel
 from tests.warfarin import cells, save

@@ -76,7 +76,7 @@ def test_the_prior_is_stationary() -> None:
 
 
 def test_the_vectorised_filter_of_training_equals_the_scalar_one_of_serving() -> None:
-    lockstep = pytest.importorskip("cds_app.learn.lockstep")
+    lockstep = pytest.importorskip("cds_app.learn.twin.lockstep")
     histories = [_irregular(seed, count) for seed, count in enumerate([50, 1, 120, 7])]
     patient = np.repeat(np.arange(4), [len(hours) for hours, _ in histories])
     hours, values = (np.concatenate([np.array(one[i]) for one in histories]) for i in (0, 1))

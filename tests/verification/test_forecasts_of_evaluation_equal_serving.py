@@ -12,10 +12,11 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.domain.ontology import Ontology
-from cds_app.learn import challenge2019 as source
-from cds_app.learn import forecast as evaluation
-from cds_app.learn import joint
-from cds_app.learn.panel import Panel, history
+from cds_app.learn.data_set import file_sha256
+from cds_app.learn.hours import challenge2019 as source
+from cds_app.learn.twin import forecast as evaluation
+from cds_app.learn.twin import joint
+from cds_app.learn.twin.panel import Panel, history
 from cds_app.score.deviation import standardised
 from cds_app.twin.model import TwinModel
 from cds_app.twin.outlook import expected
@@ -169,7 +170,7 @@ def test_standardised_deviations_of_training_are_those_of_serving(
 def test_the_report_compares_with_the_last_value_carried_forward(written: tuple[pd.DataFrame, Path, Path]) -> None:
     report = json.loads(written[2].read_text())
     assert report["patients"] == 3
-    assert report["data_sha256"] == source.file_sha256(written[1])
+    assert report["data_sha256"] == file_sha256(written[1])
     assert {(one["variable"], one["horizon_h"]) for one in report["table"]} == {
         (variable, horizon_h) for variable in evaluation.EVALUATED for horizon_h in (1, 4, 8)
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.learn.pk_invented import PEOPLE, Ranks, held, held_together, plans_of
+from cds_app.learn.kinetics.invented import PEOPLE, Ranks, held, held_together, plans_of
 from tests.unit.simulate.pharmacy import drug
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak]

@@ -13,7 +13,7 @@ import pytest
 from cds_app.commands.record_files import contents_of
 from cds_app.commands.simulate import situation_of
 from cds_app.domain.units import UnitConverter
-from cds_app.learn.pk import evaluate
+from cds_app.learn.kinetics.evaluating import evaluate
 from cds_app.score.situation import Situation
 from cds_app.simulate.averaging import mix
 from cds_app.simulate.chart import Charted, patient_of

@@ -14,8 +14,6 @@ from cds_app.sandbox.people.resources import Person, TimedResource
 from cds_app.sandbox.people.scribe import Scribe
 from cds_app.sandbox.people.stories import STORIES, Expected, Story
 
-__all__ = ["Expected", "SyntheticPatient", "TimedResource", "cohort"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticPatient:

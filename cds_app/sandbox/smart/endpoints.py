@@ -30,8 +30,6 @@ from cds_app.sandbox.smart.proof import Prover
 from cds_app.sandbox.smart.scopes import NAMED
 from cds_app.sandbox.smart.tokens import Issued, Tokens
 
-__all__ = ["CAPABILITIES", "GRANTS", "Charts", "SmartServer", "blueprint"]
-
 CAPABILITIES: Final = (
     *("launch-ehr", "launch-standalone", "authorize-post", "client-confidential-asymmetric"),
     *("client-confidential-symmetric", "sso-openid-connect", "context-banner", "context-ehr-patient"),

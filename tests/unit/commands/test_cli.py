@@ -32,7 +32,7 @@ from cds_app.errors import (
     SettingsError,
     TwinlineError,
 )
-from cds_app.learn import hourly
+from cds_app.learn.hours import training
 from cds_app.settings import load_settings
 from tests.stores import append, decision, edit, facts, sqlite_store
 
@@ -315,7 +315,7 @@ def test_a_model_that_is_trained_for_the_first_time_has_a_seed(
     data = tmp_path / "rows.parquet"
     data.touch()
     monkeypatch.setattr(learners, "content_root", lambda: tmp_path)
-    monkeypatch.setattr(hourly, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
+    monkeypatch.setattr(training, "train", lambda head, _, out, seed: asked.append((head.name, out, seed)))
     run(monkeypatch, capsys, "train", "aki", "--data", str(data))
     assert asked == [("aki", tmp_path / "models" / "aki" / "1.0.0", 0)]
 
@@ -326,7 +326,7 @@ def test_a_model_is_trained_again_in_the_folder_and_with_the_seed_of_the_one_tha
     asked: list[tuple[Path, int]] = []
     data = tmp_path / "rows.parquet"
     data.touch()
-    monkeypatch.setattr(hourly, "train", lambda _, __, out, seed: asked.append((out, seed)))
+    monkeypatch.setattr(training, "train", lambda _, __, out, seed: asked.append((out, seed)))
     run(monkeypatch, capsys, "train", "sepsis", "--data", str(data))
     shipped = latest("sepsis")
     assert asked == [(shipped.root, shipped.manifest["seed"])]

@@ -10,7 +10,7 @@ import pytest
 from cds_app.cards.definition import Policy
 from cds_app.cards.policy import Candidate, judge
 from cds_app.domain.decisions import Decision, Suppression
-from cds_app.learn.alert_policy import NO_CANDIDATE, Candidates, shown
+from cds_app.learn.hours.alert_policy import NO_CANDIDATE, Candidates, shown
 
 _START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 

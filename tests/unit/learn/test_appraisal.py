@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cds_app.learn.appraisal import appraised, headline, logistic
-from cds_app.learn.cohort import Cohort
 from cds_app.learn.growing import BASELINE
 from cds_app.learn.head import Outcome, Own
-from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.hours.appraisal import appraised, headline, logistic
+from cds_app.learn.hours.cohort import Cohort
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.score.features import FEATURES, NAMES
 
 _PATIENTS, _HOURS = 80, 20

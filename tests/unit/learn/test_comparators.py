@@ -8,10 +8,10 @@ import pytest
 from cds_app.content import latest
 from cds_app.domain.facts import Fact
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.learn.abstention import NOTHING_MEASURED, abstained
-from cds_app.learn.comparators import READ, bedside, last_value, news2_known, qsofa_known
 from cds_app.learn.head import Own
-from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.hours.abstention import NOTHING_MEASURED, abstained
+from cds_app.learn.hours.comparators import READ, bedside, last_value, news2_known, qsofa_known
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.score.features import FEATURES, NAMES
 from cds_app.score.news2 import news2, qsofa
 from cds_app.score.result import Abstained, Score

@@ -12,14 +12,14 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.errors import DataError
-from cds_app.learn import evaluating
-from cds_app.learn.challenge2019 import COLUMNS
-from cds_app.learn.events import AKI, HYPOTENSION, HYPOXAEMIA
 from cds_app.learn.head import Head
-from cds_app.learn.risk_artefact import with_policy
+from cds_app.learn.hours import evaluating
+from cds_app.learn.hours.artefact import with_policy
+from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.hours.events import AKI, HYPOTENSION, HYPOXAEMIA
+from cds_app.learn.hours.rows import shipped_twin
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.learn.roll import Roll
-from cds_app.learn.rows import shipped_twin
-from cds_app.learn.sepsis import SEPSIS
 from cds_app.twin.model import TwinModel
 from tests.hours import ward, written
 

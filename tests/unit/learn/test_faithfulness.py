@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 
-from cds_app.learn.faithfulness import Explainer, disturbed, faithfulness, highest, stability
-from cds_app.learn.rows import shipped_twin
+from cds_app.learn.hours.faithfulness import Explainer, disturbed, faithfulness, highest, stability
+from cds_app.learn.hours.rows import shipped_twin
 from cds_app.score.features import Feature
 
 _FEATURES = tuple(

@@ -17,16 +17,16 @@ from click.testing import CliRunner
 from cds_app.__main__ import twinline as cli
 from cds_app.content import latest
 from cds_app.errors import ContentError, DataError
-from cds_app.learn.impute_blend import horizons, weighed
-from cds_app.learn.impute_classics import fit_gaussian, fit_joint
-from cds_app.learn.impute_data import VARIABLES, Part, in_part, read, scale_of, statics
-from cds_app.learn.impute_fit import deep
-from cds_app.learn.impute_masks import BLOCK_H, MASKS, masked, training_mask
-from cds_app.learn.impute_measure import Cells
-from cds_app.learn.impute_tasks import task
-from cds_app.learn.imputing import evaluate
+from cds_app.learn.imputation.blend import horizons, weighed
+from cds_app.learn.imputation.classics import fit_gaussian, fit_joint
+from cds_app.learn.imputation.data import VARIABLES, Part, in_part, read, scale_of, statics
+from cds_app.learn.imputation.fit import deep
+from cds_app.learn.imputation.imputing import evaluate
+from cds_app.learn.imputation.masks import BLOCK_H, MASKS, masked, training_mask
+from cds_app.learn.imputation.measure import Cells
+from cds_app.learn.imputation.tasks import task
 from cds_app.twin.imputation import GAPS_H, Imputer
-from cds_app.twin.windows import HOURS, PRODUCTS, Floats, inputs, neighbours, with_guess
+from cds_app.twin.windows import HOURS, PRODUCTS, Singles, inputs, neighbours, with_guess
 
 PATIENTS = 12
 TORCH = importlib.util.find_spec("torch") is not None
@@ -98,7 +98,7 @@ def test_masks_hide_measured_cells_only_and_a_block_is_one_of_six_hours() -> Non
     assert 0.05 < training_mask(np.ones_like(seen), np.random.default_rng(1)).mean() < 0.25
 
 
-def cells(truth: Floats, **means: Floats) -> Cells:
+def cells(truth: Singles, **means: Singles) -> Cells:
     """Hidden cells of the first variable, one of each patient."""
     zeros = np.zeros(len(truth), np.int64)
     flat = {name: np.ones(len(truth), np.float32) for name in ("compared", "mean", "low", "high", "scale")}
@@ -230,7 +230,7 @@ def test_without_torch_training_says_what_is_lacking(data: Path) -> None:
 
 @pytest.mark.skipif(not TORCH, reason="torch is not installed: make deep")
 def test_networks_begin_as_the_smoother_and_learn(data: Path) -> None:
-    from cds_app.learn import impute_deep
+    from cds_app.learn.imputation import deep
 
     cohort, plain = read(data), Imputer.from_artefact(latest("imputation"))
     hidden = training_mask(np.isfinite(cohort.values), np.random.default_rng(0))
@@ -238,11 +238,11 @@ def test_networks_begin_as_the_smoother_and_learn(data: Path) -> None:
     near = neighbours(asked.left)
     features = inputs(asked.left, near, asked.statics, "retrospective")
     local = with_guess(features, asked.guess, near, "retrospective")
-    recipe = impute_deep.Recipe(width=8, wide=8, epochs=0, batch=4)
-    for kind in impute_deep.KINDS:
-        before = impute_deep.train(kind, "retrospective", asked, recipe)
-        assert not impute_deep.outputs(before, features, local, "retrospective")[0].any()
-    after = impute_deep.train("gan", "retrospective", asked, impute_deep.Recipe(width=8, wide=8, epochs=20, batch=4))
-    delta, _ = impute_deep.outputs(after, features, local, "retrospective")
+    recipe = deep.Recipe(width=8, wide=8, epochs=0, batch=4)
+    for kind in deep.KINDS:
+        before = deep.train(kind, "retrospective", asked, recipe)
+        assert not deep.outputs(before, features, local, "retrospective")[0].any()
+    after = deep.train("gan", "retrospective", asked, deep.Recipe(width=8, wide=8, epochs=20, batch=4))
+    delta, _ = deep.outputs(after, features, local, "retrospective")
     left, right = (np.abs(one - asked.truth)[asked.hidden].mean() for one in (asked.guess, asked.guess + delta))
     assert right < left

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import ContentError
-from cds_app.learn import leakage
-from cds_app.learn.challenge2019 import COLUMNS
-from cds_app.learn.rows import design, shipped_twin
+from cds_app.learn.hours import leakage
+from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.hours.rows import design, shipped_twin
 
 
 @pytest.fixture(scope="module")

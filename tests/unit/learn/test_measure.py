@@ -8,6 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.calibrating import calibrate
+from cds_app.learn.hours.rows import shipped_twin
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.learn.measure import (
     Scored,
     alert_figures,
@@ -20,8 +22,6 @@ from cds_app.learn.measure import (
     served,
 )
 from cds_app.learn.resampling import Resamples
-from cds_app.learn.rows import shipped_twin
-from cds_app.learn.sepsis import SEPSIS
 from cds_app.score.eligibility import Circumstances, eligible
 from cds_app.score.features import Statics, features
 from cds_app.twin.state import track_of

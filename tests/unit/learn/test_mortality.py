@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.learn import mortality
+from cds_app.learn.stays import mortality
 
 USUAL = {
     **{"HR": 88.0, "SysABP": 118.0, "DiasABP": 60.0, "MAP": 79.0, "RespRate": 18.0, "Temp": 37.1, "GCS": 14.0},

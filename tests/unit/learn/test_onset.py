@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cds_app.learn.events import AKI, HYPOTENSION, HYPOXAEMIA, least_risk_at, onset_task
 from cds_app.learn.growing import Recipe
 from cds_app.learn.head import Head, Outcome
-from cds_app.learn.onset import absent
-from cds_app.learn.rows import shipped_twin
+from cds_app.learn.hours.events import AKI, HYPOTENSION, HYPOXAEMIA, least_risk_at, onset_task
+from cds_app.learn.hours.onset import absent
+from cds_app.learn.hours.rows import shipped_twin
 from cds_app.score.eligibility import OF_THE_STATE, Circumstances, Ineligible, eligible
 from cds_app.twin.state import track_of
 

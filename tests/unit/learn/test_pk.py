@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.learn.pk import THEOPHYLLINE
-from cds_app.learn.pk_forecast import draw_check, foretell, predictive_check
-from cds_app.learn.pk_invented import Ranks, held, plans_of, simulated
-from cds_app.learn.pk_population import fit, written
-from cds_app.learn.pk_subjects import Subject, quinidine, remifentanil, theophylline, warfarin
+from cds_app.learn.kinetics.evaluating import THEOPHYLLINE
+from cds_app.learn.kinetics.forecast import draw_check, foretell, predictive_check
+from cds_app.learn.kinetics.invented import Ranks, held, plans_of, simulated
+from cds_app.learn.kinetics.population import fit, written
+from cds_app.learn.kinetics.subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.models import Model, Residual
 from cds_app.simulate.patients import Level, Placed, place

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from cds_app.learn import population, shifts
-from cds_app.learn.abstention import NOTHING_MEASURED, abstained
-from cds_app.learn.rows import shipped_twin
-from cds_app.learn.sepsis import SEPSIS
+from cds_app.learn.hours.abstention import NOTHING_MEASURED, abstained
+from cds_app.learn.hours.rows import shipped_twin
+from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.score.features import FEATURES, NAMES
 from cds_app.score.population import Reference
 

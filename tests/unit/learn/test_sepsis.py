@@ -9,8 +9,8 @@ import pytest
 
 from cds_app.learn.growing import Task
 from cds_app.learn.head import Outcome
-from cds_app.learn.sepsis import SEPSIS, decision_task
-from cds_app.learn.utility import stakes
+from cds_app.learn.hours.sepsis import SEPSIS, decision_task
+from cds_app.learn.hours.utility import stakes
 
 _PATIENT = np.repeat([0, 1], [40, 20])
 _LABEL = ((np.arange(60) >= 30) & (np.arange(60) < 40)).astype(np.int64)  # the first falls ill, the second never

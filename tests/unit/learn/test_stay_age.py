@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.learn.measure import logistic_line
-from cds_app.learn.stay_age import spread_of
+from cds_app.learn.stays.age import spread_of
 
 Floats = NDArray[np.float64]
 _PER_YEAR = -0.005  # a fifth and a half between 20 and 80 years

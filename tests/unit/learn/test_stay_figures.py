@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cds_app.domain.facts import Fact
-from cds_app.learn.stay_comparators import rivals
-from cds_app.learn.stay_figures import Asked, measured
+from cds_app.learn.stays.comparators import rivals
+from cds_app.learn.stays.figures import Asked, measured
 from cds_app.score.news2 import news2, qsofa
 from cds_app.score.result import Score
 from cds_app.score.stay_features import FEATURES

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.errors import ContentError, DataError
-from cds_app.learn import stay_folds
-from cds_app.learn.challenge2012 import Outcomes, Stays
-from cds_app.learn.mortality import RECIPE
-from cds_app.learn.stay_cohort import StayCohort
-from cds_app.learn.stay_leakage import checked
+from cds_app.learn.stays import folds
+from cds_app.learn.stays.challenge2012 import Outcomes, Stays
+from cds_app.learn.stays.cohort import StayCohort
+from cds_app.learn.stays.leakage import checked
+from cds_app.learn.stays.mortality import RECIPE
 from cds_app.score.stay_features import QUANTITIES, UNITS, Series, Stayers
 
 _STAYS = 120
@@ -124,6 +124,6 @@ def test_a_stay_that_is_there_twice_is_refused() -> None:
 
 def test_folds_that_share_a_stay_stop_the_growing(monkeypatch: pytest.MonkeyPatch) -> None:
     everybody = np.arange(_STAYS)
-    monkeypatch.setattr(stay_folds, "_folds", lambda *_: [(everybody, everybody[:20])])
+    monkeypatch.setattr(folds, "_folds", lambda *_: [(everybody, everybody[:20])])
     with pytest.raises(ContentError, match="both in what trees grow on and in what they are asked of"):
-        stay_folds.held(_made(_stays(), _truth()), replace(RECIPE, rounds=1))
+        folds.held(_made(_stays(), _truth()), replace(RECIPE, rounds=1))

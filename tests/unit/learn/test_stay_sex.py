@@ -7,7 +7,7 @@ import pytest
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from cds_app.learn.stay_sex import moved, told
+from cds_app.learn.stays.sex import moved, told
 
 _ROWS = 4000
 _MALE = 3

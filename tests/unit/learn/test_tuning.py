@@ -13,9 +13,9 @@ import pytest
 
 from cds_app.content import latest, write_manifest
 from cds_app.learn.burden import HoursAtRisk
-from cds_app.learn.risk_artefact import with_policy
-from cds_app.learn.tradeoff import drawn
-from cds_app.learn.tuning import (
+from cds_app.learn.hours.artefact import with_policy
+from cds_app.learn.hours.tradeoff import drawn
+from cds_app.learn.hours.tuning import (
     Point,
     Setting,
     Stays,

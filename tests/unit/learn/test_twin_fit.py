@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from cds_app.content import latest
-from cds_app.learn import challenge2019 as source
-from cds_app.learn.challenge2019 import Column
-from cds_app.learn.dynamics import conformal, fit_dynamics, least_absolute
-from cds_app.learn.joint import correlation, quantiles, thinned
-from cds_app.learn.panel import Panel
+from cds_app.learn.hours import challenge2019 as source
+from cds_app.learn.hours.challenge2019 import Column
+from cds_app.learn.twin.dynamics import conformal, fit_dynamics, least_absolute
+from cds_app.learn.twin.joint import correlation, quantiles, thinned
+from cds_app.learn.twin.panel import Panel
 
 
 def test_the_three_parts_are_disjoint_and_of_the_stated_size() -> None:

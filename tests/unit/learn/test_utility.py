@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cds_app.learn.hours.utility import best_threshold, normalised_utility, stakes
 from cds_app.learn.resampling import Resamples
-from cds_app.learn.utility import best_threshold, normalised_utility, stakes
 
 
 def _utility(patient: np.ndarray, label: np.ndarray, alert: np.ndarray) -> float:

@@ -13,11 +13,11 @@ import pytest
 
 from cds_app.content import CARD, Artefact, latest
 from cds_app.errors import DataError
-from cds_app.learn.iwpc import DOSE, STABLE, load
-from cds_app.learn.warfarin_card import dose_card
-from cds_app.learn.warfarin_dose import evaluate, train
-from cds_app.learn.warfarin_figures import by_group, figures
-from cds_app.learn.warfarin_growing import HIDDEN, Recipe, fit, held
+from cds_app.learn.warfarin.card import dose_card
+from cds_app.learn.warfarin.dose import evaluate, train
+from cds_app.learn.warfarin.figures import by_group, figures
+from cds_app.learn.warfarin.growing import HIDDEN, Recipe, fit, held
+from cds_app.learn.warfarin.iwpc import DOSE, STABLE, load
 from cds_app.score.warfarin_dose import NAME, DoseModel
 from cds_app.score.warfarin_features import row, without
 from tests.warfarin import RS9923231, cells, cohort, save

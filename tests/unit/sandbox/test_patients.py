@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds_app.sandbox.people.patients import Expected, SyntheticPatient, cohort
+from cds_app.sandbox.people.patients import SyntheticPatient, cohort
 from cds_app.sandbox.people.resources import TimedResource
+from cds_app.sandbox.people.stories import Expected
 from tests.unit.sandbox.stub_service import START
 
 SEED = 7

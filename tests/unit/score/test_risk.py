@@ -14,7 +14,7 @@ import xgboost as xgb
 
 from cds_app.content import Artefact, write_manifest
 from cds_app.errors import ContentError
-from cds_app.learn.risk_artefact import sealed
+from cds_app.learn.artefact import sealed
 from cds_app.score.boosted import Boosted, load_booster
 from cds_app.score.calibration import Calibration
 from cds_app.score.eligibility import Circumstances, Ineligible, Limits, eligible

@@ -14,7 +14,7 @@ import pytest
 from cds_app.bootstrap import app_of
 from cds_app.content import canonical_json, content_root, latest
 from cds_app.deps import memory_deps
-from cds_app.learn.risk_artefact import sealed
+from cds_app.learn.artefact import sealed
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.services.learned import FAILED
 from cds_app.settings import Settings

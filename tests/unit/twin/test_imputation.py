@@ -12,7 +12,7 @@ from cds_app.content import Artefact, latest
 from cds_app.errors import ContentError
 from cds_app.twin.imputation import DEEP, Imputer, golden_inputs, read_arrays
 from cds_app.twin.network import decode, encode
-from cds_app.twin.windows import HOURS, PRODUCTS, Floats, Product
+from cds_app.twin.windows import HOURS, PRODUCTS, Product, Singles
 
 STATICS = np.zeros(11, np.float32)
 BUSY = 537  # measurements in 48 hours; 99 of 100 stays of set a have fewer
@@ -29,7 +29,7 @@ def imputer(artefact: Artefact) -> Imputer:
     return Imputer.from_artefact(artefact)
 
 
-def invented(imputer: Imputer, measured: int = 300, seed: int = 1) -> Floats:
+def invented(imputer: Imputer, measured: int = 300, seed: int = 1) -> Singles:
     """A window with so many measurements near the mean of everybody."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0.0, 0.6, (HOURS, len(imputer.channels))).astype(np.float32)

@@ -9,7 +9,7 @@ from cds_app.twin.filter import run
 from cds_app.twin.joint import MOST, Joint
 from cds_app.twin.model import Dynamics
 from cds_app.twin.smoother import FIELDS, Parameters, followed
-from cds_app.twin.windows import HOURS, Floats
+from cds_app.twin.windows import HOURS, Singles
 
 COUPLED = np.array([[1.0, 0.8], [0.8, 1.0]], np.float32)
 
@@ -23,7 +23,7 @@ def joint(variables: int = 2, *, log: bool = False) -> Joint:
     )  # fmt: skip
 
 
-def measured(*cells: tuple[int, int, float], variables: int = 2) -> Floats:
+def measured(*cells: tuple[int, int, float], variables: int = 2) -> Singles:
     found = np.full((HOURS, variables), np.nan, np.float32)
     for hour, variable, value in cells:
         found[hour, variable] = value

@@ -8,8 +8,8 @@ import pytest
 from cds_app.twin.windows import (
     HOURS,
     PRODUCTS,
-    Floats,
     Product,
+    Singles,
     base,
     inputs,
     interpolated,
@@ -18,14 +18,14 @@ from cds_app.twin.windows import (
 )
 
 
-def window(*values: tuple[int, float], variables: int = 1) -> Floats:
+def window(*values: tuple[int, float], variables: int = 1) -> Singles:
     found = np.full((1, HOURS, variables), np.nan, np.float32)
     for hour, value in values:
         found[0, hour, 0] = value
     return found
 
 
-def some(seed: int = 3, windows: int = 4, variables: int = 5) -> Floats:
+def some(seed: int = 3, windows: int = 4, variables: int = 5) -> Singles:
     rng = np.random.default_rng(seed)
     found = rng.normal(0.0, 1.0, (windows, HOURS, variables)).astype(np.float32)
     return np.asarray(np.where(rng.random(found.shape) < 0.25, found, np.nan), np.float32)

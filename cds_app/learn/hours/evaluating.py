@@ -1,0 +1,220 @@
+"""What a shipped head says of a file of hourly rows, how good that is, and which alerts are worth it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cds_app.content import Artefact
+from cds_app.domain.arrays import Flags, Floats
+from cds_app.errors import DataError
+from cds_app.learn import outputs
+from cds_app.learn.coverage import Told, coverage
+from cds_app.learn.head import CUTS, Head
+from cds_app.learn.hours import tuning
+from cds_app.learn.hours.abstention import abstained, silenced, where_given
+from cds_app.learn.hours.appraisal import appraised, headline, logistic
+from cds_app.learn.hours.challenge2019 import COLUMNS, Part, in_part, load, load_whole
+from cds_app.learn.hours.challenge2019 import NEEDED as KEYS
+from cds_app.learn.hours.cohort import Cohort, truth_of
+from cds_app.learn.hours.onset import absent
+from cds_app.learn.hours.rows import design, shipped_twin
+from cds_app.learn.hours.tradeoff import drawn
+from cds_app.learn.hours.tuning import Stays
+from cds_app.learn.measure import groups, served
+from cds_app.learn.roll import UNSEEN, of_hours
+from cds_app.learn.shipped import Shipped
+from cds_app.score.calibration import Calibration
+from cds_app.score.population import Reference
+from cds_app.score.risk import AlertPolicy
+
+NEEDED = (*KEYS, *(one.column for one in COLUMNS))  # what nobody measured is an empty column
+_ON_UNSEEN = "patients of the file that did not grow the trees"
+_ON_TEST = "test patients: all grew the trees that are shipped; these are asked of trees that have not seen them"
+
+
+def evaluate(
+    head: Head, data: Path, predictions: Path, report: Path, artefact: Artefact | None = None
+) -> dict[str, Any]:
+    """Score every row of a file and, where it says what followed, measure how good the scores are.
+
+    Patients who grew the trees are known again (`learn.roll`) and not measured. Where nobody else is in the file, test
+    patients are, by trees that have not seen them.
+
+    Parameters
+    ----------
+    head : Head
+        What is predicted.
+    data : Path
+        Parquet file with the challenge's columns; ``SepsisLabel`` and ``site`` may be absent.
+    predictions : Path
+        Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, ``abstained``, sorted by patient and hour.
+        Where no number is given, ``risk`` is null, ``alert`` false and ``abstained`` the reason; else it is null.
+        Nobody is alerted of who is in the predicted state already.
+    report : Path
+        JSON file to write.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+
+    Raises
+    ------
+    DataError
+        Naming the column or row, if the file is not what it should be. Nothing is written then.
+    """
+    shipped = Shipped.of(head.name, artefact)
+    model, whole = shipped.model, load_whole(data, needed=NEEDED)
+    frame = whole.frame
+    rows = design(shipped_twin(), frame)
+    reason = abstained(
+        head.limits,
+        rows,
+        model.population,
+        in_another_unit=whole.doubted(),
+        contradicted=whole.contradicted(),
+        implausible=whole.implausible,
+    )
+    margin = shipped.margins(rows)
+    risk = where_given(reason, model.calibration.probability(margin))
+    alert = risk >= model.threshold
+    if model.limits.endpoint is not None:
+        alert &= absent(model.limits.endpoint, frame)
+    answers = _answers(frame, risk, alert, reason)
+    truth, part = head.outcome(frame), shipped.roll.part(of_hours(frame))
+    seen = part != UNSEEN
+    found: dict[str, Any] = {
+        **shipped.about(data),
+        "seed": shipped.artefact.manifest["seed"],
+        "rows": len(frame),
+        "values_left_out": whole.left_out,
+        "patients_in_another_unit": {
+            name: int(frame.loc[doubted, "pid"].nunique()) for name, doubted in whole.in_another_unit.items()
+        },
+        "patients": int(frame["pid"].nunique()),
+        "threshold": model.threshold,
+        "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
+        "labels": truth is not None,
+        "measured": _ON_TEST if seen.all() else _ON_UNSEEN,
+        "seen_in_training": int(frame.loc[seen, "pid"].nunique()),
+    }
+    if truth is not None:
+        some = truth.asked & (part == "test" if seen.all() else ~seen)
+        cohort = Cohort(frame=frame[some], truth=truth.of(some), design=rows[some])
+        if seen.all():
+            margin[some] = shipped.of_fit().margins(cohort.design)
+            risk[some] = where_given(reason[some], model.calibration.probability(margin[some]))
+        found["patients_measured"] = len(np.unique(cohort.truth.patient))
+        if some.any():
+            found |= _judged(head, cohort, shipped, risk[some], margin[some])
+    outputs.write({predictions: outputs.table(answers), report: outputs.document(found)})
+    return found
+
+
+def _judged(head: Head, cohort: Cohort, shipped: Shipped, risk: Floats, margin: Floats) -> dict[str, Any]:
+    """How good the scores are where the head can be asked, those of the baseline, and whether intervals hold."""
+    baseline = shipped.artefact.read_json("baseline.json")
+    rival = logistic(baseline, cohort)
+    return {
+        **appraised(head, cohort, risk, shipped.model.threshold, baseline),
+        "baseline": headline(head, cohort, rival.score, rival.threshold),
+        "interval": covered(shipped.model.calibration, margin, cohort),
+    }
+
+
+def tune(
+    head: Head,
+    data: Path,
+    report: Path,
+    budget: float,
+    *,
+    drawing: Path | None = None,
+    artefact: Artefact | None = None,
+) -> dict[str, Any]:
+    """Sweep the alert policy: chosen on the calibration patients of a file, measured on its test patients.
+
+    Where patients grew the trees, all are asked of trees that have seen neither.
+
+    Parameters
+    ----------
+    head : Head
+    data : Path
+        Parquet file with the challenge's columns and what the head needs to know what followed.
+    report : Path
+        JSON file to write.
+    budget : float
+        Alerts per 100 patient-days.
+    drawing : Path, optional
+        SVG file to write: alerts against what they find.
+    artefact : Artefact, optional
+        The model; by default the latest that is shipped.
+
+    Returns
+    -------
+    dict
+        What the report holds.
+
+    Raises
+    ------
+    DataError
+        If no calibration or no test patient had the outcome, or the budget is infinite.
+    """
+    if not np.isfinite(budget):
+        raise DataError("is not finite", field="budget")
+    shipped = Shipped.of(head.name, artefact)
+    model, frame, twin = shipped.model, load(data, needed=NEEDED), shipped_twin()
+    seen = shipped.roll.part(of_hours(frame))
+    trees = shipped.of_fit() if (seen != UNSEEN).any() else shipped
+    stays = []
+    for part in get_args(Part)[1:]:
+        mine = np.where(seen == UNSEEN, in_part(frame["pid"], part, CUTS), seen == part)
+        theirs = frame[mine].reset_index(drop=True)
+        if theirs.empty or not truth_of(head, theirs).label.any():
+            raise DataError(f"no {part} patient of the file had the outcome", field="data")
+        cohort = Cohort.of(head, twin, theirs)
+        risk = model.calibration.probability(trees.margins(cohort.design))
+        stays.append(stays_of(head, cohort, risk, model.population))
+    found = {
+        **shipped.about(data),
+        "patients": {"calibrate": stays[0].patients, "test": stays[1].patients},
+        **tuned_of(head, (stays[0], stays[1]), model.policy, budget),
+    }
+    files = {report: outputs.document(found)}
+    if drawing is not None:
+        files[drawing] = outputs.text(drawn(found, head.words.title))
+    outputs.write(files)
+    return found
+
+
+def covered(calibration: Calibration, margin: Floats, cohort: Cohort) -> dict[str, Any]:
+    """How often the interval of the risk holds what was seen, overall and by sex, age band and hospital."""
+    told = Told.by(calibration, margin, cohort.truth.label, cohort.truth.patient)
+    return coverage(told, groups(cohort.frame))
+
+
+def stays_of(head: Head, cohort: Cohort, risk: Floats, reference: Reference | None) -> Stays:
+    """Stays with the risk where the service gives one."""
+    given = served(head.limits, cohort.design)
+    said = silenced(head.limits, cohort.design, risk, reference)
+    return Stays(at_risk=cohort.at_risk(head.horizon_h), risk=np.where(given, said, np.nan))
+
+
+def tuned_of(head: Head, stays: tuple[Stays, Stays], live: AlertPolicy | None, budget: float) -> dict[str, Any]:
+    """Sweep of the alert policy within the shipped service's: chosen on the first stays, measured on the second."""
+    now = None if live is None else tuning.Setting.of(live)
+    return tuning.tuned(*stays, tuning.shipped_policy(), head.name, now, budget)
+
+
+def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np.object_]) -> pd.DataFrame:
+    """What is written of every row."""
+    said = pd.Series(reason, dtype="string")
+    return pd.DataFrame(
+        {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
+    )

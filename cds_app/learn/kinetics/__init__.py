@@ -1,0 +1,1 @@
+"""The simulation of drugs, checked on published people and on invented ones."""
