@@ -10,12 +10,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from cds_app.errors import SettingsError
 
@@ -219,5 +221,13 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    said = ((".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors())
+    said = ((".".join(map(str, one["loc"])), _said(one)) for one in error.errors(include_url=False))
     return "; ".join(f"{where}: {text}" if where else text for where, text in said)
+
+
+def _said(one: ErrorDetails) -> str:
+    if one["type"] != "extra_forbidden":
+        return one["msg"].removeprefix("Value error, ")
+    near = get_close_matches(str(one["loc"][0]), Settings.model_fields, n=1)
+    meant = f"; perhaps {near[0]} ({PREFIX}{near[0].upper()}) is meant" if near else ""
+    return f"there is no such setting{meant}"

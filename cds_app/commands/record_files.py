@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple, cast
 from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.deletions import Deletion
 from cds_app.fabric.merging import merged_into
 from cds_app.fabric.ndjson import read_lines
 from cds_app.fabric.parting import Parted, by_patient
@@ -23,6 +24,7 @@ _MAX_BYTES = 1 << 30
 _PIECE = 1 << 18
 STRANGER = "of-nobody-in-the-file"
 UNREADABLE = "unreadable"
+DELETION = "deletion-not-replayed"
 
 Entries = list[tuple[str, Mapping[str, Any]]]
 
@@ -73,7 +75,9 @@ def contents_of(file: Path) -> Contents:
         found, issues = unpack(document, at=file.name)
         readable = [one for one in found if _is_resource(one.resource)]
         items.extend(readable)
-        left_out[UNREADABLE] += len(found) - len(readable) + len(issues)
+        deletions = sum(isinstance(one.resource, Deletion) for one in found)
+        left_out[DELETION] += deletions
+        left_out[UNREADABLE] += len(found) - len(readable) - deletions + len(issues)
     people = {one["id"]: one for item in items if _is_patient(one := cast("Mapping[str, Any]", item.resource))}
     if not people:
         raise BadRequest(f"{file.name} holds no Patient with an id", field="paths")

@@ -14,7 +14,7 @@ from functools import lru_cache
 from cds_app.errors import BadRequest
 
 _PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?\Z", re.ASCII)
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?\Z", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?\Z", re.ASCII)
 _SECONDS_PER_HOUR = 3600.0
 _SECOND = timedelta(seconds=1)
 _END_OF_DAY = time.max
@@ -101,6 +101,7 @@ _read_instant = lru_cache(maxsize=_REMEMBERED)(_read)
 def _instant(text: str, local: tzinfo) -> Interval:
     if _DATE_TIME.match(text) is None:  # fromisoformat reads week dates and basic format too
         raise ValueError("not a dateTime")
+    text = text.upper()  # RFC 3339, 5.6: T and Z may be small
     leap = text[16:19] == ":60"  # FHIR allows it, Python has no such second: it is the first of the next minute
     at = datetime.fromisoformat(f"{text[:17]}59{text[19:]}") + _SECOND if leap else datetime.fromisoformat(text)
     if at.tzinfo is None:

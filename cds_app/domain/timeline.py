@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 from typing import TypeVar
 
@@ -88,10 +89,14 @@ class Timeline:
         tuple of (Timeline, Change)
             The same timeline object when nothing was new.
         """
+        return self.followed_by((facts,))
+
+    def followed_by(self, batches: Iterable[Iterable[Fact]]) -> tuple[Timeline, Change]:
+        """Add batches of facts one after the other, and say what all of them changed; as `extended`."""
         versions, components = dict(self.versions), dict(self.components)
         novel: list[Fact] = []
         duplicates = 0
-        for fact in _ranked(facts):
+        for fact in chain.from_iterable(map(_ranked, batches)):
             known = versions.get(fact.ref, ())
             longer = _insert(known, fact) if known else (fact,)
             if longer is known:

@@ -37,13 +37,7 @@ from cds_app.fabric.medications import read_administration, read_medication, rea
 from cds_app.fabric.merging import merged_into
 from cds_app.fabric.observations import component_refs, read_observation
 from cds_app.fabric.plain import read_plain
-from cds_app.fabric.references import (
-    Item,
-    References,
-    hashed_reference,
-    local_reference,
-    reference_text,
-)
+from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text
 from cds_app.fabric.shapes import Object, as_object
 from cds_app.fabric.taking import SPECIMEN
 from cds_app.fabric.times import UNDATED
@@ -91,6 +85,9 @@ _UNUSED: Final = frozenset(
     VisionPrescription""".split()  # noqa: SIM905 - fifty names read better as words than as a column
 )
 
+# Whom and what others only refer to (``_include``): nothing of a patient is lost with them.
+_OF_NOBODY: Final = {"Endpoint", "HealthcareService", "Location", "Organization", "Practitioner", "PractitionerRole"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
@@ -99,7 +96,7 @@ class Tally:
     Parameters
     ----------
     used : int
-        Read, and the ontology knows what it is about (or need not).
+        Read, and the ontology knows what it is about (or need not), or about no patient at all.
     unknown : int
         Read and shown, but the ontology knows none of its codes.
     dropped : int
@@ -323,8 +320,9 @@ def read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fac
         return OTHER, []
     reader, subject = _READERS.get(kind, (None, ""))
     if reader is None:
-        context.note(IssueCode.UNSUPPORTED_TYPE, item.at)
-        return (kind if kind in _UNUSED else OTHER), []
+        if kind not in _OF_NOBODY:
+            context.note(IssueCode.UNSUPPORTED_TYPE, item.at)
+        return (kind if kind in _UNUSED else OTHER), None if kind in _OF_NOBODY else []
     ref = local_reference(resource) or hashed_reference(resource) or f"{kind}/~{item.at}"
     if not _is_about(resource, subject, ref, context):
         return kind, []

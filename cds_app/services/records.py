@@ -97,18 +97,21 @@ class Twinner:
 
     def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
         """The record with facts added, and what changed: the new facts are those of its next segment."""
-        after, change = self._with(record, placed(record.timeline, facts))
+        after, change = self._with(record, (placed(record.timeline, facts),))
         if not change.novel:
             return record, change
         return replace(after, digest=_chained(record.digest, gather(change.novel))), change
 
     def folded(self, record: Record, segments: Iterable[Segment]) -> Record:
         """The record with segments of its own added."""
-        for segment in segments:
-            after, _ = self._with(record, segment.facts)
-            digest = _chained(record.digest, segment.facts)
-            record = replace(after, segments_known=segment.number, digest=digest)
-        return record
+        news = list(segments)
+        if not news:
+            return record
+        digest = record.digest
+        for segment in news:
+            digest = _chained(digest, segment.facts)
+        after, _ = self._with(record, (segment.facts for segment in news))
+        return replace(after, segments_known=news[-1].number, digest=digest)
 
     def joined(self, record: Record, streams: Mapping[str, Sequence[Segment]]) -> Record:
         """The record with segments of its identifiers added. Who the patient is, the patient's own record says."""
@@ -116,11 +119,11 @@ class Twinner:
         for alias, segments in streams.items():
             held[alias] = _further(held.get(alias, Stream()), segments)
         told = (fact for segments in streams.values() for segment in segments for fact in segment.facts)
-        after, _ = self._with(record, [fact for fact in told if not isinstance(fact, Demographics)])
+        after, _ = self._with(record, ([fact for fact in told if not isinstance(fact, Demographics)],))
         return replace(after, streams=held)
 
-    def _with(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
-        timeline, change = record.timeline.extended(facts)
+    def _with(self, record: Record, batches: Iterable[Iterable[Fact]]) -> tuple[Record, Change]:
+        timeline, change = record.timeline.followed_by(batches)
         if not change.novel:
             return record, change
         state = update(self.model, self.ontology, record.state, timeline, change)

@@ -49,7 +49,7 @@ def build(desk: Desk, shelf: Shelf, dials: Dials, faces: Faces, notified: Notifi
     app = Flask("twinline", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = desk.settings.max_body_bytes
     app.extensions["meter"] = dials.meter  # for who serves the app, and refuses calls before they get here
-    problems.register(app)
+    problems.register(app, faces.smart.templates)
     metering.register(app, dials.meter, desk.answering.knowledge.services.keys())
     app.register_blueprint(cds_hooks.blueprint(desk))
     app.register_blueprint(notifications.blueprint(notified, desk.settings.max_body_bytes))

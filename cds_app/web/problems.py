@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response, json, request
+from jinja2 import FileSystemLoader
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from cds_app.errors import TwinlineError, Unauthorised
+from cds_app.pages.rendering import html_environment, page
+from cds_app.web.pages import as_page
 
 _LOG = structlog.get_logger("twinline")
 _RETRY_AFTER_S = "1"
+_FOR_CALLERS = ("/cds-services", "/fhir-notifications")
 _HTTP_ISSUE = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "invalid"}
 
 
-def register(app: Flask) -> None:
-    """Attach the handlers to an app."""
+def register(app: Flask, templates: Path) -> None:
+    """Attach the handlers to an app; people in front of a browser get a page where there is none."""
+    nowhere = page(html_environment(FileSystemLoader(templates / "sidebar")), "nowhere", {})
+
+    def http(error: HTTPException) -> Response:
+        if error.code == 404 and _is_for_eyes():
+            return as_page(Response(nowhere, status=404, mimetype="text/html"))
+        return _http(error)
+
     app.register_error_handler(Unauthorised, _unauthorised)
     app.register_error_handler(TwinlineError, _refused)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, http)
     app.register_error_handler(Exception, _unexpected)
+
+
+def _is_for_eyes() -> bool:
+    """Whether a page is asked for rather than data, and not where our callers speak FHIR."""
+    wanted = request.accept_mimetypes.best_match(("application/fhir+json", "application/json", "text/html"))
+    return wanted == "text/html" and not request.path.startswith(_FOR_CALLERS)
 
 
 def outcome(status: int, code: str, issue_type: str, text: str, field: str | None = None) -> Response:

@@ -258,3 +258,13 @@ def test_real_intensive_care_records_go_through_with_a_bearable_number_of_alerts
     assert all(len(one["card"]["detail"]) <= 900 and len(one["card"]["summary"]) < 140 for one in shown)
     alerts = float(result.output.rstrip().rpartition(" ")[2])
     assert 0 < alerts < 150
+
+
+def test_what_a_history_says_was_deleted_is_told_as_that(tmp_path: Path) -> None:
+    gone = {"request": {"method": "DELETE", "url": "Observation/x"}, "response": {"status": "204"}}
+    history = {"resourceType": "Bundle", "type": "history", "entry": [gone, {"request": {"method": "GET"}}]}
+    result, _ = replayed(tmp_path, written(tmp_path / "record.ndjson", record(), history))
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["1", "deletion-not-replayed"] in lines
+    assert ["1", "unreadable"] in lines

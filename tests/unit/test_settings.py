@@ -108,3 +108,11 @@ def test_loopback_is_recognised(host: str, expected: bool) -> None:
 def test_the_default_store_is_sqlite_in_the_data_folder(tmp_path: Path) -> None:
     assert load_settings({"data_dir": tmp_path}).store_url == f"sqlite:///{tmp_path / 'twinline.sqlite'}"
     assert load_settings({"database_url": "postgresql+psycopg://x"}).store_url == "postgresql+psycopg://x"
+
+
+def test_a_misspelt_setting_is_named_with_the_one_that_is_meant() -> None:
+    with pytest.raises(SettingsError) as told:
+        load_settings(environ={"TWINLINE_MAX_WAITNG": "7"})
+    assert "max_waitng: there is no such setting; perhaps max_waiting (TWINLINE_MAX_WAITING)" in told.value.message
+    with pytest.raises(SettingsError, match=r"zzz: there is no such setting$"):
+        load_settings({"zzz": 1})

@@ -17,8 +17,10 @@ from typing import Final
 from msgspec.structs import replace as struct_replace
 
 from cds_app.domain.arrivals import Arrival, Receipt
+from cds_app.domain.corrections import placed
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Provenance, Report, gather
-from cds_app.errors import SettingsError
+from cds_app.domain.timeline import Timeline
+from cds_app.errors import PatientErased, SettingsError
 from cds_app.fabric.hl7_results import identity
 from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.reading import Reading, read
@@ -191,6 +193,21 @@ class Intake:
         return self.store.pseudonym(self.source.tenant, delivery.fhir_id)
 
     def _facts(self, delivery: Delivery, reading: Reading) -> Facts:
+        facts = self._sourced(delivery, reading)
+        return self._in_place(delivery, facts) if delivery.fhir_id else facts
+
+    def _in_place(self, delivery: Delivery, facts: Facts) -> Facts:
+        """The EHR's own facts, those that came without ``meta`` in the place that they have in a call."""
+        if all(fact.version for fact in facts):
+            return facts
+        try:
+            known = [fact for one in self.store.segments(self._patient(delivery)) for fact in one.facts]
+        except PatientErased:  # as the store will say
+            return facts
+        timeline, _ = Timeline().extended(known)
+        return gather(timeline.extended(placed(timeline, facts))[1].novel) if known else facts
+
+    def _sourced(self, delivery: Delivery, reading: Reading) -> Facts:
         general = delivery.provenance
         if general is None and delivery.identifier is not None:
             general = Provenance(source=self.source.name)

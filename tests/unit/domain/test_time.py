@@ -103,3 +103,8 @@ def test_hours_keep_a_microsecond(at: datetime) -> None:
 def test_hours_count_from_the_epoch() -> None:
     assert to_hours(datetime(1970, 1, 2, 1, tzinfo=UTC)) == 25.0
     assert to_hours(datetime(1969, 12, 31, 23, tzinfo=UTC)) == -1.0
+
+
+@pytest.mark.parametrize("text", ["2024-03-10T08:00:00z", "2024-03-10t08:00:00Z", "2024-03-10t08:00:00.000z"])
+def test_the_letters_of_a_time_may_be_small(text: str) -> None:
+    assert parse_fhir_time(text, field="x") == parse_fhir_time("2024-03-10T08:00:00Z", field="x")

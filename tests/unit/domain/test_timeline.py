@@ -280,3 +280,24 @@ def test_components_come_to_the_same_in_one_batch_or_two(before: list[Fact], aft
 
 def test_gather_sorts_by_kind_only() -> None:
     assert gather([]) == Facts()
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.integers(0, 2)), max_size=4)))
+def test_batches_at_once_come_to_what_they_come_to_one_after_the_other(
+    batches: list[list[tuple[str, int, int]]],
+) -> None:
+    told = [
+        [_measured(f"Observation/{name}", value + 1.0, version=str(version or ""), learned_h=hour)
+         for name, version, value in batch]
+        for hour, batch in enumerate(batches)
+    ]  # fmt: skip
+    one_by_one = Timeline()
+    novel: list[Fact] = []
+    for facts in told:
+        one_by_one, change = one_by_one.extended(facts)
+        novel.extend(change.novel)
+    at_once, change = Timeline().followed_by(told)
+    assert list(at_once) == list(one_by_one)
+    assert (at_once.facts, at_once.measured) == (one_by_one.facts, one_by_one.measured)
+    assert at_once.components == one_by_one.components
+    assert list(change.novel) == novel

@@ -210,3 +210,10 @@ def test_results_inside_a_report_are_read_as_it_says_of_them() -> None:
 )
 def test_results_inside_a_report_fall_with_it(change: dict[str, Any]) -> None:
     assert not reading(_report() | change).facts.measurements
+
+
+def test_whom_results_only_refer_to_is_nothing_that_could_not_be_used() -> None:
+    beside = [{"resourceType": kind, "id": "x"} for kind in ("Practitioner", "Organization", "Location")]
+    found = reading(observation(), *beside, {"resourceType": "Immunization", "id": "x"})
+    assert [(one.code, one.dropped) for one in found.issues] == [(IssueCode.UNSUPPORTED_TYPE, True)]
+    assert {kind: tally.dropped for kind, tally in found.tally.items() if tally.dropped} == {"Immunization": 1}

@@ -207,3 +207,16 @@ def test_identifiers_of_a_record_tie_what_other_systems_told(deps: Deps, taker: 
     taker.take(lines(patient(identifier=[{"system": MRN, "value": "4711"}])), "f")
     identities = identities_of(deps)
     assert identities.owner(identities.alias(EHR, (MRN, "4711"))) == deps.store.pseudonym(EHR, "p1")
+
+
+def test_what_comes_without_meta_corrects_what_was_known_as_in_a_call(deps: Deps, taker: Populating) -> None:
+    taker.take(lines(result(4.0, "a", versionId="3")), "f")
+    corrected = result(5.0, "a")
+    assert taker.take(lines(corrected), "g")["messages-stored"] == 1
+    assert potassium(deps) == [5.0]
+    taker.bring([corrected, result(4.5, "b")])
+    assert potassium(deps) == [5.0, 4.5]
+    taker.take(lines(result(6.0, "a", versionId="4")), "h")
+    assert potassium(deps) == [6.0, 4.5]
+    taker.take(lines({**corrected, "status": "entered-in-error"}), "i")
+    assert potassium(deps) == [4.5]

@@ -11,10 +11,14 @@ import pytest
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.facts import Facts
+from cds_app.domain.ontology import Ontology
+from cds_app.domain.timeline import Change, Timeline
 from cds_app.errors import PatientErased
 from cds_app.ports import Commit, Entry, Segment, TwinStore
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Record, Records, Twinner
+from cds_app.twin.model import TwinModel
+from cds_app.twin.state import TwinState, update
 from tests.stores import NOW, append, decision, facts, feedback, vault
 
 
@@ -180,3 +184,27 @@ def test_entries_of_erasures_hold_nothing(store: Watched) -> None:
     append(store, "p", decisions=(decision(id="a"),))
     store.erase("p", NOW)
     assert list(store.journal()) == [Entry(number=1, patient="p"), Entry(number=2, patient="p")]
+
+
+def test_a_record_that_is_read_anew_is_filtered_once_and_has_the_same_bytes(
+    store: Watched, twinner: Twinner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = records_of(store, twinner)
+    for n in range(1, 6):
+        append(store, "p", facts=facts(n))
+        kept.load("p")
+    one_by_one = kept.load("p")
+    times: list[Timeline] = []
+
+    def counted(
+        model: TwinModel, ontology: Ontology, state: TwinState, timeline: Timeline, change: Change
+    ) -> TwinState:
+        times.append(timeline)
+        return update(model, ontology, state, timeline, change)
+
+    monkeypatch.setattr("cds_app.services.records.update", counted)
+    anew = records_of(store, twinner).load("p")
+    assert len(times) == 1
+    assert (anew.digest, anew.segments_known) == (one_by_one.digest, 5)
+    assert anew.state.to_bytes() == one_by_one.state.to_bytes()
+    assert list(anew.timeline) == list(one_by_one.timeline)
