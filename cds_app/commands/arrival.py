@@ -68,6 +68,8 @@ class Arrival:
             return self._ends()  # no body; or more than one word about it, which the parser refuses
         ((name, value),) = framing
         if name == b"transfer-encoding":
+            if b"chunked" not in value.lower():
+                return self._ends()
             self._step = Arrival._read_chunk
         elif _LENGTH.match(value) is None or int(value) > self._max_bytes:
             return self._ends()

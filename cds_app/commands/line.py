@@ -36,14 +36,14 @@ class Line:
         return getattr(self._sock, name)
 
     def receive(self) -> bool:
-        """Take what is there, without waiting; whether the request is whole. Raises OSError if the caller hung up."""
+        """Take what is there; whether the request is whole. Raises OSError or EOFError where the caller hung up."""
         self._sock.setblocking(False)
         try:
             data = self._sock.recv(PIECE_BYTES)
         except BlockingIOError:
             return False
         if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "hung up")
+            raise EOFError
         whole = self.arrival.add(data)
         if not whole and self.arrival.awaits_word:
             self.arrival.awaits_word = False

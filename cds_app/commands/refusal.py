@@ -41,6 +41,7 @@ class Refusal(NamedTuple):
 
 _AGAIN: Final = "Retry-After: 1\r\n"
 FULL: Final = Refusal(503, "Service Unavailable", "overloaded", "more calls than can be answered in time", "throttled")
+BROKEN_OFF: Final = Refusal(400, "Bad Request", "http-400", "the request was not received whole")
 LATE: Final = Refusal(408, "Request Timeout", "http-408", "the request was not received whole in time")
 _KINDS: Final = (
     (LimitRequestLine, Refusal(414, "URI Too Long", "http-414", "the path is too long")),

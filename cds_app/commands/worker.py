@@ -23,7 +23,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.commands.line import PIECE_BYTES, Line, Unbroken
-from cds_app.commands.refusal import FULL, LATE, refusal_of
+from cds_app.commands.refusal import BROKEN_OFF, FULL, LATE, Refusal, refusal_of
 
 RECEIVED_WITHIN_S = 10.0
 TAKEN_WITHIN_S = 10.0
@@ -140,6 +140,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             self._forget(conn)
             self._hang_up(conn)
             return
+        except EOFError:  # it may still listen
+            self._give_up(conn, BROKEN_OFF)
+            return
         if whole:
             self._forget(conn)
             self._let_in(conn)
@@ -166,13 +169,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             self._unfinished_bytes -= self._coming.pop(conn)[1]
             self.poller.unregister(conn.sock)
 
-    def _give_up(self, conn: Any) -> None:
+    def _give_up(self, conn: Any, why: Refusal = LATE) -> None:
         """Wait no longer for the rest of a request."""
         begun = bool(conn.sock.arrival.received)
         self._forget(conn)
         if begun:
             with suppress(OSError):
-                conn.sock.send(LATE.answer())
+                conn.sock.send(why.answer())
             self._part(conn)
         else:
             self._hang_up(conn)
@@ -228,7 +231,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         try:
             if not _comes(conn.sock):
                 return False
-        except OSError:  # hung up, as will be seen
+        except (OSError, EOFError):  # hung up, as will be seen
             return False
         finally:
             self._idle.discard(id(conn))
@@ -351,7 +354,7 @@ def worker_of(max_waiting: int, max_body_bytes: int) -> type[Worker]:
 
 
 def _comes(line: Line) -> bool:
-    """Whether a request comes whole within a moment. Raises OSError where the caller hangs up."""
+    """Whether a request comes whole within a moment. Raises OSError or EOFError where the caller hangs up."""
     soon = select.poll()
     soon.register(line.fileno(), select.POLLIN)
     until = time.monotonic() + _MOMENT_S

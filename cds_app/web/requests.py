@@ -22,6 +22,7 @@ from cds_app.web.contexts import read_context
 SIMULATED_TIME = "com.twinline.simulated-time"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SERVER = re.compile(r"https?://[!-~]{1,2000}\Z")
+_STATED = (1900, 2300)  # years: at the ends of the calendar nothing lies before or after
 _LOCAL = "local"
 _BEARER = "Bearer"
 _AS_IT_IS = "identity"
@@ -121,6 +122,8 @@ def _event_time(body: Mapping[str, Any], received: datetime, *, simulated: bool)
     interval = parse_fhir_time(stated, field=where)
     if not interval.exact:
         raise BadRequest("must be a full instant", field=where)
+    if not _STATED[0] <= interval.start.year < _STATED[1]:
+        raise BadRequest("must be of these centuries", field=where)
     return interval.start
 
 

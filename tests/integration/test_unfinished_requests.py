@@ -145,3 +145,13 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_their_orde
         line.sendall(sent + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         received = b"".join(iter(lambda: line.recv(65_536), b""))
     assert [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]] == [200, 400, 200, 400, 200]
+
+
+@pytest.mark.parametrize("kind", ["headers", "body", "promised", "chunks"])
+def test_a_request_that_breaks_off_is_refused_where_the_caller_still_listens(service: str, kind: str) -> None:
+    with connected(service, 1) as (line,):
+        line.sendall(BEGUN[kind])
+        line.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: line.recv(65_536), b""))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"OperationOutcome" in received

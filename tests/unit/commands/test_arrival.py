@@ -29,6 +29,7 @@ REFUSED = [
     POST + b"Content-Length: +5\r\n\r\n",
     POST + b"Content-Length: \xb2\r\n\r\n",
     POST + b"Content-Length: 1001\r\n\r\n",
+    POST + b"Transfer-Encoding: identity\r\n\r\n{}",
     CHUNKED + b"zz\r\n",
     CHUNKED + b"-5\r\n",
     CHUNKED + b"x" * 9000,

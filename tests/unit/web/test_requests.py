@@ -108,3 +108,12 @@ def test_a_stated_time_must_be_an_instant(value: object) -> None:
         return
     with pytest.raises(BadRequest):
         read(request, simulated=True)
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "1899-12-31T23:59:59Z", "2300-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+def test_a_stated_time_at_an_end_of_the_calendar_is_refused(at: str) -> None:
+    with pytest.raises(BadRequest) as told:
+        read(body(extension={SIMULATED_TIME: at}), simulated=True)
+    assert told.value.field == f"extension.{SIMULATED_TIME}"
