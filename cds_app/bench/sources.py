@@ -35,6 +35,7 @@ _RESULTS: Final = (
 _PATIENCE_S: Final = 120.0
 _TOPIC: Final = "twinline-bench"
 _MONITORS: Final = 50
+_IN_FLIGHT: Final = 2000
 _CHANNELS: Final = (
     *(("MDC_ECG_HEART_RATE", 80.0), ("MDC_TTHOR_RESP_RATE", 15.0), ("MDC_PULS_OXIM_SAT_O2", 96.0)),
     *(("MDC_PRESS_BLD_ART_ABP_SYS", 118.0), ("MDC_PRESS_BLD_ART_ABP_DIA", 64.0), ("MDC_PRESS_BLD_ART_ABP_MEAN", 82.0)),
@@ -87,12 +88,12 @@ def bench_telemetry(minutes: int) -> Rate:
     return _rate(number, took, worked)
 
 
-def bench_broker(broker: str, minutes: int, in_flight: int = 2000) -> Rate:
+def bench_broker(broker: str, minutes: int) -> Rate:
     """The whole way: from the broker's socket, acknowledged, to summaries on the disk, as a worker goes it."""
     host, _, port = broker.rpartition(":")
     start, messages = int(time.time()) // 60 * 60 - 60 * (minutes + 2), 60 * minutes * _MONITORS
     topic = f"{_TOPIC}/{start}"
-    link = Link(host=host, port=int(port), client=f"bench-{start}", topic=topic, group="", in_flight=in_flight)
+    link = Link(host=host, port=int(port), client=f"bench-{start}", topic=topic, group="", in_flight=_IN_FLIGHT)
     with _way("mqtt") as way, _elsewhere() as pool:
         telemetry, subscriber = telemetry_of(way), Subscriber(link)
         subscriber.start()

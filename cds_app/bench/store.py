@@ -19,7 +19,9 @@ from cds_app.domain.facts import Facts, Measurement
 from cds_app.ports import Commit
 
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
-_FACTS = 20
+_COMMITS = 400
+_CHECKED = 20_000  # entries of the log
+_FACTS = 20  # and a card in each commit
 _CARD_BYTES = 2000
 
 
@@ -29,17 +31,13 @@ class _Known:
     entries: int = 0
 
 
-def bench_store(url: str, *, commits: int = 400, checked: int = 20_000) -> dict[str, float]:
+def bench_store(url: str) -> dict[str, float]:
     """Measure on an empty database: what is written there stays, under a key that is thrown away.
 
     Parameters
     ----------
     url : str
         Database to use, created if it is a SQLite file.
-    commits : int
-        How many commits of 20 facts and one card each measurement makes.
-    checked : int
-        How many log entries `verify` is measured on, at least.
 
     Returns
     -------
@@ -51,19 +49,19 @@ def bench_store(url: str, *, commits: int = 400, checked: int = 20_000) -> dict[
     store = SqlStore(url, Vault(secrets.token_bytes(KEY_BYTES)))
     try:
         return {
-            **_writing(store, commits, callers=1),
-            **_writing(store, commits, callers=4),
+            **_writing(store, callers=1),
+            **_writing(store, callers=4),
             **_reading(store),
-            **_checking(store, checked),
+            **_checking(store),
         }
     finally:
         store.close()
 
 
-def _writing(store: SqlStore, commits: int, *, callers: int) -> dict[str, float]:
+def _writing(store: SqlStore, *, callers: int) -> dict[str, float]:
     begin = perf_counter()
     with ThreadPoolExecutor(callers) as pool:
-        runs = [pool.submit(_write, store, f"{callers}/{caller}", commits // callers) for caller in range(callers)]
+        runs = [pool.submit(_write, store, f"{callers}/{caller}", _COMMITS // callers) for caller in range(callers)]
         times = sorted(time for run in runs for time in run.result())
     return {
         f"commits_per_s_{callers}": len(times) / (perf_counter() - begin),
@@ -92,9 +90,9 @@ def _reading(store: SqlStore) -> dict[str, float]:
     }
 
 
-def _checking(store: SqlStore, checked: int) -> dict[str, float]:
+def _checking(store: SqlStore) -> dict[str, float]:
     patient, known = store.pseudonym("bench", "long"), _Known()
-    while known.entries < checked:
+    while known.entries < _CHECKED:
         store.commit(_commit(patient, known, decisions=2000, facts=0))
         known = _Known(entries=store.entries(patient, after=known.entries)[-1].number)
     begin = perf_counter()

@@ -15,29 +15,27 @@ from cds_app.twin.state import TwinState, rebuild, update
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def bench_twin(model: TwinModel, ontology: Ontology, *, observations: int = 20_000) -> dict[str, float]:
-    """Feed synthetic observations of every tracked variable through timeline and twin.
+_PATIENTS = 20
 
-    Parameters
-    ----------
-    observations : int
-        How many; spread over patients of 1,000 observations each.
+
+def bench_twin(model: TwinModel, ontology: Ontology) -> dict[str, float]:
+    """Feed synthetic observations of every tracked variable through timeline and twin.
 
     Returns
     -------
     dict
         ``observations_per_s``, in batches of 20 as they arrive; ``rebuild_10000_s``, a patient's track from nothing.
     """
-    batches, patients = _synthetic(model, ontology, 1_000), observations // 1_000
+    batches = _synthetic(model, ontology, 1_000)
     begun = perf_counter()
-    for _ in range(patients):
+    for _ in range(_PATIENTS):
         _stream(model, ontology, batches)
     streamed_s = perf_counter() - begun
     timeline = Timeline.of(fact for batch in _synthetic(model, ontology, 10_000) for fact in batch)
     _ = timeline.facts
     begun = perf_counter()
     rebuild(model, ontology, timeline)
-    return {"observations_per_s": patients * 1_000 / streamed_s, "rebuild_10000_s": perf_counter() - begun}
+    return {"observations_per_s": _PATIENTS * 1_000 / streamed_s, "rebuild_10000_s": perf_counter() - begun}
 
 
 def _stream(model: TwinModel, ontology: Ontology, batches: tuple[tuple[Measurement, ...], ...]) -> TwinState:

@@ -31,7 +31,6 @@ class Arrival:
         Whether it is that of an identifier.
     received : datetime
         UTC.
-    facts : Facts
     realm : str
         Within which their resources have their ids; "" where those are the source's own.
     refused : str

@@ -50,7 +50,6 @@ class Caller:
     ----------
     client : str
         Name of the trust record.
-    iss : str
     tenant : str
         Organisation that the token named; "" for none.
     """

@@ -35,7 +35,6 @@ class Issuer:
         FHIR base URL, character by character but for a trailing slash.
     client_id : str
         Twinline's, as the EHR gave it.
-    method : Method
     secret : str
         For the two methods that have one; "" otherwise.
     alg : {"ES384", "RS384"}
@@ -89,10 +88,8 @@ class TokenRequest:
 
     Parameters
     ----------
-    url : str
     form : mapping
         ``grant_type`` and what belongs to it.
-    method : Method
     client_id, client_secret : str
         For the two methods with a secret.
     assertion : str

@@ -85,7 +85,6 @@ class SiteMapping:
 
     Parameters
     ----------
-    site, owner, reviewed : str
     sha256 : str
         Of the file.
     rows : tuple

@@ -33,8 +33,6 @@ class Question:
 
     Parameters
     ----------
-    model : RiskModel
-    twin : TwinModel
     tracks : mapping of str to Track
         What was measured, by quantity.
     statics : Statics
@@ -116,7 +114,6 @@ class Telling:
 
     Parameters
     ----------
-    quantity : str
     low, high : float
         A low and a high value within reach, canonical unit: of this patient where it was imputed (5 and 95 of 100 lie
         below), else among such patients (10 and 90). Neither is beyond both such patients and the newest value.
@@ -142,7 +139,6 @@ class Need:
 
     Parameters
     ----------
-    quantity : str
     now : float
         Its newest value, canonical unit.
     needed : float or None

@@ -55,7 +55,6 @@ class ModelCard:
 
     Parameters
     ----------
-    name, version, title : str
     sections : tuple of Section
     tables : tuple of Table
     plots : tuple of Plot

@@ -25,7 +25,6 @@ class HoursAtRisk:
         In the unit.
     label : ndarray of int64, shape (rows,)
         1 where the outcome followed within ``horizon_h``.
-    horizon_h : float
     """
 
     patient: Ints
@@ -69,12 +68,10 @@ def burden(at_risk: HoursAtRisk, alert: Flags, given: Flags, drawn: Resamples) -
 
     Parameters
     ----------
-    at_risk : HoursAtRisk
     alert : ndarray of bool, shape (rows,)
         Hours that are alerted.
     given : ndarray of bool, shape (rows,)
         Those among them at which somebody is interrupted (`begins`, or what a policy lets through).
-    drawn : Resamples
 
     Returns
     -------

@@ -88,8 +88,6 @@ def grow(design: Matrix, task: Task, recipe: Recipe, columns: Ints, *, names: Se
     Parameters
     ----------
     design : ndarray of float32, shape (rows, features)
-    task : Task
-    recipe : Recipe
     columns : ndarray of int64
         Which features may be used.
     names : sequence of str

@@ -71,7 +71,6 @@ def figures(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dic
 
     Parameters
     ----------
-    scored : Scored
     drawn : Resamples
         Of all patients; those without a row in the group count for nothing.
     calibrated : bool

@@ -158,8 +158,6 @@ def reported(reference: Reference, test: Tried, rng: np.random.Generator) -> dic
 
     Parameters
     ----------
-    reference : Reference
-    test : Tried
     rng : Generator
         Draws the rows that are shifted.
     """

@@ -43,7 +43,6 @@ class Asked:
 
     Parameters
     ----------
-    quantity : str
     window_h : float
         How far back.
     zone : tzinfo

@@ -62,7 +62,6 @@ class Drawn:
     ----------
     times : sequence of float
         Ascending, from 0, in hours or minutes.
-    bands : Bands
     other : Row or None
         The middle of another plan, at the same times.
     limits : tuple of float

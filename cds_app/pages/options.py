@@ -65,7 +65,6 @@ class ConcernLine:
 
     Parameters
     ----------
-    topic, title : str
     tier : int
         1 information, 2 act today, 3 act now.
     word, summary : str

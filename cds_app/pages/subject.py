@@ -27,11 +27,8 @@ class Subject:
         Bare FHIR id.
     material : Material
         What cards would be made of.
-    state : TwinState
-    twin : TwinModel
     deviations : tuple of Deviation
         Of every quantity that was seen.
-    joint : JointDeviation
     back_h : float
         How many hours before the present the moment lies; 0 is now.
     hindsight : bool
@@ -81,7 +78,6 @@ class Identity:
         How long ago that was.
     stale : bool
         Whether that is longer than `STALE`.
-    deceased : bool
     """
 
     name: str

@@ -24,15 +24,12 @@ class Line:
 
     Parameters
     ----------
-    quantity : str
-    label, value, unit, time : str
     change : str
         "up from 2.1 at 03:40"; "" where there is nothing to compare with.
     word : str
         "above the usual range", "reported as high", "higher than usual for them"; "" for none.
     z : float or None
         Standard deviations from the person's own usual.
-    stale : bool
     """
 
     quantity: str

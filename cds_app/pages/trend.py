@@ -84,12 +84,10 @@ class TrendView:
     ----------
     past, ahead : tuple of Band
         Estimates up to now, one per unbroken stretch, and forecasts.
-    imputed : Imputed or None
     lines : tuple of str
         Lines through the measurements, one per unbroken stretch.
     usual : tuple of (float, float) or None
         Top and height of the usual range.
-    now_x : float
     event_labels : tuple of Tick
         Numbers of the events below their marks; of those too close to tell apart, the first to the last.
     finding : str
@@ -124,11 +122,8 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
 
     Parameters
     ----------
-    model : TwinModel
     state : TwinState
         Samples after now are not looked at.
-    situation : Situation
-    asked : Asked
     """
     seen = _seen(situation, asked)
     if asked.quantity not in state.tracks or not seen:

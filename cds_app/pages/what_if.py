@@ -46,14 +46,12 @@ class PlanRow:
 
     Parameters
     ----------
-    name : str
     target : str
         In 100; "" where there is no such figure.
     figures : tuple of str
         Of what `WhatIfView.figures` names: the middle with the range of 90 in 100.
     harms : tuple of (str, bool)
         Of what `WhatIfView.harms` names: in 100, and whether that is within its limit.
-    best, asked, current : bool
     outside : tuple of str
         Limits that it breaks.
     """

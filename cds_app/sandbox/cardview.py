@@ -41,13 +41,10 @@ class CardView:
 
     Parameters
     ----------
-    key : str
     tier : str
         ``critical``, ``warning`` or ``info``, also for indicators that CDS Hooks does not know.
     summary, detail : str
         Text, and markdown.
-    source : Link
-    topic : str
     links : tuple of Link
     suggestions : tuple of Choice
         Those that can still be accepted.
@@ -78,7 +75,6 @@ def card_view(shown: Shown, outcomes: Sequence[Outcome], openings: Openings = _n
 
     Parameters
     ----------
-    shown : Shown
     outcomes : sequence of Outcome
     openings : callable
         From a link of the card, and its place among them, to where it opens an app; "" for nowhere.

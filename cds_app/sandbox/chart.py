@@ -54,7 +54,6 @@ class Row:
 
     Parameters
     ----------
-    key, label, unit : str
     value : str
         The newest, as text.
     at : datetime
@@ -65,7 +64,6 @@ class Row:
         What the laboratory or nurse remarked on the newest value.
     finding : str
         The trend in words.
-    trend : Trend or None
     """
 
     key: str

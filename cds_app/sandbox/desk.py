@@ -35,7 +35,6 @@ class Desk:
     ----------
     service_url : str
         Base URL of the CDS service, on loopback.
-    store : Store
     signer : Signer, optional
         Signs every call to the service.
     smart : SmartServer, optional

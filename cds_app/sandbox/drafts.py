@@ -44,7 +44,6 @@ class WaitingDraft:
     ----------
     kind, id : str
         Of the resource.
-    order : Order
     source : str
         Who wrote it, where a Provenance says so; "" otherwise.
     """

@@ -67,7 +67,6 @@ class Event:
 
     Parameters
     ----------
-    service : Service
     context : mapping
         ``userId``, ``patientId``, ``encounterId``, and what else the hook has.
     fhir_server : str

@@ -54,7 +54,6 @@ class Caller:
         Parameters
         ----------
         hooks : sequence of str
-        patient_id : str
         base : str
             FHIR base of the EHR.
         **more

@@ -39,12 +39,7 @@ class Pad:
 
 
 class OrderEntry:
-    """The pads of all patients.
-
-    Parameters
-    ----------
-    caller : Caller
-    """
+    """The pads of all patients."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

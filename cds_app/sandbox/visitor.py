@@ -24,7 +24,6 @@ class Page:
     ----------
     status : int or None
         HTTP status; None when nothing answered, or the way led elsewhere or in a circle.
-    title : str
     headings : tuple of str
         First and second level, in order.
     """

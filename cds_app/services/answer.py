@@ -53,16 +53,10 @@ class Answering:
 
     Parameters
     ----------
-    knowledge : Knowledge
-    store : TwinStore
-    records : Records
-    gatherer : Gatherer
     switchboard : Switchboard
         How far each service may speak.
-    meter : Meter
     identities : Identities
         Ties what other sources tell of to the patient.
-    turns : Turns
     computing : FairLock
         Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
         compute at once are both done when the second would have been done anyway.

@@ -14,7 +14,6 @@ class HookCall:
 
     Parameters
     ----------
-    event : HookEvent
     prefetch : mapping
         As sent; any keys, any JSON.
     context : mapping

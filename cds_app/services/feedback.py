@@ -38,7 +38,6 @@ class Effect:
 
     Parameters
     ----------
-    card, topic : str
     text : str
         The same for the clinician.
     quiet_h : float or None
@@ -70,12 +69,8 @@ class Listening:
 
     Parameters
     ----------
-    store : TwinStore
-    records : Records
     templates : Environment
         Of card texts.
-    meter : Meter
-    turns : Turns
     simulated : bool
         Whether ``outcomeTimestamp`` is the time of a simulation and stands for the clock.
     """

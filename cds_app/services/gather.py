@@ -53,8 +53,6 @@ class Gatherer:
 
     Parameters
     ----------
-    knowledge : Knowledge
-    fhir : FhirReader
     budget_s : float
         For all fetches of one call together.
     max_entries : int
@@ -84,7 +82,7 @@ class Gatherer:
         fetched = self._fetch(call, service, resolved)
         items = (*resolved.items, *(item for one in fetched for item in one.items))
         self._bounded(len(items))
-        _demand(service, resolved, fetched, items)
+        _demand(service, fetched, items)
         _same(call.event.patient, service, items)
         with self.computing:
             reading = self._with_drafts(self._read(call, items, seen), call, service, items)
@@ -198,7 +196,7 @@ def _ask(key: str, call: HookCall, service: ServiceDefinition, resolved: Resolve
     return _Ask(key, PrefetchTemplate(template).expand(call.context), template, ())
 
 
-def _demand(service: ServiceDefinition, resolved: Resolved, fetched: Sequence[Fetched], items: Sequence[Item]) -> None:
+def _demand(service: ServiceDefinition, fetched: Sequence[Fetched], items: Sequence[Item]) -> None:
     """A needed key counts as there when resources of its type came under it, or under a key of the site's own."""
     failed = {one.key for one in fetched if one.failed}
     for key in service.needs:

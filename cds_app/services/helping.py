@@ -29,7 +29,6 @@ class Asked:
 
     Parameters
     ----------
-    situation : Situation
     tracks : mapping of str to Track
         Of the twin.
     name : str

@@ -29,8 +29,6 @@ class Inputs:
 
     Parameters
     ----------
-    service : ServiceDefinition
-    event : HookEvent
     record : Record
         With the facts of this call already in.
     segments : int

@@ -74,7 +74,6 @@ class Knowledge:
         Those of which a service simulates drafts, by name.
     people : mapping of str to People
         Virtual people that a service tries drafted insulin on, by the name of the artefact.
-    genes : Pharmacogenes
     pins : mapping of str to str
         Version and hash of every artefact, of the services and of the card templates: what a replay must find again.
     """

@@ -51,8 +51,6 @@ class Record:
     ----------
     segments_known, entries_known : int
         Newest segment and log entry that are in.
-    timeline : Timeline
-    state : TwinState
     past : tuple of Decision or Feedback
         What the alert policy remembers, oldest first: cards that were shown, or would have been but for shadow mode,
         and the answers to them.

@@ -24,7 +24,6 @@ class Replayed:
 
     Parameters
     ----------
-    logged : Decision
     again : Decision or None
         None if the replay did not come to a decision of this id.
     changed : tuple of str

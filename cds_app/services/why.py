@@ -27,7 +27,6 @@ class Why:
     ----------
     name : str
         Of the learned risk.
-    risk : Risk
     reasons : tuple of Reason
         Greatest effect first.
     limit : float

@@ -28,7 +28,6 @@ class Likely:
 
     Parameters
     ----------
-    quantity : str
     mean, low, high : float
         Expected value and 90 % interval, canonical unit.
     since_h : float
@@ -77,7 +76,6 @@ class Bedside:
 
     Parameters
     ----------
-    imputer : Imputer
     window : ndarray of float32, shape (HOURS, channels)
         Of `window_of`.
     completed : Completed

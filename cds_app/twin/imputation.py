@@ -137,8 +137,6 @@ class Imputer:
     Parameters
     ----------
     channels : tuple of Channel
-    scale : Scale
-    joint : Joint
     smoother : Parameters
         The twin's own dynamics.
     gaussians : mapping of Product to (mean, covariance)

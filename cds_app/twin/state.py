@@ -34,7 +34,6 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
-    quantity : str
     hours : array of float
         Sample times, ascending, hours since 1970-01-01T00:00Z.
     values : array of float

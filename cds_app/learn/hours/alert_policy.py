@@ -72,7 +72,6 @@ def shown(candidates: Candidates, policy: Policy, topic: str) -> Flags:
 
     Parameters
     ----------
-    candidates : Candidates
     policy : Policy
         Lockouts, rise and lowest tier are read.
     topic : str

@@ -27,7 +27,6 @@ class Judged:
 
     Parameters
     ----------
-    cohort : Cohort
     risk : ndarray of float64, shape (rows,)
     said : ndarray of float64, shape (rows,)
         The risk, NaN where no number is given.
@@ -54,7 +53,6 @@ def appraised(
 
     Parameters
     ----------
-    head : Head
     cohort : Cohort
         Patients that the head has not seen.
     risk : ndarray of float64, shape (rows,)

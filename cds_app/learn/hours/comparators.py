@@ -51,7 +51,6 @@ class Comparator:
 
     Parameters
     ----------
-    title : str
     score : ndarray of float64, shape (rows,)
         Higher is worse.
     threshold : float
@@ -116,7 +115,6 @@ def last_value(own: Own, rows: Matrix, alerted: float) -> Comparator:
 
     Parameters
     ----------
-    own : Own
     rows : ndarray of float32, shape (rows, len(FEATURES))
     alerted : float
         Share of hours.

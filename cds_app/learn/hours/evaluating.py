@@ -60,11 +60,6 @@ def evaluate(
     artefact : Artefact, optional
         The model; by default the latest that is shipped.
 
-    Returns
-    -------
-    dict
-        What the report holds.
-
     Raises
     ------
     DataError
@@ -144,7 +139,6 @@ def tune(
 
     Parameters
     ----------
-    head : Head
     data : Path
         Parquet file with the challenge's columns and what the head needs to know what followed.
     report : Path
@@ -155,11 +149,6 @@ def tune(
         SVG file to write: alerts against what they find.
     artefact : Artefact, optional
         The model; by default the latest that is shipped.
-
-    Returns
-    -------
-    dict
-        What the report holds.
 
     Raises
     ------

@@ -33,7 +33,6 @@ class Everybody:
 
     Parameters
     ----------
-    cohort : Cohort
     task : Task
         What of it is trained on.
     fold : ndarray of int64, shape (rows,)

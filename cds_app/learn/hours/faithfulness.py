@@ -37,7 +37,6 @@ class Explainer:
 
     Parameters
     ----------
-    booster : Booster
     columns : ndarray of int64, shape (features,)
         What it reads of a row of `score.features`.
     features : sequence of Feature

@@ -39,7 +39,6 @@ def drawn(report: Mapping[str, Any], title: str) -> str:
     ----------
     report : mapping
         With ``frontier``, ``settings``, ``chosen`` and ``budget``.
-    title : str
     """
     frontier, chosen = report["frontier"], report["chosen"]["on_calibration_patients"]
     # the frontier and the budget decide what is in view; the tail of bad settings does not

@@ -114,7 +114,6 @@ def tuned(
         Of disjoint patients.
     policy : Policy
         Of the service; what is not swept stays as it is.
-    topic : str
     now : Setting or None
         What is in force, where something is: measured beside the choice.
     budget : float

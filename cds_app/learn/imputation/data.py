@@ -30,7 +30,6 @@ class Cohort:
     record : ndarray of int64, shape (patients,)
     values : ndarray of float32, shape (patients, HOURS, variables)
         Hourly means in the canonical unit, NaN where nothing was measured.
-    stayers : Stayers
     """
 
     record: Ints

@@ -43,10 +43,8 @@ class Recipe:
     ----------
     width, wide : int
         Of an hour's state, and inside its blocks.
-    epochs, batch : int
     rate : float
         Highest learning rate.
-    seed : int
     """
 
     width: int = 64

@@ -71,7 +71,6 @@ def foretell(model: Model, subjects: Sequence[Subject], *, seed: int, least_earl
 
     Parameters
     ----------
-    seed : int
     least_earlier : int
         Levels known before the first one that is foretold.
     """

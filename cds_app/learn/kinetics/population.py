@@ -30,8 +30,6 @@ class Sketch:
 
     Parameters
     ----------
-    drug : str
-    compartments, steps : int
     formulas : mapping of str to (unit, formula)
         Every formula holds its own typical value, ``TV_CL`` for ``CL``.
     begin : mapping of str to float

@@ -28,8 +28,6 @@ class Subject:
 
     Parameters
     ----------
-    name : str
-    covariates : Covariates
     doses : tuple of Dose
         Hours from the first dose.
     levels : tuple of Level

@@ -117,7 +117,6 @@ class Stays:
     ----------
     record : ndarray of int64, shape (stays,)
         ``RecordID``.
-    stayers : Stayers
     series : Series
         Artefacts removed, canonical units.
     left_out : mapping of str to int
@@ -175,7 +174,6 @@ class Samples:
     ----------
     record : ndarray of int64, shape (stays,)
         ``RecordID``, ascending.
-    stayers : Stayers
     stay, parameter : ndarray of int64, shape (samples,)
         Places in ``record`` and in `PARAMETERS`.
     hours, value : ndarray of float64, shape (samples,)

@@ -47,7 +47,6 @@ class StayCohort:
         ``Age`` and ``Gender``, for figures by group.
     rows, seen : ndarray of float32, shape (stays, len(FEATURES))
         What serving would look at, and what the trees are grown on: `unit_forgotten`.
-    truth : Outcomes
     """
 
     who: pd.DataFrame

@@ -221,11 +221,6 @@ def evaluate(
         JSON file to write.
     artefact : Artefact, optional
         The model; by default the latest that is shipped.
-
-    Returns
-    -------
-    dict
-        What the report holds.
     """
     shipped = Shipped.of(NAME, artefact)
     model = shipped.model

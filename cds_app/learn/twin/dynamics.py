@@ -182,23 +182,23 @@ def conformal(score: Floats, miss: float) -> float:
     return float(np.partition(score, rank - 1)[rank - 1])
 
 
-def entry(dynamics: Dynamics, digits: int = 6) -> dict[str, Any]:
+def entry(dynamics: Dynamics) -> dict[str, Any]:
     """One quantity as `cds_app.twin.model.dynamics_of` reads it, rounded to significant digits."""
     skipped = {"quantity", "horizons", "fitted"}
     fields = {name: getattr(dynamics, name) for name in dynamics.__slots__ if name not in skipped}
-    found: dict[str, Any] = {name: _rounded(value, digits) for name, value in fields.items()}
-    found["horizons"] = [_horizon_entry(one, digits) for one in dynamics.horizons]
+    found: dict[str, Any] = {name: _rounded(value) for name, value in fields.items()}
+    found["horizons"] = [_horizon_entry(one) for one in dynamics.horizons]
     return found
 
 
-def _horizon_entry(horizon: Horizon, digits: int) -> dict[str, Any]:
-    weights = {name: [_rounded(one, digits) for one in three] for name, three in horizon.weights.items()}
+def _horizon_entry(horizon: Horizon) -> dict[str, Any]:
+    weights = {name: [_rounded(one) for one in three] for name, three in horizon.weights.items()}
     rest = ("horizon_h", "intercept", "low_factor", "high_factor")
-    return {**{name: _rounded(getattr(horizon, name), digits) for name in rest}, "weights": weights}
+    return {**{name: _rounded(getattr(horizon, name)) for name in rest}, "weights": weights}
 
 
-def _rounded(value: Any, digits: int) -> Any:
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def histories(model: Mapping[str, Dynamics], panel: Panel, names: Sequence[str] = SIGNALS) -> dict[str, History]:

@@ -263,11 +263,6 @@ def evaluate(
         JSON to write.
     artefact : Artefact, optional
         The model; by default the latest that is shipped.
-
-    Returns
-    -------
-    dict
-        What the report holds.
     """
     artefact = artefact or latest(NAME)
     model = DoseModel.from_artefact(artefact)

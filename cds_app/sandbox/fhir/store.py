@@ -177,7 +177,6 @@ class Store:
 
         Parameters
         ----------
-        one : Resource
         beside : mapping of str to Resource
             What is being created with it, by reference.
         """

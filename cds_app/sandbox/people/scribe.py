@@ -39,7 +39,6 @@ class Scribe:
 
     Parameters
     ----------
-    person : Person
     start : datetime
         Hour 0 of the stay, aware.
     rng : numpy.random.Generator

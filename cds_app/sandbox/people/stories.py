@@ -30,13 +30,10 @@ class Story:
     ----------
     title, text : str
         A few words, and one plain sentence.
-    given, gender : str
-    born : date
     hours : int
         Length of the stay.
     opens : tuple of float
         Hours at which a clinician opens the chart.
-    expected : Expected
     write : callable
         Writes the chart of so many hours.
     orders : tuple of (float, str)

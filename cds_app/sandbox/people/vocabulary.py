@@ -28,7 +28,6 @@ class Measure:
         The first is the most specific.
     unit, ucum : str
         For readers, and as a UCUM code.
-    decimals : int
     category : str
         Code of the FHIR observation category.
     """

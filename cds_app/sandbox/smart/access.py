@@ -36,7 +36,6 @@ class Guard:
 
     Parameters
     ----------
-    tokens : Tokens
     open : bool
         Whether calls without a token may do everything.
     """

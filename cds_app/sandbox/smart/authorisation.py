@@ -45,7 +45,6 @@ class AskedFor:
 
     Parameters
     ----------
-    to : Addressee
     scopes : tuple of str
         Of those asked for, the ones that this client may have.
     state, challenge, nonce : str
@@ -90,11 +89,9 @@ def read_request(to: Addressee, parameters: MultiDict[str, str], base: str, laun
 
     Parameters
     ----------
-    to : Addressee
     parameters : MultiDict
     base : str
         FHIR base of this EHR, which ``aud`` must name.
-    launches : Launches
 
     Raises
     ------

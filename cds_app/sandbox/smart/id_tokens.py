@@ -31,7 +31,6 @@ class IdTokens:
 
         Parameters
         ----------
-        issued : Issued
         base : str
             FHIR base of this EHR, its issuer.
         """

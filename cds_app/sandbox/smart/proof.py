@@ -52,7 +52,6 @@ class Prover:
 
     Parameters
     ----------
-    clients : SmartClients
     clock : callable
         Seconds since 1970.
     """

@@ -64,7 +64,6 @@ class Issued:
     ----------
     token, refresh : str
         Access token, and the refresh token or "".
-    access : Access
     nonce : str
         For the id token.
     signed_in : bool

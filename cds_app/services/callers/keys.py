@@ -128,7 +128,6 @@ class Keys:
 
     Parameters
     ----------
-    reader : PublishedReader
     ticking : callable
         Seconds of a clock that never goes back.
     """

@@ -40,7 +40,6 @@ class Directory:
 
     Parameters
     ----------
-    register : ClientRegister
     ticking : callable
         Seconds of a clock that never goes back.
     """
@@ -65,10 +64,6 @@ class Door:
 
     Parameters
     ----------
-    directory : Directory
-    keys : Keys
-    seen : SeenTokens
-    clock : Clock
     base_url : str
         Under which callers know this service, without a trailing slash. From the settings, never from a request.
     max_age_s : float

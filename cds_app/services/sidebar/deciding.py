@@ -38,7 +38,6 @@ class Wanted:
 
     Parameters
     ----------
-    topic : str
     option : str
         Of the catalogue, when one is accepted.
     digest : str
@@ -85,11 +84,8 @@ class Deciding:
 
     Parameters
     ----------
-    opening : Opening
     listening : Listening
         Says what an answer changes.
-    writer : FhirWriter
-    meter : Meter
     new_seed : callable
         A fresh uuid for each decision: the root of its ids.
     """

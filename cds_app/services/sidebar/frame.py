@@ -39,7 +39,6 @@ class Asking:
 
     Parameters
     ----------
-    opened : Opened
     root : str
         Address of the visit's pages, without a slash at the end.
     token : str
@@ -64,7 +63,6 @@ class Frame:
 
     Parameters
     ----------
-    opening : Opening
     folder : Path
         ``templates/sidebar``.
     """

@@ -36,7 +36,6 @@ class Elsewhere:
 
     Parameters
     ----------
-    drafts, patients : int
     since : str
         How long the oldest waits; "" if none says so.
     """

@@ -54,10 +54,8 @@ class Opened:
 
     Parameters
     ----------
-    visit : Visit
     at : datetime
         The present, UTC: of the clock, or of the EHR's simulation.
-    record : Record
     failed : tuple of str
         Parts of the record that could not be read this time.
     unreached : bool
@@ -96,17 +94,12 @@ class Opening:
 
     Parameters
     ----------
-    knowledge : Knowledge
-    store : TwinStore
-    records : Records
     gatherer : Gatherer
         With the time that a page may take.
     switchboard : Switchboard
         Whether the sidebar may speak, and of what.
-    clock : Clock
     identities : Identities
         Ties what other sources tell of to the patient.
-    turns : Turns
     simulated : bool
         Whether the EHR's own clock stands for ours, as its CapabilityStatement says it.
     """

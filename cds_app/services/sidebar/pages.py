@@ -49,7 +49,6 @@ class Sidebar:
 
     Parameters
     ----------
-    frame : Frame
     effects : Effects
         What options would do.
     """

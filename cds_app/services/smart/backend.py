@@ -28,12 +28,7 @@ _MENDING: Final = {
 
 
 class Backend:
-    """Tokens for the server itself, each used until shortly before its end.
-
-    Parameters
-    ----------
-    granting : Granting
-    """
+    """Tokens for the server itself, each used until shortly before its end."""
 
     def __init__(self, granting: Granting) -> None:
         self._granting = granting
@@ -60,8 +55,6 @@ class Finding:
 
     Parameters
     ----------
-    what : str
-    fine : bool
     mend : str
         What to do about it; "" if nothing is to be done.
     """

@@ -30,7 +30,6 @@ class Endpoints:
     ----------
     authorize : str
         "" if it has none: then nobody can launch, and only the server itself can read.
-    token : str
     issuer, jwks : str
         Of the id_tokens; "" if the EHR names none.
     names_itself : bool
@@ -58,7 +57,6 @@ class Discovery:
 
     Parameters
     ----------
-    reader : PublishedReader
     ticking : callable
         Seconds of a clock that never goes back.
     """

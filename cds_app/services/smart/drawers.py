@@ -70,8 +70,6 @@ class Kept:
     ----------
     version : int
         0 for one that is not there yet.
-    plain : bytes
-    until : datetime
     """
 
     version: int = 0
@@ -84,7 +82,6 @@ class Drawer:
 
     Parameters
     ----------
-    cabinet : Cabinet
     browser : str
         Secret of its cookie, one of `new_secret`.
     """

@@ -39,7 +39,6 @@ class Grant:
         Whether it did not say, so that they are what was asked for.
     patient, encounter : str or None
         Bare FHIR ids.
-    needs_banner : bool
     app_context, intent : str
         "" if not said.
     """
@@ -91,9 +90,6 @@ class Granting:
 
     Parameters
     ----------
-    discovery : Discovery
-    endpoint : TokenEndpoint
-    keys : SigningKeys
     base_url : str
         Under which others know this service, without a trailing slash.
     """

@@ -58,7 +58,6 @@ class Expected:
     ----------
     endpoints : Endpoints
         Of the EHR that sent it.
-    client_id : str
     base : str
         FHIR base, below which the user must be.
     nonce : str or None
@@ -92,12 +91,7 @@ class _Named:
 
 
 class IdTokens:
-    """Checks id_tokens with the keys that their issuers publish.
-
-    Parameters
-    ----------
-    reader : PublishedReader
-    """
+    """Checks id_tokens with the keys that their issuers publish."""
 
     def __init__(self, reader: PublishedReader) -> None:
         self._reader = reader

@@ -40,12 +40,7 @@ _SECRET: Final = re.compile(r"[ -~]{8,1000}")
 
 
 class Issuers:
-    """The register of EHRs that may launch.
-
-    Parameters
-    ----------
-    cabinet : Cabinet
-    """
+    """The register of EHRs that may launch."""
 
     def __init__(self, cabinet: Cabinet) -> None:
         self._cabinet = cabinet

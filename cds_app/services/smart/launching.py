@@ -104,12 +104,8 @@ class Launching:
 
     Parameters
     ----------
-    cabinet : Cabinet
     clients : ClientRegister
         Whose patients an EHR's are.
-    granting : Granting
-    id_tokens : IdTokens
-    visits : Visits
     turnstile : Turnstile
         For what waits for an EHR. Who does not get in has used up nothing, and can simply try again.
     pace : Pace

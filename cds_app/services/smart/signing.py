@@ -42,7 +42,6 @@ class SigningKey:
     alg : {"ES384", "RS384"}
     private : str
         As a JSON Web Key.
-    made : datetime
     until : datetime or None
         When it is published no longer; None as long as it is in use.
     """
@@ -65,12 +64,7 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The keys of this installation.
-
-    Parameters
-    ----------
-    cabinet : Cabinet
-    """
+    """The keys of this installation."""
 
     def __init__(self, cabinet: Cabinet) -> None:
         self._cabinet = cabinet

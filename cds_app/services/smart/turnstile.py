@@ -15,12 +15,7 @@ from cds_app.errors import DependencyDown
 
 
 class Turnstile:
-    """Context manager that so many can be inside of at once; who finds it full is told so at once.
-
-    Parameters
-    ----------
-    places : int
-    """
+    """Context manager that so many can be inside of at once; who finds it full is told so at once."""
 
     def __init__(self, places: int) -> None:
         self._places = threading.BoundedSemaphore(places)
@@ -38,7 +33,6 @@ class Pace:
 
     Parameters
     ----------
-    per_s : float
     burst : int
         How many may pass at once.
     ticking : callable

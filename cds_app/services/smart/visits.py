@@ -62,7 +62,6 @@ class Held:
         When somebody last looked at it, about.
     claim : str
         Who is refreshing the token; "" for nobody.
-    claimed : datetime or None
     """
 
     visit: Visit
@@ -90,10 +89,6 @@ class Visits:
 
     Parameters
     ----------
-    cabinet : Cabinet
-    granting : Granting
-    id_tokens : IdTokens
-    clock : Clock
     turnstile : Turnstile
         For what waits for an EHR.
     """

@@ -46,15 +46,12 @@ class CatchingUp:
 
     Parameters
     ----------
-    subscriptions : Subscriptions
-    fhir : FhirReader
     token : callable
         Access token of the server itself for the EHR of this name.
     wake : callable
         Have an EHR send again (``requested``), with an access token; raises DataUnavailable if it will not.
     take, withdraw : callable
         Take resources in (and ask for drugs that did not come along), and back as of when that was told, durably.
-    clock : Clock
     """
 
     subscriptions: Subscriptions

@@ -51,7 +51,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     path, since : str
         What was asked for; "" for everything.
-    status_url : str
     manifest : Manifest or None
         None until the server has made it.
     """
@@ -146,12 +145,8 @@ class Exporting:
     ----------
     name : str
         Of the source.
-    server : ExportServer
-    taker : Taker
-    cabinet : Cabinet
     token : callable
         An access token; a new one if it is called with True.
-    clock : Clock
     pause : callable
         Waits for so many seconds.
     """

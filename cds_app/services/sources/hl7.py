@@ -57,8 +57,6 @@ class Hl7Desk:
 
     Parameters
     ----------
-    intake : Intake
-    registry : Registry
     zone : tzinfo
         Of times that name none.
     charset : str

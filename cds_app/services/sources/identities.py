@@ -66,10 +66,8 @@ class Identities:
 
     Parameters
     ----------
-    cabinet : Cabinet
     pseudonym : callable
         `cds_app.ports.TwinStore.pseudonym`.
-    clock : Clock
     systems : frozenset of str
         Systems of the identifiers by which sources name people; all others are left alone.
     """

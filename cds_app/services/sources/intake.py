@@ -109,17 +109,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes deliveries of one source in.
-
-    Parameters
-    ----------
-    source : Source
-    knowledge : Knowledge
-    store : TwinStore
-    identities : Identities
-    meter : Meter
-    clock : Clock
-    """
+    """Takes deliveries of one source in."""
 
     source: Source
     knowledge: Knowledge

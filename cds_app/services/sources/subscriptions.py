@@ -50,10 +50,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         Within which its patients' ids name one person.
     reference : str
         ``Subscription/12`` there; "" until the EHR has said what it is called.
-    topic : str
     secret_sha256 : str
         Of what the EHR shows with each notification.
-    heartbeat_s : int
     types : tuple of str
         Resource types that are read anew where events were missed and cannot be had.
     """
@@ -166,13 +164,7 @@ def _without(gap: Gap, event: int) -> tuple[Gap, ...]:
 
 
 class Subscriptions:
-    """The register, and what was heard.
-
-    Parameters
-    ----------
-    cabinet : Cabinet
-    clock : Clock
-    """
+    """The register, and what was heard."""
 
     def __init__(self, cabinet: Cabinet, clock: Clock) -> None:
         self._cabinet = cabinet
@@ -242,10 +234,8 @@ class Notified:
 
     Parameters
     ----------
-    subscriptions : Subscriptions
     take : callable
         Takes resources of an EHR (by the subscription's name and record) in, durably.
-    clock : Clock
     """
 
     subscriptions: Subscriptions

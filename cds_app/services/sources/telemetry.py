@@ -91,14 +91,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Takes samples in and summarises them.
-
-    Parameters
-    ----------
-    intake : Intake
-    cabinet : Cabinet
-    monitoring : Monitoring
-    """
+    """Takes samples in and summarises them."""
 
     intake: Intake
     cabinet: Cabinet

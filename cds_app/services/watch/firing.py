@@ -52,7 +52,6 @@ class Firing:
         Mean of the last seven complete days.
     baseline : Baseline or None
         None while too few days are known: then nothing is judged.
-    cusum : Cusum
     last_hour : int
         Count of the last 60 minutes.
     alarms : tuple of str

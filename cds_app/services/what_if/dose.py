@@ -35,7 +35,6 @@ class Wish:
 
     Parameters
     ----------
-    drug : str
     amount_mg, interval_h, over_h : float or None
         None: as ordered, else as the content offers first.
     horizon_h : float or None

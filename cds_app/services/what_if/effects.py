@@ -81,11 +81,6 @@ class _Lately:
 class Effects:
     """Answers what an option would do.
 
-    Parameters
-    ----------
-    simulators : Simulators
-    catalogue : Catalogue
-
     Raises
     ------
     ContentError

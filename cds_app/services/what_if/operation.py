@@ -78,7 +78,6 @@ class Planned:
 
     Parameters
     ----------
-    propofol_mg_per_kg, propofol_mg_per_kg_per_h, norepinephrine_ug_per_kg_per_min : float
     loss_ml, loss_over_min, fluid_ml : float
         0: none of it. Norepinephrine runs from the induction on, and propofol after its dose.
     opioid : bool

@@ -33,8 +33,6 @@ class Trials:
 
     Parameters
     ----------
-    frame : Frame
-    simulators : Simulators
     stable : callable
         The model of the stable dose of warfarin, read when it is first asked for.
     """

@@ -27,7 +27,6 @@ class Simulators:
     ----------
     pharmacy : mapping of str to Drug
         What doses can be simulated of.
-    surgery : SurgeryModel
     people : People
         Virtual people with diabetes.
     imputer : Imputer
