@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.browser.conftest import Watched
-from tests.browser.test_chart import FITS, RULES, SMALL_TARGETS
 
-if TYPE_CHECKING:
-    pass
-
+RULES = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    },
+    "resultTypes": ["violations"],
+}
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+SMALL_TARGETS = """[...document.querySelectorAll("button, select, summary, label.choice, input[type=radio]")]
+  .filter((one) => one.offsetParent && !one.closest("label.choice input"))
+  .map((one) => (one.closest("label") ?? one).getBoundingClientRect())
+  .filter((box) => box.width < 24 || box.height < 24).length"""
 WIDTHS = (320, 360, 480, 1280)
 CLIPPED = """[...document.querySelectorAll("svg text")].filter((text) => {
   const outer = text.ownerSVGElement.getBoundingClientRect(), inner = text.getBoundingClientRect();

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Watched
+from tests.browser.looking import FITS, SMALL_TARGETS, violations
 from tests.unit.sandbox.stub_service import CARD, REASONS, SUGGESTION, Stub, card
 
 pytestmark = pytest.mark.browser
 
 SICK, WELL = "synthetic-001", "synthetic-007"
 WIDTHS = [{"viewport": {"width": width, "height": 800}} for width in (320, 360, 480, 1280)]
-RULES = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    },
-    "resultTypes": ["violations"],
-}
-FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-SMALL_TARGETS = """[...document.querySelectorAll("button, select, summary, label.choice, input[type=radio]")]
-  .filter((one) => one.offsetParent && !one.closest("label.choice input"))
-  .map((one) => (one.closest("label") ?? one).getBoundingClientRect())
-  .filter((box) => box.width < 24 || box.height < 24).length"""
 OUTSIDE_SVG = """[...document.querySelectorAll("svg path, svg circle, svg rect")].filter((one) => {
   const outer = one.ownerSVGElement.getBoundingClientRect(), inner = one.getBoundingClientRect();
   return inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5
@@ -51,13 +39,6 @@ def cards(stub: Stub) -> Stub:
         card(3, "info", "Not estimated: no lactate since 21:10", source={"label": "Stub"}),
     ]
     return stub
-
-
-def violations(watched: Watched) -> Any:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(watched.page, options=RULES)
-    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
 
 
 def open_everything(watched: Watched) -> None:

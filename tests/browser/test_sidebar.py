@@ -10,8 +10,7 @@ import pytest
 
 from cds_app.services.knowledge import Knowledge
 from tests.browser.conftest import Watched, watched_page
-from tests.browser.looking import assert_usable, violations
-from tests.browser.test_chart import FITS
+from tests.browser.looking import FITS, assert_usable, violations
 from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of
 
 if TYPE_CHECKING:

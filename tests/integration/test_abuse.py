@@ -17,19 +17,12 @@ from cds_app.cards.text import inert, plain
 from cds_app.deps import Deps
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
+from tests.answers import URL, cards_of
 from tests.conftest import FROZEN, FrozenClock
 from tests.orders import SIGN, potassium, signing, spironolactone
 from tests.patients import call, hyperkalaemic, observation, patient
 
-URL = "/cds-services/twinline-patient-view"
 PACKAGE = Path(__file__).parents[2] / "cds_app"
-
-
-def cards(client: FlaskClient, body: dict[str, Any]) -> list[dict[str, Any]]:
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -64,13 +57,13 @@ def _poisoned() -> list[dict[str, Any]]:
 
 
 def test_20_the_same_value_unspoiled_is_told(client: FlaskClient) -> None:
-    found = cards(client, call(patient(), observation("potassium", 6.9, FROZEN - timedelta(minutes=5), key="k1")))
+    found = cards_of(client, call(patient(), observation("potassium", 6.9, FROZEN - timedelta(minutes=5), key="k1")))
     assert [one["source"]["topic"]["code"] for one in found].count("hyperkalaemia") == 1
 
 
 @pytest.mark.parametrize("resource", _poisoned())
 def test_18_20_a_poisoned_value_raises_no_card(client: FlaskClient, resource: dict[str, Any]) -> None:
-    found = cards(client, call(patient(), resource))
+    found = cards_of(client, call(patient(), resource))
     assert not [one for one in found if one["source"]["topic"]["code"] == "hyperkalaemia"]
 
 
@@ -79,10 +72,10 @@ def test_61_a_unit_that_changes_within_a_series_is_converted_or_left_out(client:
     series = [observation("creatinine", 0.9, FROZEN - timedelta(hours=hours), key=f"c{hours}") for hours in (30, 20)]
     quantity = {"value": 80.0, "unit": "umol/L", "system": "http://unitsofmeasure.org", "code": "umol/L"}
     switched = observation("creatinine", 0, FROZEN - timedelta(hours=1), key="c1", valueQuantity=quantity)
-    found = cards(client, call(patient(), *series, switched))
+    found = cards_of(client, call(patient(), *series, switched))
     assert not [one for one in found if one["source"]["topic"]["code"] == "aki"]
     wrong = observation("creatinine", 80.0, FROZEN - timedelta(minutes=5), key="c0")
-    found = cards(client, call(patient(), *series, switched, wrong))
+    found = cards_of(client, call(patient(), *series, switched, wrong))
     assert not [one for one in found if one["source"]["topic"]["code"] == "aki"]
 
 
@@ -106,7 +99,7 @@ def test_30_53_nothing_that_was_sent_reaches_headers_or_is_run(
 def test_31_an_override_is_kept_with_who_what_and_when_and_replays(
     client: FlaskClient, deps: Deps, knowledge: Knowledge
 ) -> None:
-    (card,) = cards(client, hyperkalaemic(FROZEN))
+    (card,) = cards_of(client, hyperkalaemic(FROZEN))
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
             "overrideReason": {"reason": {"code": "patient-refuses"}, "userComment": "told the family"}}  # fmt: skip
     assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
@@ -119,10 +112,10 @@ def test_31_an_override_is_kept_with_who_what_and_when_and_replays(
 
 
 def test_32_a_clock_that_is_set_back_breaks_no_order(client: FlaskClient, deps: Deps, clock: FrozenClock) -> None:
-    assert cards(client, hyperkalaemic(FROZEN))
+    assert cards_of(client, hyperkalaemic(FROZEN))
     clock.at = FROZEN - timedelta(hours=5)
     earlier = observation("potassium", 6.8, clock.at - timedelta(minutes=5), key="k-early")
-    cards(client, call(patient(), earlier))
+    cards_of(client, call(patient(), earlier))
     numbers = [one.number for one in deps.store.journal()]
     assert numbers == sorted(numbers) == list(range(1, len(numbers) + 1))
     assert deps.store.verify().broken_at is None

@@ -17,6 +17,7 @@ from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from tests import patients
+from tests.answers import cards_in
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, bundle, call, course, observation, patient, stay
 
@@ -39,12 +40,6 @@ def hyperkalaemic(value: float = 6.8) -> dict[str, Any]:
     return patients.hyperkalaemic(FROZEN, value)
 
 
-def cards(response: TestResponse) -> list[dict[str, Any]]:
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
-
-
 def issue(response: TestResponse, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     outcome = response.get_json(force=True)
@@ -60,11 +55,11 @@ def test_discovery_lists_one_service_for_each_hook(client: FlaskClient) -> None:
 
 
 def test_a_quiet_patient_gets_no_card(client: FlaskClient) -> None:
-    assert cards(client.post(URL, json=quiet())) == []
+    assert cards_in(client.post(URL, json=quiet())) == []
 
 
 def test_a_septic_patient_gets_an_explained_card(client: FlaskClient) -> None:
-    found = cards(client.post(URL, json=septic()))
+    found = cards_in(client.post(URL, json=septic()))
     assert 1 <= len(found) <= 2
     card = next(one for one in found if one["source"]["topic"]["code"].startswith("sepsis"))
     assert len(card["summary"]) <= 139
@@ -78,14 +73,14 @@ def test_a_septic_patient_gets_an_explained_card(client: FlaskClient) -> None:
 
 
 def test_a_card_names_what_was_not_measured_and_would_help(client: FlaskClient) -> None:
-    sepsis, *_ = (one for one in cards(client.post(URL, json=septic())) if "epsis" in one["summary"])
+    sepsis, *_ = (one for one in cards_in(client.post(URL, json=septic())) if "epsis" in one["summary"])
     helps = re.search(r"Would help: (.+?)\.", sepsis["detail"])
     assert helps is not None
     assert "Lactate" not in helps[1]  # it was measured an hour ago
 
 
 def test_hyperkalaemia_is_told_with_value_unit_time_and_range(client: FlaskClient) -> None:
-    card = cards(client.post(URL, json=hyperkalaemic()))[0]
+    card = cards_in(client.post(URL, json=hyperkalaemic()))[0]
     assert "6.8 mmol/L" in card["summary"]
     assert "up from 4.6" in card["summary"]
     drafts = [action["resource"] for one in card["suggestions"] for action in one["actions"]]
@@ -94,28 +89,28 @@ def test_hyperkalaemia_is_told_with_value_unit_time_and_range(client: FlaskClien
 
 
 def test_the_same_call_again_is_silent_and_says_why(client: FlaskClient, deps: Deps) -> None:
-    assert cards(client.post(URL, json=hyperkalaemic()))
-    assert cards(client.post(URL, json=hyperkalaemic())) == []
+    assert cards_in(client.post(URL, json=hyperkalaemic()))
+    assert cards_in(client.post(URL, json=hyperkalaemic())) == []
     decisions = [one.decision for one in deps.store.journal() if one.decision]
     assert decisions[-1].suppression is Suppression.LOCKOUT
 
 
 def test_an_override_is_honoured_and_a_rise_breaks_it(client: FlaskClient, clock: FrozenClock) -> None:
-    card = cards(client.post(URL, json=hyperkalaemic(5.8)))[0]
+    card = cards_in(client.post(URL, json=hyperkalaemic(5.8)))[0]
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
             "overrideReasons": {"reason": {"code": "patient-contraindication"}}}  # fmt: skip
     assert client.post(f"{URL}/feedback", json={"feedback": [item, item]}).status_code == 200
     clock.forward(hours=9)
     later = observation("potassium", 5.8, clock.at - timedelta(minutes=5), key="k-later")
-    assert not [one for one in cards(client.post(URL, json=call(patient(), later))) if "otass" in one["summary"]]
+    assert not [one for one in cards_in(client.post(URL, json=call(patient(), later))) if "otass" in one["summary"]]
     worse = observation("potassium", 7.1, clock.at - timedelta(minutes=1), key="k-worse")
-    assert "7.1 mmol/L" in cards(client.post(URL, json=call(patient(), worse)))[0]["summary"]
+    assert "7.1 mmol/L" in cards_in(client.post(URL, json=call(patient(), worse)))[0]["summary"]
 
 
 def test_what_was_critical_when_overridden_is_told_again_when_much_worse(
     client: FlaskClient, clock: FrozenClock
 ) -> None:
-    card = cards(client.post(URL, json=hyperkalaemic(6.8)))[0]
+    card = cards_in(client.post(URL, json=hyperkalaemic(6.8)))[0]
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
             "overrideReason": {"reason": {"code": "patient-refuses", "system": "urn:x"}}}  # fmt: skip
     assert client.post(f"{URL}/feedback", json={"feedback": [item]}).status_code == 200
@@ -123,7 +118,7 @@ def test_what_was_critical_when_overridden_is_told_again_when_much_worse(
     for value in (7.1, 7.9, 8.2):
         clock.forward(hours=1)
         later = observation("potassium", value, clock.at - timedelta(minutes=5), key=f"k-{value}")
-        found = [one["summary"] for one in cards(client.post(URL, json=call(patient(), later)))]
+        found = [one["summary"] for one in cards_in(client.post(URL, json=call(patient(), later)))]
         told[value] = any(f"{value} mmol/L" in one for one in found)
     assert told == {7.1: False, 7.9: True, 8.2: False}
 
@@ -140,19 +135,19 @@ def test_pressures_that_contradict_each_other_are_used_by_nothing(client: FlaskC
         sent = [{**systolic, "component": parts, "code": {"text": "BP"}}]
         del sent[0]["valueQuantity"]
     for _ in range(2):
-        found = cards(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=11)), *sent)))
+        found = cards_in(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=11)), *sent)))
         assert not [one for one in found if "pressure" in one["summary"]]
     segments = deps.store.segments(deps.store.pseudonym("local", "p1"))
     assert [one.implausible for segment in segments for one in segment.facts.measurements] == [True, True]
     lower = observation("dbp", 50, at + timedelta(minutes=1), key="lower")
     right = observation("sbp", 84, at + timedelta(minutes=1), key="right")
-    found = cards(client.post(URL, json=call(patient(), *sent, lower, right)))
+    found = cards_in(client.post(URL, json=call(patient(), *sent, lower, right)))
     assert [one for one in found if "84 mmHg" in one["summary"]]
     assert "2 resources could not be used" in found[0]["detail"]
 
 
 def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> None:
-    card = cards(client.post(URL, json=hyperkalaemic()))[0]
+    card = cards_in(client.post(URL, json=hyperkalaemic()))[0]
     item = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": FROZEN.isoformat(),
             "acceptedSuggestions": [{"id": card["suggestions"][0]["uuid"]}]}  # fmt: skip
     for name in (card["uuid"], card["uuid"].upper(), card["uuid"]):
@@ -167,7 +162,7 @@ def test_feedback_is_stored_once_and_linked(client: FlaskClient, deps: Deps) -> 
 
 
 def test_an_answer_says_what_it_changes_and_can_be_taken_back(client: FlaskClient, clock: FrozenClock) -> None:
-    card = cards(client.post(URL, json=hyperkalaemic(5.8)))[0]
+    card = cards_in(client.post(URL, json=hyperkalaemic(5.8)))[0]
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat(),
             "overrideReason": {"reason": {"code": "patient-refuses", "system": "urn:x"}}}  # fmt: skip
     told = client.post(f"{URL}/feedback", json={"feedback": [item, {**item, "card": "123456"}]}).get_json()
@@ -180,7 +175,7 @@ def test_an_answer_says_what_it_changes_and_can_be_taken_back(client: FlaskClien
     told = client.post(f"{URL}/feedback", json={"feedback": [back]}).get_json()
     assert told["extension"]["com.twinline.effects"][0]["text"] == "Shown again when it is due"
     newer = observation("potassium", 5.8, clock.at - timedelta(minutes=5), key="k-newer")
-    assert "otass" in cards(client.post(URL, json=call(patient(), newer)))[0]["summary"]
+    assert "otass" in cards_in(client.post(URL, json=call(patient(), newer)))[0]["summary"]
 
 
 def test_feedback_on_unknown_cards_changes_nothing_and_says_so(client: FlaskClient) -> None:
@@ -215,11 +210,11 @@ def test_a_malformed_item_stores_nothing_of_its_batch(client: FlaskClient, deps:
 
 def test_nothing_known_of_a_patient_is_said_so(client: FlaskClient) -> None:
     old = observation("heart_rate", 80.0, FROZEN - timedelta(hours=30))
-    found = cards(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=40)), old)))
+    found = cards_in(client.post(URL, json=call(patient(), stay(FROZEN - timedelta(hours=40)), old)))
     assert [one["indicator"] for one in found] == ["info"]
     assert "not estimated" in found[0]["summary"]
     nobody = patient("p3")
-    (found[0],) = cards(client.post(URL, json=call(nobody, patient_id="p3")))
+    (found[0],) = cards_in(client.post(URL, json=call(nobody, patient_id="p3")))
     assert "No measurements." in found[0]["detail"]
     assert "Data to" not in found[0]["detail"]
     assert found[0]["summary"] == "Risks not estimated: no current hospital stay on record, no recent vital sign"
@@ -227,7 +222,7 @@ def test_nothing_known_of_a_patient_is_said_so(client: FlaskClient) -> None:
 
 def test_other_patients_data_do_not_count(client: FlaskClient, deps: Deps) -> None:
     foreign = observation("potassium", 6.9, FROZEN - timedelta(minutes=30), "p2")
-    assert not [one for one in cards(client.post(URL, json=call(patient(), foreign))) if "otass" in one["summary"]]
+    assert not [one for one in cards_in(client.post(URL, json=call(patient(), foreign))) if "otass" in one["summary"]]
 
 
 @pytest.mark.parametrize("key", ["patient", "-patient"])
@@ -251,7 +246,7 @@ def test_needed_data_that_cannot_be_had_is_412(client: FlaskClient) -> None:
 def test_renamed_prefetch_keys_are_read(client: FlaskClient) -> None:
     request = hyperkalaemic()
     request["prefetch"] = {f"-{key}": value for key, value in request["prefetch"].items()}
-    assert "6.8 mmol/L" in cards(client.post(URL, json=request))[0]["summary"]
+    assert "6.8 mmol/L" in cards_in(client.post(URL, json=request))[0]["summary"]
 
 
 MALFORMED: list[tuple[bytes, str, int]] = [
@@ -339,7 +334,7 @@ def test_one_impossible_resource_never_loses_the_others(client: FlaskClient) -> 
         "entry",
     ]
     request["prefetch"]["vitals"]["entry"] += junk
-    assert "6.8 mmol/L" in cards(client.post(URL, json=request))[0]["summary"]
+    assert "6.8 mmol/L" in cards_in(client.post(URL, json=request))[0]["summary"]
 
 
 def test_concurrent_calls_for_one_patient_show_one_card(deps: Deps) -> None:
@@ -348,7 +343,7 @@ def test_concurrent_calls_for_one_patient_show_one_card(deps: Deps) -> None:
 
     def open_chart() -> None:
         with app.test_client() as one:
-            found.append(len(cards(one.post(URL, json=hyperkalaemic()))))
+            found.append(len(cards_in(one.post(URL, json=hyperkalaemic()))))
 
     threads = [threading.Thread(target=open_chart) for _ in range(6)]
     for thread in threads:

@@ -18,6 +18,7 @@ from cds_app.adapters.logs import ALLOWED, configure_logs
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps, Trust
 from cds_app.settings import Settings
+from tests.answers import cards_in
 from tests.conftest import FROZEN
 from tests.fhir_server import FhirServer, Serve, serve
 from tests.patients import hyperkalaemic
@@ -72,12 +73,6 @@ def seen_by_a_caller(response: TestResponse) -> tuple[int, bytes, list[tuple[str
 
 def body(patient: str = "p1") -> dict[str, Any]:
     return hyperkalaemic(FROZEN, patient_id=patient)
-
-
-def cards(response: TestResponse) -> list[dict[str, Any]]:
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
 
 
 # --- abuse cases 1 to 6: whatever is wrong, one answer
@@ -151,13 +146,13 @@ def test_a_replay_is_refused_at_every_endpoint(client: FlaskClient) -> None:
 
 def test_a_known_patient_answers_strangers_as_an_unknown_one(client: FlaskClient) -> None:
     """Abuse case 38: neither without a token nor with another client's does an answer tell who is known here."""
-    assert cards(client.post(URL, json=body("known"), headers=EHR.bearer()))
+    assert cards_in(client.post(URL, json=body("known"), headers=EHR.bearer()))
     for headers in ({}, EHR.bearer(exp=1)):
         answers = [client.post(URL, json=body(name), headers=headers) for name in ("known", "unknown")]
         assert seen_by_a_caller(answers[0]) == seen_by_a_caller(answers[1]) == BARE
     empty = {**body(), "prefetch": dict.fromkeys(body()["prefetch"])}
     north = [
-        cards(client.post(URL, json=of_patient(empty, name), headers=TENANTED.bearer(tenant="north")))
+        cards_in(client.post(URL, json=of_patient(empty, name), headers=TENANTED.bearer(tenant="north")))
         for name in ("known", "unknown")
     ]
     told = [[(one["summary"], one["detail"], one["indicator"]) for one in found] for found in north]
@@ -171,17 +166,17 @@ def of_patient(call: dict[str, Any], name: str) -> dict[str, Any]:
 def test_patients_of_clients_tenants_and_servers_are_different_people(client: FlaskClient, guarded: Deps) -> None:
     """What one client told about its patient p1 is never said, or silenced, to another that has a p1 too."""
     north, south = TENANTED.bearer(tenant="north"), TENANTED.bearer(tenant="south")
-    first = [cards(client.post(URL, json=body(), headers=one)) for one in (EHR.bearer(), north, south)]
+    first = [cards_in(client.post(URL, json=body(), headers=one)) for one in (EHR.bearer(), north, south)]
     assert [len(found) for found in first] == [1, 1, 1]
-    assert cards(client.post(URL, json=body(), headers=EHR.bearer())) == []
+    assert cards_in(client.post(URL, json=body(), headers=EHR.bearer())) == []
     elsewhere = {**body(), "fhirServer": "https://second.example/r4"}
-    assert len(cards(client.post(URL, json=elsewhere, headers=EHR.bearer()))) == 1
+    assert len(cards_in(client.post(URL, json=elsewhere, headers=EHR.bearer()))) == 1
     assert len({entry.patient for entry in guarded.store.journal()}) == 4
 
 
 def test_nobody_answers_another_clients_card(client: FlaskClient, guarded: Deps) -> None:
     """An override of somebody else is kept as one of an unknown card, answered alike, and silences nothing."""
-    (card,) = cards(client.post(URL, json=body(), headers=TENANTED.bearer(tenant="north")))
+    (card,) = cards_in(client.post(URL, json=body(), headers=TENANTED.bearer(tenant="north")))
     item = {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": FROZEN.isoformat()}
 
     def answer(headers: dict[str, str], minute: int) -> tuple[int, str]:

@@ -8,26 +8,21 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import cards_of, result_in, topic_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, observation, patient, stay
 
-URL = "/cds-services/twinline-patient-view"
 FIRST = "Haemolysis was reported: consider a repeat sample"
 LAST = "Consider a repeat sample to exclude haemolysis"
 
 
 def card(client: FlaskClient, body: dict[str, Any], topic: str = "hyperkalaemia") -> dict[str, Any]:
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = next(one for one in response.get_json()["cards"] if one["source"]["topic"]["code"] == topic)
-    return found
+    return next(one for one in cards_of(client, body) if topic_of(one) == topic)
 
 
 def commented(*texts: Any, value: float = 6.8) -> dict[str, Any]:
     body = hyperkalaemic(FROZEN, value)
-    held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
-    newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == value)
-    newest["note"] = [{"text": text} for text in texts]
+    result_in(body, value)["note"] = [{"text": text} for text in texts]
     return body
 
 

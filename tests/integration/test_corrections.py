@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
+from tests.answers import cards_of, topic_of
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, bundle, call, course, observation, patient, stay
 
-URL = "/cds-services/twinline-patient-view"
 FIRST = {"versionId": "1", "lastUpdated": (FROZEN - timedelta(minutes=40)).isoformat()}
 SECOND = {"lastUpdated": (FROZEN + timedelta(minutes=40)).isoformat()}
 
@@ -25,9 +25,7 @@ def chart(potassium: float, meta: dict[str, str] | None, **more: Any) -> dict[st
 
 
 def topics(client: FlaskClient, body: dict[str, Any]) -> list[str]:
-    answer = client.post(URL, json=body)
-    assert answer.status_code == 200, answer.text
-    return [one["source"]["topic"]["code"] for one in answer.get_json()["cards"]]
+    return list(map(topic_of, cards_of(client, body)))
 
 
 @pytest.mark.parametrize("meta", [None, {}, {"versionId": "W/abc"}, SECOND, {"versionId": "2"}])

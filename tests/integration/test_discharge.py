@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
+from tests.answers import cards_in
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN
 from tests.orders import potassium
@@ -30,11 +31,9 @@ def leaving(*chart: dict[str, Any], days: float = 1.0) -> dict[str, Any]:
 
 
 def cards(client: FlaskClient, body: dict[str, Any]) -> list[dict[str, Any]]:
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    assert violations(response.get_json()) == []
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
+    answer = client.post(URL, json=body)
+    assert violations(answer.get_json()) == []
+    return cards_in(answer)
 
 
 def lab(name: str, code: str, value: float, unit: str, **more: Any) -> dict[str, Any]:

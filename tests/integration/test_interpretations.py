@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
+from tests.answers import cards_of, result_in, told, topic_of
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic
 
-URL = "/cds-services/twinline-patient-view"
 V3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0078"
 
@@ -24,13 +24,8 @@ def coded(code: Any, system: Any = V3, **more: Any) -> dict[str, Any]:
 def cards(client: FlaskClient, said: object, value: float = 6.8, **more: object) -> dict[str, str]:
     """Summary and detail of each card by topic, for a potassium that its laboratory calls something."""
     body = hyperkalaemic(FROZEN, value)
-    held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
-    newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == value)
-    newest |= {"interpretation": said, **more}
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    found = response.get_json()["cards"]
-    return {one["source"]["topic"]["code"]: f"{one['summary']}\n{one['detail']}" for one in found}
+    result_in(body, value).update({"interpretation": said, **more})
+    return told(cards_of(client, body))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +98,7 @@ def test_of_several_the_first_is_named_and_the_others_are_counted(client: FlaskC
     for one in held:
         if one.get("valueQuantity", {}).get("value") in (4.6, 6.8):
             one["interpretation"] = [coded("LL")]
-    (card,) = client.post(URL, json=body).get_json()["cards"]
+    (card,) = cards_of(client, body)
     assert card["summary"] == (
         "Not used, confirm: Potassium 6.8 mmol/L at 22:30, reported as critically low (and 1 more)"
     )
@@ -134,7 +129,7 @@ def test_of_a_child_the_laboratory_s_own_range_alone_decides(
     held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
     newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == 6.8)
     newest |= {"interpretation": [coded("L")], "referenceRange": stated}
-    topics = {one["source"]["topic"]["code"] for one in client.post(URL, json=body).get_json()["cards"]}
+    topics = set(map(topic_of, cards_of(client, body)))
     assert ("disputed" in topics) is judged
 
 

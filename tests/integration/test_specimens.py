@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
+from tests.answers import cards_of, result_in, told, topic_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, observation, patient, stay
 
-URL = "/cds-services/twinline-patient-view"
 SNOMED, TABLE = "http://snomed.info/sct", "http://terminology.hl7.org/CodeSystem/v2-0487"
 
 
@@ -37,13 +37,9 @@ def contained(made_of: object, **more: Any) -> dict[str, Any]:
 def cards(client: FlaskClient, more: dict[str, Any], *others: dict[str, Any]) -> dict[str, str]:
     """Summary and detail of each card by topic, for a potassium of 6.8 of which something is said."""
     body = hyperkalaemic(FROZEN)
-    held = [entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ())]
-    next(one for one in held if one.get("valueQuantity", {}).get("value") == 6.8).update(more)
+    result_in(body, 6.8).update(more)
     body["prefetch"]["labs"]["entry"].extend({"resource": one} for one in others)
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    found = response.get_json()["cards"]
-    return {one["source"]["topic"]["code"]: f"{one['summary']}\n{one['detail']}" for one in found}
+    return told(cards_of(client, body))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +161,7 @@ def acidaemic(**more: Any) -> dict[str, Any]:
 )
 def test_a_gas_that_is_not_arterial_is_no_arterial_gas(client: FlaskClient, more: dict[str, Any], used: bool) -> None:
     body = call(patient(), stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET), acidaemic(**more))
-    found = {one["source"]["topic"]["code"] for one in client.post(URL, json=body).get_json()["cards"]}
+    found = set(map(topic_of, cards_of(client, body)))
     assert ("acidaemia" in found) is used
 
 

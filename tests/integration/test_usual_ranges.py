@@ -7,23 +7,19 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import cards_of, result_in, told
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic
 
-URL = "/cds-services/twinline-patient-view"
 VALUE = 6.8
 OWN, GENERAL = "usual 3.3–5.1", "usual 3.5–5.0"
 
 
 def said(client: FlaskClient, *ranges: object) -> str:
     body = hyperkalaemic(FROZEN, VALUE)
-    held = (entry["resource"] for found in body["prefetch"].values() for entry in found.get("entry", ()))
-    newest = next(one for one in held if one.get("valueQuantity", {}).get("value") == VALUE)
-    newest["referenceRange"] = list(ranges)
-    response = client.post(URL, json=body)
-    assert response.status_code == 200, response.text
-    (card,) = response.get_json()["cards"]
-    return f"{card['summary']}\n{card['detail']}"
+    result_in(body, VALUE)["referenceRange"] = list(ranges)
+    (card,) = told(cards_of(client, body)).values()
+    return card
 
 
 def limit(value: object, unit: str = "mmol/L") -> dict[str, Any]:

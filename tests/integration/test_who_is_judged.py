@@ -8,18 +8,15 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import cards_of
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, SEPTIC, call, course, observation, patient, stay
 
-URL = "/cds-services/twinline-patient-view"
 ILL = ("potassium", 7.1)
 
 
 def said_of(client: FlaskClient, *resources: dict[str, Any]) -> list[dict[str, Any]]:
-    response = client.post(URL, json=call(*resources))
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
+    return cards_of(client, call(*resources))
 
 
 @pytest.mark.parametrize("class_code", ["IMP", "AMB"])

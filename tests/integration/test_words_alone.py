@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import cards_of
 from tests.conftest import FROZEN
 from tests.orders import SIGN, potassium, signing, spironolactone
 from tests.patients import bundle, call, hyperkalaemic, observation, patient, septic
 
-URL = "/cds-services/twinline-patient-view"
 UNREAD = "in words or local codes, not understood here"
 CHECK_IT = "An allergy in words that are not understood here is recorded: check it"
-
-
-def said_in(client: FlaskClient, body: dict[str, Any], url: str = URL) -> list[dict[str, Any]]:
-    response = client.post(url, json=body)
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.get_json()["cards"]
-    return found
 
 
 def worded(kind: str, text: str, **more: Any) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def test_a_problem_in_words_is_known_by_its_whole_name_and_nothing_else(
     low = [observation("spo2", 84.0, FROZEN - timedelta(hours=hours)) for hours in (2, 1)]
     body = call(patient(), *low)
     body["prefetch"]["conditions"] = bundle(worded("Condition", text, recordedDate=FROZEN.isoformat()))
-    found = said_in(client, body)
+    found = cards_of(client, body)
     assert ("acuteHf" in {one["source"]["topic"]["code"] for one in found}) is read
     assert all(("1 problem " + UNREAD in one["detail"]) is not read for one in found)
 
@@ -77,7 +70,7 @@ def test_a_problem_is_known_by_the_names_of_its_codes_too(client: FlaskClient, t
     low = [observation("spo2", 85.0, FROZEN - timedelta(hours=hours)) for hours in (2, 1)]
     body = call(patient(), *low)
     body["prefetch"]["conditions"] = bundle(worded("Condition", text, recordedDate=FROZEN.isoformat()))
-    (card,) = (one for one in said_in(client, body) if one["source"]["topic"]["code"] == "hypoxia")
+    (card,) = (one for one in cards_of(client, body) if one["source"]["topic"]["code"] == "hypoxia")
     assert ("88-92 %" in card["detail"]) is read
     assert (UNREAD in card["detail"]) is not read
 
@@ -87,7 +80,7 @@ def test_problems_in_words_that_are_not_understood_are_counted_while_they_hold(c
     over = {"coding": [{"code": "resolved"}]}
     given = [worded("Condition", "Bad kidneys"), worded("Condition", "Sugar"), worded("Condition", "Flu")]
     body["prefetch"]["conditions"] = bundle(*given[:2], {**given[2], "clinicalStatus": over})
-    assert f"2 problems {UNREAD}." in said_in(client, body)[0]["detail"]
+    assert f"2 problems {UNREAD}." in cards_of(client, body)[0]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +101,7 @@ def test_an_allergy_that_is_not_understood_stands_beside_every_drug_that_is_offe
     body = septic(FROZEN)
     body["prefetch"]["allergies"] = bundle(worded("AllergyIntolerance", text))
     body["prefetch"]["conditions"] = bundle(worded("Condition", "Pneumonia", recordedDate=FROZEN.isoformat()))
-    card = next(one for one in said_in(client, body) if one["source"]["topic"]["code"] == "sepsis")
+    card = next(one for one in cards_of(client, body) if one["source"]["topic"]["code"] == "sepsis")
     assert (CHECK_IT in card["detail"]) is unread
 
 
@@ -119,7 +112,7 @@ def test_a_code_of_the_house_says_no_more_than_its_words(client: FlaskClient, sy
     body = signing(spironolactone(), chart=potassium(6.2))
     coding = {"coding": [{"system": system, "code": "91935009"}], "text": "Peanut"}
     body["prefetch"]["allergies"] = bundle({**worded("AllergyIntolerance", "x"), "code": coding})
-    (card,) = said_in(client, body, SIGN)
+    (card,) = cards_of(client, body, SIGN)
     assert ("in words that are not understood here" in card["detail"]) is unread
 
 
@@ -129,7 +122,7 @@ def test_an_order_is_not_said_to_be_free_of_allergies_that_are_not_understood(
 ) -> None:
     body = signing(spironolactone(), chart=potassium(6.2))
     body["prefetch"]["allergies"] = bundle(worded("AllergyIntolerance", text))
-    (card,) = said_in(client, body, SIGN)
+    (card,) = cards_of(client, body, SIGN)
     assert ("in words that are not understood here" in card["detail"]) is unread
 
 
@@ -138,5 +131,5 @@ def test_a_procedure_in_words_is_known_by_its_whole_name(client: FlaskClient) ->
     body = signing(spironolactone(), chart=potassium(6.2))
     done = worded("Procedure", "Hemodialysis", status="completed", performedDateTime=lately)
     body["prefetch"]["procedures"] = bundle(done)
-    (card,) = said_in(client, body, SIGN)
+    (card,) = cards_of(client, body, SIGN)
     assert "dialysis" in card["detail"]

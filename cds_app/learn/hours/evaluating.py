@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.content import Artefact
-from cds_app.domain.arrays import Flags, Floats
+from cds_app.domain.arrays import Flags, Floats, Matrix
 from cds_app.errors import DataError
 from cds_app.learn import outputs
 from cds_app.learn.coverage import Told, coverage
@@ -18,7 +19,7 @@ from cds_app.learn.head import CUTS, Head
 from cds_app.learn.hours import tuning
 from cds_app.learn.hours.abstention import abstained, silenced, where_given
 from cds_app.learn.hours.appraisal import appraised, headline, logistic
-from cds_app.learn.hours.challenge2019 import COLUMNS, Part, in_part, load, load_whole
+from cds_app.learn.hours.challenge2019 import COLUMNS, Loaded, Part, in_part, load, load_whole
 from cds_app.learn.hours.challenge2019 import NEEDED as KEYS
 from cds_app.learn.hours.cohort import Cohort, truth_of
 from cds_app.learn.hours.onset import absent
@@ -65,26 +66,11 @@ def evaluate(
     DataError
         Naming the column or row, if the file is not what it should be. Nothing is written then.
     """
-    shipped = Shipped.of(head.name, artefact)
-    model, whole = shipped.model, load_whole(data, needed=NEEDED)
-    frame = whole.frame
-    rows = design(shipped_twin(), frame)
-    reason = abstained(
-        head.limits,
-        rows,
-        model.population,
-        in_another_unit=whole.doubted(),
-        contradicted=whole.contradicted(),
-        implausible=whole.implausible,
-    )
-    margin = shipped.margins(rows)
-    risk = where_given(reason, model.calibration.probability(margin))
-    alert = risk >= model.threshold
-    if model.limits.endpoint is not None:
-        alert &= absent(model.limits.endpoint, frame)
-    answers = _answers(frame, risk, alert, reason)
-    truth, part = head.outcome(frame), shipped.roll.part(of_hours(frame))
+    shipped, whole = Shipped.of(head.name, artefact), load_whole(data, needed=NEEDED)
+    frame, said = whole.frame, _Said.of(head, shipped, whole)
+    part = shipped.roll.part(of_hours(frame))
     seen = part != UNSEEN
+    measured = _measured(head, shipped, frame, said, part)
     found: dict[str, Any] = {
         **shipped.about(data),
         "seed": shipped.artefact.manifest["seed"],
@@ -94,23 +80,73 @@ def evaluate(
             name: int(frame.loc[doubted, "pid"].nunique()) for name, doubted in whole.in_another_unit.items()
         },
         "patients": int(frame["pid"].nunique()),
-        "threshold": model.threshold,
-        "abstained": pd.Series(reason).value_counts().sort_index().to_dict(),
-        "labels": truth is not None,
+        "threshold": shipped.model.threshold,
+        "abstained": pd.Series(said.reason).value_counts().sort_index().to_dict(),
+        "labels": bool(measured),
         "measured": _ON_TEST if seen.all() else _ON_UNSEEN,
         "seen_in_training": int(frame.loc[seen, "pid"].nunique()),
+        **measured,
     }
-    if truth is not None:
-        some = truth.asked & (part == "test" if seen.all() else ~seen)
-        cohort = Cohort(frame=frame[some], truth=truth.of(some), design=rows[some])
-        if seen.all():
-            margin[some] = shipped.of_fit().margins(cohort.design)
-            risk[some] = where_given(reason[some], model.calibration.probability(margin[some]))
-        found["patients_measured"] = len(np.unique(cohort.truth.patient))
-        if some.any():
-            found |= _judged(head, cohort, shipped, risk[some], margin[some])
-    outputs.write({predictions: outputs.table(answers), report: outputs.document(found)})
+    outputs.write({predictions: outputs.table(said.answers(frame)), report: outputs.document(found)})
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What a shipped risk says of every row: arrays (rows, ...)."""
+
+    design: Matrix
+    reason: NDArray[np.object_]
+    margin: Floats
+    risk: Floats
+    alert: Flags
+
+    @classmethod
+    def of(cls, head: Head, shipped: Shipped, whole: Loaded) -> _Said:
+        """Ask it of a file."""
+        model, rows = shipped.model, design(shipped_twin(), whole.frame)
+        reason = abstained(
+            head.limits,
+            rows,
+            model.population,
+            in_another_unit=whole.doubted(),
+            contradicted=whole.contradicted(),
+            implausible=whole.implausible,
+        )
+        margin = shipped.margins(rows)
+        risk = where_given(reason, model.calibration.probability(margin))
+        alert = risk >= model.threshold
+        if model.limits.endpoint is not None:
+            alert &= absent(model.limits.endpoint, whole.frame)
+        return cls(design=rows, reason=reason, margin=margin, risk=risk, alert=alert)
+
+    def answers(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What is written of every row."""
+        why = pd.Series(self.reason, dtype="string")
+        whose = {"pid": frame["pid"], "ICULOS": frame["ICULOS"]}
+        return pd.DataFrame({**whose, "risk": self.risk, "alert": self.alert, "abstained": why})
+
+
+def _measured(head: Head, shipped: Shipped, frame: pd.DataFrame, said: _Said, part: NDArray[np.str_]) -> dict[str, Any]:
+    """How good the answers are for those who did not grow the trees; where nobody is left, for test patients.
+
+    Parameters
+    ----------
+    part : ndarray of str, shape (rows,)
+        In which part of the training the patient of a row was.
+    """
+    truth = head.outcome(frame)
+    if truth is None:
+        return {}
+    known = (part != UNSEEN).all()
+    some = truth.asked & ((part == "test") if known else (part == UNSEEN))
+    cohort = Cohort(frame=frame[some], truth=truth.of(some), design=said.design[some])
+    risk, margin = said.risk[some], said.margin[some]
+    if known:
+        margin = shipped.of_fit().margins(cohort.design)
+        risk = where_given(said.reason[some], shipped.model.calibration.probability(margin))
+    patients = {"patients_measured": len(np.unique(cohort.truth.patient))}
+    return patients | (_judged(head, cohort, shipped, risk, margin) if some.any() else {})
 
 
 def _judged(head: Head, cohort: Cohort, shipped: Shipped, risk: Floats, margin: Floats) -> dict[str, Any]:
@@ -199,11 +235,3 @@ def tuned_of(head: Head, stays: tuple[Stays, Stays], live: AlertPolicy | None, b
     """Sweep of the alert policy within the shipped service's: chosen on the first stays, measured on the second."""
     now = None if live is None else tuning.Setting.of(live)
     return tuning.tuned(*stays, tuning.shipped_policy(), head.name, now, budget)
-
-
-def _answers(frame: pd.DataFrame, risk: Floats, alert: Flags, reason: NDArray[np.object_]) -> pd.DataFrame:
-    """What is written of every row."""
-    said = pd.Series(reason, dtype="string")
-    return pd.DataFrame(
-        {"pid": frame["pid"], "ICULOS": frame["ICULOS"], "risk": risk, "alert": alert, "abstained": said}
-    )
