@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,17 +15,16 @@ from cds_app.adapters.fhir_http import RequestsFhirReader
 from cds_app.adapters.fhir_write import RequestsFhirWriter
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.adapters.migrate import is_begun, migrate
 from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
 from cds_app.adapters.published_http import RequestsPublishedReader
-from cds_app.adapters.sql_store import SqlStore
 from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
-from cds_app.adapters.vault import Vault, key_file, read_master_key
+from cds_app.adapters.vault import Vault
 from cds_app.content import content_root
+from cds_app.databases import anchor_of, store_of, vault_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.site_mapping import SiteMapping, parse_mapping
 from cds_app.domain.units import UnitConverter
-from cds_app.errors import ContentError, SettingsError
+from cds_app.errors import ContentError
 from cds_app.ports import (
     Cabinet,
     ClientRegister,
@@ -124,50 +122,6 @@ def mapping_in(file: Path) -> SiteMapping:
     return parse_mapping(content)
 
 
-def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
-    """The store that the settings name, migrated and open; ``opened`` as `Database` has it."""
-    vault = _made_ready(settings)
-    return SqlStore(settings.store_url, vault, anchor=anchor_of(settings), opened=opened)
-
-
-def _made_ready(settings: Settings) -> Vault:
-    """The folder, the keys, then the tables: a database that has no key beside it has lost it."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    vault = vault_of(settings)
-    migrate(settings.store_url)
-    return vault
-
-
-def anchor_of(settings: Settings) -> Path:
-    """Where the newest head of the log is kept outside of the database."""
-    return settings.data_dir / "audit.head"
-
-
-@contextmanager
-def _database_of(settings: Settings) -> Iterator[tuple[Database, Vault]]:
-    """The database that the settings name, and its keys: migrated, open, closed at the end."""
-    vault = _made_ready(settings)
-    database = Database(settings.store_url)
-    try:
-        yield database, vault
-    finally:
-        database.close()
-
-
-@contextmanager
-def register_of(settings: Settings) -> Iterator[SqlClients]:
-    """The trust records of the database that the settings name, to be changed."""
-    with _database_of(settings) as (database, vault):
-        yield SqlClients(database, vault, anchor=anchor_of(settings))
-
-
-@contextmanager
-def cabinet_of(settings: Settings) -> Iterator[SqlCabinet]:
-    """The small documents of the database that the settings name, to be changed."""
-    with _database_of(settings) as (database, vault):
-        yield SqlCabinet(database, vault, anchor=anchor_of(settings))
-
-
 def trust_of(settings: Settings) -> Trust:
     """Who may call, as the migrated database that the settings name has it."""
     database = Database(settings.store_url, waits_for_disk=False, opened=_readers(settings))
@@ -183,24 +137,6 @@ def ehrs_of(settings: Settings) -> Ehrs:
 def _readers(settings: Settings) -> int:
     """Connections that may be read from at once: one a thread, and one for the rounds beside the calls."""
     return settings.threads + 1
-
-
-def vault_of(settings: Settings) -> Vault:
-    """The keys: from the setting, or from the key file, which is made before anything is written into a database.
-
-    Raises
-    ------
-    SettingsError
-        If a database holds something and there is no key: a new one would open nothing of it.
-    DependencyDown
-        If that cannot be asked.
-    """
-    if settings.master_key:
-        return Vault(read_master_key(settings.master_key))
-    file = settings.data_dir / "master.key"
-    if not file.exists() and is_begun(settings.store_url) and not file.exists():  # others may have made it meanwhile
-        raise SettingsError("master_key: the database is there and its key file is not", field="master_key")
-    return Vault(key_file(file))
 
 
 def deps_of(settings: Settings) -> Deps:

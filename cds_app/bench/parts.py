@@ -20,7 +20,8 @@ from cds_app.bench.trials import bench_trials
 from cds_app.bench.twin import bench_twin
 from cds_app.bootstrap import door_through
 from cds_app.content import artefact
-from cds_app.deps import Trust, knowledge_of, register_of, trust_of
+from cds_app.databases import register_of
+from cds_app.deps import Trust, knowledge_of, trust_of
 from cds_app.domain.clients import Client
 from cds_app.fabric.reading import read
 from cds_app.services.callers.trust import Door

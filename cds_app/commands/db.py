@@ -11,7 +11,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.restoring import restore
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import anchor_of, register_of, vault_of
+from cds_app.databases import anchor_of, register_of, vault_of
 from cds_app.errors import SettingsError
 from cds_app.settings import configured
 

@@ -24,7 +24,7 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
     ehr : str
         Base URL of the sandbox.
     """
-    from cds_app.deps import cabinet_of, register_of
+    from cds_app.databases import cabinet_of, register_of
     from cds_app.services.callers.registration import new_client
     from cds_app.services.smart.issuers import DEFAULT_SCOPES, Issuers, new_issuer
     from cds_app.services.smart.signing import SigningKeys

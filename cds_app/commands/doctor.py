@@ -22,7 +22,8 @@ from cds_app.adapters.migrate import is_current
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import knowledge_of, vault_of
+from cds_app.databases import vault_of
+from cds_app.deps import knowledge_of
 from cds_app.errors import SettingsError, TwinlineError
 from cds_app.services.smart.backend import Finding
 from cds_app.services.smart.issuers import Issuers

@@ -16,7 +16,8 @@ from cds_app.bootstrap import granting_of
 from cds_app.commands.examples import examples
 from cds_app.commands.registers import check_registered, tell_history
 from cds_app.commands.stores import open_cabinet, with_store
-from cds_app.deps import Ehrs, register_of
+from cds_app.databases import register_of
+from cds_app.deps import Ehrs
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import SettingsError
 from cds_app.services.smart.backend import Finding, examine

@@ -64,7 +64,7 @@ def serve(**flags: Any) -> None:
 
 
 def _checked_clients(settings: Settings) -> list[str]:
-    from cds_app.deps import register_of  # numpy comes with it: after OMP_NUM_THREADS is set
+    from cds_app.databases import register_of  # numpy comes with it: after OMP_NUM_THREADS is set
     from cds_app.services.callers.registration import check_callers
 
     with register_of(settings) as register:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cds_app.adapters.cabinet import SqlCabinet
 from cds_app.adapters.client_register import SqlClients
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.deps import Deps, cabinet_of, deps_of, register_of, store_of
+from cds_app.databases import cabinet_of, register_of, store_of
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings, configured
+
+if TYPE_CHECKING:
+    from cds_app.deps import Deps
 
 _OPTIONS = (
     click.option("--data-dir", type=click.Path(path_type=Path), help="Database and key (default twinline-data)."),
@@ -40,6 +43,8 @@ def installed(flags: Mapping[str, Any]) -> Settings:
 @contextmanager
 def open_deps(flags: Mapping[str, Any]) -> Iterator[Deps]:
     """Everything that a running Twinline stands on."""
+    from cds_app.deps import deps_of  # half a second, which short commands need not wait
+
     deps = deps_of(installed(flags))
     try:
         yield deps

@@ -148,3 +148,11 @@ def test_a_serving_process_loads_no_training_code(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["audit", "clients", "db", "erase", "keys", "monitor"])
+def test_short_commands_load_neither_models_nor_pages(command: str) -> None:
+    heavy = ("numpy", "flask", "requests", "cds_app.services.knowledge")
+    program = f"import sys, cds_app.commands.{command}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ import pytest
 
 from cds_app.adapters.migrate import is_begun, migrate
 from cds_app.adapters.sql_store import SqlStore
-from cds_app.deps import vault_of
+from cds_app.databases import vault_of
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings
 from tests.stores import append, facts

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_app.commands.ingest import ingest
-from cds_app.deps import cabinet_of
+from cds_app.databases import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import SettingsError
 from cds_app.ports import TwinStore

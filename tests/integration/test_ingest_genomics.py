@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_app.commands.ingest import ingest
-from cds_app.deps import store_of
+from cds_app.databases import store_of
 from cds_app.errors import DataError
 from cds_app.settings import load_settings
 from tests.genomes import carrying, genome

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_app.adapters.mllp import END, START, Frames, Limits, MllpServer, NoFrame, tls_context
-from cds_app.deps import store_of
+from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
 from tests.certificates import certified

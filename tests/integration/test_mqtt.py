@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.client import Client
 
 from cds_app.adapters.mqtt import Link, Subscriber, take_turns
-from cds_app.deps import store_of
+from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
 from tests.broker import broker, publisher

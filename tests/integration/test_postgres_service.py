@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 
 from cds_app.bootstrap import app_of
 from cds_app.commands.running import running_service
-from cds_app.deps import Deps, store_of
+from cds_app.databases import store_of
+from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.ports import TwinStore
 from cds_app.services.knowledge import Knowledge

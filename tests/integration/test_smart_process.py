@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from cds_app.commands.running import free_port, running_service
-from cds_app.deps import cabinet_of
+from cds_app.databases import cabinet_of
 from cds_app.ports import Cabinet
 from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.signing import SigningKeys

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from cds_app.commands.ingest import ingest
 from cds_app.commands.stores import open_deps
 from cds_app.commands.subscribe import subscribe
-from cds_app.deps import cabinet_of
+from cds_app.databases import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import DataUnavailable, NotFound, SettingsError
 from cds_app.fabric.notifications import read_notification

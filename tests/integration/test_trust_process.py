@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from cds_app.commands.running import free_port, running_service, unconfigured
-from cds_app.deps import register_of
+from cds_app.databases import register_of
 from cds_app.sandbox.signing import Signer
 from cds_app.services.callers.registration import new_client
 from cds_app.settings import Settings

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from cds_app.commands.audit import audit
 from cds_app.commands.clients import clients
-from cds_app.deps import register_of
+from cds_app.databases import register_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.services.callers.registration import check_callers
 from cds_app.settings import Settings

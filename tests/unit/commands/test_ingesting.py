@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from cds_app.__main__ import twinline
 from cds_app.bootstrap import identities_of
 from cds_app.commands.stores import open_deps
-from cds_app.deps import store_of
+from cds_app.databases import store_of
 from cds_app.errors import SettingsError
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.identities import Tie

@@ -15,7 +15,7 @@ from cds_app.commands.audit import audit
 from cds_app.commands.clients import clients
 from cds_app.commands.issuers import issuers
 from cds_app.commands.keys import keys
-from cds_app.deps import cabinet_of
+from cds_app.databases import cabinet_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.settings import ISSUER_SECRET, Settings
 from tests.trust import ec_key, key_set

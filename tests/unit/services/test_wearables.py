@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.commands.ingest import ingest
-from cds_app.deps import Deps, memory_deps, store_of
+from cds_app.databases import store_of
+from cds_app.deps import Deps, memory_deps
 from cds_app.domain.facts import Measurement
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.intake import Delivery, Source
