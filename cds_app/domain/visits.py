@@ -27,8 +27,6 @@ class Visit:
         ``Practitioner/123``; "" where the EHR did not say.
     scopes : frozenset of str
         Granted, as the EHR wrote them.
-    needs_banner : bool
-        Whether the page has to say who the patient is because the EHR does not.
     app_context : str
         What the link of a card carried, as the EHR passed it on; "" for none. Not to be trusted.
     began : datetime
@@ -37,8 +35,6 @@ class Visit:
         Whether the EHR did not say what it granted, so that `scopes` are those that were asked for.
     frames : tuple of str
         Origins whose pages may embed ours.
-    intent : str
-        What the EHR wants the user to do first, in its own words; "" for nothing. Not to be trusted.
     """
 
     id: str
@@ -48,9 +44,7 @@ class Visit:
     encounter: str | None = None
     user: str = ""
     scopes: frozenset[str] = field(default_factory=frozenset)
-    needs_banner: bool = True
     app_context: str = ""
     began: datetime
     scopes_assumed: bool = False
     frames: tuple[str, ...] = ()
-    intent: str = ""

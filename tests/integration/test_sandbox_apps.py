@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, under_one_name
 from cds_app.sandbox.smart.endpoints import SmartServer
-from tests.unit.sandbox.smart_app import BASE, LAUNCH, NOW, ORIGIN, PATIENTS, SICK, WELL, Bench, clients, sent
+from tests.unit.sandbox.smart_app import BASE, LAUNCH, NOW, ORIGIN, PATIENTS, SICK, WELL, Bench, clients, draft, sent
 from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, card, running_stub
 
 SANDBOX = (
@@ -73,12 +73,6 @@ def launched(bench: Bench, url: str) -> dict[str, Any]:
     assert query["iss"] == BASE
     code = sent(bench.authorise(**bench.query(launch=query["launch"])))["code"]
     return dict(bench.redeem(code).json or {})
-
-
-def draft(kind: str = "ServiceRequest", patient: str = SICK, **more: Any) -> dict[str, Any]:
-    what = {"code": {"text": "Lactate"}} if kind == "ServiceRequest" else {"medicationCodeableConcept": {"text": "x"}}
-    about = {"subject": {"reference": f"Patient/{patient}"}}
-    return {"resourceType": kind, "status": "draft", "intent": "proposal", **what, **about, **more}
 
 
 def text_of(response: TestResponse) -> str:

@@ -8,7 +8,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds_app.sandbox.smart.scopes import Reach, granted, reach, scope_of
-from tests.unit.sandbox.smart_app import BASE, SICK, WELL, Bench
+from tests.unit.sandbox.smart_app import BASE, SICK, WELL, Bench, draft
 
 URN = "urn:uuid:6f1c7b8e-0000-4000-8000-00000000000{}"
 
@@ -16,12 +16,6 @@ URN = "urn:uuid:6f1c7b8e-0000-4000-8000-00000000000{}"
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-def order(patient: str = SICK, kind: str = "ServiceRequest", **more: Any) -> dict[str, Any]:
-    what = {"code": {"text": "Lactate"}} if kind == "ServiceRequest" else {"medicationCodeableConcept": {"text": "x"}}
-    subject = {"subject": {"reference": f"Patient/{patient}"}}
-    return {"resourceType": kind, "status": "draft", "intent": "proposal", **what, **subject, **more}
 
 
 def provenance(*targets: str) -> dict[str, Any]:
@@ -59,8 +53,8 @@ def test_nothing_but_the_capabilities_is_there_without_a_token(bench: Bench) -> 
     answered = bench.get(f"Patient/{SICK}")
     get_fhir_model_class("OperationOutcome").model_validate(answered.json)
     assert (answered.status_code, answered.headers["WWW-Authenticate"]) == (401, 'Bearer realm="sandbox"')
-    assert bench.post("ServiceRequest", order()).status_code == 401
-    assert bench.post("", transaction(entry(order()))).status_code == 401
+    assert bench.post("ServiceRequest", draft()).status_code == 401
+    assert bench.post("", transaction(entry(draft()))).status_code == 401
 
 
 def test_an_unknown_or_old_token_opens_nothing_even_where_none_is_needed() -> None:
@@ -119,9 +113,9 @@ def test_a_search_without_a_patient_finds_what_is_this_patient_s(bench: Bench) -
 @pytest.mark.parametrize(
     ("scope", "body", "status"),
     [
-        ("patient/ServiceRequest.c", order(), 201),
-        ("patient/ServiceRequest.c", order(WELL), 403),
-        ("patient/*.rs", order(), 403),
+        ("patient/ServiceRequest.c", draft(), 201),
+        ("patient/ServiceRequest.c", draft(patient=WELL), 403),
+        ("patient/*.rs", draft(), 403),
         ("patient/ServiceRequest.c", task(), 403),
         ("patient/Task.c", task(), 201),
         ("patient/Task.c", task(WELL), 403),
@@ -134,12 +128,12 @@ def test_creating_needs_the_scope_and_the_patient(bench: Bench, scope: str, body
 
 def test_a_provenance_is_about_whom_its_targets_are_about(bench: Bench) -> None:
     key = token(bench, "patient/ServiceRequest.c patient/Provenance.c patient/*.rs")
-    made = bench.post("ServiceRequest", order(), key).json or {}
+    made = bench.post("ServiceRequest", draft(), key).json or {}
     kept = bench.post("Provenance", provenance(f"ServiceRequest/{made['id']}"), key)
     assert kept.status_code == 201
     found = bench.get(f"Provenance?target=ServiceRequest/{made['id']}", key).json or {}
     assert [one["resource"]["id"] for one in found["entry"]] == [(kept.json or {})["id"]]
-    well = bench.desk.store.create("ServiceRequest", order(WELL))
+    well = bench.desk.store.create("ServiceRequest", draft(patient=WELL))
     assert bench.post("Provenance", provenance(f"ServiceRequest/{well['id']}"), key).status_code == 403
     assert bench.post("Provenance", provenance("ServiceRequest/nobody"), key).status_code == 400
     both = provenance(f"ServiceRequest/{made['id']}", f"ServiceRequest/{well['id']}")
@@ -149,7 +143,7 @@ def test_a_provenance_is_about_whom_its_targets_are_about(bench: Bench) -> None:
 def test_a_transaction_creates_everything_with_references_resolved(bench: Bench) -> None:
     key = token(bench, "patient/ServiceRequest.c patient/Provenance.c patient/Task.c patient/*.rs")
     focus = {**task(), "focus": {"reference": URN.format(1)}}
-    body = transaction(entry(provenance(URN.format(1)), 3), entry(order(), 1), entry(focus, 2))
+    body = transaction(entry(provenance(URN.format(1)), 3), entry(draft(), 1), entry(focus, 2))
     answered = bench.http.post("/fhir", json=body, headers={"Authorization": f"bearer {key}"})
     assert answered.status_code == 200
     said = answered.json or {}
@@ -166,22 +160,22 @@ def test_a_transaction_creates_everything_with_references_resolved(bench: Bench)
 @pytest.mark.parametrize(
     ("spoilt", "status"),
     [
-        (entry(order(WELL)), 403),
-        (entry(order(kind="MedicationRequest")), 403),
-        (entry({**order(), "intent": None}), 400),
-        (entry(order(), 1), 400),  # the same fullUrl again
-        (entry(order(), method="PUT"), 400),
-        (entry(order(), ifNoneExist="identifier=x"), 400),
-        (entry(order(), url="Account"), 404),
-        (entry(order(), url="Task"), 400),
-        ({"resource": order()}, 400),
+        (entry(draft(patient=WELL)), 403),
+        (entry(draft(kind="MedicationRequest")), 403),
+        (entry({**draft(), "intent": None}), 400),
+        (entry(draft(), 1), 400),  # the same fullUrl again
+        (entry(draft(), method="PUT"), 400),
+        (entry(draft(), ifNoneExist="identifier=x"), 400),
+        (entry(draft(), url="Account"), 404),
+        (entry(draft(), url="Task"), 400),
+        ({"resource": draft()}, 400),
         ({}, 400),
     ],
 )
 def test_a_transaction_with_one_bad_entry_leaves_nothing(bench: Bench, spoilt: dict[str, Any], status: int) -> None:
     key = token(bench, "patient/ServiceRequest.c patient/Task.c")
     before = len(bench.desk.store.all("ServiceRequest"))
-    assert bench.post("", transaction(entry(order(), 1), spoilt), key).status_code == status
+    assert bench.post("", transaction(entry(draft(), 1), spoilt), key).status_code == status
     assert len(bench.desk.store.all("ServiceRequest")) == before
 
 
@@ -190,9 +184,9 @@ def test_a_transaction_with_one_bad_entry_leaves_nothing(bench: Bench, spoilt: d
     [
         {},
         [],
-        {"resourceType": "Bundle", "type": "batch", "entry": [entry(order())]},
+        {"resourceType": "Bundle", "type": "batch", "entry": [entry(draft())]},
         transaction(),
-        transaction(*[entry(order())] * 101),
+        transaction(*[entry(draft())] * 101),
         {"resourceType": "Bundle", "type": "transaction", "entry": ["x"]},
     ],
 )

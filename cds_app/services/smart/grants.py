@@ -39,7 +39,7 @@ class Grant:
         Whether it did not say, so that they are what was asked for.
     patient, encounter : str or None
         Bare FHIR ids.
-    app_context, intent : str
+    app_context : str
         "" if not said.
     """
 
@@ -51,9 +51,7 @@ class Grant:
     scopes_assumed: bool
     patient: str | None = None
     encounter: str | None = None
-    needs_banner: bool = True
     app_context: str = ""
-    intent: str = ""
 
 
 def read_grant(answer: Mapping[str, Any], asked: Collection[str], now: datetime) -> Grant:
@@ -78,9 +76,7 @@ def read_grant(answer: Mapping[str, Any], asked: Collection[str], now: datetime)
         scopes_assumed=not said,
         patient=_id(answer, "patient"),
         encounter=_id(answer, "encounter"),
-        needs_banner=answer.get("need_patient_banner") is not False,
         app_context=_text(answer, "appContext"),
-        intent=_text(answer, "intent"),
     )
 
 

@@ -265,9 +265,7 @@ class Launching:
             user=identity.user,
             scopes=grant.scopes,
             scopes_assumed=grant.scopes_assumed,
-            needs_banner=grant.needs_banner,
             app_context=grant.app_context,
-            intent=grant.intent,
             frames=issuer.frames,
             began=now,
         )

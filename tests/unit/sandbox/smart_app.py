@@ -174,3 +174,9 @@ def sent(response: TestResponse) -> dict[str, str]:
 
 def refused(response: TestResponse) -> tuple[int, str]:
     return response.status_code, (response.json or {})["error"]
+
+
+def draft(kind: str = "ServiceRequest", patient: str = SICK, **more: Any) -> dict[str, Any]:
+    what = {"code": {"text": "Lactate"}} if kind == "ServiceRequest" else {"medicationCodeableConcept": {"text": "x"}}
+    about = {"subject": {"reference": f"Patient/{patient}"}}
+    return {"resourceType": kind, "status": "draft", "intent": "proposal", **what, **about, **more}
