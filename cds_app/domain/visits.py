@@ -31,8 +31,6 @@ class Visit:
         What the link of a card carried, as the EHR passed it on; "" for none. Not to be trusted.
     began : datetime
         When the launch was completed, UTC.
-    scopes_assumed : bool
-        Whether the EHR did not say what it granted, so that `scopes` are those that were asked for.
     frames : tuple of str
         Origins whose pages may embed ours.
     """
@@ -46,5 +44,4 @@ class Visit:
     scopes: frozenset[str] = field(default_factory=frozenset)
     app_context: str = ""
     began: datetime
-    scopes_assumed: bool = False
     frames: tuple[str, ...] = ()

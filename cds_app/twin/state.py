@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,13 +15,10 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.precedence import repeated
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Change, Timeline
-from cds_app.errors import IntegrityError
 from cds_app.twin.filter import Belief, run
 from cds_app.twin.model import Dynamics, TwinModel
 
-_MAGIC = b"twinline-state-1\n"
 _COLUMNS = ("hours", "values", "baseline", "deviation", "p_bb", "p_bd", "p_dd", "z", "weight", "pending")
-
 
 Sample = tuple[float, str, float]
 """One usable value: hours, ref, value; the order of samples is the order of tuples."""
@@ -94,69 +89,10 @@ class TwinState:
     model_sha256: str
     tracks: Mapping[str, Track]
 
-    @property
-    def samples(self) -> int:
-        """How many samples all tracks hold."""
-        return sum(map(len, self.tracks.values()))
-
     def set_aside(self, quantity: str, ref: str) -> bool:
         """Whether a measurement was set aside as a possible artefact."""
         track = self.tracks.get(quantity)
         return track is not None and ref in track.refs and track.weight[track.refs.index(ref)] == 0.0
-
-    def to_bytes(self) -> bytes:
-        """Canonical bytes: equal states have equal bytes."""
-        head = {
-            "model_sha256": self.model_sha256,
-            "tracks": {name: self.tracks[name].refs for name in sorted(self.tracks)},
-        }
-        parts = [_MAGIC, json.dumps(head, separators=(",", ":"), ensure_ascii=True).encode(), b"\n"]
-        for name in sorted(self.tracks):
-            parts.extend(_little_endian(getattr(self.tracks[name], column)) for column in _COLUMNS)
-        return b"".join(parts)
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> TwinState:
-        """Read what `to_bytes` wrote.
-
-        Raises
-        ------
-        IntegrityError
-            If the bytes are not a state.
-        """
-        try:
-            magic, head_line, body = content.split(b"\n", 2)
-            head = json.loads(head_line)
-            sizes = {name: len(refs) for name, refs in head["tracks"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError("stored twin state cannot be read") from error
-        if magic + b"\n" != _MAGIC or len(body) != 8 * len(_COLUMNS) * sum(sizes.values()):
-            raise IntegrityError("stored twin state is of another kind or truncated")
-        tracks, at = {}, 0
-        for name, refs in head["tracks"].items():
-            end = at + 8 * len(_COLUMNS) * len(refs)
-            tracks[name] = _track_of_bytes(name, tuple(refs), body[at:end])
-            at = end
-        return cls(model_sha256=head["model_sha256"], tracks=tracks)
-
-
-def _track_of_bytes(quantity: str, refs: tuple[str, ...], body: bytes) -> Track:
-    size = 8 * len(refs)
-    columns = {}
-    for i, name in enumerate(_COLUMNS):
-        column = array("d", body[i * size : (i + 1) * size])
-        if sys.byteorder == "big":
-            column.byteswap()
-        columns[name] = column
-    return Track(quantity=quantity, refs=refs, **columns)
-
-
-def _little_endian(column: array[float]) -> bytes:
-    if sys.byteorder == "little":
-        return column.tobytes()
-    swapped = array("d", column)
-    swapped.byteswap()
-    return swapped.tobytes()
 
 
 def rebuild(model: TwinModel, ontology: Ontology, timeline: Timeline) -> TwinState:

@@ -173,7 +173,7 @@ def test_the_patients_are_those_of_the_client(launcher: Launcher) -> None:
         ({"need_patient_banner": ...}, {}),
         ({"id_token": ...}, {"user": ""}),
         ({"scope": "patient/*.read openid"}, {"scopes": frozenset({"patient/*.read", "openid"})}),
-        ({"scope": ...}, {"scopes_assumed": True}),
+        ({"scope": ...}, {"scopes": frozenset(("launch", *DEFAULT_SCOPES))}),
         ({"refresh_token": ...}, {}),
         ({"token_type": "bearer"}, {}),
         ({"expires_in": "600"}, {}),

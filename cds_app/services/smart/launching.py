@@ -264,7 +264,6 @@ class Launching:
             encounter=grant.encounter,
             user=identity.user,
             scopes=grant.scopes,
-            scopes_assumed=grant.scopes_assumed,
             app_context=grant.app_context,
             frames=issuer.frames,
             began=now,
