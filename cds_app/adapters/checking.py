@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_app.adapters import statements as sql
 from cds_app.adapters.database import Database
+from cds_app.adapters.drafting import resources_of
 from cds_app.adapters.ledger import Head, LogRow, check_chain
-from cds_app.adapters.sealing import SegmentRow, open_entry
+from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment
 from cds_app.adapters.vault import Cipher, Vault
 from cds_app.domain.decisions import Verdict
 from cds_app.errors import DependencyDown, IntegrityError
+from cds_app.ports import Segment
 
 
 def check(database: Database, vault: Vault, anchor: Head) -> Verdict:
@@ -40,12 +43,15 @@ def _check(database: Database, vault: Vault, anchor: Head, *, broken_texts: bool
             verdict = _check_keys(vault, keys, noted.erased, verdict)
         if verdict.problem:
             return verdict
+        with database.streamed(connection, sql.LAST_DECISIONS) as decisions:
+            grounds, verdict = _read_grounds(vault, decisions, verdict)
+        if verdict.problem:
+            return verdict
         with database.streamed(connection, sql.WHOLE_SEGMENTS) as segments:
-            counted, problem = _check_segments(vault, segments, noted.begun)
+            counted, problem = _check_segments(vault, segments, noted.begun, grounds)
         if problem:
             return replace(verdict, problem=problem)
-        with database.streamed(connection, sql.LAST_DECISIONS) as decisions:
-            return _check_ground(vault, decisions, counted, verdict)
+        return _check_grounds(grounds, counted, verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,39 +90,63 @@ def _key_problem(vault: Vault, patient: str, wrapped: bytes | None, at: str | No
     return ""
 
 
+class _Ground(NamedTuple):
+    """Of a patient's last decision: its number, the segments it rests on, and within what the ids are the patient's."""
+
+    number: int
+    segments: int
+    realm: str
+
+
+def _read_grounds(
+    vault: Vault, rows: Iterable[tuple[Any, ...]], verdict: Verdict
+) -> tuple[Mapping[str, _Ground], Verdict]:
+    grounds: dict[str, _Ground] = {}
+    for *columns, wrapped in rows:
+        row = LogRow._make(columns)
+        try:
+            entry = open_entry({row.patient: vault.cipher(wrapped, row.patient)}, row)
+        except IntegrityError as error:
+            return grounds, replace(verdict, broken_at=row.number, problem=error.message)
+        pins = entry.decision.pins if entry.decision is not None else {}
+        realm = json.loads(pins.get("event", "{}")).get("tenant", "")
+        grounds[row.patient] = _Ground(row.number, int(pins.get("segments", "0")), realm)
+    return grounds, verdict
+
+
 def _check_segments(
-    vault: Vault, rows: Iterable[tuple[Any, ...]], begun: Mapping[str, str]
+    vault: Vault, rows: Iterable[tuple[Any, ...]], begun: Mapping[str, str], grounds: Mapping[str, _Ground]
 ) -> tuple[Mapping[str, int], str]:
     """How many segments each patient has, and what is wrong with the first that is wrong."""
     counted: dict[str, int] = {}
     cipher: Cipher | None = None
-    for *columns, wrapped, created in rows:
+    for *columns, wrapped, created, noted, mentioned in rows:
         row = SegmentRow._make(columns)
         before = counted.get(row.patient, 0)
         if row.number != before + 1:
             return counted, "a segment of facts is missing or was put in"
         try:
             cipher = vault.cipher(wrapped or b"", row.patient) if before == 0 or cipher is None else cipher
-            cipher.open(row.sealed, "segment", row.patient, row.number, row.learned)
+            segment = open_segment(cipher, row)
         except IntegrityError:
             return counted, "a segment of facts was changed, or its patient has no key"
         if before == 0 and created not in (row.learned, begun.get(row.patient)):
             return counted, "when a patient came was changed"
+        ground = grounds.get(row.patient)
+        if noted is None or (ground and not _is_of(vault, ground.realm, segment, mentioned)):
+            return counted, "which resources a segment is of was changed"
         counted[row.patient] = row.number
     return counted, ""
 
 
-def _check_ground(
-    vault: Vault, rows: Iterable[tuple[Any, ...]], counted: Mapping[str, int], verdict: Verdict
-) -> Verdict:
+def _is_of(vault: Vault, realm: str, segment: Segment, mentioned: bytes | None) -> bool:
+    """Whether it is noted of what resources a segment is. What was never noted is looked up in the facts themselves."""
+    return not realm or mentioned is None or mentioned == vault.mentions(realm, resources_of(segment.facts))
+
+
+def _check_grounds(grounds: Mapping[str, _Ground], counted: Mapping[str, int], verdict: Verdict) -> Verdict:
     """Whether the facts that each patient's last decision rests on are all there."""
-    for *columns, wrapped in rows:
-        row = LogRow._make(columns)
-        try:
-            entry = open_entry({row.patient: vault.cipher(wrapped, row.patient)}, row)
-        except IntegrityError as error:
-            return replace(verdict, broken_at=row.number, problem=error.message)
-        pins = entry.decision.pins if entry.decision is not None else {}
-        if int(pins.get("segments", "0")) > counted.get(row.patient, 0):
-            return replace(verdict, broken_at=row.number, problem="a segment of facts that it rests on is missing")
+    for patient, ground in grounds.items():
+        if ground.segments > counted.get(patient, 0):
+            return replace(verdict, broken_at=ground.number, problem="a segment of facts that it rests on is missing")
     return verdict

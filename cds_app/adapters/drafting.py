@@ -115,7 +115,7 @@ def prepare(commit: Commit) -> Job:
         facts=encode(commit.facts) if len(commit.facts) else b"",
         notes=notes_of(commit),
         realm=commit.realm,
-        resources=_resources(commit.facts) if commit.realm else (),
+        resources=resources_of(commit.facts) if commit.realm else (),
     )
 
 
@@ -135,7 +135,7 @@ def prepare_arrival(arrival: Arrival) -> Job:
         facts=encode(arrival.facts) if len(arrival.facts) else b"",
         notes=(),
         realm=arrival.realm,
-        resources=_resources(arrival.facts) if arrival.realm else (),
+        resources=resources_of(arrival.facts) if arrival.realm else (),
         rests_on_nothing=True,
     )
 
@@ -247,7 +247,7 @@ class Draft:
         self._known.add(note.id)
 
 
-def _resources(facts: Facts) -> tuple[str, ...]:
+def resources_of(facts: Facts) -> tuple[str, ...]:
     """Those that facts are of; a part of one (``Observation/1#c0``) goes with it."""
     return tuple(dict.fromkeys(fact.ref.partition("#")[0] for fact in facts))
 

@@ -99,10 +99,11 @@ _FIRST = select(log.c.patient, func.min(log.c.number).label("number")).group_by(
 KEYS_OF_LOG = select(_FIRST.c.patient, patients.c.wrapped_key, _FIRST.c.number, patients.c.erased).outerjoin_from(
     _FIRST, patients, _FIRST.c.patient == patients.c.pseudonym
 )
-# Each segment with its patient's key, and when the patient came: "" in place of what is not there.
+# Each segment with its patient's key, when the patient came, and what it is of: nothing in place of what is not there.
 WHOLE_SEGMENTS = (
-    select(*segments.c, patients.c.wrapped_key, patients.c.created)
+    select(*segments.c, patients.c.wrapped_key, patients.c.created, mentions.c.number, mentions.c.resources)
     .outerjoin_from(segments, patients, segments.c.patient == patients.c.pseudonym)
+    .outerjoin(mentions, and_(mentions.c.patient == segments.c.patient, mentions.c.number == segments.c.number))
     .order_by(segments.c.patient, segments.c.number)
 )
 _LAST = select(func.max(log.c.number)).where(log.c.kind == "decision").group_by(log.c.patient)

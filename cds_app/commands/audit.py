@@ -25,7 +25,7 @@ def verify(*, as_json: bool, **flags: Any) -> None:
 
     Of the log every entry, seal, link and its head; of each patient the key and every segment of facts; the status is 4
     if anything was changed. A patient's last segments, where they were deleted, show only if a decision rests on them.
-    Not looked at: which messages came, which resources a segment is of, documents, clients and used tokens. What that
+    Not looked at: which messages came, documents, clients and used tokens. What that
     leaves open is in the runbook, under "What the audit sees".
     """
     with open_store(flags) as (_, store):
