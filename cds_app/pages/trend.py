@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from cds_app.cards.text import clock_time, number, plain
+from cds_app.cards.text import clock_time, number
 from cds_app.cards.views import reported, taken
-from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
+from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.domain.time import to_hours
 from cds_app.pages.canvas import BOTTOM, HEIGHT, TOP, Asked, Band, Canvas, canvas_of
 from cds_app.pages.origins import aside_of, origin_of, out_of
 from cds_app.pages.scale import Tick, area, line, time_ticks, value_ticks
 from cds_app.pages.thresholds import Limit, limit_lines
+from cds_app.pages.treatments import Treatments, treatments
 from cds_app.score.situation import Situation
 from cds_app.twin.bedside import Likely
 from cds_app.twin.model import TwinModel
@@ -28,10 +29,7 @@ from cds_app.twin.state import TwinState
 
 _GRID: Final = 72
 _HALF_OF_90: Final = 0.6744897501960817 / 1.6448536269514722  # where half lies, of where 90 in 100 lie, if normal
-_MOST_EVENTS: Final = 12
 _MOST_ROWS: Final = 40
-_EVENT_TEXT: Final = 48
-_LABEL_ROOM: Final = 13.0
 WINDOWS_H: Final = (6, 12, 24, 48, 72, 168)
 
 
@@ -57,16 +55,6 @@ class Imputed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """A treatment or procedure on the time axis; ``number`` is drawn, ``text`` stands below."""
-
-    x: float
-    number: int
-    text: str
-    time: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One measurement of the table: newest first."""
 
@@ -88,8 +76,9 @@ class TrendView:
         Lines through the measurements, one per unbroken stretch.
     usual : tuple of (float, float) or None
         Top and height of the usual range.
-    event_labels : tuple of Tick
-        Numbers of the events below their marks; of those too close to tell apart, the first to the last.
+    treated : Treatments
+    older : int
+        How many measurements are in the drawing and not in the rows.
     finding : str
         What the drawing shows, in one sentence.
     forecast : str
@@ -110,9 +99,9 @@ class TrendView:
     now_x: float
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    events: tuple[Event, ...]
-    event_labels: tuple[Tick, ...]
+    treated: Treatments
     rows: tuple[Row, ...]
+    older: int
     finding: str
     forecast: str
 
@@ -129,7 +118,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
     if asked.quantity not in state.tracks or not seen:
         return None
     canvas = canvas_of(model, state, situation, asked, seen)
-    ahead, events = _ahead(canvas), tuple(_events(canvas))
+    ahead, treated, rows = _ahead(canvas), treatments(canvas), tuple(_rows(seen, canvas))
     return TrendView(
         quantity=asked.quantity,
         label=canvas.variable.label,
@@ -145,9 +134,9 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         now_x=canvas.x.at(0.0),
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
         y_ticks=value_ticks(canvas.y, 5),
-        events=events,
-        event_labels=tuple(_event_labels(events)),
-        rows=tuple(_rows(seen, canvas)),
+        treated=treated,
+        rows=rows[:_MOST_ROWS],
+        older=len(rows[_MOST_ROWS:]),
         finding=_finding(seen, canvas),
         forecast=_forecast_text(canvas) if ahead else "",
     )
@@ -191,7 +180,7 @@ def _runs(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[list[Measurem
 def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
     """Newest first, with what was set aside for them."""
     aside = aside_of(canvas.situation, canvas.asked.quantity, canvas.asked.window_h)
-    rows = sorted((*seen, *aside), key=lambda one: (one.when, one.ref), reverse=True)[:_MOST_ROWS]
+    rows = sorted((*seen, *aside), key=lambda one: (one.when, one.ref), reverse=True)
     return (_row(one, canvas, aside.get(one, "")) for one in rows)
 
 
@@ -297,47 +286,13 @@ def _range_text(span: Range | None, decimals: int) -> str:
     return f"{number(span.low, decimals)} to {number(span.high, decimals)}"
 
 
-def _events(canvas: Canvas) -> Iterator[Event]:
-    """Drugs given and procedures done in the window: of the same the first, in the order of time, numbered."""
-    facts = canvas.situation.facts
-    given = (one for one in facts.medications if one.source == "administration" and one.status != "not-done")
-    done = (one for one in facts.procedures if one.source == "procedure" and one.status in ("completed", "in-progress"))
-    happened: list[Medication | Procedure] = [*given, *done]
-    first: dict[str, Medication | Procedure] = {}
-    for one in sorted(happened, key=lambda fact: fact.when):
-        if canvas.x.low <= to_hours(one.when) - canvas.now_h <= 0.0:
-            first.setdefault(plain(one.text, limit=_EVENT_TEXT), one)
-    newest = sorted(first.items(), key=lambda item: item[1].when)[-_MOST_EVENTS:]
-    for count, (text, one) in enumerate(newest, start=1):
-        x = canvas.x.at(to_hours(one.when) - canvas.now_h)
-        yield Event(x=x, number=count, text=text, time=_clock(one, canvas))
-
-
-def _event_labels(events: Sequence[Event]) -> Iterator[Tick]:
-    """One label an event, and one for all whose labels would cover each other."""
-    run: list[Event] = []
-    for one in events:
-        if run and one.x - run[0].x >= _LABEL_ROOM:
-            yield _event_label(run)
-            run = []
-        run.append(one)
-    if run:
-        yield _event_label(run)
-
-
-def _event_label(run: Sequence[Event]) -> Tick:
-    first, last = run[0], run[-1]
-    text = str(first.number) if len(run) == 1 else f"{first.number}–{last.number}"
-    return Tick(at=round((first.x + last.x) / 2.0, 1), text=text)
-
-
 def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
     last, label = seen[-1], canvas.variable.label
     said = f"{label} {_with_unit(_value(last, canvas), canvas)} at {_clock(last, canvas)}"
     if len(seen) > 1:
         first = seen[0]
-        way = "unchanged from" if _value(first, canvas) == _value(last, canvas) else "from"
-        said += f", {way} {_value(first, canvas)} at {_clock(first, canvas)}"
+        same = _value(first, canvas) == _value(last, canvas)  # of what was between it says nothing
+        said += f", {'the same' if same else f'from {_value(first, canvas)}'} at {_clock(first, canvas)}"
     out = out_of(canvas.usual(last), last.value)
     return f"{said}; {out}." if out else f"{said}."
 

@@ -318,14 +318,17 @@ class Sidebar:
         return [(name, subject.setting.label(name)) for name in (*ordered, *rest)]
 
     def _own(self, subject: Subject, quantity: str) -> str:
-        """The patient's own range in words: what the illness has been is in it, so it says nothing of health."""
+        """What the twin takes for usual. The course moves it: no share of the values is claimed to lie in it.
+
+        What the illness has been is in it, so it says nothing of health.
+        """
         found = own_range(subject.twin, subject.state, quantity, subject.now)
         if found is None or not subject.setting.adult:
             return ""
         variable = self._knowledge.ontology.quantity(quantity)
         low, high = (number(value, variable.decimals) for value in (found.low, found.high))
         span = f"{low} to {high} {variable.unit_text} (from {found.samples} measured)"
-        return f"As this patient has been so far, 95 in 100 values lie within {span}; not a healthy range."
+        return f"What the twin takes for usual in this patient by now: {span}; not a healthy range."
 
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
         moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -52,30 +51,6 @@ def test_a_trend_shows_every_measurement_in_its_window_inside_the_drawing(subjec
     assert [one.x for one in view.marks] == sorted(one.x for one in view.marks)
     assert view.rows[0].value == f"{SEPTIC['heart_rate']:.0f}"
     assert "above the usual range" in view.finding
-
-
-def _given(drug: str, at: datetime) -> dict[str, Any]:
-    return {
-        "resourceType": "MedicationAdministration",
-        "id": drug.replace(" ", "-"),
-        "status": "completed",
-        "subject": {"reference": "Patient/p1"},
-        "medicationCodeableConcept": {"text": drug},
-        "effectiveDateTime": at.isoformat(),
-    }
-
-
-def test_labels_of_treatments_never_cover_each_other_and_none_is_lost(deps: Deps) -> None:
-    minutes = (0, 2, 4, 300, 420)
-    begun = FROZEN - timedelta(hours=11)
-    given = [_given(f"drug {n}", begun + timedelta(minutes=at)) for n, at in enumerate(minutes)]
-    bed = bed_of(deps, [*resources(septic(FROZEN)), *given], FROZEN)
-    seen = bed.opening.subject(bed.asking().opened)
-    view = trend(seen.twin, seen.state, seen.material.situation, asked())
-    assert view is not None
-    assert [one.number for one in view.events] == [1, 2, 3, 4, 5]
-    assert [one.text for one in view.event_labels] == ["1–3", "4", "5"]
-    assert view.events[0].x <= view.event_labels[0].at <= view.events[2].x
 
 
 def test_a_forecast_is_not_cut_off_where_there_is_room_for_it(deps: Deps) -> None:
