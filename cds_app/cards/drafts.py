@@ -16,6 +16,7 @@ from cds_app.cards.grounds import (
     computed,
     is_stage,
     named_facts,
+    not_asked_again,
     option_view,
     refusal_view,
     score_text,
@@ -184,7 +185,7 @@ def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, ma
     """The four blocks, and how many options they name.
 
     What takes a number beside a rule apart gives way to options; then so does what a laboratory wrote, but for that
-    beside the leading measurement.
+    beside the leading measurement; then the number itself, where it calls for nothing, gives way to grounds.
     """
     estimated = advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
@@ -196,6 +197,8 @@ def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, ma
     commented = any(one.latest.comment for one in advice.concern.readings)
     if commented and not fits(blocks, material.templates):
         blocks = _blocks(advice, explained, beside, risk, material, comments=False)
+    if not (estimated or beside) and not fits(blocks, material.templates):
+        blocks = _blocks(advice, explained, beside, None, material, comments=False)
     return write(blocks, material.templates)
 
 
@@ -224,7 +227,9 @@ def _blocks(
         options=say(templates, "option", (option_view(one, source) for one in offered)),
         source=Trusted("".join(say(templates, "source", [source] if source else []))),
         refusals=say(
-            templates, "refusal", (refusal_view(one, advice.topic) for one in told_refusals(advice.refused, _REFUSALS))
+            templates,
+            "refusal",
+            (refusal_view(one, advice.topic) for one in told_refusals(not_asked_again(advice), _REFUSALS)),
         ),
         sure=Trusted(_sure(advice, None if beside else risk, material)),
         unseen=Trusted(unseen(material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None)),
@@ -284,8 +289,10 @@ def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material
     grounds = {fact.ref for fact in concern.facts}
     rests = max(first, sum(one.latest.ref in grounds for one in rows))
     named = say(material.templates, "named", named_facts(concern, setting)[:_NAMED])
-    score = tuple(_scores(advice, material))[:1]
-    return (*seen_rows[:first], *score, *named[:1], *seen_rows[first:rests], *named[1:], *seen_rows[rests:])
+    score, others = tuple(_scores(advice, material))[:1], seen_rows[first:rests]
+    grounded = next((grounds >= {fact.ref for fact in one.inputs} for one in _telling(advice, material)), False)
+    middle = (*score, *others) if grounded else (*others, *score)
+    return (*seen_rows[:first], *named[:1], *middle, *named[1:], *seen_rows[rests:])
 
 
 def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:

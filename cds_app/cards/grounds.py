@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from cds_app.cards.material import Advice
 from cds_app.cards.text import Trusted, number, plain
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Medication, Procedure, Report
@@ -129,6 +130,13 @@ def told_refusals(refused: Sequence[Refusal], most: int) -> list[Refusal]:
     for one in told:
         first.setdefault(one.option, one)
     return list(first.values())[:most]
+
+
+def not_asked_again(advice: Advice) -> list[Refusal]:
+    """Refusals but for what was done already of which an offered option asks to do it again."""
+    codes = {entry.id: entry.draft and entry.draft.code for entry in advice.topic.options}
+    again = {codes[one.id] for one in advice.offered} - {None}
+    return [one for one in advice.refused if one.gate != "already" or codes[one.option] not in again]
 
 
 def unmeasured(explained: Sequence[Reason], setting: Setting) -> Iterator[Trusted]:

@@ -120,13 +120,16 @@ def evaluate(rule: Rule, view: View) -> Verdict:
 
 
 def _on_all(rule: All, view: View) -> Verdict:
+    """Of each part its first ground comes before the other grounds of any: a card may have room for few."""
     verdicts: list[Verdict] = []
     for part in rule.all:
         verdict = evaluate(part, view)
         if verdict.holds is False:  # settles it: what else would have held does not matter
             return verdict
         verdicts.append(verdict)
-    return _joined(True if all(one.holds for one in verdicts) else None, verdicts)
+    first, others = (one.evidence[:1] for one in verdicts), (one.evidence[1:] for one in verdicts)
+    holds = True if all(one.holds for one in verdicts) else None
+    return Verdict(holds=holds, evidence=_once([*first, *others]), unknown=_once(one.unknown for one in verdicts))
 
 
 def _on_any(rule: Any_, view: View) -> Verdict:

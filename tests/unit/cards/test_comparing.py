@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from cds_app.cards.text import against
 from tests.conftest import FROZEN
-from tests.patients import call, observation, patient, stay
+from tests.patients import QUIET, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-patient-view"
 Rows = list[dict[str, Any]]
@@ -54,3 +54,23 @@ def test_a_topic_that_is_called_after_its_score_says_what_that_came_to(client: F
     rows += [*taken("heart_rate", (10, 118.0)), *taken("body_temp", (10, 37.4))]
     card = cards(client, *rows, ward="Surgery")["news2Escalation"]
     assert card["summary"].startswith("NEWS2 at least 7, high (7 or more): Respiratory rate 26 /min")
+
+
+def test_a_card_of_possible_sepsis_names_the_infection_before_what_a_model_says_in_passing(client: FlaskClient) -> None:
+    infected = {
+        **{"resourceType": "Condition", "id": "u", "subject": {"reference": "Patient/p1"}},
+        "recordedDate": (FROZEN - timedelta(hours=20)).isoformat(),
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "N39.0"}]},
+    }
+    ill = course(FROZEN, QUIET, {**QUIET, "sbp": 84.0, "map": 61.0}, 10)
+    card = cards(client, infected, *ill, *taken("lactate", (20, 3.1)), *taken("creatinine", (20, 2.2)))["sepsis"]
+    assert "possible septic shock" in card["summary"]
+    why = card["detail"].partition("**Options")[0]
+    assert why.index("- Mean arterial pressure") < why.index(", recorded ") < why.index("- Lactate 3.1")
+    assert "SOFA" not in why[: why.index("- Lactate 3.1")]
+
+
+def test_a_stage_that_a_card_rests_on_comes_before_what_it_was_made_of(client: FlaskClient) -> None:
+    rows = taken("creatinine", (60 * 30, 0.9), (20, 2.0))
+    why = cards(client, *rows)["aki"]["detail"].partition("**Options")[0].splitlines()
+    assert [one[:14] for one in why if one.startswith("- ")][:2] == ["- Creatinine 2", "- KDIGO stage "]

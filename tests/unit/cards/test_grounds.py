@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from cds_app.cards.grounds import (
     named_facts,
+    not_asked_again,
     option_view,
     score_text,
     shared_source,
@@ -17,6 +18,7 @@ from cds_app.cards.grounds import (
     told_refusals,
     unmeasured,
 )
+from cds_app.cards.material import Advice
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.explain.reasons import Reason
@@ -25,6 +27,7 @@ from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Gate, Refusal
 from cds_app.mitigate.options import Option
 from cds_app.score.result import Part, Score
+from cds_app.services.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
 
@@ -152,3 +155,13 @@ def test_where_nothing_measured_raises_an_estimate_the_card_says_so(moved: dict[
     told = [Reason(quantity=one, points=by, now=newest if one == "potassium" else None) for one, by in moved.items()]
     assert list(unmeasured(told, setting)) == (["0.5"] if silent else [])
     assert list(unmeasured((), setting)) == []
+
+
+def test_what_is_asked_for_again_is_not_told_to_be_there_already(knowledge: Knowledge) -> None:
+    topic = knowledge.catalogue.topics["sepsis"]
+    again = dataclasses.replace(an_option(), id="sepsis_lactate_again")
+    refused = (refusal("sepsis_lactate", "already"), refusal("sepsis_antimicrobials", "already"))
+    concern = Concern(topic="sepsis", title="T", tier=2, tier_word="w", readings=(), facts=())
+    advice = Advice(concern=concern, topic=topic, offered=(again,), refused=refused, risk=None, earlier=lambda: None)
+    assert [one.option for one in not_asked_again(advice)] == ["sepsis_antimicrobials"]
+    assert len(not_asked_again(dataclasses.replace(advice, offered=()))) == 2
