@@ -322,7 +322,7 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
         "low": hundred(risk.low) if risk else Trusted(""),
         "high": hundred(risk.high) if risk else Trusted(""),
         "base": hundred(risk.base) if risk else Trusted(""),
-        "rule": None if risk and alone else Trusted(f"{advice.topic.guideline.org} {advice.topic.guideline.year}"),
+        "rule": None if risk and alone else Trusted(advice.topic.guideline.cited),
         "model": Trusted(f"{risk.model_name} {risk.model_version}") if risk else None,
         "cautions": [Trusted(one.caution) for one in _telling(advice, material) if one.caution],
         "assumed_stay": bool(risk and material.risks[advice.risk or ""].assumed_stay),

@@ -175,7 +175,7 @@ def shared_source(options: Sequence[Option]) -> Source | None:
 
 
 def _guideline(option: Option) -> Trusted:
-    return Trusted(f"{option.guideline.org} {option.guideline.year}")
+    return Trusted(option.guideline.cited)
 
 
 def option_view(option: Option, said: Source | None = None) -> dict[str, object]:

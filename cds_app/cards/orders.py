@@ -206,8 +206,7 @@ def _sources(checked: Checked) -> Iterator[dict[str, object]]:
     checks = [one.check for one in checked.findings] + [one.check for one in checked.unchecked if one.said]
     told: dict[str, bool] = {}
     for check in checks:
-        source = check.guideline
-        told.setdefault(f"{source.org} {source.year}, {source.section}", check.needs_review)
+        told.setdefault(check.guideline.place(", "), check.needs_review)
     for text, review in told.items():
         yield {"text": text, "review": review}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -35,6 +35,7 @@ FILE = "catalogue.json"
 Text = Annotated[str, Field(min_length=1, max_length=140)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Tag = Literal["V", "M"]
+_NO_SOURCE: Final = "source to be confirmed"
 System = Literal[
     "http://loinc.org",
     "http://snomed.info/sct",
@@ -48,6 +49,16 @@ class Guideline(Content):
     org: Text
     year: int
     section: str
+
+    @property
+    def cited(self) -> str:
+        """Who and when; of what no document is known yet no year, which would look like one."""
+        return f"{self.org}, {self.section}" if self.section == _NO_SOURCE else f"{self.org} {self.year}"
+
+    def place(self, before: str) -> str:
+        """As cited, with where in the document after ``before``."""
+        cited = self.cited
+        return cited if cited.endswith(self.section) else f"{cited}{before}{self.section}"
 
 
 class Because(Content):

@@ -142,7 +142,7 @@ def _refused(advice: Advice) -> Iterator[RefusedLine]:
 
 def guideline_text(guideline: Guideline) -> Trusted:
     """Who recommends, when, where in the text."""
-    return Trusted(" ".join(str(part) for part in (guideline.org, guideline.year, guideline.section) if part))
+    return Trusted(guideline.place(" "))
 
 
 def draft_text(resource: Mapping[str, Any] | None) -> str:

@@ -11,7 +11,7 @@ import pytest
 from cds_app.content import artefact
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
-from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
+from cds_app.mitigate.catalogue import Catalogue, Guideline, load_catalogue, risk_of
 from cds_app.score.clinical import NAMES
 from cds_app.services.knowledge import RISKS
 from tests.chart import ONTOLOGY
@@ -145,3 +145,16 @@ def test_shipped_drugs_check_allergies_and_what_was_given_already(shipped: Catal
 def test_grades_that_nobody_saw_say_so(shipped: Catalogue) -> None:
     from_memory = [one for topic in shipped.topics.values() for one in topic.options if one.evidence == "M"]
     assert all("unconfirmed" in one.strength or one.strength in {"Expert", "A-II", "B-II"} for one in from_memory)
+
+
+@pytest.mark.parametrize(
+    ("section", "cited", "placed"),
+    [
+        ("source to be confirmed", "Consensus, source to be confirmed", "Consensus, source to be confirmed"),
+        ("3.1", "Consensus 2020", "Consensus 2020, 3.1"),
+        ("", "Consensus 2020", "Consensus 2020"),
+    ],
+)
+def test_what_has_no_known_document_is_cited_without_a_year(section: str, cited: str, placed: str) -> None:
+    guideline = Guideline(org="Consensus", year=2020, section=section)
+    assert (guideline.cited, guideline.place(", ")) == (cited, placed)
