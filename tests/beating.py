@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Baroreflex, Constants, Floats
+from cds_app.domain.arrays import Floats
+from cds_app.simulate.circulation import Baroreflex, Constants
 from cds_app.simulate.circulation_surface import (
     INPUTS,
     LOGARITHMIC,

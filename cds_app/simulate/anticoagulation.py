@@ -17,11 +17,10 @@ from typing import Final
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.disposition import poisson
 
-Floats = NDArray[np.float64]
 FAST: Final = 6
 _NODES: Final = 3
 SLOW: Final = FAST + _NODES

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.drugs import Drug
 from cds_app.simulate.patients import Patient, Placed, place
 from cds_app.simulate.posterior import Posterior, sample_posterior
 from cds_app.simulate.refusals import Refusal
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Flags, Floats
 
 INPUTS: Final = ("stressed_volume", "resistance", "heart_rate", "lv_systolic", "rv_systolic", "arterial_compliance")
 OUTPUTS: Final = ("mean_pressure", "output", "pulse_pressure", "end_diastolic", "central_venous", "wedge")
@@ -53,7 +53,7 @@ class States:
     end_diastolic: Floats
     central_venous: Floats
     wedge: Floats
-    outside: NDArray[np.bool_]
+    outside: Flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

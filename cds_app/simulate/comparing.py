@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.anticoagulation import Factors, Mesh, spans_of
 from cds_app.simulate.averaging import Member, Mixture
 from cds_app.simulate.courses import Epoch
@@ -22,7 +23,6 @@ from cds_app.simulate.patients import Patient
 from cds_app.simulate.plans import Dose, Plan
 from cds_app.simulate.simulation import Trajectories, blocks, only, plasma, simulate
 
-Floats = NDArray[np.float64]
 _Pattern = tuple[tuple[float, float, str, float], ...]
 
 

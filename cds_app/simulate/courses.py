@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.disposition import Body, Disposition, disposition
 from cds_app.simulate.exponentials import Event, concentrations
 from cds_app.simulate.plans import Dose
 
-Floats = NDArray[np.float64]
 _DIGITS: Final = 9  # times are told apart to a billionth of an hour
 
 

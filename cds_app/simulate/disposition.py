@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cds_app.domain.arrays import Floats
 
 _NODES, _WEIGHTS = (one.astype(np.float64) for one in np.polynomial.legendre.leggauss(20))
 _NEAR: Final = 5.0  # below this difference of exponents the recursion for the chain loses digits and quadrature none

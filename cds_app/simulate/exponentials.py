@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.disposition import Disposition
 
-Floats = NDArray[np.float64]
 _BLOCK: Final = 2000  # draws at a time, as many as the nearest memory holds
 _SMALL: Final = 1 << 18  # numbers: two megabytes
 _DIGITS: Final = 9

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
 
 MAX_CHARACTERS: Final = 500
 MAX_DEPTH: Final = 40
 
-Floats = NDArray[np.float64]
 Number = float | Floats
 Tree = float | str | tuple[Any, ...]
 

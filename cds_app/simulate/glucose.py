@@ -12,12 +12,10 @@ from math import ceil
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.integrate import Stepper
 from cds_app.simulate.virtual_people import PMOL_PER_U, People
-
-Floats = NDArray[np.float64]
 
 EATEN_G_PER_MIN: Final = 5.0
 _INSULIN: Final = [5, 6, 7, 8, 9, 10, 11]

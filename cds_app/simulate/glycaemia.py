@@ -12,14 +12,13 @@ from math import isfinite
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, acting, glucose_courses
 from cds_app.simulate.outcomes import BANDS
 from cds_app.simulate.refusals import Refusal, Refused, outside
 from cds_app.simulate.virtual_people import People
 
-Floats = NDArray[np.float64]
 SUBJECT: Final = "insulin"
 ONLY_TYPE_1: Final = "only type 1 diabetes is simulated"
 LONGEST_MIN: Final = 3 * 24 * 60

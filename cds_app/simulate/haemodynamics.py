@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
-from cds_app.simulate.circulation import Baroreflex, Constants, Floats
+from cds_app.simulate.circulation import Baroreflex, Constants
 from cds_app.simulate.circulation_model import FILE, values
 from cds_app.simulate.circulation_surface import States, Surface
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
-from cds_app.simulate.circulation import Floats
 from cds_app.simulate.circulation_model import values
 from cds_app.simulate.haemodynamics_kinetics import (
     REFERENCE_KG,

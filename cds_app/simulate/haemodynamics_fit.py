@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.circulation import Constants, Floats
+from cds_app.simulate.circulation import Constants
 from cds_app.simulate.circulation_model import values
 from cds_app.simulate.circulation_surface import States, Surface
 from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Ceilings

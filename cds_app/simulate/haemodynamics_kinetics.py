@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Floats
 
 _TAYLOR: Final = 14
 _WEEKS_A_YEAR: Final = 52.18

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cds_app.domain.arrays import Floats
+
 Slope = Callable[[int, Floats, Floats], None]
 """Half steps from the start, state, and where the slope goes; inputs are looked up by half steps, exact integers."""
 

@@ -8,14 +8,12 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats
 from cds_app.simulate.drugs import Harm, Metric, Target, Wish
 from cds_app.simulate.plans import Plan
 from cds_app.simulate.simulation import Trajectories
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 DAY_H: Final = 24.0
 BANDS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NEAR_H: Final = 1e-6

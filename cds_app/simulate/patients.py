@@ -8,8 +8,8 @@ from math import isfinite
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Flags, Floats
 from cds_app.simulate.courses import Epoch
 from cds_app.simulate.covariates import Covariates
 from cds_app.simulate.drugs import Drug, disbelieved
@@ -18,7 +18,6 @@ from cds_app.simulate.models import Model
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, dose_problems
 from cds_app.simulate.refusals import Refusal, outside
 
-Floats = NDArray[np.float64]
 MAX_LEVELS: Final = 200
 MAX_STAGES: Final = 200
 
@@ -100,7 +99,7 @@ class Placed:
         whole[: len(own), : len(own)] = own
         return whole
 
-    def epochs(self, etas: Floats) -> tuple[list[Epoch], NDArray[np.bool_]]:
+    def epochs(self, etas: Floats) -> tuple[list[Epoch], Flags]:
         """Parameters of draws (draws, `covariance`) over time, and which draws can be used at all, (draws,).
 
         Draws that cannot be used have the typical values, so that arithmetic goes on.

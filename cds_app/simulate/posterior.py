@@ -15,14 +15,13 @@ from math import lgamma, log, pi
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats, Ints
 from cds_app.simulate.models import Residual
 from cds_app.simulate.patients import Patient, Placed
 from cds_app.simulate.refusals import Refusal
 from cds_app.simulate.simulation import plasma, simulate
 
-Floats = NDArray[np.float64]
 LogDensity = Callable[[Floats], Floats]
 
 FREEDOM: Final = 5.0
@@ -277,7 +276,7 @@ def _log_student(z: Floats, centre: Floats, root: Floats) -> Floats:
     return np.asarray(norm - 0.5 * (FREEDOM + size) * np.log1p(np.sum(scaled * scaled, axis=0) / FREEDOM))
 
 
-def _systematic(weights: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _systematic(weights: Floats, draws: int, rng: np.random.Generator) -> Ints:
     """Indices with probabilities by weight and as little noise as can be, in a shuffled order."""
     points = (rng.random() + np.arange(draws)) / draws
     cumulated = np.cumsum(weights)

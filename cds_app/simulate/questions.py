@@ -9,14 +9,13 @@ from math import ceil, isfinite
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.drugs import Drug, disbelieved
 from cds_app.simulate.outcomes import DAY_H, trough_h
 from cds_app.simulate.plans import MAX_HORIZON_H, Dose, Plan, Regimen, dose_problems
 from cds_app.simulate.refusals import Refusal, outside
 
-Floats = NDArray[np.float64]
 LEAST_DRAWS: Final = 100
 MOST_DRAWS: Final = 20_000
 MOST_PLANS: Final = 32

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.anticoagulation import Factors, Mesh, spans_of
 from cds_app.simulate.courses import Course, Epoch, Structure, course
 from cds_app.simulate.models import Model
 from cds_app.simulate.plans import Dose
 
-Floats = NDArray[np.float64]
 _BLOCK: Final = 2000  # draws at a time: what a question usually asks, and no more memory than that
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.circulation import Floats
 from cds_app.simulate.circulation_model import mechanics, surface
 from cds_app.simulate.haemodynamics import Circulation, settling
 from cds_app.simulate.haemodynamics_drugs import drugs

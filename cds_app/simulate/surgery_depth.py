@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import ContentError
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.circulation import Floats
 from cds_app.simulate.circulation_model import values
 from cds_app.simulate.haemodynamics_fit import Interval, interval
 from cds_app.simulate.haemodynamics_patient import Known, outside

@@ -7,9 +7,8 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Flags, Floats
 from cds_app.simulate.haemodynamics_fit import Interval
 
 DECIMALS: Final = 3
@@ -52,7 +51,7 @@ def share(count: int, draws: int) -> Share:
 
 def band(samples: Floats) -> Band:
     """Percentiles over draws of samples (times, draws); draws without an answer do not count."""
-    empty: NDArray[np.bool_] = np.all(np.isnan(samples), axis=1)
+    empty: Flags = np.all(np.isnan(samples), axis=1)
     found = np.nanpercentile(np.where(empty[:, None], 0.0, samples), _PERCENTILES, axis=1)
     rows = [tuple(None if gone else value for value, gone in zip(rounded(row), empty, strict=True)) for row in found]
     return Band(low_90=rows[0], low_50=rows[1], median=rows[2], high_50=rows[3], high_90=rows[4])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from cds_app.domain.arrays import Floats
 from cds_app.errors import BadRequest
-from cds_app.simulate.circulation import Floats
 from cds_app.simulate.circulation_model import values
 
 if TYPE_CHECKING:

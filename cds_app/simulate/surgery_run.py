@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Flags, Floats
 from cds_app.simulate.haemodynamics import ML_PER_S_TO_L_PER_MIN, Bodies, Circulation, Influence, Loop
 from cds_app.simulate.haemodynamics_drugs import Drugs
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Linear, Person, PlasmaNorepinephrine, propofol_matrix
@@ -109,15 +108,15 @@ class Course:
     low_min: Floats
     low_longest_min: Floats
     lowest: Floats
-    rescued: NDArray[np.bool_]
+    rescued: Flags
     rescue_most: Floats
     lowest_bis: Floats
     deep_min: Floats
     deep_longest_min: Floats
     light_min: Floats
     light_longest_min: Floats
-    collapsed: NDArray[np.bool_]
-    lost: NDArray[np.bool_]
+    collapsed: Flags
+    lost: Flags
     horizon_min: float
 
 
@@ -155,8 +154,8 @@ class _Now:
     rate: Floats
     output: Floats
     bis: Floats
-    outside: NDArray[np.bool_]
-    induced: NDArray[np.bool_]
+    outside: Flags
+    induced: Flags
 
 
 class _Theatre:
@@ -288,7 +287,7 @@ class _Spells:
     def __init__(self, total: int) -> None:
         self.minutes, self.longest_min, self._lasting_min = np.zeros((3, total))
 
-    def add(self, holds: NDArray[np.bool_]) -> None:
+    def add(self, holds: Flags) -> None:
         """One step more."""
         self.minutes = self.minutes + STEP_MIN * holds
         self._lasting_min = np.where(holds, self._lasting_min + STEP_MIN, 0.0)

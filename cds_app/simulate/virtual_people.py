@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, model_validator
 
 from cds_app.content import Artefact, Content
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.models import Range, Tag, Text
-
-Floats = NDArray[np.float64]
 
 FILE: Final = "virtual_people.json"
 INSULINS: Final = "insulins"

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from cds_app.domain.arrays import Flags
 from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.averaging import Member, Mixture, mix
 from cds_app.simulate.comparing import Comparison
@@ -19,7 +20,6 @@ from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
 from cds_app.simulate.individual import ELSEWHERE
 from cds_app.simulate.outcomes import (
     Course,
-    Flags,
     Spread,
     bands,
     chance,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cds_app.content import latest
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.circulation_model import mechanics, surface
 from cds_app.simulate.circulation_surface import INPUTS, OUTPUTS, Surface
 from cds_app.simulate.haemodynamics import Bodies, Ceilings, Circulation, Influence, Loop, settling

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.haemodynamics import Bodies, Influence, Loop
 from cds_app.simulate.haemodynamics_fit import Fit, fit
 from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Person

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cds_app.simulate.circulation import Floats
+from cds_app.domain.arrays import Floats
 from cds_app.simulate.haemodynamics import Bodies
 from cds_app.simulate.haemodynamics_fit import Fit, fit
 from cds_app.simulate.haemodynamics_kinetics import Person
