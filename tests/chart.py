@@ -48,6 +48,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
         "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
+        "kidney_transplant haematological_malignancy>malignancy "
         "adrenal_insufficiency pre_eclampsia>pregnancy asthma"
     ),
     "drug-class": (

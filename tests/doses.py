@@ -77,6 +77,14 @@ def standing(amount: float, every_h: float, drug: str = "vancomycin") -> dict[st
     return medication("standing-1", drug, dosageInstruction=dosage(amount, every_h))
 
 
+TRANSPLANT: Mapping[str, Any] = {
+    "resourceType": "Condition",
+    "id": "transplant",
+    "subject": {"reference": "Patient/p1"},
+    "clinicalStatus": {"coding": [{"code": "active"}]},
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Z94.0"}]},
+}
+
 CHART: tuple[Mapping[str, Any], ...] = (weight(80.0), height(175.0), creatinine(0.8))
 
 

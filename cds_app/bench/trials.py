@@ -67,7 +67,7 @@ LONG: Final = replace(
 )
 ODD: Final = replace(LONG, wander_min=60)
 _USUAL: Final = (
-    *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0), ("2160-0", "mg/dL", 1.1), ("4544-3", "%", 34.0)),
+    *(("29463-7", "kg", 78.0), ("8302-2", "cm", 168.0), ("2160-0", "mg/dL", 1.0), ("4544-3", "%", 34.0)),
     *(("8480-6", "mm[Hg]", 118.0), ("8462-4", "mm[Hg]", 66.0), ("8478-0", "mm[Hg]", 83.0), ("8867-4", "/min", 88.0)),
     ("2345-7", "mg/dL", 214.0),
 )
@@ -134,14 +134,16 @@ def _begun(deps: Deps, now: datetime) -> str:
 # --- the chart
 
 _ACTIVE: Final = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
-_TYPE_1: Final = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "E10.9"}]}
+_PROBLEMS: Final = {"diabetes": "E10.9", "transplant": "Z94.0"}  # in ICD-10-CM
 _PATIENT: Final = {"resourceType": "Patient", "id": "bench", "gender": "female", "birthDate": "1961-04-02"}
 
 
 def _record(treated: Mapping[str, _Treated], now: datetime) -> Iterator[dict[str, Any]]:
     for code, unit, value in _USUAL:
         yield observation("bench", code, unit, value, now - timedelta(minutes=5))
-    yield {**_about("Condition", "diabetes"), "clinicalStatus": _ACTIVE, "code": _TYPE_1}
+    for key, code in _PROBLEMS.items():
+        coded = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]}
+        yield {**_about("Condition", key), "clinicalStatus": _ACTIVE, "code": coded}
     for gene, call in _GENES.items():
         yield _genotype(gene, call, now - timedelta(days=90))
     for name, one in treated.items():

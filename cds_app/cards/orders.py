@@ -19,8 +19,8 @@ from cds_app.cards.unseen import lost
 from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
+from cds_app.mitigate.findings import UNCHECKED_TIER, Checked, Finding, Unchecked
 from cds_app.mitigate.order_checks import Check
-from cds_app.mitigate.orders import UNCHECKED_TIER, Checked, Finding, Unchecked
 from cds_app.score.situation import Situation
 
 _EVIDENCE: Final = 4

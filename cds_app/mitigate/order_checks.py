@@ -81,11 +81,12 @@ class DuplicateCheck(Check):
 
 
 class Filtration(Content):
-    """Below this eGFR (mL/min/1.73 m2): how urgent, and what to say."""
+    """Below this eGFR (mL/min/1.73 m2): how urgent, and what to say; with a most in a day, only of what is more."""
 
     below: PositiveFloat
     tier: Tier
     why: Text
+    most_mg_per_day: PositiveFloat | None = None
 
 
 class KidneyCheck(Check):

@@ -6,15 +6,16 @@ last is never taken for the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, Final
 
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
 from cds_app.domain.pharmacogenes import INDETERMINATE
 from cds_app.domain.proposed import Proposed
+from cds_app.mitigate.amounts import amount, kidney
 from cds_app.mitigate.conditions import View, evaluate
-from cds_app.mitigate.filtration import Unfiltered, filtration_of
+from cds_app.mitigate.findings import Case, Checked, Finding, Outcome, Unchecked
 from cds_app.mitigate.gates import named
 from cds_app.mitigate.order_checks import (
     AllergyCheck,
@@ -31,90 +32,6 @@ from cds_app.mitigate.order_checks import (
 from cds_app.score.allergies import AllergyMatch, most_specific
 from cds_app.score.genes import GeneCall, described
 from cds_app.score.situation import Situation
-from cds_app.simulate.orders import mass_mg
-
-UNCHECKED_TIER: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What a check found.
-
-    Parameters
-    ----------
-    check : Check
-    tier : int
-        1 information, 2 act before signing, 3 dangerous.
-    why : str
-        One sentence of ours.
-    evidence : tuple of Fact
-        What it rests on, the most telling first.
-    beside : tuple of Medication
-        Other drugs that it is about, taken or drafted.
-    """
-
-    check: Check
-    tier: int
-    why: str
-    evidence: tuple[Fact, ...] = ()
-    beside: tuple[Medication, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unchecked:
-    """A check that could not be made, what was lacking in a reader's words, and whether a card must say so."""
-
-    check: Check
-    lacking: str
-    said: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """One order after all checks.
-
-    Parameters
-    ----------
-    order : Medication
-    drug : str
-        The ontology's most specific concept for it.
-    draft : bool
-        Whether it is a draft, or an order that is active already.
-    findings : tuple of Finding
-        Worst first, then those whose source was verified, then in the order of the content.
-    unchecked : tuple of Unchecked
-    """
-
-    order: Medication
-    drug: str
-    draft: bool
-    findings: tuple[Finding, ...] = ()
-    unchecked: tuple[Unchecked, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """One order under check, the patient, and the drafts beside it."""
-
-    order: Medication
-    heads: frozenset[str]
-    view: View
-    drafts: tuple[Medication, ...]
-
-    @property
-    def situation(self) -> Situation:
-        return self.view.situation
-
-    def is_one_of(self, concepts: Sequence[str]) -> bool:
-        return not frozenset(concepts).isdisjoint(self.order.concepts)
-
-    def others(self, concept: str, within_h: float) -> tuple[Medication, ...]:
-        """What else is taken of a drug or class: not this order itself, which an EHR may list as active."""
-        found = self.situation.medications(concept, within_h)
-        return tuple(one for one in found if one.ref != self.order.ref)
-
-
-_Outcome = Iterator[Finding | Unchecked]
 
 
 def check_orders(checks: OrderChecks, view: View, proposed: Proposed, kinds: Set[str]) -> tuple[Checked, ...]:
@@ -175,12 +92,12 @@ def _changed_by(new: Set[str], checked: Checked) -> Checked:
     return replace(checked, findings=findings, unchecked=())
 
 
-def _case(order: Medication, view: View, drafts: Sequence[Medication]) -> _Case:
+def _case(order: Medication, view: View, drafts: Sequence[Medication]) -> Case:
     heads = most_specific(order.concepts, view.situation.ontology)
-    return _Case(order=order, heads=heads, view=view, drafts=tuple(one for one in drafts if one.ref != order.ref))
+    return Case(order=order, heads=heads, view=view, drafts=tuple(one for one in drafts if one.ref != order.ref))
 
 
-def _checked(case: _Case, checks: Sequence[Check], *, draft: bool) -> Checked:
+def _checked(case: Case, checks: Sequence[Check], *, draft: bool) -> Checked:
     found = [one for check in checks if not case.is_one_of(check.spare) for one in _MAKE[type(check)](check, case)]
     findings = [one for one in found if isinstance(one, Finding)]
     return Checked(
@@ -195,7 +112,7 @@ def _checked(case: _Case, checks: Sequence[Check], *, draft: bool) -> Checked:
 # --- allergy
 
 
-def _allergy(check: AllergyCheck, case: _Case) -> _Outcome:
+def _allergy(check: AllergyCheck, case: Case) -> Outcome:
     for head in sorted(case.heads):
         found = [one for match in case.situation.allergies(head) if (one := _allergic(check, head, match, case))]
         if found:
@@ -204,7 +121,7 @@ def _allergy(check: AllergyCheck, case: _Case) -> _Outcome:
         yield Unchecked(check=check, lacking="one in words that are not understood here is recorded", said=False)
 
 
-def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: _Case) -> Finding | None:
+def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -> Finding | None:
     label = _label(head, case)
     if match.relation == "cross":
         cross = next((one for one in check.cross if one.via in match.via), None)
@@ -220,7 +137,7 @@ def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: _Case) 
 # --- the same drug twice
 
 
-def _duplicate(check: DuplicateCheck, case: _Case) -> _Outcome:
+def _duplicate(check: DuplicateCheck, case: Case) -> Outcome:
     same = {one.ref: one for head in sorted(case.heads) for one in case.others(head, check.given_within_h)}
     if same:
         rows = _orders_first(same.values())
@@ -242,38 +159,17 @@ def _orders_first(rows: Any) -> tuple[Medication, ...]:
     return tuple(sorted(rows, key=lambda one: (one.source != "request", -one.when.timestamp())))
 
 
-# --- kidney
-
-
-def _kidney(check: KidneyCheck, case: _Case) -> _Outcome:
-    if not case.is_one_of(check.drugs):
-        return
-    found = filtration_of(case.view, check)
-    if isinstance(found, Unfiltered):
-        if found.dialysis:
-            worst = max(one.tier for one in check.filtration)
-            yield Finding(check=check, tier=worst, why=check.dialysis, evidence=found.dialysis)
-        else:
-            yield Unchecked(check=check, lacking=found.lacking, said=True)
-        return
-    reached = next((one for one in check.filtration if found.value < one.below), None)
-    if reached is not None:
-        yield Finding(check=check, tier=reached.tier, why=f"{reached.why} {found.said}.", evidence=found.evidence)
-    elif found.stands_in:
-        yield Unchecked(check=check, lacking=f"{found.stands_in} for creatinine clearance", said=False)
-
-
 # --- two drugs
 
 
-def _interaction(check: InteractionCheck, case: _Case) -> _Outcome:
+def _interaction(check: InteractionCheck, case: Case) -> Outcome:
     for mine, others in ((check.drugs, check.partners), (check.partners, check.drugs)):
         if case.is_one_of(mine) and (rows := _partners(others, check, case)):
             yield Finding(check=check, tier=check.tier, why=check.why, beside=rows)
             return
 
 
-def _partners(concepts: Sequence[str], check: InteractionCheck, case: _Case) -> tuple[Medication, ...]:
+def _partners(concepts: Sequence[str], check: InteractionCheck, case: Case) -> tuple[Medication, ...]:
     """Drugs beside the draft that are another drug than it: of each the first found, what is taken before drafts."""
     taken = (one for concept in concepts for one in case.others(concept, check.taken_within_h))
     drafted = (one for one in case.drafts if not frozenset(concepts).isdisjoint(one.concepts))
@@ -289,7 +185,7 @@ def _partners(concepts: Sequence[str], check: InteractionCheck, case: _Case) -> 
 # --- how the patient is
 
 
-def _state(check: StateCheck, case: _Case) -> _Outcome:
+def _state(check: StateCheck, case: Case) -> Outcome:
     if not case.is_one_of(check.drugs):
         return
     age = case.situation.age_years
@@ -319,7 +215,7 @@ def _lacking(names: Iterable[str], situation: Situation) -> str:
 # --- genes
 
 
-def _genes(check: GenesCheck, case: _Case) -> _Outcome:
+def _genes(check: GenesCheck, case: Case) -> Outcome:
     """What is known in part counts where everything that it can still be is as bad."""
     if not case.is_one_of(check.drugs):
         return
@@ -336,7 +232,7 @@ def _genes(check: GenesCheck, case: _Case) -> _Outcome:
         yield Unchecked(check=check, lacking=lacking, said=True)
 
 
-def _level_found(level: GeneLevel, call: GeneCall, case: _Case) -> str | None:
+def _level_found(level: GeneLevel, call: GeneCall, case: Case) -> str | None:
     """What was found in words; None where the level does not hold."""
     if level.carries:
         return (
@@ -345,7 +241,7 @@ def _level_found(level: GeneLevel, call: GeneCall, case: _Case) -> str | None:
     return described(call) if call.phenotypes and set(call.phenotypes) <= set(level.phenotypes) else None
 
 
-def _undecided(check: GenesCheck, call: GeneCall, case: _Case) -> str | None:
+def _undecided(check: GenesCheck, call: GeneCall, case: Case) -> str | None:
     """Why the results that are there do not answer; None where they do."""
     alleles = [level.carries for level in check.levels if level.carries]
     if alleles:
@@ -362,39 +258,16 @@ def _telling(evidence: Sequence[Fact]) -> tuple[Fact, ...]:
     return (*measured, *(one for one in evidence if not isinstance(one, Measurement)))
 
 
-def _label(key: str, case: _Case) -> str:
+def _label(key: str, case: Case) -> str:
     return case.situation.ontology.concepts[key].label
 
 
-# --- how much in a day
-
-
-def _amount(check: AmountCheck, case: _Case) -> _Outcome:
-    if not case.is_one_of(check.drugs):
-        return
-    dose_mg, dosing = mass_mg(case.order.dose_value, case.order.dose_unit), case.order.dosing
-    if dose_mg is None or dosing is None or not dosing.interval_h:
-        yield Unchecked(check=check, lacking="no dose in mg at an interval", said=False)
-        return
-    daily_mg, weight = dose_mg * 24.0 / dosing.interval_h, case.situation.latest("body_weight")
-    if daily_mg > check.most_mg_per_day:
-        said = f"{daily_mg:g} mg in 24 h, at most {check.most_mg_per_day:g} mg. {check.why}"
-        yield Finding(check=check, tier=check.tier, why=said)
-    elif check.light is not None and weight is None:
-        yield Unchecked(check=check, lacking="no weight", said=False)
-    elif check.light is not None and weight is not None and weight.value < check.light.below_kg:
-        most = check.light.most_mg_per_kg_per_day
-        if daily_mg > most * weight.value:
-            said = f"{daily_mg / weight.value:.0f} mg/kg in 24 h, below {check.light.below_kg:g} kg at most {most:g}."
-            yield Finding(check=check, tier=check.tier, why=f"{said} {check.why}", evidence=(weight,))
-
-
-_MAKE: Final[Mapping[type, Callable[[Any, _Case], _Outcome]]] = {
+_MAKE: Final[Mapping[type, Callable[[Any, Case], Outcome]]] = {
     AllergyCheck: _allergy,
     DuplicateCheck: _duplicate,
-    KidneyCheck: _kidney,
+    KidneyCheck: kidney,
     InteractionCheck: _interaction,
     StateCheck: _state,
     GenesCheck: _genes,
-    AmountCheck: _amount,
+    AmountCheck: amount,
 }

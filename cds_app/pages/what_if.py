@@ -28,6 +28,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "haematocrit_percent": "haematocrit",
     "dialysis": "dialysis",
     "intensive_care": "place of care",
+    "conditions": "problems on record",
     "sex": "sex",
     "genotypes": "genotype",
     "baseline_inr": "INR before the first dose",

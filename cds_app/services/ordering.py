@@ -18,9 +18,10 @@ from cds_app.cards.undosed import undosed_text
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.doses import Dosed, DoseRule, Given, Undosed, simulate_drafts
+from cds_app.mitigate.findings import Checked, Finding
 from cds_app.mitigate.insulin import Injection, InsulinRule, simulate_insulin
 from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
-from cds_app.mitigate.orders import Checked, Finding, check_orders, check_recorded
+from cds_app.mitigate.orders import check_orders, check_recorded
 from cds_app.score.clinical import clinical_scores
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins

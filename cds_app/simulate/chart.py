@@ -36,6 +36,7 @@ PUSH_H: Final = 0.1
 
 _SHARED: Final = frozenset({"dosage", "dose"})
 
+_TRANSPLANT: Final = "kidney_transplant"
 _KINDS: Final = {
     "body_weight": "weight_kg",
     "body_height": "height_cm",
@@ -280,6 +281,7 @@ def _stages(
         sex=situation.sex,
         dialysis=on_dialysis(situation),
         intensive_care=situation.intensive_care,
+        conditions=frozenset(_conditions(situation, drug, extra)),
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
         days_since_transplant=extra.days_since_transplant,
         genotypes=genotypes,
@@ -296,6 +298,14 @@ def _stages(
     later = {hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
     rows = sorted(later.items())[-(MAX_STAGES - 2) :]  # the first, and what is imputed now, come besides
     return (begun, *(Stage(from_h=at, covariates=one) for at, one in rows if at > start_h))
+
+
+def _conditions(situation: Situation, drug: Drug, extra: Extra) -> Iterator[str]:
+    """What a model of the drug asks for, and is on record or follows from what somebody knows."""
+    for name in {name for model in drug.models for name in model.file.conditions}:
+        told = name == _TRANSPLANT and extra.days_since_transplant is not None
+        if told or situation.conditions(name):
+            yield name
 
 
 def _standing_in(situation: Situation, drug: Drug, likely: Mapping[str, Likely]) -> tuple[Likely, ...]:

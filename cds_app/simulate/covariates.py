@@ -42,6 +42,8 @@ class Covariates:
     dialysis : bool
     intensive_care : bool
         Whether the patient is known to be there.
+    conditions : frozenset of str
+        Problems of the ontology, as far as a model asks for them, that the patient is known to have.
     baseline_inr : float or None
         Before any anticoagulant.
     days_since_transplant : float or None
@@ -63,6 +65,7 @@ class Covariates:
     haematocrit_percent: float | None = None
     dialysis: bool = False
     intensive_care: bool = False
+    conditions: frozenset[str] = frozenset()
     baseline_inr: float | None = None
     days_since_transplant: float | None = None
     genotypes: Mapping[str, str] = field(default_factory=dict)

@@ -254,7 +254,7 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
     Raises
     ------
     ContentError
-        If the concept is no drug, or a level no quantity in a unit that is the model's own.
+        If the concept is no drug, a level no quantity in a unit that is the model's own, or a condition none.
     """
     concept = ontology.concepts.get(drug.file.concept)
     if concept is None or concept.kind != "drug":
@@ -264,6 +264,9 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
             raise ContentError(f"models/pkpd/{drug.name}: no variable measures {quantity}", field=FILE)
         if SAME_UNIT.get(ontology.quantity(quantity).unit) != drug.file.levels.unit:
             raise ContentError(f"models/pkpd/{drug.name}: {quantity} is in another unit", field=FILE)
+    for name in sorted({name for model in drug.models for name in model.file.conditions}):
+        if name not in ontology.concepts or ontology.concepts[name].kind != "condition":
+            raise ContentError(f"models/pkpd/{drug.name}: the ontology knows no condition {name}", field=FILE)
 
 
 def named_models(artefact: Artefact) -> Mapping[str, str]:

@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 
 _WHERE = "covariates"
 ELSEWHERE: Final = f"{_WHERE}.intensive_care"
-"""The field of a refusal for where the patient is."""
+OTHERS: Final = f"{_WHERE}.conditions"
+"""Fields of refusals for where the patient is, and for what they have not: no measurement changes either."""
 
 _NORMAL_95: Final = 1.6448536269514722
 _POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
@@ -118,6 +119,9 @@ def _unsuitable(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     if there is not None and covariates.intensive_care is not there:
         place = "intensive care" if there else "outside intensive care"
         yield Refusal(field=ELSEWHERE, limit=f"must be {place}: the model is of nobody else")
+    wanted = model.file.conditions
+    if wanted and covariates.conditions.isdisjoint(wanted):
+        yield Refusal(field=OTHERS, limit=f"must hold {' or '.join(wanted.values())}: the model is of nobody else")
 
 
 def _impossible(covariates: Covariates) -> Iterator[Refusal]:

@@ -94,7 +94,8 @@ class ModelFile(Content):
 
     ``lag_h`` is the time from swallowing to the start of absorption, the same in everybody. ``intensive_care`` says
     that a model was made from people in intensive care alone, or from none of them: it is used for nobody else. Left
-    out, it was made from both, or its publication does not say.
+    out, it was made from both, or its publication does not say. ``conditions`` are problems of the ontology, in words,
+    of which all of its people had one.
     """
 
     drug: Text
@@ -117,6 +118,7 @@ class ModelFile(Content):
     flags: Mapping[Name, bool] = Field(default_factory=dict)
     population: Text
     intensive_care: bool | None = None
+    conditions: Mapping[str, Text] = Field(default_factory=dict)
     source: Text
     tags: Annotated[tuple[Tag, ...], Field(min_length=1)]
     needs_review: bool

@@ -17,7 +17,7 @@ from cds_app.simulate.answers import Gain, HarmChance, ModelUse, PlanOutcome, Wh
 from cds_app.simulate.averaging import Member, Mixture, mix
 from cds_app.simulate.comparing import Comparison
 from cds_app.simulate.drugs import Drug, Goal, Harm, Metric
-from cds_app.simulate.individual import ELSEWHERE
+from cds_app.simulate.individual import ELSEWHERE, OTHERS
 from cds_app.simulate.outcomes import (
     Course,
     Spread,
@@ -240,9 +240,9 @@ def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
 def _reasons(mixture: Mixture) -> tuple[Refusal, ...]:
     """Of the model that asks for least besides, of several that do for what most models ask for.
 
-    What another model would ask for as well helps nobody, and least of all that the patient should be elsewhere.
+    What another model would ask for as well helps nobody, and least of all that the patient should be another one.
     """
     told = [reasons for _, reasons in mixture.left_out]
-    told = [reasons for reasons in told if not any(one.field == ELSEWHERE for one in reasons)] or told
+    told = [reasons for reasons in told if not any(one.field in {ELSEWHERE, OTHERS} for one in reasons)] or told
     asked = Counter(one.field for reasons in told for one in reasons)
     return min(told, key=lambda reasons: (len(reasons), -sum(asked[one.field] for one in reasons)))

@@ -18,7 +18,7 @@ from tests.doses import creatinine, dosage, dosing, drafted, given, height, numb
 from tests.integration.test_doses import EXPLANATION
 from tests.orders import SIGN
 
-CALLS = 24
+CALLS = 32
 _DOSES = {
     "vancomycin": ((250, 4000), (6, 8, 12, 24, 48)),
     "gentamicin": ((40, 900), (8, 24, 36)),

@@ -17,7 +17,6 @@ from tests.orders import cards, drafts, medication
 from tests.patients import bundle
 
 SELECT = "/cds-services/twinline-order-select"
-SEED_OF_STANDING = 2
 EXPLANATION = "com.twinline.explanation"
 
 
@@ -105,7 +104,7 @@ def test_the_suggestion_is_the_draft_with_the_better_dose_as_valid_fhir(client: 
 def test_a_harm_over_its_limit_leads(client: FlaskClient) -> None:
     (card,) = cards(client, dosing(drafted(2000, 8)))
     assert card["source"]["topic"]["code"] == "doseHarmVancomycin"
-    assert card["summary"].startswith("Vancomycin 2000 mg every 8 h: 9")
+    assert card["summary"].startswith("Vancomycin 2000 mg every 8 h: >99")
     assert "in 100 with AUC24 above 700 mg.h/L (limit 15); " in card["summary"]
     assert "kidney injury becomes likelier" in card["detail"]
 
@@ -214,7 +213,7 @@ def test_what_an_order_card_says_of_the_dose_is_not_said_twice(client: FlaskClie
 def test_more_drafts_than_there_is_time_for_are_left_out(client: FlaskClient, deps: Deps) -> None:
     three = [
         {**drafted(*dose, drug), "id": drug}
-        for drug, dose in {"vancomycin": (500, 12), "meropenem": (500, 12), "gentamicin": (80, 8)}.items()
+        for drug, dose in {"vancomycin": (500, 12), "meropenem": (250, 12), "gentamicin": (80, 8)}.items()
     ]
     cards(client, dosing(*three))
     topics = {one.decision.topic for one in deps.store.journal() if one.decision}
@@ -280,11 +279,8 @@ def test_height_is_used_where_it_is_known(client: FlaskClient) -> None:
     assert "vancomycin-adane-2015" in {one["name"] for one in numbers(card)["models"]}
 
 
-def test_the_standing_order_may_be_the_better_one_and_is_not_ordered_again(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    numbered_seeds(monkeypatch, SEED_OF_STANDING)  # others do about as well: which is best is a matter of chance
-    chart = (weight(80.0), height(175.0), creatinine(0.76), standing(1000, 12))
+def test_the_standing_order_may_be_the_better_one_and_is_not_ordered_again(client: FlaskClient) -> None:
+    chart = (weight(80.0), height(175.0), creatinine(0.7), standing(1000, 12))
     (card,) = about_dose(cards(client, dosing(drafted(500, 12), chart=chart)))
     assert numbers(card)["recommended"] == "standing"
     assert "; standing order 1000 mg every 12 h " in card["summary"]

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN
-from tests.doses import dosing, height, numbered_seeds, weight
+from tests.doses import TRANSPLANT, dosing, height, numbered_seeds, weight
 from tests.genomes import genotype
 from tests.integration.test_doses import about_dose
 from tests.orders import cards, medication, signing
@@ -88,7 +88,7 @@ def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(
         "code": {"coding": [{"system": "http://loinc.org", "code": "4544-3"}]},
         "valueQuantity": {"value": 35.0, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
     }
-    chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"), *more)
+    chart = (weight(70.0), height(165.0), haematocrit, genotype("CYP3A5", "*1/*1"), TRANSPLANT, *more)
     found = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
     (dose,) = about_dose(found)
     assert "Haematocrit 35% at 03:00" in dose["detail"]
@@ -98,6 +98,6 @@ def test_tacrolimus_is_simulated_for_who_expresses_cyp3a5(
 
 
 def test_of_several_models_the_one_that_lacks_least_says_what_is_needed(client: FlaskClient) -> None:
-    chart = (weight(70.0), genotype("CYP3A5", "*3/*3"))
+    chart = (weight(70.0), genotype("CYP3A5", "*3/*3"), TRANSPLANT)
     (card,) = cards(client, dosing(draft("tacrolimus 2 mg oral capsule", 2, 12), chart=chart))
     assert card["summary"] == "Tacrolimus draft: dose not simulated: haematocrit is needed by this model"

@@ -240,10 +240,10 @@ RATE = [{"rateQuantity": {"value": 1.2, "unit": "U/h", "code": "[iU]/h"}}]
         (lispro(4.0, unit="mg/kg"), "the drafted dose needs an amount in units or units per kg"),
         (lispro(4.0, unit="U/h"), "the drafted dose needs an amount in units or units per kg"),
         (lispro(None), "the drafted dose needs an amount in units"),
-        (lispro(0.0), "the drafted dose must be above 0 and at most 30 units"),
-        (lispro(-4.0), "the drafted dose must be above 0 and at most 30 units"),
-        (lispro(40.0), "the drafted dose must be above 0 and at most 30 units"),
-        (lispro(1e300, "U/kg"), "the drafted dose must be above 0 and at most 30 units"),
+        (lispro(0.0), "the drafted dose must be above 0 and at most 80 units"),
+        (lispro(-4.0), "the drafted dose must be above 0 and at most 80 units"),
+        (lispro(85.0), "the drafted dose must be above 0 and at most 80 units"),
+        (lispro(1e300, "U/kg"), "the drafted dose must be above 0 and at most 80 units"),
     ],
 )
 def test_an_order_that_the_model_cannot_be_given_says_why(client: FlaskClient, draft: dict[str, Any], why: str) -> None:

@@ -15,7 +15,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import FROZEN
-from tests.doses import creatinine, dosage, height, numbered_seeds, weight
+from tests.doses import TRANSPLANT, creatinine, dosage, height, numbered_seeds, weight
+from tests.genomes import genotype
+from tests.insulin import injecting, lispro
 from tests.integration.test_doses import EXPLANATION, numbers, topic
 from tests.orders import cards, drafts, medication
 from tests.patients import QUIET, call, course, patient
@@ -28,7 +30,8 @@ PEOPLE: Final = {  # born, sex, kg, cm, creatinine in mg/dL; by Cockcroft and Ga
     "obese": ("1981-02-03", "male", 140.0, 175.0, 0.9),
 }
 PLACES: Final = {"ward": "General medical ward", "icu": "Intensive care unit"}
-NOTHING, HARM, LOW, EXCESS, NOT = "nothing", "harm", "low", "above the highest dose", "not simulated"
+NOTHING, HARM, LOW, NOT = "nothing", "harm", "low", "not simulated"
+EXCESS, DAILY = "above the highest dose", "too much in a day"
 
 ROWS: Final = """
 young   | ward | gentamicin | 350  | 24 | nothing
@@ -63,8 +66,66 @@ old     | ward | tobramycin | 280  | 36 | not simulated
 obese   | ward | tobramycin | 490  | 24 | not simulated
 young   | icu  | tobramycin | 3500 | 24 | harm
 eGFR 20 | icu  | tobramycin | 525  | 24 | harm
+young   | ward | vancomycin | 1000 | 12 | nothing
+young   | ward | vancomycin | 500  | 12 | low
+young   | ward | vancomycin | 2000 | 12 | harm
+young   | ward | vancomycin | 10000 | 12 | harm
+old     | ward | vancomycin | 1000 | 24 | nothing
+old     | ward | vancomycin | 2000 | 24 | harm
+eGFR 45 | ward | vancomycin | 1000 | 24 | nothing
+eGFR 20 | ward | vancomycin | 500  | 24 | nothing
+eGFR 20 | ward | vancomycin | 1000 | 12 | harm
+obese   | ward | vancomycin | 1750 | 12 | nothing
+obese   | ward | vancomycin | 3500 | 12 | harm
+young   | icu  | vancomycin | 1000 | 12 | nothing
+eGFR 20 | icu  | vancomycin | 1000 | 12 | harm
+young   | ward | meropenem  | 1000 | 8  | nothing
+young   | ward | meropenem  | 2000 | 8  | nothing
+young   | ward | meropenem  | 500  | 8  | low
+young   | ward | meropenem  | 10000 | 8 | above the highest dose
+old     | ward | meropenem  | 1000 | 12 | nothing
+eGFR 45 | ward | meropenem  | 1000 | 12 | nothing
+eGFR 45 | ward | meropenem  | 2000 | 8  | too much in a day
+eGFR 20 | ward | meropenem  | 500  | 12 | nothing
+eGFR 20 | ward | meropenem  | 1000 | 8  | too much in a day
+obese   | ward | meropenem  | 1000 | 8  | not simulated
+young   | icu  | meropenem  | 1000 | 8  | nothing
+young   | icu  | meropenem  | 10000 | 8 | above the highest dose
+young   | ward | warfarin   | 5    | 24 | nothing
+young   | ward | warfarin   | 2.5  | 24 | low
+young   | ward | warfarin   | 50   | 24 | harm
+old     | ward | warfarin   | 3    | 24 | nothing
+old     | ward | warfarin   | 30   | 24 | harm
+eGFR 20 | ward | warfarin   | 5    | 24 | nothing
+obese   | ward | warfarin   | 5    | 24 | not simulated
+obese   | ward | warfarin   | 50   | 24 | above the highest dose
+young   | ward | tacrolimus | 3.5  | 12 | nothing
+young   | ward | tacrolimus | 1.75 | 12 | low
+young   | ward | tacrolimus | 7    | 12 | harm
+young   | ward | tacrolimus | 35   | 12 | harm
+eGFR 20 | icu  | tacrolimus | 3.5  | 12 | nothing
+old     | ward | tacrolimus | 2.5  | 12 | not simulated
+obese   | ward | tacrolimus | 50   | 12 | above the highest dose
 """
-OVER_H: Final = {"gentamicin": 0.5, "tobramycin": 0.5}
+OVER_H: Final = {"gentamicin": 0.5, "tobramycin": 0.5, "meropenem": 0.5, "vancomycin": 1.0}
+ORAL: Final = {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}], "text": "Oral route"}
+
+
+def result(key: str, code: str, value: float, unit: str) -> dict[str, Any]:
+    """A laboratory's result of three hours ago."""
+    return {
+        **weight(value, FROZEN - timedelta(hours=3)),
+        "id": key,
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
+    }
+
+
+GENES: Final = {
+    "warfarin": (genotype("CYP2C9", "*1/*1"), genotype("VKORC1", "A/G"), result("inr", "6301-6", 1.1, "{INR}")),
+    "tacrolimus": (genotype("CYP3A5", "*3/*3"), result("hct", "4544-3", 33.0, "%")),
+}
+BESIDE: Final = {**GENES, "tacrolimus": (*GENES["tacrolimus"], TRANSPLANT)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +154,7 @@ def the_same_chance_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     numbered_seeds(monkeypatch)
 
 
-def signed(row: Row) -> dict[str, Any]:
+def signed(row: Row, beside: Mapping[str, tuple[Mapping[str, Any], ...]] = BESIDE) -> dict[str, Any]:
     born, sex, kg, cm, mg_dl = PEOPLE[row.who]
     stay = {
         "resourceType": "Encounter",
@@ -104,10 +165,12 @@ def signed(row: Row) -> dict[str, Any]:
         "subject": {"reference": "Patient/p1"},
         "period": {"start": (FROZEN - timedelta(hours=30)).isoformat()},
     }
-    chart = (weight(kg), height(cm), creatinine(mg_dl), creatinine(mg_dl, 26.0))
+    chart = (weight(kg), height(cm), creatinine(mg_dl), creatinine(mg_dl, 26.0), *beside.get(row.drug, ()))
     vital = course(FROZEN, QUIET, QUIET)
     body = call(patient(birthDate=born, gender=sex), stay, *vital, *chart, hook="order-sign")
-    instruction = dosage(row.mg, row.every_h, over_h=OVER_H[row.drug])
+    instruction = dosage(row.mg, row.every_h, over_h=OVER_H.get(row.drug))
+    if row.drug not in OVER_H:
+        instruction[0]["route"] = ORAL
     draft = medication("draft-1", row.drug, status="draft", dosageInstruction=instruction)
     body["context"]["draftOrders"] = drafts(draft)
     return body
@@ -121,6 +184,8 @@ def verdict(found: list[dict[str, Any]], drug: str) -> str:
         return EXCESS if "highestDose" in harm["extension"][EXPLANATION] else HARM
     if f"dose{name}" in told:
         return LOW
+    if any("mg in 24 h, at most" in one["detail"] for one in found):
+        return DAILY
     unsimulated = f"doseUnsimulated{name}" in told or any("not simulated" in one["detail"] for one in found)
     return NOT if unsimulated else NOTHING
 
@@ -154,3 +219,26 @@ def test_models_are_of_where_the_patient_is(client: FlaskClient, where: str, mod
     low = Row(who="young", where=where, drug="gentamicin", mg=60.0, every_h=24.0, said=LOW)
     (card,) = cards(client, signed(low))
     assert {one["name"] for one in numbers(card)["models"]} == models
+
+
+def test_tacrolimus_is_simulated_for_nobody_without_a_kidney_transplant(client: FlaskClient) -> None:
+    row = Row(who="young", where="ward", drug="tacrolimus", mg=3.5, every_h=12.0, said=NOT)
+    (card,) = cards(client, signed(row, GENES))
+    assert card["summary"] == (
+        "Tacrolimus draft: dose not simulated: the chart must hold a kidney transplant: the model is of nobody else"
+    )
+
+
+@pytest.mark.parametrize(("code", "used"), [("C50.9", False), ("C92.0", True)])
+def test_a_model_of_haematological_malignancy_is_used_in_it_alone(client: FlaskClient, code: str, used: bool) -> None:
+    cancer = {**TRANSPLANT, "id": "cancer", "code": {"coding": [{**TRANSPLANT["code"]["coding"][0], "code": code}]}}
+    row = Row(who="young", where="ward", drug="vancomycin", mg=500.0, every_h=12.0, said=LOW)
+    found = cards(client, signed(row, {"vancomycin": (cancer,)}))
+    (card,) = (one for one in found if topic(one) == "doseVancomycin")
+    assert ("vancomycin-buelga-2005" in {one["name"] for one in numbers(card)["models"]}) is used
+
+
+@pytest.mark.parametrize(("units", "said"), [(3.0, ""), (30.0, "doseHarmInsulins"), (40.0, "doseHarmInsulins")])
+def test_insulin_for_a_high_glucose(client: FlaskClient, units: float, said: str) -> None:
+    found = cards(client, injecting(lispro(units)))
+    assert [topic(one) for one in found] == ([said] if said else [])

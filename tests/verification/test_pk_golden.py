@@ -22,6 +22,7 @@ from tests.unit.simulate.pharmacy import ROOT, adult, epochs, known, model
 
 WITHIN = 0.01
 DAYS = 24.0
+TRANSPLANTED = frozenset({"kidney_transplant"})
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,7 @@ def test_tacrolimus_at_steady_state(
         haematocrit_percent=haematocrit,
         genotypes={"CYP3A5": cyp3a5},
         flags={"PROLONGED_RELEASE": prolonged},
+        conditions=TRANSPLANTED,
     )
     late = 30 * DAYS
     times = late + np.arange(0.0, interval + 0.01, 0.05)
@@ -311,6 +313,7 @@ def test_tacrolimus_to_begin_with_by_genotype(cyp3a5: str, cyp3a4: str, expected
             height_cm=175.0,
             days_since_transplant=3.0,
             genotypes={"CYP3A5": cyp3a5, "CYP3A4": cyp3a4},
+            conditions=TRANSPLANTED,
         ),
     )
     found = simulate(
@@ -330,6 +333,7 @@ def test_tacrolimus_is_absorbed_after_its_lag_as_another_solver_says() -> None:
             height_cm=170.0,
             days_since_transplant=10.0,
             genotypes={"CYP3A5": "*3/*3", "CYP3A4": "*1/*1"},
+            conditions=TRANSPLANTED,
         ),
     )
     at = epochs(name, person)

@@ -307,6 +307,7 @@ def somebody(model: Model, rng: np.random.Generator, beside: Sequence[Model] = (
             days_since_transplant=drawn["TX_DAYS"],
             sex="male" if rng.random() < 0.5 else "female",
             intensive_care=bool(model.file.intensive_care),
+            conditions=frozenset(model.file.conditions),
             genotypes={gene: str(rng.choice(table)) for gene, table in genes.items()},
         )
         if not isinstance(fit_to(model, found), tuple):

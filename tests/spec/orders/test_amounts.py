@@ -7,18 +7,25 @@ from msgspec.structs import replace
 
 from cds_app.domain.facts import Dosing, Fact
 from cds_app.domain.proposed import Proposed
-from cds_app.mitigate.orders import Checked, check_orders
-from tests.chart import measured
+from cds_app.mitigate.findings import Checked
+from cds_app.mitigate.orders import check_orders
+from tests.chart import measured, person
 from tests.spec.orders.test_drafts import CHECKS, order, real, view_of
 
 AMOUNT = frozenset({"amount"})
+KIDNEY = frozenset({"kidney"})
 
 
 def judged(
-    mg: float | None, every_h: float | None, *chart: Fact, unit: str = "mg", drug: str = "paracetamol"
+    mg: float | None,
+    every_h: float | None,
+    *chart: Fact,
+    unit: str = "mg",
+    drug: str = "paracetamol",
+    kinds: frozenset[str] = AMOUNT,
 ) -> Checked:
     draft = replace(order(drug), dose_value=mg, dose_unit=unit, dosing=Dosing(interval_h=every_h, as_needed=True))
-    (found,) = check_orders(CHECKS, view_of(*chart), Proposed(orders=(real(draft),)), AMOUNT)  # type: ignore[arg-type]
+    (found,) = check_orders(CHECKS, view_of(*chart), Proposed(orders=(real(draft),)), kinds)  # type: ignore[arg-type]
     return found
 
 
@@ -51,3 +58,29 @@ def test_grams_are_grams_and_what_cannot_be_looked_at_is_noted() -> None:
         assert not found.findings
         assert [(one.lacking, one.said) for one in found.unchecked] == [(lacking, False)]
     assert not judged(9000.0, 6.0, heavy, drug="ibuprofen").findings
+
+
+@pytest.mark.parametrize(
+    ("mg", "every_h", "creatinine", "said"),
+    [
+        (2000.0, 8.0, 1.0, None),
+        (1000.0, 8.0, 1.7, None),
+        (2000.0, 8.0, 1.7, "6000 mg in 24 h, at most 4000 mg below 51 mL/min."),
+        (500.0, 12.0, 3.5, None),
+        (1000.0, 12.0, 3.5, None),
+        (1000.0, 8.0, 3.5, "3000 mg in 24 h, at most 2000 mg below 26 mL/min."),
+        (1000.0, 12.0, 9.0, "2000 mg in 24 h, at most 1000 mg below 10 mL/min."),
+    ],
+)
+def test_meropenem_by_what_the_kidneys_filter(mg: float, every_h: float, creatinine: float, said: str | None) -> None:
+    chart = (person(65.0), measured("body_weight", 75.0), measured("creatinine", creatinine))
+    found = judged(mg, every_h, *chart, drug="meropenem", kinds=KIDNEY)
+    assert [one.tier for one in found.findings] == ([] if said is None else [2])
+    assert said is None or found.findings[0].why.startswith(f"{said} It accumulates: seizures. Creatinine clearance ")
+    assert not found.unchecked
+
+
+def test_a_day_of_meropenem_that_is_not_said_is_not_looked_at() -> None:
+    chart = (person(65.0), measured("body_weight", 75.0), measured("creatinine", 3.5))
+    (noted,) = judged(1000.0, None, *chart, drug="meropenem", kinds=KIDNEY).unchecked
+    assert (noted.lacking, noted.said) == ("no dose in mg at an interval", False)

@@ -12,7 +12,8 @@ import pytest
 from cds_app.domain.facts import Fact, GeneResult, Medication, gather
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.orders import Checked, check_orders
+from cds_app.mitigate.findings import Checked
+from cds_app.mitigate.orders import check_orders
 from cds_app.score.situation import Situation
 from tests.chart import NOW, ago
 from tests.genomes import carrying, genome, pharmacogenes, sequenced

@@ -36,13 +36,17 @@ def model(name: str) -> Model:
 
 
 def adult(**given: Any) -> Covariates:
-    """A man of 60, 80 kg and 175 cm with a creatinine of 1.0 mg/dL: that of the golden values for vancomycin."""
+    """A man of 60, 80 kg and 175 cm with a creatinine of 1.0 mg/dL, as of the golden values for vancomycin.
+
+    He has every problem that some model asks for, but is in no intensive care.
+    """
     usual: dict[str, Any] = {
         "age_years": 60.0,
         "weight_kg": 80.0,
         "height_cm": 175.0,
         "creatinine_mg_dl": 1.0,
         "sex": "male",
+        "conditions": frozenset({"kidney_transplant", "haematological_malignancy"}),
     }
     return Covariates(**usual | given)
 

@@ -36,6 +36,7 @@ def test_history_and_plan_add_up(name: str, amount_mg: float, repeated: bool) ->
         haematocrit_percent=35.0,
         baseline_inr=1.0,
         genotypes=GENOTYPES,
+        conditions=PERSON.conditions,
     )
     history = (Dose(at_h=-14.0, amount_mg=amount_mg, over_h=over_h, route=route),)
     stages = (Stage(from_h=-14.0, covariates=person), Stage(from_h=-3.0, covariates=person.with_creatinine(1.5)))

@@ -75,3 +75,9 @@ def test_a_harm_may_be_told_later_than_an_offer_is_held_to() -> None:
     daily = Regimen(name="x", amount_mg=5.0, interval_h=24.0, route="oral")
     found = outcome(answered(daily, name="warfarin", person=person))
     assert [(one.at_most, one.told_from) for one in found.harms] == [(0.05, 0.05)]
+
+
+@pytest.mark.parametrize(("amount_mg", "named"), [(140.0, True), (14.0, False), (1400.0, False)])
+def test_no_tenth_and_no_tenfold_of_an_induction_is_recommended(amount_mg: float, named: bool) -> None:
+    bolus = Plan(name="bolus", doses=(Dose(at_h=0.0, amount_mg=amount_mg),))
+    assert (answered(bolus, name="propofol").recommended is not None) is named

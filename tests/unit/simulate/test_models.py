@@ -15,7 +15,7 @@ from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.individual import ELSEWHERE, fit_to, parameters, usable
+from cds_app.simulate.individual import ELSEWHERE, OTHERS, fit_to, parameters, usable
 from cds_app.simulate.refusals import Refusal
 from tests.unit.simulate.pharmacy import ROOT, adult, drug, known, model, ontology
 
@@ -66,6 +66,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
             days_since_transplant=rng.uniform(0.0, 90.0),
             sex="female" if rng.random() < 0.5 else "male",
             intensive_care=bool(one.file.intensive_care),
+            conditions=frozenset(one.file.conditions),
             genotypes=genotypes,
         )
         fitted = fit_to(one, person)
@@ -106,6 +107,12 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(needs_review=False), "review"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(told_from=0.1), "not told"),
         ("vancomycin", "drug.json", lambda it: it.update(needs_review=False), "needs review"),
+        (
+            "vancomycin-buelga-2005",
+            "model.json",
+            lambda it: it.update(conditions={"moonshine": "some"}),
+            "no condition moonshine",
+        ),
         ("vancomycin", "drug.json", lambda it: it.update(concept="moonshine"), "knows no drug"),
         ("vancomycin", "drug.json", lambda it: it["levels"]["quantities"].append("moonshine"), "no variable measures"),
         ("vancomycin", "drug.json", lambda it: it["levels"].update(unit="mol/L"), "another unit"),
@@ -167,6 +174,11 @@ def test_a_model_of_one_place_is_used_for_nobody_elsewhere(name: str, there: boo
     known(name, adult(intensive_care=there))
     (field,) = refused(name, adult(intensive_care=not there))
     assert field == ELSEWHERE
+
+
+@pytest.mark.parametrize("name", ["tacrolimus-woillard-2011", "vancomycin-buelga-2005"])
+def test_a_model_of_people_with_one_problem_is_used_for_nobody_without_it(name: str) -> None:
+    assert OTHERS in refused(name, adult(conditions=frozenset({"gout"})))
 
 
 def test_a_model_of_both_places_is_used_in_both() -> None:
