@@ -206,7 +206,7 @@ class Pharmacogenes:
         The build of the positions.
     least_quality : float
         A genotype of a lower quality (GQ) is no call.
-    version, sha256 : str
+    version : str
         Of the artefact.
     """
 
@@ -215,7 +215,6 @@ class Pharmacogenes:
     used: str
     least_quality: float
     version: str
-    sha256: str
 
     @cached_property
     def _by_id(self) -> Mapping[str, str]:
@@ -248,7 +247,6 @@ def load_pharmacogenes(artefact: Artefact) -> Pharmacogenes:
         used=builds.used,
         least_quality=genes.least_quality,
         version=artefact.version,
-        sha256=artefact.sha256,
     )
 
 

@@ -87,7 +87,7 @@ def figures(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dic
         return found
     alerts = burden(scored.at_risk, scored.alert, scored.given, drawn)
     between = {**found["intervals"], "alerts": {name: interval(one) for name, one in alerts.items()}}
-    return {**found, "alerts": {name: _or_none(one[0]) for name, one in alerts.items()}, "intervals": between}
+    return {**found, "alerts": {name: or_none(one[0]) for name, one in alerts.items()}, "intervals": between}
 
 
 def graded(scored: Scored, drawn: Resamples, *, calibrated: bool = True) -> dict[str, Any]:
@@ -216,7 +216,8 @@ def _in_bins(scored: Scored, drawn: Resamples, place: Ints, value: Floats) -> Fl
     return drawn.binned(scored.at_risk.patient, place, int(place.max()) + 1, value)
 
 
-def _or_none(value: float) -> float | None:
+def or_none(value: float) -> float | None:
+    """The number, or None where it is none."""
     return float(value) if np.isfinite(value) else None
 
 

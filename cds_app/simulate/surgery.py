@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 
 from cds_app.domain.arrays import Floats
@@ -23,7 +21,7 @@ from cds_app.simulate.haemodynamics_drugs import drugs
 from cds_app.simulate.haemodynamics_fit import Fit, Interval, Priors, fit, interval, priors
 from cds_app.simulate.haemodynamics_patient import Bounds, Known, Patient, bounds, known
 from cds_app.simulate.surgery_depth import Depth, DepthRules, Spell, depth, depth_rules, unanswered
-from cds_app.simulate.surgery_figures import DECIMALS, NORMAL_95, Band, Share, band, rounded, share, tidy
+from cds_app.simulate.surgery_figures import DECIMALS, Band, Share, band, rounded, share, tidy
 from cds_app.simulate.surgery_plan import Limits, Plan, Propofol, check, plan_limits, whole
 from cds_app.simulate.surgery_run import Chances, Course, Model, Subject, run
 from cds_app.twin.bedside import Likely
@@ -83,15 +81,13 @@ class Difference:
 
     Parameters
     ----------
-    mean_min, low_min, high_min : float
-        Mean of the difference, and its 95 % interval over draws; negative is fewer.
+    mean_min : float
+        Mean of the difference; negative is fewer.
     fewer, more : float
         Shares of draws with fewer and with more such minutes.
     """
 
     mean_min: float
-    low_min: float
-    high_min: float
     fewer: float
     more: float
 
@@ -199,10 +195,6 @@ class Comparison:
     usual_from_years: float
     outcomes: tuple[Outcome | Abstained, ...]
     cautions: tuple[str, ...]
-
-    def to_json(self) -> bytes:
-        """The same bytes for the same comparison."""
-        return msgspec.json.encode(self, order="deterministic")
 
 
 def compare_plans(
@@ -328,11 +320,5 @@ def _followed(model: SurgeryModel, course: Course, at: int) -> bool:
 
 
 def _difference(minutes: Floats) -> Difference:
-    mean, error = float(minutes.mean()), NORMAL_95 * float(minutes.std(ddof=1)) / sqrt(minutes.size)
-    return Difference(
-        mean_min=round(mean, DECIMALS),
-        low_min=round(mean - error, DECIMALS),
-        high_min=round(mean + error, DECIMALS),
-        fewer=round(float((minutes < 0.0).mean()), DECIMALS),
-        more=round(float((minutes > 0.0).mean()), DECIMALS),
-    )
+    mean, fewer, more = (round(float(one.mean()), DECIMALS) for one in (minutes, minutes < 0.0, minutes > 0.0))
+    return Difference(mean_min=mean, fewer=fewer, more=more)

@@ -73,15 +73,12 @@ class Fit:
     design : ndarray of float32, shape (rows, len(FEATURES))
     task : Task
         On all of these rows.
-    truth : Outcome
-        What followed each of these rows.
     who : DataFrame
         ``Age`` and ``Gender`` of each and, where the frame names it, ``site``.
     """
 
     design: NDArray[np.float32]
     task: Task
-    truth: Outcome
     who: pd.DataFrame
 
     @property

@@ -62,7 +62,6 @@ class Everybody:
         return Fit(
             design=self.cohort.design[task.rows],
             task=replace(task, rows=np.arange(len(task.rows))),
-            truth=self.cohort.truth.of(task.rows),
             who=who(self.cohort.frame.iloc[task.rows]),
         )
 

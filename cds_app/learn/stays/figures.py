@@ -12,7 +12,7 @@ import pandas as pd
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.hours.comparators import Comparator
-from cds_app.learn.measure import Scored, difference, graded, groups
+from cds_app.learn.measure import Scored, difference, graded, groups, or_none
 from cds_app.learn.resampling import Resamples, interval, ratio, weighted_median
 
 _SEED_OF_INTERVALS = 2012
@@ -70,7 +70,7 @@ def _figures(scored: Scored, days_left: Floats, drawn: Resamples, *, calibrated:
         return found
     rule = _rule(scored, days_left, drawn)
     between = {**found["intervals"], **{name: interval(one) for name, one in rule.items()}}
-    return {**found, **{name: _or_none(one[0]) for name, one in rule.items()}, "intervals": between}
+    return {**found, **{name: or_none(one[0]) for name, one in rule.items()}, "intervals": between}
 
 
 def _rule(scored: Scored, days_left: Floats, drawn: Resamples) -> dict[str, Floats]:
@@ -95,7 +95,3 @@ def _beside(scored: Scored, other: Comparator, days_left: Floats, drawn: Resampl
     about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
     found = _figures(rival, days_left, drawn, calibrated=False)
     return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

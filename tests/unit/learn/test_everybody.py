@@ -70,7 +70,8 @@ def test_nobody_is_judged_by_trees_that_know_him_but_all_grow_those_that_are_shi
 def test_trees_of_fit_patients_see_none_of_the_last_fold() -> None:
     one = _everybody()
     fit = one.fit()
-    assert set(fit.truth.patient.tolist()) == set(_PATIENT[one.fold < one.last].tolist())
+    number = one.cohort.design[:, 0]
+    assert set(fit.design[:, 0].tolist()) == set(number[one.fold < one.last].tolist())
     assert len(fit.design) == len(fit.who) == len(fit.task.rows)
 
 
