@@ -32,7 +32,7 @@ from cds_app.cards.text import Trusted, against, hours_ahead, hundred, points, r
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import ReasonView, SeenView, Setting, compared, reason, seen
+from cds_app.cards.views import ReasonView, SeenView, Setting, also, compared, reason, seen
 from cds_app.cards.wire import Draft, Proposal, longest
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
@@ -263,7 +263,8 @@ def _leading(one: Reading, advice: Advice, setting: Setting, material: Material)
         and quantities[fact.variable].quantity == one.quantity
     ]
     view = seen(one.latest, older[0], setting) if older else _seen(one.latest, setting, material)
-    return msgspec.structs.replace(view, range=None) if one.quantity in advice.topic.led else view
+    span = None if one.quantity in advice.topic.led else view.range
+    return msgspec.structs.replace(view, range=span, also=also(one.latest, material.situation, setting))
 
 
 def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:

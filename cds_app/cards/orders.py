@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from jinja2 import Environment
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.detail import Blocks, Lines, say, write
+from cds_app.cards.detail import Blocks, Lines, fits, say, write
 from cds_app.cards.drafts import Due
 from cds_app.cards.grounds import Named, named_of
 from cds_app.cards.text import Trusted, plain, render
@@ -82,7 +83,7 @@ def _due(checked: Checked, material: OrderMaterial) -> Due | None:
 
 def _card(checked: Checked, check: Check, topic: str, material: OrderMaterial) -> Draft:
     label = material.situation.ontology.concepts[checked.drug].label
-    detail, _ = write(_blocks(checked, material), material.templates)
+    detail, _ = write(_fitting(checked, material), material.templates)
     return Draft(
         topic=topic,
         title=f"{label}: {check.title}",
@@ -134,16 +135,26 @@ def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | No
 # --- the detail
 
 
-def _blocks(checked: Checked, material: OrderMaterial) -> Blocks:
+def _fitting(checked: Checked, material: OrderMaterial) -> Blocks:
+    """As many findings as have room, each with its source, and the others by their titles."""
+    for most in range(len(checked.findings), 1, -1):
+        blocks = _blocks(checked, most, material)
+        if fits(msgspec.structs.replace(blocks, evidence=(), options=blocks.options[:1]), material.templates):
+            return blocks
+    return _blocks(checked, 1, material)
+
+
+def _blocks(checked: Checked, most: int, material: OrderMaterial) -> Blocks:
     templates, told = material.templates, partial(say, material.templates)
-    findings = checked.findings
+    findings, others = checked.findings[:most], checked.findings[most:]
+    titles = Trusted(", ".join(dict.fromkeys(one.check.title for one in others)))
     leads = tuple(_leads(findings))
     whys = (_why_view(one, lead, material) for one, lead in zip(findings, leads, strict=True))
     return Blocks(
-        reasons=(*told("order", [_order_view(checked)]), *told("why", whys)),
+        reasons=(*told("order", [_order_view(checked)]), *told("why", whys), *told("also", [titles] if others else [])),
         evidence=_evidence(findings, leads, material),
         options=tuple(dict.fromkeys(Trusted(one.check.consider) for one in findings)),
-        sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(checked))})),
+        sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(findings, checked.unchecked))})),
         unseen=Trusted(" ".join(render(templates, "order.unseen.j2", _unseen(checked, material)).split())),
     )
 
@@ -202,8 +213,8 @@ def _date(at: datetime, setting: Setting) -> str:
     return f"{at.astimezone(setting.zone):%d %b %Y}"
 
 
-def _sources(checked: Checked) -> Iterator[dict[str, object]]:
-    checks = [one.check for one in checked.findings] + [one.check for one in checked.unchecked if one.said]
+def _sources(findings: Sequence[Finding], unchecked: Sequence[Unchecked]) -> Iterator[dict[str, object]]:
+    checks = [one.check for one in findings] + [one.check for one in unchecked if one.said]
     told: dict[str, bool] = {}
     for check in checks:
         told.setdefault(check.guideline.place(", "), check.needs_review)

@@ -70,7 +70,8 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong.
 
     ``reported`` is what whoever measured calls it, where that is critical or not what the usual range says; ``taken``
-    of what, where and how it was taken, where that is worth telling; ``comment`` is somebody's own words.
+    of what, where and how it was taken, where that is worth telling; ``comment`` is somebody's own words. ``also`` is
+    what else was measured at the same instant.
     """
 
     label: Trusted
@@ -85,6 +86,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     reported: Trusted | None = None
     taken: Trusted | None = None
     comment: str = ""
+    also: Trusted | None = None
 
 
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,14 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
 def compared(one: Measurement, situation: Situation, setting: Setting, change_h: float) -> Measurement | None:
     """What a value is read beside; where the twin set it aside, the one just before, which says why."""
     return earlier_of(one, situation, 0.0 if setting.aside(one) else change_h)
+
+
+def also(one: Measurement, situation: Situation, setting: Setting) -> Trusted | None:
+    """What else of it was measured at the same instant, where that reads otherwise: an arterial line beside a cuff."""
+    variables = setting.ontology.variables
+    there = situation.history(variables[one.variable].quantity, 0.0, until=one.when)
+    values = {_value(other, variables[other.variable].decimals) for other in there}
+    return Trusted(", ".join(sorted(values - {_value(one, variables[one.variable].decimals)}))) or None
 
 
 def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Trusted | None:

@@ -74,3 +74,11 @@ def test_a_stage_that_a_card_rests_on_comes_before_what_it_was_made_of(client: F
     rows = taken("creatinine", (60 * 30, 0.9), (20, 2.0))
     why = cards(client, *rows)["aki"]["detail"].partition("**Options")[0].splitlines()
     assert [one[:14] for one in why if one.startswith("- ")][:2] == ["- Creatinine 2", "- KDIGO stage "]
+
+
+def test_another_value_of_the_same_instant_is_told(client: FlaskClient) -> None:
+    cuff = observation("map", 74.0, FROZEN - timedelta(minutes=5), key="a-cuff")
+    line = observation("map", 58.0, FROZEN - timedelta(minutes=5), key="z-line")
+    why = cards(client, *taken("map", (65, 75.0)), cuff, line)["hypotension"]["detail"]
+    assert "- Mean arterial pressure 58 mmHg" in why
+    assert "; 74 at the same time" in why
