@@ -186,8 +186,9 @@ def _finding(steps: Sequence[tuple[str, float, str]], risk: Risk) -> str:
 
 
 def telling_lines(telling: Sequence[Telling], subject: Subject) -> tuple[ConditionalLine, ...]:
-    """Which new measurements would change the estimate most."""
-    return tuple(_told(one, subject) for one in telling[:_MOST_TELLING])
+    """Which new measurements would change the estimate most, as far as that can be read off it."""
+    seen = [one for one in telling if hundred(one.risk_low) != hundred(one.risk_high)]
+    return tuple(_told(one, subject) for one in seen[:_MOST_TELLING])
 
 
 def _told(one: Telling, subject: Subject) -> ConditionalLine:
@@ -204,11 +205,11 @@ def open_line(found: Open | None, subject: Subject) -> str:
     ontology = subject.material.situation.ontology
     named = ", ".join(ontology.quantity(one).label for one in found.quantities[:MOST_NAMED])
     rest = len(found.quantities) - MOST_NAMED
-    others = f" and {rest} others" if rest > 0 else ""
+    others = f" and {rest} other{'s' if rest > 1 else ''}" if rest > 0 else ""
     parts = ", ".join(f"{ontology.quantity(one).label} {points(a)} to {points(b)}" for one, a, b in found.points)
     return (
         f"If {named}{others} were measured now, the estimate would most likely lie between {hundred(found.low)} and "
-        f"{hundred(found.high)} in 100 (points of {parts}). These values are imputed, not measured."
+        f"{hundred(found.high)} in 100 ({parts} points). These values are imputed, not measured."
     )
 
 

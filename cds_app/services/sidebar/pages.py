@@ -347,8 +347,12 @@ def _joint_text(subject: Subject) -> str:
 
 
 def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:
-    span = f"The range of {line.low} to {line.high} in 100"
-    said = f"{span} says how well the number is known for such patients, not how this one will fare."
+    ends = (
+        f"range of {line.low} to {line.high} in 100"
+        if line.low != line.high
+        else f"range, {line.low} in 100 at both ends,"
+    )
+    said = f"The {ends} says how well the number is known for such patients, not how this one will fare."
     held, cells = interval.get("held"), interval.get("cells")
     return f"{said} On unseen patients it held in {held} of {cells} groups." if held and cells else said
 
