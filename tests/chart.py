@@ -52,10 +52,12 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "adrenal_insufficiency pre_eclampsia>pregnancy asthma"
     ),
     "drug-class": (
-        "beta_lactams>antimicrobials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
-        "antimicrobials raas_inhibitors ace_inhibitors>raas_inhibitors arbs>raas_inhibitors mras nephrotoxins "
+        "beta_lactams>antibacterials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
+        "antimicrobials antibacterials>antimicrobials "
+        "raas_inhibitors ace_inhibitors>raas_inhibitors arbs>raas_inhibitors mras nephrotoxins "
         "systemic_vancomycin systemic_aminoglycosides>nephrotoxins "
-        "nsaids>nephrotoxins aminoglycosides>antimicrobials azole_antifungals>antimicrobials "
+        "nsaids>nephrotoxins aminoglycosides>antibacterials "
+        "azole_antifungals>antimicrobials "
         "anticoagulants heparins>anticoagulants "
         "antiplatelets beta_blockers calcium_channel_blockers calcium_salts corticosteroids crystalloids insulins "
         "loop_diuretics opioids potassium_binders potassium_supplements qt_prolonging sglt2_inhibitors sulfonylureas "
@@ -64,8 +66,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
     "drug": (
         "amoxicillin>penicillins piperacillin_tazobactam>penicillins ceftriaxone>cephalosporins "
         "meropenem>carbapenems gentamicin>aminoglycosides,systemic_aminoglycosides "
-        "vancomycin>antimicrobials,nephrotoxins,systemic_vancomycin "
-        "trimethoprim>antimicrobials lisinopril>ace_inhibitors losartan>arbs ibuprofen>nsaids "
+        "vancomycin>antibacterials,nephrotoxins,systemic_vancomycin "
+        "trimethoprim>antibacterials lisinopril>ace_inhibitors losartan>arbs ibuprofen>nsaids "
         "aspirin>antiplatelets sodium_bicarbonate oxygen calcium_gluconate>calcium_salts digoxin "
         "dopamine>vasopressors "
         "dobutamine norepinephrine>vasopressors epinephrine>vasopressors vasopressin>vasopressors "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cds_app.domain.facts import Fact
+from cds_app.domain.facts import Fact, Medication, Procedure
 from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
@@ -221,15 +221,26 @@ def _earlier(gate: AlreadyGate, view: View) -> Iterator[tuple[str, str, tuple[Fa
     for key in gate.done:
         yield "done", concepts[key].label, situation.examined(key, hours)
     for key in gate.ordered:
-        orders = (*situation.ordered(key, hours), *situation.procedures_ordered(key, hours))
-        yield "ordered", concepts[key].label, orders
+        orders: tuple[Medication | Procedure, ...] = (
+            *situation.ordered(key, hours),
+            *situation.procedures_ordered(key, hours),
+        )
+        yield "ordered", _called(key, orders, situation.ontology), orders
     for key in gate.given:
-        yield "given", concepts[key].label, situation.given(key, hours)
+        given = situation.given(key, hours)
+        yield "given", _called(key, given, situation.ontology), given
     for quantity in gate.measured:
         newest = situation.latest(quantity, hours)
         label = situation.ontology.quantity(quantity).label
         settled = newest is not None and not view.doubted(quantity, newest.ref)
         yield "measured", label, (newest,) if newest is not None and settled else ()
+
+
+def _called(key: str, rows: Sequence[Medication | Procedure], ontology: Ontology) -> str:
+    """The newest by its own name, not by the class that was asked for."""
+    heads = most_specific(rows[-1].concepts, ontology) if rows else ()
+    labels = [ontology.concepts[one].label for one in sorted(heads) if key in ontology.with_parents(one)]
+    return ", ".join(labels) or ontology.concepts[key].label
 
 
 def _weight(gates: Gates, view: View) -> _Found:

@@ -258,3 +258,13 @@ def test_a_potassium_that_a_laboratory_calls_usual_is_told_by_the_limit_it_is_be
     found = said("hypokalaemia", measured("potassium", value))
     assert found is not None
     assert found[1] == word
+
+
+@pytest.mark.parametrize(
+    ("taken", "why"), [("azole_antifungals", None), ("meropenem", "Given in the last 24 hours: Meropenem.")]
+)
+def test_what_treats_no_bacteria_is_no_antimicrobial_given_for_sepsis(taken: str, why: str | None) -> None:
+    chart = charted([drug(taken, hours=2), problem("infection"), measured("lactate", 2.4)])
+    view = View(situation=chart, scores=clinical_scores(chart))
+    (entry,) = (one for one in CATALOGUE.topics["sepsis"].options if one.id == "sepsis_antimicrobials")
+    assert [one.reason for one in pass_gates(entry, view)[0] if one.gate == "already"] == ([why] if why else [])
