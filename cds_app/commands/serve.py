@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import shutil
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ from cds_app.settings import Settings, configured
 
 _COUNTED = "twinline-metrics-"
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_USUAL_CONNECTIONS, _LEAST_CONNECTIONS, _OTHER_DESCRIPTORS = 1000, 64, 128
 
 
 @click.command(
@@ -101,6 +103,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "worker_class": worker_of(settings.max_waiting, settings.max_body_bytes),
             "workers": settings.workers,
             "threads": settings.threads,
+            "worker_connections": _most_connections(),
             "preload_app": False,
             "timeout": 60,
             "graceful_timeout": 10,
@@ -120,6 +123,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
     def load(self) -> Any:
         """Called in the worker: importing the module builds the app."""
         return import_app("cds_app.wsgi:app")
+
+
+def _most_connections() -> int:
+    """Of a worker; the system's limit holds for its databases and models, too."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(_LEAST_CONNECTIONS, min(_USUAL_CONNECTIONS, descriptors - _OTHER_DESCRIPTORS))
 
 
 def _choose_core(server: Any, worker: Any) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +18,7 @@ from cds_app.commands.running import running_service, unconfigured
 from cds_app.commands.worker import RECEIVED_WITHIN_S
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic
-from tests.service import SERVICE, SIMULATED, at, post
+from tests.service import SERVICE, SIMULATED, at, post, processes
 
 pytestmark = pytest.mark.slow
 
@@ -155,3 +157,17 @@ def test_a_request_that_breaks_off_is_refused_where_the_caller_still_listens(ser
         received = b"".join(iter(lambda: line.recv(65_536), b""))
     assert received.startswith(b"HTTP/1.1 400 ")
     assert b"OperationOutcome" in received
+
+
+def test_46_more_connections_than_the_system_has_descriptors_for_end_no_worker(tmp_path: Path) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (150, usual[1]))
+    try:
+        with running_service(tmp_path, SIMULATED, environ=unconfigured()) as url:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+            workers = processes(tmp_path)
+            with connected(url, 400):
+                assert slowest(url, 5) < 2.0
+            assert processes(tmp_path) == workers
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
