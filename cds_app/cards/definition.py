@@ -77,6 +77,7 @@ class Policy(Content):
     rises_points : the same for single topics.
     worse_changes : in the highest tier, by how many reference change values a measurement that the tier compares counts
         as worse; the values are of people in health, whose variation understates that of the ill.
+    recovered_h : for how long it has to have been better by so much for a new worsening to count.
     min_tier : lower tiers are recorded and not shown.
     indicators : CDS Hooks indicator per tier, from tier 0 up.
     deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
@@ -92,6 +93,7 @@ class Policy(Content):
     lockout_h: float = Field(gt=0, le=168)
     rise_points: float = Field(gt=0, le=100)
     worse_changes: float = Field(default=1.5, gt=0, le=20)
+    recovered_h: float = Field(default=2.0, ge=0, le=168)
     min_tier: int = Field(ge=0, le=3)
     indicators: Annotated[tuple[Indicator, Indicator, Indicator, Indicator], AfterValidator(_positive_ascending)]
     deviation_percentile: float = Field(gt=50, lt=100)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
+from math import inf
 
 from cds_app.cards.definition import HIGHEST_TIER, Policy
 from cds_app.domain.decisions import Decision, Feedback, Suppression
@@ -173,7 +174,7 @@ def _worse(candidate: Candidate, told: Sequence[Decision], policy: Policy, now: 
     if candidate.points is not None and points and candidate.points - max(points) >= policy.rise_of(candidate.topic):
         return True
     return candidate.tier == HIGHEST_TIER and (
-        _further(candidate, lately, policy.worse_changes) or _relapsed(candidate, told[-1], policy.worse_changes)
+        _further(candidate, lately, policy.worse_changes) or _relapsed(candidate, told[-1], policy)
     )
 
 
@@ -183,14 +184,24 @@ def _further(candidate: Candidate, lately: Sequence[Decision], changes: float) -
     return any(known and candidate.extents[name] - max(known) >= changes for name, known in told.items())
 
 
-def _relapsed(candidate: Candidate, shown: Decision, changes: float) -> bool:
-    """Whether a quantity had come back from what was shown, and has gone again, both by more than chance."""
-    for name, extent in candidate.extents.items():
-        since = [one for when, one in candidate.courses.get(name, ()) if when > shown.at]
-        best = min(since, default=extent)
-        if shown.extents.get(name, best) - best >= changes <= extent - best:
-            return True
-    return False
+def _relapsed(candidate: Candidate, shown: Decision, policy: Policy) -> bool:
+    """Whether a quantity had come back for some time from what was shown, and has gone again: both more than chance."""
+    return any(
+        name in shown.extents and _come_back(candidate.courses.get(name, ()), shown, name, policy) <= extent
+        for name, extent in candidate.extents.items()
+    )
+
+
+def _come_back(course: Course, shown: Decision, name: str, policy: Policy) -> float:
+    """From where on a quantity has gone again: beyond its best since, where that lasted; never where it did not."""
+    better = shown.extents[name] - policy.worse_changes
+    since = [(when, extent) for when, extent in course if when > shown.at]
+    again = inf
+    for well, run in groupby(pairwise(since), key=lambda one: one[0][1] <= better):
+        rows = list(run)
+        if well and rows[-1][1][0] - rows[0][0][0] >= timedelta(hours=policy.recovered_h):
+            again = min(again, *(extent + policy.worse_changes for (_, extent), _ in rows))
+    return again
 
 
 def _lockout_h(candidate: Candidate, shown: Decision, policy: Policy) -> float:

@@ -167,10 +167,13 @@ def test_much_worse_is_worse_than_all_that_was_told_in_a_day_and_breaks_a_snooze
 @pytest.mark.parametrize(
     ("course", "expected"),
     [
-        ([(1.5, 9.9), (0.5, 12.0)], Suppression.NONE),
-        ([(1.5, 10.1), (0.5, 12.0)], Suppression.LOCKOUT),  # hardly got better
-        ([(1.5, 9.0), (0.5, 10.9)], Suppression.LOCKOUT),  # hardly got worse again
-        ([(3.0, 9.0), (2.5, 12.0), (0.5, 12.0)], Suppression.LOCKOUT),  # before the card
+        ([(2.9, 9.9), (0.5, 12.0)], Suppression.NONE),
+        ([(2.9, 9.9), (1.5, 9.0), (0.5, 12.0)], Suppression.NONE),
+        ([(2.9, 10.1), (0.5, 12.0)], Suppression.LOCKOUT),  # hardly got better
+        ([(2.9, 9.0), (0.5, 10.9)], Suppression.LOCKOUT),  # hardly got worse again
+        ([(2.4, 9.0), (0.5, 12.0)], Suppression.LOCKOUT),  # better for less than two hours
+        ([(2.9, 9.0), (1.5, 12.0), (1.0, 9.0), (0.5, 12.0)], Suppression.LOCKOUT),
+        ([(4.0, 9.0), (3.5, 12.0), (0.5, 12.0)], Suppression.LOCKOUT),  # before the card
         ([], Suppression.LOCKOUT),
     ],
 )
@@ -181,8 +184,8 @@ def test_what_got_better_and_then_worse_again_breaks_the_quiet_of_the_highest_ti
     courses = {"potassium": tuple((NOW - timedelta(hours=ago), extent) for ago, extent in course)}
     now = {"potassium": course[-1][1] if course else 12.0}
     again = Candidate(topic="hyperkalaemia", tier=3, points=None, extents=now, courses=courses)
-    assert judged([critical(2, potassium=12.0)], again, policy=policy) == [expected]
-    assert judged([critical(2, potassium=12.0)], replace(again, tier=2), policy=policy) == [Suppression.LOCKOUT]
+    assert judged([critical(3, potassium=12.0)], again, policy=policy) == [expected]
+    assert judged([critical(3, potassium=12.0)], replace(again, tier=2), policy=policy) == [Suppression.LOCKOUT]
 
 
 def test_a_tier_not_worth_an_interruption_is_recorded_only() -> None:
