@@ -17,7 +17,7 @@ from cds_app.cards.grounds import (
     is_stage,
     named_facts,
     not_asked_again,
-    option_view,
+    option_views,
     refusal_view,
     score_text,
     score_total,
@@ -47,6 +47,7 @@ _READINGS = 3
 ACT_TODAY = 2
 _REFUSALS = 2
 _NAMED = 3
+_UNCOMMENTED, _FEWER = 2, 3  # how brief a card is that leaves comments out, and a reason, too
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 _GLANCE = 110  # characters of a summary that are read at a glance: for more, only the change is worth it
 
@@ -184,35 +185,42 @@ def _title(advice: Advice, material: Material) -> str:
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
     """The four blocks, and how many options they name.
 
-    What takes a number beside a rule apart gives way to options; then so does what a laboratory wrote, but for that
-    beside the leading measurement; then the number itself, where it calls for nothing, gives way to grounds.
+    Where there is no room for all, what was not seen is told in brief; then what takes a number beside a rule apart
+    gives way to options; then so does what a laboratory wrote, but for that beside the leading measurement; then the
+    number itself, where it calls for nothing, gives way to grounds, and of a risk alone the last reason to options.
     """
     estimated = advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
     explained = estimate.reasons if estimate and (estimated or beside) else ()
-    blocks = _blocks(advice, explained, beside, risk, material)
-    if beside and not fits(blocks, material.templates):
-        explained = ()
-        blocks = _blocks(advice, explained, beside, risk, material)
     commented = any(one.latest.comment for one in advice.concern.readings)
-    if commented and not fits(blocks, material.templates):
-        blocks = _blocks(advice, explained, beside, risk, material, comments=False)
-    if not (estimated or beside) and not fits(blocks, material.templates):
-        blocks = _blocks(advice, explained, beside, None, material, comments=False)
-    return write(blocks, material.templates)
+    least = () if beside else explained
+    tries = [
+        (explained, risk, 0),
+        (explained, risk, 1),
+        *([(least, risk, 1)] if beside else []),
+        *([(least, risk, 2)] if commented else []),
+        *([(least, risk, _FEWER)] if estimated else [(least, None, 2)] if not beside else []),
+    ]
+    for reasons, told, brevity in tries[:-1]:
+        blocks = _blocks(advice, reasons, (beside, told), material, brevity)
+        if fits(blocks, material.templates):
+            return write(blocks, material.templates)
+    reasons, told, brevity = tries[-1]
+    return write(_blocks(advice, reasons, (beside, told), material, brevity), material.templates)
 
 
 def _blocks(
     advice: Advice,
     explained: Sequence[Reason],
-    beside: Risk | None,
-    risk: Risk | None,
+    risks: tuple[Risk | None, Risk | None],
     material: Material,
-    *,
-    comments: bool = True,
+    brevity: int,
 ) -> Blocks:
+    """All lines: the risk beside a rule and the risk of the topic; what was not seen in brief; or no comments, too."""
+    beside, risk = risks
     policy, templates, setting = material.service.policy, material.templates, material.setting
-    told, rest = explained[: policy.reasons_shown], explained[policy.reasons_shown :]
+    shown = policy.reasons_shown - (brevity >= _FEWER)
+    told, rest = explained[:shown], explained[shown:]
     offered = advice.offered[: policy.options_shown]
     source = shared_source(offered)
     return Blocks(
@@ -221,10 +229,10 @@ def _blocks(
             *say(templates, "reason", (_reason(one, setting, material) for one in told)),
             *say(templates, "unmeasured", unmeasured(explained, setting) if advice.concern.estimated else ()),
         ),
-        evidence=_evidence(advice, told, setting, material, comments=comments),
+        evidence=_evidence(advice, told, setting, material, comments=brevity < _UNCOMMENTED),
         remarks=tuple(_scores(advice, material))[1:],
         others=say(templates, "others", _others(rest)),
-        options=say(templates, "option", (option_view(one, source) for one in offered)),
+        options=say(templates, "option", option_views(offered, source)),
         source=Trusted("".join(say(templates, "source", [source] if source else []))),
         refusals=say(
             templates,
@@ -232,7 +240,11 @@ def _blocks(
             (refusal_view(one, advice.topic) for one in told_refusals(not_asked_again(advice), _REFUSALS)),
         ),
         sure=Trusted(_sure(advice, None if beside else risk, material)),
-        unseen=Trusted(unseen(material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None)),
+        unseen=Trusted(
+            unseen(
+                material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None, brief=brevity > 0
+            )
+        ),
     )
 
 

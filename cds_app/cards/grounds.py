@@ -11,7 +11,7 @@ import msgspec
 from cds_app.cards.material import Advice
 from cds_app.cards.text import Trusted, number, plain
 from cds_app.cards.views import Setting
-from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Medication, Procedure, Report
+from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Measurement, Medication, Procedure, Report
 from cds_app.explain.reasons import Reason
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
@@ -123,9 +123,11 @@ def computed(score: Score, lead: Fact) -> Trusted | None:
 def told_refusals(refused: Sequence[Refusal], most: int) -> list[Refusal]:
     """Those that protect come before those that spare a repetition; one per option.
 
-    What is only not known to apply is not told: nobody expected it.
+    What is only not known to apply is not told: nobody expected it. Nor that a measurement is not offered which was
+    made: it stands on the card.
     """
-    told = sorted((one for one in refused if one.gate in _GATES), key=lambda one: _GATES.index(one.gate))
+    news = (one for one in refused if one.gate in _GATES and not _measured_already(one))
+    told = sorted(news, key=lambda one: _GATES.index(one.gate))
     first: dict[str, Refusal] = {}
     for one in told:
         first.setdefault(one.option, one)
@@ -137,6 +139,11 @@ def not_asked_again(advice: Advice) -> list[Refusal]:
     codes = {entry.id: entry.draft and entry.draft.code for entry in advice.topic.options}
     again = {codes[one.id] for one in advice.offered} - {None}
     return [one for one in advice.refused if one.gate != "already" or codes[one.option] not in again]
+
+
+def _measured_already(refusal: Refusal) -> bool:
+    found = refusal.evidence
+    return refusal.gate == "already" and bool(found) and all(isinstance(one, Measurement) for one in found)
 
 
 def unmeasured(explained: Sequence[Reason], setting: Setting) -> Iterator[Trusted]:
@@ -178,7 +185,19 @@ def _guideline(option: Option) -> Trusted:
     return Trusted(option.guideline.cited)
 
 
-def option_view(option: Option, said: Source | None = None) -> dict[str, object]:
+def option_views(options: Sequence[Option], said: Source | None = None) -> Iterator[dict[str, object]]:
+    """Options in words. What is to be weighed of several is said once."""
+    told: set[str] = set()
+    for option in options:
+        cautions = [one.text.rstrip(".") + "." for one in option.cautions]
+        news = [one for one in cautions if one not in told]
+        if len(cautions) > len(news):
+            news.append("As above.")
+        told.update(cautions)
+        yield _option_view(option, said, news)
+
+
+def _option_view(option: Option, said: Source | None, cautions: Sequence[str]) -> dict[str, object]:
     """An option with who recommends it how strongly, as far as that was not said for all options.
 
     "Pending clinical review" covers an unconfirmed grade.
@@ -189,5 +208,5 @@ def option_view(option: Option, said: Source | None = None) -> dict[str, object]
         "guideline": _guideline(option) if said is None else None,
         "strength": Trusted(strength),
         "review": option.needs_review and (said is None or not said.review),
-        "cautions": Trusted(" ".join(one.text.rstrip(".") + "." for one in option.cautions).removesuffix(".")),
+        "cautions": Trusted(" ".join(cautions).removesuffix(".")),
     }

@@ -17,7 +17,13 @@ _HELPING = 2
 
 
 def unseen(
-    material: Material, setting: Setting, unknown: Iterable[str], helps: Iterable[str] = (), *, with_model: bool
+    material: Material,
+    setting: Setting,
+    unknown: Iterable[str],
+    helps: Iterable[str] = (),
+    *,
+    with_model: bool,
+    brief: bool = False,
 ) -> str:
     """One line for the card.
 
@@ -29,6 +35,8 @@ def unseen(
         Of what was not seen, what would move the estimate, most first.
     with_model : bool
         Whether the learned model's inputs count too.
+    brief : bool
+        Whether all but the first are counted and not named.
     """
     situation = material.situation
     first = tuple(dict.fromkeys((*_known(unknown, setting), *material.service.policy.asked_first)))
@@ -36,10 +44,11 @@ def unseen(
     rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None] if with_model else ()
     stale = [name for name in lacking if situation.latest(name) is not None]
     missing = [name for name in lacking if situation.latest(name) is None]
+    named, of_stale = (1, 0 if missing else 1) if brief else (_NAMED, _NAMED)
     values = {
-        "stale": list(_dated(stale[:_NAMED], situation, setting)),
-        "missing": [*(setting.label(name) for name in missing[:_NAMED]), *_circumstances(unknown, setting)],
-        "more": max(len(stale) - _NAMED, 0) + max(len(missing) - _NAMED, 0) + len(rest),
+        "stale": list(_dated(stale[:of_stale], situation, setting)),
+        "missing": [*(setting.label(name) for name in missing[:named]), *_circumstances(unknown, setting)],
+        "more": max(len(stale) - of_stale, 0) + max(len(missing) - named, 0) + len(rest),
         "helps": [setting.label(name) for name in helps][:_HELPING],
         "disputed": [seen(one, None, setting) for one in material.disputed],
         **_unknown(situation, setting),

@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.cards.grounds import (
+    Source,
     named_facts,
     not_asked_again,
-    option_view,
+    option_views,
     score_text,
     shared_source,
     short_name,
@@ -24,7 +25,7 @@ from cds_app.domain.facts import Fact, Measurement
 from cds_app.explain.reasons import Reason
 from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.concerns import Concern
-from cds_app.mitigate.gates import Gate, Refusal
+from cds_app.mitigate.gates import Caution, Gate, Refusal
 from cds_app.mitigate.options import Option
 from cds_app.score.result import Part, Score
 from cds_app.services.knowledge import Knowledge
@@ -38,6 +39,11 @@ SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={}, sta
 def said(*facts: Fact) -> list[tuple[str, str]]:
     concern = Concern(topic="t", title="T", tier=2, tier_word="w", readings=(), facts=facts)
     return [(one.text, one.how) for one in named_facts(concern, SETTING)]
+
+
+def viewed(option: Option, said: Source | None = None) -> dict[str, object]:
+    (found,) = option_views([option], said)
+    return found
 
 
 def test_each_kind_of_fact_is_named_by_how_it_is_known_newest_first() -> None:
@@ -118,24 +124,24 @@ def test_the_guideline_of_all_options_is_said_once_and_of_one_or_of_different_on
     shared = shared_source(alike)
     assert shared is not None
     assert (shared.guideline, shared.review) == ("KDIGO 2012", False)
-    assert [option_view(one, shared)["guideline"] for one in alike] == [None, None]
+    assert [viewed(one, shared)["guideline"] for one in alike] == [None, None]
     assert shared_source(unlike) is None
-    assert [option_view(one)["guideline"] for one in unlike] == ["KDIGO 2012", "NICE 2012"]
+    assert [viewed(one)["guideline"] for one in unlike] == ["KDIGO 2012", "NICE 2012"]
     assert shared_source([an_option()]) is None
 
 
 def test_what_is_pending_review_is_always_told_once_where_all_are_else_beside_each() -> None:
     some, every = [an_option(), an_option(review=True)], [an_option(review=True)] * 2
     told_of_some, told_of_all = shared_source(some), shared_source(every)
-    assert [option_view(one, told_of_some)["review"] for one in some] == [False, True]
+    assert [viewed(one, told_of_some)["review"] for one in some] == [False, True]
     assert told_of_all is not None
     assert told_of_all.review
-    assert [option_view(one, told_of_all)["review"] for one in every] == [False, False]
+    assert [viewed(one, told_of_all)["review"] for one in every] == [False, False]
 
 
 def test_an_unconfirmed_grade_is_told_unless_the_whole_option_is_pending_review() -> None:
-    assert option_view(an_option())["strength"] == "1B, grade unconfirmed"
-    assert option_view(an_option(review=True))["strength"] == "1B"
+    assert viewed(an_option())["strength"] == "1B, grade unconfirmed"
+    assert viewed(an_option(review=True))["strength"] == "1B"
 
 
 @pytest.mark.parametrize(
@@ -165,3 +171,16 @@ def test_what_is_asked_for_again_is_not_told_to_be_there_already(knowledge: Know
     advice = Advice(concern=concern, topic=topic, offered=(again,), refused=refused, risk=None, earlier=lambda: None)
     assert [one.option for one in not_asked_again(advice)] == ["sepsis_antimicrobials"]
     assert len(not_asked_again(dataclasses.replace(advice, offered=()))) == 2
+
+
+def test_what_is_to_be_weighed_of_several_options_is_said_once() -> None:
+    weighed = [dataclasses.replace(an_option(), cautions=(Caution(text="Potassium may accumulate."),))] * 2
+    alone = dataclasses.replace(weighed[0], cautions=(*weighed[0].cautions, Caution(text="Recheck early.")))
+    said = [one["cautions"] for one in option_views([*weighed, alone])]
+    assert said == ["Potassium may accumulate", "As above", "Recheck early. As above"]
+
+
+def test_a_measurement_that_was_made_is_no_refusal_worth_telling() -> None:
+    made = Refusal(option="o", gate="already", reason="Measured.", evidence=(measured("lactate", 2.0),))
+    given = Refusal(option="p", gate="already", reason="Given.", evidence=(drug("digoxin"),))
+    assert told_refusals([made, given], 2) == [given]
