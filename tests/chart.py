@@ -37,7 +37,10 @@ bilirubin_total mg/dL 72|inr {INR} 48|urine_output mL 12|gcs_total {score} 12|bo
 magnesium mg/dL 48|bicarbonate mmol/L 24|ketones_bhb mmol/L 24|ntprobnp pg/mL 168|troponin_t_hs ng/L 24
 osmolality mosm/kg 48|digoxin ng/mL 168|tacrolimus ng/mL 168|vancomycin_trough ug/mL 72|vancomycin_random ug/mL 72
 gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|consciousness_acvpu - 12|alt U/L 48|neutrophils_abs 10*3/uL 24
-calcium mg/dL 24|calcium_ionized mmol/L 12|calcium_adjusted mg/dL 24|albumin g/dL 72
+calcium mg/dL 24|calcium_ionized mmol/L 12|calcium_adjusted mg/dL 24|albumin g/dL 72|phosphate mg/dL 24
+lithium mmol/L 72|paracetamol_level ug/mL 24|phenytoin_total ug/mL 72|phenytoin_free ug/mL 72|uric_acid mg/dL 168
+carboxyhaemoglobin % 12|methaemoglobin % 12|ck_total U/L 48|tsh m[IU]/L 336|troponin_i_hs ng/L 24|mcv fL 48
+tidal_volume_set mL 6|peep cm[H2O] 6
 """
 _CONCEPTS: dict[ConceptKind, str] = {
     "condition": (
@@ -49,7 +52,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
         "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
         "kidney_transplant haematological_malignancy>malignancy "
-        "adrenal_insufficiency pre_eclampsia>pregnancy asthma"
+        "adrenal_insufficiency pre_eclampsia>pregnancy asthma comfort_care>palliative_care blood_refused "
+        "postpartum_haemorrhage>active_bleeding sickle_cell_disease g6pd_deficiency"
     ),
     "drug-class": (
         "beta_lactams>antibacterials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
@@ -77,7 +81,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants rivaroxaban>anticoagulants metformin "
         "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors "
         "prednisolone>corticosteroids methylprednisolone>corticosteroids labetalol zoledronic_acid "
-        "indapamide lithium"
+        "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "

@@ -70,7 +70,7 @@ def due(material: Material) -> tuple[Due, ...]:
     found = [_concern_due(concern, material) for concern in material.concerns]
     found.extend(_dispute_due(material))
     found.extend(_deviation_due(material))
-    if missing := unestimated(material):
+    if not material.alone and (missing := unestimated(material)):
         found.append(_abstention_due(missing, material))
     return tuple(sorted(found, key=lambda one: _precedence(one, material)))
 

@@ -59,6 +59,8 @@ class Material:
         The learned risk that a concern is about, by topic.
     advise : callable
         Options for a concern, given those that earlier cards of the response offer: asked for shown cards only.
+    alone : bool
+        Whether the one concern is that beside which nothing else is told.
     background : callable
         What models of whole stays say: context, asked for when a concern's card is written.
     unused : mapping of str to int
@@ -75,6 +77,7 @@ class Material:
     deviation: JointDeviation | None
     risks: Mapping[str, RiskEstimate]
     concerns: tuple[Concern, ...]
+    alone: bool
     risk_of: Mapping[str, str]
     advise: Advise
     background: Background

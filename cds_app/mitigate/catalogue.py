@@ -21,6 +21,7 @@ from cds_app.mitigate.rules import (
     Finding,
     Given,
     Leaf,
+    Measured,
     Problem,
     Quantity,
     RiskRule,
@@ -204,21 +205,26 @@ class Topic(Content):
 
 
 class CatalogueFile(Content):
-    """The whole file. Nobody younger than ``min_age_years`` is judged by it; ``age_note`` says why."""
+    """The whole file. Nobody younger than ``min_age_years`` is judged by it; ``age_note`` says why.
+
+    While the topic ``alone`` concerns a patient, no other does.
+    """
 
     topics: tuple[Topic, ...]
+    alone: Key | None = None
     min_age_years: float = Field(default=0, ge=0, le=120)
     age_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Topics by id, in the order of the file, and which artefact they come from."""
+    """Topics by id, in the order of the file, which one stands alone, and which artefact they come from."""
 
     topics: Mapping[str, Topic]
     version: str
     sha256: str
     min_age_years: float = 0.0
+    alone: str | None = None
 
     def is_of(self, age_years: float | None) -> bool:
         """Whether somebody of this age is judged by it; whose age is not known, is."""
@@ -252,7 +258,15 @@ def load_catalogue(
         for place, problem in _problems(topic, names):
             raise ContentError(f"models/mitigations: {place} {problem}", field=place)
     topics = {topic.id: topic for topic in file.topics}
-    return Catalogue(topics=topics, version=artefact.version, sha256=artefact.sha256, min_age_years=file.min_age_years)
+    if file.alone is not None and file.alone not in topics:
+        raise ContentError(f"models/mitigations: alone names a topic that does not exist: {file.alone}", field=FILE)
+    return Catalogue(
+        topics=topics,
+        version=artefact.version,
+        sha256=artefact.sha256,
+        min_age_years=file.min_age_years,
+        alone=file.alone,
+    )
 
 
 def _check_ids(file: CatalogueFile) -> None:
@@ -309,7 +323,7 @@ def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
                 yield f"names a quantity that the ontology does not know: {quantity}"
             elif canonical != unit:
                 yield f"states {quantity} in another unit than the canonical one"
-        case Commented(commented=quantity) if names.units_of(quantity) is None:
+        case Measured(measured=quantity) | Commented(commented=quantity) if names.units_of(quantity) is None:
             yield f"names a quantity that the ontology does not know: {quantity}"
         case ScoreRule(score=name) | ScorePart(score_part=name):
             yield from () if name in names.scores else (f"names a score that does not exist: {name}",)

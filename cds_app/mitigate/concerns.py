@@ -98,11 +98,15 @@ def assess(
     Returns
     -------
     tuple of Concern
-        Empty for a patient who has died, and for one whom the catalogue is not of.
+        Empty for a patient who has died, and for one whom the catalogue is not of. The topic that stands alone, while
+        it concerns the patient.
     """
     if situation.deceased or not catalogue.is_of(situation.age_years):
         return ()
     view = View(situation=situation, scores=scores, risks=risks)
+    single = catalogue.topics.get(catalogue.alone or "")
+    if single is not None and (alone := _judge(single, view)) is not None:
+        return (alone,)
     judged = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)
     return tuple(sorted((one for one in judged if one is not None), key=lambda one: -one.tier))
 

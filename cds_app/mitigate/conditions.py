@@ -31,6 +31,7 @@ from cds_app.mitigate.rules import (
     Finding,
     Given,
     IntensiveCare,
+    Measured,
     Not,
     Op,
     Outpatient,
@@ -172,6 +173,11 @@ def _on_quantity(rule: Quantity, view: View) -> Verdict:
         return _several(rule, situation, newest)
     holds = _compares(newest, rule.op, rule.value)
     return Verdict(holds=holds, evidence=(newest,), unknown=() if holds is not None else (rule.quantity,))
+
+
+def _on_measured(rule: Measured, view: View) -> Verdict:
+    newest = view.situation.latest(rule.measured, rule.within_h)
+    return _listed([newest] if newest is not None else [])
 
 
 def _on_commented(rule: Commented, view: View) -> Verdict:
@@ -347,6 +353,7 @@ _EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
     Any_: _on_any,
     Not: _on_not,
     Quantity: _on_quantity,
+    Measured: _on_measured,
     Commented: _on_commented,
     Change: _on_change,
     ScoreRule: _on_scorerule,

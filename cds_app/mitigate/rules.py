@@ -49,6 +49,13 @@ class Quantity(Content):
     times: PositiveInt = 1
 
 
+class Measured(Content):
+    """A quantity was measured in the last hours, whatever came out."""
+
+    measured: str
+    within_h: PositiveFloat
+
+
 class Commented(Content):
     """Beside the newest current value of a quantity stands a word that begins so, and does not stand there denied."""
 
@@ -176,6 +183,7 @@ class Expecting(Content):
 
 Leaf = (
     Quantity
+    | Measured
     | Commented
     | Change
     | ScoreRule
@@ -199,6 +207,7 @@ WORDS = (
     "any",
     "not",
     "quantity",
+    "measured",
     "commented",
     "change",
     "score",
@@ -230,6 +239,7 @@ Rule = Annotated[
     | Annotated[Any_, Tag("any")]
     | Annotated[Not, Tag("not")]
     | Annotated[Quantity, Tag("quantity")]
+    | Annotated[Measured, Tag("measured")]
     | Annotated[Commented, Tag("commented")]
     | Annotated[Change, Tag("change")]
     | Annotated[ScoreRule, Tag("score")]

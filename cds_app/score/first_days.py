@@ -14,7 +14,8 @@ from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, 
 from cds_app.score.whereabouts import running, unit_of
 
 VENTILATION = "ventilation"
-_ONLY_VENTILATED = ("peep", "tidal_volume_set")
+_ONLY_INVASIVE = "tidal_volume_set"
+_ALSO_BY_MASK = "peep"
 _INVASIVE = "mechanical_ventilation"
 _HEIGHT = "body_height"
 
@@ -67,10 +68,14 @@ def _seen(then: Situation, quantity: str, start: datetime) -> Iterator[tuple[flo
 
 
 def _ventilated(then: Situation, start: datetime) -> Iterator[float]:
-    """Hours in which ventilation is charted: settings of the ventilator, and every hour of a procedure."""
-    for quantity in _ONLY_VENTILATED:
-        yield from (_hours(start, one.when) for one in then.history(quantity, WINDOW_H))
-    for one in then.procedures_done(_INVASIVE, WINDOW_H):
+    """Hours in which ventilation is charted: settings of the ventilator, and every hour of a procedure.
+
+    Positive end-expiratory pressure is given by mask, too: alone it is no ventilation.
+    """
+    recorded, volumes = then.procedures_done(_INVASIVE, WINDOW_H), then.history(_ONLY_INVASIVE, WINDOW_H)
+    pressures = then.history(_ALSO_BY_MASK, WINDOW_H) if recorded or volumes else ()
+    yield from (_hours(start, one.when) for one in (*volumes, *pressures))
+    for one in recorded:
         begin, end = _hours(start, one.when), _hours(start, last_time(one, then.now))
         yield from np.arange(max(begin, 0.0), min(end, WINDOW_H) + 1e-9).tolist()
 

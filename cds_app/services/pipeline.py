@@ -126,7 +126,8 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
     concerns = assess(knowledge.catalogue, situation, scores, view.risks)
     urgent = any(one.tier >= ACT_TODAY for one in concerns)
     comparable = knowledge.catalogue.is_of(situation.age_years) and not outpatient(situation)
-    compared = comparable and not urgent and not situation.deceased
+    alone = any(one.topic == knowledge.catalogue.alone for one in concerns)
+    compared = comparable and not urgent and not alone and not situation.deceased
     return Material(
         service=inputs.service,
         templates=knowledge.templates,
@@ -138,6 +139,7 @@ def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:
         deviation=_deviation(knowledge, inputs) if compared else None,
         risks=risks,
         concerns=concerns,
+        alone=alone,
         risk_of=knowledge.risk_of,
         background=cache(partial(background, knowledge.background, situation)),
         advise=partial(_advise, knowledge, inputs, view, risks),

@@ -271,8 +271,8 @@ PATIENTS = [
     Patient(
         story="has sodium rising too fast",
         chart=[measured("sodium", 112, 20), measured("sodium", 124, 3)],
-        topics={"dysnatraemia": 2},
-        offered=["dysnatraemia_relower", "dysnatraemia_recheck"],
+        topics={"sodium_correction": 3, "dysnatraemia": 1},
+        offered=["sodium_relower", "sodium_stop"],
     ),
     Patient(
         story="has rising troponin and bleeds",

@@ -55,9 +55,9 @@ def catalogue(*topics: Mapping[str, Any]) -> Catalogue:
     return Catalogue(topics={one.id: one for one in file.topics}, version="1.0.0", sha256="0" * 64)
 
 
-def artefact_of(root: Path, topics: Sequence[Mapping[str, Any]]) -> Artefact:
+def artefact_of(root: Path, topics: Sequence[Mapping[str, Any]], **more: Any) -> Artefact:
     """A catalogue as an artefact on disk."""
     folder = root / "models" / "mitigations" / "1.0.0"
     folder.mkdir(parents=True)
-    (folder / "catalogue.json").write_text(json.dumps({"topics": list(topics)}), encoding="utf-8")
+    (folder / "catalogue.json").write_text(json.dumps({"topics": list(topics), **more}), encoding="utf-8")
     return write_manifest(folder, {"title": "test"})

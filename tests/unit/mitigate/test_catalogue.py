@@ -52,6 +52,7 @@ UNRESOLVED = [
     (when({"procedure": "bloodletting", "within_h": 1}), "bloodletting"),
     (when({"finding": "aura", "within_h": 1}), "aura"),
     (when({"allergy": "theriac"}), "theriac"),
+    (when({"measured": "kryptonite", "within_h": 1}), "kryptonite"),
     (gates(allergy={"drugs": ["theriac"]}), "hyperkalaemia.ecg.gates"),
     (gates(allergy={"drugs": ["furosemide"], "cross": ["theriac"]}), "theriac"),
     (gates(already={"within_h": 1, "done": ["bloodletting"]}), "bloodletting"),
@@ -67,6 +68,14 @@ UNRESOLVED = [
 def test_a_name_that_does_not_resolve_stops_the_start(tmp_path: Path, content: Any, said: str) -> None:
     with pytest.raises(ContentError, match=said):
         loaded(tmp_path, content)
+
+
+def test_the_topic_that_stands_alone_has_to_be_there(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"scores": NAMES, "risks": ("sepsis",)}
+    found = load_catalogue(artefact_of(tmp_path, [topic()], alone="hyperkalaemia"), ONTOLOGY, **given)
+    assert found.alone == "hyperkalaemia"
+    with pytest.raises(ContentError, match="alone names a topic that does not exist"):
+        load_catalogue(artefact_of(tmp_path / "other", [topic()], alone="gout"), ONTOLOGY, **given)
 
 
 MALFORMED = [
@@ -116,8 +125,8 @@ def test_a_topic_tells_which_risk_and_scores_it_asks_for(shipped: Catalogue) -> 
     assert shipped.topics["aki"].scores == ("kdigo",)
 
 
-def test_the_shipped_catalogue_has_the_32_topics(shipped: Catalogue) -> None:
-    assert len(shipped.topics) == 32
+def test_the_shipped_catalogue_has_the_45_topics(shipped: Catalogue) -> None:
+    assert len(shipped.topics) == 45
     assert {one.id for one in shipped.topics.values() if not one.active} == {
         "perioperative",
         "vancomycin_under",

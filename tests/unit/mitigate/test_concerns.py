@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.concerns import Concern, assess
-from tests.chart import drug, measured, person, situation
+from tests.chart import ago, drug, measured, person, situation
 from tests.unit.mitigate.content import HIGH_POTASSIUM, catalogue, topic
 
 TIERS = [
@@ -61,6 +63,23 @@ def test_how_far_beyond_a_measurement_is_grows_the_worse_it_is() -> None:
     assert lower.extents["sodium"] > low.extents["sodium"]
     (kidneys,) = concerns(drug("warfarin"))
     assert kidneys.extents == {}
+
+
+def test_how_far_beyond_it_was_in_the_last_day_is_told_of_the_highest_tier() -> None:
+    (high,) = concerns(measured("potassium", 6.7, 25), measured("potassium", 5.6, 5), measured("potassium", 6.6))
+    assert [when for when, _ in high.courses["potassium"]] == [ago(5), ago(1)]
+    assert high.courses["potassium"][-1][1] == high.extents["potassium"]
+    (low,) = concerns(measured("sodium", 120, 4), measured("sodium", 125))
+    assert low.courses["sodium"][0][1] > low.courses["sodium"][1][1]  # the sign turned: lower is worse
+    (mild,) = concerns(measured("potassium", 5.6))
+    assert mild.courses == {}
+
+
+def test_while_one_topic_stands_alone_no_other_is_told() -> None:
+    alone = replace(CATALOGUE, alone="warfarin")
+    severe = (measured("potassium", 7.0), measured("sodium", 120))
+    assert [one.topic for one in assess(alone, situation(*severe, drug("warfarin")), {}, {})] == ["warfarin"]
+    assert len(assess(alone, situation(*severe), {}, {})) == 2
 
 
 def test_nothing_concerns_a_patient_who_has_died() -> None:

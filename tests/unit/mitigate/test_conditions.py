@@ -65,6 +65,14 @@ def test_a_comment_counts_while_its_value_is_the_newest_and_current() -> None:
     assert asked(rule).holds is False
 
 
+def test_that_something_was_measured_is_known_either_way() -> None:
+    rule = {"measured": "potassium", "within_h": 6}
+    newest = measured("potassium", 4.1)
+    assert asked(rule, newest) == Verdict(holds=True, evidence=(newest,))
+    assert asked(rule, measured("potassium", 4.1, 7)).holds is False
+    assert asked({"not": rule}).holds is True
+
+
 def test_a_missing_or_stale_quantity_is_unknown_by_name() -> None:
     assert asked(K55) == Verdict(holds=None, unknown=("potassium",))
     assert asked(K55, measured("potassium", 6.0, 25)) == Verdict(holds=None, unknown=("potassium",))

@@ -60,6 +60,7 @@ def test_the_answer_is_the_same_days_later() -> None:
 def test_ventilation_is_charted_by_settings_and_by_the_procedure() -> None:
     settings = named(seen(at("peep", 8.0, 3.0), at("tidal_volume_set", 450.0, 5.0)))
     assert settings["ventilation_hours_stay"] == 2.0
+    assert "ventilation" not in seen(at("peep", 8.0, 3.0), at("heart_rate", 80.0, 3.0)).hours_of()  # by mask
     done = named(seen(procedure("mechanical_ventilation", hours=STAYED_H - 10.0, end_hours=STAYED_H - 20.0)))
     assert (done["ventilation_hours_stay"], done["ventilation_age_h"]) == (11.0, 28.0)
     running = named(seen(procedure("mechanical_ventilation", hours=STAYED_H - 40.0, status="in-progress")))
@@ -82,7 +83,10 @@ def test_a_stay_of_the_challenge_is_what_serving_makes_of_the_same_chart(tmp_pat
             clock, quantity = f"{minute // 60:02d}:{minute % 60:02d}", one.quantity
             rows.append((clock, one.name, value))
             charted = f"{quantity}_noninvasive" if one.name.startswith("NI") else quantity
-            facts.append(at("peep" if quantity == VENTILATION else charted, value, minute / 60.0))
+            ventilated = quantity == VENTILATION
+            facts.append(
+                at("tidal_volume_set" if ventilated else charted, 450.0 if ventilated else value, minute / 60.0)
+            )
     frame = pd.DataFrame(rows, columns=["Time", "Parameter", "Value"]).assign(RecordID=1)
     frame.to_parquet(tmp_path / "one.parquet")
     trained, served = load(tmp_path / "one.parquet"), seen(*facts)
