@@ -17,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
-from cds_app.commands.worker import Crowd, worker_of
+from cds_app.commands.server.worker import Crowd, worker_of
 from cds_app.content import content_root
 from cds_app.errors import TwinlineError
 from cds_app.settings import Settings, configured

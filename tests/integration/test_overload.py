@@ -20,9 +20,9 @@ import requests
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import ThreadWorker
 
-from cds_app.commands.line import Line
 from cds_app.commands.running import running_service, unconfigured
-from cds_app.commands.worker import Crowd, Worker, worker_of
+from cds_app.commands.server.line import Line
+from cds_app.commands.server.worker import Crowd, Worker, worker_of
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, patient, stay
 from tests.service import SERVICE, SIMULATED, at, post, processes

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cds_app.commands.running import running_service, unconfigured
-from cds_app.commands.worker import RECEIVED_WITHIN_S
+from cds_app.commands.server.worker import RECEIVED_WITHIN_S
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic
 from tests.service import SERVICE, SIMULATED, at, post, processes

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_app.commands.arrival import MAX_HEAD_BYTES, Arrival
-from cds_app.commands.line import Line
+from cds_app.commands.server.arrival import MAX_HEAD_BYTES, Arrival
+from cds_app.commands.server.line import Line
 
 MAX = 1000
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\n"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gunicorn.http.errors import ParseException
 
-from cds_app.commands.arrival import Arrival
+from cds_app.commands.server.arrival import Arrival
 
 PIECE_BYTES: Final = 131_072
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -22,8 +22,8 @@ from typing import Any, Final
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from cds_app.commands.line import PIECE_BYTES, Line, Unbroken
-from cds_app.commands.refusal import BROKEN_OFF, FULL, LATE, Refusal, refusal_of
+from cds_app.commands.server.line import PIECE_BYTES, Line, Unbroken
+from cds_app.commands.server.refusal import BROKEN_OFF, FULL, LATE, Refusal, refusal_of
 
 RECEIVED_WITHIN_S = 10.0
 TAKEN_WITHIN_S = 10.0
