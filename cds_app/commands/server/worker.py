@@ -107,6 +107,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self.nr_conns = 0
         super().run()
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """See to what happened, unless what was seen to before it, in the same round, no longer waits for it."""
+        for key, _ in self.poller.select(timeout):
+            if self.poller.get_map().get(key.fd) is key:
+                key.data(key.fileobj)
+
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless a worker with fewer of them is faster; where there is no place, make one."""
         for _ in range(_MOST_HELD_BACK):
