@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ _LEAST_NEEDED = (
 )
 
 Lines = tuple[Trusted, ...]
+Changes = dict[str, Any]  # blocks by name
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,16 +66,22 @@ def fits(blocks: Blocks, templates: Environment) -> bool:
     return len(_text(blocks, templates)) <= LIMIT
 
 
-def write(blocks: Blocks, templates: Environment) -> tuple[str, int]:
+def write(blocks: Blocks, templates: Environment, briefer: Iterable[Callable[[], Changes]] = ()) -> tuple[str, int]:
     """The detail as markdown, and how many options it still names.
 
-    Lines that matter least are left out, from the end, until the text is no longer than `LIMIT`.
+    Until the text is no longer than `LIMIT`, each of ``briefer`` in turn says some lines with less, and then lines that
+    matter least are left out, from the end.
     """
     text = _text(blocks, templates)
-    if len(text) <= LIMIT:
-        return text, len(blocks.options)
-    shorter = _shortened(blocks, len(text) - LIMIT)
-    return _text(shorter, templates), len(shorter.options)
+    for say_less in briefer:
+        if len(text) <= LIMIT:
+            break
+        blocks = msgspec.structs.replace(blocks, **say_less())
+        text = _text(blocks, templates)
+    if len(text) > LIMIT:
+        blocks = _shortened(blocks, len(text) - LIMIT)
+        text = _text(blocks, templates)
+    return text, len(blocks.options)
 
 
 def _shortened(blocks: Blocks, excess: int) -> Blocks:
@@ -83,7 +90,7 @@ def _shortened(blocks: Blocks, excess: int) -> Blocks:
         while excess > 0 and len(lines) > least:
             excess -= len(lines[-1]) + _MARKS
             lines = lines[:-1]
-        shorter: dict[str, Any] = {name: lines}
+        shorter: Changes = {name: lines}
         blocks = msgspec.structs.replace(blocks, **shorter)
     return blocks
 

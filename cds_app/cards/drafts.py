@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cds_app.cards.detail import Blocks, Lines, fits, say, write
+from cds_app.cards.detail import Blocks, Changes, Lines, say, write
 from cds_app.cards.disputes import DISPUTED, dispute
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
@@ -47,7 +47,6 @@ _READINGS = 3
 ACT_TODAY = 2
 _REFUSALS = 2
 _NAMED = 3
-_UNCOMMENTED, _FEWER = 2, 3  # how brief a card is that leaves comments out, and a reason, too
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 _GLANCE = 110  # characters of a summary that are read at a glance: for more, only the change is worth it
 
@@ -183,69 +182,76 @@ def _title(advice: Advice, material: Material) -> str:
 
 
 def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
-    """The four blocks, and how many options they name.
-
-    Where there is no room for all, what was not seen is told in brief; then what takes a number beside a rule apart
-    gives way to options; then so does what a laboratory wrote, but for that beside the leading measurement; then the
-    number itself, where it calls for nothing, gives way to grounds, and of a risk alone the last reason to options.
-    """
+    """The four blocks, and how many options they name."""
     estimated = advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
     explained = estimate.reasons if estimate and (estimated or beside) else ()
-    commented = any(one.latest.comment for one in advice.concern.readings)
-    least = () if beside else explained
-    tries = [
-        (explained, risk, 0),
-        (explained, risk, 1),
-        *([(least, risk, 1)] if beside else []),
-        *([(least, risk, 2)] if commented else []),
-        *([(least, risk, _FEWER)] if estimated else [(least, None, 2)] if not beside else []),
-    ]
-    for reasons, told, brevity in tries[:-1]:
-        blocks = _blocks(advice, reasons, (beside, told), material, brevity)
-        if fits(blocks, material.templates):
-            return write(blocks, material.templates)
-    reasons, told, brevity = tries[-1]
-    return write(_blocks(advice, reasons, (beside, told), material, brevity), material.templates)
+    blocks = _blocks(advice, explained, beside, risk, material)
+    return write(blocks, material.templates, _briefer(advice, explained, beside, risk, material))
 
 
 def _blocks(
-    advice: Advice,
-    explained: Sequence[Reason],
-    risks: tuple[Risk | None, Risk | None],
-    material: Material,
-    brevity: int,
+    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
 ) -> Blocks:
-    """All lines: the risk beside a rule and the risk of the topic; what was not seen in brief; or no comments, too."""
-    beside, risk = risks
+    """All lines: the risk beside a rule and the risk of the topic are told in places of their own."""
     policy, templates, setting = material.service.policy, material.templates, material.setting
-    shown = policy.reasons_shown - (brevity >= _FEWER)
-    told, rest = explained[:shown], explained[shown:]
     offered = advice.offered[: policy.options_shown]
     source = shared_source(offered)
+    refused = told_refusals(not_asked_again(advice), _REFUSALS)
     return Blocks(
         estimate=say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
-        reasons=(
-            *say(templates, "reason", (_reason(one, setting, material) for one in told)),
-            *say(templates, "unmeasured", unmeasured(explained, setting) if advice.concern.estimated else ()),
-        ),
-        evidence=_evidence(advice, told, setting, material, comments=brevity < _UNCOMMENTED),
         remarks=tuple(_scores(advice, material))[1:],
-        others=say(templates, "others", _others(rest)),
         options=say(templates, "option", option_views(offered, source)),
         source=Trusted("".join(say(templates, "source", [source] if source else []))),
-        refusals=say(
-            templates,
-            "refusal",
-            (refusal_view(one, advice.topic) for one in told_refusals(not_asked_again(advice), _REFUSALS)),
-        ),
-        sure=Trusted(_sure(advice, None if beside else risk, material)),
-        unseen=Trusted(
-            unseen(
-                material, setting, advice.concern.unknown, advice.helps, with_model=risk is not None, brief=brevity > 0
-            )
-        ),
+        refusals=say(templates, "refusal", (refusal_view(one, advice.topic) for one in refused)),
+        **_explained(advice, explained, policy.reasons_shown, material),
+        **_modelled(advice, risk, material, sure=None if beside else risk),
     )
+
+
+def _briefer(
+    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
+) -> Iterator[Callable[[], Changes]]:
+    """What is said with less, one after the other, where there is no room for all.
+
+    What was not seen; what takes a number beside a rule apart; what a laboratory wrote, but for that beside the leading
+    measurement; then the number itself, where it calls for nothing, or of a risk alone the last reason.
+    """
+    shown, least = material.service.policy.reasons_shown, () if beside else explained
+    yield lambda: _modelled(advice, risk, material, sure=None if beside else risk, brief=True)
+    if beside:
+        yield lambda: _explained(advice, least, shown, material)
+    if any(one.latest.comment for one in advice.concern.readings):
+        yield lambda: _explained(advice, least, shown, material, comments=False)
+    if advice.concern.estimated:
+        yield lambda: _explained(advice, least, shown - 1, material, comments=False)
+    elif not beside:
+        yield lambda: _modelled(advice, None, material, sure=None, brief=True)
+
+
+def _explained(
+    advice: Advice, reasons: Sequence[Reason], shown: int, material: Material, *, comments: bool = True
+) -> Changes:
+    """The lines of *Why now* that depend on how much of an estimate is taken apart."""
+    templates, setting = material.templates, material.setting
+    told = reasons[:shown]
+    return {
+        "reasons": (
+            *say(templates, "reason", (_reason(one, setting, material) for one in told)),
+            *say(templates, "unmeasured", unmeasured(reasons, setting) if advice.concern.estimated else ()),
+        ),
+        "evidence": _evidence(advice, told, setting, material, comments=comments),
+        "others": say(templates, "others", _others(reasons[shown:])),
+    }
+
+
+def _modelled(
+    advice: Advice, risk: Risk | None, material: Material, *, sure: Risk | None, brief: bool = False
+) -> Changes:
+    """The lines that depend on whether the risk of the topic is told."""
+    asked = (advice.concern.unknown, advice.helps)
+    missing = unseen(material, material.setting, *asked, with_model=risk is not None, brief=brief)
+    return {"sure": Trusted(_sure(advice, sure, material)), "unseen": Trusted(missing)}
 
 
 def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
