@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from cds_app.errors import Conflict
 
 _Result = TypeVar("_Result")
 
-_LOCKS = 256  # patients share a lock by chance only
 _TRIES = 40
 _LONGEST_PAUSE_S = 0.02
 
@@ -24,10 +24,11 @@ class Turns:
     again and again.
     """
 
-    __slots__ = ("_locks", "_random")
+    __slots__ = ("_guard", "_locks", "_random")
 
     def __init__(self) -> None:
-        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
+        self._guard = threading.Lock()
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._random = random.Random()  # noqa: S311 - pauses are no secret
 
     def take(self, patient: str, attempt: Callable[[], _Result]) -> tuple[_Result, int]:
@@ -38,10 +39,15 @@ class Turns:
         Conflict
             If somebody else was faster every time.
         """
-        with self._locks[hash(patient) % _LOCKS]:
+        with self._lock(patient):
             for tries in range(1, _TRIES):
                 try:
                     return attempt(), tries
                 except Conflict:
                     time.sleep(self._random.random() * _LONGEST_PAUSE_S)
             return attempt(), _TRIES
+
+    def _lock(self, patient: str) -> threading.Lock:
+        """The patient's own, for as long as somebody waits for it or holds it."""
+        with self._guard:
+            return self._locks.setdefault(patient, threading.Lock())

@@ -76,3 +76,16 @@ def test_calls_for_one_patient_never_overlap_and_a_failure_ends_the_turn() -> No
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(call, range(18)))
     assert most == [True] * 18
+
+
+def test_no_patient_waits_for_another() -> None:
+    turns = Turns()
+
+    def within(left: int) -> None:
+        if left:
+            turns.take(f"patient {left}", lambda: within(left - 1))
+
+    all_at_once = threading.Thread(target=within, args=(100,), daemon=True)
+    all_at_once.start()
+    all_at_once.join(10)
+    assert not all_at_once.is_alive()
