@@ -30,7 +30,7 @@ _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).resolve().paren
 _ADMITTED = datetime(2026, 2, 27, 18, 0, tzinfo=UTC)
 _EVERY, _LONGEST = 12, 2000
 _COUNTS = re.compile(r" *\d+ (?:resources? could not be used|results? with codes not known here)\.")
-_BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo"})
+_BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo", "supportingInformation"})
 _WITH_USELESS = frozenset({"twice", "beside-somebody-else", "after-older-versions"})
 """Who sends more than can be used gets it said, in the room of something else."""
 
