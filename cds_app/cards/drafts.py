@@ -45,8 +45,7 @@ from cds_app.score.risk import Risk
 
 _READINGS = 3
 ACT_TODAY = 2
-_REFUSALS = 2
-_NAMED = 3
+_REFUSALS, _NAMED = 2, 3
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 _GLANCE = 110  # characters of a summary that are read at a glance: for more, only the change is worth it
 
@@ -215,7 +214,7 @@ def _briefer(
     """What is said with less, one after the other, where there is no room for all.
 
     What was not seen; what takes a number beside a rule apart; what a laboratory wrote, but for that beside the leading
-    measurement; then the number itself, where it calls for nothing, or of a risk alone the last reason.
+    measurement; the number itself, where it calls for nothing; of a risk alone what is beside its reasons, and one.
     """
     shown, least = material.service.policy.reasons_shown, () if beside else explained
     yield lambda: _modelled(advice, risk, material, sure=None if beside else risk, brief=True)
@@ -224,7 +223,8 @@ def _briefer(
     if any(one.latest.comment for one in advice.concern.readings):
         yield lambda: _explained(advice, least, shown, material, comments=False)
     if advice.concern.estimated:
-        yield lambda: _explained(advice, least, shown - 1, material, comments=False)
+        yield lambda: {"evidence": ()}
+        yield lambda: {**_explained(advice, least, shown - 1, material), "evidence": ()}
     elif not beside:
         yield lambda: _modelled(advice, None, material, sure=None, brief=True)
 
