@@ -30,7 +30,7 @@ _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).resolve().paren
 _ADMITTED = datetime(2026, 2, 27, 18, 0, tzinfo=UTC)
 _EVERY, _LONGEST = 12, 2000
 _COUNTS = re.compile(r" *\d+ (?:resources? could not be used|results? with codes not known here)\.")
-_BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo", "supportingInformation"})
+_BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo"})
 _WITH_USELESS = frozenset({"twice", "beside-somebody-else", "after-older-versions"})
 """Who sends more than can be used gets it said, in the room of something else."""
 
@@ -87,7 +87,10 @@ def compared(card: dict[str, Any], *, whole: bool) -> str:
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: bare(one) for name, one in value.items() if name not in _BY_ID}
-        return [bare(one) for one in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            told = [bare(one) for one in value]
+            return told[:1] if not any(told) else told  # of what is named by id alone, whether there is any
+        return value
 
     kept = card if whole else {name: one for name, one in card.items() if name != "detail"}
     return _COUNTS.sub("", json.dumps(bare(kept), sort_keys=True, ensure_ascii=False))
