@@ -54,9 +54,9 @@ from cds_app.services.what_if.effects import Effects
 from cds_app.services.what_if.pages import Trials
 from cds_app.services.what_if.simulators import Simulators
 from cds_app.settings import Settings
-from cds_app.simulate.haemodynamics_patient import NAME as CIRCULATION
-from cds_app.simulate.surgery import SurgeryModel
-from cds_app.simulate.virtual_people import load_people
+from cds_app.simulate.glucose.people import load_people
+from cds_app.simulate.haemodynamics.patient import NAME as CIRCULATION
+from cds_app.simulate.surgery.comparing import SurgeryModel
 from cds_app.web.app import Dials, Faces, build
 from cds_app.web.cds_hooks import Desk
 from cds_app.web.sidebar import Bedside

@@ -1,7 +1,8 @@
 """The beating circulation, which the fast surface is fitted to and held to: six compartments in steps of 1 ms.
 
-The model is that of `cds_app.simulate.circulation`. Volumes are integrated, so that blood is neither made nor lost. The
-source's gain of the heart period is for a resting rate of 70/min; for others it goes with the resting period.
+The model is that of `cds_app.simulate.haemodynamics.reference`. Volumes are integrated, so that blood is neither made
+nor lost. The source's gain of the heart period is for a resting rate of 70/min; for others it goes with the resting
+period.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Floats
-from cds_app.simulate.circulation import Baroreflex, Constants
-from cds_app.simulate.circulation_surface import (
+from cds_app.simulate.haemodynamics.reference import Baroreflex, Constants
+from cds_app.simulate.haemodynamics.surface import (
     INPUTS,
     LOGARITHMIC,
     OFFSET_ML,

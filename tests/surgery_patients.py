@@ -7,9 +7,9 @@ from typing import Any
 
 from cds_app.content import latest
 from cds_app.score.result import Abstained
-from cds_app.simulate.haemodynamics_patient import Observed, Patient
-from cds_app.simulate.surgery import Comparison, Outcome, SurgeryModel, compare_plans
-from cds_app.simulate.surgery_plan import Plan
+from cds_app.simulate.haemodynamics.patient import Observed, Patient
+from cds_app.simulate.surgery.comparing import Comparison, Outcome, SurgeryModel, compare_plans
+from cds_app.simulate.surgery.plan import Plan
 
 FRESH_H = 0.5
 SURGERY = SurgeryModel.from_artefact(latest("circulation"))

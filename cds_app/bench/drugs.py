@@ -13,14 +13,14 @@ from cds_app.content import content_root, latest
 from cds_app.domain.arrays import Floats
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.simulate.answers import WhatIf
-from cds_app.simulate.courses import Epoch, Structure, course
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.patients import Level, Patient, Stage
+from cds_app.simulate.kinetics.courses import Epoch, Structure, course
+from cds_app.simulate.kinetics.covariates import Covariates
+from cds_app.simulate.kinetics.drugs import Drug
+from cds_app.simulate.kinetics.patients import Level, Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen
-from cds_app.simulate.questions import Question
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.regimens.answers import WhatIf
+from cds_app.simulate.regimens.questions import Question
+from cds_app.simulate.regimens.what_if import what_if
 
 _PEOPLE: Final = 10_000
 _SOLVED: Final = 5

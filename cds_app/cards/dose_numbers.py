@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cds_app.mitigate.doses import Dosed, Undosed
-from cds_app.simulate.answers import ModelUse, PlanOutcome
-from cds_app.simulate.outcomes import Spread
 from cds_app.simulate.plans import Regimen
+from cds_app.simulate.regimens.answers import ModelUse, PlanOutcome
+from cds_app.simulate.regimens.outcomes import Spread
 
 _DECIMALS: Final = 4
 

@@ -21,10 +21,10 @@ from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
 from cds_app.mitigate.doses import DRAFT, STANDING, Dosed
 from cds_app.score.situation import Situation
-from cds_app.simulate.answers import HarmChance, PlanOutcome
-from cds_app.simulate.covariates import fields_of
-from cds_app.simulate.drugs import Target
-from cds_app.simulate.outcomes import DAY_H, area_unit
+from cds_app.simulate.kinetics.covariates import fields_of
+from cds_app.simulate.kinetics.drugs import Target
+from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome
+from cds_app.simulate.regimens.outcomes import DAY_H, area_unit
 
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0

@@ -18,8 +18,8 @@ from cds_app.cards.views import seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.mitigate.doses import DRAFT
 from cds_app.mitigate.insulin import NONE, UNIT, Injection, LowGlucose
-from cds_app.simulate.glycaemia import InsulinOutcome
-from cds_app.simulate.virtual_people import INSULINS
+from cds_app.simulate.glucose.people import INSULINS
+from cds_app.simulate.glucose.what_if import InsulinOutcome
 
 _DECIMALS: Final = 4
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cds_app.cards.dose_numbers import bare
 from cds_app.mitigate.insulin import NONE, Injection
-from cds_app.simulate.glycaemia import InsulinOutcome
+from cds_app.simulate.glucose.what_if import InsulinOutcome
 
 _DECIMALS: Final = 4
 

@@ -15,7 +15,7 @@ from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.unseen import lost
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.mitigate.doses import Undosed
-from cds_app.simulate.covariates import DERIVED
+from cds_app.simulate.kinetics.covariates import DERIVED
 
 _INFORMS: Final = 1
 _REASONS: Final = 2

@@ -31,15 +31,15 @@ from cds_app.services.chronicle import tell
 from cds_app.services.continuity import stand_ins
 from cds_app.services.pharmacology import load_pharmacy
 from cds_app.settings import Settings
-from cds_app.simulate.answers import PlanOutcome, WhatIf
-from cds_app.simulate.chart import Charted, Extra, patient_of
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.orders import mass_mg
-from cds_app.simulate.outcomes import area_unit
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Dose, Plan, Regimen, Route
-from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.regimens.answers import PlanOutcome, WhatIf
+from cds_app.simulate.regimens.chart import Charted, Extra, patient_of
+from cds_app.simulate.regimens.orders import mass_mg
+from cds_app.simulate.regimens.outcomes import area_unit
+from cds_app.simulate.regimens.questions import Question, offered
+from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.imputation import Imputer
 
 _MAX_BYTES = 1 << 20

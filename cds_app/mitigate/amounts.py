@@ -8,7 +8,7 @@ from cds_app.domain.facts import Medication
 from cds_app.mitigate.filtration import Filtered, Unfiltered, filtration_of
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
 from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck
-from cds_app.simulate.orders import mass_mg
+from cds_app.simulate.regimens.orders import mass_mg
 
 _NO_DAILY: Final = "no dose in mg at an interval"
 

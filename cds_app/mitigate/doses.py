@@ -17,16 +17,16 @@ from typing import Final
 from cds_app.domain.facts import Medication
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.score.situation import Situation
-from cds_app.simulate.answers import HarmChance, PlanOutcome, WhatIf
-from cds_app.simulate.averaging import Mixture
-from cds_app.simulate.chart import Charted, patient_of
-from cds_app.simulate.drugs import Drug, Target
-from cds_app.simulate.orders import mass_mg, next_due_h, regimen_of
-from cds_app.simulate.patients import Patient
+from cds_app.simulate.kinetics.averaging import Mixture
+from cds_app.simulate.kinetics.drugs import Drug, Target
+from cds_app.simulate.kinetics.patients import Patient
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.questions import MOST_PLANS, Question, limit_problems, offered
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.what_if import problems_of, ranked, sampled, what_if
+from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
+from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.orders import mass_mg, next_due_h, regimen_of
+from cds_app.simulate.regimens.questions import MOST_PLANS, Question, limit_problems, offered
+from cds_app.simulate.regimens.what_if import problems_of, ranked, sampled, what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
 DRAFT: Final = "draft"

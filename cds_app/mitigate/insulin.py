@@ -17,7 +17,7 @@ from cds_app.domain.facts import Dosing, Medication
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.mitigate.doses import DRAFT, Highest, Undosed
 from cds_app.score.situation import Situation
-from cds_app.simulate.diabetes import (
+from cds_app.simulate.glucose.chart import (
     Likened,
     daily_insulin,
     day_problems,
@@ -25,10 +25,10 @@ from cds_app.simulate.diabetes import (
     kind_of,
     like_whom,
 )
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal
-from cds_app.simulate.glycaemia import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
+from cds_app.simulate.glucose.model import Bolus, InsulinPlan, Meal
+from cds_app.simulate.glucose.people import INSULINS, People
+from cds_app.simulate.glucose.what_if import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.virtual_people import INSULINS, People
 
 NONE: Final = "none"
 UNIT: Final = "units"

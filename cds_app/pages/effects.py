@@ -8,12 +8,12 @@ from typing import Final
 
 from cds_app.cards.text import hundred
 from cds_app.pages.what_if import three
-from cds_app.simulate.answers import HarmChance, PlanOutcome, WhatIf
-from cds_app.simulate.drugs import Metric, Target
-from cds_app.simulate.glycaemia import InsulinAnswer, InsulinOutcome
-from cds_app.simulate.outcomes import Spread
-from cds_app.simulate.surgery import Comparison, Outcome
-from cds_app.simulate.surgery_figures import Band
+from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
+from cds_app.simulate.kinetics.drugs import Metric, Target
+from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
+from cds_app.simulate.regimens.outcomes import Spread
+from cds_app.simulate.surgery.comparing import Comparison, Outcome
+from cds_app.simulate.surgery.figures import Band
 
 _FIGURES: Final[Mapping[Metric, tuple[str, Callable[[PlanOutcome], Spread | None]]]] = {
     "auc24_steady": ("AUC24 at steady state", lambda plan: plan.auc24_steady),

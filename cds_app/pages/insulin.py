@@ -7,7 +7,7 @@ from typing import Final
 
 from cds_app.cards.text import hundred
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
-from cds_app.simulate.glycaemia import InsulinAnswer, InsulinOutcome
+from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
 
 _STEP_MIN: Final = 60.0
 _LOW: Final = 70.0

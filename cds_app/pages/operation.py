@@ -9,10 +9,10 @@ from typing import Final
 from cds_app.cards.text import hundred, number
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.haemodynamics_fit import Interval
-from cds_app.simulate.surgery import Comparison, Outcome
-from cds_app.simulate.surgery_depth import Depth
-from cds_app.simulate.surgery_figures import Band
+from cds_app.simulate.haemodynamics.fit import Interval
+from cds_app.simulate.surgery.comparing import Comparison, Outcome
+from cds_app.simulate.surgery.depth import Depth
+from cds_app.simulate.surgery.figures import Band
 from cds_app.twin.bedside import Likely
 
 _STEP_MIN: Final = 5.0

@@ -8,9 +8,9 @@ from typing import Final
 
 from cds_app.cards.text import hundred
 from cds_app.pages.fan import Drawn, Fan, fan
-from cds_app.simulate.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
-from cds_app.simulate.outcomes import Spread, area_unit
 from cds_app.simulate.refusals import Refused
+from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
+from cds_app.simulate.regimens.outcomes import Spread, area_unit
 
 _MOST_PLANS: Final = 6
 _FIELDS: Final[Mapping[str, str]] = {

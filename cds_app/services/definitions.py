@@ -18,8 +18,8 @@ from cds_app.mitigate.order_checks import OrderChecks
 from cds_app.score.risk import AlertPolicy
 from cds_app.services.learned import Learned
 from cds_app.services.pharmacology import PKPD
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.virtual_people import INSULINS
+from cds_app.simulate.glucose.people import INSULINS
+from cds_app.simulate.kinetics.drugs import Drug
 
 
 def load_services(folder: Path) -> dict[str, ServiceDefinition]:

@@ -47,8 +47,8 @@ from cds_app.services.definitions import (
 )
 from cds_app.services.learned import Learned, load_learned
 from cds_app.services.pharmacology import load_drugs, load_virtual, people_pins, pins_of
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.virtual_people import INSULINS, People
+from cds_app.simulate.glucose.people import INSULINS, People
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.twin.imputation import Imputer
 from cds_app.twin.model import TwinModel
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from cds_app.content import Artefact, artefact, newest
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
-from cds_app.simulate.drugs import FILE, Drug, check_names, load_drug, named_models, told_apart
-from cds_app.simulate.virtual_people import People, load_people
+from cds_app.simulate.glucose.people import People, load_people
+from cds_app.simulate.kinetics.drugs import FILE, Drug, check_names, load_drug, named_models, told_apart
 
 PKPD = "pkpd/"
 """Where artefacts of drugs are, below ``models/``."""

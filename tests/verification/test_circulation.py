@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cds_app.content import latest
-from cds_app.simulate.circulation_model import mechanics
+from cds_app.simulate.haemodynamics.model import mechanics
 from tests.beating import Beats, Conditions, pulsate, reference
 
 LITRES_PER_MIN = 0.06  # of 1 mL/s

@@ -9,9 +9,9 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.domain.arrays import Floats
-from cds_app.simulate.circulation_model import mechanics, surface
-from cds_app.simulate.circulation_surface import INPUTS, OUTPUTS, Surface
-from cds_app.simulate.haemodynamics import Bodies, Ceilings, Circulation, Influence, Loop, settling
+from cds_app.simulate.haemodynamics.circulation import Bodies, Ceilings, Circulation, Influence, Loop, settling
+from cds_app.simulate.haemodynamics.model import mechanics, surface
+from cds_app.simulate.haemodynamics.surface import INPUTS, OUTPUTS, Surface
 from tests.beating import Conditions, errors, fitted, hypercube, pulsate, reference, settled
 
 ARTEFACT = latest("circulation")

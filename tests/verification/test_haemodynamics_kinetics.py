@@ -12,8 +12,8 @@ import pytest
 from scipy.linalg import expm
 
 from cds_app.content import latest
-from cds_app.simulate.haemodynamics_drugs import Drugs, drugs
-from cds_app.simulate.haemodynamics_kinetics import Linear, Person, PlasmaNorepinephrine, exponential, propofol_matrix
+from cds_app.simulate.haemodynamics.drugs import Drugs, drugs
+from cds_app.simulate.haemodynamics.kinetics import Linear, Person, PlasmaNorepinephrine, exponential, propofol_matrix
 
 DRUGS: Drugs = drugs(latest("circulation"))
 SECOND_MIN = 1.0 / 60.0

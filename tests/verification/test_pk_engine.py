@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cds_app.simulate.anticoagulation import FIRST_H, FIRST_STEP_H, STEP_H, Factors, Mesh, Span, spans_of
-from cds_app.simulate.courses import Epoch, Structure, course
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.integrate import Stepper
+from cds_app.simulate.glucose.integrate import Stepper
+from cds_app.simulate.kinetics.anticoagulation import FIRST_H, FIRST_STEP_H, STEP_H, Factors, Mesh, Span, spans_of
+from cds_app.simulate.kinetics.courses import Epoch, Structure, course
+from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.plans import Dose
 from tests.unit.simulate.pharmacy import epochs, model
 

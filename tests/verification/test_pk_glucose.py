@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.content import latest
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal, _Body, acting, glucose_courses
-from cds_app.simulate.glycaemia import (
+from cds_app.simulate.glucose.integrate import Stepper
+from cds_app.simulate.glucose.model import Bolus, InsulinPlan, Meal, _Body, acting, glucose_courses
+from cds_app.simulate.glucose.people import People, load_people
+from cds_app.simulate.glucose.what_if import (
     LONGEST_MIN,
     GlucosePatient,
     InsulinAnswer,
@@ -20,9 +22,7 @@ from cds_app.simulate.glycaemia import (
     started,
     weighted_bands,
 )
-from cds_app.simulate.integrate import Stepper
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.virtual_people import People, load_people
 from tests.unit.simulate.pharmacy import ROOT
 
 scipy_integrate = pytest.importorskip("scipy.integrate")

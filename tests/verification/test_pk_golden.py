@@ -12,12 +12,12 @@ import pytest
 from scipy.linalg import expm
 
 from cds_app.content import latest
-from cds_app.simulate.courses import Epoch
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.individual import fit_to, parameters
-from cds_app.simulate.models import Model, load_model, model_of
+from cds_app.simulate.kinetics.courses import Epoch
+from cds_app.simulate.kinetics.covariates import Covariates
+from cds_app.simulate.kinetics.individual import fit_to, parameters
+from cds_app.simulate.kinetics.models import Model, load_model, model_of
+from cds_app.simulate.kinetics.simulation import plasma, simulate
 from cds_app.simulate.plans import Dose, Regimen
-from cds_app.simulate.simulation import plasma, simulate
 from tests.unit.simulate.pharmacy import ROOT, adult, epochs, known, model
 
 WITHIN = 0.01

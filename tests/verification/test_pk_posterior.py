@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cds_app.simulate.averaging import mix, share_out
-from cds_app.simulate.drugs import Drug, DrugFile
-from cds_app.simulate.models import Residual
-from cds_app.simulate.patients import Level, Patient, Placed, Stage, place
+from cds_app.simulate.kinetics.averaging import mix, share_out
+from cds_app.simulate.kinetics.drugs import Drug, DrugFile
+from cds_app.simulate.kinetics.models import Residual
+from cds_app.simulate.kinetics.patients import Level, Patient, Placed, Stage, place
+from cds_app.simulate.kinetics.posterior import Posterior, log_error, log_likelihood, sample_posterior
+from cds_app.simulate.kinetics.simulation import simulate
 from cds_app.simulate.plans import Dose
-from cds_app.simulate.posterior import Posterior, log_error, log_likelihood, sample_posterior
-from cds_app.simulate.simulation import simulate
 from tests.unit.simulate.pharmacy import adult, drug, model
 
 Floats = NDArray[np.float64]

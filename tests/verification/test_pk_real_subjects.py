@@ -15,10 +15,10 @@ from cds_app.commands.simulate import situation_of
 from cds_app.domain.units import UnitConverter
 from cds_app.learn.kinetics.evaluating import evaluate
 from cds_app.score.situation import Situation
-from cds_app.simulate.averaging import mix
-from cds_app.simulate.chart import Charted, patient_of
-from cds_app.simulate.patients import Patient, patient_problems
-from cds_app.simulate.simulation import simulate
+from cds_app.simulate.kinetics.averaging import mix
+from cds_app.simulate.kinetics.patients import Patient, patient_problems
+from cds_app.simulate.kinetics.simulation import simulate
+from cds_app.simulate.regimens.chart import Charted, patient_of
 from tests.unit.simulate.pharmacy import ROOT, drug, ontology
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

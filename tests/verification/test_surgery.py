@@ -14,13 +14,13 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from cds_app.domain.arrays import Floats
-from cds_app.simulate.haemodynamics import Bodies, Influence, Loop
-from cds_app.simulate.haemodynamics_fit import Fit, fit
-from cds_app.simulate.haemodynamics_kinetics import FluidVolume, Person
-from cds_app.simulate.haemodynamics_patient import Known, known
-from cds_app.simulate.surgery import compare_plans
-from cds_app.simulate.surgery_plan import BloodLoss, Fluid, Plan, Propofol, PropofolInfusion
-from cds_app.simulate.surgery_run import Chances, Subject, run
+from cds_app.simulate.haemodynamics.circulation import Bodies, Influence, Loop
+from cds_app.simulate.haemodynamics.fit import Fit, fit
+from cds_app.simulate.haemodynamics.kinetics import FluidVolume, Person
+from cds_app.simulate.haemodynamics.patient import Known, known
+from cds_app.simulate.surgery.comparing import compare_plans
+from cds_app.simulate.surgery.plan import BloodLoss, Fluid, Plan, Propofol, PropofolInfusion
+from cds_app.simulate.surgery.run import Chances, Subject, run
 from tests.beating import Conditions, pulsate, reference
 from tests.surgery_patients import SURGERY, compared, outcome, patient, seen
 

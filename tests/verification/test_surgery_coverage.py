@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from cds_app.domain.arrays import Floats
-from cds_app.simulate.haemodynamics import Bodies
-from cds_app.simulate.haemodynamics_fit import Fit, fit
-from cds_app.simulate.haemodynamics_kinetics import Person
-from cds_app.simulate.haemodynamics_patient import Known
-from cds_app.simulate.surgery_plan import BloodLoss, Plan, Propofol
-from cds_app.simulate.surgery_run import Chances, Subject, run
+from cds_app.simulate.haemodynamics.circulation import Bodies
+from cds_app.simulate.haemodynamics.fit import Fit, fit
+from cds_app.simulate.haemodynamics.kinetics import Person
+from cds_app.simulate.haemodynamics.patient import Known
+from cds_app.simulate.surgery.plan import BloodLoss, Plan, Propofol
+from cds_app.simulate.surgery.run import Chances, Subject, run
 from tests.surgery_patients import SURGERY
 
 PARTS, PRIORS = SURGERY.model.circulation, SURGERY.priors

@@ -16,8 +16,8 @@ from cds_app.learn.kinetics.invented import PEOPLE, simulated
 from cds_app.learn.kinetics.population import Sketch, fit
 from cds_app.learn.kinetics.subjects import Subject, quinidine, remifentanil, theophylline, warfarin
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.simulate.models import Model, Residual, load_model
-from cds_app.simulate.patients import place
+from cds_app.simulate.kinetics.models import Model, Residual, load_model
+from cds_app.simulate.kinetics.patients import place
 
 ORAL: Final = {"CL": ("L/h", "TV_CL*(WT/70)^0.75"), "V1": ("L", "TV_V1*WT/70"), "KA": ("/h", "TV_KA")}
 THEOPHYLLINE: Final = Sketch(

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from cds_app.domain.arrays import Floats
 from cds_app.learn.kinetics.subjects import Subject
-from cds_app.simulate.courses import Epoch
-from cds_app.simulate.models import Model, Residual
-from cds_app.simulate.patients import Patient, Placed, place
+from cds_app.simulate.kinetics.courses import Epoch
+from cds_app.simulate.kinetics.models import Model, Residual
+from cds_app.simulate.kinetics.patients import Patient, Placed, place
+from cds_app.simulate.kinetics.posterior import sample_posterior
+from cds_app.simulate.kinetics.simulation import plasma, simulate
 from cds_app.simulate.plans import Dose
-from cds_app.simulate.posterior import sample_posterior
-from cds_app.simulate.simulation import plasma, simulate
 
 DRAWS: Final = 400
 _BINS: Final = 9

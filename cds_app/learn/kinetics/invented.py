@@ -17,16 +17,16 @@ from scipy.stats import chisquare
 from cds_app.domain.arrays import Floats
 from cds_app.learn.kinetics.forecast import exact, measured
 from cds_app.learn.kinetics.subjects import Subject
-from cds_app.simulate.averaging import mix
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.individual import fit_to
-from cds_app.simulate.models import Model
-from cds_app.simulate.patients import Level, Patient, Placed, place
+from cds_app.simulate.kinetics.averaging import mix
+from cds_app.simulate.kinetics.covariates import Covariates
+from cds_app.simulate.kinetics.drugs import Drug
+from cds_app.simulate.kinetics.individual import fit_to
+from cds_app.simulate.kinetics.models import Model
+from cds_app.simulate.kinetics.patients import Level, Patient, Placed, place
+from cds_app.simulate.kinetics.posterior import sample_posterior
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.posterior import sample_posterior
-from cds_app.simulate.questions import offered
-from cds_app.simulate.surgery_figures import share
+from cds_app.simulate.regimens.questions import offered
+from cds_app.simulate.surgery.figures import share
 
 PEOPLE: Final = 2000
 """Of so many, 88.7 to 91.3 % in nineteen of twenty times."""

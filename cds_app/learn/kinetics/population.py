@@ -15,10 +15,10 @@ from scipy.optimize import minimize
 
 from cds_app.domain.arrays import Floats
 from cds_app.learn.kinetics.subjects import Subject
-from cds_app.simulate.models import Model, ModelFile, Residual, model_of
-from cds_app.simulate.patients import Placed, place
-from cds_app.simulate.posterior import Posterior, log_error, sample_posterior
-from cds_app.simulate.simulation import plasma
+from cds_app.simulate.kinetics.models import Model, ModelFile, Residual, model_of
+from cds_app.simulate.kinetics.patients import Placed, place
+from cds_app.simulate.kinetics.posterior import Posterior, log_error, sample_posterior
+from cds_app.simulate.kinetics.simulation import plasma
 
 _DRAWS: Final = 200
 _LEAST_OMEGA2: Final = 1e-3

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cds_app.errors import DataError
-from cds_app.simulate.covariates import Covariates, Sex
-from cds_app.simulate.patients import Level, Patient, Stage
+from cds_app.simulate.kinetics.covariates import Covariates, Sex
+from cds_app.simulate.kinetics.patients import Level, Patient, Stage
 from cds_app.simulate.plans import Dose
 
 _LEVEL = "level"

@@ -10,14 +10,14 @@ from cds_app.domain.facts import Medication
 from cds_app.errors import BadRequest
 from cds_app.score.situation import Situation
 from cds_app.services.what_if.simulators import seed_of
-from cds_app.simulate.answers import WhatIf
-from cds_app.simulate.chart import Charted, patient_of
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.orders import next_due_h, regimen_of
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.questions import Question, offered, offers_any
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.regimens.answers import WhatIf
+from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.orders import next_due_h, regimen_of
+from cds_app.simulate.regimens.questions import Question, offered, offers_any
+from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
 DRAWS: Final = 2000

@@ -38,15 +38,15 @@ from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, ordered, tr
 from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, try_insulin, usual_insulin
 from cds_app.services.what_if.operation import NOTHING, PLAN, READY, Planned, try_operation
 from cds_app.services.what_if.simulators import Simulators, seed_of
-from cds_app.simulate.chart import Charted, patient_of
-from cds_app.simulate.diabetes import like_whom
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.haemodynamics_patient import Known, known
-from cds_app.simulate.haemodynamics_patient import patient_of as circulation_of
+from cds_app.simulate.glucose.chart import like_whom
+from cds_app.simulate.haemodynamics.patient import Known, known
+from cds_app.simulate.haemodynamics.patient import patient_of as circulation_of
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Plan, Regimen
-from cds_app.simulate.questions import Question, offered
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.questions import Question, offered
+from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
 Likelies = Callable[[], Mapping[str, Likely]]

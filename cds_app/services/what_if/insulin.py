@@ -8,11 +8,11 @@ from typing import Final
 
 from cds_app.score.situation import Situation
 from cds_app.services.what_if.operation import Field
-from cds_app.simulate.diabetes import daily_insulin, like_whom
-from cds_app.simulate.glucose import Bolus, InsulinPlan, Meal
-from cds_app.simulate.glycaemia import InsulinAnswer, insulin_what_if
+from cds_app.simulate.glucose.chart import daily_insulin, like_whom
+from cds_app.simulate.glucose.model import Bolus, InsulinPlan, Meal
+from cds_app.simulate.glucose.people import People
+from cds_app.simulate.glucose.what_if import InsulinAnswer, insulin_what_if
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.virtual_people import People
 
 INJECTED: Final = ("bolus", "carbohydrate", "daily")
 MINUTES: Final = 360

@@ -10,9 +10,9 @@ from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.what_if.simulators import seed_of
-from cds_app.simulate.haemodynamics_patient import patient_of
-from cds_app.simulate.surgery import HORIZON_MIN, Comparison, SurgeryModel, compare_plans
-from cds_app.simulate.surgery_plan import (
+from cds_app.simulate.haemodynamics.patient import patient_of
+from cds_app.simulate.surgery.comparing import HORIZON_MIN, Comparison, SurgeryModel, compare_plans
+from cds_app.simulate.surgery.plan import (
     Action,
     BloodLoss,
     Fluid,

@@ -22,10 +22,10 @@ from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, injected_f
 from cds_app.services.what_if.operation import Field, Planned, operation_choices, operation_fields, try_operation
 from cds_app.services.what_if.simulators import Simulators
 from cds_app.services.what_if.stable_dose import WARFARIN, stable_dose
-from cds_app.simulate.drugs import Drug
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.surgery import Comparison
+from cds_app.simulate.surgery.comparing import Comparison
 
 
 class Trials:

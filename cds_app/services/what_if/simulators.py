@@ -10,9 +10,9 @@ from threading import BoundedSemaphore, Lock
 from typing import Final
 
 from cds_app.errors import DependencyDown
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.surgery import SurgeryModel
-from cds_app.simulate.virtual_people import People
+from cds_app.simulate.glucose.people import People
+from cds_app.simulate.kinetics.drugs import Drug
+from cds_app.simulate.surgery.comparing import SurgeryModel
 from cds_app.twin.imputation import Imputer
 
 INSIDE: Final = 2

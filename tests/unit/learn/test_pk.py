@@ -14,11 +14,11 @@ from cds_app.learn.kinetics.forecast import draw_check, foretell, predictive_che
 from cds_app.learn.kinetics.invented import Ranks, held, plans_of, simulated
 from cds_app.learn.kinetics.population import fit, written
 from cds_app.learn.kinetics.subjects import Subject, quinidine, remifentanil, theophylline, warfarin
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.models import Model, Residual
-from cds_app.simulate.patients import Level, Placed, place
+from cds_app.simulate.kinetics.covariates import Covariates
+from cds_app.simulate.kinetics.models import Model, Residual
+from cds_app.simulate.kinetics.patients import Level, Placed, place
+from cds_app.simulate.kinetics.simulation import plasma
 from cds_app.simulate.plans import Dose
-from cds_app.simulate.simulation import plasma
 from tests.unit.simulate.pharmacy import drug
 
 TRUTH = {"CL": 2.5, "V1": 30.0, "KA": 1.2}

@@ -16,14 +16,14 @@ from cds_app.score.result import Abstained
 from cds_app.services.continuity import FEWEST, PULSE_PRESSURE, stand_ins
 from cds_app.services.what_if.dose import Wish
 from cds_app.services.what_if.operation import Planned
-from cds_app.simulate.answers import WhatIf
-from cds_app.simulate.chart import Charted, patient_of
-from cds_app.simulate.haemodynamics_patient import known
+from cds_app.simulate.haemodynamics.patient import known
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.questions import Question
 from cds_app.simulate.refusals import Refused
-from cds_app.simulate.surgery_plan import Plan, Propofol
-from cds_app.simulate.what_if import what_if
+from cds_app.simulate.regimens.answers import WhatIf
+from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.questions import Question
+from cds_app.simulate.regimens.what_if import what_if
+from cds_app.simulate.surgery.plan import Plan, Propofol
 from cds_app.twin.bedside import Likely
 from cds_app.twin.imputation import Imputer
 from tests.bedside import bed_of

@@ -12,11 +12,11 @@ from cds_app.content import latest
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.services.pharmacology import load_pharmacy
-from cds_app.simulate.courses import Epoch
-from cds_app.simulate.covariates import Covariates
-from cds_app.simulate.drugs import Drug
-from cds_app.simulate.individual import Fitted, fit_to, parameters
-from cds_app.simulate.models import Model
+from cds_app.simulate.kinetics.courses import Epoch
+from cds_app.simulate.kinetics.covariates import Covariates
+from cds_app.simulate.kinetics.drugs import Drug
+from cds_app.simulate.kinetics.individual import Fitted, fit_to, parameters
+from cds_app.simulate.kinetics.models import Model
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,0 +1,1 @@
+"""One patient's circulation, and what drugs, fluids and bleeding do to it."""

@@ -1,0 +1,1 @@
+"""What if, for drugs: plans of doses for one patient, compared on the same chance."""

@@ -1,0 +1,1 @@
+"""Virtual surgery: anaesthetic plans compared on one patient's circulation."""
