@@ -25,7 +25,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW: Final = click.Path(path_type=Path)
 
 
-def data_in(what: str = "Parquet", *, folder: bool = False) -> Callable[[Command], Command]:
+def data_in(what: str = "Parquet or CSV", *, folder: bool = False) -> Callable[[Command], Command]:
     """``--data``."""
     kind = click.Path(exists=True, file_okay=not folder, dir_okay=folder, path_type=Path)
     return click.option("--data", type=kind, required=True, help=f"{what} in.")
@@ -33,7 +33,7 @@ def data_in(what: str = "Parquet", *, folder: bool = False) -> Callable[[Command
 
 def outcomes_in(*, required: bool) -> Callable[[Command], Command]:
     """``--outcomes``, where the data do not say them."""
-    told = "Parquet in: what became of the patients."
+    told = "Parquet or CSV in: what became of the patients."
     return click.option("--outcomes", type=_FILE, required=required, help=told)
 
 

@@ -151,7 +151,7 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
     Parameters
     ----------
     path : Path
-        Parquet file with the challenge's columns.
+        Parquet or CSV file with the challenge's columns.
     extra : sequence of str
         Other columns to keep; those that the file lacks are left out.
     needed : sequence of str

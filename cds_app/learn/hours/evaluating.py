@@ -51,7 +51,7 @@ def evaluate(
     head : Head
         What is predicted.
     data : Path
-        Parquet file with the challenge's columns; ``SepsisLabel`` and ``site`` may be absent.
+        Parquet or CSV file with the challenge's columns; ``SepsisLabel`` and ``site`` may be absent.
     predictions : Path
         Parquet file to write: ``pid``, ``ICULOS``, ``risk``, ``alert``, ``abstained``, sorted by patient and hour.
         Where no number is given, ``risk`` is null, ``alert`` false and ``abstained`` the reason; else it is null.
@@ -176,7 +176,7 @@ def tune(
     Parameters
     ----------
     data : Path
-        Parquet file with the challenge's columns and what the head needs to know what followed.
+        Parquet or CSV file with the challenge's columns and what the head needs to know what followed.
     report : Path
         JSON file to write.
     budget : float

@@ -5,18 +5,16 @@ Messages name columns, units and rows of the file (from 1), never a value.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
 from cds_app.learn.suspected_units import Range, doubts, known_up_to, medians_up_to, misplaced, suspected
+from cds_app.learn.tables import columns_of, names_in
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else
@@ -32,10 +30,9 @@ def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFra
     Raises
     ------
     DataError
-        If it is no Parquet file, lacks a needed column or holds no rows.
+        If it cannot be read, lacks a needed column or holds no rows.
     """
-    with _reading():
-        names = pq.read_schema(path).names
+    names = names_in(path)
     if missing := [name for name in needed if name not in names]:
         raise DataError(f"the file lacks the columns {', '.join(missing)}", field="data")
     chosen = [name for name in wanted if name in names]
@@ -44,19 +41,6 @@ def read(path: Path, wanted: Sequence[str], needed: Sequence[str]) -> pd.DataFra
     frame = columns_of(path, chosen)
     if not len(frame):
         raise DataError("the file holds no rows", field="data")
-    return frame
-
-
-def columns_of(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Columns of a Parquet file, all by default, with those that pandas had made an index of.
-
-    Raises
-    ------
-    DataError
-        If it is no Parquet file.
-    """
-    with _reading():
-        frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     return frame
 
 
@@ -251,11 +235,3 @@ def _refuse(wrong: pd.Series[bool] | Flags, what: str, *, field: str) -> None:
 
 def _row(wrong: pd.Series[bool] | Flags) -> str:
     return f"row {int(np.argmax(np.asarray(wrong))) + 1}"
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("cannot be read as a Parquet file", field="data") from error

@@ -140,7 +140,7 @@ def train(head: Head, data: Path, out: Path, seed: int, *, recipe: Recipe | None
     head : Head
         What to predict.
     data : Path
-        Parquet file of the challenge, with ``SepsisLabel`` where the head needs it.
+        Parquet or CSV file of the challenge, with ``SepsisLabel`` where the head needs it.
     out : Path
         Folder ``.../<head>/<version>``; is made.
     seed : int

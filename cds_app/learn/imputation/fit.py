@@ -74,7 +74,7 @@ def train(data: Path, out: Path, seed: int) -> Artefact:
     Parameters
     ----------
     data : Path
-        Parquet file of the challenge with its column ``set``.
+        Parquet or CSV file of the challenge with its column ``set``.
     out : Path
         Folder ``.../imputation/<version>``; is made.
     seed : int

@@ -31,7 +31,7 @@ def evaluate(data: Path, report: Path, mask: Mask, seed: int, *, part: str | Non
     Parameters
     ----------
     data : Path
-        Parquet file with the challenge's columns.
+        Parquet or CSV file with the challenge's columns.
     report : Path
         JSON to write: what is returned.
     mask : {"point", "block"}
@@ -75,7 +75,7 @@ def complete(data: Path, out: Path, product: Product) -> int:
     Parameters
     ----------
     data : Path
-        Parquet file with the challenge's columns.
+        Parquet or CSV file with the challenge's columns.
     out : Path
         Parquet to write: RecordID, hour (0 to 47), variable (as in the file), mean, lo90, hi90 in canonical units.
         An hour that was measured has the measurement as all three. Appears whole or not at all.

@@ -18,8 +18,8 @@ from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
 from cds_app.learn.data_set import DataSet
 from cds_app.learn.hours.challenge2019 import fio2_percent
-from cds_app.learn.hours.intake import columns_of
 from cds_app.learn.stays.intake import in_another_unit, refuse_misplaced, refuse_units
+from cds_app.learn.tables import columns_of
 from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(
@@ -198,7 +198,7 @@ def load(path: Path) -> Stays:
     Parameters
     ----------
     path : Path
-        Parquet file with ``RecordID``, ``Time`` (hh:mm since admission to the unit), ``Parameter`` and ``Value``.
+        Table with ``RecordID``, ``Time`` (hh:mm since admission to the unit), ``Parameter`` and ``Value``.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def load_outcomes(path: Path, record: Ints) -> Outcomes:
     Parameters
     ----------
     path : Path
-        Parquet file with ``RecordID`` and ``In-hospital_death``; ``Survival`` and ``Length_of_stay`` may be absent.
+        Table with ``RecordID`` and ``In-hospital_death``; ``Survival`` and ``Length_of_stay`` may be absent.
     record : ndarray of int64
         The stays.
 

@@ -97,7 +97,7 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     Parameters
     ----------
     data, outcomes : Path
-        Parquet files of the challenge: measurements, and what became of the patients.
+        Parquet or CSV files of the challenge: measurements, and what became of the patients.
     out : Path
         Folder ``.../mortality/<version>``; is made.
     seed : int

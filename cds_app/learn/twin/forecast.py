@@ -41,7 +41,7 @@ def fit(data: Path, out: Path, seed: int) -> Artefact:
     Parameters
     ----------
     data : Path
-        Parquet file of the Challenge 2019.
+        Parquet or CSV file of the Challenge 2019.
     out : Path
         Version folder to write, ``models/twin/1.0.0``.
     seed : int
@@ -70,7 +70,7 @@ def evaluate(
     Parameters
     ----------
     data : Path
-        Parquet file with the challenge's columns.
+        Parquet or CSV file with the challenge's columns.
     predictions : Path
         Parquet to write: pid, ICULOS, variable, horizon_h, mean, lo90, hi90, abstained. As in serving nothing is
         forecast of a variable that was not measured in the patient up to the row: the three are null and ``abstained``

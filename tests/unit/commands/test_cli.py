@@ -187,10 +187,10 @@ def test_a_setting_in_the_file_is_read_and_a_broken_file_is_status_2(shell: Shel
 @pytest.mark.parametrize(
     "words", ["train sepsis --data D --out O", "evaluate sepsis --data D --predictions P --json J"]
 )
-def test_a_file_that_is_not_parquet_is_status_2(shell: Shell, tmp_path: Path, words: str) -> None:
-    (tmp_path / "D").write_text("pid,ICULOS\np1,1\n", "utf-8")
+def test_a_file_that_is_no_table_is_status_2(shell: Shell, tmp_path: Path, words: str) -> None:
+    (tmp_path / "D").write_bytes(b"\0pid,ICULOS\np1,1\n")
     status, _, err = shell(*words.split())
-    assert (status, err) == (2, "twinline: cannot be read as a Parquet file (data)\n")
+    assert (status, err) == (2, "twinline: cannot be read as a Parquet file or as text in columns (data)\n")
 
 
 @pytest.mark.parametrize(

@@ -243,8 +243,8 @@ def test_a_wrong_cell_is_refused_by_column_and_row_and_never_shown(
     assert not re.search("eighty|60|p00", caught.value.message)
 
 
-@pytest.mark.parametrize("content", [b"", b"pid,ICULOS\np1,1\n", b"PAR1 and then something else PAR1"])
-def test_what_is_not_parquet_is_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\0pid,ICULOS\np1,1\n", b"PAR1 and then something else PAR1"])
+def test_what_is_no_table_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "ward.parquet").write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as a Parquet file"):
         load(tmp_path / "ward.parquet")
