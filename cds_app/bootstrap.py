@@ -17,8 +17,8 @@ from cds_app.adapters.logs import configure_logs
 from cds_app.content import content_root, latest
 from cds_app.deps import Deps, Ehrs, Trust, deps_of
 from cds_app.ports import Clock
-from cds_app.score.warfarin_dose import NAME as DOSE
-from cds_app.score.warfarin_dose import DoseModel
+from cds_app.score.warfarin.dose import NAME as DOSE
+from cds_app.score.warfarin.dose import DoseModel
 from cds_app.services.answer import Answering
 from cds_app.services.callers.keys import Keys
 from cds_app.services.callers.registration import check_callers

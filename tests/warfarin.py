@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cds_app.learn.warfarin.iwpc import COLUMNS, DOSE, STABLE
-from cds_app.score.warfarin_subject import Subject, Target
+from cds_app.score.warfarin.subject import Subject, Target
 
 Cells = dict[str, str]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from cds_app.domain.arrays import Matrix
 from cds_app.explain.populations import attribute
-from cds_app.score.boosted import Boosted
-from cds_app.score.features import FEATURES
-from cds_app.score.risk import RiskModel
+from cds_app.score.features.hours import FEATURES
+from cds_app.score.risk.model import RiskModel
+from cds_app.score.trees.boosted import Boosted
 
 _MANY, _FEWER = 4096, 512  # xgboost takes as long for the fewer
 _ROUNDS = 5

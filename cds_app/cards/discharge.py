@@ -17,7 +17,7 @@ from cds_app.cards.views import SeenView, Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.domain.facts import Fact, Measurement, Procedure, Report
 from cds_app.mitigate.concerns import Concern
-from cds_app.score.hospital import MOST
+from cds_app.score.clinical.hospital import MOST
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
 

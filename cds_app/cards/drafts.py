@@ -39,9 +39,9 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
 from cds_app.mitigate.concerns import Concern, Reading
 from cds_app.mitigate.options import Option
-from cds_app.score.eligibility import Ineligible
 from cds_app.score.result import Lack, Score
-from cds_app.score.risk import Risk
+from cds_app.score.risk.eligibility import Ineligible
+from cds_app.score.risk.model import Risk
 
 _READINGS = 3
 ACT_TODAY = 2

@@ -10,9 +10,9 @@ from cds_app.cards.material import Advice
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
 from cds_app.mitigate.gates import Refusal
+from cds_app.score.features.stays import WINDOW_H
 from cds_app.score.result import Abstained
-from cds_app.score.risk import Risk
-from cds_app.score.stay_features import WINDOW_H
+from cds_app.score.risk.model import Risk
 
 _MOST_REASONS = 5
 

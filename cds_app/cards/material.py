@@ -18,7 +18,7 @@ from cds_app.mitigate.gates import Refusal
 from cds_app.mitigate.options import Option
 from cds_app.score.deviation import JointDeviation
 from cds_app.score.result import Abstained, Score
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.score.situation import Situation
 
 

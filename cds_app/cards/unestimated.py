@@ -13,8 +13,8 @@ from cds_app.cards.unseen import unseen
 from cds_app.cards.wire import Draft
 from cds_app.domain.issues import IssueCode
 from cds_app.explain.estimates import RiskEstimate
-from cds_app.score.eligibility import OF_THE_STATE, Ineligible
 from cds_app.score.result import Abstained, Lack
+from cds_app.score.risk.eligibility import OF_THE_STATE, Ineligible
 
 _UNWATCHED: Final = frozenset({Ineligible.NO_VITAL_SIGN.value, Ineligible.FEW_FRESH_VITALS.value})
 _LOSING: Final = frozenset({

@@ -9,7 +9,7 @@ from cds_app.cards.text import Trusted, render
 from cds_app.cards.views import Setting, seen, taken
 from cds_app.domain.facts import UnknownFinding
 from cds_app.domain.issues import IssueCode
-from cds_app.score.features import QUANTITIES
+from cds_app.score.features.hours import QUANTITIES
 from cds_app.score.situation import Situation
 
 _NAMED = 3

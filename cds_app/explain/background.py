@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cds_app.explain.estimates import RiskEstimate, estimated
-from cds_app.score.eligibility import MEASUREMENTS, Circumstances, Times, eligible
-from cds_app.score.first_days import first_days
-from cds_app.score.risk import RiskModel
+from cds_app.score.features.first_days import first_days
+from cds_app.score.features.stays import WINDOW_H, stay_features
+from cds_app.score.risk.eligibility import MEASUREMENTS, Circumstances, Times, eligible
+from cds_app.score.risk.model import RiskModel
 from cds_app.score.situation import Situation
-from cds_app.score.stay_features import WINDOW_H, stay_features
 
 
 def estimate_stay(model: RiskModel, situation: Situation) -> RiskEstimate | None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Floats
 from cds_app.explain.reasons import group_points
-from cds_app.score.features import Statics, features
-from cds_app.score.risk import RiskModel
+from cds_app.score.features.hours import Statics, features
+from cds_app.score.risk.model import RiskModel
 from cds_app.twin.bedside import Likely
 from cds_app.twin.model import Dynamics, TwinModel
 from cds_app.twin.state import Track, track_of

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from cds_app.domain.time import to_hours
 from cds_app.explain.reasons import Reason, group_points, reasons
-from cds_app.score.eligibility import Circumstances, eligible, stranger
-from cds_app.score.features import Statics, features
-from cds_app.score.kidney import on_dialysis
+from cds_app.score.clinical.kidney import on_dialysis
+from cds_app.score.features.hours import Statics, features
 from cds_app.score.result import Abstained
-from cds_app.score.risk import Risk, RiskModel
+from cds_app.score.risk.eligibility import Circumstances, eligible, stranger
+from cds_app.score.risk.model import Risk, RiskModel
 from cds_app.score.situation import Situation
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState

@@ -1,7 +1,7 @@
 """Exact attributions of many rows at once: a ward, a cohort, a year of a hospital.
 
-The tables are those that serving looks up in (`cds_app.score.tree_shap`). Here compiled code goes bush by bush over
-blocks of rows, so that one bush's table and one block of each column stay in the processor's cache. Importing this
+The tables are those that serving looks up in (`cds_app.score.trees.tree_shap`). Here compiled code goes bush by bush
+over blocks of rows, so that one bush's table and one block of each column stay in the processor's cache. Importing this
 module loads Numba (70 MB); serving, which explains one row at a time, does not.
 """
 
@@ -16,8 +16,8 @@ import numba
 import numpy as np
 
 from cds_app.domain.arrays import Floats, Matrix
-from cds_app.score.risk import RiskModel
-from cds_app.score.tree_shap import TreeShap
+from cds_app.score.risk.model import RiskModel
+from cds_app.score.trees.tree_shap import TreeShap
 
 _BLOCK = 1024  # rows; more do not fit the cache, fewer spend their time on starting loops
 _SIGNATURE = "void(f4[:,::1],i8[:,::1],f4[:,::1],b1[:,::1],i2[:,::1],i8[::1],i8[::1],i8[::1],f8[::1],f8[:,::1])"
@@ -51,7 +51,7 @@ def attribute(model: RiskModel, rows: Matrix) -> Attributions:
     Parameters
     ----------
     rows : ndarray of float32, shape (rows, len(FEATURES))
-        As `cds_app.score.features.features` makes them.
+        As `cds_app.score.features.hours.features` makes them.
 
     Returns
     -------

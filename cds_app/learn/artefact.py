@@ -18,9 +18,9 @@ from cds_app.learn.head import Words
 from cds_app.learn.plots import Seen, draw
 from cds_app.learn.roll import FILE as ROLL
 from cds_app.learn.roll import Roll
-from cds_app.score.calibration import Calibration
-from cds_app.score.population import FILE as POPULATION
-from cds_app.score.risk import GOLDEN, SEAL
+from cds_app.score.risk.calibration import Calibration
+from cds_app.score.risk.model import GOLDEN, SEAL
+from cds_app.score.risk.population import FILE as POPULATION
 from cds_app.services.model_cards import Shelf
 
 _DECIMALS = 7
@@ -36,7 +36,7 @@ class Finished:
     booster, columns : Booster, ndarray of int64
         The trees and which features they read.
     population : mapping
-        Whom a patient's measurements must be like (`score.population.Reference`), as JSON.
+        Whom a patient's measurements must be like (`score.risk.population.Reference`), as JSON.
     report : mapping
         Recipe, data, split, seed, threshold, and figures on patients who were not seen.
     seen : Seen

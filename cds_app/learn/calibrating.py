@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.coverage import Told, widening, widest
 from cds_app.learn.measure import logistic_line
-from cds_app.score.calibration import Calibration
+from cds_app.score.risk.calibration import Calibration
 
 Groups = Mapping[str, Mapping[str, Flags]]
 Curve = Callable[[Floats, Floats, Floats, Floats], Floats]  # grid, bin margin, positives, rows -> log-odds on the grid

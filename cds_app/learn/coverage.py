@@ -16,7 +16,7 @@ import numpy as np
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.measure import log_odds
-from cds_app.score.calibration import Calibration
+from cds_app.score.risk.calibration import Calibration
 
 LEVEL = 0.9
 _WITHIN = 1.6449  # standard deviations of chance that hold 90 of 100

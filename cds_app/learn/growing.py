@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from cds_app.domain.arrays import Floats, Ints, Matrix
-from cds_app.score.features import FEATURES, NAMES, QUANTITIES
+from cds_app.score.features.hours import FEATURES, NAMES, QUANTITIES
 
 BASELINE: tuple[str, ...] = (*(f"{one}_last" for one in QUANTITIES), "age_years", "male", "hours_in_unit")
 

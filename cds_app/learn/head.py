@@ -13,7 +13,7 @@ from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.hours.challenge2019 import Cuts
 from cds_app.learn.resampling import Resamples
-from cds_app.score.eligibility import Limits
+from cds_app.score.risk.eligibility import Limits
 
 CUTS: Cuts = (0.80, 0.90)
 FOLDS = 5  # of all patients; the last is whom fit patients do not hold

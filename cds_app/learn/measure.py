@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk, begins, burden
 from cds_app.learn.resampling import Ranking, Resamples, interval, ratio
-from cds_app.score.eligibility import Limits
-from cds_app.score.features import NAMES, VITALS
+from cds_app.score.features.hours import NAMES, VITALS
+from cds_app.score.risk.eligibility import Limits
 
 AGE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("under 18", 0.0, 18.0),
@@ -246,7 +246,7 @@ def logistic_line(x: Floats, positive: Floats, rows: Floats, steps: int = 50) ->
 
 
 def served(limits: Limits, rows: NDArray[np.float32]) -> Flags:
-    """In which rows the service would give a number: `score.eligibility.eligible`, for a whole design at once.
+    """In which rows the service would give a number: `score.risk.eligibility.eligible`, for a whole design at once.
 
     But for the endpoint, which a design cannot tell: `learn.hours.onset.absent` says that of a whole frame.
     """

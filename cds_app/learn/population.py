@@ -18,9 +18,9 @@ from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.measure import groups
 from cds_app.learn.twin import joint
 from cds_app.learn.twin.panel import to_scale
-from cds_app.score.features import FEATURES, VITALS, Feature
-from cds_app.score.population import PARTS, Reference
-from cds_app.score.stay_features import FEATURES as STAY_FEATURES
+from cds_app.score.features.hours import FEATURES, VITALS, Feature
+from cds_app.score.features.stays import FEATURES as STAY_FEATURES
+from cds_app.score.risk.population import PARTS, Reference
 from cds_app.twin.model import Dynamics, TwinModel
 
 # Half of all stays or nearly so have them. Settings (fio2) say nothing of the patient, hematocrit nothing beside

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Floats
 from cds_app.learn.hours.challenge2019 import VITAL_COLUMNS
-from cds_app.score.stay_features import FEATURES, QUANTITIES
+from cds_app.score.features.stays import FEATURES, QUANTITIES
 
 FILE = "roll.npz"
 UNSEEN = ""

@@ -16,8 +16,8 @@ from cds_app.learn.data_set import file_sha256
 from cds_app.learn.growing import margins
 from cds_app.learn.roll import FILE as ROLL
 from cds_app.learn.roll import Roll
-from cds_app.score.boosted import load_booster
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk.model import RiskModel
+from cds_app.score.trees.boosted import load_booster
 
 OF_FIT = "fit.ubj"
 """Trees of fit patients alone, beside those that are shipped."""

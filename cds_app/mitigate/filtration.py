@@ -8,7 +8,7 @@ from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.order_checks import KidneyCheck
-from cds_app.score.kidney import ckd_epi_2021, cockcroft_gault, on_dialysis
+from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, on_dialysis
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
 

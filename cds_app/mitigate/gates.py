@@ -14,7 +14,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.score.allergies import AllergyMatch, most_specific
-from cds_app.score.kidney import on_dialysis
+from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.result import Lack, Score
 from cds_app.score.situation import Situation
 

@@ -30,7 +30,7 @@ from cds_app.mitigate.order_checks import (
     StateCheck,
 )
 from cds_app.score.allergies import AllergyMatch, most_specific
-from cds_app.score.genes import GeneCall, described
+from cds_app.score.genes.calls import GeneCall, described
 from cds_app.score.situation import Situation
 
 

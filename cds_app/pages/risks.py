@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from cds_app.cards.text import against, hours_ahead, hundred
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.pages.subject import Subject
-from cds_app.score.eligibility import Ineligible
 from cds_app.score.result import Lack
-from cds_app.score.risk import Risk
+from cds_app.score.risk.eligibility import Ineligible
+from cds_app.score.risk.model import Risk
 
 NOT_RAISED = "below watch level"
 

@@ -14,7 +14,7 @@ from cds_app.explain.counterfactual import Need, Open, Telling
 from cds_app.explain.reasons import Reason
 from cds_app.pages.scale import Axis, Tick, limits, value_ticks
 from cds_app.pages.subject import Subject
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 
 MOST_BARS: Final = 7
 MOST_NAMED: Final = 3

@@ -30,7 +30,7 @@ from cds_app.domain.ontology import Ontology, Sex
 from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
 from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
-from cds_app.score.genes import Genome
+from cds_app.score.genes.calls import Genome
 from cds_app.score.standing import holds, worded
 from cds_app.score.whereabouts import Unit, running, unit_of
 

@@ -15,7 +15,7 @@ from cds_app.errors import ContentError
 from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.mitigate.catalogue import Catalogue
 from cds_app.mitigate.order_checks import OrderChecks
-from cds_app.score.risk import AlertPolicy
+from cds_app.score.risk.model import AlertPolicy
 from cds_app.services.learned import Learned
 from cds_app.services.pharmacology import PKPD
 from cds_app.simulate.glucose.people import INSULINS

@@ -10,8 +10,8 @@ from cds_app.cards.drafts import Due
 from cds_app.domain.facts import Fact, Procedure
 from cds_app.domain.issues import IssueCode
 from cds_app.mitigate.concerns import assess
-from cds_app.score.clinical import clinical_scores
-from cds_app.score.hospital import hospital
+from cds_app.score.clinical.hospital import hospital
+from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
 from cds_app.services.inputs import Inputs, setting_of, situation_of

@@ -32,9 +32,9 @@ from cds_app.errors import ContentError, UnknownService
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
 from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
-from cds_app.score.clinical import NAMES
-from cds_app.score.features import QUANTITIES
-from cds_app.score.risk import RiskModel, own_trees
+from cds_app.score.clinical.scores import NAMES
+from cds_app.score.features.hours import QUANTITIES
+from cds_app.score.risk.model import RiskModel, own_trees
 from cds_app.services.definitions import (
     check_goals,
     check_names,

@@ -16,7 +16,7 @@ from cds_app.content import Artefact, artefact
 from cds_app.errors import ContentError
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.result import Abstained, Lack
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk.model import RiskModel
 
 FAILED = "model-failed"
 _LOG = structlog.get_logger("twinline")

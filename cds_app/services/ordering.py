@@ -22,7 +22,7 @@ from cds_app.mitigate.findings import Checked, Finding
 from cds_app.mitigate.insulin import Injection, InsulinRule, simulate_insulin
 from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import check_orders, check_recorded
-from cds_app.score.clinical import clinical_scores
+from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
 from cds_app.services.inputs import Inputs, setting_of, situation_of

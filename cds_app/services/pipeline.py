@@ -24,10 +24,10 @@ from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View, outpatient
 from cds_app.mitigate.options import Option, options_for
-from cds_app.score.clinical import clinical_scores
+from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.deviation import JointDeviation, deviations, joint
 from cds_app.score.disputes import disputed
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.score.situation import Situation
 from cds_app.services.departing import discharge_dues
 from cds_app.services.helping import Asked, would_help

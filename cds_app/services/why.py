@@ -11,7 +11,7 @@ from cds_app.explain.counterfactual import Need, Open, Telling, most_telling, ne
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
 from cds_app.ports import TwinStore
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.services.helping import Asked, bedside_of, inputs_of, question_of, still_open, would_help
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material

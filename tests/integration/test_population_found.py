@@ -14,7 +14,7 @@ from cds_app.learn.hours.challenge2019 import in_part, load
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.rows import shipped_twin
 from cds_app.learn.hours.sepsis import SEPSIS
-from cds_app.score.population import Reference
+from cds_app.score.risk.population import Reference
 
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 _FILE = _DATA / "icu" / "physionet2019_train.parquet"

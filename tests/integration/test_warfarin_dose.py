@@ -13,7 +13,7 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.learn.warfarin.iwpc import load
-from cds_app.score.warfarin_dose import NAME, Dose, DoseModel
+from cds_app.score.warfarin.dose import NAME, Dose, DoseModel
 from tests.service import twinline
 from tests.warfarin import cells, save
 

@@ -12,7 +12,7 @@ from cds_app.content import latest
 from cds_app.errors import DataError
 from cds_app.learn.warfarin.iwpc import COLUMNS, DOSE, STABLE, load
 from cds_app.score.result import Abstained
-from cds_app.score.warfarin_dose import NAME, DoseModel
+from cds_app.score.warfarin.dose import NAME, DoseModel
 from tests.warfarin import cells, save
 
 MODEL = DoseModel.from_artefact(latest(NAME))

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.domain.facts import CodedFinding, Fact, Measurement
-from cds_app.score.clinical import clinical_scores, shock_index
-from cds_app.score.news2 import news2, qsofa
+from cds_app.score.clinical.news2 import news2, qsofa
+from cds_app.score.clinical.scores import clinical_scores, shock_index
+from cds_app.score.clinical.sofa import sofa
 from cds_app.score.result import Abstained
-from cds_app.score.sofa import sofa
 from tests.chart import (
     abstained,
     drug,

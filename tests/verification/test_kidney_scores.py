@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_app.domain.facts import Measurement
-from cds_app.score.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo
+from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo
 from cds_app.score.result import Abstained
 from tests.chart import abstained, hourly_urine, measured, person, problem, procedure, scored, situation
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cds_app.content import latest
 from cds_app.domain.facts import Condition, Fact
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.score.rcri import rcri
+from cds_app.score.clinical.rcri import rcri
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
 from tests.chart import NOW, abstained, drug, measured, person, problem, scored, situation

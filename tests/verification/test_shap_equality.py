@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cds_app.content import latest
-from cds_app.score.boosted import load_booster
-from cds_app.score.features import FEATURES
-from cds_app.score.risk import RiskModel
+from cds_app.score.features.hours import FEATURES
+from cds_app.score.risk.model import RiskModel
+from cds_app.score.trees.boosted import load_booster
 
 shap = pytest.importorskip("shap")
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from cds_app.content import content_root
 from cds_app.explain.populations import contributions_of
-from cds_app.score.boosted import load_booster
-from cds_app.score.forest import Forest, Tree, read_forest
-from cds_app.score.tree_shap import TreeShap
+from cds_app.score.trees.boosted import load_booster
+from cds_app.score.trees.forest import Forest, Tree, read_forest
+from cds_app.score.trees.tree_shap import TreeShap
 
 DEFINITION, FLOAT32 = 1e-9, 1e-5
 SHIPPED = sorted((content_root() / "models").glob("*/*/model.ubj"))

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Flags, Floats
-from cds_app.score.eligibility import Ineligible, Limits
-from cds_app.score.features import NAMES, QUANTITIES
-from cds_app.score.population import Reference
+from cds_app.score.features.hours import NAMES, QUANTITIES
+from cds_app.score.risk.eligibility import Ineligible, Limits
+from cds_app.score.risk.population import Reference
 
 NOTHING_MEASURED = "nothing-measured"
 CONTRADICTORY = "contradictory-pressures"

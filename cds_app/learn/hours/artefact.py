@@ -21,8 +21,8 @@ from cds_app.learn.hours import tuning
 from cds_app.learn.hours.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.measure import alert_figures
 from cds_app.learn.shipped import OF_FIT
-from cds_app.score.features import FEATURES, Statics, features
-from cds_app.score.risk import GOLDEN, Tier
+from cds_app.score.features.hours import FEATURES, Statics, features
+from cds_app.score.risk.model import GOLDEN, Tier
 from cds_app.services.model_cards import Shelf
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of

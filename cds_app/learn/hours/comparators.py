@@ -1,7 +1,8 @@
 """What a risk has to beat: bedside scores, the last value of its own quantity, and a plain logistic regression.
 
-The bedside scores are those of `score.news2`, on whole columns: the newest values that the ontology still calls
-current, the same bands, the same rounding. A part that is not known gives no points, so a score here is "at least".
+The bedside scores are those of `score.clinical.news2`, on whole columns: the newest values that the ontology still
+calls current, the same bands, the same rounding. A part that is not known gives no points, so a score here is "at
+least".
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import numpy as np
 
 from cds_app.domain.arrays import Floats, Matrix
 from cds_app.learn.head import Own
-from cds_app.score.bands import Bands
-from cds_app.score.features import NAMES
-from cds_app.score.news2 import (
+from cds_app.score.clinical.bands import Bands
+from cds_app.score.clinical.news2 import (
     OXYGEN_POINTS,
     PULSE,
     RESPIRATION,
@@ -25,6 +25,7 @@ from cds_app.score.news2 import (
     SYSTOLIC,
     TEMPERATURE,
 )
+from cds_app.score.features.hours import NAMES
 
 Newest = Callable[[str], Floats]  # quantity -> its newest value in every row, NaN where none is current
 

@@ -29,9 +29,9 @@ from cds_app.learn.hours.tuning import Stays
 from cds_app.learn.measure import groups, served
 from cds_app.learn.roll import UNSEEN, of_hours
 from cds_app.learn.shipped import Shipped
-from cds_app.score.calibration import Calibration
-from cds_app.score.population import Reference
-from cds_app.score.risk import AlertPolicy
+from cds_app.score.risk.calibration import Calibration
+from cds_app.score.risk.model import AlertPolicy
+from cds_app.score.risk.population import Reference
 
 NEEDED = (*KEYS, *(one.column for one in COLUMNS))  # what nobody measured is an empty column
 _ON_UNSEEN = "patients of the file that did not grow the trees"

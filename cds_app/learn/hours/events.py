@@ -14,8 +14,8 @@ from cds_app.learn.growing import Recipe, Task
 from cds_app.learn.head import INTENSIVE_CARE, Head, Outcome, Own, Words
 from cds_app.learn.hours.onset import onset
 from cds_app.learn.resampling import Resamples
-from cds_app.score.endpoint import Endpoint, Fall, Rise
-from cds_app.score.kidney import BASELINE_H, RISE_MG_DL, RISE_WINDOW_H
+from cds_app.score.clinical.kidney import BASELINE_H, RISE_MG_DL, RISE_WINDOW_H
+from cds_app.score.risk.endpoint import Endpoint, Fall, Rise
 
 _POPULATION = (
     "Adults in intensive care, from the first hour in the unit on, who are known not to be in that state now; two "

@@ -23,7 +23,7 @@ from cds_app.learn.hours.appraisal import Judged
 from cds_app.learn.hours.challenge2019 import fold_of
 from cds_app.learn.hours.cohort import Cohort, Fit, who
 from cds_app.learn.measure import groups
-from cds_app.score.population import Reference
+from cds_app.score.risk.population import Reference
 from cds_app.twin.model import TwinModel
 
 

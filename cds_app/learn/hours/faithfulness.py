@@ -21,7 +21,7 @@ from cds_app.domain.arrays import Flags, Floats, Ints, Matrix
 from cds_app.learn.hours.challenge2019 import COLUMNS
 from cds_app.learn.hours.rows import design
 from cds_app.learn.twin.panel import to_scale, to_unit
-from cds_app.score.features import QUANTITIES, Feature
+from cds_app.score.features.hours import QUANTITIES, Feature
 from cds_app.twin.model import TwinModel
 
 PATIENTS = 300
@@ -38,7 +38,7 @@ class Explainer:
     Parameters
     ----------
     columns : ndarray of int64, shape (features,)
-        What it reads of a row of `score.features`.
+        What it reads of a row of `score.features.hours`.
     features : sequence of Feature
         The same, in the same order.
     """

@@ -14,7 +14,7 @@ from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.head import Outcome
 from cds_app.learn.hours.challenge2019 import COLUMN_OF
 from cds_app.learn.hours.rows import Rows
-from cds_app.score.endpoint import SAME_INSTANT_H, Endpoint, Rise
+from cds_app.score.risk.endpoint import SAME_INSTANT_H, Endpoint, Rise
 
 _SPAN_H = 1e6  # between the clocks of two patients in one increasing number
 _DECIMALS = 4  # undo the file's single precision
@@ -56,7 +56,7 @@ class Readings:
         )
 
     def absent(self) -> Flags:
-        """At which rows the patient is known not to be in the state: `score.eligibility`, for a whole frame."""
+        """At which rows the patient is known not to be in the state: `score.risk.eligibility`, for a whole frame."""
         past = np.searchsorted(self.seen_at, self.clock, side="right")
         # a first entry that is never fresh stands for "nothing yet"
         seen_at, there = np.append(-np.inf, self.seen_at), np.append(True, self.reached)

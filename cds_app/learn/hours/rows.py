@@ -15,9 +15,9 @@ from cds_app.domain.ontology_files import load_ontology
 from cds_app.learn.hours.challenge2019 import COLUMN_OF
 from cds_app.learn.twin import lockstep
 from cds_app.learn.twin.panel import to_scale
-from cds_app.score.features import FEATURES, QUANTITIES, Persons, matrix
-from cds_app.score.samples import Samples, to_ms
-from cds_app.score.twin_view import BELIEF
+from cds_app.score.features.hours import FEATURES, QUANTITIES, Persons, matrix
+from cds_app.score.features.samples import Samples, to_ms
+from cds_app.score.features.twin_view import BELIEF
 from cds_app.twin.model import TwinModel
 
 _PATIENTS_AT_ONCE = 400

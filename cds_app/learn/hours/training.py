@@ -37,8 +37,8 @@ from cds_app.learn.hours.transfer import transfer
 from cds_app.learn.hours.tuning import Stays
 from cds_app.learn.plots import Seen
 from cds_app.learn.roll import Roll, of_hours
-from cds_app.score.features import FEATURES
-from cds_app.score.population import Reference
+from cds_app.score.features.hours import FEATURES
+from cds_app.score.risk.population import Reference
 from cds_app.twin.model import TwinModel
 
 _SEED_OF_EXPLANATIONS = 300

@@ -17,7 +17,7 @@ from cds_app.domain.arrays import Flags, Floats
 from cds_app.learn.burden import HoursAtRisk, alerts_per_100_days, burden
 from cds_app.learn.hours.alert_policy import NO_CANDIDATE, Candidates, shown
 from cds_app.learn.resampling import Resamples, interval
-from cds_app.score.risk import AlertPolicy
+from cds_app.score.risk.model import AlertPolicy
 
 BUDGET = 20.0  # alerts per 100 patient-days
 _SERVICE = "twinline-patient-view"

@@ -15,7 +15,7 @@ from cds_app.learn.imputation.masks import Mask, masked
 from cds_app.learn.imputation.tasks import task
 from cds_app.learn.measure import AGE_BANDS
 from cds_app.learn.resampling import Resamples, interval
-from cds_app.score.stay_features import UNITS
+from cds_app.score.features.stays import UNITS
 from cds_app.twin.imputation import GAPS_H, Imputer, gap_class
 from cds_app.twin.windows import PRODUCTS, Product, Singles, base, neighbours
 

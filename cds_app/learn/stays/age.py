@@ -11,7 +11,7 @@ import numpy as np
 
 from cds_app.domain.arrays import Floats, Ints
 from cds_app.learn.measure import logistic_line
-from cds_app.score.calibration import Spread
+from cds_app.score.risk.calibration import Spread
 
 _ENDS = (18.0, 90.0)  # the data name no age beyond 90
 _USUAL = 0.2 / 60.0  # before anything is seen: a fifth between 20 and 80 years would be no surprise, two fifths would

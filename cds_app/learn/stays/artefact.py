@@ -13,8 +13,8 @@ from cds_app.learn import artefact
 from cds_app.learn.head import Words
 from cds_app.learn.stays.challenge2012 import DATA_SET
 from cds_app.learn.stays.cohort import LIMITS
-from cds_app.score.risk import GOLDEN
-from cds_app.score.stay_features import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
+from cds_app.score.features.stays import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
+from cds_app.score.risk.model import GOLDEN
 
 _GOLDEN = 2
 _WORDS = Words(

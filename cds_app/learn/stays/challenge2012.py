@@ -20,7 +20,7 @@ from cds_app.learn.data_set import DataSet
 from cds_app.learn.hours.challenge2019 import fio2_percent
 from cds_app.learn.stays.intake import in_another_unit, refuse_misplaced, refuse_units
 from cds_app.learn.tables import columns_of
-from cds_app.score.stay_features import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
+from cds_app.score.features.stays import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2012, sets a and b (Silva et al., Comput Cardiol 2012), ODC-BY 1.0",

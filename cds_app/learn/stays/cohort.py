@@ -12,10 +12,10 @@ import xgboost as xgb
 from cds_app.domain.arrays import Floats, Ints, Matrix
 from cds_app.learn.growing import Recipe, Task, grow
 from cds_app.learn.stays.challenge2012 import Outcomes, Stays
-from cds_app.score.eligibility import MEASUREMENTS, Circumstances, Limits, Times, eligible
-from cds_app.score.features import Feature
+from cds_app.score.features.hours import Feature
+from cds_app.score.features.stays import FEATURES, QUANTITIES, WINDOW_H, stay_features
 from cds_app.score.result import Abstained
-from cds_app.score.stay_features import FEATURES, QUANTITIES, WINDOW_H, stay_features
+from cds_app.score.risk.eligibility import MEASUREMENTS, Circumstances, Limits, Times, eligible
 
 NAME = "mortality"
 

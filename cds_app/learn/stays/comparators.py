@@ -8,8 +8,8 @@ from cds_app.domain.arrays import Floats, Ints, Matrix
 from cds_app.learn.hours.comparators import OXYGEN, READ, Comparator, at_their_limits, current, news2_of, qsofa_of
 from cds_app.learn.hours.rows import shipped_fresh_h
 from cds_app.learn.stays.figures import as_many_alerts_as_deaths
-from cds_app.score.news2 import FULL_GCS, NOT_ALERT_POINTS
-from cds_app.score.stay_features import FEATURES
+from cds_app.score.clinical.news2 import FULL_GCS, NOT_ALERT_POINTS
+from cds_app.score.features.stays import FEATURES
 
 _NAMES = tuple(one.name for one in FEATURES)
 _COMA = "gcs_total"
@@ -24,7 +24,7 @@ def rivals(rows: Matrix, died: Ints) -> dict[str, Comparator]:
     Parameters
     ----------
     rows : ndarray of float32, shape (rows, len(FEATURES))
-        As `score.stay_features.stay_features` makes them.
+        As `score.features.stays.stay_features` makes them.
     died : ndarray of int64, shape (rows,)
         As many alerts as deaths are given of the signs of severity, which have no limit in use.
     """

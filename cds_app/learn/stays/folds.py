@@ -22,7 +22,7 @@ from cds_app.learn.stays.cohort import StayCohort, chosen
 from cds_app.learn.stays.comparators import rivals
 from cds_app.learn.stays.figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stays.sex import moved
-from cds_app.score.calibration import Spread
+from cds_app.score.risk.calibration import Spread
 
 FOLDS = 5
 REPEATS = 2

@@ -13,7 +13,7 @@ import pandas as pd
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
 from cds_app.learn.suspected_units import PRESSURES, Range, misplaced, suspected, suspects
-from cds_app.score.stay_features import QUANTITIES, Series
+from cds_app.score.features.stays import QUANTITIES, Series
 
 _NO_ROWS = np.empty(0, np.int64)
 _MEASURED_BY = ("", "NI")  # a catheter, a cuff

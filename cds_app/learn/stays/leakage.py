@@ -19,7 +19,7 @@ from cds_app.errors import ContentError, DataError
 from cds_app.learn.roll import OF_STAY
 from cds_app.learn.stays.challenge2012 import Outcomes, Stays
 from cds_app.learn.stays.cohort import StayCohort
-from cds_app.score.stay_features import FEATURES, QUANTITIES, WINDOW_H, Series
+from cds_app.score.features.stays import FEATURES, QUANTITIES, WINDOW_H, Series
 
 Made = Callable[[Stays, Outcomes], StayCohort]
 

@@ -38,11 +38,11 @@ from cds_app.learn.stays.figures import Asked, as_many_alerts_as_deaths, measure
 from cds_app.learn.stays.folds import FOLDS, REPEATS, Held, cross_tested, held
 from cds_app.learn.stays.intake import contradicted
 from cds_app.learn.stays.sex import told
-from cds_app.score.calibration import Spread
-from cds_app.score.eligibility import stranger
-from cds_app.score.population import Reference
+from cds_app.score.features.stays import FEATURES, stay_features
 from cds_app.score.result import Abstained, Lack
-from cds_app.score.stay_features import FEATURES, stay_features
+from cds_app.score.risk.calibration import Spread
+from cds_app.score.risk.eligibility import stranger
+from cds_app.score.risk.population import Reference
 
 RECIPE = Recipe(
     rounds=400,

@@ -21,11 +21,11 @@ from cds_app.learn.warfarin.figures import FIXED_MG_PER_WEEK, by_group, figures
 from cds_app.learn.warfarin.growing import HIDDEN, Fitted, Held, Recipe, fit, held
 from cds_app.learn.warfarin.iwpc import DATA_SET, DOSE, People, Remark, load
 from cds_app.score.result import Lack
-from cds_app.score.warfarin_dose import NAME, TREES, Dose, DoseModel, Limits
-from cds_app.score.warfarin_features import FEATURES, Filling, as_if_answered, row, without
-from cds_app.score.warfarin_published import NAME as PUBLISHED
-from cds_app.score.warfarin_published import published
-from cds_app.score.warfarin_subject import Listed, Subject, Target
+from cds_app.score.warfarin.dose import NAME, TREES, Dose, DoseModel, Limits
+from cds_app.score.warfarin.features import FEATURES, Filling, as_if_answered, row, without
+from cds_app.score.warfarin.published import NAME as PUBLISHED
+from cds_app.score.warfarin.published import published
+from cds_app.score.warfarin.subject import Listed, Subject, Target
 
 LIMITS: Final[Mapping[str, Any]] = {"min_age_decade": 1, "height_cm": [100.0, 230.0], "weight_kg": [25.0, 270.0]}
 """A little beyond the training subjects: 125 to 202 cm, 34 to 238 kg."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from cds_app.domain.arrays import Flags, Floats, Matrix
-from cds_app.score.warfarin_dose import alleles
-from cds_app.score.warfarin_features import FEATURES
+from cds_app.score.warfarin.dose import alleles
+from cds_app.score.warfarin.features import FEATURES
 
 FIXED_MG_PER_WEEK: Final = 35.0
 _NEAR: Final = 0.2

@@ -15,8 +15,8 @@ import xgboost as xgb
 from sklearn.linear_model import HuberRegressor
 
 from cds_app.domain.arrays import Flags, Floats, Ints, Matrix
-from cds_app.score.warfarin_dose import Linear, Spread, alleles, typed_genes
-from cds_app.score.warfarin_features import FEATURES, Filling, terms, without
+from cds_app.score.warfarin.dose import Linear, Spread, alleles, typed_genes
+from cds_app.score.warfarin.features import FEATURES, Filling, terms, without
 
 HIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "both": (),

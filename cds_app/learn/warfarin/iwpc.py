@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from cds_app.errors import DataError
 from cds_app.learn.data_set import DataSet
 from cds_app.learn.warfarin.words import CONDITION_WORDS, MEDICINE_WORDS, listed
-from cds_app.score.warfarin_subject import RECORDED, SNPS, Alleles, Race, Subject, Target
+from cds_app.score.warfarin.subject import RECORDED, SNPS, Alleles, Race, Subject, Target
 
 _T = TypeVar("_T")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from cds_app.score.warfarin_subject import Listed
+from cds_app.score.warfarin.subject import Listed
 
 Words = Mapping[str, re.Pattern[str]]
 

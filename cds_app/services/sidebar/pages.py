@@ -27,7 +27,7 @@ from cds_app.pages.systems import line_of, read_systems, systems
 from cds_app.pages.thresholds import thresholds
 from cds_app.pages.trend import WINDOWS_H, trend
 from cds_app.pages.why import MOST_BARS, need_lines, open_line, reason_lines, telling_lines, waterfall
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.services.continuity import stand_ins
 from cds_app.services.replay import replay_decision
 from cds_app.services.sidebar.deciding import Done

@@ -12,9 +12,9 @@ from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
 from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
-from cds_app.score.rcri import rcri
+from cds_app.score.clinical.rcri import rcri
 from cds_app.score.result import Abstained, Score
-from cds_app.score.warfarin_dose import DoseModel
+from cds_app.score.warfarin.dose import DoseModel
 from cds_app.services.continuity import stand_ins
 from cds_app.services.sidebar.frame import Asking, Frame
 from cds_app.services.what_if.dose import Tried, Wish, can_be_tried, drugs_of, try_dose

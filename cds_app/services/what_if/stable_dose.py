@@ -6,8 +6,8 @@ from typing import Final
 
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
-from cds_app.score.warfarin_dose import Dose, DoseModel
-from cds_app.score.warfarin_subject import Subject
+from cds_app.score.warfarin.dose import Dose, DoseModel
+from cds_app.score.warfarin.subject import Subject
 
 WARFARIN: Final = "warfarin"
 _ADULT: Final = 18

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from cds_app.score.kidney import Number, cockcroft_gault
+from cds_app.score.clinical.kidney import Number, cockcroft_gault
 
 Sex = Literal["female", "male"]
 MG_DL_TO_UMOL_L: Final = 88.42

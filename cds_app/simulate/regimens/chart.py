@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cds_app.domain.facts import Measurement, Medication
-from cds_app.score.kidney import LONG_TERM_RENAL_REPLACEMENT
+from cds_app.score.clinical.kidney import LONG_TERM_RENAL_REPLACEMENT
 from cds_app.score.situation import Situation
 from cds_app.simulate.kinetics.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.kinetics.drugs import SAME_UNIT, Drug

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from cds_app.score.genes import CONTRADICTION, GeneCall
+from cds_app.score.genes.calls import CONTRADICTION, GeneCall
 from cds_app.score.situation import Situation
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.kinetics.individual import diplotype

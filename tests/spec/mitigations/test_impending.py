@@ -15,7 +15,7 @@ from cds_app.mitigate.catalogue import load_catalogue
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import options_for
-from cds_app.score.clinical import NAMES, clinical_scores
+from cds_app.score.clinical.scores import NAMES, clinical_scores
 from cds_app.services.knowledge import RISKS
 from tests.chart import finding, measured, problem, situation
 

@@ -11,7 +11,7 @@ from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import pass_gates
 from cds_app.mitigate.options import Option, options_for
-from cds_app.score.clinical import clinical_scores
+from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import drug, measured, problem, procedure, stay
 from tests.spec.mitigations.test_patients import CATALOGUE, charted, vital_signs
 

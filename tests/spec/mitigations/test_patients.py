@@ -34,7 +34,7 @@ from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import draft_resource, options_for
 from cds_app.score.allergies import most_specific
-from cds_app.score.clinical import NAMES, clinical_scores
+from cds_app.score.clinical.scores import NAMES, clinical_scores
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import RISKS
 from tests.chart import ONTOLOGY, allergy, drug, finding, measured, person, problem, procedure, report, situation, stay

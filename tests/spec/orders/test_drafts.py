@@ -22,7 +22,7 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.order_checks import load_order_checks
 from cds_app.mitigate.orders import check_orders, check_recorded
-from cds_app.score.clinical import NAMES, clinical_scores
+from cds_app.score.clinical.scores import NAMES, clinical_scores
 from cds_app.score.situation import Situation
 from tests.chart import NOW, ago, measured, person, procedure, stay
 from tests.genomes import pharmacogenes

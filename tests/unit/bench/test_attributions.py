@@ -6,7 +6,7 @@ import pytest
 
 from cds_app.bench import attributions
 from cds_app.content import latest
-from cds_app.score.risk import RiskModel
+from cds_app.score.risk.model import RiskModel
 
 
 def test_both_engines_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from cds_app.content import artefact, content_root, latest, write_manifest
 from cds_app.domain.ontology import Ontology, Range, Variable
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
-from cds_app.score.features import QUANTITIES
+from cds_app.score.features.hours import QUANTITIES
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

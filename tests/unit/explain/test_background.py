@@ -12,7 +12,7 @@ from cds_app.domain.timeline import Timeline
 from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.result import Abstained
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import Knowledge
 from tests.chart import NOW, measured, person, stay

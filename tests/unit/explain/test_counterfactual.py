@@ -10,8 +10,8 @@ import pytest
 from cds_app.content import latest
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.explain.counterfactual import Question, most_telling, needs
-from cds_app.score.features import Statics, features
-from cds_app.score.risk import RiskModel
+from cds_app.score.features.hours import Statics, features
+from cds_app.score.risk.model import RiskModel
 from cds_app.twin.bedside import Likely
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import track_of

@@ -12,9 +12,9 @@ from cds_app.domain.facts import Fact
 from cds_app.domain.time import to_hours
 from cds_app.domain.timeline import Timeline
 from cds_app.explain.estimates import RiskEstimate, admission_of, estimate_risks, risk_before
-from cds_app.score.population import Reference
 from cds_app.score.result import Abstained
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
+from cds_app.score.risk.population import Reference
 from cds_app.score.situation import Situation
 from cds_app.services.knowledge import Knowledge
 from cds_app.twin.state import rebuild

@@ -13,11 +13,11 @@ from numba.core import caching
 from cds_app.content import latest
 from cds_app.explain import populations
 from cds_app.explain.populations import attribute
-from cds_app.score.boosted import Boosted
-from cds_app.score.features import FEATURES
-from cds_app.score.forest import read_forest
-from cds_app.score.risk import RiskModel
-from cds_app.score.tree_shap import TreeShap
+from cds_app.score.features.hours import FEATURES
+from cds_app.score.risk.model import RiskModel
+from cds_app.score.trees.boosted import Boosted
+from cds_app.score.trees.forest import read_forest
+from cds_app.score.trees.tree_shap import TreeShap
 
 
 @pytest.fixture(scope="module")

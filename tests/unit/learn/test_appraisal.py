@@ -14,7 +14,7 @@ from cds_app.learn.head import Outcome, Own
 from cds_app.learn.hours.appraisal import appraised, headline, logistic
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.sepsis import SEPSIS
-from cds_app.score.features import FEATURES, NAMES
+from cds_app.score.features.hours import FEATURES, NAMES
 
 _PATIENTS, _HOURS = 80, 20
 _HEAD = replace(SEPSIS, own=Own(quantity="map", low_is_worse=True))

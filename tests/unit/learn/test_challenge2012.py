@@ -14,7 +14,7 @@ from cds_app.errors import DataError
 from cds_app.learn.stays.challenge2012 import load, load_outcomes
 from cds_app.learn.stays.cohort import refusals
 from cds_app.learn.stays.intake import contradicted
-from cds_app.score.stay_features import QUANTITIES, stay_features
+from cds_app.score.features.stays import QUANTITIES, stay_features
 
 Row = tuple[int, str, str, Any]
 CHARTED = ("HR", "MAP", "SysABP", "NISysABP", "RespRate", "GCS", "Urine", "Na", "K", "BUN")

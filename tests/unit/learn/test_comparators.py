@@ -12,8 +12,8 @@ from cds_app.learn.head import Own
 from cds_app.learn.hours.abstention import NOTHING_MEASURED, abstained
 from cds_app.learn.hours.comparators import READ, bedside, last_value, news2_known, qsofa_known
 from cds_app.learn.hours.sepsis import SEPSIS
-from cds_app.score.features import FEATURES, NAMES
-from cds_app.score.news2 import news2, qsofa
+from cds_app.score.clinical.news2 import news2, qsofa
+from cds_app.score.features.hours import FEATURES, NAMES
 from cds_app.score.result import Abstained, Score
 from tests.chart import measured, situation
 

@@ -13,7 +13,7 @@ from cds_app.learn.hours.challenge2019 import fold_of, split
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.everybody import Crossed, Everybody
 from cds_app.learn.hours.sepsis import SEPSIS
-from cds_app.score.features import FEATURES, NAMES
+from cds_app.score.features.hours import FEATURES, NAMES
 
 _PATIENTS, _HOURS = 150, 12
 _RECIPE = Recipe(

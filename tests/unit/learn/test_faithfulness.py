@@ -9,7 +9,7 @@ import xgboost as xgb
 
 from cds_app.learn.hours.faithfulness import Explainer, disturbed, faithfulness, highest, stability
 from cds_app.learn.hours.rows import shipped_twin
-from cds_app.score.features import Feature
+from cds_app.score.features.hours import Feature
 
 _FEATURES = tuple(
     Feature(name=f"{quantity}_{aspect}", quantity=quantity, aspect="value")

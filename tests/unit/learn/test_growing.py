@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from cds_app.learn.growing import Recipe, Task, grow
-from cds_app.score.features import FEATURES, NAMES
+from cds_app.score.features.hours import FEATURES, NAMES
 
 
 def test_a_feature_that_is_sure_is_in_trees_that_draw_few() -> None:

@@ -10,7 +10,7 @@ import pytest
 from cds_app.errors import DataError
 from cds_app.learn.warfarin.iwpc import COLUMNS, DOSE, STABLE, load
 from cds_app.learn.warfarin.words import CONDITION_WORDS, MEDICINE_WORDS, listed
-from cds_app.score.warfarin_subject import CONDITIONS, MEDICINES, SNPS, Listed, Subject, Target
+from cds_app.score.warfarin.subject import CONDITIONS, MEDICINES, SNPS, Listed, Subject, Target
 from tests.warfarin import RS9923231, RS9934438, Cells, cells, save
 
 RANGE = "Estimated Target INR Range Based on Indication"

@@ -22,8 +22,8 @@ from cds_app.learn.measure import (
     served,
 )
 from cds_app.learn.resampling import Resamples
-from cds_app.score.eligibility import Circumstances, eligible
-from cds_app.score.features import Statics, features
+from cds_app.score.features.hours import Statics, features
+from cds_app.score.risk.eligibility import Circumstances, eligible
 from cds_app.twin.state import track_of
 
 

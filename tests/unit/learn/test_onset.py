@@ -11,7 +11,7 @@ from cds_app.learn.head import Head, Outcome
 from cds_app.learn.hours.events import AKI, HYPOTENSION, HYPOXAEMIA, least_risk_at, onset_task
 from cds_app.learn.hours.onset import absent
 from cds_app.learn.hours.rows import shipped_twin
-from cds_app.score.eligibility import OF_THE_STATE, Circumstances, Ineligible, eligible
+from cds_app.score.risk.eligibility import OF_THE_STATE, Circumstances, Ineligible, eligible
 from cds_app.twin.state import track_of
 
 HEADS = (HYPOTENSION, HYPOXAEMIA, AKI)
@@ -90,7 +90,7 @@ def test_labels_are_those_of_the_slow_reference(head: Head) -> None:
 
 @NAMED
 def test_training_asks_where_the_service_does(head: Head) -> None:
-    """The state as `score.eligibility` sees it in a twin's tracks, and as training sees it in the frame."""
+    """The state as `score.risk.eligibility` sees it in a twin's tracks, and as training sees it in the frame."""
     endpoint, twin, frame = head.limits.endpoint, shipped_twin(), drawn(head, 25, seed=12)
     assert endpoint is not None
     found, at = absent(endpoint, frame), 0

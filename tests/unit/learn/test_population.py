@@ -10,8 +10,8 @@ from cds_app.learn import population, shifts
 from cds_app.learn.hours.abstention import NOTHING_MEASURED, abstained
 from cds_app.learn.hours.rows import shipped_twin
 from cds_app.learn.hours.sepsis import SEPSIS
-from cds_app.score.features import FEATURES, NAMES
-from cds_app.score.population import Reference
+from cds_app.score.features.hours import FEATURES, NAMES
+from cds_app.score.risk.population import Reference
 
 _USUAL = {
     "heart_rate": (85.0, 16.0), "spo2": (97.0, 1.5), "body_temp": (37.0, 0.7), "sbp": (122.0, 20.0),

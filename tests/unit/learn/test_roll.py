@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cds_app.learn.roll import UNSEEN, Roll, of_hours, of_stays
-from cds_app.score.stay_features import FEATURES
+from cds_app.score.features.stays import FEATURES
 
 
 def ward(patients: int = 40, hours: int = 6) -> pd.DataFrame:

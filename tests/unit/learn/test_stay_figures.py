@@ -9,9 +9,9 @@ import pytest
 from cds_app.domain.facts import Fact
 from cds_app.learn.stays.comparators import rivals
 from cds_app.learn.stays.figures import Asked, measured
-from cds_app.score.news2 import news2, qsofa
+from cds_app.score.clinical.news2 import news2, qsofa
+from cds_app.score.features.stays import FEATURES
 from cds_app.score.result import Score
-from cds_app.score.stay_features import FEATURES
 from tests.chart import measured as charted
 from tests.chart import situation
 

@@ -15,7 +15,7 @@ from cds_app.learn.stays.challenge2012 import Outcomes, Stays
 from cds_app.learn.stays.cohort import StayCohort
 from cds_app.learn.stays.leakage import checked
 from cds_app.learn.stays.mortality import RECIPE
-from cds_app.score.stay_features import QUANTITIES, UNITS, Series, Stayers
+from cds_app.score.features.stays import QUANTITIES, UNITS, Series, Stayers
 
 _STAYS = 120
 _HOURS = np.array([2.0, 20.0, 40.0, 60.0])  # one of them is later than the model looks

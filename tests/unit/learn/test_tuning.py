@@ -27,7 +27,7 @@ from cds_app.learn.hours.tuning import (
     sweep,
     tuned,
 )
-from cds_app.score.risk import AlertPolicy, RiskModel
+from cds_app.score.risk.model import AlertPolicy, RiskModel
 
 NOW = Setting(threshold=0.3, lockout_h=8.0, rise_points=10.0)
 

@@ -18,8 +18,8 @@ from cds_app.learn.warfarin.dose import evaluate, train
 from cds_app.learn.warfarin.figures import by_group, figures
 from cds_app.learn.warfarin.growing import HIDDEN, Recipe, fit, held
 from cds_app.learn.warfarin.iwpc import DOSE, STABLE, load
-from cds_app.score.warfarin_dose import NAME, DoseModel
-from cds_app.score.warfarin_features import row, without
+from cds_app.score.warfarin.dose import NAME, DoseModel
+from cds_app.score.warfarin.features import row, without
 from tests.warfarin import RS9923231, cells, cohort, save
 
 RECIPE = Recipe(rounds=25, eta=0.2, folds=2, repeats=2, least_child_weight=3.0)

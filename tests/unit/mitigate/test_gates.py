@@ -11,7 +11,7 @@ from cds_app.domain.facts import Fact
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import Caution, Refusal, named, pass_gates
-from cds_app.score.clinical import clinical_scores
+from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import allergy, drug, measured, person, problem, procedure, report, situation
 from tests.unit.mitigate.content import entry
 

@@ -13,7 +13,7 @@ import pytest
 from cds_app.content import artefact, content_root, write_manifest
 from cds_app.errors import ContentError
 from cds_app.mitigate.order_checks import FILE, OrderChecks, load_order_checks
-from cds_app.score.clinical import NAMES
+from cds_app.score.clinical.scores import NAMES
 from cds_app.services.knowledge import Knowledge
 
 SHIPPED = json.loads((content_root() / "models" / "order_checks" / "1.0.0" / FILE).read_text("utf-8"))

@@ -19,7 +19,7 @@ from cds_app.pages.systems import systems
 from cds_app.pages.thresholds import thresholds
 from cds_app.pages.trend import trend
 from cds_app.pages.why import MOST_BARS, reason_lines, waterfall
-from cds_app.score.risk import Risk
+from cds_app.score.risk.model import Risk
 from cds_app.twin.bedside import Likely
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN

@@ -1,0 +1,1 @@
+"""From what a laboratory reported of genes to diplotypes and phenotypes."""

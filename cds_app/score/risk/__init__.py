@@ -1,0 +1,1 @@
+"""Learned risks: for whom they may be asked, and the probability that they tell."""

@@ -1,0 +1,1 @@
+"""The weekly dose of warfarin, from covariates and genotype."""
