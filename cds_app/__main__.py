@@ -54,7 +54,7 @@ _ELSEWHERE = {
 }
 """Commands that do not stand in the module of their name."""
 _USAGE, _DEPENDENCY, _INTEGRITY = 2, 3, 4
-_MIGRATIONS = Path(__file__).parent / "adapters" / "migrations" / "versions"
+_MIGRATIONS = Path(__file__).parent / "adapters" / "sql" / "migrations" / "versions"
 
 
 class _Lazy(click.Group):

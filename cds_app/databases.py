@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cds_app.adapters.cabinet import SqlCabinet
-from cds_app.adapters.client_register import SqlClients
-from cds_app.adapters.database import Database
-from cds_app.adapters.migrate import is_begun, migrate
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault, key_file, read_master_key
+from cds_app.adapters.sealed.vault import Vault, key_file, read_master_key
+from cds_app.adapters.sql.cabinet import SqlCabinet
+from cds_app.adapters.sql.client_register import SqlClients
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.migrate import is_begun, migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings
 

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
-from cds_app.adapters.client_register import MemoryClients, SqlClients
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.database import Database
-from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.adapters.http.fhir import RequestsFhirReader
+from cds_app.adapters.http.fhir_write import RequestsFhirWriter
+from cds_app.adapters.http.oauth import AuthlibTokenEndpoint
+from cds_app.adapters.http.published import RequestsPublishedReader
 from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.metrics import PrometheusMeter
-from cds_app.adapters.oauth_http import AuthlibTokenEndpoint
-from cds_app.adapters.published_http import RequestsPublishedReader
-from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.cabinet import MemoryCabinet, SqlCabinet
+from cds_app.adapters.sql.client_register import MemoryClients, SqlClients
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.token_ledger import MemoryTokens, SqlTokens
 from cds_app.content import content_root
 from cds_app.databases import anchor_of, store_of, vault_of
 from cds_app.domain.ontology import Ontology

@@ -24,7 +24,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from werkzeug.test import TestResponse
 
-from cds_app.adapters.cabinet import MemoryCabinet
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.bootstrap import app_of, smart_of
 from cds_app.deps import Deps, Ehrs
 from cds_app.domain.issuers import Issuer

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.errors import DataUnavailable
 
 PATIENT = {"resourceType": "Patient", "id": "ZQXid"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.databases import store_of
 from cds_app.settings import Settings
 from cds_app.web.requests import SIMULATED_TIME

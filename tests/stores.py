@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.domain.decisions import Decision, Feedback, Suppression
 from cds_app.domain.facts import Demographics, Facts, Measurement
 from cds_app.errors import Conflict

@@ -19,11 +19,11 @@ from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, RSAKey
 
-from cds_app.adapters.cabinet import MemoryCabinet, SqlCabinet
-from cds_app.adapters.client_register import MemoryClients, SqlClients
-from cds_app.adapters.database import Database
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.token_ledger import MemoryTokens, SqlTokens
+from cds_app.adapters.sql.cabinet import MemoryCabinet, SqlCabinet
+from cds_app.adapters.sql.client_register import MemoryClients, SqlClients
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.token_ledger import MemoryTokens, SqlTokens
 from cds_app.domain.clients import Client
 from cds_app.ports import Cabinet, ClientRegister, SeenTokens
 from cds_app.services.callers.registration import new_client

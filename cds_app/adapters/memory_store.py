@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import groupby
 from threading import Lock
 
-from cds_app.adapters.arriving import ArrivalRow, Key, arrival_rows, draft_arrivals, tally_of
-from cds_app.adapters.drafting import Draft, MentionRow, Standing, prepare, prepare_turn
-from cds_app.adapters.ledger import EMPTY, LogRow, check_chain, stamp
-from cds_app.adapters.mentioning import holding
-from cds_app.adapters.sealing import SegmentRow, open_entry, open_segment, stored_name
-from cds_app.adapters.turning import check_stand, count_of, turns_of
-from cds_app.adapters.vault import Cipher, Vault
+from cds_app.adapters.sealed.drafting import Draft, MentionRow, Standing, prepare, prepare_turn
+from cds_app.adapters.sealed.ledger import EMPTY, LogRow, check_chain, stamp
+from cds_app.adapters.sealed.mentioning import holding
+from cds_app.adapters.sealed.sealing import SegmentRow, open_entry, open_segment, stored_name
+from cds_app.adapters.sealed.turning import check_stand, count_of, turns_of
+from cds_app.adapters.sealed.vault import Cipher, Vault
+from cds_app.adapters.sql.arriving import ArrivalRow, Key, arrival_rows, draft_arrivals, tally_of
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.decisions import Verdict
 from cds_app.domain.switches import Switch

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cds_app.adapters.export_http import RequestsExportServer
+from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.bootstrap import intake_of
 from cds_app.deps import deps_of
 from cds_app.services.sources.exporting import Exporting

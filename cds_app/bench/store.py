@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
 
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import KEY_BYTES, Vault
+from cds_app.adapters.sealed.vault import KEY_BYTES, Vault
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.facts import Facts, Measurement
 from cds_app.ports import Commit

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.restoring import restore
+from cds_app.adapters.sql.restoring import restore
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.databases import anchor_of, register_of, vault_of

@@ -14,11 +14,11 @@ from typing import Any, Final
 import click
 import requests
 
-from cds_app.adapters.cabinet import SqlCabinet
-from cds_app.adapters.client_register import SqlClients
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.database import Database
-from cds_app.adapters.migrate import is_current
+from cds_app.adapters.sql.cabinet import SqlCabinet
+from cds_app.adapters.sql.client_register import SqlClients
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.migrate import is_current
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store

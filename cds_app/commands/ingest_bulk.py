@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from cds_app.adapters.export_http import RequestsExportServer
+from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.bootstrap import granting_of, intake_of
 from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json

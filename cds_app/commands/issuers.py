@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.bootstrap import granting_of
 from cds_app.commands.examples import examples
 from cds_app.commands.registers import check_registered, tell_history

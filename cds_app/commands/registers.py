@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from cds_app.adapters.ledger import Change
+from cds_app.adapters.sealed.ledger import Change
 from cds_app.errors import IntegrityError
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cds_app.adapters.cabinet import SqlCabinet
-from cds_app.adapters.client_register import SqlClients
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.cabinet import SqlCabinet
+from cds_app.adapters.sql.client_register import SqlClients
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.databases import cabinet_of, register_of, store_of
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings, configured

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.adapters.http.fhir import RequestsFhirReader
+from cds_app.adapters.http.fhir_write import RequestsFhirWriter
 from cds_app.bootstrap import app_of
 from cds_app.commands.running import free_port
 from cds_app.deps import memory_deps

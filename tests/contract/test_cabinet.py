@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from cds_app.adapters.cabinet import SWEEP_EVERY, DocumentRow, MemoryCabinet, SqlCabinet
-from cds_app.adapters.schema import documents
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.cabinet import SWEEP_EVERY, DocumentRow, MemoryCabinet, SqlCabinet
+from cds_app.adapters.sql.schema import documents
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import Conflict, DependencyDown, IntegrityError
 from cds_app.ports import Cabinet, Document
 from tests.stores import vault

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from cds_app.adapters.client_register import SqlClients
-from cds_app.adapters.ledger import stamp
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.ledger import stamp
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.client_register import SqlClients
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.ports import ClientRegister
 from tests.stores import NOW, append, feedback, vault

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.migrate import is_begun, migrate
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.migrate import is_begun, migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.databases import vault_of
 from cds_app.errors import SettingsError
 from cds_app.settings import Settings

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from cds_app.adapters.token_ledger import SLACK_S, SWEEP_EVERY, MemoryTokens, SqlTokens
+from cds_app.adapters.sql.token_ledger import SLACK_S, SWEEP_EVERY, MemoryTokens, SqlTokens
 from cds_app.errors import DependencyDown
 from cds_app.ports import SeenTokens
 from tests.trust import NOW, Opener

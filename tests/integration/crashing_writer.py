@@ -10,7 +10,7 @@ import os
 import sys
 from threading import Thread
 
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import Conflict
 from tests.stores import commit_to, decision, facts, feedback, known_of, vault
 

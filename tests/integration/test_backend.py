@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.bootstrap import granting_of
 from cds_app.commands.issuers import issuers
 from cds_app.commands.keys import keys

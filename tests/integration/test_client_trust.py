@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_app.adapters.client_register import MemoryClients
 from cds_app.adapters.logs import ALLOWED, configure_logs
+from cds_app.adapters.sql.client_register import MemoryClients
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps, Trust
 from cds_app.settings import Settings

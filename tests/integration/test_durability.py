@@ -15,7 +15,7 @@ from typing import IO
 
 import pytest
 
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.ports import Entry
 from tests.stores import sqlite_store
 

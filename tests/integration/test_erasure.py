@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import PatientErased
 from tests.stores import NOW, append, decision, facts, feedback, sqlite_store
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.adapters.export_http import RequestsExportServer
+from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.errors import DataUnavailable, Gone, SettingsError, TokenRefused, TryLater
 from tests.fhir_server import FhirServer, Handler, Serve, serve
 

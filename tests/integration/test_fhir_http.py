@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.errors import DataUnavailable
 from cds_app.ports import FhirReader
 from tests.fhir_server import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.errors import DataUnavailable, SettingsError
 from tests.certificates import certified
 from tests.fhir_server import PATIENT, FhirServer, Serve, dripping_body, encoded, read, refused, serve

@@ -13,13 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from cds_app.adapters.database import Database, make_file, read_url
-from cds_app.adapters.drafting import MentionRow
-from cds_app.adapters.ledger import LogRow
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.schema import log, mentions, metadata, segments
-from cds_app.adapters.sealing import SegmentRow
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sealed.drafting import MentionRow
+from cds_app.adapters.sealed.ledger import LogRow
+from cds_app.adapters.sealed.sealing import SegmentRow
+from cds_app.adapters.sql.database import Database, make_file, read_url
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.schema import log, mentions, metadata, segments
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import DependencyDown, SettingsError
 from tests.stores import NOW, append, commit_to, decision, facts, vault
 

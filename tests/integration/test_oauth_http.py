@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from cds_app.adapters.oauth_http import ASSERTION_TYPE, AuthlibTokenEndpoint
+from cds_app.adapters.http.oauth import ASSERTION_TYPE, AuthlibTokenEndpoint
 from cds_app.domain.issuers import Method, TokenRequest
 from cds_app.errors import DataUnavailable, GrantRefused
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.adapters.breaker import Breaker, BreakerState
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.breaker import Breaker, BreakerState
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cds_app.adapters.published_http import RequestsPublishedReader
+from cds_app.adapters.http.published import RequestsPublishedReader
 from cds_app.errors import DataUnavailable
 from tests.fhir_server import Behaviour, Handler, Serve, serve
 from tests.trust import ec_key, key_set

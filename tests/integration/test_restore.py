@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.restoring import restore
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.restoring import restore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import IntegrityError, PatientErased, SettingsError
 from tests.conftest import FROZEN
 from tests.stores import append, decision, facts, vault

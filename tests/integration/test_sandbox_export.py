@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.adapters.export_http import RequestsExportServer
+from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.bootstrap import answering_of, intake_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.errors import DataUnavailable, Gone, TokenRefused

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from cds_app.adapters.database import Database
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, SettingsError, TwinlineError
 from cds_app.ports import Commit, TwinStore
 from tests.stores import append, commit_to, decision, edit, facts, feedback, known_of, sqlite_store, vault
@@ -260,7 +260,7 @@ def test_a_server_that_is_not_there_is_a_dependency_down(tmp_path: Path) -> None
 
 
 def test_another_master_key_cannot_write_into_the_log(tmp_path: Path) -> None:
-    from cds_app.adapters.vault import Vault
+    from cds_app.adapters.sealed.vault import Vault
 
     store = sqlite_store(tmp_path)
     append(store, store.pseudonym("north", "pat-1"), decisions=(decision(),))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from cds_app.adapters.sql_store import SqlStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.ports import TwinStore

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cds_app.adapters.ledger import LogRow
-from cds_app.adapters.migrate import migrate
-from cds_app.adapters.schema import metadata
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sealed.ledger import LogRow
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.schema import metadata
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.domain.decisions import Verdict
 from cds_app.errors import IntegrityError, TwinlineError
 from cds_app.ports import TwinStore

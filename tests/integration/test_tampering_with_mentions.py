@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.domain.decisions import Verdict
 from tests.stores import commit_to, decision, edit, facts, sqlite_store, vault
 

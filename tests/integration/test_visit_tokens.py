@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from cds_app.adapters.cabinet import SqlCabinet
-from cds_app.adapters.database import Database
-from cds_app.adapters.migrate import migrate
+from cds_app.adapters.sql.cabinet import SqlCabinet
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.migrate import migrate
 from cds_app.bootstrap import app_of, smart_of
 from cds_app.deps import Deps, Ehrs
 from cds_app.domain.visits import Visit

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
+from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.domain.events import HookEvent
 from cds_app.fabric.reading import Reading
 from cds_app.sandbox.fhir.store import TYPES

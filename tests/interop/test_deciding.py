@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from cds_app.adapters.fhir_http import RequestsFhirReader
-from cds_app.adapters.fhir_write import RequestsFhirWriter
+from cds_app.adapters.http.fhir import RequestsFhirReader
+from cds_app.adapters.http.fhir_write import RequestsFhirWriter
 from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.bootstrap import identities_of
 from cds_app.cards.drafts import due

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cds_app.adapters.client_register import MemoryClients
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.token_ledger import MemoryTokens
+from cds_app.adapters.sql.client_register import MemoryClients
+from cds_app.adapters.sql.token_ledger import MemoryTokens
 from cds_app.bench.door import bench_door
 from cds_app.domain.clients import Client
 from cds_app.errors import DataUnavailable

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_app import __main__, __version__
-from cds_app.adapters.sql_store import SqlStore
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.commands import learners
 from cds_app.commands.erase import erase
 from cds_app.commands.running import free_port

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as StillWaiting
 import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
-from cds_app.adapters.vault import Vault
+from cds_app.adapters.sealed.vault import Vault
 from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
 from cds_app.ports import Commit

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.adapters.cabinet import MemoryCabinet
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.errors import Conflict, IntegrityError
 from cds_app.ports import Document
 from cds_app.services.smart.drawers import MOST, Drawer, Index, Item, Kept, content, new_secret

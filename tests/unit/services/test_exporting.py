@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_app.adapters.cabinet import MemoryCabinet
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.commands import ingest_bulk as bulk
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, TokenRefused, TryLater
 from cds_app.fabric.ndjson import Line

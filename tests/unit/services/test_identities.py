@@ -8,8 +8,8 @@ from itertools import permutations
 
 import pytest
 
-from cds_app.adapters.cabinet import MemoryCabinet
 from cds_app.adapters.memory_store import MemoryStore
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.services.sources.identities import MOST_TIED, Identities, Tie
 from tests.conftest import FrozenClock
 from tests.stores import NOW, vault

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.adapters.cabinet import MemoryCabinet
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.domain.clients import Caller, Client
 from cds_app.domain.issuers import Issuer, Method
 from cds_app.errors import IntegrityError, NotFound, SettingsError

@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from cds_app.adapters.cabinet import MemoryCabinet
+from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.domain.issuers import SigningAlg
 from cds_app.errors import IntegrityError, SettingsError
 from cds_app.ports import Document

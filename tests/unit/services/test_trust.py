@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_app.adapters.client_register import MemoryClients
-from cds_app.adapters.token_ledger import MemoryTokens
+from cds_app.adapters.sql.client_register import MemoryClients
+from cds_app.adapters.sql.token_ledger import MemoryTokens
 from cds_app.domain.clients import Caller, Client, Refusal, may_speak_of
 from cds_app.errors import DataUnavailable, DependencyDown, Unauthorised
 from cds_app.ports import SeenTokens

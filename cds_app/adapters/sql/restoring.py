@@ -1,0 +1,150 @@
+"""A backup in the place of a SQLite database: checked before it counts, erasures carried over, nothing thrown away.
+
+Whoever was erased after the backup was made is erased again: a backup still holds keys that were destroyed since.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.store import SqlStore
+from cds_app.errors import DependencyDown, IntegrityError, NotFound, PatientErased, SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What is in place now.
+
+    Parameters
+    ----------
+    entries : int
+        Of its log.
+    erased : int or None
+        Patients who had to be erased again; None where the replaced database could not be read, and may name some.
+    replaced : Path or None
+        Where the old database lies.
+    """
+
+    entries: int
+    erased: int | None
+    replaced: Path | None
+
+
+def restore(backup: Path, database: Path, anchor: Path, vault: Vault, at: datetime) -> Restored:
+    """Put a backup in the place of the database; the service must be stopped.
+
+    Parameters
+    ----------
+    backup, database, anchor : Path
+        What `SqlStore.backup` wrote, the database file, and the head of its log beside it. The last two need not exist.
+    at : datetime
+        Now, UTC.
+
+    Raises
+    ------
+    SettingsError
+        If the database is in use, or the backup is missing or of a newer Twinline. Nothing is changed.
+    IntegrityError
+        If the backup's log does not check, or was made with another key. Nothing is changed.
+    DependencyDown
+        If files cannot be written.
+    """
+    if not backup.is_file():
+        raise SettingsError("there is no such backup", field="backup")
+    gone = _erased_in(database) if database.exists() else None
+    draft = database.with_name(f"{database.name}.restoring")
+    draft.unlink(missing_ok=True)
+    try:
+        draft.touch(mode=0o600)
+        shutil.copyfile(backup, draft)
+        entries, erased = _made_fit(draft, vault, gone or frozenset(), at)
+        replaced = _aside(database, at)
+        _aside(anchor, at)
+        draft.rename(database)
+    except OSError as error:
+        raise DependencyDown("the database cannot be put in place") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return Restored(entries=entries, erased=None if gone is None else erased, replaced=replaced)
+
+
+def _erased_in(database: Path) -> frozenset[str] | None:
+    """Who was erased; None if the database cannot be read. Refuses one that somebody has open."""
+    try:
+        with closing(sqlite3.connect(database, timeout=0.2)) as connection:
+            _be_alone(connection)
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            return frozenset(name for (name,) in connection.execute("SELECT patient FROM log WHERE kind = 'erasure'"))
+    except sqlite3.OperationalError as error:
+        if "lock" in str(error):
+            raise SettingsError("the database is in use: stop the service first", field="data_dir") from error
+        return None
+    except sqlite3.DatabaseError:  # damaged: perhaps the reason for restoring
+        return None
+
+
+def _be_alone(connection: sqlite3.Connection) -> None:
+    """Fold the write-ahead log in, which only the last one who has the database open can do."""
+    connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+
+
+def _made_fit(draft: Path, vault: Vault, gone: frozenset[str], at: datetime) -> tuple[int, int]:
+    """Bring the copy to today's schema, check its log and erase again; how many entries and erasures."""
+    url = f"sqlite:///{draft}"
+    try:
+        migrate(url)
+    except DependencyDown as error:
+        raise IntegrityError("the backup is no database of Twinline") from error
+    store = SqlStore(url, vault)
+    try:
+        _check(store)
+        erased = sum(_erase(store, patient, at) for patient in sorted(gone))
+        entries = _check(store)
+    finally:
+        store.close()
+    with closing(sqlite3.connect(draft)) as connection:
+        _be_alone(connection)
+    return entries, erased
+
+
+def _check(store: SqlStore) -> int:
+    verdict = store.verify()
+    if verdict.problem:
+        raise IntegrityError(f"the backup is broken: {verdict.said}")
+    return verdict.entries
+
+
+def _erase(store: SqlStore, patient: str, at: datetime) -> bool:
+    """Whether the patient had to be erased again."""
+    try:
+        store.entries(patient)
+        store.erase(patient, at)
+    except (NotFound, PatientErased):
+        return False
+    return True
+
+
+def _aside(file: Path, at: datetime) -> Path | None:
+    """Keep a file under another name, with what SQLite may have left beside it."""
+    if not file.exists():
+        return None
+    # To the microsecond: what was set aside before must not be written over.
+    kept = file.with_name(f"{file.name}.replaced-{at:%Y%m%dT%H%M%S%f}")
+    for one, name in _with_companions(file, kept):
+        one.replace(name)
+    return kept
+
+
+def _with_companions(file: Path, kept: Path) -> Iterator[tuple[Path, Path]]:
+    for end in ("", "-wal", "-shm"):
+        one = file.with_name(file.name + end)
+        if one.exists():
+            yield one, kept.with_name(kept.name + end)
