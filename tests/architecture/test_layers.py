@@ -58,6 +58,8 @@ def write_package(root: Path, files: Mapping[str, str]) -> None:
         "errors.py": "",
         "content.py": "",
         "ports.py": "",
+        "score/__init__.py": "",
+        "simulate/__init__.py": "",
         **files,
     }.items():
         path = root / "cds_app" / name
@@ -86,12 +88,20 @@ def test_the_rules_let_a_lawful_package_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "broken"),
     [
-        ({"errors.py": "import cds_app.content\n"}, "downwards only BROKEN"),
+        ({"errors.py": "import cds_app.content\n"}, "Everything imports downwards only BROKEN"),
         (
             {"explain/a.py": "import cds_app.simulate.b\n", "simulate/b.py": ""},
-            "downwards only BROKEN",
+            "Everything imports downwards only BROKEN",
         ),
-        ({"helpers.py": ""}, r"downwards only BROKEN[\s\S]*cds_app\.helpers"),
+        (
+            {"score/genes/a.py": "import cds_app.score.situation\n", "score/situation.py": ""},
+            "Scores import downwards only BROKEN",
+        ),
+        (
+            {"simulate/kinetics/a.py": "import cds_app.simulate.regimens.b\n", "simulate/regimens/b.py": ""},
+            "Simulations import downwards only BROKEN",
+        ),
+        ({"helpers.py": ""}, r"Everything imports downwards only BROKEN[\s\S]*cds_app\.helpers"),
         ({"domain/a.py": "import flask\n"}, "one home BROKEN"),
         ({"web/a.py": "import sqlalchemy\n"}, "one home BROKEN"),
         ({"explain/a.py": "import shap\n"}, "one home BROKEN"),
