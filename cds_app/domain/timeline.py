@@ -37,14 +37,11 @@ class Change:
         Every version that was not known before, whether it counts or not: what has to be stored.
     added, removed : tuple of Fact
         Facts that count now and did not before, and the other way round.
-    duplicates : int
-        How many were known already.
     """
 
     novel: tuple[Fact, ...]
     added: tuple[Fact, ...]
     removed: tuple[Fact, ...]
-    duplicates: int
 
 
 @dataclass(frozen=True)
@@ -95,12 +92,10 @@ class Timeline:
         """Add batches of facts one after the other, and say what all of them changed; as `extended`."""
         versions, components = dict(self.versions), dict(self.components)
         novel: list[Fact] = []
-        duplicates = 0
         for fact in chain.from_iterable(map(_ranked, batches)):
             known = versions.get(fact.ref, ())
             longer = _insert(known, fact) if known else (fact,)
             if longer is known:
-                duplicates += 1
                 continue
             if not known and "#" in fact.ref:
                 root = _root(fact.ref)
@@ -108,13 +103,13 @@ class Timeline:
             versions[fact.ref] = longer
             novel.append(fact)
         if not novel:
-            return self, Change(novel=(), added=(), removed=(), duplicates=duplicates)
+            return self, Change(novel=(), added=(), removed=())
         slots, touched = _slotted(self, versions, novel)
         after = Timeline(versions, components, slots)
         if touched:
             after = Timeline(versions, components, slots, _decided(self.aside, after, touched))
         added, removed = _difference(self, after, novel, touched)
-        change = Change(novel=tuple(novel), added=added, removed=removed, duplicates=duplicates)
+        change = Change(novel=tuple(novel), added=added, removed=removed)
         come, gone = gather(added), gather(removed)
         after.__dict__["facts"] = _brought_up_to_date(self.facts, come, gone)  # what the cached properties would find
         after.__dict__["measured"] = _measured(self, after, come, gone)

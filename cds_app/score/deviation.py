@@ -28,15 +28,12 @@ class Deviation:
     quantity : str
     z : float
         Signed, standardised: about standard normal in the reference population when all is as usual.
-    age_h : float
-        Age of the latest sample.
     stale : bool
-        Whether that sample is older than the ontology's ``fresh_h``.
+        Whether the latest sample is older than the ontology's ``fresh_h``.
     """
 
     quantity: str
     z: float
-    age_h: float
     stale: bool
 
 
@@ -77,12 +74,10 @@ def deviations(model: TwinModel, ontology: Ontology, state: TwinState, at: Insta
 
 def _deviation(dynamics: Dynamics, track: Track, fresh_h: float, hours: float) -> Deviation:
     last = track.until(hours) - 1
-    age_h = hours - track.hours[last]
     return Deviation(
         quantity=track.quantity,
         z=standardised(dynamics, track, hours),
-        age_h=age_h,
-        stale=age_h > fresh_h,
+        stale=hours - track.hours[last] > fresh_h,
     )
 
 

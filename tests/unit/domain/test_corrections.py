@@ -71,9 +71,9 @@ def test_a_time_alone_is_compared_with_the_time_of_a_version_that_has_a_number_t
 def test_the_same_again_without_a_version_is_nothing_new() -> None:
     timeline, changes = told([result(5.0, ONE)], [result(5.0, hour=1)], [result(5.0, hour=2)])
     assert len(list(timeline)) == 1
-    assert [one.duplicates for one in changes] == [0, 1, 1]
+    assert [len(one.novel) for one in changes] == [1, 0, 0]
     timeline, changes = told([result(5.0, ONE)], [result(6.0, hour=1)], [result(6.0, hour=2)], [result(5.0, ONE)])
-    assert [one.duplicates for one in changes] == [0, 0, 1, 1]
+    assert [len(one.novel) for one in changes] == [1, 1, 0, 0]
     assert [one.value for one in timeline.facts.measurements] == [6.0]
 
 
@@ -116,7 +116,7 @@ def test_of_some_time_of_a_day_the_first_time_of_learning_stands(version: str) -
 
     timeline, changes = told([dated(1)], [dated(2)], [dated(3)], [dated(30)])
     assert timeline.facts.measurements == (dated(1),)
-    assert [one.duplicates for one in changes] == [0, 1, 1, 1]
+    assert [len(one.novel) for one in changes] == [1, 0, 0, 0]
     exact = replace(result(5.0, version), when=DAY + timedelta(hours=2), learned=DAY + timedelta(hours=3))
     assert [one.when for one in told([dated(1)], [exact])[0].facts.measurements] == [exact.when]
     assert values([dated(1)], [dated(2, 6.0)]) == ([6.0] if not version else values([dated(1), dated(2, 6.0)]))
@@ -126,7 +126,7 @@ def test_of_some_time_of_a_day_the_first_time_of_learning_stands(version: str) -
 def test_what_contradicts_itself_in_every_message_grows_no_record(version: str) -> None:
     both = [[result(value, hour=hour) for value in (5.0, 6.0)] for hour in (1, 2, 3)]
     timeline, changes = told([result(4.0, version)], *both)
-    assert [one.duplicates for one in changes] == [0, 0, 2, 2]
+    assert [len(one.novel) for one in changes] == [1, 2, 0, 0]
     assert [one.value for one in timeline.facts.measurements] == [6.0]
 
 

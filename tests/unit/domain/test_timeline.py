@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cds_app.domain.facts import Condition, Fact, Facts, Measurement, UnknownFinding, gather
-from cds_app.domain.timeline import Timeline
+from cds_app.domain.timeline import Change, Timeline
 
 DAY = datetime(2024, 3, 10, 11, 30, tzinfo=UTC)
 
@@ -130,7 +130,7 @@ def test_later_version_counts_and_earlier_ones_stay() -> None:
 def test_correction_removes_what_it_corrects() -> None:
     first, second = (_measured("Observation/1", value, version=version) for value, version in ((4.0, "1"), (9.0, "2")))
     _, change = Timeline.of([first]).extended([second])
-    assert (change.added, change.removed, change.duplicates) == ((second,), (first,), 0)
+    assert (change.novel, change.added, change.removed) == ((second,), (second,), (first,))
 
 
 def test_older_version_that_comes_late_changes_nothing_visible() -> None:
@@ -161,7 +161,7 @@ def test_same_again_is_a_duplicate_and_the_timeline_is_the_same_object() -> None
     timeline = Timeline.of([_measured("Observation/1")])
     again, change = timeline.extended([_measured("Observation/1", learned_h=7)])
     assert again is timeline
-    assert change.duplicates == 1
+    assert change == Change(novel=(), added=(), removed=())
 
 
 def test_first_time_of_learning_stands() -> None:
@@ -209,7 +209,7 @@ def test_extending_by_what_is_known_is_idempotent(rows: list[Fact]) -> None:
     timeline = Timeline.of(rows)
     again, change = timeline.extended(tuple(timeline))
     assert again is timeline
-    assert change.duplicates == sum(1 for _ in timeline)
+    assert change == Change(novel=(), added=(), removed=())
 
 
 @given(st.lists(ANY, max_size=8), st.lists(ANY, max_size=8))

@@ -44,7 +44,7 @@ ONTOLOGY = Ontology(
 
 
 def _found(**z: float) -> list[Deviation]:
-    return [Deviation(quantity=name, z=one, age_h=0.0, stale=False) for name, one in z.items()]
+    return [Deviation(quantity=name, z=one, stale=False) for name, one in z.items()]
 
 
 def test_with_one_sample_a_deviation_is_the_z_against_the_population() -> None:
@@ -71,7 +71,7 @@ def test_deviations_name_the_last_sample_and_whether_it_is_stale() -> None:
     tracks = {"a": track_of(MODEL, "a", [0.0], [70.0]), "b": track_of(MODEL, "b", [5.0], [40.0])}
     state = TwinState(model_sha256="m", tracks=tracks)
     found = deviations(MODEL, ONTOLOGY, state, 7.0)
-    assert [(one.quantity, one.stale, one.age_h) for one in found] == [("a", True, 7.0), ("b", False, 2.0)]
+    assert [(one.quantity, one.stale) for one in found] == [("a", True), ("b", False)]
     assert found[0].z > 0.0 > found[1].z
     assert [one.quantity for one in deviations(MODEL, ONTOLOGY, state, 4.0)] == ["a"]
 
@@ -95,7 +95,7 @@ def test_without_correlation_each_contributes_its_square() -> None:
 
 
 def test_only_the_quantities_that_are_fresh_and_known_are_in_it() -> None:
-    stale = Deviation(quantity="d", z=9.0, age_h=99.0, stale=True)
+    stale = Deviation(quantity="d", z=9.0, stale=True)
     found = joint(REFERENCE, [*_found(a=1.0, b=1.0, c=-1.0, e=5.0), stale])
     assert (found.used, found.stale, found.unknown) == (("a", "b", "c"), ("d",), ("e",))
     z, rho = np.array([1.0, 1.0, -1.0]), np.array(RHO)[:3, :3]
@@ -103,7 +103,7 @@ def test_only_the_quantities_that_are_fresh_and_known_are_in_it() -> None:
 
 
 def test_it_abstains_with_names_when_too_few_are_fresh() -> None:
-    stale = Deviation(quantity="c", z=9.0, age_h=99.0, stale=True)
+    stale = Deviation(quantity="c", z=9.0, stale=True)
     found = joint(REFERENCE, [*_found(a=1.0, b=1.0), stale])
     assert found.index is None
     assert found.percentile is None
