@@ -86,6 +86,7 @@ class OperationView:
     other: str
     pressure: Fan
     rate: Fan
+    output: Fan
     sentence: str
     rows: tuple[OperationRow, ...]
     refused: tuple[str, ...]
@@ -109,11 +110,13 @@ def operation_view(found: Comparison) -> OperationView | None:
     if not isinstance(first, Outcome):
         return None
     other = answered[1] if len(answered) > 1 else None
-    pressure, rate = (None, None) if other is None else (other.mean_pressure_mmhg, other.heart_rate_per_min)
     return OperationView(
         other="" if other is None else other.plan.name,
-        pressure=_fan(found.times_min, first.mean_pressure_mmhg, pressure, (found.low_mmhg,)),
-        rate=_fan(found.times_min, first.heart_rate_per_min, rate),
+        pressure=_fan(
+            found.times_min, first.mean_pressure_mmhg, other.mean_pressure_mmhg if other else None, (found.low_mmhg,)
+        ),
+        rate=_fan(found.times_min, first.heart_rate_per_min, other.heart_rate_per_min if other else None),
+        output=_fan(found.times_min, first.output_l_per_min, other.output_l_per_min if other else None),
         sentence=_sentence(first, found),
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
@@ -168,10 +171,13 @@ def _fan(times: Sequence[float], band: Band, other: Band | None, limits: tuple[f
 
 def _sentence(one: Outcome, found: Comparison) -> str:
     low, minutes = hundred(one.low_probability.value), number(one.low_mean_min, 0)
-    return (
+    said = (
         f"{one.plan.name}: in {low} of 100 virtual copies of this patient mean pressure falls below "
         f"{found.low_mmhg:g} mmHg for {found.counts_after_min:g} min or more; {minutes} min of it are to be expected."
     )
+    lost = hundred(one.collapsed.value)
+    sunk = f" In {lost} of 100 it falls too low for the model, and counts as low from then on."
+    return f"{said}{sunk}" if one.collapsed.value else said
 
 
 def _depth(one: Outcome, other: Outcome | None, found: Comparison) -> DepthView | None:
@@ -204,7 +210,7 @@ def _minutes(mean_min: float) -> str:
 
 
 def _row(one: Outcome) -> OperationRow:
-    against, depth = one.against_first, one.depth if isinstance(one.depth, Depth) else None
+    against, depth = one.against_first_min, one.depth if isinstance(one.depth, Depth) else None
     return OperationRow(
         name=one.plan.name,
         low=hundred(one.low_probability.value),
@@ -216,7 +222,7 @@ def _row(one: Outcome) -> OperationRow:
         deep_minutes=_NONE if depth is None else _spread(depth.deep_mean_min, depth.deep_min),
         light=_NONE if depth is None else hundred(depth.light_probability.value),
         light_minutes=_NONE if depth is None else _spread(depth.light_mean_min, depth.light_min),
-        against="" if against is None else f"{against.mean_min:+.0f} min".replace("-", "−"),
+        against="" if against is None else f"{against:+.0f} min".replace("-", "−"),
     )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cds_app.domain.arrays import Floats
 from cds_app.errors import BadRequest
 from cds_app.score.result import Abstained, Lack
 from cds_app.simulate.haemodynamics.circulation import Circulation, settling
@@ -76,23 +75,6 @@ def _circulation(artefact: Artefact, assumed: Priors) -> Circulation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Against the first plan, on the same draws: minutes of low pressure.
-
-    Parameters
-    ----------
-    mean_min : float
-        Mean of the difference; negative is fewer.
-    fewer, more : float
-        Shares of draws with fewer and with more such minutes.
-    """
-
-    mean_min: float
-    fewer: float
-    more: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of one plan.
 
@@ -118,8 +100,9 @@ class Outcome:
         Whether the patient is of an age in which less propofol is usual than is planned at once.
     collapsed : Share
         Draws whose pressure falls below what the model describes: low from then on, and never recovering.
-    against_first : Difference or None
-        None for the first plan, and where the first was refused.
+    against_first_min : float or None
+        Minutes of low pressure more than under the first plan, on the same draws; None for the first plan, and where
+        the first was refused.
     """
 
     plan: Plan
@@ -135,7 +118,7 @@ class Outcome:
     depth: Depth | Abstained
     more_than_usual: bool
     collapsed: Share
-    against_first: Difference | None
+    against_first_min: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +143,6 @@ class Comparison:
         What was not measured and came from a prior: to measure it would narrow the answer.
     imputed : mapping of str to Likely
         What was measured too long ago and stands as it most likely is now; the draws differ in it as it is open.
-    effective : float
-        Effective number of candidates behind the draws.
     depth : DepthRules
         What too deep and too light mean.
     half_asleep_mg_per_l : float
@@ -188,7 +169,6 @@ class Comparison:
     found: Mapping[str, Interval]
     assumed: tuple[str, ...]
     imputed: Mapping[str, Likely]
-    effective: float
     depth: DepthRules
     half_asleep_mg_per_l: float
     usual_mg_per_kg: float
@@ -267,7 +247,6 @@ def _comparison(
         found={name: tidy(one) for name, one in fitted.found.items()},
         assumed=fitted.assumed,
         imputed=about.imputed,
-        effective=round(fitted.effective, 1),
         depth=model.model.depth,
         half_asleep_mg_per_l=round(model.model.drugs.hypnosis.half(about.person.age_years), DECIMALS),
         usual_mg_per_kg=model.limits.older_most_mg_per_kg,
@@ -285,7 +264,7 @@ def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan],
     plan, low = plans[at], course.low_longest_min[at] >= model.limits.counts_after_min
     needed = low if plan.rescue is None else course.rescued[at]
     rates = course.rescue_most[at][course.rescued[at]]
-    against = at > 0 and _followed(model, course, 0)
+    against = course.low_min[at] - course.low_min[0] if at > 0 and _followed(model, course, 0) else None
     return Outcome(
         plan=plan,
         mean_pressure_mmhg=band(course.mean_pressure[:, at]),
@@ -300,7 +279,7 @@ def _answer(model: SurgeryModel, course: Course, at: int, plans: Sequence[Plan],
         depth=unanswered(plan, about, model.model.depth) or _depth(course, at, model.limits),
         more_than_usual=_more_than_usual(plan, about, model.limits),
         collapsed=share(int(course.collapsed[at].sum()), low.size),
-        against_first=_difference(course.low_min[at] - course.low_min[0]) if against else None,
+        against_first_min=round(float(against.mean()), DECIMALS) if against is not None else None,
     )
 
 
@@ -317,8 +296,3 @@ def _more_than_usual(plan: Plan, about: Known, limits: Limits) -> bool:
 
 def _followed(model: SurgeryModel, course: Course, at: int) -> bool:
     return float(course.lost[at].mean()) <= model.limits.most_outside
-
-
-def _difference(minutes: Floats) -> Difference:
-    mean, fewer, more = (round(float(one.mean()), DECIMALS) for one in (minutes, minutes < 0.0, minutes > 0.0))
-    return Difference(mean_min=mean, fewer=fewer, more=more)

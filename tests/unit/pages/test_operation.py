@@ -1,0 +1,30 @@
+"""An operation's page: what a simulation knows is told, and nothing where there is nothing to tell."""
+
+from __future__ import annotations
+
+import re
+
+from cds_app.pages.operation import operation_view
+from cds_app.simulate.surgery.plan import BloodLoss, Plan, Propofol
+from tests.surgery_patients import compared
+
+INDUCTION = Plan(name="induction", actions=(Propofol(dose_mg_per_kg=1.5, at_min=1.0),))
+
+
+def bled(loss_ml: float) -> Plan:
+    return Plan(name="bled", actions=(BloodLoss(loss_ml=loss_ml, at_min=1.0, over_min=10.0),))
+
+
+def test_a_collapse_is_told_in_words() -> None:
+    lost, fine = operation_view(compared(bled(3000.0))), operation_view(compared(bled(200.0)))
+    assert lost is not None
+    assert fine is not None
+    assert re.search(r"In >?\d\d of 100 it falls too low for the model, .* low from then on\.$", lost.sentence)
+    assert "too low for the model" not in fine.sentence
+
+
+def test_output_is_drawn_beside_pressure_and_rate() -> None:
+    view = operation_view(compared(INDUCTION, bled(500.0)))
+    assert view is not None
+    assert len({view.pressure.median, view.rate.median, view.output.median}) == 3
+    assert view.output.other
