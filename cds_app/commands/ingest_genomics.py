@@ -68,11 +68,11 @@ def _results(
 ) -> tuple[str, tuple[GeneResult, ...]]:
     """A name that the same content has each time, and what it shows."""
     digest = hashlib.sha256((sample or "").encode())
-    reading = read_vcf(_lines(file, digest), content, sample)
-    if not reading.genes:
+    seen = read_vcf(_lines(file, digest), content, sample)
+    if not seen:
         raise DataError("speaks of no place of a pharmacogene, or calls chromosomes otherwise", field="FILE")
     name = digest.hexdigest()[:32]
-    return name, results_of(reading, name=name, when=when, learned=now)
+    return name, results_of(seen, name=name, when=when, learned=now)
 
 
 def _lines(file: Path, digest: Any) -> Iterator[str]:

@@ -38,12 +38,6 @@ class Attributions:
     contributions: Floats
     base: float
 
-    @property
-    def margin(self) -> Floats:
-        """What the trees say of each row, before calibration: shape (rows,)."""
-        found: Floats = self.base + self.contributions.sum(axis=1)
-        return found
-
 
 def attribute(model: RiskModel, rows: Matrix) -> Attributions:
     """Attributions of many rows.

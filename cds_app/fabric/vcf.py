@@ -40,24 +40,6 @@ class Genotyped:
     structural: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VcfReading:
-    """What a file shows of one sample.
-
-    Parameters
-    ----------
-    sample : str
-    genes : tuple of Genotyped
-        Those of which it shows anything.
-    records : int
-        How many it holds.
-    """
-
-    sample: str
-    genes: tuple[Genotyped, ...]
-    records: int
-
-
 @dataclass(slots=True)
 class _Header:
     """Grows with the lines that begin with ``##``."""
@@ -67,7 +49,7 @@ class _Header:
     lines: int = 0
 
 
-def read_vcf(lines: Iterable[str], genes: Pharmacogenes, sample: str | None = None) -> VcfReading:
+def read_vcf(lines: Iterable[str], genes: Pharmacogenes, sample: str | None = None) -> tuple[Genotyped, ...]:
     """Read one sample of a VCF, line by line.
 
     Parameters
@@ -77,30 +59,33 @@ def read_vcf(lines: Iterable[str], genes: Pharmacogenes, sample: str | None = No
     sample : str, optional
         Which one; needed where there are several.
 
+    Returns
+    -------
+    tuple of Genotyped
+        The genes of which it shows anything.
+
     Raises
     ------
     DataError
         If it is no VCF 4, of another build, malformed, or leaves open whose sample is meant. No value is quoted.
     """
     rows = iter(lines)
-    column, name = _begin(rows, genes, sample)
+    column = _begin(rows, genes, sample)
     places = {symbol: gene for symbol, gene in genes.genes.items() if gene.positions}
     near: dict[str, dict[str, Gene]] = {}
     for symbol, gene in places.items():
         for spelled in (gene.chrom, gene.chrom.removeprefix("chr")):
             near.setdefault(spelled, {})[symbol] = gene
     found = {symbol: Observed() for symbol in places}
-    count = 0
-    for count, line in enumerate(rows, 1):
-        record = _near(line, column, genes.least_quality, near, count)
+    for number, line in enumerate(rows, 1):
+        record = _near(line, column, genes.least_quality, near, number)
         if record is not None:
             for symbol in record.genes:
                 observe(record, places[symbol], found[symbol])
     folded = ((symbol, fold(places[symbol], one), one.structural) for symbol, one in found.items())
-    seen = tuple(
+    return tuple(
         Genotyped(gene=symbol, sites=sites, structural=lost) for symbol, sites, lost in folded if sites or lost
     )
-    return VcfReading(sample=name, genes=seen, records=count)
 
 
 def _near(line: str, column: int, least: float, near: Mapping[str, Mapping[str, Gene]], number: int) -> Record | None:
@@ -116,8 +101,8 @@ def _near(line: str, column: int, least: float, near: Mapping[str, Mapping[str, 
 # --- header
 
 
-def _begin(rows: Iterator[str], genes: Pharmacogenes, sample: str | None) -> tuple[int, str]:
-    """The column and the name of the sample, the build checked."""
+def _begin(rows: Iterator[str], genes: Pharmacogenes, sample: str | None) -> int:
+    """The column of the sample, the build checked."""
     header = _Header()
     for line in rows:
         if not line.startswith("##"):
@@ -165,15 +150,15 @@ def _check_build(header: _Header, genes: Pharmacogenes) -> None:
         raise DataError(f"names no build: needs ##contig lengths or ##reference of {genes.used}", field="vcf.build")
 
 
-def _sample(names: list[str], wanted: str | None) -> tuple[int, str]:
+def _sample(names: list[str], wanted: str | None) -> int:
     if names[: len(_FIXED)] != _FIXED or names[len(_FIXED) : _FIRST_SAMPLE] != ["FORMAT"]:
         raise DataError("has no line #CHROM with FORMAT and a sample", field="vcf.header")
     samples = names[_FIRST_SAMPLE:]
     if wanted is None and len(samples) == 1:
-        return _FIRST_SAMPLE, samples[0]
+        return _FIRST_SAMPLE
     if wanted is None or samples.count(wanted) != 1:
         raise DataError(f"must name one of the {len(samples)} samples", field="sample")
-    return _FIRST_SAMPLE + samples.index(wanted), wanted
+    return _FIRST_SAMPLE + samples.index(wanted)
 
 
 def _chrom(name: str) -> str:
@@ -260,7 +245,7 @@ def _copies(text: str, alts: int, where: str) -> tuple[int, int] | None:
     return one, other
 
 
-def results_of(reading: VcfReading, *, name: str, when: datetime, learned: datetime) -> tuple[GeneResult, ...]:
+def results_of(seen: Iterable[Genotyped], *, name: str, when: datetime, learned: datetime) -> tuple[GeneResult, ...]:
     """What a file shows as facts, one a gene.
 
     Parameters
@@ -282,5 +267,5 @@ def results_of(reading: VcfReading, *, name: str, when: datetime, learned: datet
             structural=one.structural,
             text="sequence (VCF)",
         )
-        for one in reading.genes
+        for one in seen
     )

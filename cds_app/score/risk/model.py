@@ -114,7 +114,7 @@ class Risk:
         None where it is the rest of the stay.
     policy : AlertPolicy or None
         None where no card may rest on it alone.
-    model_name, model_version, model_sha256 : str
+    model_name, model_version : str
     """
 
     probability: float
@@ -128,7 +128,6 @@ class Risk:
     horizon_h: float | None
     model_name: str
     model_version: str
-    model_sha256: str
     policy: AlertPolicy | None = None
 
     @property
@@ -280,7 +279,6 @@ class RiskModel:
             horizon_h=self.horizon_h,
             model_name=self.name,
             model_version=self.version,
-            model_sha256=self.sha256,
             policy=self.policy,
         )
 

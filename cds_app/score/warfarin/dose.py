@@ -151,14 +151,11 @@ class Dose:
         Near the middle of what such people need.
     low, high : float
         90 of 100 such people need a dose between these.
-    typed : str
-        Of `TYPED`: on which genes it rests.
     """
 
     dose_mg_per_week: float
     low: float
     high: float
-    typed: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,8 +218,8 @@ class DoseModel:
         rows = np.stack([row(one) for one in subjects])
         root, low, high = self.roots(rows)
         return [
-            Dose(dose_mg_per_week=float(middle**2), low=float(bottom**2), high=float(top**2), typed=typed)
-            for middle, bottom, top, typed in zip(root, low, high, typed_genes(rows), strict=True)
+            Dose(dose_mg_per_week=float(middle**2), low=float(bottom**2), high=float(top**2))
+            for middle, bottom, top in zip(root, low, high, strict=True)
         ]
 
     def roots(self, rows: Matrix) -> tuple[Floats, Floats, Floats]:

@@ -21,14 +21,13 @@ _USUAL_BSA_M2: Final = 1.73
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imputed:
-    """What a quantity most likely is where nobody measured it lately: its 90 % interval, and how long ago that was.
+    """What a quantity most likely is where nobody measured it lately: its 90 % interval.
 
     The value itself stands where a measured one would.
     """
 
     low: float
     high: float
-    since_h: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

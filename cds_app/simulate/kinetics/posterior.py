@@ -56,8 +56,6 @@ class Posterior:
         Logarithm of the probability density of the levels under the model; 0 without levels.
     effective : float
         How many independent draws the sample is worth, before it was resampled.
-    proposed : int
-        How many draws that took.
     strangest : float
         Greatest deviation of the mode from a typical person, in standard deviations.
     left : ndarray (rows, draws) or None
@@ -68,7 +66,6 @@ class Posterior:
     mode: Floats
     log_evidence: float
     effective: float
-    proposed: int
     strangest: float
     left: Floats | None = None
 
@@ -118,7 +115,6 @@ def sample_posterior(
         mode=root @ mode,
         log_evidence=found.log_mean - 0.5 * len(root) * log(2.0 * pi),
         effective=found.effective,
-        proposed=len(found.z),
         strangest=float(np.abs(mode).max()),
     )
 
@@ -134,7 +130,6 @@ def _prior(root: Floats, draws: int, rng: np.random.Generator) -> Posterior:
         mode=np.zeros(len(root)),
         log_evidence=0.0,
         effective=float(draws),
-        proposed=draws,
         strangest=0.0,
     )
 

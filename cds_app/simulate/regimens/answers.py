@@ -93,11 +93,6 @@ class Gain:
     low90: float
     high90: float
 
-    @property
-    def certain(self) -> bool:
-        """Whether chance alone is an unlikely reason for it."""
-        return self.low90 > 0.0 or self.high90 < 0.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:

@@ -323,7 +323,7 @@ def _continued(stages: tuple[Stage, ...], imputed: Sequence[Likely]) -> tuple[St
     if not imputed:
         return stages
     values: dict[str, Any] = {_CHANGING[one.quantity]: one.mean for one in imputed}
-    spreads = {_CHANGING[one.quantity]: Imputed(low=one.low, high=one.high, since_h=one.since_h) for one in imputed}
+    spreads = {_CHANGING[one.quantity]: Imputed(low=one.low, high=one.high) for one in imputed}
     before = stages[-1]
     now = Stage(from_h=0.0, covariates=replace(before.covariates, imputed=spreads, **values))
     return (*(one for one in stages if one.from_h < 0.0), now)

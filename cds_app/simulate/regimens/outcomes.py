@@ -21,11 +21,9 @@ _NEAR_H: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """A figure over the draws: median and the middle 50 and 90 %."""
+    """A figure over the draws: median and the middle 90 %."""
 
     median: float
-    low50: float
-    high50: float
     low90: float
     high90: float
 
@@ -46,8 +44,8 @@ def area_unit(unit: str) -> str:
 
 def spread(values: Floats) -> Spread:
     """Quantiles over the draws."""
-    low90, low50, median, high50, high90 = (float(one) for one in np.quantile(values, BANDS))
-    return Spread(median=median, low50=low50, high50=high50, low90=low90, high90=high90)
+    low90, median, high90 = (float(one) for one in np.quantile(values, (BANDS[0], 0.5, BANDS[-1])))
+    return Spread(median=median, low90=low90, high90=high90)
 
 
 def bands(values: Floats) -> Floats:

@@ -23,7 +23,6 @@ RISK = Risk(
     horizon_h=6.0,
     model_name="sepsis",
     model_version="1.0.0",
-    model_sha256="",
 )
 APART = Why(
     name="sepsis",
