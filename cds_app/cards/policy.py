@@ -57,8 +57,8 @@ class Candidate:
         Quantities it rests on.
     extents : mapping of str to float
         How far beyond its quantities are, in reference change values; more is worse.
-    courses : mapping of str to Course
-        How far they were in the last day.
+    courses : callable
+        How far they were in the last day, by quantity.
     lasting : bool
         Whether what it says stays so, as an age does: nobody needs to hear it at each visit.
     """
@@ -69,7 +69,7 @@ class Candidate:
     grounds: tuple[str, ...] = ()
     measured: frozenset[str] = frozenset()
     extents: Mapping[str, float] = field(default_factory=dict)
-    courses: Mapping[str, Course] = field(default_factory=dict)
+    courses: Callable[[], Mapping[str, Course]] = dict
     lasting: bool = False
 
 
@@ -187,7 +187,7 @@ def _further(candidate: Candidate, lately: Sequence[Decision], changes: float) -
 def _relapsed(candidate: Candidate, shown: Decision, policy: Policy) -> bool:
     """Whether a quantity had come back for some time from what was shown, and has gone again: both more than chance."""
     return any(
-        name in shown.extents and _come_back(candidate.courses.get(name, ()), shown, name, policy) <= extent
+        name in shown.extents and _come_back(candidate.courses().get(name, ()), shown, name, policy) <= extent
         for name, extent in candidate.extents.items()
     )
 

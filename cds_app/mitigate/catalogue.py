@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Final, Literal
@@ -29,7 +29,9 @@ from cds_app.mitigate.rules import (
     ScorePart,
     ScoreRule,
     Takes,
+    compared,
     leaves,
+    needs,
 )
 
 FILE = "catalogue.json"
@@ -79,6 +81,19 @@ class TierRule(Content):
     word: Text
     when: Rule
     says: tuple[Because, ...] = ()
+
+    @cached_property
+    def compared(self) -> tuple[Quantity, ...]:
+        """The comparisons that say how far beyond a patient is."""
+        return tuple(compared(self.when))
+
+    @cached_property
+    def _needs(self) -> tuple[frozenset[str], ...]:
+        return needs(self.when)
+
+    def may_hold(self, told: Set[str]) -> bool:
+        """Whether it can hold where a record tells of these quantities and concepts, and of no others."""
+        return not any(names.isdisjoint(told) for names in self._needs)
 
 
 class AllergyGate(Content):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -60,8 +61,8 @@ class Concern:
         Whether it rests on a learned risk alone.
     extents : mapping of str to float
         How far beyond the quantities are that its tier compares, in reference change values; more is worse.
-    courses : mapping of str to Course
-        How far they were in the last day, where the tier is the highest of its topic.
+    courses : callable
+        How far they were in the last day, by quantity, where the tier is the highest of its topic.
     """
 
     topic: str
@@ -75,7 +76,7 @@ class Concern:
     measured: frozenset[str] = frozenset()
     estimated: bool = False
     extents: Mapping[str, float] = field(default_factory=dict)
-    courses: Mapping[str, Course] = field(default_factory=dict)
+    courses: Callable[[], Mapping[str, Course]] = dict
 
 
 def assess(
@@ -112,6 +113,8 @@ def assess(
 
 
 def _judge(topic: Topic, view: View) -> Concern | None:
+    if not any(tier.may_hold(view.situation.told) for tier in topic.tiers):
+        return None
     unknown: dict[str, None] = {}
     for tier in topic.tiers:
         verdict = evaluate(tier.when, view)
@@ -137,8 +140,8 @@ def _concern(topic: Topic, tier: TierRule, facts: tuple[Fact, ...], unknown: tup
         measured=frozenset(named or all_),
         score=said[0].when.score if said is not None and isinstance(said[0].when, ScoreRule) else None,
         estimated=not leading and (said is not None or not facts),
-        extents=extents(tier.when, view),
-        courses=courses(tier.when, view) if tier is topic.tiers[0] else {},
+        extents=extents(tier.compared, view),
+        courses=partial(courses, tier.compared, view) if tier is topic.tiers[0] else dict,
     )
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from cds_app.domain.facts import Measurement
 from cds_app.mitigate.conditions import View, evaluate
-from cds_app.mitigate.rules import All, Any_, Quantity, Rule
+from cds_app.mitigate.rules import Quantity
 
 Course = tuple[tuple[datetime, float], ...]
 _DAY_H: Final = 24.0
 
 
-def extents(rule: Rule, view: View) -> Mapping[str, float]:
+def extents(parts: Iterable[Quantity], view: View) -> Mapping[str, float]:
     """How far beyond: of each quantity that a rule compares and finds so, its newest value the worse, the greater.
 
-    In reference change values (`Variable.in_reference_changes`), the sign turned where low is what the rule finds.
+    ``parts`` are the comparisons of the rule (`compared`). In reference change values
+    (`Variable.in_reference_changes`), the sign turned where low is what the rule finds.
     """
     found: dict[str, float] = {}
-    for part in _compared(rule):
+    for part in parts:
         verdict = evaluate(part, view)
         newest = verdict.evidence[-1] if verdict.holds else None
         if isinstance(newest, Measurement):
@@ -30,21 +31,12 @@ def extents(rule: Rule, view: View) -> Mapping[str, float]:
     return found
 
 
-def courses(rule: Rule, view: View) -> Mapping[str, Course]:
+def courses(parts: Iterable[Quantity], view: View) -> Mapping[str, Course]:
     """When each quantity that `extents` tells was how far beyond, of the last day, oldest first."""
     situation, found = view.situation, {}
-    for part in _compared(rule):
+    for part in parts:
         variables, sign = situation.ontology.variables, 1.0 if part.op.startswith(">") else -1.0
         rows = situation.history(part.quantity, _DAY_H)
         scaled = ((one.when, variables[one.variable].in_reference_changes(one.value)) for one in rows)
         found[part.quantity] = tuple((when, sign * value) for when, value in scaled if value is not None)
     return found
-
-
-def _compared(rule: Rule) -> Iterator[Quantity]:
-    """Comparisons in a rule, those that must not hold left out."""
-    if isinstance(rule, Quantity):
-        yield rule
-    elif isinstance(rule, All | Any_):
-        for part in rule.all if isinstance(rule, All) else rule.any:
-            yield from _compared(part)

@@ -273,3 +273,36 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
         return
     for part in parts:
         yield from leaves(part)
+
+
+def compared(rule: Rule) -> Iterator[Quantity]:
+    """Comparisons in a rule, those that must not hold left out."""
+    if isinstance(rule, Quantity):
+        yield rule
+    elif isinstance(rule, All | Any_):
+        for part in rule.all if isinstance(rule, All) else rule.any:
+            yield from compared(part)
+
+
+def needs(rule: Rule) -> tuple[frozenset[str], ...]:
+    """Names of quantities and concepts; of each set the record has to tell of one, or else the rule cannot hold."""
+    if isinstance(rule, All):
+        return tuple(dict.fromkeys(names for part in rule.all for names in needs(part)))
+    if isinstance(rule, Any_):
+        parts = [needs(part) for part in rule.any]
+        return (frozenset().union(*(min(part, key=len) for part in parts)),) if all(parts) else ()
+    match rule:
+        case (
+            Quantity(quantity=name)
+            | Measured(measured=name)
+            | Commented(commented=name)
+            | Change(change=name)
+            | Problem(condition=name)
+            | Takes(medication=name)
+            | Given(given=name)
+            | Done(procedure=name)
+            | Finding(finding=name)
+        ):
+            return (frozenset((name,)),)
+        case _:
+            return ()

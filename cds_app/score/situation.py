@@ -39,6 +39,7 @@ PREGNANCY_LASTS = timedelta(weeks=43)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _NOT_AN_ORDER = frozenset({"proposal", "option"})
 _STANDING = frozenset({"active", "on-hold"})
+_ORDERED = _STANDING | {"completed"}
 _HAPPENED = frozenset({"completed", "in-progress", ""})
 _REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
@@ -260,8 +261,7 @@ class Situation:
     @property
     def worded_allergies(self) -> tuple[Allergy, ...]:
         """Allergies in words (`worded`) that name no drug known here; not that there are none ("NKDA")."""
-        found = (one for one in self.facts.allergies if worded(one) and holds(one, self.now))
-        return tuple(one for one in found if affirmed(one.text))
+        return tuple(one for one in self.facts.allergies if worded(one) and holds(one, self.now) and affirmed(one.text))
 
     @property
     def worded_problems(self) -> tuple[Condition, ...]:
@@ -324,12 +324,8 @@ class Situation:
 
     def procedures_ordered(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
         """Requests for a procedure that stand, or that were fulfilled, written in the last hours."""
-        found = [
-            one
-            for one in self._procedures.get(concept, ())
-            if one.source == "request" and one.status in {*_STANDING, "completed"}
-        ]
-        return self._recent(found, within_h)
+        rows = self._procedures.get(concept, ())
+        return self._recent([one for one in rows if one.source == "request" and one.status in _ORDERED], within_h)
 
     def reported(self, concept: str, within_h: float | None = None) -> tuple[Report, ...]:
         """Diagnostic reports of a study, oldest first."""
@@ -339,6 +335,13 @@ class Situation:
         """That something was done, by whichever resource says so: the procedure, its report or its coded result."""
         results = self._recent([one for one in self._coded if one.variable == concept], within_h)
         return (*self.procedures_done(concept, within_h), *self.reported(concept, within_h), *results)
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """Names of all quantities and concepts that are told of, whether or not they count for anything."""
+        named = (name for one in self._coded for name in (one.variable, *one.concepts))
+        indices = (self._conditions, self._medications, self._procedures, self._reports)
+        return frozenset(self.quantities).union(named, *indices)
 
     # --- where
 
@@ -377,8 +380,7 @@ class Situation:
         since = self.hospital_start
         if self.unit is not None or since is None:
             return None if self.unit is None else self.unit.since
-        moved = [one.when for one in self.procedures_done("icu_admission") if one.when >= since]
-        return max(moved, default=None)
+        return max((one.when for one in self.procedures_done("icu_admission") if one.when >= since), default=None)
 
     # --- windows
 

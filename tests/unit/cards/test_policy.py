@@ -183,7 +183,7 @@ def test_what_got_better_and_then_worse_again_breaks_the_quiet_of_the_highest_ti
     policy = POLICY.model_copy(update={"worse_changes": 2.0})
     courses = {"potassium": tuple((NOW - timedelta(hours=ago), extent) for ago, extent in course)}
     now = {"potassium": course[-1][1] if course else 12.0}
-    again = Candidate(topic="hyperkalaemia", tier=3, points=None, extents=now, courses=courses)
+    again = Candidate(topic="hyperkalaemia", tier=3, points=None, extents=now, courses=lambda: courses)
     assert judged([critical(3, potassium=12.0)], again, policy=policy) == [expected]
     assert judged([critical(3, potassium=12.0)], replace(again, tier=2), policy=policy) == [Suppression.LOCKOUT]
 

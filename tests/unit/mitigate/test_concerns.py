@@ -8,7 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.concerns import Concern, assess
-from tests.chart import ago, drug, measured, person, situation
+from tests.chart import ago, drug, measured, person, problem, situation
 from tests.unit.mitigate.content import HIGH_POTASSIUM, catalogue, topic
 
 TIERS = [
@@ -35,6 +35,14 @@ def test_the_highest_tier_that_holds_counts() -> None:
     ]
     (mild,) = concerns(measured("potassium", 5.6))
     assert (mild.tier, mild.title) == (1, "High potassium")
+
+
+def test_of_a_topic_that_nothing_on_record_is_about_no_tier_may_hold() -> None:
+    told = situation(measured("potassium", 4.0), problem("chest_pain")).told
+    assert told == {"potassium", "chest_pain"}
+    assert [one.id for one in CATALOGUE.topics.values() if any(tier.may_hold(told) for tier in one.tiers)] == [
+        "hyperkalaemia"
+    ]
 
 
 def test_a_higher_tier_that_is_not_known_is_said() -> None:
@@ -67,12 +75,12 @@ def test_how_far_beyond_a_measurement_is_grows_the_worse_it_is() -> None:
 
 def test_how_far_beyond_it_was_in_the_last_day_is_told_of_the_highest_tier() -> None:
     (high,) = concerns(measured("potassium", 6.7, 25), measured("potassium", 5.6, 5), measured("potassium", 6.6))
-    assert [when for when, _ in high.courses["potassium"]] == [ago(5), ago(1)]
-    assert high.courses["potassium"][-1][1] == high.extents["potassium"]
+    assert [when for when, _ in high.courses()["potassium"]] == [ago(5), ago(1)]
+    assert high.courses()["potassium"][-1][1] == high.extents["potassium"]
     (low,) = concerns(measured("sodium", 120, 4), measured("sodium", 125))
-    assert low.courses["sodium"][0][1] > low.courses["sodium"][1][1]  # the sign turned: lower is worse
+    assert low.courses()["sodium"][0][1] > low.courses()["sodium"][1][1]  # the sign turned: lower is worse
     (mild,) = concerns(measured("potassium", 5.6))
-    assert mild.courses == {}
+    assert mild.courses() == {}
 
 
 def test_while_one_topic_stands_alone_no_other_is_told() -> None:

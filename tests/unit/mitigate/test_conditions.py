@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.conditions import Verdict, View, evaluate
-from cds_app.mitigate.rules import Rule, leaves
+from cds_app.mitigate.rules import Rule, leaves, needs
 from cds_app.score.result import Abstained, Lack, Part, Score
 from tests.chart import allergy, drug, finding, measured, person, problem, procedure, situation, stay
 
@@ -40,7 +40,10 @@ def asked(
     risks: Mapping[str, Risk | Abstained] | None = None,
 ) -> Verdict:
     view = View(situation=situation(*facts), scores=scores or {}, risks=risks or {})
-    return evaluate(RULES.validate_python(rule), view)
+    read = RULES.validate_python(rule)
+    verdict = evaluate(read, view)
+    assert not (verdict.holds and any(names.isdisjoint(view.situation.told) for names in needs(read)))
+    return verdict
 
 
 def score(value: float, *, at_least: bool = False, parts: tuple[Part, ...] = ()) -> dict[str, Score]:
@@ -303,3 +306,22 @@ def test_a_high_score_rests_on_what_gave_points_the_most_first() -> None:
     rule: Rule = TypeAdapter(Rule).validate_python({"score": "news2", "op": ">=", "value": 4})
     found = evaluate(rule, View(situation=situation(), scores=score(4, parts=parts)))
     assert found.evidence == (many, few)
+
+
+LITHIUM = {"medication": "lithium"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (K55, [{"potassium"}]),
+        ({"all": [K55, LITHIUM]}, [{"potassium"}, {"lithium"}]),
+        ({"any": [K55, LITHIUM]}, [{"potassium", "lithium"}]),
+        ({"all": [K55, {"any": [LITHIUM, MISSING]}]}, [{"potassium"}, {"lithium", "sodium"}]),
+        ({"any": [K55, {"risk": "sepsis", "tier_at_least": 1}]}, []),
+        ({"not": K55}, []),
+        ({"score": "news2", "op": ">=", "value": 5}, []),
+    ],
+)
+def test_a_rule_needs_what_its_statements_are_about(rule: object, expected: list[set[str]]) -> None:
+    assert list(needs(RULES.validate_python(rule))) == expected
