@@ -70,7 +70,7 @@ def is_failure(outcome: object) -> bool:
 
 
 def _collect(item: Item, depth: int, found: _Found) -> None:
-    value = item.resource
+    value: Any = item.resource
     kind = value.get("resourceType") if isinstance(value, dict) else None
     if kind == "Bundle" or isinstance(value, list):
         if depth == MAX_NESTING:
@@ -82,17 +82,15 @@ def _collect(item: Item, depth: int, found: _Found) -> None:
         found.issues.append(Issue(code=IssueCode.SERVER_OUTCOME, ref=item.at, dropped=False))
     elif value is not None:
         found.items.append(item)
-        found.items.extend(_contained(item))
+        if kind in _HOLDERS and "contained" in value:
+            found.items.extend(_contained(value, item.at))
 
 
-def _contained(item: Item) -> Iterator[Item]:
+def _contained(outer: Object, at: str) -> Iterator[Item]:
     """Observations inside a report or a panel, completed by what it says of all: of whom, when, in which version."""
-    outer = as_object(item.resource) or {}
-    if outer.get("resourceType") not in _HOLDERS or "contained" not in outer:
-        return
     for i, one in enumerate(objects(outer["contained"])):
         if one.get("resourceType") == "Observation":
-            yield Item(_completed(one, outer), f"{item.at}.contained[{i}]")
+            yield Item(_completed(one, outer), f"{at}.contained[{i}]")
 
 
 def _completed(inner: Object, outer: Object) -> Object:

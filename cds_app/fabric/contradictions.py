@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Final
+from operator import attrgetter
+from typing import Final, TypeGuard
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Ontology
@@ -31,7 +32,7 @@ def contradictory(facts: Sequence[Fact], ontology: Ontology) -> frozenset[str]:
     means: dict[datetime, list[Measurement]] = {}
     sides: Mapping[str, dict[datetime, list[Measurement]]] = {_HIGHER: higher, _LOWER: lower, _MEAN: means}
     for fact in facts:
-        if is_pressure(fact, ontology) and isinstance(fact, Measurement) and fact.version == newest[_root(fact)]:
+        if is_pressure(fact, ontology) and fact.version == newest[_root(fact)]:
             sides[ontology.variables[fact.variable].quantity].setdefault(fact.when, []).append(fact)
     found = {one.ref for many in means.values() for one in many if _is_outside(one, higher, lower)}
     for when, systolic in higher.items():
@@ -41,7 +42,7 @@ def contradictory(facts: Sequence[Fact], ontology: Ontology) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_pressure(fact: Fact, ontology: Ontology) -> bool:
+def is_pressure(fact: Fact, ontology: Ontology) -> TypeGuard[Measurement]:
     """Whether a fact is a pressure that others may contradict: a number, and not doubted or taken back already."""
     if not isinstance(fact, Measurement) or fact.bound != "=" or fact.implausible or fact.void:
         return False
@@ -59,12 +60,7 @@ def meeting(passed: Sequence[Item], facts: Sequence[Fact], ontology: Ontology, z
 
 def _newest(facts: Sequence[Fact]) -> Mapping[str, str]:
     """The newest version of each resource."""
-    newest: dict[str, str] = {}
-    for fact in facts:
-        root = _root(fact)
-        if fact.version >= newest.get(root, ""):
-            newest[root] = fact.version
-    return newest
+    return {_root(fact): fact.version for fact in sorted(facts, key=attrgetter("version"))}
 
 
 def _root(fact: Fact) -> str:

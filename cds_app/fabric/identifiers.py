@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
-from cds_app.fabric.references import OUT_OF_USE, Item
-from cds_app.fabric.shapes import MAX_TEXT, as_object, objects
+from cds_app.fabric.references import OUT_OF_USE
+from cds_app.fabric.shapes import MAX_TEXT, Object, objects
 
 _MOST: Final = 50
 
 Identifier = tuple[str, str]  # (system, value)
 
 
-def identifiers_of(items: Sequence[Item], patient: str) -> tuple[Identifier, ...]:
-    """What the Patient of this id among the items is called by whom; without what is old, temporary or half said."""
-    for item in items:
-        resource = as_object(item.resource)
-        if resource and resource.get("resourceType") == "Patient" and resource.get("id") == patient:
-            found = (_identifier(one) for one in objects(resource.get("identifier"))[:_MOST])
-            return tuple(dict.fromkeys(one for one in found if one is not None))
-    return ()
+def identifiers_of(people: Iterable[Object], patient: str) -> tuple[Identifier, ...]:
+    """What the first Patient of this id is called by whom; without what is old, temporary or half said."""
+    named = next((one for one in people if one.get("id") == patient), {})
+    found = (_identifier(one) for one in objects(named.get("identifier"))[:_MOST])
+    return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
 def _identifier(one: dict[str, object]) -> Identifier | None:

@@ -239,14 +239,15 @@ def _is_cut(bundle: Object, held: int) -> bool:
     total = bundle.get("total")
     if bundle.get("type") != "searchset" or not isinstance(total, int) or isinstance(total, bool):
         return False
-    entries = bundle.get("entry")
-    return total > held + sum(map(_is_match, entries if isinstance(entries, list) else [entries]))
+    listed = bundle.get("entry")
+    entries = listed if isinstance(listed, list) else [listed]
+    beside = [one for one in entries if isinstance(one, dict) and "search" in one and not _is_match(one)]
+    return total > held + len(entries) - len(beside)
 
 
-def _is_match(entry: object) -> bool:
+def _is_match(entry: Object) -> bool:
     """Whether an entry is one of those that a search set counts: neither included nor an outcome."""
-    found = as_object(entry) or {}
-    search = as_object(found.get("search"))
+    search = as_object(entry.get("search"))
     return search is None or search.get("mode", "match") == "match"
 
 

@@ -176,13 +176,14 @@ def read(  # noqa: PLR0913 - all by name
     brought, issues = _items(resources)
     items, again = outdone(brought)
     people = _people(items)
+    by_version = sorted(people, key=version_of)
     context = Context(
         patient=patient,
         subject=f"Patient/{patient}",
-        former=frozenset(f"Patient/{old}" for old in merged_into(people, patient)),
+        former=frozenset(f"Patient/{old}" for old in merged_into(by_version, patient)),
         lexicon=lexicon_of(ontology, units),
         learned=learned,
-        earliest=_earliest(people, patient, now, zone),
+        earliest=_earliest(by_version, patient, now, zone),
         latest=now + CLOCK_MARGIN,
         zone=zone,
         references=References((*items, *beside)),
@@ -219,7 +220,7 @@ def read(  # noqa: PLR0913 - all by name
         issues=tuple(issues),
         tally=_tally(counts),
         clean=frozenset(clean),
-        identifiers=identifiers_of(items, patient),
+        identifiers=identifiers_of(people, patient),
     )
 
 
@@ -296,9 +297,8 @@ def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:
 
 
 def _people(items: Sequence[Item]) -> list[Object]:
-    """Patient resources, the newest of each last."""
-    found = [one for item in items if (one := as_object(item.resource)) and one.get("resourceType") == "Patient"]
-    return sorted(found, key=version_of)
+    resources = [item.resource for item in items]
+    return [one for one in resources if isinstance(one, dict) and one.get("resourceType") == "Patient"]
 
 
 def _earliest(people: Sequence[Object], patient: str, now: datetime, zone: tzinfo) -> datetime:

@@ -201,7 +201,7 @@ def _demand(service: ServiceDefinition, fetched: Sequence[Fetched], items: Seque
     failed = {one.key for one in fetched if one.failed}
     for key in service.needs:
         wanted = service.prefetch[key].partition("/")[0].partition("?")[0]
-        if key in failed and not any(_type_of(item) == wanted for item in items if _came_as(item, key)):
+        if key in failed and not any(_type_of(item) == wanted for item in _came_as(key, items)):
             raise DataUnavailable("needed, neither sent nor to be had from the FHIR server", field=f"prefetch.{key}")
 
 
@@ -209,15 +209,16 @@ def _same(patient: str, service: ServiceDefinition, items: Sequence[Item]) -> No
     """Refuse to say anything of one patient where the EHR sent another one's record: silence would pass for calm."""
     for key in service.needs:
         if service.prefetch[key] == _PATIENT:
-            ids = [_id_of(item) for item in items if _type_of(item) == "Patient" and _came_as(item, key)]
+            ids = [_id_of(item) for item in _came_as(key, items) if _type_of(item) == "Patient"]
             if ids and patient not in ids:
                 raise DataUnavailable("is not the patient of the context", field=f"prefetch.{key}")
 
 
-def _came_as(item: Item, key: str) -> bool:
-    return item.at.startswith(tuple(f"prefetch.{name}{mark}" for name in (key, "(other)") for mark in ".[")) or (
-        item.at in (f"prefetch.{key}", "prefetch.(other)")
-    )
+def _came_as(key: str, items: Sequence[Item]) -> list[Item]:
+    """The resources that came under a key, or under one of the site's own."""
+    places = (_place(key), _place("(other)"))
+    below = tuple(f"{place}{mark}" for place in places for mark in ".[")
+    return [one for one in items if one.at.startswith(below) or one.at in places]
 
 
 def _type_of(item: Item) -> str | None:

@@ -36,7 +36,7 @@ def follow(identities: Identities, tenant: str, items: Iterable[Item], received:
         key = local_reference(resource).removeprefix(_PATIENT)
         if key:
             counts.update(_linked(identities, tenant, key, resource, received))
-            identities.learn(tenant, identities.pseudonym(tenant, key), identifiers_of([item], key))
+            identities.learn(tenant, identities.pseudonym(tenant, key), identifiers_of([resource], key))
     return counts
 
 
