@@ -25,6 +25,7 @@ from cds_app.services.callers.registration import check_callers
 from cds_app.services.callers.trust import Directory, Door
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
+from cds_app.services.handing import Handing
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.model_cards import Shelf
 from cds_app.services.pharmacology import load_pharmacy
@@ -190,14 +191,18 @@ def answering_of(deps: Deps) -> Answering:
         budget_s=deps.settings.fetch_budget_s,
         max_entries=deps.settings.max_entries,
     )
+    records = Records(deps.store, twinner, capacity=deps.settings.cached_facts, tied=identities.tied)
+    handing = Handing(deps.store, records, deps.meter, deps.clock)
     return Answering(
         knowledge=deps.knowledge,
         store=deps.store,
-        records=Records(deps.store, twinner, capacity=deps.settings.cached_facts, tied=identities.tied),
+        records=records,
         gatherer=gatherer,
         switchboard=Switchboard(deps.store),
         meter=deps.meter,
         identities=identities,
+        handing=handing,
+        turns=handing.turns,
         computing=gatherer.computing,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.clients import Client
-from cds_app.domain.decisions import Decision, Feedback, Verdict
+from cds_app.domain.decisions import Decision, Feedback, Untaken, Verdict
 from cds_app.domain.facts import Facts
 from cds_app.domain.issuers import TokenRequest
 from cds_app.domain.switches import Switch
@@ -35,6 +35,7 @@ class Entry:
     patient: str
     decision: Decision | None = None
     feedback: Feedback | None = None
+    untaken: Untaken | None = None
     switch: Switch | None = None
 
 
@@ -43,7 +44,7 @@ class Count:
     """How many log entries of one hour have the same clear columns.
 
     ``hour`` is the entries' time, UTC, cut to the hour. ``suppression`` is "" for a card that was shown; ``outcome`` is
-    "" for a decision.
+    "" for a decision, "untaken" for a card that was not taken.
     """
 
     hour: datetime
@@ -81,6 +82,7 @@ class Commit:
     realm: str = ""
     decisions: tuple[Decision, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    untaken: tuple[Untaken, ...] = ()
 
 
 class Clock(Protocol):
@@ -112,7 +114,7 @@ class TwinStore(Protocol):
     def commit(self, commit: Commit) -> int:
         """Write durably; returns the patient's number of segments afterwards.
 
-        Feedback that is already there (same card, outcome and time) is swallowed.
+        Feedback that is already there (same card, outcome and time) is swallowed, and that a card was not taken, too.
 
         Raises
         ------
@@ -167,7 +169,7 @@ class TwinStore(Protocol):
         ...
 
     def counts(self, since: datetime, until: datetime) -> Sequence[Count]:
-        """Decisions and feedback from ``since``, before ``until``, counted by the clear columns of the log."""
+        """Decisions, and what became of them, from ``since``, before ``until``, counted by the log's clear columns."""
         ...
 
     def erase(self, patient: str, at: datetime) -> None:
@@ -204,6 +206,10 @@ class Meter(Protocol):
 
     def heard(self, feedback: Sequence[Feedback]) -> None:
         """Feedback was stored."""
+        ...
+
+    def untaken(self, lost: Sequence[Untaken]) -> None:
+        """It was written down that these cards were not taken."""
         ...
 
     def took_in(self, source: str, ends: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.store import SqlStore
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.decisions import Decision, Feedback, Suppression, Untaken
 from cds_app.domain.facts import Demographics, Facts, Measurement
 from cds_app.errors import Conflict
 from cds_app.ports import Commit, TwinStore
@@ -58,6 +59,11 @@ def feedback(card: str, *, minutes: int = 0, comment: str = "") -> Feedback:
     )
 
 
+def untaken(card: Decision, *, minutes: int = 0) -> Untaken:
+    at = card.at + timedelta(minutes=minutes)
+    return Untaken(card=card.id, service=card.service, topic=card.topic, at=at, why="hung-up")
+
+
 def facts(count: int = 1, *, name: str = "") -> Facts:
     measured = tuple(
         Measurement(ref=f"Observation/{i}", version="", when=NOW, learned=NOW, variable="potassium", value=4 + i / 7)
@@ -76,6 +82,7 @@ def commit_to(
     facts: Facts | None = None,
     decisions: tuple[Decision, ...] = (),
     feedback: tuple[Feedback, ...] = (),
+    untaken: tuple[Untaken, ...] = (),
     realm: str = "",
 ) -> Commit:
     return Commit(
@@ -86,6 +93,7 @@ def commit_to(
         facts=facts or Facts(),
         decisions=decisions,
         feedback=feedback,
+        untaken=untaken,
         realm=realm,
     )
 
@@ -102,12 +110,14 @@ def append(
     facts: Facts | None = None,
     decisions: tuple[Decision, ...] = (),
     feedback: tuple[Feedback, ...] = (),
+    untaken: tuple[Untaken, ...] = (),
 ) -> int:
     """Commit on top of whatever is there."""
+    made = commit_to(patient, facts=facts, decisions=decisions, feedback=feedback, untaken=untaken)
     while True:
-        known = known_of(store, patient)
+        segments, entries = known_of(store, patient)
         try:
-            return store.commit(commit_to(patient, known=known, facts=facts, decisions=decisions, feedback=feedback))
+            return store.commit(replace(made, segments_known=segments, entries_known=entries))
         except Conflict:
             continue
 

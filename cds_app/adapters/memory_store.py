@@ -122,7 +122,7 @@ class MemoryStore:
 
     def counts(self, since: datetime, until: datetime) -> Sequence[Count]:
         with self._lock:
-            rows = [row for row in self._log if row.kind in ("decision", "feedback")]
+            rows = [row for row in self._log if row.kind in ("decision", "feedback", "untaken")]
         among = (row for row in rows if stamp(since) <= row.at < stamp(until))
         found = Counter(
             (row.at[:13], row.service, row.topic, row.tier or 0, row.suppression, row.outcome) for row in among

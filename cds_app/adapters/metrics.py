@@ -15,7 +15,7 @@ from typing import Final, Literal, ParamSpec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.decisions import Decision, Feedback, Untaken
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.5, 5.0, 10.0)
@@ -79,6 +79,11 @@ class PrometheusMeter:
             self._feedback.labels(one.service, one.topic, one.outcome).inc()
 
     @_harmless
+    def untaken(self, lost: Sequence[Untaken]) -> None:
+        for one in lost:
+            self._untaken.labels(one.service, one.topic, one.why).inc()
+
+    @_harmless
     def stands(self, gauge: str, values: Mapping[str, float]) -> None:
         held = self._gauges[gauge]
         for name, value in values.items():
@@ -117,6 +122,9 @@ class PrometheusMeter:
             "cards", "Cards that were ready: shown, or why not", "service", "topic", "tier", "outcome"
         )
         self._feedback = self._counter("feedback", "What clinicians did", "service", "topic", "outcome")
+        self._untaken = self._counter(
+            "untaken_cards", "Cards that were not taken, and why", "service", "topic", "reason"
+        )
         self._abstained = self._counter("abstentions", "Risks that were not estimated, and why", "risk", "reason")
         self._arrivals = self._counter("arrivals", "Messages of sources, by what became of them", "source", "end")
         self._unknown = self._counter("unknown_codes", "Resources whose codes nobody knows here", "service")

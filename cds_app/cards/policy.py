@@ -17,7 +17,7 @@ from itertools import groupby, pairwise
 from math import inf
 
 from cds_app.cards.definition import HIGHEST_TIER, Policy
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.decisions import Decision, Feedback, Remembered, Suppression, untaken
 from cds_app.mitigate.extents import Course
 
 ABSTENTION = "not-estimated"
@@ -29,13 +29,14 @@ _KNOWN = frozenset(
     {Suppression.NONE, Suppression.LOCKOUT, Suppression.UNCHANGED, Suppression.SNOOZED, Suppression.ACCEPTED}
 )
 
-Past = Sequence[Decision | Feedback]
+Past = Sequence[Remembered]
 
 
 class Answer(StrEnum):
     """What became of a card that was shown."""
 
     OPEN = "open"
+    UNTAKEN = "not taken"  # the caller did not wait for it
     IGNORED = "ignored"  # no client ever reports it: nobody answered in time
     ACCEPTED = "accepted"
     OVERRIDDEN = "overridden"
@@ -87,8 +88,8 @@ def judge(
     ----------
     candidates : sequence of Candidate
         In the order of their urgency; the first of a topic counts.
-    past : sequence of Decision or Feedback
-        The patient's log, oldest first.
+    past : sequence of Decision, Feedback or Untaken
+        The patient's log, oldest first. A card that was not taken counts as never shown.
     snooze_h : callable
         Hours of quiet for an override reason code.
     now : datetime
@@ -99,6 +100,7 @@ def judge(
     tuple of Suppression
         One per candidate, NONE for those to show.
     """
+    past = _arrived(past)
     verdicts: list[Suppression] = []
     known: list[Candidate] = []
     seen: set[str] = set()
@@ -122,6 +124,8 @@ def answer_to(shown: Decision, past: Past, policy: Policy, now: datetime) -> Ans
     answer = _last_answer(shown, past)
     if answer is not None:
         return Answer(answer.outcome)
+    if shown.id in untaken(past):
+        return Answer.UNTAKEN
     return Answer.IGNORED if now - shown.at >= timedelta(hours=policy.ignored_after_h) else Answer.OPEN
 
 
@@ -131,6 +135,12 @@ def quiet_until(shown: Decision, answer: Feedback, policy: Policy, snooze_h: Cal
         return None
     same = Candidate(topic=shown.topic, tier=shown.tier, points=shown.points)
     return _quiet_until(answer, snooze_h, _lockout_h(same, shown, policy))
+
+
+def _arrived(past: Past) -> Past:
+    """Without cards that nobody can have seen."""
+    lost = untaken(past)
+    return [one for one in past if not (isinstance(one, Decision) and one.id in lost)] if lost else past
 
 
 def _restates(candidate: Candidate, known: Sequence[Candidate], policy: Policy) -> bool:

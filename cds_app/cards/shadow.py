@@ -58,8 +58,8 @@ def judged(candidates: Sequence[Candidate], past: Past, judge: Judge, shadow: Sh
 
     Parameters
     ----------
-    past : sequence of Decision or Feedback
-        What was shown and what would have been, oldest first.
+    past : sequence of Decision, Feedback or Untaken
+        What was shown and what would have been, and what became of it, oldest first.
     judge : callable
         The alert policy, over candidates and a past.
     """

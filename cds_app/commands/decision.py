@@ -10,12 +10,12 @@ import click
 
 from cds_app.adapters.clock import SystemClock
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.policy import answer_to
+from cds_app.cards.policy import Answer, answer_to
 from cds_app.cards.text import number
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.deps import knowledge_of
-from cds_app.domain.decisions import Feedback
+from cds_app.domain.decisions import Decision, Remembered, untaken
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
@@ -40,30 +40,36 @@ def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
     with open_store(flags) as (settings, store):
         services = knowledge_of(settings).services
         entries = list(store.journal())
-    answers = [one.feedback for one in entries if one.feedback is not None]
+    became = [found for one in entries if (found := one.feedback or one.untaken) is not None]
     for entry in [one for one in entries if one.decision is not None][-limit:]:
-        said = _said(entry, answers, services)
+        said = _said(entry, became, services)
         click.echo(json.dumps(said, sort_keys=True) if as_json else _line(said))
 
 
 def _said(
-    entry: Entry, answers: Sequence[Feedback], services: Mapping[str, ServiceDefinition]
+    entry: Entry, became: Sequence[Remembered], services: Mapping[str, ServiceDefinition]
 ) -> dict[str, str | int | None]:
     one = entry.decision
     if one is None:
         return {"number": entry.number, "state": "erased"}
     service = services.get(one.service)
-    answer = answer_to(one, answers, service.policy, SystemClock().now()) if service and one.shown else None
+    answer = answer_to(one, became, service.policy, SystemClock().now()) if service and one.shown else None
     return {
         "number": entry.number,
         "at": one.at.isoformat(timespec="seconds"),
         "service": one.service,
         "topic": one.topic,
         "tier": one.tier,
-        "state": "shown" if one.shown else one.suppression.value,
-        "answer": str(answer) if answer else None,
+        "state": _state(one, answer),
+        "answer": str(answer) if answer and answer is not Answer.UNTAKEN else None,
         "uuid": one.id,
     }
+
+
+def _state(one: Decision, answer: Answer | None) -> str:
+    if answer is Answer.UNTAKEN:
+        return answer.value
+    return "shown" if one.shown else one.suppression.value
 
 
 def _line(said: Mapping[str, str | int | None]) -> str:
@@ -80,16 +86,18 @@ def _line(said: Mapping[str, str | int | None]) -> str:
 @with_store
 @click.argument("uuid")
 def show_decision(uuid: str, **flags: Any) -> None:
-    """Show a decision's card and pins."""
+    """Show a decision's card and pins, and whether the caller took it."""
     with open_store(flags) as (_, store):
         entry = store.find(uuid)
-    if entry is None or entry.decision is None:
-        raise NotFound("the log has no such decision", field="uuid")
-    one = entry.decision
+        if entry is None or entry.decision is None:
+            raise NotFound("the log has no such decision", field="uuid")
+        past = [one.untaken or one.feedback for one in store.entries(entry.patient)]
+    one, lost = entry.decision, untaken(found for found in past if found is not None).get(uuid)
     said = {
         "card": json.loads(one.card) if one.card else None,
         "pins": dict(one.pins),
         "suppression": one.suppression.value,
+        "not_taken": {"at": lost.at.isoformat(timespec="seconds"), "why": lost.why} if lost else None,
     }
     click.echo(json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False))
 

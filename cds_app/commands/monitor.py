@@ -37,6 +37,7 @@ def _stated(one: Firing) -> dict[str, object]:
         "last_hour": one.last_hour,
         "alarms": list(one.alarms),
         "shown": one.shown,
+        "not_taken": one.untaken,
         "accepted": _share(one.accepted, one.shown),
         "overridden": _share(one.overridden, one.shown),
         "taken_back": _share(one.undone, one.shown),
@@ -52,7 +53,8 @@ def _share(part: int, whole: int) -> float | None:
 def _told(one: Firing) -> str:
     expected = f"{one.baseline.per_day:.1f} expected" if one.baseline else "too few days to expect anything"
     answered = f"{one.accepted} accepted, {one.overridden} overridden, {one.undone} taken back of {one.shown}"
+    lost = f", {one.untaken} not taken by the EHR" if one.untaken else ""
     cusum = f"CUSUM +{one.cusum.high:.1f} -{one.cusum.low:.1f}"
     alarms = ", ".join(one.alarms) or "no alarm"
     share = f", {100 * one.share:.0f} % of all cards" if one.is_abstention else ""
-    return f"{one.name}: {one.per_day:.1f} a day ({expected}); {cusum}; {alarms}; {answered}{share}"
+    return f"{one.name}: {one.per_day:.1f} a day ({expected}); {cusum}; {alarms}; {answered}{lost}{share}"

@@ -1,4 +1,4 @@
-"""Facts, decisions and feedback as bytes, and back, exactly.
+"""Facts, decisions and what became of them as bytes, and back, exactly.
 
 A payload is one version byte and then MessagePack: maps by field name, floats as IEEE 754 doubles, instants as
 MessagePack timestamps in UTC. A field that is added later needs a default; then old payloads stay readable as they
@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.decisions import Decision, Feedback, Untaken
 from cds_app.domain.facts import KINDS, Facts, Measurement
 from cds_app.domain.switches import Switch
 from cds_app.errors import BadRequest, IntegrityError
@@ -20,16 +20,17 @@ VERSION: Final = 1
 _LONG: Final = b"\xde\x00"  # MessagePack: a map's head in three bytes, the last of which says how many entries it has
 _SHORT: Final = tuple(bytes((0x80 | entries,)) for entries in range(16))  # the same in one byte
 
-_Payload = TypeVar("_Payload", Facts, Decision, Feedback, Switch)
+_Payload = TypeVar("_Payload", Facts, Decision, Feedback, Untaken, Switch)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _FACTS = msgspec.msgpack.Decoder(Facts)
 _DECISION = msgspec.msgpack.Decoder(Decision)
 _FEEDBACK = msgspec.msgpack.Decoder(Feedback)
+_UNTAKEN = msgspec.msgpack.Decoder(Untaken)
 _SWITCH = msgspec.msgpack.Decoder(Switch)
 
 
-def encode(payload: Facts | Decision | Feedback | Switch) -> bytes:
+def encode(payload: Facts | Decision | Feedback | Untaken | Switch) -> bytes:
     """Bytes from which the matching ``decode_*`` makes an equal value.
 
     Raises
@@ -73,6 +74,11 @@ def decode_decision(payload: bytes) -> Decision:
 def decode_feedback(payload: bytes) -> Feedback:
     """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
     return _decode(_FEEDBACK, payload)
+
+
+def decode_untaken(payload: bytes) -> Untaken:
+    """Inverse of `encode`; raises IntegrityError on anything that it did not make."""
+    return _decode(_UNTAKEN, payload)
 
 
 def decode_switch(payload: bytes) -> Switch:

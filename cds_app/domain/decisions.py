@@ -1,14 +1,15 @@
-"""What was decided and what was answered to it: entries of the decision log, and whether it is whole."""
+"""What was decided, taken and answered: entries of the decision log, and whether it is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 Outcome = Literal["accepted", "overridden", "undone"]
+Loss = Literal["hung-up", "broke-off", "not-read"]
 
 
 class Suppression(StrEnum):
@@ -69,7 +70,7 @@ class Decision:
 
     @property
     def shown(self) -> bool:
-        """Whether the clinician got to see it."""
+        """Whether it was sent for the clinician to see."""
         return self.suppression is Suppression.NONE
 
 
@@ -114,6 +115,44 @@ class Feedback:
     comment: str = ""
     reason_listed: bool = False
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untaken:
+    """A card whose answer the caller did not take, so that nobody can have seen it.
+
+    Parameters
+    ----------
+    card, service, topic : str
+        Of the decision.
+    at : datetime
+        When that was known, UTC.
+    why : {"hung-up", "broke-off", "not-read"}
+        The caller had closed, or half closed, the connection before there was an answer; sending it failed; it was not
+        read in time.
+    """
+
+    card: str
+    service: str
+    topic: str
+    at: datetime
+    why: Loss
+
+
+Remembered = Decision | Feedback | Untaken
+"""What there is to know of cards of the past."""
+
+
+def untaken(past: Iterable[Remembered]) -> Mapping[str, Untaken]:
+    """By uuid: cards that were not taken. Who answers a card has seen it, whatever became of the answer it was in."""
+    lost: dict[str, Untaken] = {}
+    answered: set[str] = set()
+    for one in past:
+        if isinstance(one, Untaken):
+            lost[one.card] = one
+        elif isinstance(one, Feedback):
+            answered.add(one.card)
+    return {card: one for card, one in lost.items() if card not in answered}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

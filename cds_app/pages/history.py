@@ -11,7 +11,7 @@ from typing import Any
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import answer_to
 from cds_app.cards.text import clock_time, plain
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.decisions import Decision, Feedback, Remembered, Suppression
 
 _OUTCOMES: Mapping[str, str] = {"accepted": "accepted", "overridden": "overridden", "undone": "taken back"}
 _COMMENT = 500
@@ -41,7 +41,7 @@ class DecisionLine:
     where : str
         At which moment of the work.
     state : str
-        "open", "ignored", or what was answered last.
+        "open", "ignored", "not taken", or what was answered last.
     can_undo : bool
         Whether there is an answer that may be taken back.
     """
@@ -70,16 +70,14 @@ class Moment:
     services: Mapping[str, ServiceDefinition]
 
 
-def history_lines(
-    past: Sequence[Decision | Feedback], titles: Mapping[str, str], moment: Moment
-) -> tuple[DecisionLine, ...]:
-    """Every card with its answers, newest first."""
-    answers: dict[str, list[Feedback]] = {}
+def history_lines(past: Sequence[Remembered], titles: Mapping[str, str], moment: Moment) -> tuple[DecisionLine, ...]:
+    """Every card with what became of it, newest first."""
+    became: dict[str, list[Remembered]] = {}
     for one in past:
-        if isinstance(one, Feedback):
-            answers.setdefault(one.card, []).append(one)
+        if not isinstance(one, Decision):
+            became.setdefault(one.card, []).append(one)
     decisions = [one for one in past if isinstance(one, Decision)]
-    lines = [_line(one, answers.get(one.id, ()), titles, moment) for one in decisions]
+    lines = [_line(one, became.get(one.id, ()), titles, moment) for one in decisions]
     return tuple(reversed(lines))
 
 
@@ -99,10 +97,10 @@ def accepted_times(lines: Sequence[DecisionLine]) -> Mapping[str, str]:
     return {option: answer.time for answer in standing for option in answer.options}
 
 
-def _line(one: Decision, answers: Sequence[Feedback], titles: Mapping[str, str], moment: Moment) -> DecisionLine:
+def _line(one: Decision, became: Sequence[Remembered], titles: Mapping[str, str], moment: Moment) -> DecisionLine:
     event = json.loads(one.pins.get("event", "{}"))
     card: Mapping[str, Any] = json.loads(one.card) if one.card else {}
-    state = _state(one, answers, moment)
+    state = _state(one, became, moment)
     return DecisionLine(
         id=one.id,
         service=one.service,
@@ -115,16 +113,16 @@ def _line(one: Decision, answers: Sequence[Feedback], titles: Mapping[str, str],
         where=str(event.get("hook", "")),
         shown=one.suppression is Suppression.NONE,
         state=state,
-        answers=tuple(_answers(answers, moment)),
+        answers=tuple(_answers([one for one in became if isinstance(one, Feedback)], moment)),
         can_undo=state in ("accepted", "overridden"),
     )
 
 
-def _state(one: Decision, answers: Sequence[Feedback], moment: Moment) -> str:
+def _state(one: Decision, became: Sequence[Remembered], moment: Moment) -> str:
     if one.suppression is not Suppression.NONE:
         return "in shadow"
     service = moment.services.get(one.service)
-    return answer_to(one, answers, service.policy, moment.now).value if service is not None else "not known"
+    return answer_to(one, became, service.policy, moment.now).value if service is not None else "not known"
 
 
 def _answers(answers: Sequence[Feedback], moment: Moment) -> Iterator[AnswerLine]:

@@ -26,6 +26,7 @@ from cds_app.score.result import Abstained
 from cds_app.services.calls import HookCall
 from cds_app.services.fair_lock import FairLock
 from cds_app.services.gather import Gatherer
+from cds_app.services.handing import Handing
 from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import conclude, find
@@ -57,6 +58,8 @@ class Answering:
         How far each service may speak.
     identities : Identities
         Ties what other sources tell of to the patient.
+    handing : Handing
+        Sees to it that what was not taken is known.
     computing : FairLock
         Held while computing, best the gatherer's: the threads of a process share one interpreter, so two calls that
         compute at once are both done when the second would have been done anyway.
@@ -71,6 +74,7 @@ class Answering:
     switchboard: Switchboard
     meter: Meter
     identities: Identities
+    handing: Handing
     turns: Turns = field(default_factory=Turns)
     computing: FairLock = field(default_factory=FairLock)
     new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
@@ -115,6 +119,7 @@ class Answering:
             )
             found = find(self.knowledge, inputs)
             decisions = conclude(self.knowledge, inputs, found.dues)
+        lost = self.handing.lost_already(call.listener, decisions)
         if change.novel or decisions:
             commit = Commit(
                 patient=patient,
@@ -123,11 +128,13 @@ class Answering:
                 learned=call.event.received,
                 facts=gather(change.novel),
                 decisions=decisions,
+                untaken=lost,
                 realm=call.event.tenant,
             )
             segments = self.store.commit(commit)
             record = replace(record, segments_known=segments)
         self.records.keep(patient, replace(record, seen=record.seen | reading.clean))
+        self.handing.follow(call.listener, patient, decisions, lost)
         return _Made(decisions=decisions, abstained=_abstained(found.risks), at_s=call.event.received.timestamp())
 
     def _log(self, service: ServiceDefinition, reading: Reading, made: _Made, tries: int) -> None:

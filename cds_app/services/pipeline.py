@@ -17,7 +17,7 @@ from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import judge
 from cds_app.cards.shadow import judged
 from cds_app.cards.wire import to_card, wire_json
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.decisions import Decision, Remembered, Suppression
 from cds_app.domain.proposed import proposed_text
 from cds_app.explain.background import background
 from cds_app.explain.estimates import RiskEstimate, estimate_risks, risk_before
@@ -100,7 +100,7 @@ _FINDERS: Mapping[Pipeline, Callable[[Knowledge, Inputs], Found]] = {
 }
 
 
-def _heard(dues: Sequence[Due], inputs: Inputs) -> tuple[Decision | Feedback, ...]:
+def _heard(dues: Sequence[Due], inputs: Inputs) -> tuple[Remembered, ...]:
     """What the alert policy remembers.
 
     That something dangerous about an order was said when it was picked is no reason for silence when it is signed:

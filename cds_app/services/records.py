@@ -16,7 +16,7 @@ from datetime import datetime
 
 from cds_app.domain.codec import encode
 from cds_app.domain.corrections import placed
-from cds_app.domain.decisions import Decision, Feedback, Suppression
+from cds_app.domain.decisions import Decision, Remembered, Suppression
 from cds_app.domain.facts import Demographics, Fact, Facts, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
@@ -51,9 +51,9 @@ class Record:
     ----------
     segments_known, entries_known : int
         Newest segment and log entry that are in.
-    past : tuple of Decision or Feedback
+    past : tuple of Decision, Feedback or Untaken
         What the alert policy remembers, oldest first: cards that were shown, or would have been but for shadow mode,
-        and the answers to them.
+        and what became of them.
     digest : str
         Hash over all facts of the patient's own segments in their order.
     streams : mapping of str to Stream
@@ -66,7 +66,7 @@ class Record:
     entries_known: int
     timeline: Timeline
     state: TwinState
-    past: tuple[Decision | Feedback, ...]
+    past: tuple[Remembered, ...]
     digest: str = ""
     streams: Mapping[str, Stream] = field(default_factory=dict)
     seen: frozenset[bytes] = frozenset()
@@ -229,7 +229,7 @@ class Records:
 
 def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
     """The record with log entries added."""
-    found = (one.decision or one.feedback for one in entries)
+    found = (one.decision or one.feedback or one.untaken for one in entries)
     past = tuple(one for one in found if one is not None and _is_remembered(one))
     return replace(record, entries_known=entries[-1].number, past=record.past + past)
 
@@ -246,8 +246,8 @@ def _chained(digest: str, facts: Facts) -> str:
     return hashlib.sha256(digest.encode() + encode(facts)).hexdigest()
 
 
-def _is_remembered(one: Decision | Feedback) -> bool:
-    return isinstance(one, Feedback) or one.suppression in (Suppression.NONE, Suppression.SHADOW)
+def _is_remembered(one: Remembered) -> bool:
+    return not isinstance(one, Decision) or one.suppression in (Suppression.NONE, Suppression.SHADOW)
 
 
 def _size(record: Record) -> int:

@@ -21,14 +21,14 @@ class Turns:
     """Lets one call of a process at a time compute and write for a patient.
 
     Without turns, every thread of every process would race for the same patient, and with many of them somebody loses
-    again and again.
+    again and again. Whose turn it is may take another within it.
     """
 
     __slots__ = ("_guard", "_locks", "_random")
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
         self._random = random.Random()  # noqa: S311 - pauses are no secret
 
     def take(self, patient: str, attempt: Callable[[], _Result]) -> tuple[_Result, int]:
@@ -47,7 +47,7 @@ class Turns:
                     time.sleep(self._random.random() * _LONGEST_PAUSE_S)
             return attempt(), _TRIES
 
-    def _lock(self, patient: str) -> threading.Lock:
+    def _lock(self, patient: str) -> threading.RLock:
         """The patient's own, for as long as somebody waits for it or holds it."""
         with self._guard:
-            return self._locks.setdefault(patient, threading.Lock())
+            return self._locks.setdefault(patient, threading.RLock())

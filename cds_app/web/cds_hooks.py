@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -14,6 +14,7 @@ from cds_app.errors import BadRequest
 from cds_app.ports import Clock
 from cds_app.services.answer import Answering
 from cds_app.services.callers.trust import Door
+from cds_app.services.calls import LISTENING, Listener
 from cds_app.services.feedback import Effect, Listening
 from cds_app.settings import Settings
 from cds_app.web import admission
@@ -21,6 +22,7 @@ from cds_app.web.requests import read_call, read_json
 
 _MAX_FEEDBACK = 500
 EFFECTS = "com.twinline.effects"
+_SOCKET = "gunicorn.socket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ def blueprint(desk: Desk) -> Blueprint:
             simulated=desk.settings.simulated_time,
             caller=admission.caller(),
         )
-        return _raw_cards(desk.answering.answer(call))
+        return _raw_cards(desk.answering.answer(replace(call, listener=_listener())))
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> ResponseReturnValue:
@@ -66,6 +68,12 @@ def blueprint(desk: Desk) -> Blueprint:
         return _json({"extension": {EFFECTS: [_effect(one) for one in effects]}} if effects else {})
 
     return routes
+
+
+def _listener() -> Listener:
+    """The caller's connection, where our own worker serves it; of others nobody knows whether the answer was taken."""
+    line = request.environ.get(_SOCKET)
+    return line if isinstance(line, Listener) else LISTENING
 
 
 def _effect(one: Effect) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from cds_app.ports import TwinStore
 from cds_app.services.watch.firing import Firing, FiringWatch, firings
 from cds_app.services.watch.switchboard import turn_to
 from tests.conftest import FROZEN, FrozenClock
-from tests.stores import append, decision, feedback, sqlite_store
+from tests.stores import append, decision, feedback, sqlite_store, untaken
 
 SERVICE = "twinline-patient-view"
 UTC_ZONE = ZoneInfo("UTC")
@@ -88,9 +88,10 @@ def test_answers_are_counted_against_what_was_shown(deps: Deps) -> None:
     keep(deps.store, made)
     said = [replace(feedback(one.id), topic="aki", at=FROZEN - timedelta(minutes=2)) for one in made[:2]]
     answers = (said[0], replace(said[1], outcome="accepted"), replace(said[0], outcome="undone"))
-    append(deps.store, deps.store.pseudonym("local", "p1"), feedback=answers)
+    append(deps.store, deps.store.pseudonym("local", "p1"), feedback=answers, untaken=(untaken(made[2]),))
     one = only(firings(deps.store, UTC_ZONE, FROZEN))
     assert (one.shown, one.accepted, one.overridden, one.undone, one.share) == (4, 1, 1, 1, 1.0)
+    assert one.untaken == 1
 
 
 # --- the storm breaker

@@ -105,8 +105,8 @@ def prepare(commit: Commit) -> Job:
     ValueError
         If there are facts or decisions of nobody, or a time is not aware.
     """
-    if not commit.patient and (len(commit.facts) or commit.decisions):
-        raise ValueError("patient: facts and decisions need one")
+    if not commit.patient and (len(commit.facts) or commit.decisions or commit.untaken):
+        raise ValueError("patient: facts, decisions and what became of them need one")
     return Job(
         patient=stored_name(commit.patient),
         segments_known=commit.segments_known,
@@ -212,11 +212,11 @@ class Draft:
         return True
 
     def _new_notes(self, job: Job) -> list[Note]:
-        """Notes that are not in the log. The same feedback again is no news; the same decision again is a mistake."""
+        """Notes that are not in the log. To be told the same of a card is no news; to decide it again is a mistake."""
         fresh: dict[str, Note] = {}
         for note in job.notes:
             if note.id in self._known or note.id in fresh:
-                if note.kind != "feedback":
+                if note.kind not in ("feedback", "untaken"):
                     raise Conflict(f"a {note.kind} with this id is in the log already", field=f"{note.kind}s")
                 continue
             fresh[note.id] = note

@@ -18,7 +18,7 @@ import msgspec
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.domain.decisions import Verdict
 
-Kind = Literal["decision", "feedback", "erasure", "client", "document", "switch"]
+Kind = Literal["decision", "feedback", "untaken", "erasure", "client", "document", "switch"]
 
 
 class LogRow(NamedTuple):

@@ -10,8 +10,15 @@ from typing import Final, NamedTuple
 
 from cds_app.adapters.sealed.ledger import LogRow, Note, stamp
 from cds_app.adapters.sealed.vault import Cipher
-from cds_app.domain.codec import decode_decision, decode_facts, decode_feedback, decode_switch, encode
-from cds_app.domain.decisions import Decision, Feedback
+from cds_app.domain.codec import (
+    decode_decision,
+    decode_facts,
+    decode_feedback,
+    decode_switch,
+    decode_untaken,
+    encode,
+)
+from cds_app.domain.decisions import Decision, Feedback, Untaken
 from cds_app.domain.switches import Switch
 from cds_app.errors import IntegrityError
 from cds_app.ports import Commit, Entry, Segment
@@ -36,8 +43,9 @@ def stored_name(patient: str) -> str:
 
 
 def notes_of(commit: Commit) -> tuple[Note, ...]:
-    """Log rows of a commit: its decisions, then its feedback."""
-    return (*map(_decision_note, commit.decisions), *map(_feedback_note, commit.feedback))
+    """Log rows of a commit: its decisions, then what became of them."""
+    became = (*map(_feedback_note, commit.feedback), *map(_untaken_note, commit.untaken))
+    return (*map(_decision_note, commit.decisions), *became)
 
 
 def erasure_note(patient: str, at: datetime) -> Note:
@@ -79,7 +87,7 @@ def seal_note(cipher: Cipher, patient: str, number: int, note: Note) -> bytes:
 
 
 def open_entry(ciphers: Mapping[str, Cipher | None], row: LogRow) -> Entry:
-    """The entry of a row; without decision or feedback if the patient was erased, or if it is of no patient at all.
+    """The entry of a row; with nothing in it if the patient was erased, or if it is of no patient at all.
 
     Raises
     ------
@@ -94,6 +102,8 @@ def open_entry(ciphers: Mapping[str, Cipher | None], row: LogRow) -> Entry:
         return Entry(number=row.number, patient=patient, decision=decode_decision(plain))
     if row.kind == "switch":
         return Entry(number=row.number, patient=patient, switch=decode_switch(plain))
+    if row.kind == "untaken":
+        return Entry(number=row.number, patient=patient, untaken=decode_untaken(plain))
     return Entry(number=row.number, patient=patient, feedback=decode_feedback(plain))
 
 
@@ -138,4 +148,17 @@ def _feedback_note(feedback: Feedback) -> Note:
         outcome=feedback.outcome,
         reason_code=feedback.reason_code if feedback.reason_listed else "",
         plain=encode(feedback),
+    )
+
+
+def _untaken_note(untaken: Untaken) -> Note:
+    return Note(
+        kind="untaken",
+        id=hashlib.sha256(f"untaken\0{untaken.card}".encode()).hexdigest(),
+        at=stamp(untaken.at),
+        service=untaken.service,
+        topic=untaken.topic,
+        outcome="untaken",
+        reason_code=untaken.why,
+        plain=encode(untaken),
     )

@@ -32,7 +32,7 @@ def check_stand(switch: Switch, turns: Sequence[Switch]) -> None:
 
 
 def count_of(hour: str, service: str, topic: str, tier: int | None, *rest: Any) -> Count:
-    """A row of counts. Feedback has no tier of its own."""
+    """A row of counts. What became of a card has no tier of its own."""
     suppression, outcome, number = rest
     at = datetime.fromisoformat(f"{hour}:00:00").replace(tzinfo=UTC)
     return Count(

@@ -68,8 +68,8 @@ log = Table(
     metadata,
     Column("number", COUNT, primary_key=True, autoincrement=False),
     Column("patient", Text, ForeignKey("patients.pseudonym"), nullable=False),
-    Column("kind", Text, nullable=False),  # decision, feedback, erasure, client, document, switch
-    Column("id", Text, nullable=False, unique=True),  # the decision's uuid, or the digest of a feedback
+    Column("kind", Text, nullable=False),  # as `cds_app.adapters.sealed.ledger.Kind` has them
+    Column("id", Text, nullable=False, unique=True),  # the decision's uuid, or a digest of what is said
     Column("service", Text, nullable=False),
     Column("topic", Text, nullable=False),
     Column("tier", Integer, nullable=True),

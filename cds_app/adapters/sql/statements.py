@@ -67,7 +67,7 @@ _SAME = (log.c.service, log.c.topic, log.c.tier, log.c.suppression, log.c.outcom
 COUNTS = (
     select(_HOUR.label("hour"), *_SAME, func.count())
     .where(log.c.at >= bindparam("since"), log.c.at < bindparam("until"))
-    .where(or_(log.c.kind == "decision", log.c.kind == "feedback"))
+    .where(or_(log.c.kind == "decision", log.c.kind == "feedback", log.c.kind == "untaken"))
     .group_by(text("1"), *_SAME)
     .order_by(text("1"), *_SAME)
 )

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from gunicorn.http.errors import ParseException
 
 from cds_app.commands.server.arrival import Arrival
+from cds_app.domain.decisions import Loss
 
 PIECE_BYTES: Final = 131_072
+# Linux tells of a connection that the other end closed, whatever was sent before; elsewhere only a broken one shows.
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", select.POLLHUP)
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Line:
     """A caller's socket, and what came on it of the next request; in all else the socket that it holds.
 
-    No thread waits for a caller: it gets a request that is whole, and leaves here what is not taken at once.
+    No thread waits for a caller: it gets a request that is whole, and leaves here what is not taken at once. It is a
+    `cds_app.services.calls.Listener`.
     """
 
-    __slots__ = ("_given", "_max_body_bytes", "_read", "_sock", "arrival", "unsent")
+    __slots__ = ("_act", "_given", "_max_body_bytes", "_read", "_sock", "arrival", "lost", "unsent")
 
     def __init__(self, sock: socket.socket, max_body_bytes: int) -> None:
         self._sock = sock
@@ -29,6 +35,9 @@ class Line:
         self._given = bytearray()  # a request that is whole, and what came behind it
         self._read = 0
         self.arrival = Arrival(max_body_bytes)
+        self._act: Callable[[Loss], None] | None = None
+        self.lost: Loss | None = None
+        """How an answer was lost of which somebody wants to know."""
         self.unsent = bytearray()
         """What the caller has not taken of an answer."""
 
@@ -70,6 +79,8 @@ class Line:
 
     def sendall(self, data: bytes) -> None:
         """Send as much as the caller takes at once; the rest is kept. Raises OSError where the caller hung up."""
+        if self._act is not None and self.gone():  # it may still listen
+            self.lost = "hung-up"
         if not self.unsent:
             self._sock.setblocking(False)
             with suppress(BlockingIOError):
@@ -81,6 +92,22 @@ class Line:
         with suppress(BlockingIOError):
             del self.unsent[: self._sock.send(self.unsent)]
         return not self.unsent
+
+    def gone(self) -> bool:
+        """Whether the caller has hung up, or at least ended its side: that looks the same from here."""
+        look = select.poll()
+        look.register(self._sock.fileno(), _HUNG_UP)
+        return bool(look.poll(0))
+
+    def unless_taken(self, act: Callable[[Loss], None]) -> None:
+        """Have something done if the answer that is coming is not taken."""
+        self._act = act
+
+    def settle(self, loss: Loss | None = None) -> None:
+        """Have done what is to be done now that the answer is out, or lost."""
+        act, loss, self._act, self.lost = self._act, self.lost or loss, None, None
+        if act is not None and loss is not None:
+            act(loss)
 
 
 class Unbroken:

@@ -24,6 +24,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.commands.server.line import PIECE_BYTES, Line, Unbroken
 from cds_app.commands.server.refusal import BROKEN_OFF, FULL, LATE, Refusal, refusal_of
+from cds_app.domain.decisions import Loss
 
 RECEIVED_WITHIN_S = 10.0
 TAKEN_WITHIN_S = 10.0
@@ -106,6 +107,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         """Take connections until told to end."""
         self.nr_conns = 0
         super().run()
+        for conn in self._taking:
+            conn.sock.settle("not-read")
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """See to what happened, unless what was seen to before it, in the same round, no longer waits for it."""
@@ -203,7 +206,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         while self._parting and next(iter(self._parting.values())) <= now:
             self._parted(next(iter(self._parting)))
         while self._taking and next(iter(self._taking.values())) <= now:
-            self._taken(next(iter(self._taking)))
+            self._untaken(next(iter(self._taking)))
 
     def _let_in(self, conn: Any) -> None:
         """Give a request that is whole to a thread, or answer it on the porch."""
@@ -245,10 +248,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         return True
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Have a request answered by the application."""
+        """Have a request answered by the application, and tell it if the answer is lost on its way out."""
         req.body.reader = Unbroken(req.body.reader)
         req._expected_100_continue = False  # it was told to go on, and has
-        return super().handle_request(req, conn)
+        try:
+            stays = super().handle_request(req, conn)
+        except BaseException:
+            conn.sock.settle("broke-off")
+            raise
+        if not conn.sock.unsent or conn.sock.lost:
+            conn.sock.settle()
+        return stays
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer without a word of what was sent, and log the kind of error only."""
@@ -276,24 +286,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             self.poller.register(conn.sock, EVENT_WRITE, partial(self._send_on, conn, future))
             self._taking[conn] = time.monotonic() + TAKEN_WITHIN_S
         if sum(len(one.sock.unsent) for one in self._taking) > _UNFINISHED_BODIES * self.max_body_bytes:
-            self._taken(max(self._taking, key=lambda one: len(one.sock.unsent)))
+            self._untaken(max(self._taking, key=lambda one: len(one.sock.unsent)))
 
     def _send_on(self, conn: Any, future: Future[Any], _: Any) -> None:
         try:
             if not conn.sock.send_on():
                 return
         except OSError:
-            self._taken(conn)
+            self._untaken(conn, "broke-off")
             return
-        self._taken(conn, hangs_up=False)
+        self._settled(conn)
+        conn.sock.settle()
         self.finish_request(conn, future)
 
-    def _taken(self, conn: Any, *, hangs_up: bool = True) -> None:
-        """An answer is out, or nobody takes it."""
+    def _untaken(self, conn: Any, loss: Loss = "not-read") -> None:
+        """Nobody takes the rest of an answer."""
+        self._settled(conn)
+        self.tpool.submit(conn.sock.settle, loss)
+        self._hang_up(conn)
+
+    def _settled(self, conn: Any) -> None:
+        """Nothing more is sent of an answer."""
         del self._taking[conn]
         self.poller.unregister(conn.sock)
-        if hangs_up:
-            self._hang_up(conn)
 
     def _part(self, conn: Any) -> None:
         """Say that nothing follows, and let the caller hang up: else the answer may be lost (RFC 9112, 9.6)."""

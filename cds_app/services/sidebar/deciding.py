@@ -15,7 +15,7 @@ from typing import Any, Final
 from cds_app.cards.definition import OverrideReason
 from cds_app.cards.drafts import due
 from cds_app.cards.material import Advice
-from cds_app.domain.decisions import Decision, Feedback, Outcome
+from cds_app.domain.decisions import Decision, Feedback, Outcome, Remembered
 from cds_app.domain.facts import Facts
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, DataChanged, DataUnavailable, NotFound
@@ -263,7 +263,7 @@ def _accepted(opened: Opened, decision: Decision, option: Option) -> Feedback | 
     return last if last is not None and last.outcome == "accepted" and option.id in last.suggestions else None
 
 
-def _is(one: Decision | Feedback, decision_id: str) -> bool:
+def _is(one: Remembered, decision_id: str) -> bool:
     return isinstance(one, Decision) and one.id == decision_id
 
 

@@ -59,6 +59,8 @@ class Firing:
     shown, accepted, overridden, undone : int
         In the last four weeks: cards, what clinicians answered, and how many answers they took back. Which answer was
         taken back is sealed: it stays counted as given.
+    untaken : int
+        Of those that were shown, how many no caller took.
     share : float
         Part of all cards of the service in the last four weeks.
     """
@@ -74,6 +76,7 @@ class Firing:
     accepted: int
     overridden: int
     undone: int
+    untaken: int
     share: float
 
     @property
@@ -289,6 +292,7 @@ def _firing(topic: Topic, verdict: _Verdict, answers: Mapping[Topic, Counter[str
         accepted=own["accepted"],
         overridden=own["overridden"],
         undone=own["undone"],
+        untaken=own["untaken"],
         share=own["shown"] / every["shown"] if every["shown"] else 0.0,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from cds_app.cards.definition import Policy
 from cds_app.cards.policy import ABSTENTION, Answer, Candidate, answer_to, judge, quiet_until
-from cds_app.domain.decisions import Decision, Feedback, Outcome, Suppression
+from cds_app.domain.decisions import Decision, Feedback, Outcome, Remembered, Suppression
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 POLICY = Policy(
@@ -57,7 +58,7 @@ def answered(card: Decision, outcome: Outcome, hours_ago: float, code: str = "")
 
 
 def verdict(
-    past: list[Decision | Feedback], *, tier: int = 2, points: float | None = 20.0, topic: str = "sepsis"
+    past: Sequence[Remembered], *, tier: int = 2, points: float | None = 20.0, topic: str = "sepsis"
 ) -> Suppression:
     return judge([Candidate(topic=topic, tier=tier, points=points)], past, POLICY, snooze_h=snooze_h, now=NOW)[0]
 

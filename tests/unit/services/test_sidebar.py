@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, SEPTIC, course, observation, patient, septic, stay
+from tests.stores import append, decision, untaken
 from tests.unit.services.test_deciding import drafted, resources, wanted
 
 _MOST_BYTES = 60_000
@@ -177,6 +179,19 @@ def test_history_shows_who_did_what_and_offers_to_take_it_back(bed: Bed) -> None
     assert "Identical, byte for byte" in bed.sidebar.replay(bed.asking(), done.decision)
     with pytest.raises(NotFound):
         bed.sidebar.replay(bed.asking(), "00000000-0000-0000-0000-000000000000")
+
+
+def test_a_card_that_the_ehr_did_not_wait_for_waits_for_nobody_and_says_so(bed: Bed) -> None:
+    store, name = bed.opening.store, bed.opening.store.pseudonym(bed.visit.realm, bed.visit.patient)
+    bed.sidebar.now(bed.asking())
+    card = replace(decision(card=b'{"summary":"Twinline"}'), at=FROZEN, pins={})
+    append(store, name, decisions=(card,))
+    assert "No card of this patient waits" not in bed.sidebar.history(bed.asking(), token)
+    append(store, name, untaken=(untaken(card),))
+    html = bed.sidebar.history(bed.asking(), token)
+    assert "No card of this patient waits" in html
+    assert '<span class="state state-not-taken">not taken</span>' in html
+    assert "nobody saw the card" in html
 
 
 @pytest.mark.parametrize(
