@@ -92,7 +92,7 @@ def show_decision(uuid: str, **flags: Any) -> None:
         if entry is None or entry.decision is None:
             raise NotFound("the log has no such decision", field="uuid")
         past = [one.untaken or one.feedback for one in store.entries(entry.patient)]
-    one, lost = entry.decision, untaken(found for found in past if found is not None).get(uuid)
+    one, lost = entry.decision, untaken([found for found in past if found is not None]).get(uuid)
     said = {
         "card": json.loads(one.card) if one.card else None,
         "pins": dict(one.pins),

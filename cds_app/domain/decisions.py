@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -143,15 +143,10 @@ Remembered = Decision | Feedback | Untaken
 """What there is to know of cards of the past."""
 
 
-def untaken(past: Iterable[Remembered]) -> Mapping[str, Untaken]:
+def untaken(past: Sequence[Remembered]) -> Mapping[str, Untaken]:
     """By uuid: cards that were not taken. Who answers a card has seen it, whatever became of the answer it was in."""
-    lost: dict[str, Untaken] = {}
-    answered: set[str] = set()
-    for one in past:
-        if isinstance(one, Untaken):
-            lost[one.card] = one
-        elif isinstance(one, Feedback):
-            answered.add(one.card)
+    lost = {one.card: one for one in past if isinstance(one, Untaken)}
+    answered = {one.card for one in past if isinstance(one, Feedback)} if lost else frozenset()
     return {card: one for card, one in lost.items() if card not in answered}
 
 

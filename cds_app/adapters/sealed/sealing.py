@@ -58,9 +58,25 @@ def client_note(change: str, name: str, at: datetime, record: bytes = b"") -> No
     return Note(kind="client", id=f"client-{uuid.uuid4()}", at=stamp(at), topic=change, outcome=name, plain=record)
 
 
-def document_note(change: str, kind: str, name: str, at: datetime) -> Note:
-    """The log row that says that a document was ``written`` or ``removed``: which one, and nothing of its content."""
-    return Note(kind="document", id=f"document-{uuid.uuid4()}", at=stamp(at), service=kind, topic=change, outcome=name)
+def document_note(change: str, kind: str, name: str, at: datetime, stands: str = "") -> Note:
+    """The log row that says that a document was ``written`` or ``removed``: which one, and nothing of its content.
+
+    ``stands`` is as `standing` says it, of one that was written.
+    """
+    return Note(
+        kind="document",
+        id=f"document-{uuid.uuid4()}",
+        at=stamp(at),
+        service=kind,
+        topic=change,
+        outcome=name,
+        reason_code=stands,
+    )
+
+
+def standing(version: int, until: int | None) -> str:
+    """Which version of a document stands, and until when, in seconds since 1970."""
+    return f"version {version}" if until is None else f"version {version} until {until}"
 
 
 def seal_segment(cipher: Cipher, patient: str, number: int, learned: str, plain: bytes) -> SegmentRow:

@@ -8,7 +8,7 @@ whom we trust, and with which keys (`TOLD`), is therefore written together with 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_app.adapters.sealed.anchor import Anchor
 from cds_app.adapters.sealed.ledger import Change, Note
-from cds_app.adapters.sealed.sealing import document_note
+from cds_app.adapters.sealed.sealing import document_note, standing
 from cds_app.adapters.sealed.vault import Cipher, Vault
 from cds_app.adapters.sql.database import Database
 from cds_app.adapters.sql.schema import documents, log
@@ -108,7 +108,8 @@ class SqlCabinet:
 
     def write(self, document: Document, now: datetime) -> Document:
         row = _sealed(self._cipher, document)
-        if not self._change(row.kind, row.name, "written", now, lambda session: self._put(session, row, now)):
+        note = document_note("written", row.kind, row.name, now, standing(row.version, row.until))
+        if not self._change(note, now, lambda session: self._put(session, row, now)):
             _lost()
         return _next(document)
 
@@ -140,7 +141,7 @@ class SqlCabinet:
             taken.extend(session.rows(_TAKE, of_kind=kind, of_name=name, at=_seconds(now)))
             return bool(taken)
 
-        self._change(kind, name, "removed", now, take)
+        self._change(document_note("removed", kind, name, now), now, take)
         return next(self._opened(taken), None)
 
     def history(self, kind: str) -> Sequence[Change]:
@@ -148,11 +149,11 @@ class SqlCabinet:
         with self._database.read() as session:
             return tuple(Change(*row) for row in session.rows(_CHANGES, of_kind=kind))
 
-    def _change(self, kind: str, name: str, what: str, now: datetime, change: Callable[[Session], bool]) -> bool:
+    def _change(self, note: Note, now: datetime, change: Callable[[Session], bool]) -> bool:
         """Change the tables, if they are as they must be, and say so in the log where that is told: both or nothing."""
         try:
-            if kind in TOLD:
-                return self._tell(document_note(what, kind, name, now), change)
+            if note.service in TOLD:
+                return self._tell(note, change)
             with self._database.write() as session:
                 done = change(session)
                 if next(self._calls) % SWEEP_EVERY == 0:
@@ -180,7 +181,7 @@ class SqlCabinet:
         return bool(session.rows(self._add, **row._asdict()))
 
     def _opened(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Document]:
-        return (_open(self._cipher, DocumentRow(*row)) for row in rows)
+        return (open_document(self._cipher, DocumentRow(*row)) for row in rows)
 
 
 class MemoryCabinet:
@@ -249,6 +250,28 @@ def _changed(session: Session, row: DocumentRow, now: datetime) -> bool:
     return bool(changed)
 
 
+def check_documents(cipher: Cipher, rows: Iterable[DocumentRow], noted: Mapping[tuple[str, str], str]) -> str:
+    """What is wrong with the first document that is not as it was written; "" if nothing is.
+
+    Parameters
+    ----------
+    rows : iterable of DocumentRow
+        The whole table.
+    noted : mapping of (str, str) to str
+        By kind and name: how a document of `TOLD` stands, as the log said it last; "" where it was removed.
+    """
+    missing = {key for key, stands in noted.items() if stands and "until" not in stands}  # what ends may be swept
+    for row in rows:
+        try:
+            open_document(cipher, row)
+        except IntegrityError:
+            return "a document was changed"
+        if row.kind in TOLD and noted.get((row.kind, row.name)) != standing(row.version, row.until):
+            return "an issuer or a signing key was put back"
+        missing.discard((row.kind, row.name))
+    return "an issuer or a signing key was removed" if missing else ""
+
+
 def _ordered(documents: Sequence[Document]) -> list[Document]:
     """By name: two who hold what the other one waits for would wait for ever. What is told in the log is not merged."""
     if any(one.kind in TOLD for one in documents):
@@ -278,7 +301,8 @@ def _sealed(cipher: Cipher, document: Document) -> DocumentRow:
     return DocumentRow(later.kind, later.name, later.version, until, sealed)
 
 
-def _open(cipher: Cipher, row: DocumentRow) -> Document:
+def open_document(cipher: Cipher, row: DocumentRow) -> Document:
+    """The document of a row. Raises IntegrityError if it was not written with our key under this kind and name."""
     try:
         content = cipher.open(row.sealed, *_binding(row.kind, row.name, row.version, row.until))
     except IntegrityError:

@@ -1,4 +1,4 @@
-"""Checks the decision log in a SQL database from its first row to its head, and the facts that it rests on."""
+"""Checks the decision log in a SQL database from its first row to its head, the facts that it rests on, documents."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cds_app.adapters.sealed.ledger import Head, LogRow, check_chain
 from cds_app.adapters.sealed.sealing import SegmentRow, open_entry, open_segment
 from cds_app.adapters.sealed.vault import Cipher, Vault
 from cds_app.adapters.sql import statements as sql
+from cds_app.adapters.sql.cabinet import DocumentRow, check_documents
 from cds_app.adapters.sql.database import Database
 from cds_app.domain.decisions import Verdict
 from cds_app.errors import DependencyDown, IntegrityError
@@ -19,7 +20,7 @@ from cds_app.ports import Segment
 
 
 def check(database: Database, vault: Vault, anchor: Head) -> Verdict:
-    """Follow the chain, look whether every patient's key is what the log says, open every segment of facts.
+    """Follow the chain, look whether every patient's key is what the log says, open every segment and document.
 
     One moment, streamed. Segments that were deleted from a patient's end are missed where a decision rests on them.
     A text that is none is a changed row, and only there is the slower way taken that can read past it.
@@ -51,15 +52,21 @@ def _check(database: Database, vault: Vault, anchor: Head, *, broken_texts: bool
             counted, problem = _check_segments(vault, segments, noted.begun, grounds)
         if problem:
             return replace(verdict, problem=problem)
-        return _check_grounds(grounds, counted, verdict)
+        verdict = _check_grounds(grounds, counted, verdict)
+        if verdict.problem:
+            return verdict
+        with database.streamed(connection, sql.WHOLE_DOCUMENTS) as documents:
+            problem = check_documents(vault.documents, map(DocumentRow._make, documents), noted.documents)
+        return replace(verdict, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """What the log says of patients: when each was erased, and when its first entry was made."""
+    """What the log says: when each patient was erased, and when the first entry was made; how documents stand."""
 
     erased: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
+    documents: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def among(self, rows: Iterable[LogRow]) -> Iterator[LogRow]:
         """The rows, noted on the way."""
@@ -67,6 +74,8 @@ class _Noted:
             self.begun.setdefault(row.patient, row.at)
             if row.kind == "erasure":
                 self.erased[row.patient] = row.at
+            elif row.kind == "document":
+                self.documents[row.service, row.outcome] = row.reason_code
             yield row
 
 

@@ -1,0 +1,113 @@
+"""The audit opens every document, and holds those that decide whom we trust against the log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from cds_app.adapters.sql.cabinet import SLACK_S, SWEEP_EVERY, SqlCabinet
+from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.store import SqlStore
+from cds_app.ports import Document
+from tests.stores import NOW, vault
+from tests.trust import Opener
+
+pytestmark = pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+
+ISSUER, KEY, VISIT = ("issuer", "north"), ("signing-key", "k1"), ("visit", "v1")
+
+
+def document(kind: str, name: str, version: int = 0, minutes: int | None = None) -> Document:
+    until = None if minutes is None else NOW + timedelta(minutes=minutes)
+    return Document(kind=kind, name=name, version=version, content=b"content", until=until)
+
+
+@pytest.fixture
+def database(opener: Opener) -> Database:
+    """An issuer in its second version, a key that will be replaced, a visit, and an issuer that was removed."""
+    made = opener()
+    cabinet = SqlCabinet(made, vault())
+    for one in (document(*ISSUER), document(*ISSUER, 1), document(*KEY), document(*VISIT, minutes=60)):
+        cabinet.write(one, NOW)
+    cabinet.write(document("issuer", "south"), NOW)
+    cabinet.take("issuer", "south", NOW)
+    return made
+
+
+def audited(database: Database) -> str:
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    try:
+        return store.verify().said
+    finally:
+        store.close()
+
+
+def held(database: Database) -> list[dict[str, Any]]:
+    with database.writing.begin() as connection:
+        return [dict(row._mapping) for row in connection.execute(text("SELECT * FROM documents"))]
+
+
+def put(database: Database, rows: list[dict[str, Any]]) -> None:
+    """What somebody with a copy of the table, but without the key, can do."""
+    with database.writing.begin() as connection:
+        connection.execute(text("DELETE FROM documents"))
+        connection.execute(text("INSERT INTO documents VALUES (:kind, :name, :version, :until, :sealed)"), rows)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "version = version + 1 WHERE kind = 'visit'",
+        "until = until + 600 WHERE kind = 'visit'",
+        "until = NULL WHERE kind = 'visit'",
+        "name = 'v2' WHERE kind = 'visit'",
+        "kind = 'launch' WHERE kind = 'visit'",
+        "sealed = (SELECT sealed FROM documents WHERE kind = 'issuer') WHERE kind = 'visit'",
+        "name = 'south' WHERE kind = 'issuer'",
+    ],
+)
+def test_a_document_that_was_changed_is_found(database: Database, change: str) -> None:
+    assert audited(database) == ""
+    with database.writing.begin() as connection:
+        connection.execute(text(f"UPDATE documents SET {change}"))  # noqa: S608 - an attacker's SQL is what is tested
+    assert audited(database) == "a document was changed"
+
+
+@pytest.mark.parametrize("kind", ["issuer", "signing-key"])
+def test_who_decides_whom_we_trust_cannot_be_removed_unseen(database: Database, kind: str) -> None:
+    put(database, [one for one in held(database) if one["kind"] != kind])
+    assert audited(database) == "an issuer or a signing key was removed"
+
+
+def test_nor_put_back_as_it_was_before_its_last_change(database: Database) -> None:
+    before, cabinet = held(database), SqlCabinet(database, vault())
+    cabinet.write(document(*ISSUER, 2), NOW)
+    assert audited(database) == ""
+    put(database, before)
+    assert audited(database) == "an issuer or a signing key was put back"
+
+
+def test_an_issuer_that_was_removed_stays_so(database: Database) -> None:
+    before, cabinet = held(database), SqlCabinet(database, vault())
+    cabinet.take(*ISSUER, NOW)
+    assert audited(database) == ""
+    put(database, before)
+    assert audited(database) == "an issuer or a signing key was put back"
+
+
+def test_a_replaced_key_has_an_end_and_may_be_gone_after_it_but_does_not_get_another(database: Database) -> None:
+    before, cabinet = held(database), SqlCabinet(database, vault())
+    cabinet.write(document(*KEY, 1, minutes=1), NOW)
+    assert audited(database) == ""
+    after = held(database)
+    put(database, before)
+    assert audited(database) == "an issuer or a signing key was put back"
+    put(database, after)
+    later = NOW + timedelta(minutes=2, seconds=SLACK_S)
+    for number in range(SWEEP_EVERY):
+        cabinet.write(document("visit", f"later {number}", minutes=600), later)
+    assert "k1" not in {one["name"] for one in held(database)}
+    assert audited(database) == ""
