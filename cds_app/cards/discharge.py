@@ -171,6 +171,7 @@ def _readmission(score: Score, material: DischargeMaterial) -> Draft:
     parts = tuple(Trusted(f"{one.label}, {one.points:g}") for one in told)
     lacks = tuple(Trusted(f"{one.name}: {one.text or one.why}") for one in score.lacks)
     values = {"points": points, "band": Trusted(score.band), "least": bool(least)}
+    known = Trusted(". ".join((score.source, *score.notes)))
     return Draft(
         topic=READMISSION,
         title="Readmission",
@@ -179,7 +180,7 @@ def _readmission(score: Score, material: DischargeMaterial) -> Draft:
         detail=_detail(
             material,
             reasons=parts,
-            sure=render(material.templates, "discharge.sure.j2", {"rules": False, "score": Trusted(score.source)}),
+            sure=render(material.templates, "discharge.sure.j2", {"rules": False, "score": known}),
             unknown=lacks,
         ),
         proposals=(),

@@ -80,7 +80,7 @@ def _gene_text(fact: GeneResult) -> str:
 
 
 def score_text(score: Score, label: str) -> Trusted:
-    """A score with what made it: ``NEWS2 7 (high: respiratory rate 3, ...)``."""
+    """A score with what made it, ``NEWS2 7 (high: respiratory rate 3, ...)``, and what to know of it."""
     least = "at least " if score.bound == ">=" else ""
     value, band = f"{score.value:g}", score.band.removeprefix("at least ")
     stage = is_stage(score)
@@ -89,7 +89,7 @@ def score_text(score: Score, label: str) -> Trusted:
         said, inside = (value if stage else band), parts
     else:
         said, inside = value, ": ".join(filter(None, (band, parts)))
-    return Trusted(f"{label} {least}{said}{f' ({inside})' if inside else ''}")
+    return Trusted(". ".join((f"{label} {least}{said}{f' ({inside})' if inside else ''}", *score.notes)))
 
 
 def is_stage(score: Score) -> bool:

@@ -98,7 +98,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     lacks : tuple of Lack
         Parts that could not be had.
     notes : tuple of str
-        Rules applied that a reader should know (rounding, baseline).
+        What to know of it for this patient: whom it was not made for, what it does not see. Sentences without their
+        full stop, which stand behind it wherever its parts are told.
     caution : str
         A choice in reading this patient that a clinician may have to make otherwise; "" mostly.
     """

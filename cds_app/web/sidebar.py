@@ -22,7 +22,7 @@ from cds_app.services.sidebar.pages import Sidebar
 from cds_app.services.smart.visits import Visits
 from cds_app.services.what_if.dose import WISHED, Wish, number_of, told_yes, whole_of
 from cds_app.services.what_if.insulin import INJECTED, Injected
-from cds_app.services.what_if.operation import OPIOID, PLANNED, Planned
+from cds_app.services.what_if.operation import HIGH_RISK, OPIOID, PLANNED, Planned
 from cds_app.services.what_if.pages import Trials
 from cds_app.web.browser import browser_of, check_form, form_token
 from cds_app.web.pages import as_page
@@ -121,10 +121,10 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/operation")
     def operation(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id), _asked(*PLANNED, OPIOID)
+        here, asked = _here(desk, visit_id), _asked(*PLANNED, OPIOID, HIGH_RISK)
         planned = {name: number_of(asked[name], name) for name in PLANNED}
-        opioid = told_yes(asked[OPIOID], OPIOID)
-        return desk.trials.operation(here.asking(), Planned.of(planned, opioid=opioid))
+        opioid, high_risk = (told_yes(asked[name], name) for name in (OPIOID, HIGH_RISK))
+        return desk.trials.operation(here.asking(), Planned.of(planned, opioid=opioid, high_risk=high_risk))
 
     @routes.get("/insulin")
     def insulin(visit_id: str) -> ResponseReturnValue:

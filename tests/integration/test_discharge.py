@@ -101,6 +101,7 @@ def test_a_readmission_score_names_its_parts_and_what_it_lacks(client: FlaskClie
         assert part in card["detail"]
     assert "admission type: whether elective" in card["detail"]
     assert "Donzé" in card["detail"]
+    assert "Admissions elsewhere are not seen." in card["detail"]
 
 
 def test_who_has_died_is_not_discharged_with_a_card(client: FlaskClient) -> None:

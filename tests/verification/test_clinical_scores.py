@@ -177,7 +177,8 @@ def test_news2_is_for_16_years_and_older_outside_pregnancy() -> None:
     pregnant = situation(*vital_signs(), problem("pregnancy"), who=person(30, "female"))
     assert abstained(news2(pregnant)) == {"pregnancy": "out-of-population"}
     unknown = scored(news2(situation(*vital_signs(), who=person(30, "female"))))
-    assert any("Pregnancy status unknown" in note for note in unknown.notes)
+    assert unknown.notes == ("Not for pregnancy, of which nothing is known",)
+    assert scored(news2(situation(*vital_signs(), who=person(30, "male")))).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -251,6 +252,15 @@ def test_sofa_with_six_exact_parts_is_exact() -> None:
     facts += [measured("creatinine", 1.0), measured("map", 80), measured("po2", 90), measured("fio2", 21)]
     result = scored(sofa(situation(*facts)))
     assert (result.value, result.bound, result.band) == (2, "=", "2 of 24, from 6 of 6 parts")
+
+
+@pytest.mark.parametrize(
+    ("gcs", "hours", "said"), [(7, 3.0, True), (15, 3.0, False), (7, 30.0, False)], ids=["low", "full", "not lately"]
+)
+def test_sofa_says_where_a_coma_score_was_charted_under_sedation(gcs: float, hours: float, said: bool) -> None:
+    slept = drug("propofol", hours=hours, end_hours=hours - 1.0)
+    found = scored(sofa(situation(slept, measured("gcs_total", gcs))))
+    assert found.notes == (("The coma score may be that of sedation",) if said else ())
 
 
 def test_sofa_abstains_without_any_part() -> None:

@@ -101,7 +101,7 @@ def test_a_known_point_makes_it_at_least_so_much() -> None:
 def test_the_young_are_told_of_and_children_are_not_scored() -> None:
     facts = (*WELL, measured("creatinine", 1.0))
     young = scored(rcri(record(*facts, age=40), high_risk_surgery=False))
-    assert "Derived in people of 50 years and older." in young.notes
+    assert "Derived in people of 50 years and older" in young.notes
     assert abstained(rcri(record(*facts, age=12), high_risk_surgery=False)) == {"age": "out-of-population"}
     known = record(*facts)
     nameless = Situation(ontology=ONTOLOGY, facts=replace(known.facts, demographics=()), now=NOW)

@@ -65,7 +65,7 @@ def hospital(situation: Situation) -> Score | Abstained:
         band=next(name for least, name in _BANDS if total >= least),
         source=_SOURCE,
         lacks=lacks,
-        notes=("Admissions elsewhere are not seen.",),
+        notes=("Admissions elsewhere are not seen",),
     )
 
 

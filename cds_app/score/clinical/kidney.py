@@ -85,7 +85,7 @@ def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
 
 def _notes(situation: Situation) -> tuple[str, ...]:
     child = situation.age_years is not None and situation.age_years < _EXACT_ADULT_YEARS
-    return ("Under 18 years: the eGFR criterion is not applied.",) if child else ()
+    return ("Under 18 years: the eGFR criterion is not applied",) if child else ()
 
 
 def _creatinine_parts(situation: Situation) -> tuple[Part | Lack, ...]:
@@ -240,14 +240,13 @@ def egfr(situation: Situation, acute: Score | Abstained | None = None) -> Score 
     value = ckd_epi_2021(creatinine.value, age, sex)
     staged = kdigo(situation) if acute is None else acute
     changing = isinstance(staged, Score) and staged.value >= 1
-    note = "Creatinine is changing: not valid as a measure of filtration." if changing else ""
     return Score(
         name="egfr",
         value=value,
         parts=(Part(label="creatinine", points=value, evidence=(creatinine,)),),
         band=filtration_category(value),
         source="CKD-EPI 2021, Inker, N Engl J Med 2021;385:1737",
-        notes=tuple(text for text in (note, "mL/min/1.73 m2, adults, creatinine in a steady state.") if text),
+        notes=("Creatinine is changing: eGFR does not show filtration",) if changing else (),
     )
 
 

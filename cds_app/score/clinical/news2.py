@@ -30,7 +30,6 @@ OXYGEN_POINTS: Final = 2
 NOT_ALERT_POINTS: Final = 3
 _MEDIUM, _HIGH = 5, 7
 _SOURCE = "Royal College of Physicians, NEWS2, 2017"
-_ROUNDING = "Vital signs rounded to whole numbers and temperature to 0.1, halves up."
 _SATURATION = "oxygen saturation"
 _SCALE_2 = "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."
 _SCALE_1 = (
@@ -39,7 +38,8 @@ _SCALE_1 = (
 )
 _RECENT_H = 6.0
 _SEDATION_H = 2.0
-_SEDATION = ("propofol", "dexmedetomidine", "ketamine", "midazolam")
+SEDATIVES: Final = ("propofol", "dexmedetomidine", "ketamine", "midazolam")
+"""Run to keep patients asleep: a low coma score is then their aim."""
 _VITALS: tuple[tuple[str, str, Bands, str], ...] = (
     ("resp_rate", "respiratory rate", RESPIRATION, "1"),
     ("sbp", "systolic blood pressure", SYSTOLIC, "1"),
@@ -68,7 +68,7 @@ def news2(situation: Situation, *, scale_2: bool | None = None) -> Score | Absta
 
     Notes
     -----
-    For 16 years and older, not in pregnancy. Unknown pregnancy status is said in the notes.
+    For 16 years and older, not in pregnancy. Vital signs are rounded to whole numbers, temperature to 0.1, halves up.
     """
     unfit = _unfit(situation)
     if unfit:
@@ -117,8 +117,7 @@ def _unfit(situation: Situation) -> tuple[Lack, ...]:
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:
-    pregnancy = "Pregnancy status unknown; NEWS2 is not for pregnancy." if situation.pregnant is None else ""
-    return tuple(text for text in (_ROUNDING, pregnancy) if text)
+    return ("Not for pregnancy, of which nothing is known",) if situation.pregnant is None else ()
 
 
 def _caution(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> str:
@@ -214,8 +213,7 @@ def consciousness(situation: Situation) -> Part | Lack:
 
 
 def _sedated(situation: Situation) -> bool:
-    """Whether a sedative that is run to keep patients asleep was given lately: a low coma score is then its aim."""
-    return any(situation.given(one, _SEDATION_H) for one in _SEDATION)
+    return any(situation.given(one, _SEDATION_H) for one in SEDATIVES)
 
 
 def _consciousness_lack(situation: Situation) -> Lack:
@@ -254,7 +252,7 @@ def qsofa(situation: Situation) -> Score | Abstained:
         band="2 or more" if total >= 2 else "below 2",
         source="Seymour, JAMA 2016;315:762",
         lacks=lacks,
-        notes=("SSC 2021: not to be used as the only screening tool.",),
+        notes=("SSC 2021: not to be used as the only screening tool",),
     )
 
 

@@ -117,12 +117,10 @@ def _creatinine(situation: Situation) -> Part | Lack:
 
 
 def _notes(situation: Situation, grade: int, *, complete: bool) -> tuple[str, ...]:
-    notes = [
-        "What the list of problems does not name counts as absent; a transient ischaemic attack is not looked for."
-    ]
+    notes = ["What the list of problems does not name counts as absent; a transient ischaemic attack is not looked for"]
     if complete:
         risk = f"{_POOLED_PERCENT[grade]:g} % had a cardiac complication within 30 days in pooled studies"
-        notes.append(f"{risk} (Duceppe, Can J Cardiol 2017;33:17; figure not reviewed).")
+        notes.append(f"{risk} (Duceppe, Can J Cardiol 2017;33:17; figure not reviewed)")
     if situation.age_years is not None and situation.age_years < _DERIVED_YEARS:
-        notes.append("Derived in people of 50 years and older.")
+        notes.append("Derived in people of 50 years and older")
     return tuple(notes)

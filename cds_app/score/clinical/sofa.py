@@ -5,12 +5,13 @@ Every part stands or abstains alone, and a total without all six is "at least".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
 from cds_app.score.clinical.bands import Bands, lacking, points, points_of
+from cds_app.score.clinical.news2 import SEDATIVES
 from cds_app.score.clinical.urine import collected
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
@@ -24,6 +25,7 @@ URINE_ML: Final[Bands] = ((-inf, 4), (200, 3), (500, 0))
 LOW_MAP: Final[Bands] = ((-inf, 1), (70, 0))
 WINDOW_H: Final = 24.0
 
+_COMA = "Glasgow coma score"
 _UNVENTILATED_MOST = 2
 _FIO2_WITHIN_H = 8.0
 # Rates are not computed with (doses are shown only): the points that a running infusion earns at the least.
@@ -64,8 +66,14 @@ def sofa(situation: Situation) -> Score | Abstained:
         band=f"{'' if exact else 'at least '}{total:.0f} of 24, from {len(parts)} of 6 parts",
         source="Vincent, Intensive Care Med 1996;22:707",
         lacks=lacks,
-        notes=("Worst of the last 24 hours; a Glasgow coma score under sedation counts as it was charted.",),
+        notes=_notes(situation, parts),
     )
+
+
+def _notes(situation: Situation, parts: Sequence[Part]) -> tuple[str, ...]:
+    sedated = any(situation.given(one, WINDOW_H) for one in SEDATIVES)
+    low = any(one.label == _COMA and one.points for one in parts)
+    return ("The coma score may be that of sedation",) if sedated and low else ()
 
 
 Found = tuple[Part | Lack, bool]  # and whether the points are exact, not a least
@@ -90,7 +98,7 @@ def _liver(situation: Situation) -> Found:
 
 
 def _brain(situation: Situation) -> Found:
-    return _worst(situation, "gcs_total", "Glasgow coma score", GLASGOW, "1"), True
+    return _worst(situation, "gcs_total", _COMA, GLASGOW, "1"), True
 
 
 def _kidney(situation: Situation) -> Found:

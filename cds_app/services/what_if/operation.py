@@ -27,6 +27,7 @@ from cds_app.twin.bedside import NOBODY, Likely
 
 PLANNED: Final = ("propofol", "maintenance", "norepinephrine", "loss", "loss_over", "fluid")
 OPIOID: Final = "opioid"
+HIGH_RISK: Final = "high_risk"
 PLAN: Final = "As planned"
 GENTLER: Final = "Two thirds of the propofol, norepinephrine ready"
 READY: Final = "As planned, norepinephrine ready"
@@ -82,6 +83,8 @@ class Planned:
         0: none of it. Norepinephrine runs from the induction on, and propofol after its dose.
     opioid : bool
         Whether an opioid is given beside propofol.
+    high_risk : bool
+        Whether the surgery is of high risk as the Revised Cardiac Risk Index has it; False: not told.
     """
 
     propofol_mg_per_kg: float = 2.0
@@ -91,12 +94,14 @@ class Planned:
     loss_over_min: float = 15.0
     fluid_ml: float = 0.0
     opioid: bool = False
+    high_risk: bool = False
 
     @classmethod
-    def of(cls, given: Mapping[str, float | None], *, opioid: bool = False) -> Planned:
+    def of(cls, given: Mapping[str, float | None], *, opioid: bool = False, high_risk: bool = False) -> Planned:
         """From a form's fields, by the names in `PLANNED`; what was left out is as usual."""
         names = dict(zip(PLANNED, cls.__slots__, strict=False))
-        return cls(opioid=opioid, **{names[name]: value for name, value in given.items() if value is not None})
+        amounts = {names[name]: value for name, value in given.items() if value is not None}
+        return cls(opioid=opioid, high_risk=high_risk, **amounts)
 
     @property
     def anaesthetises(self) -> bool:
@@ -118,7 +123,10 @@ def operation_fields(planned: Planned) -> tuple[Field, ...]:
 
 def operation_choices(planned: Planned) -> tuple[Choice, ...]:
     """What the form asks with yes or no."""
-    return (Choice(OPIOID, "With an opioid", planned.opioid),)
+    return (
+        Choice(OPIOID, "With an opioid", planned.opioid),
+        Choice(HIGH_RISK, "Surgery inside chest or abdomen, or on large vessels above the groin", planned.high_risk),
+    )
 
 
 def try_operation(

@@ -92,7 +92,7 @@ class Trials:
         with self._simulators.alone():
             found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis, likely)
         view = operation_view(found) if isinstance(found, Comparison) else None
-        index = rcri(situation)
+        index = rcri(situation, high_risk_surgery=planned.high_risk or None)
         values = {
             "fields": operation_fields(planned),
             "choices": operation_choices(planned),

@@ -112,6 +112,11 @@ def test_scores_say_their_total_once_and_what_made_it() -> None:
     assert score_text(sofa, "SOFA") == "SOFA at least 4 of 24, from 2 of 6 parts (pulse 2)"
 
 
+def test_what_to_know_of_a_score_stands_behind_it() -> None:
+    told = replace(score("medium", 5, Part(label="pulse", points=2)), notes=("Not for children", "Seen in part"))
+    assert score_text(told, "NEWS2") == "NEWS2 5 (medium: pulse 2). Not for children. Seen in part"
+
+
 def an_option(org: str = "KDIGO", *, review: bool = False, strength: str = "1B (grade unconfirmed)") -> Option:
     guideline = Guideline(org=org, year=2012, section="3.1")
     return Option(

@@ -189,7 +189,23 @@ def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
         assert re.fullmatch(r"(?:&[lg]t;)?\d+", cells["BIS above 60, in 100"])
     assert "More propofol at once" not in bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=1.5))
     assert "norepinephrine ready" in html
-    assert "Revised Cardiac Risk Index" in html or "RCRI" not in html
+
+
+def test_the_cardiac_risk_index_is_told_with_what_it_does_not_see(deps: Deps) -> None:
+    failing = {
+        **{"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "84114007"}]},
+        "recordedDate": (FROZEN - timedelta(days=90)).isoformat(),
+    }
+    bed = bed_of(deps, [patient(), failing, ORDER, measured("2160-0", "mg/dL", 1.0, 5, "cr")], FROZEN)
+    html = bed.trials.operation(bed.asking(), Planned())
+    assert "RCRI at least 1 (class II or higher: heart failure 1)" in html
+    assert "What the list of problems does not name counts as absent" in html
+    assert "had a cardiac complication" not in html
+    told = bed.trials.operation(bed.asking(), Planned(high_risk=True))
+    assert "RCRI 2 (class III: high-risk surgery 1, heart failure 1)" in told
+    assert "10.1 % had a cardiac complication within 30 days in pooled studies" in told
+    assert 'name="high_risk" value="yes" checked' in told
 
 
 def test_an_operation_is_not_tried_without_pressure_and_weight(deps: Deps) -> None:
