@@ -44,7 +44,7 @@ tidal_volume_set mL 6|peep cm[H2O] 6
 """
 _CONCEPTS: dict[ConceptKind, str] = {
     "condition": (
-        "pregnancy hypercapnic_respiratory_failure copd heart_failure acute_heart_failure>heart_failure "
+        "pregnancy pregnancy_end hypercapnic_respiratory_failure copd heart_failure acute_heart_failure>heart_failure "
         "pulmonary_oedema infection sepsis>infection end_stage_renal_disease dialysis_dependence "
         "atrial_fibrillation ventricular_tachycardia heart_block bradycardia heparin_induced_thrombocytopenia "
         "acute_coronary_syndrome ischaemic_heart_disease aortic_stenosis active_bleeding gi_bleed>active_bleeding "
@@ -85,7 +85,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "
-        "renal_replacement_therapy"
+        "renal_replacement_therapy pregnancy_ended"
     ),
     "finding": (
         "alert not_alert new_confusion>not_alert responds_to_voice>not_alert responds_to_pain>not_alert "

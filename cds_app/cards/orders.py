@@ -16,16 +16,20 @@ from cds_app.cards.detail import Blocks, Lines, fits, say, write
 from cds_app.cards.drafts import Due
 from cds_app.cards.grounds import Named, named_of
 from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.unread import unread_due
 from cds_app.cards.unseen import lost
 from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
 from cds_app.mitigate.findings import UNCHECKED_TIER, Checked, Finding, Unchecked
 from cds_app.mitigate.order_checks import Check
+from cds_app.score.allergies import named_most
 from cds_app.score.situation import Situation
 
 _EVIDENCE: Final = 4
-_BESIDE: Final = 2
+_BESIDE, _PARTS = 2, 3
+_DISPUTED: Final = "drug_disputed"
+_DISPUTED_TIER: Final = 2
 _LENGTHS: Final = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 
 
@@ -40,6 +44,10 @@ class OrderMaterial:
         Resources and drafts of this call that were dropped, by issue code.
     unknown : int
         Drafts of drugs that the ontology does not know.
+    unread : mapping of str to str
+        By reference of a draft that could not be read at all, why, as an issue code.
+    disputed : tuple of str
+        References of drafts whose codes say one drug and whose words say another: both were checked.
     undosed : mapping of str to Trusted
         By reference of a draft, why its dose was not simulated.
     """
@@ -52,45 +60,55 @@ class OrderMaterial:
     checked: tuple[Checked, ...]
     unused: Mapping[str, int]
     unknown: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
+    disputed: tuple[str, ...] = ()
     undosed: Mapping[str, Trusted] = field(default_factory=dict)
 
 
 def order_cards(material: OrderMaterial) -> tuple[Due, ...]:
     """Every card that is due, most urgent first, then in the order of the drafts."""
     found = [one for checked in material.checked if (one := _due(checked, material)) is not None]
+    if material.unread:
+        found.append(unread_due(material.unread, material.templates))
     return tuple(sorted(found, key=lambda one: -one.tier))
 
 
 def _due(checked: Checked, material: OrderMaterial) -> Due | None:
     """The card of one order; its topic is its worst finding and the drug, so that each is quiet by itself."""
     said = [one for one in checked.unchecked if one.said]
-    if not checked.findings and not said:
+    disputed = checked.order.ref in material.disputed
+    if not checked.findings and not said and not disputed:
         return None
-    check = checked.findings[0].check if checked.findings else said[0].check
+    about = checked.findings[0].check if checked.findings else said[0].check if said and not disputed else None
     facts = [fact for one in checked.findings for fact in (*one.evidence, *one.beside)]
     measured = (one for one in facts if isinstance(one, Measurement))
     variables = material.situation.ontology.variables
-    topic = f"{check.id}_{checked.drug}"
+    topic = f"{about.id if about else _DISPUTED}_{checked.drug}"
     return Due(
         topic=topic,
-        tier=checked.findings[0].tier if checked.findings else UNCHECKED_TIER,
+        tier=_tier(checked, disputed=disputed),
         points=None,
         grounds=tuple(dict.fromkeys([checked.order.ref, *(one.ref for one in facts)])),
         measured=frozenset(variables[one.variable].quantity for one in measured),
-        write=lambda _: _card(checked, check, topic, material),
+        write=lambda _: _card(checked, about, topic, material),
     )
 
 
-def _card(checked: Checked, check: Check, topic: str, material: OrderMaterial) -> Draft:
-    label = material.situation.ontology.concepts[checked.drug].label
+def _tier(checked: Checked, *, disputed: bool) -> int:
+    found = checked.findings[0].tier if checked.findings else UNCHECKED_TIER
+    return max(found, _DISPUTED_TIER) if disputed else found
+
+
+def _card(checked: Checked, about: Check | None, topic: str, material: OrderMaterial) -> Draft:
+    label = _drug(checked.order, material)
     detail, _ = write(_fitting(checked, material), material.templates)
     return Draft(
         topic=topic,
-        title=f"{label}: {check.title}",
-        tier=checked.findings[0].tier if checked.findings else UNCHECKED_TIER,
+        title=f"{label}: {about.title if about else 'code and name differ'}",
+        tier=_tier(checked, disputed=checked.order.ref in material.disputed),
         summary=_summary(checked, label, material),
         detail=detail,
-        proposals=tuple(_proposals(checked, label)),
+        proposals=tuple(_proposals(checked, label, disputed=checked.order.ref in material.disputed)),
         explanation=_explanation(checked),
     )
 
@@ -104,6 +122,8 @@ def _kind(checked: Checked) -> Trusted:
 
 def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
     values: dict[str, Any] = {"kind": _kind(checked), "drug": Trusted(label)}
+    if not checked.findings and checked.order.ref in material.disputed:
+        return render(material.templates, "order.disputed.j2", values)
     if not checked.findings:
         first = next(one for one in checked.unchecked if one.said)
         values |= {"title": Trusted(first.check.asks), "lacking": Trusted(first.lacking)}
@@ -112,7 +132,7 @@ def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
     measured = next((one for one in lead.evidence if isinstance(one, Measurement)), None)
     values |= {
         "title": Trusted(lead.check.title),
-        "beside": _beside(lead, material),
+        "beside": Trusted(lead.figure) or _beside(lead, material) or _allergens(lead, material),
         "lead": seen(measured, _earlier(measured, material), material.setting) if measured else None,
     }
     texts = (render(material.templates, "order.summary.j2", {**values, "most": most}) for most in _LENGTHS)
@@ -123,9 +143,22 @@ def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
 
 def _beside(finding: Finding, material: OrderMaterial) -> Trusted:
     """The other drugs by our names for them: what an EHR calls them stands in the detail, made inert."""
-    concepts = material.situation.ontology.concepts
-    names = dict.fromkeys(concepts[one.concepts[0]].label for one in finding.beside if one.concepts)
+    names = dict.fromkeys(_drug(one, material) for one in finding.beside if one.concepts)
     return Trusted(", ".join(list(names)[:_BESIDE]))
+
+
+def _allergens(finding: Finding, material: OrderMaterial) -> Trusted:
+    """What an allergy is to, by our names."""
+    ontology = material.situation.ontology
+    heads = (key for one in finding.evidence if isinstance(one, Allergy) for key in named_most(one.concepts, ontology))
+    return Trusted(", ".join([ontology.concepts[key].label for key in dict.fromkeys(heads)][:_BESIDE]))
+
+
+def _drug(order: Medication, material: OrderMaterial) -> str:
+    """Our name for a drug; of a mixture the names of its parts, and of what is disputed of either."""
+    ontology = material.situation.ontology
+    names = [ontology.concepts[key].label for key in named_most(order.concepts, ontology)]
+    return (" or " if order.ref in material.disputed else " + ").join(names[:_PARTS])
 
 
 def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | None:
@@ -151,7 +184,12 @@ def _blocks(checked: Checked, most: int, material: OrderMaterial) -> Blocks:
     leads = tuple(_leads(findings))
     whys = (_why_view(one, lead, material) for one, lead in zip(findings, leads, strict=True))
     return Blocks(
-        reasons=(*told("order", [_order_view(checked)]), *told("why", whys), *told("also", [titles] if others else [])),
+        reasons=(
+            *told("order", [_order_view(checked)]),
+            *told("disputed", [_drug(checked.order, material)] if checked.order.ref in material.disputed else []),
+            *told("why", whys),
+            *told("also", [titles] if others else []),
+        ),
         evidence=_evidence(findings, leads, material),
         options=tuple(dict.fromkeys(Trusted(one.check.consider) for one in findings)),
         sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(findings, checked.unchecked))})),
@@ -245,9 +283,9 @@ def _each(unchecked: Sequence[Unchecked]) -> tuple[Unchecked, ...]:
 # --- what may be accepted, and the same for machines
 
 
-def _proposals(checked: Checked, label: str) -> Iterator[Proposal]:
+def _proposals(checked: Checked, label: str, *, disputed: bool) -> Iterator[Proposal]:
     """Removing the draft, where the EHR named it: never what stands already."""
-    if checked.draft and checked.findings and "~" not in checked.order.ref:
+    if checked.draft and (checked.findings or disputed) and "~" not in checked.order.ref:
         yield Proposal(text=f"Remove this draft: {label}", removes=checked.order.ref)
 
 

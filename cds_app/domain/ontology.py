@@ -255,6 +255,11 @@ class Ontology:
         """A concept and everything it is a kind of."""
         return self._closure[key]
 
+    def heads(self, concepts: Iterable[str]) -> frozenset[str]:
+        """Those that are not merely a class of another one among them; unknown ones left out."""
+        known = [key for key in concepts if key in self.concepts]
+        return frozenset(known) - {up for key in known for up in self.with_parents(key)[1:]}
+
     def disputed(self, one: Measurement, *, age_years: float | None = None) -> bool:
         """Whether who measured calls the value something that it cannot be as it was read.
 

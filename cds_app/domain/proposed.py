@@ -40,6 +40,12 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
         What is about to be recorded.
     written : mapping of str to Written
         By reference, of draft orders whose dose may be simulated: a suggestion is made from that.
+    replaced : mapping of str to tuple of str
+        By reference of a draft, the orders that it takes the place of or carries out.
+    unread : mapping of str to str
+        By reference of a draft order that could not be read at all, why, as an issue code.
+    disputed : tuple of str
+        References of draft orders whose codes say one drug and whose words say another.
     """
 
     orders: tuple[Medication, ...] = ()
@@ -47,6 +53,9 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     allergies: tuple[Allergy, ...] = ()
     conditions: tuple[Condition, ...] = ()
     written: Mapping[str, Written] = {}
+    replaced: Mapping[str, tuple[str, ...]] = {}
+    unread: Mapping[str, str] = {}
+    disputed: tuple[str, ...] = ()
 
     @property
     def judged(self) -> tuple[Medication, ...]:

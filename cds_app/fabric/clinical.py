@@ -194,7 +194,10 @@ def read_allergy(resource: Object, head: Head, context: Context) -> list[Fact]:
     when = find_time(resource, _STANDING, head, context)
     if when is None:
         return []
-    return [_allergy(resource, head, context, when, (context.lexicon.drugs_of(said), codes, text))]
+    drugs = context.lexicon.drugs_of(said)
+    if drugs.disputed:
+        context.note(IssueCode.AMBIGUOUS_CODE, head.ref, "code", dropped=False)
+    return [_allergy(resource, head, context, when, (drugs.concepts, codes, text))]
 
 
 def _allergy(resource: Object, head: Head, context: Context, when: datetime, said: _Said) -> Allergy:

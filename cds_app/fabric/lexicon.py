@@ -53,6 +53,14 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drugs:
+    """Concepts of drugs, and whether they are what codes say and what words say, and these are different drugs."""
+
+    concepts: tuple[str, ...]
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
     """What an ontology and a converter make of what is sent. Remembers the newest codes and units.
 
@@ -73,6 +81,10 @@ class Lexicon:
         A kind of concept and a text to the concept that it is the name of, as a whole, with all its parents.
     names_drug : callable
         Whether a concept is a drug or a class of drugs.
+    strangers : callable
+        Concepts of drugs that codes name and that words name: those of the latter, with their classes, of which none of
+        the former may be another name, and whether they are all. One may be where one of the two is the other, a kind
+        of it, or a form of it, whose name holds the other's; a class that both belong to does not make them so.
     by_mouth : callable
         Concepts of a drug to those that hold where it is taken by mouth.
     said : callable
@@ -95,6 +107,7 @@ class Lexicon:
     drugs: Callable[[str], tuple[str, ...]]
     named: Callable[[str, str], tuple[str, ...]]
     names_drug: Callable[[str], bool]
+    strangers: Callable[[tuple[str, ...], tuple[str, ...]], tuple[tuple[str, ...], bool]]
     by_mouth: Callable[[tuple[str, ...]], tuple[str, ...]]
     said: Callable[[tuple[Code, ...], str], Interpretation | None]
     disputed: _Disputed
@@ -102,13 +115,25 @@ class Lexicon:
     named_specimen: Callable[[str], tuple[Kind, ...]]
     judged: Callable[[str, tuple[Kind, ...]], Judged]
 
-    def drugs_of(self, said: Iterable[object]) -> tuple[str, ...]:
-        """Concepts of drugs in CodeableConcepts: of each by its codes, or else by all its words but what they deny."""
-        return tuple(dict.fromkeys(key for one in said for key in self._drugs_in(one)))
+    def drugs_of(self, said: Iterable[object], *, every: bool = False) -> Drugs:
+        """Drugs in CodeableConcepts: of each by its codes, or else by all its words but what they deny.
 
-    def _drugs_in(self, said: object) -> Iterable[str]:
-        known = self.concepts(codes_of(said))
-        return known or (key for text in words_of(said) for key in self.drugs(affirmed(text)))
+        Words that name none of the drugs that the codes do say something else: then both count. With ``every``, what
+        words name counts beside what is coded in any case: of a mixture only one part may be.
+        """
+        each = [self._drugs_in(one, every=every) for one in said]
+        concepts = tuple(dict.fromkeys(key for one in each for key in one.concepts))
+        return Drugs(concepts=concepts, disputed=any(one.disputed for one in each))
+
+    def _drugs_in(self, said: object, *, every: bool) -> Drugs:
+        coded = self.concepts(codes_of(said))
+        worded = tuple(dict.fromkeys(key for text in words_of(said) for key in self.drugs(affirmed(text))))
+        if not coded or not worded:
+            return Drugs(concepts=coded or worded)
+        others, disputed = self.strangers(coded, worded)
+        return Drugs(
+            concepts=tuple(dict.fromkeys((*coded, *others))) if disputed or every else coded, disputed=disputed
+        )
 
     def concepts_of(self, kind: str, said: object) -> tuple[str, ...]:
         """Concepts in a CodeableConcept, by its codes, or else the one whose name is its text or a display."""
@@ -128,6 +153,7 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         drugs=partial(_drugs, ontology, names_of(ontology)),
         named=partial(_named, ontology, titles_of(ontology)),
         names_drug=lambda key: ontology.concepts[key].kind in DRUG_KINDS,
+        strangers=remember(partial(_strangers, ontology)),
         by_mouth=partial(_by_mouth, ontology),
         said=remember(partial(_said, *_interpretations(ontology))),
         disputed=ontology.disputed,
@@ -152,6 +178,24 @@ def _drugs(ontology: Ontology, names: Names, text: str) -> tuple[str, ...]:
 def _named(ontology: Ontology, titles: Mapping[tuple[str, str], str], kind: str, text: str) -> tuple[str, ...]:
     key = titles.get((kind, title(text)))
     return ontology.with_parents(key) if key is not None else ()
+
+
+def _strangers(ontology: Ontology, coded: tuple[str, ...], worded: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    these, those = ontology.heads(coded), ontology.heads(worded)
+    new = {one for one in those if one not in coded and not any(_are_kin(one, other, ontology) for other in these)}
+    kept = {up for one in new for up in ontology.with_parents(one)}
+    return tuple(key for key in worded if key in kept), new == those
+
+
+def _are_kin(one: str, other: str, ontology: Ontology) -> bool:
+    if other in ontology.with_parents(one):
+        return True
+    return any(a in b or b in a for a in _spelled(one, ontology) for b in _spelled(other, ontology))
+
+
+def _spelled(concept: str, ontology: Ontology) -> list[str]:
+    """Names of a concept as words between spaces, so that one stands in another only as whole words."""
+    return [f" {' '.join(words)} " for name in ontology.concepts[concept].names if (words := words_in(name))]
 
 
 def _by_mouth(ontology: Ontology, concepts: tuple[str, ...]) -> tuple[str, ...]:

@@ -90,7 +90,10 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
     dose = one_dose(doses_of(first(instructions)))
     value = number(dose.get("value"))
     dosing = dosing_of(first(instructions), dose, context.zone, beside=len(told) > 1)
-    concepts = context.lexicon.drugs_of(said) or context.lexicon.drugs(display)
+    drugs = context.lexicon.drugs_of(said, every=True)
+    concepts = drugs.concepts or context.lexicon.drugs(display)
+    if drugs.disputed:
+        context.note(IssueCode.AMBIGUOUS_CODE, head.ref, "medication[x]", dropped=False)
     return [
         Medication(
             ref=head.ref,

@@ -16,11 +16,12 @@ from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.context import MODIFIERS
 from cds_app.fabric.lexicon import Units
-from cds_app.fabric.reading import Reading, read
+from cds_app.fabric.reading import read
 from cds_app.fabric.redrafting import written_of
-from cds_app.fabric.references import Item, References, hashed_reference, local_reference, typed
-from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object
+from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text, typed
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects
 
 _SUBJECT: Final = {
     "MedicationRequest": "subject",
@@ -31,6 +32,10 @@ _SUBJECT: Final = {
 }
 _ORDERS: Final = frozenset({"MedicationRequest", "ServiceRequest"})
 _ENDS: Final = frozenset({"cancelled", "stopped", "completed"})
+_UNREAD: Final[Mapping[IssueCode, tuple[str, ...]]] = {
+    IssueCode.MODIFIER_EXTENSION: MODIFIERS,
+    IssueCode.NO_CODE: ("medication[x]",),
+}
 _WRITTEN: Final = ("authoredOn", "dateWritten")
 
 
@@ -89,12 +94,17 @@ def read_proposed(
         now=now,
     )
     orders = tuple(_once(reading.facts.medications))
+    drafted = frozenset(one.ref for one in orders)
+    selected = _selected(context.get("selections"), items)
     proposed = Proposed(
         orders=orders,
-        selected=_selected(context.get("selections"), items, reading),
+        selected=None if selected is None else tuple(ref for ref in selected if ref in drafted),
         allergies=tuple(one for one in reading.facts.allergies if not one.void),
         conditions=tuple(one for one in reading.facts.conditions if not one.void),
         written=dict(_written(orders, draft.simulated, items, [*items, *medications], zone)),
+        replaced=dict(_replaced(items, drafted)),
+        unread=dict(_unread(items, reading.issues, selected)),
+        disputed=tuple(sorted(_disputed(reading.issues, drafted))),
     )
     return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
 
@@ -109,6 +119,35 @@ def _written(
         if found is not None and (ref := _reference(found)) in asked:
             asked.discard(ref)
             yield ref, written_of(found, references, zone)
+
+
+def _replaced(items: Sequence[Item], drafted: Set[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """By draft, orders named as those in whose place it is written, or which it carries out."""
+    for item in items:
+        found = as_object(item.resource) or {}
+        named = (found.get("priorPrescription"), *objects(found.get("basedOn")))
+        refs = tuple(ref for one in named if (ref := typed(reference_text(one))).startswith("MedicationRequest/"))
+        if refs and (ref := _reference(found)) in drafted:
+            yield ref, refs
+
+
+def _unread(
+    items: Sequence[Item], issues: Sequence[Issue], selected: Sequence[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Draft orders of drugs that are lost as a whole: an element may change their meaning, or no drug is said."""
+    asked = {_reference(found) for item in items if (found := as_object(item.resource)) and _is_drafted(found)}
+    for one in issues:
+        lost = one.dropped and one.field in _UNREAD.get(one.code, ())
+        if lost and one.ref in asked and (selected is None or one.ref in selected):
+            yield one.ref, one.code.value
+
+
+def _is_drafted(resource: Object) -> bool:
+    return resource.get("resourceType") == "MedicationRequest" and resource.get("status") not in _ENDS
+
+
+def _disputed(issues: Sequence[Issue], drafted: Set[str]) -> Iterator[str]:
+    return (one.ref for one in issues if one.code is IssueCode.AMBIGUOUS_CODE and one.ref in drafted)
 
 
 def _unwrapped(value: object) -> object:
@@ -152,20 +191,17 @@ def _unknown(orders: Sequence[Medication]) -> Iterator[Issue]:
             yield Issue(code=IssueCode.UNKNOWN_DRUG, ref=one.ref, dropped=False)
 
 
-def _selected(selections: object, items: Sequence[Item], reading: Reading) -> tuple[str, ...] | None:
-    """References of the selected drafts; None where nothing was said of a selection.
+def _selected(selections: object, items: Sequence[Item]) -> tuple[str, ...] | None:
+    """References of the selected drafts, of whatever type; None where nothing was said of a selection.
 
     A selection that names none of the drafts says nothing that could be followed, and all are judged.
     """
     if not isinstance(selections, list):
         return None
     asked = {name for one in selections[:MAX_ITEMS] if isinstance(one, str) for name in (one, typed(one)) if name}
-    refs = {one.ref for one in reading.facts.medications}
     known = [(_reference(found), item) for item in items if (found := as_object(item.resource)) is not None]
     named = dict.fromkeys(ref for ref, item in known if asked & _names(ref, item))
-    if selections and not named:
-        return None
-    return tuple(ref for ref in named if ref in refs)
+    return None if selections and not named else tuple(named)
 
 
 def _names(ref: str, item: Item) -> set[str]:

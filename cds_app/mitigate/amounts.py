@@ -41,27 +41,30 @@ def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Fi
     elif daily_mg > most_mg:
         said = f"{daily_mg:g} mg in 24 h, at most {most_mg:g} mg below {reached.below:g} mL/min."
         why = f"{said} {reached.why} {found.said}."
-        yield Finding(check=check, tier=reached.tier, why=why, evidence=found.evidence)
+        figure = f"{daily_mg:g} mg a day, at most {most_mg:g}"
+        yield Finding(check=check, tier=reached.tier, why=why, evidence=found.evidence, figure=figure)
 
 
 def amount(check: AmountCheck, case: Case) -> Outcome:
     """More of a drug in a day than is safe, by weight in the light."""
     if not case.is_one_of(check.drugs):
         return
-    daily_mg, weight = _daily_mg(case.order), case.situation.latest("body_weight")
+    daily_mg, weight = _daily_mg(case.order), case.situation.fresh("body_weight")
     if daily_mg is None:
         yield Unchecked(check=check, lacking=_NO_DAILY, said=False)
         return
     if daily_mg > check.most_mg_per_day:
         said = f"{daily_mg:g} mg in 24 h, at most {check.most_mg_per_day:g} mg. {check.why}"
-        yield Finding(check=check, tier=check.tier, why=said)
+        figure = f"{daily_mg:g} mg, at most {check.most_mg_per_day:g}"
+        yield Finding(check=check, tier=check.tier, why=said, figure=figure)
     elif check.light is not None and weight is None:
-        yield Unchecked(check=check, lacking="no weight", said=False)
+        yield Unchecked(check=check, lacking="no current weight", said=False)
     elif check.light is not None and weight is not None and weight.value < check.light.below_kg:
         most = check.light.most_mg_per_kg_per_day
         if daily_mg > most * weight.value:
             said = f"{daily_mg / weight.value:.0f} mg/kg in 24 h, below {check.light.below_kg:g} kg at most {most:g}."
-            yield Finding(check=check, tier=check.tier, why=f"{said} {check.why}", evidence=(weight,))
+            figure = f"{daily_mg / weight.value:.0f} mg/kg, at most {most:g}"
+            yield Finding(check=check, tier=check.tier, why=f"{said} {check.why}", evidence=(weight,), figure=figure)
 
 
 def _daily_mg(order: Medication) -> float | None:

@@ -337,7 +337,9 @@ def _on_intensivecare(rule: IntensiveCare, view: View) -> Verdict:
 
 def _on_expecting(rule: Expecting, view: View) -> Verdict:
     known = view.situation.pregnant
-    return _unknown("pregnancy") if known is None else Verdict(holds=known is rule.pregnant)
+    if known is None:
+        return _unknown("pregnancy")
+    return Verdict(holds=known is rule.pregnant, evidence=view.situation.pregnancy)
 
 
 def _listed(facts: Sequence[Fact]) -> Verdict:

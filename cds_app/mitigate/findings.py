@@ -29,6 +29,8 @@ class Finding:
         What it rests on, the most telling first.
     beside : tuple of Medication
         Other drugs that it is about, taken or drafted.
+    figure : str
+        The amount that was computed, with its limit, in few words; "" where none was.
     """
 
     check: Check
@@ -36,6 +38,7 @@ class Finding:
     why: str
     evidence: tuple[Fact, ...] = ()
     beside: tuple[Medication, ...] = ()
+    figure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +75,13 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One order under check, the patient, and the drafts beside it."""
+    """One order under check, the patient, the drafts beside it, and the orders in whose place drafts are."""
 
     order: Medication
     heads: frozenset[str]
     view: View
     drafts: tuple[Medication, ...]
+    replaced: frozenset[str] = frozenset()
 
     @property
     def situation(self) -> Situation:
@@ -87,9 +91,19 @@ class Case:
         return not frozenset(concepts).isdisjoint(self.order.concepts)
 
     def others(self, concept: str, within_h: float) -> tuple[Medication, ...]:
-        """What else is taken of a drug or class: not this order itself, which an EHR may list as active."""
+        """What else is taken of a drug or class: not this order itself, which an EHR may list as active.
+
+        Nor what a draft stands in the place of.
+        """
         found = self.situation.medications(concept, within_h)
-        return tuple(one for one in found if one.ref != self.order.ref)
+        return tuple(one for one in found if one.ref != self.order.ref and one.ref not in self.replaced)
+
+    def is_spare(self, head: str, spare: Sequence[str]) -> bool:
+        """Whether a check is not about one of the drugs in the order."""
+        return not frozenset(spare).isdisjoint(self.situation.ontology.with_parents(head))
+
+    def label(self, concept: str) -> str:
+        return self.situation.ontology.concepts[concept].label
 
 
 Outcome = Iterator[Finding | Unchecked]

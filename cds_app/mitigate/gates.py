@@ -103,7 +103,7 @@ def _pregnancy(gates: Gates, view: View) -> _Found:
     if known is None:
         yield Caution(text="Pregnancy status is not known.")
         return
-    evidence = view.situation.conditions("pregnancy")
+    evidence = view.situation.pregnancy
     if gates.pregnancy == "refuse":
         yield _Stop(gate="pregnancy", reason="Pregnancy is recorded.", evidence=evidence)
     else:

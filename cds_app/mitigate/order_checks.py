@@ -72,10 +72,14 @@ class AllergyCheck(Check):
 
 
 class DuplicateCheck(Check):
-    """The same ingredient is taken already, or another one of a class that is not to be doubled."""
+    """The same ingredient is taken already, or another one of a class that is not to be doubled.
+
+    ``lesser_tier`` where one of the two is a single dose, or was given and is not ordered: a loading dose, a dose more.
+    """
 
     kind: Literal["duplicate"]
     tier: Tier
+    lesser_tier: Tier
     classes: tuple[Key, ...] = ()
     given_within_h: PositiveFloat
 

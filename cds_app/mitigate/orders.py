@@ -6,15 +6,16 @@ last is never taken for the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final
 
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
 from cds_app.domain.pharmacogenes import INDETERMINATE
-from cds_app.domain.proposed import Proposed
+from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.mitigate.amounts import amount, kidney
 from cds_app.mitigate.conditions import View, evaluate
+from cds_app.mitigate.duplicates import duplicate
 from cds_app.mitigate.findings import Case, Checked, Finding, Outcome, Unchecked
 from cds_app.mitigate.gates import named
 from cds_app.mitigate.order_checks import (
@@ -56,7 +57,7 @@ def check_orders(checks: OrderChecks, view: View, proposed: Proposed, kinds: Set
         return ()
     asked = [one for one in checks.checks if one.kind in kinds]
     known = (one for one in proposed.judged if one.concepts)
-    return tuple(_checked(_case(one, view, proposed.orders), asked, draft=True) for one in known)
+    return tuple(_checked(_case(one, view, proposed), asked, draft=True) for one in known)
 
 
 def check_recorded(checks: OrderChecks, view: View, proposed: Proposed, kinds: Set[str]) -> tuple[Checked, ...]:
@@ -75,7 +76,7 @@ def check_recorded(checks: OrderChecks, view: View, proposed: Proposed, kinds: S
     facts: Facts = gather([*known, *proposed.allergies, *proposed.conditions])
     later = replace(view, situation=replace(situation, facts=facts, measured=None))
     asked = [one for one in checks.checks if one.kind in kinds]
-    found = (_checked(_case(one, later, ()), asked, draft=False) for one in _each_drug(situation))
+    found = (_checked(_case(one, later, NOTHING), asked, draft=False) for one in _each_drug(situation))
     return tuple(told for one in found if (told := _changed_by(new, one)).findings)
 
 
@@ -92,13 +93,18 @@ def _changed_by(new: Set[str], checked: Checked) -> Checked:
     return replace(checked, findings=findings, unchecked=())
 
 
-def _case(order: Medication, view: View, drafts: Sequence[Medication]) -> Case:
-    heads = most_specific(order.concepts, view.situation.ontology)
-    return Case(order=order, heads=heads, view=view, drafts=tuple(one for one in drafts if one.ref != order.ref))
+def _case(order: Medication, view: View, proposed: Proposed) -> Case:
+    return Case(
+        order=order,
+        heads=most_specific(order.concepts, view.situation.ontology),
+        view=view,
+        drafts=tuple(one for one in proposed.orders if one.ref != order.ref),
+        replaced=frozenset(ref for refs in proposed.replaced.values() for ref in refs),
+    )
 
 
 def _checked(case: Case, checks: Sequence[Check], *, draft: bool) -> Checked:
-    found = [one for check in checks if not case.is_one_of(check.spare) for one in _MAKE[type(check)](check, case)]
+    found = [one for check in checks if _is_about(check, case) for one in _MAKE[type(check)](check, case)]
     findings = [one for one in found if isinstance(one, Finding)]
     return Checked(
         order=case.order,
@@ -107,6 +113,10 @@ def _checked(case: Case, checks: Sequence[Check], *, draft: bool) -> Checked:
         findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review))),
         unchecked=tuple(one for one in found if isinstance(one, Unchecked)),
     )
+
+
+def _is_about(check: Check, case: Case) -> bool:
+    return not all(case.is_spare(head, check.spare) for head in case.heads)
 
 
 # --- allergy
@@ -122,41 +132,16 @@ def _allergy(check: AllergyCheck, case: Case) -> Outcome:
 
 
 def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -> Finding | None:
-    label = _label(head, case)
+    label = case.label(head)
     if match.relation == "cross":
         cross = next((one for one in check.cross if one.via in match.via), None)
         if cross is None:
             return None
         return Finding(check=check, tier=cross.tier, why=cross.why, evidence=(match.allergy,))
     shared = "" if head in match.via else f", which {label} belongs to"
-    named_ = _label(match.via[0], case)
+    named_ = case.label(match.via[0])
     tier = check.high_criticality if match.allergy.criticality == "high" else check.tier
     return Finding(check=check, tier=tier, why=f"Allergy recorded: {named_}{shared}.", evidence=(match.allergy,))
-
-
-# --- the same drug twice
-
-
-def _duplicate(check: DuplicateCheck, case: Case) -> Outcome:
-    same = {one.ref: one for head in sorted(case.heads) for one in case.others(head, check.given_within_h)}
-    if same:
-        rows = _orders_first(same.values())
-        why = f"{_label(sorted(case.heads)[0], case)} {_HOW[rows[0].source]} already."
-        yield Finding(check=check, tier=check.tier, why=why, beside=rows)
-        return
-    for concept in check.classes:
-        rows = _orders_first(case.others(concept, check.given_within_h)) if case.is_one_of([concept]) else ()
-        if rows:
-            why = f"Another drug of the same class ({_label(concept, case)}) {_HOW[rows[0].source]} already."
-            yield Finding(check=check, tier=check.tier, why=why, beside=rows)
-            return
-
-
-_HOW: Final = {"request": "is ordered", "administration": "was given", "statement": "is taken"}
-
-
-def _orders_first(rows: Any) -> tuple[Medication, ...]:
-    return tuple(sorted(rows, key=lambda one: (one.source != "request", -one.when.timestamp())))
 
 
 # --- two drugs
@@ -204,11 +189,13 @@ def _state(check: StateCheck, case: Case) -> Outcome:
         yield Unchecked(check=check, lacking=_lacking(lacking, case.situation), said=check.unknown == "say")
 
 
-def _lacking(names: Iterable[str], situation: Situation) -> str:
-    """What was not measured lately, and what was, but not often enough to tell a change."""
-    few = [one for one in names if situation.ontology.measuring(one) and situation.fresh(one) is not None]
-    none = [one for one in names if one not in few]
-    said = (("no current", none), ("too few values of", few))
+def _lacking(names: Collection[str], situation: Situation) -> str:
+    """What was not measured lately, what was, but not often enough to tell a change, and what nobody recorded."""
+    measured = [one for one in names if situation.ontology.measuring(one)]
+    few = [one for one in measured if situation.fresh(one) is not None]
+    none = [one for one in measured if one not in few]
+    unsaid = [one for one in names if one not in measured]
+    said = (("no current", none), ("too few values of", few), ("nothing recorded of", unsaid))
     return "; ".join(f"{why} {named(rows, situation.ontology)}" for why, rows in said if rows)
 
 
@@ -258,13 +245,9 @@ def _telling(evidence: Sequence[Fact]) -> tuple[Fact, ...]:
     return (*measured, *(one for one in evidence if not isinstance(one, Measurement)))
 
 
-def _label(key: str, case: Case) -> str:
-    return case.situation.ontology.concepts[key].label
-
-
 _MAKE: Final[Mapping[type, Callable[[Any, Case], Outcome]]] = {
     AllergyCheck: _allergy,
-    DuplicateCheck: _duplicate,
+    DuplicateCheck: duplicate,
     KidneyCheck: kidney,
     InteractionCheck: _interaction,
     StateCheck: _state,

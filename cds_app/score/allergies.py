@@ -34,8 +34,13 @@ class AllergyMatch:
 
 def most_specific(concepts: Sequence[str], ontology: Ontology) -> frozenset[str]:
     """Those concepts that are not merely a class of another one among them; unknown ones left out."""
-    known = [key for key in concepts if key in ontology.concepts]
-    return frozenset(known) - {up for key in known for up in ontology.with_parents(key)[1:]}
+    return ontology.heads(concepts)
+
+
+def named_most(concepts: Sequence[str], ontology: Ontology) -> tuple[str, ...]:
+    """The same in the order in which they stand: what a record names, the drugs of a mixture each."""
+    heads = most_specific(concepts, ontology)
+    return tuple(key for key in concepts if key in heads)
 
 
 def match(allergy: Allergy, heads: frozenset[str], kinds: Sequence[str]) -> AllergyMatch | None:

@@ -17,6 +17,10 @@ FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
 DoneT = TypeVar("DoneT", Medication, Procedure)
 _WHEN = attrgetter("when")
+_NOT_AN_ORDER = frozenset({"proposal", "option"})
+_STANDING = frozenset({"active", "on-hold"})
+ORDERED = _STANDING | {"completed"}
+HAPPENED = frozenset({"completed", "in-progress", ""})
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -61,6 +65,35 @@ def last_time(one: Medication | Procedure, now: datetime) -> datetime:
     if one.end is not None:
         return min(one.end, now)
     return now if one.status == "in-progress" else one.when
+
+
+def stands(one: Medication, now: datetime) -> bool:
+    """Whether an order is active or on hold, is one, and is not over."""
+    open_end = one.end is None or one.end > now
+    return one.source == "request" and one.status in _STANDING and one.intent not in _NOT_AN_ORDER and open_end
+
+
+def taken(one: Medication, since: datetime, now: datetime) -> bool:
+    """Whether the patient takes it, or had it since.
+
+    An order of a single dose counts as long as that dose would, whether or not anybody closed it.
+    """
+    if one.source == "administration":
+        return one.status in HAPPENED and last_time(one, now) >= since
+    if one.source == "request":
+        return one.status == "active" and stands(one, now) and (not is_single(one) or _begins(one) >= since)
+    return one.status == "active" and (one.end is None or one.end > now)
+
+
+def is_single(one: Medication) -> bool:
+    """Whether it is one dose and no more."""
+    return one.dosing is not None and one.dosing.once
+
+
+def _begins(one: Medication) -> datetime:
+    """When an order takes effect, by its dosage or else when it was written."""
+    start = one.dosing.start if one.dosing is not None else None
+    return one.when if start is None else max(start, one.when)
 
 
 def years(born: datetime, at: datetime) -> int:

@@ -29,18 +29,28 @@ from cds_app.domain.facts import (
 from cds_app.domain.ontology import Ontology, Sex
 from cds_app.domain.pharmacogenes import Pharmacogenes
 from cds_app.score.allergies import AllergyMatch, match, most_specific
-from cds_app.score.chronology import Course, DoneT, FactT, by_concept, in_time, last_time, newest, once, years
+from cds_app.score.chronology import (
+    HAPPENED,
+    ORDERED,
+    Course,
+    DoneT,
+    FactT,
+    by_concept,
+    in_time,
+    last_time,
+    newest,
+    once,
+    stands,
+    taken,
+    years,
+)
 from cds_app.score.genes.calls import Genome
+from cds_app.score.pregnancy import Said, pregnancy_said
 from cds_app.score.standing import holds, worded
 from cds_app.score.whereabouts import Unit, running, unit_of
 
 FERTILE_YEARS = (12, 55)
-PREGNANCY_LASTS = timedelta(weeks=43)
 _EVER = datetime.min.replace(tzinfo=UTC)
-_NOT_AN_ORDER = frozenset({"proposal", "option"})
-_STANDING = frozenset({"active", "on-hold"})
-_ORDERED = _STANDING | {"completed"}
-_HAPPENED = frozenset({"completed", "in-progress", ""})
 _REPORTED = frozenset({"final", "amended", "corrected", "appended", "preliminary", "partial"})
 _INPATIENT = frozenset({"IMP", "ACUTE", "NONAC"})
 
@@ -114,22 +124,22 @@ class Situation:
 
         Notes
         -----
-        Assumed False for men and outside 12 to 55 years. A pregnancy recorded over 43 weeks ago says nothing.
+        Assumed False for men and outside 12 to 55 years. See `pregnancy_said` for how long a record counts.
         """
-        said = self._pregnancy_said()
-        if said is not None:
-            return said
-        low, high = FERTILE_YEARS
-        out_of_age = self.age_years is not None and not low <= self.age_years <= high
-        return False if self.sex == "male" or out_of_age else None
+        said, _ = self._pregnancy
+        out_of_age = self.age_years is not None and not FERTILE_YEARS[0] <= self.age_years <= FERTILE_YEARS[1]
+        return False if said is None and (self.sex == "male" or out_of_age) else said
 
-    def _pregnancy_said(self) -> bool | None:
-        recent = self.now - PREGNANCY_LASTS
-        if any(one.when >= recent for one in self.conditions("pregnancy")):
-            return True
+    @property
+    def pregnancy(self) -> tuple[Condition | CodedFinding, ...]:
+        """What says that the patient is pregnant, or is not."""
+        return self._pregnancy[1]
+
+    @cached_property
+    def _pregnancy(self) -> Said:
         found = [one for one in self._coded if {"pregnancy", "not_pregnant"} & set(one.concepts)]
-        last = found[-1] if found and found[-1].when >= recent else None
-        return None if last is None else "not_pregnant" not in last.concepts
+        births, ended = self.conditions("pregnancy_end"), self.procedures_done("pregnancy_ended")
+        return pregnancy_said(self.conditions("pregnancy"), found, births, ended, now=self.now)
 
     # --- measurements
 
@@ -281,30 +291,20 @@ class Situation:
 
     def ordered(self, concept: str, within_h: float | None = None) -> tuple[Medication, ...]:
         """Standing orders (active or on hold) that are not over, written in the last hours if given."""
-        standing = [one for one in self._medications.get(concept, ()) if self._is_standing(one)]
+        standing = [one for one in self._medications.get(concept, ()) if stands(one, self.now)]
         return self._recent(standing, within_h)
-
-    def _is_standing(self, one: Medication) -> bool:
-        open_end = one.end is None or one.end > self.now
-        return one.source == "request" and one.status in _STANDING and one.intent not in _NOT_AN_ORDER and open_end
 
     def medications(self, concept: str, given_within_h: float = 24.0) -> tuple[Medication, ...]:
         """What the patient takes of a drug or class: active orders and statements, and what was given lately.
 
+        An order of a single dose counts as long as the dose does, whether or not anybody closed it.
         Orders on hold are not in it; `ordered` has them.
         """
         rows = self._medications.get(concept)
         if rows is None:
             return ()
         since = self._since(given_within_h)
-        return tuple(one for one in rows if self._is_taken(one, since))
-
-    def _is_taken(self, one: Medication, since: datetime) -> bool:
-        if one.source == "administration":
-            return one.status in _HAPPENED and last_time(one, self.now) >= since
-        if one.source == "request":
-            return one.status == "active" and self._is_standing(one)
-        return one.status == "active" and (one.end is None or one.end > self.now)
+        return tuple(one for one in rows if taken(one, since, self.now))
 
     # --- procedures and reports
 
@@ -325,7 +325,7 @@ class Situation:
     def procedures_ordered(self, concept: str, within_h: float | None = None) -> tuple[Procedure, ...]:
         """Requests for a procedure that stand, or that were fulfilled, written in the last hours."""
         rows = self._procedures.get(concept, ())
-        return self._recent([one for one in rows if one.source == "request" and one.status in _ORDERED], within_h)
+        return self._recent([one for one in rows if one.source == "request" and one.status in ORDERED], within_h)
 
     def reported(self, concept: str, within_h: float | None = None) -> tuple[Report, ...]:
         """Diagnostic reports of a study, oldest first."""
@@ -391,7 +391,7 @@ class Situation:
         if not rows:
             return ()
         since = self._since(within_h)
-        return tuple(one for one in rows if one.status in _HAPPENED and last_time(one, self.now) >= since)
+        return tuple(one for one in rows if one.status in HAPPENED and last_time(one, self.now) >= since)
 
     def _recent(self, rows: Sequence[FactT], within_h: float | None) -> tuple[FactT, ...]:
         if within_h is None or not rows:

@@ -58,7 +58,7 @@ def recorded_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
 
 def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checking: _Checking) -> OrderMaterial | None:
     proposed = inputs.proposed
-    if not (proposed.judged or proposed.allergies or proposed.conditions):
+    if not (proposed.judged or proposed.unread or proposed.allergies or proposed.conditions):
         return None
     view = View(situation=situation, scores=clinical_scores(situation))
     return OrderMaterial(
@@ -70,6 +70,8 @@ def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checki
         checked=checking(knowledge.order_checks, view, proposed, frozenset(inputs.service.checks)),
         unused=inputs.unused,
         unknown=sum(not one.concepts for one in proposed.judged),
+        unread=proposed.unread,
+        disputed=proposed.disputed,
     )
 
 

@@ -6,7 +6,7 @@ record -> situation -> scores, risks, deviations -> concerns -> policy -> option
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -16,6 +16,7 @@ from cds_app.cards.drafts import ACT_TODAY, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import judge
 from cds_app.cards.shadow import judged
+from cds_app.cards.unread import UNREAD
 from cds_app.cards.wire import to_card, wire_json
 from cds_app.domain.decisions import Decision, Remembered, Suppression
 from cds_app.domain.proposed import proposed_text
@@ -103,14 +104,25 @@ _FINDERS: Mapping[Pipeline, Callable[[Knowledge, Inputs], Found]] = {
 def _heard(dues: Sequence[Due], inputs: Inputs) -> tuple[Remembered, ...]:
     """What the alert policy remembers.
 
-    That something dangerous about an order was said when it was picked is no reason for silence when it is signed:
-    for the highest tier only what this service said counts.
+    That something dangerous about an order was said when it was picked is no reason for silence when it is signed, nor
+    that it was said of another draft: for the highest tier only what this service said of this draft counts. What could
+    not be read may be anything, so that of each draft it is said once.
     """
     service = inputs.service
     if service.pipeline != "orders":
         return inputs.record.past
-    grave = {one.topic for one in dues if one.tier == HIGHEST_TIER}
-    return tuple(one for one in inputs.record.past if one.service == service.id or one.topic not in grave)
+    drafts = {*(one.ref for one in inputs.proposed.orders), *inputs.proposed.unread}
+    grave = {one.topic: drafts.intersection(one.grounds) for one in dues if one.tier == HIGHEST_TIER}
+    unread = {one.topic: drafts.intersection(one.grounds) for one in dues if one.topic == UNREAD}
+    return tuple(one for one in inputs.record.past if _counts(one, service.id, grave) and _counts(one, "", unread))
+
+
+def _counts(one: Remembered, service: str, about: Mapping[str, Set[str]]) -> bool:
+    """Whether what was said of one of these topics was said by the service, if it is named, and of the same drafts."""
+    if one.topic not in about:
+        return True
+    told = not isinstance(one, Decision) or about[one.topic] <= set(one.trigger.split())
+    return told and service in ("", one.service)
 
 
 def gather_material(knowledge: Knowledge, inputs: Inputs) -> Material:

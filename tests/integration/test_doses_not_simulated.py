@@ -27,7 +27,7 @@ TWO_UNITS = [{"doseQuantity": {"value": 500, "unit": "mg", "code": "g"}}]
         (drafted(500, 12, dosageInstruction=dosage(15, 12, unit="mg/kg")), CHART, "the drafted dose needs an amount"),
         (drafted(500, 12, dosageInstruction=dosage(500, 12) * 2), CHART, "must be one instruction, not several"),
         (
-            drafted(500, 12, dosageInstruction=dosage(500, 12, route={"text": "PO"})),
+            drafted(500, 12, dosageInstruction=dosage(500, 12, route={"text": "IM"})),
             CHART,
             "the drafted route must be iv",
         ),

@@ -116,6 +116,13 @@ def test_what_was_told_when_picking_is_not_told_again_when_signing_unless_it_is_
         clock.forward(minutes=1)
 
 
+def test_what_is_dangerous_is_told_of_each_draft_of_the_drug(client: FlaskClient, clock: FrozenClock) -> None:
+    for key, again in (("draft-1", 1), ("draft-1", 0), ("draft-2", 1)):
+        body = signing({**spironolactone(), "id": key}, chart=potassium(6.4))
+        assert len(cards(client, body)) == again
+        clock.forward(minutes=2)
+
+
 def test_every_decision_about_a_draft_replays_byte_for_byte(
     client: FlaskClient, deps: Deps, clock: FrozenClock
 ) -> None:

@@ -53,7 +53,8 @@ def test_grams_are_grams_and_what_cannot_be_looked_at_is_noted() -> None:
     for found, lacking in (
         (judged(2.0, 6.0, heavy, unit="{tbl}"), "no dose in mg at an interval"),
         (judged(1000.0, None, heavy), "no dose in mg at an interval"),
-        (judged(1000.0, 6.0), "no weight"),
+        (judged(1000.0, 6.0), "no current weight"),
+        (judged(1000.0, 6.0, measured("body_weight", 45.0, 24 * 40)), "no current weight"),
     ):
         assert not found.findings
         assert [(one.lacking, one.said) for one in found.unchecked] == [(lacking, False)]

@@ -1,0 +1,55 @@
+"""Whether a draft orders what the patient has already: the same drug, or another one of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from cds_app.domain.facts import Medication
+from cds_app.mitigate.findings import Case, Finding, Outcome
+from cds_app.mitigate.order_checks import DuplicateCheck
+from cds_app.score.chronology import is_single
+
+_HOW: Final = {"request": "is ordered", "administration": "was given", "statement": "is taken"}
+
+
+def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
+    """The same drug first, then a class of which one is enough."""
+    heads = [head for head in sorted(case.heads) if not case.is_spare(head, check.spare)]
+    same = {head: rows for head in heads if (rows := _same(head, check, case))}
+    if same:
+        rows = _first(row for every in same.values() for row in every)
+        drugs = " and ".join(map(case.label, same))
+        yield _finding(check, case, rows, drugs)
+        return
+    for concept in check.classes:
+        rows = _first(_others(concept, check, case)) if case.is_one_of([concept]) else ()
+        if rows:
+            yield _finding(check, case, rows, f"Another drug of the same class ({case.label(concept)})")
+            return
+
+
+def _finding(check: DuplicateCheck, case: Case, rows: tuple[Medication, ...], what: str) -> Finding:
+    single = is_single(rows[0])
+    how = f"{_HOW[rows[0].source]}{' as a single dose' if single else ''} already"
+    lesser = single or rows[0].source == "administration" or is_single(case.order)
+    return Finding(check=check, tier=check.lesser_tier if lesser else check.tier, why=f"{what} {how}.", beside=rows)
+
+
+def _same(head: str, check: DuplicateCheck, case: Case) -> tuple[Medication, ...]:
+    """What else is taken of the drug and reaches as far: by mouth, some drugs stay in the bowel."""
+    far = frozenset(case.situation.ontology.concepts[head].by_mouth_not)
+    reach = far.intersection(case.order.concepts)
+    return tuple(one for one in _others(head, check, case) if far.intersection(one.concepts) == reach)
+
+
+def _others(concept: str, check: DuplicateCheck, case: Case) -> tuple[Medication, ...]:
+    """What else is taken; where drafts take the place of orders, not the doses that were given, which may be theirs."""
+    rows = case.others(concept, check.given_within_h)
+    return tuple(one for one in rows if not (case.replaced and one.source == "administration"))
+
+
+def _first(rows: Iterable[Medication]) -> tuple[Medication, ...]:
+    """Each once: what goes on, then single doses, then what was given; of these the newest first."""
+    found = {one.ref: one for one in rows}.values()
+    return tuple(sorted(found, key=lambda one: (one.source == "administration", is_single(one), -one.when.timestamp())))
