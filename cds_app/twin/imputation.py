@@ -232,7 +232,7 @@ class Imputer:
         means["boosting"] = guess[:, -1:] + self.trees["causal"].correction(newest, np.isnan(z[:, -1:]))
         for kind in DEEP:
             weights = self.networks[kind, "causal"]
-            made = decode(weights, encode(weights, features, "causal").mean[:, -1:], newest)
+            made = decode(weights, encode(weights, features, "causal")[:, -1:], newest)
             means[kind] = guess[:, -1:] + made.delta
             scales.append(made.log_scale)
         return self._newest(values, near, means, np.asarray(np.exp(np.mean(scales, axis=0)), np.float32))
@@ -286,7 +286,7 @@ class Imputer:
         scales = []
         for kind in DEEP:
             if (weights := self.networks.get((kind, product))) is not None:
-                made = decode(weights, encode(weights, features, product).mean, local)
+                made = decode(weights, encode(weights, features, product), local)
                 means[kind] = means["joint"] + made.delta
                 scales.append(made.log_scale)
         expected = np.exp(np.mean(scales, axis=0)) if scales else np.ones_like(z)

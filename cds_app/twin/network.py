@@ -18,13 +18,6 @@ DILATIONS = (1, 3)
 _NOTHING = 1e-5  # keeps the norm of a constant hour finite
 
 
-class Latent(NamedTuple):
-    """What the network believes of each hour: mean and log standard deviation, (windows, hours, size)."""
-
-    mean: Singles
-    log_sd: Singles
-
-
 class Correction(NamedTuple):
     """What is added to the base, and the log of the error's scale: (windows, hours, variables)."""
 
@@ -32,15 +25,17 @@ class Correction(NamedTuple):
     log_scale: Singles
 
 
-def encode(weights: Weights, features: Singles, product: Product) -> Latent:
-    """From features (windows, hours, features) to the latent state of each hour."""
+def encode(weights: Weights, features: Singles, product: Product) -> Singles:
+    """From features (windows, hours, features) to what is believed of the latent state of each hour: its mean.
+
+    How unsure of it the network is, is the other half of what it says, and used in training only.
+    """
     h = features @ weights["in_w"] + weights["in_b"]
     for i, dilation in enumerate(DILATIONS):
         wide = _convolved(_normed(h, weights, i), weights[f"mix{i}_w"], dilation, product) + weights[f"mix{i}_b"]
         h = h + _silu(wide) @ weights[f"out{i}_w"] + weights[f"out{i}_b"]
     both = h @ weights["latent_w"] + weights["latent_b"]
-    size = both.shape[-1] // 2
-    return Latent(np.asarray(both[..., :size], np.float32), np.asarray(both[..., size:], np.float32))
+    return np.asarray(both[..., : both.shape[-1] // 2], np.float32)
 
 
 def decode(weights: Weights, latent: Singles, local: Singles) -> Correction:

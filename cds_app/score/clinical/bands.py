@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from cds_app.domain.facts import Measurement
-from cds_app.score.result import Lack
+from cds_app.score.result import Lack, Part
 from cds_app.score.situation import Situation
 
 Bands = Sequence[tuple[float, int]]  # (from this value on, points), ascending; the first from -inf
@@ -60,3 +60,9 @@ def current(situation: Situation, quantity: str, within_h: float | None = None) 
     if found.bound != "=":
         return Lack(name=quantity, why="bound-only", age_h=situation.age_h(found))
     return found
+
+
+def apart(found: Iterable[Part | Lack]) -> tuple[tuple[Part, ...], tuple[Lack, ...]]:
+    """What a score is made of, and what could not be had for it."""
+    told = tuple(found)
+    return tuple(one for one in told if isinstance(one, Part)), tuple(one for one in told if isinstance(one, Lack))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Stay
-from cds_app.score.clinical.bands import lacking
+from cds_app.score.clinical.bands import apart, lacking
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
 
@@ -54,8 +54,7 @@ def hospital(situation: Situation) -> Score | Abstained:
         _admissions(situation),
         Part(label="five days or longer", points=2 if situation.now - start >= _LONG_STAY else 0),
     )
-    parts = tuple(one for one in found if isinstance(one, Part))
-    lacks = tuple(one for one in found if isinstance(one, Lack))
+    parts, lacks = apart(found)
     total = sum(one.points for one in parts)
     return Score(
         name=NAME,

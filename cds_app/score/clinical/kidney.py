@@ -11,7 +11,7 @@ from typing import Final
 from cds_app.domain.arrays import Floats
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
-from cds_app.score.clinical.bands import current, lacking, rounded
+from cds_app.score.clinical.bands import apart, current, lacking, rounded
 from cds_app.score.clinical.urine import Urine, collected
 from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
 from cds_app.score.situation import Situation
@@ -60,8 +60,7 @@ def kdigo(situation: Situation) -> Score | Abstained:
         return Abstained(name="kdigo", reasons=(Lack(name="creatinine", why="unsuitable", text="long-term dialysis"),))
     by_creatinine, by_urine = _creatinine_parts(situation), _urine_part(situation)
     found = (*by_creatinine, by_urine, *_replacement(situation))
-    parts = tuple(one for one in found if isinstance(one, Part))
-    lacks = tuple(one for one in found if isinstance(one, Lack))
+    parts, lacks = apart(found)
     if not parts:
         return Abstained(name="kdigo", reasons=lacks)
     stage = max(one.points for one in parts)

@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from cds_app.domain.facts import CodedFinding, Measurement, Medication, Procedure
-from cds_app.score.clinical.bands import Bands, lacking, points_of, rounded
+from cds_app.score.clinical.bands import Bands, apart, lacking, points_of, rounded
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
 
@@ -79,8 +79,7 @@ def news2(situation: Situation, *, scale_2: bool | None = None) -> Score | Absta
         *_breathing(situation, hypercapnic),
         consciousness(situation),
     ]
-    parts = tuple(one for one in found if isinstance(one, Part))
-    lacks = tuple(one for one in found if isinstance(one, Lack))
+    parts, lacks = apart(found)
     total, highest = sum(one.points for one in parts), max((one.points for one in parts), default=0)
     if lacks and total < _MEDIUM and highest < NOT_ALERT_POINTS:
         return Abstained(name="news2", reasons=lacks)
@@ -239,8 +238,7 @@ def qsofa(situation: Situation) -> Score | Abstained:
         _vital(situation, "sbp", "systolic <= 100", ((-inf, 1), (101, 0)), "1"),
         _mentation(situation),
     )
-    parts = tuple(one for one in found if isinstance(one, Part))
-    lacks = tuple(one for one in found if isinstance(one, Lack))
+    parts, lacks = apart(found)
     total = sum(one.points for one in parts)
     if lacks and total < 2:
         return Abstained(name="qsofa", reasons=lacks)

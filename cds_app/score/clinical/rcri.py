@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 
 from cds_app.domain.facts import Measurement
-from cds_app.score.clinical.bands import Bands, lacking, points_of
+from cds_app.score.clinical.bands import Bands, apart, lacking, points_of
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
 
@@ -60,8 +60,7 @@ def rcri(situation: Situation, *, high_risk_surgery: bool | None = None) -> Scor
         _insulin(situation),
         _creatinine(situation),
     )
-    parts = tuple(one for one in found if isinstance(one, Part))
-    lacks = tuple(one for one in found if isinstance(one, Lack))
+    parts, lacks = apart(found)
     total = sum(one.points for one in parts)
     if lacks and total == 0:
         return Abstained(name=NAME, reasons=lacks)

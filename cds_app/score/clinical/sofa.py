@@ -10,7 +10,7 @@ from math import inf
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
-from cds_app.score.clinical.bands import Bands, lacking, points, points_of
+from cds_app.score.clinical.bands import Bands, apart, lacking, points, points_of
 from cds_app.score.clinical.news2 import SEDATIVES
 from cds_app.score.clinical.urine import collected
 from cds_app.score.result import Abstained, Lack, Part, Score
@@ -53,8 +53,7 @@ def sofa(situation: Situation) -> Score | Abstained:
     the least that their name earns, as rates are not computed with. The rise of SOFA is not judged here.
     """
     found = [part(situation) for part in _PARTS]
-    parts = tuple(one for one, _ in found if isinstance(one, Part))
-    lacks = tuple(one for one, _ in found if isinstance(one, Lack))
+    parts, lacks = apart(one for one, _ in found)
     if not parts:
         return Abstained(name="sofa", reasons=lacks)
     total, exact = sum(one.points for one in parts), not lacks and all(whole for _, whole in found)
