@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,14 +14,17 @@ from cds_app.cards.policy import Answer, answer_to
 from cds_app.cards.text import number
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import knowledge_of
+from cds_app.content import content_root
 from cds_app.domain.decisions import Decision, Remembered, untaken
 from cds_app.errors import IntegrityError, NotFound
-from cds_app.explain.counterfactual import Need, Telling
 from cds_app.ports import Entry
-from cds_app.services.knowledge import Knowledge
-from cds_app.services.replay import Replayed, replay_decision
-from cds_app.services.why import Why, why
+from cds_app.services.service_files import load_services
+
+if TYPE_CHECKING:
+    from cds_app.explain.counterfactual import Need, Telling
+    from cds_app.services.knowledge import Knowledge
+    from cds_app.services.replay import Replayed
+    from cds_app.services.why import Why
 
 _REASONS, _TELLING = 8, 3  # shown
 
@@ -37,8 +40,8 @@ def decision() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per decision and line.")
 def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
     """List the newest decisions. A line each: number, time, service, topic, tier, shown or why not, uuid."""
-    with open_store(flags) as (settings, store):
-        services = knowledge_of(settings).services
+    services = load_services(content_root() / "hooks")
+    with open_store(flags) as (_, store):
         entries = list(store.journal())
     became = [found for one in entries if (found := one.feedback or one.untaken) is not None]
     for entry in [one for one in entries if one.decision is not None][-limit:]:
@@ -107,6 +110,9 @@ def show_decision(uuid: str, **flags: Any) -> None:
 @click.argument("uuid")
 def replay(uuid: str, **flags: Any) -> None:
     """Compute a decision again and compare it byte for byte. All comes from the store; status 4 if it differs."""
+    from cds_app.deps import knowledge_of  # models and all, for which the other commands need not wait
+    from cds_app.services.replay import replay_decision
+
     with open_store(flags) as (settings, store):
         found = replay_decision(knowledge_of(settings), store, uuid)
     click.echo((found.again or found.logged).card.decode() or f"suppressed: {found.logged.suppression.value}")
@@ -123,6 +129,9 @@ def replay(uuid: str, **flags: Any) -> None:
 @click.argument("uuid")
 def why_decision(uuid: str, **flags: Any) -> None:
     """Take the estimates behind a decision apart. Tells reasons, what one more value would tell, what it would take."""
+    from cds_app.deps import knowledge_of
+    from cds_app.services.why import why
+
     with open_store(flags) as (settings, store):
         knowledge = knowledge_of(settings)
         found = why(knowledge, store, uuid)

@@ -6,24 +6,23 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cds_app.adapters.clock import SystemClock
-from cds_app.adapters.http.fhir import RequestsFhirReader
-from cds_app.bootstrap import granting_of
 from cds_app.commands.examples import examples
 from cds_app.commands.registers import check_registered, tell_history
 from cds_app.commands.stores import open_cabinet, with_store
 from cds_app.databases import register_of
-from cds_app.deps import Ehrs
 from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.errors import SettingsError
-from cds_app.services.smart.backend import Finding, examine
 from cds_app.services.smart.issuers import Issuers, client_of, new_issuer
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import ISSUER_SECRET
+
+if TYPE_CHECKING:
+    from cds_app.services.smart.backend import Finding
 
 _MAX_SECRET_BYTES: Final = 4096
 
@@ -132,6 +131,11 @@ def remove(name: str, **flags: Any) -> None:
 @with_store
 def check(name: str, *, as_json: bool, **flags: Any) -> None:
     """Ask an EHR whether all that launches need is there. The server's own reads are tried too; status 1 if not."""
+    from cds_app.adapters.http.fhir import RequestsFhirReader  # these load what serves: no other command needs it
+    from cds_app.bootstrap import granting_of
+    from cds_app.deps import Ehrs
+    from cds_app.services.smart.backend import examine
+
     now = SystemClock().now()
     with open_cabinet(flags) as (settings, cabinet):
         issuer = Issuers(cabinet).named(name, now)

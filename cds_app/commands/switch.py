@@ -10,7 +10,6 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
-from cds_app.deps import knowledge_of
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.errors import BadRequest
 from cds_app.services.watch.switchboard import turn_to
@@ -40,6 +39,8 @@ def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, 
             return
         if service is None or mode is None:
             raise BadRequest("name a service (or all) and off, shadow or on; or ask for --list", field="service")
+        from cds_app.deps import knowledge_of  # a second, for which the list need not wait
+
         turned = turn_to(
             store,
             knowledge_of(settings),

@@ -1,52 +1,23 @@
-"""The CDS services as ``hooks/`` defines them, read and held against each other and against what else is known."""
+"""The CDS services as ``hooks/`` defines them, held against each other and against what else is known."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Set
 from itertools import chain
-from pathlib import Path
 
-from cds_app.cards.definition import Policy, ServiceDefinition, parse_reasons, parse_service
+from cds_app.cards.definition import Policy, ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.unusual import DEVIATION
 from cds_app.errors import ContentError
-from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.mitigate.catalogue import Catalogue
 from cds_app.mitigate.order_checks import OrderChecks
 from cds_app.score.risk.model import AlertPolicy
 from cds_app.services.learned import Learned
 from cds_app.services.pharmacology import PKPD
+from cds_app.services.service_files import wrong_in
 from cds_app.simulate.glucose.people import INSULINS
 from cds_app.simulate.kinetics.drugs import Drug
-
-
-def load_services(folder: Path) -> dict[str, ServiceDefinition]:
-    """Every service, by id.
-
-    Raises
-    ------
-    ContentError
-        Naming the file and what is wrong in it.
-    """
-    files = sorted(folder.glob("*/service.json"))
-    if not files:
-        raise ContentError("hooks/ holds no service.json", field="hooks")
-    understood = {"understood_reasons": parse_reasons(read_json(folder / "override_reasons.json"))}
-    found = [parse_service(read_json(file), folder=file.parent.name).model_copy(update=understood) for file in files]
-    for service in found:
-        _check_prefetch(service)
-    return {service.id: service for service in found}
-
-
-def read_json(file: Path) -> object:
-    """What a file says that is in no artefact. Raises ContentError."""
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        where = "/".join(file.parts[-3:])
-        raise ContentError(f"{where} is not readable JSON", field=where) from error
 
 
 def models_named(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
@@ -104,7 +75,7 @@ def check_names(
             ("checks", service.checks, kinds),
         ):
             if strangers := [name for name in names if name not in known]:
-                raise _wrong(service, field, f"unknown {', '.join(strangers)}")
+                raise wrong_in(service, field, f"unknown {', '.join(strangers)}")
 
 
 def check_goals(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, Drug]) -> None:
@@ -112,7 +83,7 @@ def check_goals(services: Mapping[str, ServiceDefinition], drugs: Mapping[str, D
     for service in services.values():
         for name, one in (service.simulates.drugs if service.simulates is not None else {}).items():
             if one.goal not in drugs[name].file.goals:
-                raise _wrong(service, f"simulates.drugs.{name}", f"unknown goal {one.goal}")
+                raise wrong_in(service, f"simulates.drugs.{name}", f"unknown goal {one.goal}")
 
 
 def with_alert_policies(
@@ -137,7 +108,7 @@ def with_alert_policies(
     }
     for service in services.values():
         if taken := sorted({*service.policy.lockouts_h, *service.policy.rises_points} & about.keys()):
-            raise _wrong(service, "policy", f"the model's manifest says how long {taken[0]} is quiet")
+            raise wrong_in(service, "policy", f"the model's manifest says how long {taken[0]} is quiet")
     chosen = {
         "lockouts_h": {topic: one.lockout_h for topic, one in own.items()},
         "rises_points": {topic: one.rise_points for topic, one in own.items()},
@@ -150,15 +121,3 @@ def with_alert_policies(
 
 def _merged(policy: Policy, chosen: Mapping[str, Mapping[str, float]]) -> Policy:
     return policy.model_copy(update={name: {**getattr(policy, name), **values} for name, values in chosen.items()})
-
-
-def _check_prefetch(service: ServiceDefinition) -> None:
-    for key, template in service.prefetch.items():
-        try:
-            PrefetchTemplate(template)
-        except ContentError as error:
-            raise _wrong(service, f"prefetch.{key}", error.message) from error
-
-
-def _wrong(service: ServiceDefinition, where: str, problem: str) -> ContentError:
-    return ContentError(f"hooks/{service.id}/service.json: {where}: {problem}", field=where)

@@ -39,14 +39,13 @@ from cds_app.services.definitions import (
     check_goals,
     check_names,
     drugs_named,
-    load_services,
     models_named,
     people_named,
-    read_json,
     with_alert_policies,
 )
 from cds_app.services.learned import Learned, load_learned
 from cds_app.services.pharmacology import load_drugs, load_virtual, people_pins, pins_of
+from cds_app.services.service_files import load_services, read_json
 from cds_app.simulate.glucose.people import INSULINS, People
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.twin.imputation import Imputer

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_app.databases import store_of
+from cds_app.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "cds_app"
 CORE = (
@@ -160,9 +163,24 @@ def test_a_serving_process_loads_no_training_code(tmp_path: Path) -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["audit", "clients", "db", "erase", "keys", "monitor"])
+_SHORT = ("audit", "clients", "db", "decision", "erase", "issuers", "keys", "monitor", "switch")
+_HEAVY = ("numpy", "flask", "requests", "cds_app.services.knowledge")
+
+
+@pytest.mark.parametrize("command", _SHORT)
 def test_short_commands_load_neither_models_nor_pages(command: str) -> None:
-    heavy = ("numpy", "flask", "requests", "cds_app.services.knowledge")
-    program = f"import sys, cds_app.commands.{command}; print([m for m in {heavy} if m in sys.modules])"
+    program = f"import sys, cds_app.commands.{command}; print([m for m in {_HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("words", ["decision list", "issuers list", "switch --list", "monitor", "audit verify"])
+def test_nor_do_they_when_they_run(words: str, tmp_path: Path) -> None:
+    store_of(Settings(data_dir=tmp_path)).close()
+    program = (
+        "import sys; from cds_app.__main__ import twinline; twinline(sys.argv[1:], standalone_mode=False);"
+        f"print([m for m in {_HEAVY} if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, *words.split(), "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cds_app.cards.shadow import Shadow
 from cds_app.domain.switches import EVERY, Mode, Switch, Switches, fold
 from cds_app.errors import BadRequest, ServiceOff
 from cds_app.ports import Clock, TwinStore
-from cds_app.services.knowledge import Knowledge
+
+if TYPE_CHECKING:
+    from cds_app.services.knowledge import Knowledge  # models and all: who only asks how switches stand needs none
 
 FRESH_S: Final = 1.0
 
