@@ -23,6 +23,7 @@ NEEDED: Final = ("map", "heart_rate", "pulse_pressure", "body_weight", "body_hei
 MEASURED: Final = (*NEEDED, "cardiac_output", "ejection_fraction")
 _FILE: Final = "patient.json"
 _TOGETHER_H: Final = 1.0
+_PERCENT: Final = 100.0
 _PRESSOR_WITHIN_H: Final = 1.0
 _BLOCKED_WITHIN_H: Final = 24.0
 _SEDATED_WITHIN_H: Final = 24.0
@@ -209,20 +210,12 @@ def outside(name: str, value: float, limits: Mapping[str, tuple[float, float]]) 
     return Lack(name=name, why="out-of-population", text=f"the model is for {low:g} to {high:g}")
 
 
-def patient_of(
-    situation: Situation,
-    *,
-    cardiac_output: Observed | None = None,
-    ejection_fraction: Observed | None = None,
-    likely: Mapping[str, Likely] = NOBODY,
-) -> Patient | Abstained:
-    """What the record says of the circulation now.
+def patient_of(situation: Situation, likely: Mapping[str, Likely] = NOBODY) -> Patient | Abstained:
+    """What the record says of the circulation now. Of its output it says nothing: the ontology has none.
 
     Parameters
     ----------
     situation : Situation
-    cardiac_output, ejection_fraction : Observed, optional
-        Where somebody measured them: the ontology has neither.
     likely : mapping of str to Likely, optional
         What may stand in for pressures and heart rate that are not current: they were measured, only longer ago.
 
@@ -250,8 +243,7 @@ def patient_of(
         map=_or(mean, likely.get("map")),
         heart_rate=_or(rate, likely.get("heart_rate")),
         pulse_pressure=_or(pulse, likely.get("pulse_pressure")),
-        cardiac_output=cardiac_output,
-        ejection_fraction=ejection_fraction,
+        ejection_fraction=_ejected(situation),
         beta_blocked=bool(situation.medications("beta_blockers", _BLOCKED_WITHIN_H)),
         sedated=bool(situation.given("sedatives", _SEDATED_WITHIN_H)),
     )
@@ -265,6 +257,14 @@ def _or(one: Observed | None, likely: Likely | None) -> Observed | None:
 def _observed(situation: Situation, quantity: str) -> Observed | None:
     found = _exact(situation, quantity)
     return None if found is None else Observed(value=found.value, age_h=situation.age_h(found))
+
+
+def _ejected(situation: Situation) -> Observed | None:
+    """The ejection fraction, as a share, while the ontology calls it current: without one, what is usual stands in."""
+    found = situation.fresh("lvef")
+    if found is None or found.bound != "=":
+        return None
+    return Observed(value=found.value / _PERCENT, age_h=situation.age_h(found))
 
 
 def _exact(situation: Situation, quantity: str) -> Measurement | None:

@@ -191,6 +191,21 @@ def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
     assert "norepinephrine ready" in html
 
 
+def test_an_ejection_fraction_on_record_is_not_taken_from_what_is_usual(deps: Deps) -> None:
+    known = [
+        *(patient(), observation("heart_rate", 80.0, FROZEN), observation("sbp", 128.0, FROZEN)),
+        *(observation("dbp", 70.0, FROZEN), measured("29463-7", "kg", 78, 40, "weight")),
+        measured("8302-2", "cm", 168, 40, "height"),
+    ]
+    echo = measured("10230-1", "%", 30.0, 48, "echo")
+    without, with_one = (
+        bed.trials.operation(bed.asking(), Planned())
+        for bed in (bed_of(deps, known, FROZEN), bed_of(deps, [*known, echo], FROZEN))
+    )
+    assert "taken from what is usual: cardiac output, ejection fraction." in without
+    assert "taken from what is usual: cardiac output." in with_one
+
+
 def test_the_cardiac_risk_index_is_told_with_what_it_does_not_see(deps: Deps) -> None:
     failing = {
         **{"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}},

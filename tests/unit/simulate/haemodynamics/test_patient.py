@@ -122,6 +122,13 @@ def test_pressures_taken_far_apart_make_no_pulse_pressure() -> None:
     assert (who.pulse_pressure, who.map) == (None, None)
 
 
+def test_a_current_ejection_fraction_counts_and_an_old_one_is_as_if_none_were_there() -> None:
+    assert of(*VITALS, measured("lvef", 35, 24.0)).ejection_fraction == seen(0.35, 24.0)
+    assert of(*VITALS, measured("lvef", 35, 2200.0)).ejection_fraction is None
+    assert of(*VITALS, measured("lvef", 35, 24.0, bound="<")).ejection_fraction is None
+    assert refused_patient(of(*VITALS, measured("lvef", 10, 24.0))) == {"ejection_fraction": "out-of-population"}
+
+
 def test_a_bound_is_no_measurement() -> None:
     who = of(*VITALS[:2], *VITALS[3:], measured("heart_rate", 72, bound=">"))
     assert refused_patient(who) == {"heart_rate": "missing"}
