@@ -90,7 +90,7 @@ def results_of(message: Message, dialect: Dialect, encounter: str = "") -> Resul
         if segment.name == "ORC":
             placer, filler = segment.raw(2), segment.raw(3)
         elif segment.name == "OBR":
-            order = _order(segment, message, dialect, filler=filler, placer=placer, encounter=encounter)
+            order = _order(segment, dialect, filler=filler, placer=placer, encounter=encounter)
             latest, below, specimens = "", [], _source_of(segment, dialect)
         elif segment.name == "SPM":
             specimens = [*specimens, _specimen(segment, dialect)]
@@ -116,7 +116,7 @@ def sent_at(message: Message, dialect: Dialect) -> str:
     return time_of(message.head.text(7), dialect.zone)
 
 
-def _order(obr: Segment, message: Message, dialect: Dialect, *, filler: str, placer: str, encounter: str) -> _Order:
+def _order(obr: Segment, dialect: Dialect, *, filler: str, placer: str, encounter: str) -> _Order:
     return _Order(
         name=obr.raw(3) or filler or obr.raw(2) or placer,
         time=obr.text(7),

@@ -84,7 +84,8 @@ def test_news2_uses_scale_1_for_copd_without_documented_hypercapnia() -> None:
     assert "by scale 1, though COPD is recorded" in copd.caution
     assert scored(news2(situation(*vital_signs(spo2=97), problem("copd")))).caution == ""
     assert scored(news2(situation(*vital_signs(spo2=90)))).caution == ""
-    assert scored(news2(situation(*vital_signs(spo2=90)), scale_2=True)).value == 0
+    both = (problem("copd"), problem("hypercapnic_respiratory_failure"))
+    assert scored(news2(situation(*vital_signs(spo2=90), *both))).value == 0
 
 
 @pytest.mark.parametrize(

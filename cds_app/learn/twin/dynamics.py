@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -201,6 +201,6 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def histories(model: Mapping[str, Dynamics], panel: Panel, names: Sequence[str] = SIGNALS) -> dict[str, History]:
-    """Several quantities at every row."""
-    return {name: history(model[name], panel) for name in names}
+def histories(model: Mapping[str, Dynamics], panel: Panel) -> dict[str, History]:
+    """Every signal at every row."""
+    return {name: history(model[name], panel) for name in SIGNALS}

@@ -50,15 +50,8 @@ _VITALS: tuple[tuple[str, str, Bands, str], ...] = (
 OxygenEvidence = Measurement | Procedure | Medication | CodedFinding
 
 
-def news2(situation: Situation, *, scale_2: bool | None = None) -> Score | Abstained:
+def news2(situation: Situation) -> Score | Abstained:
     """NEWS2 of the newest current vital signs.
-
-    Parameters
-    ----------
-    situation : Situation
-    scale_2 : bool, optional
-        Whether saturation is judged by scale 2 (target 88-92 %). By default only where hypercapnic
-        respiratory failure is among the problems; COPD alone does not make it so.
 
     Returns
     -------
@@ -69,11 +62,13 @@ def news2(situation: Situation, *, scale_2: bool | None = None) -> Score | Absta
     Notes
     -----
     For 16 years and older, not in pregnancy. Vital signs are rounded to whole numbers, temperature to 0.1, halves up.
+    Saturation is judged by scale 2 (target 88-92 %) only where hypercapnic respiratory failure is among the problems;
+    COPD alone does not make it so.
     """
     unfit = _unfit(situation)
     if unfit:
         return Abstained(name="news2", reasons=unfit)
-    hypercapnic = bool(situation.conditions("hypercapnic_respiratory_failure")) if scale_2 is None else scale_2
+    hypercapnic = bool(situation.conditions("hypercapnic_respiratory_failure"))
     found = [
         *(_vital(situation, *row) for row in _VITALS),
         *_breathing(situation, hypercapnic),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -86,15 +86,12 @@ class Deciding:
     ----------
     listening : Listening
         Says what an answer changes.
-    new_seed : callable
-        A fresh uuid for each decision: the root of its ids.
     """
 
     opening: Opening
     listening: Listening
     writer: FhirWriter
     meter: Meter
-    new_seed: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
 
     def accept(self, visit: Visit, token: Callable[[], str], wanted: Wanted) -> Done:
         """Write an option into the EHR as a draft, and the acceptance into the log.

@@ -23,18 +23,13 @@ _UNSETTLED: Final[Mapping[Open, str]] = {
 """What keeps an order from being a regular plan, by what its dosage leaves open."""
 
 
-def regimen_of(
-    order: Medication, drug: Drug, now: datetime, *, name: str, start_h: float = 0.0
-) -> Regimen | tuple[Refusal, ...]:
-    """A draft or standing order as a regular plan, or everything that it leaves open.
+def regimen_of(order: Medication, drug: Drug, now: datetime, *, name: str) -> Regimen | tuple[Refusal, ...]:
+    """A draft or standing order as a regular plan from now on, or everything that it leaves open.
 
     Parameters
     ----------
     order : Medication
         Of this drug.
-    now : datetime
-    start_h : float
-        When its next dose is due, hours from now.
     """
     dosing = order.dosing or Dosing()
     amount_mg, interval_h, said = mass_mg(order.dose_value, order.dose_unit), dosing.interval_h, dosing.route
@@ -51,7 +46,7 @@ def regimen_of(
     route = drug.file.routes[0] if said == "" else ("iv" if said == "iv" else "oral")
     known = dosing.over_h
     over_h = (drug.file.usual_infusion_h if known is None else known) if route == "iv" else 0.0
-    return Regimen(name=name, amount_mg=amount_mg, interval_h=interval_h, over_h=over_h, route=route, start_h=start_h)
+    return Regimen(name=name, amount_mg=amount_mg, interval_h=interval_h, over_h=over_h, route=route)
 
 
 def _short(dosing: Dosing, drug: Drug, now: datetime) -> Iterator[Refusal]:

@@ -119,43 +119,40 @@ def _absurd(drug: Drug, doses: Sequence[Dose], where: str) -> Iterator[Refusal]:
             yield Refusal(field=f"{where}.doses", limit=f"a dose {limit}")
 
 
-def limit_problems(drug: Drug, asked: Regimen | Plan, where: str = "plan") -> tuple[Refusal, ...]:
+def limit_problems(drug: Drug, asked: Regimen | Plan) -> tuple[Refusal, ...]:
     """Limits of the content that a plan breaks: it can be simulated, but is never recommended."""
     limits = drug.file
     doses = asked.until(asked.start_h + asked.interval_h * 4).doses if isinstance(asked, Regimen) else asked.doses
     found: list[Refusal] = []
     for amount in sorted({one.amount_mg for one in doses}):
-        found.extend(outside(f"{where}.amount_mg", amount, limits.dose_mg.low, limits.dose_mg.high, "mg"))
+        found.extend(outside("plan.amount_mg", amount, limits.dose_mg.low, limits.dose_mg.high, "mg"))
     for over_h in sorted({one.over_h for one in doses if one.route == "iv"}):
-        found.extend(outside(f"{where}.over_h", over_h, limits.infusion_h.low, limits.infusion_h.high, "h"))
+        found.extend(outside("plan.over_h", over_h, limits.infusion_h.low, limits.infusion_h.high, "h"))
     if isinstance(asked, Regimen):
-        found.extend(
-            outside(f"{where}.interval_h", asked.interval_h, limits.interval_h.low, limits.interval_h.high, "h")
-        )
+        found.extend(outside("plan.interval_h", asked.interval_h, limits.interval_h.low, limits.interval_h.high, "h"))
     if most_in_a_day(doses) > limits.daily_mg.high:
-        found.append(Refusal(field=f"{where}.daily_mg", limit=f"must be at most {limits.daily_mg.high:g} mg in 24 h"))
+        found.append(Refusal(field="plan.daily_mg", limit=f"must be at most {limits.daily_mg.high:g} mg in 24 h"))
     return tuple(dict.fromkeys(found))
 
 
-def offered(drug: Drug, *, start_h: float = 0.0, over_h: float | None = None) -> tuple[Regimen, ...]:
+def offered(drug: Drug, *, start_h: float = 0.0) -> tuple[Regimen, ...]:
     """Regular plans that the content offers and its limits allow, to compare a draft with."""
-    return tuple(_offers(drug, start_h, over_h))
+    return tuple(_offers(drug, start_h))
 
 
 def offers_any(drug: Drug) -> bool:
     """Whether there is a regular plan to compare with: not of drugs that are led by their effect."""
-    return next(_offers(drug, 0.0, None), None) is not None
+    return next(_offers(drug, 0.0), None) is not None
 
 
-def _offers(drug: Drug, start_h: float, over_h: float | None) -> Iterator[Regimen]:
+def _offers(drug: Drug, start_h: float) -> Iterator[Regimen]:
     route = drug.file.routes[0]
-    length = drug.file.usual_infusion_h if over_h is None else over_h
     plans = (
         Regimen(
             name=f"{amount:g} mg every {interval:g} h",
             amount_mg=amount,
             interval_h=interval,
-            over_h=length if route == "iv" else 0.0,
+            over_h=drug.file.usual_infusion_h if route == "iv" else 0.0,
             route=route,
             start_h=start_h,
         )

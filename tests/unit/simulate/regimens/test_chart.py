@@ -211,8 +211,8 @@ def order(**given: Any) -> Medication:
 
 
 def test_an_order_becomes_a_regimen() -> None:
-    assert regimen_of(order(), VANCOMYCIN, NOW, name="draft", start_h=2.0) == Regimen(
-        name="draft", amount_mg=1250.0, interval_h=12.0, over_h=1.5, route="iv", start_h=2.0
+    assert regimen_of(order(), VANCOMYCIN, NOW, name="draft") == Regimen(
+        name="draft", amount_mg=1250.0, interval_h=12.0, over_h=1.5, route="iv"
     )
     plain = regimen_of(order(dosing=Dosing(interval_h=8.0)), VANCOMYCIN, NOW, name="draft")
     assert isinstance(plain, Regimen)
