@@ -57,8 +57,11 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
 
 def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
     """One line per view, in the words of a macro of ``phrases.j2``."""
+    lines = tuple(views)
+    if not lines:
+        return ()
     macro = getattr(templates.get_template("phrases.j2").module, phrase)
-    return tuple(Trusted(macro(view).strip()) for view in views)
+    return tuple([Trusted(macro(view).strip()) for view in lines])
 
 
 def fits(blocks: Blocks, templates: Environment) -> bool:

@@ -160,10 +160,8 @@ def _measured_summary(advice: Advice, setting: Setting, material: Material) -> s
         text = score_total(total, material.labels.get(f"score:{total.name}", total.name))
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": text})
     if lead is None:
-        facts = named_facts(concern, setting)
-        return render(
-            material.templates, "named.summary.j2", {**values, "fact": facts[0] if facts else None, "found": None}
-        )
+        fact = next(iter(named_facts(concern, setting)), None)
+        return render(material.templates, "named.summary.j2", {**values, "fact": fact, "found": None})
     found = _computed(advice, lead.latest, material)
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
@@ -217,7 +215,7 @@ def _briefer(
     measurement; the number itself, where it calls for nothing; of a risk alone what is beside its reasons, and one.
     """
     shown, least = material.service.policy.reasons_shown, () if beside else explained
-    yield lambda: _modelled(advice, risk, material, sure=None if beside else risk, brief=True)
+    yield lambda: _unseen(advice, risk, material, brief=True)
     if beside:
         yield lambda: _explained(advice, least, shown, material)
     if any(one.latest.comment for one in advice.concern.readings):
@@ -249,9 +247,13 @@ def _modelled(
     advice: Advice, risk: Risk | None, material: Material, *, sure: Risk | None, brief: bool = False
 ) -> Changes:
     """The lines that depend on whether the risk of the topic is told."""
+    return {"sure": Trusted(_sure(advice, sure, material)), **_unseen(advice, risk, material, brief=brief)}
+
+
+def _unseen(advice: Advice, risk: Risk | None, material: Material, *, brief: bool) -> Changes:
     asked = (advice.concern.unknown, advice.helps)
     missing = unseen(material, material.setting, *asked, with_model=risk is not None, brief=brief)
-    return {"sure": Trusted(_sure(advice, sure, material)), "unseen": Trusted(missing)}
+    return {"unseen": Trusted(missing)}
 
 
 def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
@@ -364,8 +366,7 @@ def _deviation_due(material: Material) -> Iterator[Due]:
         return
     if found.percentile >= material.service.policy.deviation_percentile:
         write = partial(deviation, found, found.percentile, material)
-        none: frozenset[str] = frozenset()
-        yield Due(topic=DEVIATION, tier=1, points=None, grounds=(), measured=none, write=lambda _: write())
+        yield Due(topic=DEVIATION, tier=1, points=None, write=lambda _: write())
 
 
 # --- what was not used, and what could not be estimated
@@ -379,7 +380,6 @@ def _dispute_due(material: Material) -> Iterator[Due]:
             tier=1,
             points=None,
             grounds=tuple(one.ref for one in found),
-            measured=frozenset(),
             write=lambda _: dispute(found, material),
         )
 
@@ -394,7 +394,6 @@ def _abstention_due(missing: Mapping[tuple[Lack, ...], Sequence[str]], material:
         tier=int(any(map(failed, missing))),
         points=None,
         grounds=(*lacking, *([stay.ref] if stay is not None else [])),
-        measured=frozenset(),
         lasting=lasting,
         write=lambda _: abstention(missing, material),
     )

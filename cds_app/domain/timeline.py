@@ -169,9 +169,9 @@ class Timeline:
 def _ranked(facts: Iterable[Fact]) -> list[Fact]:
     """In order of rank; what ranks the same, by its text, as that does not depend on the order of arrival."""
     rows = list(facts)
-    same = Counter(map(_PLACE, rows))
-    if len(same) == len(rows):
+    if len(set(map(_PLACE, rows))) == len(rows):
         return sorted(rows, key=_RANK)
+    same = Counter(map(_PLACE, rows))
     return sorted(rows, key=lambda fact: (*_RANK(fact), repr(fact) if same[_PLACE(fact)] > 1 else ""))
 
 

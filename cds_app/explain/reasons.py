@@ -101,5 +101,5 @@ def earlier_of(one: Measurement, situation: Situation, change_h: float) -> Measu
     """What a value is compared with: the newest at least ``change_h`` older, else the oldest of the last two days."""
     quantity = situation.ontology.variables[one.variable].quantity
     before = [other for other in situation.history(quantity, _LOOK_BACK_H, until=one.when) if other.when < one.when]
-    old = [other for other in before if other.when <= one.when - timedelta(hours=change_h)]
-    return old[-1] if old else next(iter(before), None)
+    limit = one.when - timedelta(hours=change_h)
+    return next((other for other in reversed(before) if other.when <= limit), next(iter(before), None))

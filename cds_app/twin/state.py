@@ -166,6 +166,8 @@ def _merged(dynamics: Dynamics, track: Track | None, added: Sequence[Sample], re
 
 def _once(samples: Collection[Sample]) -> list[Sample]:
     """Samples of one quantity in order, each once, by whatever resources it was told."""
+    if len({hours for hours, _, _ in samples}) == len(samples):
+        return sorted(samples)
     again = repeated(((hours, value), ref) for hours, ref, value in samples)
     return sorted(one for one in samples if one[1] not in again)
 
