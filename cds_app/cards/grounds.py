@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -160,6 +161,7 @@ def refusal_view(refusal: Refusal, topic: Topic) -> dict[str, Trusted]:
     return {"text": Trusted(short_name(text)), "why": Trusted(refusal.reason.rstrip("."))}
 
 
+@cache  # asked of options of the catalogue alone
 def short_name(text: str) -> str:
     """The thing itself out of an option's sentence: no "consider", no dose, no condition."""
     named = _REST.sub("", _FIRST_WORDS.sub("", text, count=1), count=1)

@@ -108,6 +108,5 @@ def _dated(names: Iterable[str], situation: Situation, setting: Setting) -> Iter
 
 
 def _data_to(situation: Situation, setting: Setting) -> Trusted | None:
-    latest = (situation.latest(name) for name in situation.quantities)
-    newest = max((one.when for one in latest if one is not None), default=None)
+    newest = max((situation.series(name)[-1].when for name in situation.quantities), default=None)
     return setting.clock(newest) if newest else None

@@ -287,7 +287,7 @@ def _difference(
     if after.components:
         refs = dict.fromkeys(one for ref in refs for one in _family(ref, after))
     for ref in refs:
-        old, new = before.current(ref), after.current(ref)
+        old, new = before.current(ref) if ref in before.versions else None, after.current(ref)
         if old is new:
             continue
         if old is not None:

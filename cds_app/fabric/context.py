@@ -89,7 +89,10 @@ def version_of(resource: object) -> str:
     meta = resource.get("meta") if isinstance(resource, dict) else None
     if not isinstance(meta, dict):
         return ""
-    return _version(_short(meta.get("versionId"), _DIGITS), _short(meta.get("lastUpdated"), _LONGEST))
+    number, updated = meta.get("versionId"), meta.get("lastUpdated")
+    numbered = isinstance(number, str) and len(number) <= _DIGITS
+    dated = isinstance(updated, str) and len(updated) <= _LONGEST
+    return _version(number if numbered else "", updated if dated else "")
 
 
 def outdone(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
@@ -108,10 +111,6 @@ def outdone(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     gone = [without and name in said for name, without in zip(names, bare, strict=True)]
     kept = [item for item, out in zip(items, gone, strict=True) if not out]
     return kept, [name.partition("/")[0] for name, out in zip(names, gone, strict=True) if out]
-
-
-def _short(text: object, longest: int) -> str:
-    return text if isinstance(text, str) and len(text) <= longest else ""
 
 
 @lru_cache(maxsize=4096)  # what came in one message has one version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Final, Literal
@@ -31,7 +31,7 @@ from cds_app.mitigate.rules import (
     Takes,
     compared,
     leaves,
-    needs,
+    needs_of_any,
 )
 
 FILE = "catalogue.json"
@@ -86,14 +86,6 @@ class TierRule(Content):
     def compared(self) -> tuple[Quantity, ...]:
         """The comparisons that say how far beyond a patient is."""
         return tuple(compared(self.when))
-
-    @cached_property
-    def _needs(self) -> tuple[frozenset[str], ...]:
-        return needs(self.when)
-
-    def may_hold(self, told: Set[str]) -> bool:
-        """Whether it can hold where a record tells of these quantities and concepts, and of no others."""
-        return not any(names.isdisjoint(told) for names in self._needs)
 
 
 class AllergyGate(Content):
@@ -206,6 +198,11 @@ class Topic(Content):
             if isinstance(one, ScoreRule | ScorePart)
         )
         return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def needs(self) -> tuple[frozenset[str], ...]:
+        """Quantities and concepts: where a record tells of none of some set, no tier can hold (`rules.needs`)."""
+        return needs_of_any(one.when for one in self.tiers)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Topic:

@@ -108,13 +108,13 @@ def assess(
     single = catalogue.topics.get(catalogue.alone or "")
     if single is not None and (alone := _judge(single, view)) is not None:
         return (alone,)
-    judged = (_judge(topic, view) for topic in catalogue.topics.values() if topic.active)
+    told = situation.told
+    asked = [one for one in catalogue.topics.values() if one.active and not any(map(told.isdisjoint, one.needs))]
+    judged = (_judge(topic, view) for topic in asked)
     return tuple(sorted((one for one in judged if one is not None), key=lambda one: -one.tier))
 
 
 def _judge(topic: Topic, view: View) -> Concern | None:
-    if not any(tier.may_hold(view.situation.told) for tier in topic.tiers):
-        return None
     unknown: dict[str, None] = {}
     for tier in topic.tiers:
         verdict = evaluate(tier.when, view)

@@ -6,7 +6,8 @@ A rule is a JSON object that is recognised by its first word: ``{"quantity": "po
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
@@ -287,10 +288,9 @@ def compared(rule: Rule) -> Iterator[Quantity]:
 def needs(rule: Rule) -> tuple[frozenset[str], ...]:
     """Names of quantities and concepts; of each set the record has to tell of one, or else the rule cannot hold."""
     if isinstance(rule, All):
-        return tuple(dict.fromkeys(names for part in rule.all for names in needs(part)))
+        return _least(names for part in rule.all for names in needs(part))
     if isinstance(rule, Any_):
-        parts = [needs(part) for part in rule.any]
-        return (frozenset().union(*(min(part, key=len) for part in parts)),) if all(parts) else ()
+        return needs_of_any(rule.any)
     match rule:
         case (
             Quantity(quantity=name)
@@ -306,3 +306,17 @@ def needs(rule: Rule) -> tuple[frozenset[str], ...]:
             return (frozenset((name,)),)
         case _:
             return ()
+
+
+def needs_of_any(rules: Iterable[Rule]) -> tuple[frozenset[str], ...]:
+    """`needs` of one or more rules, without which none of them can hold."""
+    return reduce(lambda found, more: _least(a | b for a in found for b in more), map(needs, rules))
+
+
+def _least(found: Iterable[frozenset[str]]) -> tuple[frozenset[str], ...]:
+    """Those that hold none of the others."""
+    kept: list[frozenset[str]] = []
+    for names in sorted(dict.fromkeys(found), key=len):
+        if not any(one <= names for one in kept):
+            kept.append(names)
+    return tuple(kept)

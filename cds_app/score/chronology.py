@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from operator import attrgetter, lt
@@ -16,6 +16,7 @@ from cds_app.domain.precedence import repeated
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
 DoneT = TypeVar("DoneT", Medication, Procedure)
+MadeT = TypeVar("MadeT")
 _WHEN = attrgetter("when")
 _NOT_AN_ORDER = frozenset({"proposal", "option"})
 _STANDING = frozenset({"active", "on-hold"})
@@ -30,6 +31,18 @@ class Course(msgspec.Struct, frozen=True):
     newest: Measurement | None = None
     age_h: float = inf
     fresh_h: float = 0.0
+
+
+class Asked(dict[str, MadeT]):
+    """By name, each worked out when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], MadeT]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> MadeT:
+        found = self[name] = self._make(name)
+        return found
 
 
 def in_time(rows: Sequence[FactT]) -> Sequence[FactT]:

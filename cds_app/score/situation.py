@@ -32,6 +32,7 @@ from cds_app.score.allergies import AllergyMatch, match, most_specific
 from cds_app.score.chronology import (
     HAPPENED,
     ORDERED,
+    Asked,
     Course,
     DoneT,
     FactT,
@@ -153,21 +154,16 @@ class Situation:
         return found
 
     @cached_property
-    def _courses(self) -> dict[str, Course]:
-        """By quantity, filled as quantities are asked for."""
-        return {}
+    def _courses(self) -> Mapping[str, Course]:
+        return Asked(self._course)
 
     def _course(self, quantity: str) -> Course:
-        course = self._courses.get(quantity)
-        if course is None:
-            rows = self._usable(quantity)
-            course = Course(rows, rows[-1], self.age_h(rows[-1]), self.fresh_h(quantity)) if rows else Course()
-            self._courses[quantity] = course
-        return course
+        rows = self._usable(quantity)
+        return Course(rows, rows[-1], self.age_h(rows[-1]), self.fresh_h(quantity)) if rows else Course()
 
     @cached_property
-    def _times(self) -> dict[str, list[datetime]]:
-        return {}
+    def _times(self) -> Mapping[str, Sequence[datetime]]:
+        return Asked(lambda quantity: [one.when for one in self.series(quantity)])
 
     def _usable(self, quantity: str) -> tuple[Measurement, ...]:
         named = (self.by_variable.get(key) for key in self.ontology.measuring(quantity))
@@ -176,12 +172,6 @@ class Situation:
             return ()
         rows = many[0] if len(many) == 1 else [one for rows in many for one in rows]
         return once(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
-
-    def _times_of(self, quantity: str) -> list[datetime]:
-        times = self._times.get(quantity)
-        if times is None:
-            times = self._times[quantity] = [one.when for one in self.series(quantity)]
-        return times
 
     @cached_property
     def quantities(self) -> tuple[str, ...]:
@@ -196,11 +186,11 @@ class Situation:
 
     def series(self, quantity: str) -> tuple[Measurement, ...]:
         """Everything plausible measured up to now, oldest first; bounds included and visible as such."""
-        return self._course(quantity).rows
+        return self._courses[quantity].rows
 
     def latest(self, quantity: str, within_h: float | None = None) -> Measurement | None:
         """The newest plausible value, however old, or not older than ``within_h`` (inclusive)."""
-        course = self._course(quantity)
+        course = self._courses[quantity]
         return course.newest if within_h is None or course.age_h <= within_h else None
 
     def fresh_h(self, quantity: str) -> float:
@@ -209,19 +199,19 @@ class Situation:
 
     def fresh(self, quantity: str) -> Measurement | None:
         """The newest plausible value if the ontology still calls it current."""
-        course = self._course(quantity)
+        course = self._courses[quantity]
         return course.newest if course.age_h <= course.fresh_h else None
 
     def history(self, quantity: str, hours: float, *, until: datetime | None = None) -> tuple[Measurement, ...]:
         """Values of the ``hours`` up to now (or ``until``), both ends included, oldest first."""
         end = self.now if until is None else until
-        times = self._times_of(quantity)
+        times = self._times[quantity]
         first, last = bisect_left(times, end - timedelta(hours=hours)), bisect_right(times, end)
         return self.series(quantity)[first:last]
 
     def previous(self, quantity: str, before: datetime) -> Measurement | None:
         """The newest value strictly before an instant."""
-        at = bisect_left(self._times_of(quantity), before)
+        at = bisect_left(self._times[quantity], before)
         return self.series(quantity)[at - 1] if at else None
 
     def lowest(self, quantity: str, hours: float) -> Measurement | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -14,22 +14,38 @@ from cds_app.score.clinical.sofa import sofa
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
 
-NAMES: Final = ("news2", "qsofa", "sofa", "kdigo", "egfr", "shock_index")
 TAKEN_TOGETHER: Final = timedelta(hours=1)
 _RAISED, _HIGH = 0.7, 1.0
 
 
 def clinical_scores(situation: Situation) -> Mapping[str, Score | Abstained]:
     """Every score of `NAMES`, each a value with its parts or an abstention that names what is lacking."""
-    acute = kdigo(situation)
-    return {
-        "news2": news2(situation),
-        "qsofa": qsofa(situation),
-        "sofa": sofa(situation),
-        "kdigo": acute,
-        "egfr": egfr(situation, acute),
-        "shock_index": shock_index(situation),
-    }
+    return _Scores(situation)
+
+
+class _Scores(Mapping[str, Score | Abstained]):
+    """Each is worked out when it is first asked for: few charts need all."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._found: dict[str, Score | Abstained] = {}
+
+    def __getitem__(self, name: str) -> Score | Abstained:
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._made(name)
+        return found
+
+    def _made(self, name: str) -> Score | Abstained:
+        if name == "egfr":
+            return egfr(self._situation, self["kdigo"])
+        return _BY_NAME[name](self._situation)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
 
 
 def shock_index(situation: Situation) -> Score | Abstained:
@@ -58,3 +74,14 @@ def shock_index(situation: Situation) -> Score | Abstained:
 def _apart(situation: Situation, pulse: Measurement, systolic: Measurement) -> Lack:
     older, name = (pulse, "heart_rate") if pulse.when < systolic.when else (systolic, "sbp")
     return Lack(name=name, why="stale", age_h=situation.age_h(older), text="heart rate and pressure over 1 h apart")
+
+
+_BY_NAME: Final[Mapping[str, Callable[[Situation], Score | Abstained]]] = {
+    "news2": news2,
+    "qsofa": qsofa,
+    "sofa": sofa,
+    "kdigo": kdigo,
+    "egfr": egfr,
+    "shock_index": shock_index,
+}
+NAMES: Final = tuple(_BY_NAME)

@@ -37,12 +37,13 @@ def test_the_highest_tier_that_holds_counts() -> None:
     assert (mild.tier, mild.title) == (1, "High potassium")
 
 
-def test_of_a_topic_that_nothing_on_record_is_about_no_tier_may_hold() -> None:
-    told = situation(measured("potassium", 4.0), problem("chest_pain")).told
-    assert told == {"potassium", "chest_pain"}
-    assert [one.id for one in CATALOGUE.topics.values() if any(tier.may_hold(told) for tier in one.tiers)] == [
-        "hyperkalaemia"
-    ]
+def test_a_topic_needs_what_all_of_its_tiers_need() -> None:
+    assert situation(measured("potassium", 4.0), problem("chest_pain")).told == {"potassium", "chest_pain"}
+    topics = CATALOGUE.topics
+    assert [list(topics[name].needs) for name in ("hyperkalaemia", "warfarin")] == [[{"potassium"}], [{"warfarin"}]]
+    either = topic(tiers=[*TIERS, {"tier": 1, "word": "taken", "when": {"medication": "warfarin"}}])
+    del either["tiers"][2]
+    assert list(catalogue(either).topics["hyperkalaemia"].needs) == [{"potassium", "warfarin"}]
 
 
 def test_a_higher_tier_that_is_not_known_is_said() -> None:

@@ -317,6 +317,8 @@ LITHIUM = {"medication": "lithium"}
         (K55, [{"potassium"}]),
         ({"all": [K55, LITHIUM]}, [{"potassium"}, {"lithium"}]),
         ({"any": [K55, LITHIUM]}, [{"potassium", "lithium"}]),
+        ({"any": [{"all": [K55, LITHIUM]}, MISSING]}, [{"potassium", "sodium"}, {"lithium", "sodium"}]),
+        ({"all": [{"any": [K55, LITHIUM]}, K55]}, [{"potassium"}]),
         ({"all": [K55, {"any": [LITHIUM, MISSING]}]}, [{"potassium"}, {"lithium", "sodium"}]),
         ({"any": [K55, {"risk": "sepsis", "tier_at_least": 1}]}, []),
         ({"not": K55}, []),
