@@ -70,6 +70,8 @@ class Commit:
         Number of the patient's newest log entry the computation rests on; 0 if none.
     facts : Facts
         New facts; an empty one writes no segment.
+    payload : bytes
+        The same as `cds_app.domain.codec.encode` writes them, where somebody had to already.
     realm : str
         Within which the facts' resources have their ids, so that `TwinStore.holders` finds them; "" if nobody will ask.
     """
@@ -79,6 +81,7 @@ class Commit:
     entries_known: int
     learned: datetime
     facts: Facts
+    payload: bytes = b""
     realm: str = ""
     decisions: tuple[Decision, ...] = ()
     feedback: tuple[Feedback, ...] = ()

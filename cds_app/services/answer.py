@@ -17,7 +17,6 @@ import structlog
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.shadow import Shadow
 from cds_app.domain.decisions import Decision
-from cds_app.domain.facts import gather
 from cds_app.domain.issues import IssueCode
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.reading import Reading
@@ -106,12 +105,12 @@ class Answering:
     def _once(self, call: HookCall, shadow: Shadow, patient: str, reading: Reading) -> _Made:
         loaded = self.records.load(patient)
         with self.computing:
-            record, change = self.records.extend(loaded, reading.facts)
+            record, news = self.records.extend(loaded, reading.facts)
             inputs = Inputs(
                 service=self.knowledge.service(call.event.service),
                 event=call.event,
                 record=record,
-                segments=record.segments_known + bool(change.novel),
+                segments=record.segments_known + bool(news.payload),
                 unused=_unused(reading),
                 seed=self.new_seed(),
                 shadow=shadow,
@@ -120,13 +119,14 @@ class Answering:
             found = find(self.knowledge, inputs)
             decisions = conclude(self.knowledge, inputs, found.dues)
         lost = self.handing.lost_already(call.listener, decisions)
-        if change.novel or decisions:
+        if news.payload or decisions:
             commit = Commit(
                 patient=patient,
                 segments_known=record.segments_known,
                 entries_known=record.entries_known,
                 learned=call.event.received,
-                facts=gather(change.novel),
+                facts=news.facts,
+                payload=news.payload,
                 decisions=decisions,
                 untaken=lost,
                 realm=call.event.tenant,

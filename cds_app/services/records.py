@@ -80,6 +80,17 @@ class Record:
         return hashlib.sha256("\n".join((self.digest, *told, *told.values())).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Facts that a record did not hold, and their bytes: written once, then hashed and stored as they are."""
+
+    facts: Facts
+    payload: bytes
+
+
+_NO_NEWS = News(facts=Facts(), payload=b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Twinner:
     """Keeps timeline and twin in step."""
@@ -93,12 +104,14 @@ class Twinner:
         state = rebuild(self.model, self.ontology, timeline)
         return Record(segments_known=0, entries_known=0, timeline=timeline, state=state, past=())
 
-    def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
-        """The record with facts added, and what changed: the new facts are those of its next segment."""
+    def extended(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, News]:
+        """The record with facts added, and the new ones: those of its next segment."""
         after, change = self._with(record, (placed(record.timeline, facts),))
         if not change.novel:
-            return record, change
-        return replace(after, digest=_chained(record.digest, gather(change.novel))), change
+            return record, _NO_NEWS
+        novel = gather(change.novel)
+        news = News(facts=novel, payload=encode(novel))
+        return replace(after, digest=_chained(record.digest, news.payload)), news
 
     def folded(self, record: Record, segments: Iterable[Segment]) -> Record:
         """The record with segments of its own added."""
@@ -107,7 +120,7 @@ class Twinner:
             return record
         digest = record.digest
         for segment in news:
-            digest = _chained(digest, segment.facts)
+            digest = _chained(digest, encode(segment.facts))
         after, _ = self._with(record, (segment.facts for segment in news))
         return replace(after, segments_known=news[-1].number, digest=digest)
 
@@ -183,7 +196,7 @@ class Records:
             held = self._held.get(patient)
         return held.seen if held is not None else frozenset()
 
-    def extend(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, Change]:
+    def extend(self, record: Record, facts: Iterable[Fact]) -> tuple[Record, News]:
         """A record with facts added; neither is remembered by that."""
         return self._twinner.extended(record, facts)
 
@@ -237,13 +250,13 @@ def with_entries(record: Record, entries: Sequence[Entry]) -> Record:
 def _further(stream: Stream, segments: Sequence[Segment]) -> Stream:
     for segment in segments:
         said = [one for one in segment.facts if one.provenance is None or not one.provenance.samples]
-        digest = _chained(stream.digest, gather(said)) if said else stream.digest
+        digest = _chained(stream.digest, encode(gather(said))) if said else stream.digest
         stream = Stream(number=segment.number, digest=digest)
     return stream
 
 
-def _chained(digest: str, facts: Facts) -> str:
-    return hashlib.sha256(digest.encode() + encode(facts)).hexdigest()
+def _chained(digest: str, payload: bytes) -> str:
+    return hashlib.sha256(digest.encode() + payload).hexdigest()
 
 
 def _is_remembered(one: Remembered) -> bool:

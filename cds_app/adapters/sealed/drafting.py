@@ -112,7 +112,7 @@ def prepare(commit: Commit) -> Job:
         segments_known=commit.segments_known,
         entries_known=commit.entries_known,
         learned=stamp(commit.learned),
-        facts=encode(commit.facts) if len(commit.facts) else b"",
+        facts=commit.payload or (encode(commit.facts) if len(commit.facts) else b""),
         notes=notes_of(commit),
         realm=commit.realm,
         resources=resources_of(commit.facts) if commit.realm else (),

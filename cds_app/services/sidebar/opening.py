@@ -20,7 +20,6 @@ from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.shadow import Shadow
 from cds_app.cards.unusual import DEVIATION
 from cds_app.domain.events import HookEvent
-from cds_app.domain.facts import gather
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.switches import Mode
 from cds_app.domain.time import parse_fhir_time
@@ -216,14 +215,15 @@ class Opening:
         if reading is None:
             return loaded
         with self.gatherer.computing:
-            record, change = self.records.extend(loaded, reading.facts)
-        if change.novel:
+            record, news = self.records.extend(loaded, reading.facts)
+        if news.payload:
             commit = Commit(
                 patient=patient,
                 segments_known=record.segments_known,
                 entries_known=record.entries_known,
                 learned=at,
-                facts=gather(change.novel),
+                facts=news.facts,
+                payload=news.payload,
                 realm=visit.realm,
             )
             record = replace(record, segments_known=self.store.commit(commit))

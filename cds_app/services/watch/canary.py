@@ -97,7 +97,7 @@ def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
         now=patient.at,
     )
     twinner = Twinner(knowledge.twin, knowledge.ontology)
-    record, change = twinner.extended(twinner.empty(), reading.facts)
+    record, news = twinner.extended(twinner.empty(), reading.facts)
     inputs = Inputs(
         service=knowledge.service(_SERVICE),
         event=_event(patient),
@@ -109,7 +109,7 @@ def answer(knowledge: Knowledge, patient: CanaryPatient) -> Answer:
     found = find(knowledge, inputs)
     decisions = conclude(knowledge, inputs, found.dues)
     return {
-        "facts": len(change.novel),
+        "facts": len(news.facts),
         "newest": {one.variable: one.value for one in record.timeline.facts.measurements},  # in order of time
         "unknown codes": sum(one.unknown for one in reading.tally.values()),
         "issues": dict(Counter(one.code.value for one in reading.issues)),

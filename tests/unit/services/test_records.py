@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
+from cds_app.domain.codec import encode
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.facts import Facts
 from cds_app.domain.ontology import Ontology
@@ -129,11 +130,11 @@ def test_an_older_record_never_replaces_a_newer_one(store: Watched, twinner: Twi
 
 def test_extending_a_record_is_remembered_only_when_kept(store: Watched, twinner: Twinner) -> None:
     records = records_of(store, twinner)
-    extended, change = records.extend(records.load("p"), facts(3))
-    assert (len(extended.timeline), len(change.novel)) == (3, 3)
+    extended, news = records.extend(records.load("p"), facts(3))
+    assert (len(extended.timeline), news.facts, news.payload) == (3, facts(3), encode(facts(3)))
     assert len(records.load("p").timeline) == 0
     again, nothing = records.extend(extended, facts(3))
-    assert (again, nothing.novel) == (extended, ())
+    assert (again, len(nothing.facts), nothing.payload) == (extended, 0, b"")
 
 
 def test_an_erased_patient_is_forgotten_here_too(store: Watched, twinner: Twinner) -> None:
