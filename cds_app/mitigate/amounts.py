@@ -21,9 +21,11 @@ def kidney(check: KidneyCheck, case: Case) -> Outcome:
     if isinstance(found, Unfiltered):
         if found.dialysis:
             worst = max(one.tier for one in check.filtration)
-            yield Finding(check=check, tier=worst, why=check.dialysis, evidence=found.dialysis)
+            yield Finding(
+                check=check, tier=worst, why=check.dialysis, evidence=found.dialysis, figure="renal replacement therapy"
+            )
         else:
-            yield Unchecked(check=check, lacking=found.lacking, said=True)
+            yield Unchecked(check=check, lacking=found.lacking, said=check.unknown == "say")
         return
     reached = next((one for one in check.filtration if found.value < one.below), None)
     if reached is not None and reached.most_mg_per_day is not None:
@@ -68,6 +70,10 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
 
 
 def _daily_mg(order: Medication) -> float | None:
-    """The most in 24 h of what is given at an interval, as needed or not."""
-    dose_mg, interval_h = mass_mg(order.dose_value, order.dose_unit), order.dosing and order.dosing.interval_h
-    return dose_mg * 24.0 / interval_h if dose_mg is not None and interval_h else None
+    """The most in 24 h of what is given at an interval, as needed or not; of a single dose that dose."""
+    dose_mg, dosing = mass_mg(order.dose_value, order.dose_unit), order.dosing
+    if dose_mg is None or dosing is None:
+        return None
+    if dosing.once:
+        return dose_mg
+    return dose_mg * 24.0 / dosing.interval_h if dosing.interval_h else None

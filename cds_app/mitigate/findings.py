@@ -30,7 +30,7 @@ class Finding:
     beside : tuple of Medication
         Other drugs that it is about, taken or drafted.
     figure : str
-        The amount that was computed, with its limit, in few words; "" where none was.
+        What matters most in few words: an amount that was computed with its limit, or dialysis; "" where nothing does.
     """
 
     check: Check

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -17,7 +17,8 @@ from cds_app.mitigate.catalogue import Guideline, Key, Names, Tag, Text, leaf_pr
 from cds_app.mitigate.rules import Rule, leaves
 
 FILE = "checks.json"
-Tier = Annotated[int, Field(ge=1, le=3)]
+HIGHEST: Final = 3
+Tier = Annotated[int, Field(ge=1, le=HIGHEST)]
 Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
 
 
@@ -107,6 +108,7 @@ class KidneyCheck(Check):
     outpatient_within_h: PositiveFloat
     filtration: Annotated[tuple[Filtration, ...], Field(min_length=1)]
     dialysis: Text
+    unknown: Literal["say", "note"] = "say"
 
     @model_validator(mode="after")
     def _begins_with_the_lowest(self) -> KidneyCheck:
@@ -117,11 +119,15 @@ class KidneyCheck(Check):
 
 
 class InteractionCheck(Check):
-    """The drug goes badly with another one that is taken or drafted beside it, whichever of the two is the draft."""
+    """The drug goes badly with another one that is taken or drafted beside it, whichever of the two is the draft.
+
+    With ``third``, only where one of those is there too. What is taken together already is information.
+    """
 
     kind: Literal["interaction"]
     drugs: Drugs
     partners: Drugs
+    third: tuple[Key, ...] = ()
     tier: Tier
     why: Text
     taken_within_h: PositiveFloat = 24.0
@@ -270,7 +276,7 @@ def _concepts(check: Check) -> Iterator[str]:
     if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck):
         yield from check.drugs
     if isinstance(check, InteractionCheck):
-        yield from check.partners
+        yield from (*check.partners, *check.third)
     if isinstance(check, DuplicateCheck):
         yield from check.classes
     if isinstance(check, AllergyCheck):

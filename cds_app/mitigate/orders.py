@@ -19,6 +19,7 @@ from cds_app.mitigate.duplicates import duplicate
 from cds_app.mitigate.findings import Case, Checked, Finding, Outcome, Unchecked
 from cds_app.mitigate.gates import named
 from cds_app.mitigate.order_checks import (
+    HIGHEST,
     AllergyCheck,
     AmountCheck,
     Check,
@@ -148,10 +149,22 @@ def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -
 
 
 def _interaction(check: InteractionCheck, case: Case) -> Outcome:
-    for mine, others in ((check.drugs, check.partners), (check.partners, check.drugs)):
-        if case.is_one_of(mine) and (rows := _partners(others, check, case)):
-            yield Finding(check=check, tier=check.tier, why=check.why, beside=rows)
+    groups = [group for group in (check.drugs, check.partners, check.third) if group]
+    for index, mine in enumerate(groups):
+        others = [_partners(group, check, case) for place, group in enumerate(groups) if place != index]
+        if case.is_one_of(mine) and all(others):
+            beside = tuple(dict.fromkeys(row for rows in others for row in rows))
+            known = check.tier < HIGHEST and _are_taken(mine, beside, check, case)
+            why = f"{check.why} They are taken together already." if known else check.why
+            yield Finding(check=check, tier=1 if known else check.tier, why=why, beside=beside)
             return
+
+
+def _are_taken(mine: Sequence[str], beside: Sequence[Medication], check: InteractionCheck, case: Case) -> bool:
+    """Whether the drug of the draft and all beside it are taken already, so that the draft brings no new pair."""
+    ontology = case.situation.ontology
+    own = [head for head in case.heads if not frozenset(mine).isdisjoint(ontology.with_parents(head))]
+    return all(case.others(head, check.taken_within_h) for head in own) and set(beside).isdisjoint(case.drafts)
 
 
 def _partners(concepts: Sequence[str], check: InteractionCheck, case: Case) -> tuple[Medication, ...]:
