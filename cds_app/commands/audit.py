@@ -21,12 +21,13 @@ def audit() -> None:
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object; the status stays the same.")
 def verify(*, as_json: bool, **flags: Any) -> None:
-    """Check the whole log, every segment of facts and every document.
+    """Check the whole log, the facts, documents and clients.
 
     Of the log every entry, seal, link and its head; of each patient the key and every segment of facts; of documents
-    the seal, and of issuers and signing keys that the log says the same of them; the status is 4 if anything was
-    changed. A patient's last segments, where they were deleted, show only if a decision rests on them. Not looked at:
-    which messages came, clients and used tokens. What that leaves open is in the runbook, under "What the audit sees".
+    the seal; of clients, issuers and signing keys that they are those of which the log spoke last; the status is 4 if
+    anything was changed. A patient's last segments, where they were deleted, show only if a decision rests on them.
+    Not looked at: which messages came, and used tokens. What that leaves open is in the runbook, under "What the audit
+    sees".
     """
     with open_store(flags) as (_, store):
         verdict = store.verify()

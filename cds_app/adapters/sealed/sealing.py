@@ -53,9 +53,17 @@ def erasure_note(patient: str, at: datetime) -> Note:
     return Note(kind="erasure", id=f"erasure-{patient}", at=stamp(at))
 
 
-def client_note(change: str, name: str, at: datetime, record: bytes = b"") -> Note:
-    """The log row that says that a client was ``added``, with its record, or ``removed``."""
-    return Note(kind="client", id=f"client-{uuid.uuid4()}", at=stamp(at), topic=change, outcome=name, plain=record)
+def client_note(change: str, name: str, at: datetime, record: bytes = b"", stands: str = "") -> Note:
+    """The log row that says that a client was ``added``, with its record and the MAC of its row, or ``removed``."""
+    return Note(
+        kind="client",
+        id=f"client-{uuid.uuid4()}",
+        at=stamp(at),
+        topic=change,
+        outcome=name,
+        reason_code=stands,
+        plain=record,
+    )
 
 
 def document_note(change: str, kind: str, name: str, at: datetime, stands: str = "") -> Note:

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
+
 from cds_app.adapters.sealed.drafting import resources_of
 from cds_app.adapters.sealed.ledger import Head, LogRow, check_chain
 from cds_app.adapters.sealed.sealing import SegmentRow, open_entry, open_segment
 from cds_app.adapters.sealed.vault import Cipher, Vault
 from cds_app.adapters.sql import statements as sql
 from cds_app.adapters.sql.cabinet import DocumentRow, check_documents
+from cds_app.adapters.sql.client_register import ClientRow, check_clients
 from cds_app.adapters.sql.database import Database
 from cds_app.domain.decisions import Verdict
 from cds_app.errors import DependencyDown, IntegrityError
@@ -53,20 +56,25 @@ def _check(database: Database, vault: Vault, anchor: Head, *, broken_texts: bool
         if problem:
             return replace(verdict, problem=problem)
         verdict = _check_grounds(grounds, counted, verdict)
-        if verdict.problem:
-            return verdict
-        with database.streamed(connection, sql.WHOLE_DOCUMENTS) as documents:
-            problem = check_documents(vault.documents, map(DocumentRow._make, documents), noted.documents)
-        return replace(verdict, problem=problem)
+        return verdict if verdict.problem else replace(verdict, problem=_beside(database, connection, vault, noted))
+
+
+def _beside(database: Database, connection: Connection, vault: Vault, noted: _Noted) -> str:
+    """What is wrong with what is kept beside the records of patients."""
+    with database.streamed(connection, sql.WHOLE_DOCUMENTS) as documents:
+        problem = check_documents(vault.documents, map(DocumentRow._make, documents), noted.documents)
+    with database.streamed(connection, sql.WHOLE_CLIENTS) as clients:
+        return problem or check_clients(vault, map(ClientRow._make, clients), noted.clients)
 
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """What the log says: when each patient was erased, and when the first entry was made; how documents stand."""
+    """What the log says: when each patient was erased and the first entry made; how documents and clients stand."""
 
     erased: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     documents: dict[tuple[str, str], str] = field(default_factory=dict)
+    clients: dict[str, str] = field(default_factory=dict)
 
     def among(self, rows: Iterable[LogRow]) -> Iterator[LogRow]:
         """The rows, noted on the way."""
@@ -76,6 +84,8 @@ class _Noted:
                 self.erased[row.patient] = row.at
             elif row.kind == "document":
                 self.documents[row.service, row.outcome] = row.reason_code
+            elif row.kind == "client":
+                self.clients[row.outcome] = row.reason_code
             yield row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,8 @@ class SqlClients:
 
     def add(self, client: Client) -> None:
         row = _row(self._vault, client)
-        note = client_note("added", client.name, self._now(), msgspec.json.encode(row._asdict() | {"mac": ""}))
+        record = msgspec.json.encode(row._asdict() | {"mac": ""})
+        note = client_note("added", client.name, self._now(), record, row.mac.hex())
         try:
             self._transactions.tell(note, lambda session: session.run(_ADD, **row._asdict()))
         except self._database.broken_constraint:
@@ -125,6 +126,28 @@ class MemoryClients:
         with self._lock:
             if self._clients.pop(name, None) is None:
                 raise NotFound("there is no such client", field="name")
+
+
+def check_clients(vault: Vault, rows: Iterable[ClientRow], noted: Mapping[str, str]) -> str:
+    """What is wrong with the first record that is not the one that was registered; "" if nothing is.
+
+    Parameters
+    ----------
+    rows : iterable of ClientRow
+        The whole table.
+    noted : mapping of str to str
+        By name: the MAC of the record, in hexadecimal digits, as the log said it last; "" where it was removed.
+    """
+    missing = {name for name, mac in noted.items() if mac}
+    for row in rows:
+        try:
+            _client(vault, row)
+        except IntegrityError:
+            return "the trust record of a client was changed"
+        if noted.get(row.name) != row.mac.hex():
+            return "the trust record of a client was put back"
+        missing.discard(row.name)
+    return "the trust record of a client was removed" if missing else ""
 
 
 def _row(vault: Vault, client: Client) -> ClientRow:

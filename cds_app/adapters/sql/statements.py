@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from cds_app.adapters.sealed.drafting import PatientRow
-from cds_app.adapters.sql.schema import arrivals, documents, log, log_head, mentions, patients, segments
+from cds_app.adapters.sql.schema import arrivals, clients, documents, log, log_head, mentions, patients, segments
 
 _LENGTHS: Final = 64  # for so many lengths of a list the statement is kept
 _PATIENT: BindParameter[str] = bindparam("patient")
@@ -107,6 +107,7 @@ WHOLE_SEGMENTS = (
     .order_by(segments.c.patient, segments.c.number)
 )
 WHOLE_DOCUMENTS = select(documents)
+WHOLE_CLIENTS = select(clients)
 _LAST = select(func.max(log.c.number)).where(log.c.kind == "decision").group_by(log.c.patient)
 LAST_DECISIONS = (
     select(*log.c, patients.c.wrapped_key)
