@@ -125,7 +125,7 @@ def operation_choices(planned: Planned) -> tuple[Choice, ...]:
     """What the form asks with yes or no."""
     return (
         Choice(OPIOID, "With an opioid", planned.opioid),
-        Choice(HIGH_RISK, "Surgery inside chest or abdomen, or on large vessels above the groin", planned.high_risk),
+        Choice(HIGH_RISK, "High-risk surgery", planned.high_risk),
     )
 
 

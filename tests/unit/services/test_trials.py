@@ -216,6 +216,7 @@ def test_the_cardiac_risk_index_is_told_with_what_it_does_not_see(deps: Deps) ->
     html = bed.trials.operation(bed.asking(), Planned())
     assert "RCRI at least 1 (class II or higher: heart failure 1)" in html
     assert "What the list of problems does not name counts as absent" in html
+    assert "High-risk surgery: inside the abdomen or the chest, or on large vessels above the groin." in html
     assert "had a cardiac complication" not in html
     told = bed.trials.operation(bed.asking(), Planned(high_risk=True))
     assert "RCRI 2 (class III: high-risk surgery 1, heart failure 1)" in told
