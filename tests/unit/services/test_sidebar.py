@@ -9,15 +9,16 @@ from datetime import timedelta
 
 import pytest
 
+from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, NotFound
 from cds_app.services.sidebar.deciding import Wanted
 from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import QUIET, SEPTIC, course, observation, patient, septic, stay
-from tests.stores import append, decision, untaken
+from tests.patients import QUIET, SEPTIC, course, hyperkalaemic, observation, patient, septic, stay
 from tests.unit.services.test_deciding import drafted, resources, wanted
+from tests.unit.services.test_handing import call, caller
 
 _MOST_BYTES = 60_000
 _HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
@@ -181,17 +182,22 @@ def test_history_shows_who_did_what_and_offers_to_take_it_back(bed: Bed) -> None
         bed.sidebar.replay(bed.asking(), "00000000-0000-0000-0000-000000000000")
 
 
-def test_a_card_that_the_ehr_did_not_wait_for_waits_for_nobody_and_says_so(bed: Bed) -> None:
-    store, name = bed.opening.store, bed.opening.store.pseudonym(bed.visit.realm, bed.visit.patient)
-    bed.sidebar.now(bed.asking())
-    card = replace(decision(card=b'{"summary":"Twinline"}'), at=FROZEN, pins={})
-    append(store, name, decisions=(card,))
+def test_a_card_that_the_ehr_did_not_wait_for_waits_for_nobody_and_says_so(deps: Deps, clock: FrozenClock) -> None:
+    bed, answering = bed_of(deps, resources(hyperkalaemic(FROZEN)), FROZEN), answering_of(deps)
+    made = call(answering, clock)
+    visit = bed.visit
+    event = replace(made.event, tenant=visit.realm, patient=visit.patient, user=visit.user)
+    listener = caller(False, False)
+    answering.answer(replace(made, event=event, listener=listener))
     assert "No card of this patient waits" not in bed.sidebar.history(bed.asking(), token)
-    append(store, name, untaken=(untaken(card),))
+    (act,) = listener.acts
+    act("not-read")
     html = bed.sidebar.history(bed.asking(), token)
     assert "No card of this patient waits" in html
     assert '<span class="state state-not-taken">not taken</span>' in html
     assert "nobody saw the card" in html
+    card = next(one.decision for one in deps.store.journal() if one.decision)
+    assert "<strong>Not taken.</strong>" in bed.sidebar.replay(bed.asking(), card.id)
 
 
 @pytest.mark.parametrize(
