@@ -132,7 +132,7 @@ def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
     measured = next((one for one in lead.evidence if isinstance(one, Measurement)), None)
     values |= {
         "title": Trusted(lead.check.title),
-        "beside": Trusted(lead.figure) or _beside(lead, material) or _allergens(lead, material),
+        "beside": Trusted(lead.figure) or _other(lead, label, material) or _allergens(lead, material),
         "lead": seen(measured, _earlier(measured, material), material.setting) if measured else None,
     }
     texts = (render(material.templates, "order.summary.j2", {**values, "most": most}) for most in _LENGTHS)
@@ -145,6 +145,12 @@ def _beside(finding: Finding, material: OrderMaterial) -> Trusted:
     """The other drugs by our names for them: what an EHR calls them stands in the detail, made inert."""
     names = dict.fromkeys(_drug(one, material) for one in finding.beside if one.concepts)
     return Trusted(", ".join(list(names)[:_BESIDE]))
+
+
+def _other(finding: Finding, label: str, material: OrderMaterial) -> Trusted:
+    """The other drugs, unless they are the one that the summary names anyway."""
+    beside = _beside(finding, material)
+    return Trusted("") if beside == label else beside
 
 
 def _allergens(finding: Finding, material: OrderMaterial) -> Trusted:
@@ -215,6 +221,8 @@ def _leads(findings: Sequence[Finding]) -> Iterator[Measurement | None]:
 
 def _why_view(finding: Finding, lead: Measurement | None, material: OrderMaterial) -> dict[str, object]:
     beside = _beside(finding, material)
+    if finding.why.startswith(f"{beside} "):  # says itself which
+        beside = Trusted("")
     text = finding.why[0].lower() + finding.why[1:] if beside else finding.why
     view = seen(lead, _earlier(lead, material), material.setting) if lead is not None else None
     return {"text": text, "beside": beside, "seen": view, "review": finding.check.needs_review}

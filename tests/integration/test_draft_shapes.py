@@ -119,6 +119,16 @@ def test_how_much_a_day_would_be_stands_in_the_summary(client: FlaskClient) -> N
     assert card["summary"] == "Draft order Paracetamol: daily amount (6000 mg, at most 4000)"
 
 
+def test_what_is_ordered_already_is_named_once(client: FlaskClient) -> None:
+    again = medication("d", "metoprolol 25 mg", status="draft")
+    (card,) = cards(client, signing(again, chart=(medication("m", "Metoprolol Tartrate"),)))
+    assert card["summary"] == "Draft order Metoprolol: already ordered or given"
+    assert "- Metoprolol is ordered already. [pending clinical review]" in card["detail"]
+    (card,) = cards(client, signing(medication("e", "atenolol 25 mg", status="draft")))
+    assert card["summary"] == "Draft order Atenolol: already ordered or given (Metoprolol)"
+    assert "- With Metoprolol: another drug of the same class (Beta-blockers) is ordered already." in card["detail"]
+
+
 def test_an_allergy_to_aspirin_is_told_of_another_nsaid(client: FlaskClient) -> None:
     (card,) = cards(client, signing(medication("d", "ibuprofen", status="draft"), chart=(allergic("aspirin"),)))
     assert card["summary"] == "Draft order Ibuprofen: allergy recorded (Aspirin)"

@@ -24,6 +24,8 @@ BASELINE_LONG_H: Final = 365 * 24.0
 LONG_TERM_RENAL_REPLACEMENT = ("dialysis_dependence", "end_stage_renal_disease")
 _EXACT_ADULT_YEARS = 18
 _RRT_WITHIN_H = 48.0
+_RRT_LATELY_H = 96.0
+"""Over a weekend three days lie between two of three sessions a week; a day more, as some are written down late."""
 _RATIOS = ((3.0, 3), (2.0, 2), (1.5, 1))
 _SEVERE_MG_DL = 4.0
 _ANURIA_ML_PER_KG_H = 0.05  # KDIGO gives no volume; "no urine" with room for what a catheter drips
@@ -79,7 +81,7 @@ def kdigo(situation: Situation) -> Score | Abstained:
 def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
     """What says that the patient is on renal replacement therapy, for good or lately: creatinine is then its work."""
     chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
-    return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RRT_WITHIN_H))
+    return (*chronic, *situation.procedures_done("renal_replacement_therapy", _RRT_LATELY_H))
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:

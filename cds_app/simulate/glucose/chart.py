@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
+from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.situation import Situation
 from cds_app.simulate.glucose.model import Bolus
 from cds_app.simulate.glucose.people import INSULINS, People
 from cds_app.simulate.glucose.what_if import ONLY_TYPE_1, SUBJECT, GlucosePatient, patient_problems
 from cds_app.simulate.refusals import Refusal, Refused
-from cds_app.simulate.regimens.chart import PUSH_H, on_dialysis
+from cds_app.simulate.regimens.chart import PUSH_H
 
 DAY_H: Final = 24.0
 _UNITS: Final = frozenset({"u", "[iu]", "[u]", "iu", "unit", "units", "international unit", "international units"})

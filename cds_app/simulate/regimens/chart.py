@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cds_app.domain.facts import Measurement, Medication
-from cds_app.score.clinical.kidney import LONG_TERM_RENAL_REPLACEMENT
+from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.situation import Situation
 from cds_app.simulate.kinetics.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.kinetics.drugs import SAME_UNIT, Drug
@@ -29,7 +29,6 @@ _HISTORY_H: Final = 90.0 * 24.0
 _HALTED: Final = frozenset({"stopped", "on-hold", "unknown"})
 _HALTED_H: Final = 72.0
 _BASELINE_INR_H: Final = 30.0 * 24.0
-_DIALYSIS_H: Final = 48.0
 _CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
 PUSH_H: Final = 0.1
 """Pumps and charts record a push, or only the start of an infusion, as a minute or two."""
@@ -279,7 +278,7 @@ def _stages(
     usual = Covariates(
         age_years=None if situation.age_years is None else float(situation.age_years),
         sex=situation.sex,
-        dialysis=on_dialysis(situation),
+        dialysis=bool(on_dialysis(situation)),
         intensive_care=situation.intensive_care,
         conditions=frozenset(_conditions(situation, drug, extra)),
         baseline_inr=extra.baseline_inr if extra.baseline_inr is not None else _baseline_inr(situation, start_h),
@@ -341,12 +340,6 @@ def _said(situation: Situation, one: Likely) -> str:
 def _newest(situation: Situation, quantity: str) -> float | None:
     found: Measurement | None = situation.latest(quantity) if situation.ontology.measuring(quantity) else None
     return found.value if found is not None and found.bound == "=" else None
-
-
-def on_dialysis(situation: Situation) -> bool:
-    """Whether kidney function is replaced: for good, or within two days."""
-    lasting = any(situation.conditions(name) for name in LONG_TERM_RENAL_REPLACEMENT)
-    return lasting or bool(situation.procedures_done("renal_replacement_therapy", _DIALYSIS_H))
 
 
 def _baseline_inr(situation: Situation, start_h: float) -> float | None:

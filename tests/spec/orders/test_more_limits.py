@@ -94,7 +94,8 @@ def test_a_single_dose_is_that_dose() -> None:
         assert [one.tier for one in checked.findings] == found
 
 
-def test_dialysis_stands_in_the_summary() -> None:
-    (found,) = judged([procedure("renal_replacement_therapy", hours=20), *POOR], order("cefepime"))
-    (one,) = found.findings
-    assert (one.figure, one.tier) == ("renal replacement therapy", 2)
+def test_dialysis_stands_in_the_summary_from_one_session_to_the_next() -> None:
+    for hours, figure in ((20, "renal replacement therapy"), (90, "renal replacement therapy"), (100, "")):
+        (found,) = judged([procedure("renal_replacement_therapy", hours=hours), *POOR], order("cefepime"))
+        (one,) = found.findings
+        assert (one.figure, one.tier) == (figure, 2)
