@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite
 from typing import Final
 
 from cds_app.domain.facts import Medication
@@ -11,6 +12,8 @@ from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck
 from cds_app.simulate.regimens.orders import mass_mg
 
 _NO_DAILY: Final = "no dose in mg at an interval"
+_MORE: Final = "more than one dose or interval is said"
+_SEVERAL: Final = frozenset({"dosage", "dose", "timing"})
 
 
 def kidney(check: KidneyCheck, case: Case) -> Outcome:
@@ -59,6 +62,8 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         said = f"{daily_mg:g} mg in 24 h, at most {check.most_mg_per_day:g} mg. {check.why}"
         figure = f"{daily_mg:g} mg, at most {check.most_mg_per_day:g}"
         yield Finding(check=check, tier=check.tier, why=said, figure=figure)
+    elif _may_be_more(case.order):
+        yield Unchecked(check=check, lacking=_MORE, said=False)
     elif check.light is not None and weight is None:
         yield Unchecked(check=check, lacking="no current weight", said=False)
     elif check.light is not None and weight is not None and weight.value < check.light.below_kg:
@@ -70,10 +75,17 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
 
 
 def _daily_mg(order: Medication) -> float | None:
-    """The most in 24 h of what is given at an interval, as needed or not; of a single dose that dose."""
+    """The most in 24 h of what is given at an interval, as needed or not; of a single dose that dose.
+
+    None where nothing says it, or a highest dose stands beside it, which may be less.
+    """
     dose_mg, dosing = mass_mg(order.dose_value, order.dose_unit), order.dosing
-    if dose_mg is None or dosing is None:
+    if dose_mg is None or dosing is None or "maximum" in dosing.unsettled:
         return None
-    if dosing.once:
-        return dose_mg
-    return dose_mg * 24.0 / dosing.interval_h if dosing.interval_h else None
+    daily_mg = dose_mg if dosing.once else dose_mg * 24.0 / dosing.interval_h if dosing.interval_h else inf
+    return daily_mg if isfinite(daily_mg) else None
+
+
+def _may_be_more(order: Medication) -> bool:
+    """Whether more instructions, doses or intervals are said than the one that was counted."""
+    return order.dosing is not None and not _SEVERAL.isdisjoint(order.dosing.unsettled)

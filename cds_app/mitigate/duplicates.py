@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cds_app.domain.facts import Medication
@@ -18,12 +18,12 @@ def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
     heads = [head for head in sorted(case.heads) if not case.is_spare(head, check.spare)]
     same = {head: rows for head in heads if (rows := _same(head, check, case))}
     if same:
-        rows = _first(row for every in same.values() for row in every)
+        rows = _first((row for every in same.values() for row in every), case)
         drugs = " and ".join(map(case.label, same))
         yield _finding(check, case, rows, drugs)
         return
     for concept in check.classes:
-        rows = _first(_others(concept, check, case)) if case.is_one_of([concept]) else ()
+        rows = _first(_others(concept, check, case), case) if case.is_one_of([concept]) else ()
         if rows:
             yield _finding(check, case, rows, f"Another drug of the same class ({case.label(concept)})")
             return
@@ -31,25 +31,32 @@ def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
 
 def _finding(check: DuplicateCheck, case: Case, rows: tuple[Medication, ...], what: str) -> Finding:
     single = is_single(rows[0])
-    how = f"{_HOW[rows[0].source]}{' as a single dose' if single else ''} already"
-    lesser = single or rows[0].source == "administration" or is_single(case.order)
+    drafted = rows[0] in case.drafts
+    stands = "is drafted beside it" if drafted else f"{_HOW[rows[0].source]} already"
+    how = f"{stands}, as a single dose" if single else stands
+    lesser = drafted or single or rows[0].source == "administration" or is_single(case.order)
     return Finding(check=check, tier=check.lesser_tier if lesser else check.tier, why=f"{what} {how}.", beside=rows)
 
 
 def _same(head: str, check: DuplicateCheck, case: Case) -> tuple[Medication, ...]:
-    """What else is taken of the drug and reaches as far: by mouth, some drugs stay in the bowel."""
+    """What else is taken or drafted of the drug and reaches as far: by mouth, some drugs stay in the bowel."""
     far = frozenset(case.situation.ontology.concepts[head].by_mouth_not)
     reach = far.intersection(case.order.concepts)
     return tuple(one for one in _others(head, check, case) if far.intersection(one.concepts) == reach)
 
 
-def _others(concept: str, check: DuplicateCheck, case: Case) -> tuple[Medication, ...]:
-    """What else is taken; where drafts take the place of orders, not the doses that were given, which may be theirs."""
+def _others(concept: str, check: DuplicateCheck, case: Case) -> Iterator[Medication]:
+    """What else is taken, or drafted; where drafts take the place of orders, no doses given, which may be theirs."""
     rows = case.others(concept, check.given_within_h)
-    return tuple(one for one in rows if not (case.replaced and one.source == "administration"))
+    yield from (one for one in rows if not (case.replaced and one.source == "administration"))
+    yield from (one for one in case.drafts if concept in one.concepts)
 
 
-def _first(rows: Iterable[Medication]) -> tuple[Medication, ...]:
-    """Each once: what goes on, then single doses, then what was given; of these the newest first."""
+def _first(rows: Iterable[Medication], case: Case) -> tuple[Medication, ...]:
+    """Each once: what goes on, then single doses, what was given and drafts; of these the newest first."""
     found = {one.ref: one for one in rows}.values()
-    return tuple(sorted(found, key=lambda one: (one.source == "administration", is_single(one), -one.when.timestamp())))
+    return tuple(sorted(found, key=lambda one: (_rank(one, case), is_single(one), -one.when.timestamp())))
+
+
+def _rank(one: Medication, case: Case) -> int:
+    return 2 if one in case.drafts else int(one.source == "administration")

@@ -75,7 +75,8 @@ class AllergyCheck(Check):
 class DuplicateCheck(Check):
     """The same ingredient is taken already, or another one of a class that is not to be doubled.
 
-    ``lesser_tier`` where one of the two is a single dose, or was given and is not ordered: a loading dose, a dose more.
+    ``lesser_tier`` where one of the two is a single dose, or was given and is not ordered: a loading dose, a dose more;
+    and where both are drafts, which whoever signs sees side by side.
     """
 
     kind: Literal["duplicate"]

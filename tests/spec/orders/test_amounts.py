@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Fact
+from cds_app.domain.facts import Dosing, Fact, Open
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
@@ -85,3 +85,21 @@ def test_a_day_of_meropenem_that_is_not_said_is_not_looked_at() -> None:
     chart = (person(65.0), measured("body_weight", 75.0), measured("creatinine", 3.5))
     (noted,) = judged(1000.0, None, *chart, drug="meropenem", kinds=KIDNEY).unchecked
     assert (noted.lacking, noted.said) == ("no dose in mg at an interval", False)
+
+
+def test_what_an_order_says_beside_its_first_dose_counts_too() -> None:
+    heavy = view_of(measured("body_weight", 80.0))
+
+    def found(mg: float, *unsettled: Open) -> Checked:
+        dosing = Dosing(interval_h=6.0, unsettled=unsettled)
+        draft = replace(real(order("paracetamol")), dose_value=mg, dose_unit="mg", dosing=dosing)
+        (checked,) = check_orders(CHECKS, heavy, Proposed(orders=(draft,)), AMOUNT)  # type: ignore[arg-type]
+        return checked
+
+    assert found(2000.0, "dosage").findings  # the others only add to it
+    assert not found(2000.0, "maximum").findings  # it may be less
+    assert [found(500.0, "dosage").unchecked[0].lacking, found(500.0, "timing").unchecked[0].lacking] == [
+        "more than one dose or interval is said"
+    ] * 2
+    assert found(500.0, "maximum").unchecked[0].lacking == "no dose in mg at an interval"
+    assert not found(1e308).findings

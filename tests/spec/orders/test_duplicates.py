@@ -56,7 +56,7 @@ def whole(one: Medication) -> Medication:
             drafted("cefepime", dosing=DAILY),
             taking("cefepime", dosing=ONCE),
             1,
-            "Cefepime is ordered as a single dose already.",
+            "Cefepime is ordered already, as a single dose.",
         ),
         (drafted("ketorolac"), given("ketorolac"), 1, "Ketorolac was given already."),
         (drafted("ibuprofen"), taking("ketorolac"), 2, "Another drug of the same class (NSAIDs) is ordered already."),
@@ -106,3 +106,17 @@ def test_a_draft_in_the_place_of_an_order_is_no_second_one() -> None:
 def test_a_single_dose_that_nobody_closed_is_over_when_the_dose_is() -> None:
     due = Dosing(once=True, start=ago(-3))
     assert found(whole(drafted("furosemide")), whole(taking("furosemide", hours=30, dosing=due))) is not None
+
+
+def test_what_is_drafted_twice_is_information() -> None:
+    drafts = tuple(
+        replace(whole(drafted(drug)), ref=f"MedicationRequest/{key}")
+        for key, drug in (("a", "aspirin"), ("b", "aspirin"), ("c", "apixaban"), ("d", "enoxaparin"))
+    )
+    found = check_orders(CHECKS, view_of(), Proposed(orders=drafts), frozenset({"duplicate"}))
+    assert [[(one.tier, one.why) for one in each.findings] for each in found] == [
+        [(1, "Aspirin is drafted beside it.")],
+        [(1, "Aspirin is drafted beside it.")],
+        [(1, "Another drug of the same class (Anticoagulants) is drafted beside it.")],
+        [(1, "Another drug of the same class (Anticoagulants) is drafted beside it.")],
+    ]
