@@ -30,7 +30,7 @@ def test_low_filtration_is_told(drug: str) -> None:
     assert tiers([measured("creatinine", 0.8), measured("potassium", 4.2), stay()], drug) == {}
 
 
-@pytest.mark.parametrize("drug", KIDNEY.split())
+@pytest.mark.parametrize("drug", [*KIDNEY.split(), "ibuprofen"])
 def test_that_filtration_is_not_known_is_no_card_of_its_own(drug: str) -> None:
     (found,) = judged([measured("potassium", 4.2), stay()], order(drug))
     assert not [one for one in found.unchecked if one.said]
