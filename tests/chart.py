@@ -81,7 +81,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants rivaroxaban>anticoagulants metformin "
         "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors "
         "prednisolone>corticosteroids methylprednisolone>corticosteroids labetalol zoledronic_acid "
-        "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol"
+        "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol renal_replacement_solution"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "

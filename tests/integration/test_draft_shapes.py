@@ -85,6 +85,15 @@ def test_of_drafts_that_cannot_be_read_only_those_that_are_signed_and_selected_a
     assert card["summary"].startswith("1 draft order not checked")
 
 
+@pytest.mark.parametrize(
+    "solution", ["Prismasate (B32 K2)", "PrismaSol BGK 4/2.5", "KCl (CRRT)", "Hemodialysis Solution"]
+)
+def test_a_draft_is_held_against_dialysis_that_only_its_solutions_tell_of(client: FlaskClient, solution: str) -> None:
+    usual = (observation("creatinine", 0.9, FROZEN), medication("m", solution))
+    (card,) = cards(client, signing(medication("d", "cefepime 2 g IV", status="draft"), chart=usual))
+    assert "renal replacement therapy" in card["summary"]
+
+
 @pytest.mark.parametrize("element", ["priorPrescription", "basedOn"])
 def test_a_draft_in_the_place_of_an_order_is_not_held_against_it(client: FlaskClient, element: str) -> None:
     old, named = medication("m1", "lisinopril 10 mg"), {"reference": "MedicationRequest/m1"}

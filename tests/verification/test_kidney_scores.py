@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cds_app.domain.facts import Measurement
-from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo
+from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo, on_dialysis
 from cds_app.score.result import Abstained
-from tests.chart import abstained, hourly_urine, measured, person, problem, procedure, scored, situation
+from tests.chart import abstained, drug, hourly_urine, measured, person, problem, procedure, scored, situation
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,16 @@ def test_kdigo_does_not_read_a_gap_in_charting_as_dry() -> None:
     assert "urine_output" in abstained(kdigo(situation(*bound, measured("body_weight", 80))))
     none = kdigo(situation(measured("body_weight", 80)))
     assert abstained(none)["urine_output"] == "missing"
+
+
+def test_solutions_of_renal_replacement_tell_of_it_while_nobody_has_coded_it() -> None:
+    for hours, stage, dialysed in ((2, 3, True), (90, None, True), (100, None, False)):
+        chart = situation(drug("renal_replacement_solution", hours=hours))
+        found = kdigo(chart)
+        assert (None if isinstance(found, Abstained) else found.value) == stage
+        assert bool(on_dialysis(chart)) is dialysed
+    assert on_dialysis(situation(drug("renal_replacement_solution", source="request", hours=200)))
+    assert not on_dialysis(situation(drug("renal_replacement_solution", source="request", status="cancelled")))
 
 
 def test_kdigo_counts_renal_replacement_as_stage_3_and_leaves_long_term_dialysis_out() -> None:
