@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from cds_app.adapters.sealed.sealing import document_note
 from cds_app.adapters.sql.cabinet import SLACK_S, SWEEP_EVERY, SqlCabinet
 from cds_app.adapters.sql.database import Database
 from cds_app.adapters.sql.store import SqlStore
@@ -111,3 +112,13 @@ def test_a_replaced_key_has_an_end_and_may_be_gone_after_it_but_does_not_get_ano
         cabinet.write(document("visit", f"later {number}", minutes=600), later)
     assert "k1" not in {one["name"] for one in held(database)}
     assert audited(database) == ""
+
+
+def test_what_was_written_before_the_log_named_versions_is_not_called_put_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_app.adapters.sql.cabinet.document_note", lambda *said: document_note(*said[:4]))
+    SqlCabinet(database, vault()).write(document("issuer", "west"), NOW)
+    assert audited(database) == ""
+    put(database, [{**one, "name": "east"} if one["name"] == "west" else one for one in held(database)])
+    assert audited(database) == "a document was changed"

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from cds_app.adapters.sealed.ledger import stamp
+from cds_app.adapters.sealed.sealing import client_note
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.adapters.sql.client_register import ClientRow, SqlClients
 from cds_app.adapters.sql.store import SqlStore
@@ -156,3 +157,18 @@ def test_the_audit_finds_whom_somebody_changed_removed_or_put_back(opener: Opene
     register.add(replace(FULL, jwks="", jku="https://north.example/keys"))
     assert audited() == ""
     assert put(both).endswith("client was put back")  # with the keys that it had before
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_who_was_registered_before_the_log_named_records_is_not_called_put_back(
+    opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = opener()
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    monkeypatch.setattr("cds_app.adapters.sql.client_register.client_note", lambda *said: client_note(*said[:4]))
+    SqlClients(database, vault()).add(FULL)
+    assert store.verify().said == ""
+    with database.writing.begin() as connection:
+        connection.execute(text("DELETE FROM clients"))
+    assert store.verify().said.endswith("client was removed")
+    store.close()

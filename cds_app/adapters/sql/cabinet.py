@@ -250,7 +250,7 @@ def _changed(session: Session, row: DocumentRow, now: datetime) -> bool:
     return bool(changed)
 
 
-def check_documents(cipher: Cipher, rows: Iterable[DocumentRow], noted: Mapping[tuple[str, str], str]) -> str:
+def check_documents(cipher: Cipher, rows: Iterable[DocumentRow], noted: Mapping[tuple[str, str], str | None]) -> str:
     """What is wrong with the first document that is not as it was written; "" if nothing is.
 
     Parameters
@@ -258,7 +258,8 @@ def check_documents(cipher: Cipher, rows: Iterable[DocumentRow], noted: Mapping[
     rows : iterable of DocumentRow
         The whole table.
     noted : mapping of (str, str) to str
-        By kind and name: how a document of `TOLD` stands, as the log said it last; "" where it was removed.
+        By kind and name: how a document of `TOLD` stands, as the log said it last; "" where it was removed, None
+        where the log did not say.
     """
     missing = {key for key, stands in noted.items() if stands and "until" not in stands}  # what ends may be swept
     for row in rows:
@@ -266,7 +267,8 @@ def check_documents(cipher: Cipher, rows: Iterable[DocumentRow], noted: Mapping[
             open_document(cipher, row)
         except IntegrityError:
             return "a document was changed"
-        if row.kind in TOLD and noted.get((row.kind, row.name)) != standing(row.version, row.until):
+        stands = noted.get((row.kind, row.name), "")
+        if row.kind in TOLD and stands not in (None, standing(row.version, row.until)):
             return "an issuer or a signing key was put back"
         missing.discard((row.kind, row.name))
     return "an issuer or a signing key was removed" if missing else ""

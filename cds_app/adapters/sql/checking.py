@@ -73,8 +73,8 @@ class _Noted:
 
     erased: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
-    documents: dict[tuple[str, str], str] = field(default_factory=dict)
-    clients: dict[str, str] = field(default_factory=dict)
+    documents: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    clients: dict[str, str | None] = field(default_factory=dict)
 
     def among(self, rows: Iterable[LogRow]) -> Iterator[LogRow]:
         """The rows, noted on the way."""
@@ -83,10 +83,15 @@ class _Noted:
             if row.kind == "erasure":
                 self.erased[row.patient] = row.at
             elif row.kind == "document":
-                self.documents[row.service, row.outcome] = row.reason_code
+                self.documents[row.service, row.outcome] = _stands(row)
             elif row.kind == "client":
-                self.clients[row.outcome] = row.reason_code
+                self.clients[row.outcome] = _stands(row)
             yield row
+
+
+def _stands(row: LogRow) -> str | None:
+    """How a document or client stands after an entry: "" where it was removed, None where older entries do not say."""
+    return "" if row.topic == "removed" else row.reason_code or None
 
 
 def _check_keys(vault: Vault, keys: Iterable[tuple[Any, ...]], erased: Mapping[str, str], verdict: Verdict) -> Verdict:

@@ -128,7 +128,7 @@ class MemoryClients:
                 raise NotFound("there is no such client", field="name")
 
 
-def check_clients(vault: Vault, rows: Iterable[ClientRow], noted: Mapping[str, str]) -> str:
+def check_clients(vault: Vault, rows: Iterable[ClientRow], noted: Mapping[str, str | None]) -> str:
     """What is wrong with the first record that is not the one that was registered; "" if nothing is.
 
     Parameters
@@ -136,15 +136,16 @@ def check_clients(vault: Vault, rows: Iterable[ClientRow], noted: Mapping[str, s
     rows : iterable of ClientRow
         The whole table.
     noted : mapping of str to str
-        By name: the MAC of the record, in hexadecimal digits, as the log said it last; "" where it was removed.
+        By name: the MAC of the record, in hexadecimal digits, as the log said it last; "" where it was removed, None
+        where the log did not say.
     """
-    missing = {name for name, mac in noted.items() if mac}
+    missing = {name for name, mac in noted.items() if mac != ""}
     for row in rows:
         try:
             _client(vault, row)
         except IntegrityError:
             return "the trust record of a client was changed"
-        if noted.get(row.name) != row.mac.hex():
+        if noted.get(row.name, "") not in (None, row.mac.hex()):
             return "the trust record of a client was put back"
         missing.discard(row.name)
     return "the trust record of a client was removed" if missing else ""
