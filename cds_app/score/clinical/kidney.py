@@ -9,11 +9,11 @@ from statistics import median
 from typing import Final
 
 from cds_app.domain.arrays import Floats
-from cds_app.domain.facts import Fact, Measurement, Medication, Procedure
+from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
 from cds_app.score.clinical.bands import apart, current, lacking, rounded
 from cds_app.score.clinical.urine import Urine, collected
-from cds_app.score.result import Abstained, Lack, Part, Score
+from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
 from cds_app.score.situation import Situation
 
 Number = float | Floats
@@ -79,15 +79,13 @@ def kdigo(situation: Situation) -> Score | Abstained:
 
 
 def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
-    """What says that the patient is on renal replacement therapy, for good or lately: creatinine is then its work."""
+    """What says that the patient is on renal replacement therapy, for good or lately: creatinine is then its work.
+
+    Many hospitals code the procedure at discharge only: until then its solutions tell of it.
+    """
     chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
-    return (*chronic, *_replaced(situation, _RRT_LATELY_H))
-
-
-def _replaced(situation: Situation, within_h: float) -> tuple[Procedure | Medication, ...]:
-    """Renal replacement therapy, or its solutions: many hospitals code the procedure at discharge only."""
-    solutions = situation.medications("renal_replacement_solution", within_h)
-    return (*situation.procedures_done("renal_replacement_therapy", within_h), *solutions)
+    done = situation.procedures_done("renal_replacement_therapy", _RRT_LATELY_H)
+    return (*chronic, *done, *situation.medications("renal_replacement_solution", _RRT_LATELY_H))
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:
@@ -188,7 +186,7 @@ def _urine_stage(urine: Urine, weight_kg: float) -> int:
 
 
 def _replacement(situation: Situation) -> tuple[Part, ...]:
-    done = _replaced(situation, _RRT_WITHIN_H)
+    done: tuple[Evidence, ...] = situation.procedures_done("renal_replacement_therapy", _RRT_WITHIN_H)
     return (Part(label="renal replacement therapy", points=3, evidence=done[-1:]),) if done else ()
 
 
