@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -97,7 +97,7 @@ def _begins(path: Path, mark: bytes) -> bool:
 
 
 @contextmanager
-def _reading() -> Iterator[Any]:
+def _reading() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
