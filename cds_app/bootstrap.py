@@ -34,6 +34,7 @@ from cds_app.services.sidebar.deciding import Deciding
 from cds_app.services.sidebar.frame import Frame
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.sidebar.trials import Trials
 from cds_app.services.smart.discovery import Discovery
 from cds_app.services.smart.grants import Granting
 from cds_app.services.smart.id_tokens import IdTokens
@@ -52,7 +53,6 @@ from cds_app.services.watch.rounds import Duty, Rounds
 from cds_app.services.watch.switchboard import Switchboard
 from cds_app.services.watch.watching import Watching
 from cds_app.services.what_if.effects import Effects
-from cds_app.services.what_if.pages import Trials
 from cds_app.services.what_if.simulators import Simulators
 from cds_app.settings import Settings
 from cds_app.simulate.glucose.people import load_people

@@ -20,9 +20,9 @@ from cds_app.services.sidebar.deciding import Deciding
 from cds_app.services.sidebar.frame import Asking, Frame
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.sidebar.trials import Trials
 from cds_app.services.watch.switchboard import Switchboard
 from cds_app.services.what_if.effects import Effects
-from cds_app.services.what_if.pages import Trials
 from cds_app.services.what_if.simulators import Simulators
 from tests.patients import bundle
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.files.challenge2019 import COLUMNS
 
 _USUAL = {
     **{"HR": 85, "O2Sat": 97, "Temp": 37, "SBP": 120, "MAP": 80, "DBP": 62, "Resp": 18, "EtCO2": 35, "FiO2": 0.4},

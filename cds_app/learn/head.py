@@ -10,8 +10,8 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk
+from cds_app.learn.files.challenge2019 import Cuts
 from cds_app.learn.growing import Recipe, Task
-from cds_app.learn.hours.challenge2019 import Cuts
 from cds_app.learn.resampling import Resamples
 from cds_app.score.risk.eligibility import Limits
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints, Matrix
 from cds_app.learn import shifts
-from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.measure import groups
 from cds_app.learn.twin import joint
 from cds_app.learn.twin.panel import to_scale
@@ -84,11 +83,6 @@ class Tried:
     who: pd.DataFrame
     patient: Ints
     label: Ints
-
-    @classmethod
-    def of(cls, test: Cohort) -> Tried:
-        """All of a cohort."""
-        return cls(rows=test.design, who=test.frame, patient=test.truth.patient, label=test.truth.label)
 
 
 def fitted(twin: TwinModel, fit: Matrix, calibrate: Matrix, compared: Compared = HOUR) -> dict[str, Any]:

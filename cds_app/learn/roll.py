@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Floats
-from cds_app.learn.hours.challenge2019 import VITAL_COLUMNS
+from cds_app.learn.files.challenge2019 import VITAL_COLUMNS
 from cds_app.score.features.stays import FEATURES, QUANTITIES
 
 FILE = "roll.npz"

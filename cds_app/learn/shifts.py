@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from cds_app.domain.arrays import Floats, Matrix
-from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.files.challenge2019 import COLUMNS
 from cds_app.score.risk.population import Reference
 
 Shift = Callable[[Reference, Matrix, np.random.Generator], Matrix]

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cds_app.errors import NotFound
-from cds_app.sandbox.charts import Charts
+from cds_app.sandbox.smart.charts import Charts
 from cds_app.sandbox.smart.clients import SmartClient
 from cds_app.sandbox.smart.endpoints import SmartServer
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from cds_app.sandbox.fhir.search import interval
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.resources import Resource
 from cds_app.sandbox.people.vocabulary import LAB, MEASURES, VITAL
+from cds_app.sandbox.records.search import interval
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.trends import Point, Trend, trend
 
 WINDOW: Final = timedelta(hours=24)

@@ -10,15 +10,15 @@ from typing import Any, Final
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
-from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.ehr_client import Card, ServiceFailure
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.hooks import Caller
 from cds_app.sandbox.order_entry import OrderEntry
 from cds_app.sandbox.people.resources import Resource
 from cds_app.sandbox.people.staff import Seat
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.screen import Call, Outcome, Shown, Visit
 from cds_app.sandbox.signing import Signer
+from cds_app.sandbox.smart.charts import Charts
 from cds_app.sandbox.smart.endpoints import SmartServer
 
 PATIENT_VIEW: Final = "patient-view"

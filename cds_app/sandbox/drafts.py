@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox.chart import Order, display_name, order_of
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.resources import Resource, instant
+from cds_app.sandbox.records.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

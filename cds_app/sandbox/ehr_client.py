@@ -14,8 +14,8 @@ import requests
 
 from cds_app.errors import BadRequest
 from cds_app.sandbox.fhir.api import resolve
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.resources import instant
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.signing import Signer
 
 Card = Mapping[str, Any]

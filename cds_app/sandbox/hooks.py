@@ -10,8 +10,8 @@ from typing import Any, Final
 from cds_app.sandbox import ehr_client
 from cds_app.sandbox.chart import encounter
 from cds_app.sandbox.ehr_client import Card, Service, ServiceFailure
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.staff import Seat
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.screen import Call, Shown, Visit
 from cds_app.sandbox.signing import Signer
 from cds_app.sandbox.smart.launches import Context

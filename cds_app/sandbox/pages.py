@@ -12,12 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound
 from cds_app.sandbox import drafts
+from cds_app.sandbox.addresses import base_url
 from cds_app.sandbox.apps import OpenApp, app_named, app_of_link, launch
 from cds_app.sandbox.cardview import CardView, Openings, card_view
 from cds_app.sandbox.chart import chart, order_of
 from cds_app.sandbox.desk import COMMENT_LIMIT, Desk
-from cds_app.sandbox.fhir.api import base_url
-from cds_app.sandbox.fhir.search import interval
 from cds_app.sandbox.forms import same_origin
 from cds_app.sandbox.markdown import to_html
 from cds_app.sandbox.people.formulary import DOSE_LIMIT, FORMULARY, Wish
@@ -26,6 +25,7 @@ from cds_app.sandbox.people.resources import instant
 from cds_app.sandbox.people.staff import PRACTITIONERS
 from cds_app.sandbox.people.stories import Expected
 from cds_app.sandbox.policy import may_frame
+from cds_app.sandbox.records.search import interval
 from cds_app.sandbox.screen import Shown
 from cds_app.sandbox.trends import HEIGHT, WIDTH
 

@@ -20,12 +20,12 @@ from cds_app.errors import TwinlineError, Unauthorised
 from cds_app.sandbox import pages
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.fhir import api as fhir_api
-from cds_app.sandbox.fhir.store import Store
+from cds_app.sandbox.fhir.access import Guard, ScopeLacking
 from cds_app.sandbox.people.patients import SyntheticPatient
 from cds_app.sandbox.people.staff import practitioner_resources
 from cds_app.sandbox.policy import guard
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.smart import endpoints as smart
-from cds_app.sandbox.smart.access import Guard, ScopeLacking
 
 HOST: Final = "127.0.0.1"
 _MAX_BODY: Final = 1024 * 1024

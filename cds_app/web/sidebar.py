@@ -19,11 +19,11 @@ from cds_app.services.sidebar.deciding import Deciding, Done, Wanted
 from cds_app.services.sidebar.frame import Asking, Frame, back_hours
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
+from cds_app.services.sidebar.trials import Trials
 from cds_app.services.smart.visits import Visits
 from cds_app.services.what_if.dose import WISHED, Wish, number_of, told_yes, whole_of
 from cds_app.services.what_if.insulin import INJECTED, Injected
 from cds_app.services.what_if.operation import HIGH_RISK, OPIOID, PLANNED, Planned
-from cds_app.services.what_if.pages import Trials
 from cds_app.web.browser import browser_of, check_form, form_token
 from cds_app.web.pages import as_page
 

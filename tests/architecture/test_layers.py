@@ -104,6 +104,14 @@ def test_the_rules_let_a_lawful_package_pass(tmp_path: Path) -> None:
             {"simulate/kinetics/a.py": "import cds_app.simulate.regimens.b\n", "simulate/regimens/b.py": ""},
             "Simulations import downwards only BROKEN",
         ),
+        (
+            {
+                "learn/a/b.py": "import cds_app.learn.c\n",
+                "learn/c.py": "import cds_app.learn.a.d\n",
+                "learn/a/d.py": "",
+            },
+            "No two neighbours import each other.* BROKEN",
+        ),
         ({"helpers.py": ""}, r"Everything imports downwards only BROKEN[\s\S]*cds_app\.helpers"),
         ({"domain/a.py": "import flask\n"}, "one home BROKEN"),
         ({"web/a.py": "import sqlalchemy\n"}, "one home BROKEN"),

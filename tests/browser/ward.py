@@ -15,11 +15,11 @@ from cds_app.commands.running import free_port
 from cds_app.deps import memory_deps
 from cds_app.errors import DataUnavailable
 from cds_app.ports import FhirReader
-from cds_app.sandbox.charts import Charts
 from cds_app.sandbox.demo import START
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.people.patients import cohort
 from cds_app.sandbox.server import create_sandbox, new_store, running
+from cds_app.sandbox.smart.charts import Charts
 from cds_app.sandbox.smart.clients import twinline
 from cds_app.sandbox.smart.endpoints import SmartServer
 from cds_app.services.knowledge import Knowledge

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cds_app.learn import population
-from cds_app.learn.hours.challenge2019 import in_part, load
+from cds_app.learn.files.challenge2019 import in_part, load
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.rows import shipped_twin
 from cds_app.learn.hours.sepsis import SEPSIS
@@ -33,7 +33,7 @@ def report() -> dict[str, Any]:
     parts = [frame[in_part(frame["pid"], part, cuts)] for part in ("fit", "calibrate", "test")]
     fit, held, test = (Cohort.of(SEPSIS, twin, one.reset_index(drop=True)) for one in parts)
     reference = Reference.from_json(population.fitted(twin, fit.design, held.design))
-    return population.reported(reference, population.Tried.of(test), np.random.default_rng(7))
+    return population.reported(reference, test.tried(), np.random.default_rng(7))
 
 
 def test_few_of_the_models_own_patients_are_refused(report: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from cds_app.content import Artefact
+from cds_app.learn.files.challenge2019 import in_part
 from cds_app.learn.growing import Recipe
 from cds_app.learn.head import CUTS
-from cds_app.learn.hours.challenge2019 import in_part
 from cds_app.learn.hours.evaluating import evaluate, tune
 from cds_app.learn.hours.sepsis import SEPSIS
 from cds_app.learn.hours.training import train

@@ -10,8 +10,8 @@ from typing import Any
 from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.domain.events import HookEvent
 from cds_app.fabric.reading import Reading
-from cds_app.sandbox.fhir.store import TYPES
 from cds_app.sandbox.people.patients import SyntheticPatient
+from cds_app.sandbox.records.store import TYPES
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.services.calls import HookCall
 from cds_app.services.gather import Gatherer

@@ -13,7 +13,7 @@ import pytest
 from cds_app.content import latest
 from cds_app.domain.ontology import Ontology
 from cds_app.learn.data_set import file_sha256
-from cds_app.learn.hours import challenge2019 as source
+from cds_app.learn.files import challenge2019 as source
 from cds_app.learn.twin import forecast as evaluation
 from cds_app.learn.twin import joint
 from cds_app.learn.twin.panel import Panel, history

@@ -16,9 +16,9 @@ from cds_app.domain.arrays import Floats, Ints
 from cds_app.errors import DataError
 from cds_app.learn import artefact
 from cds_app.learn.artefact import REPORT, sealed
+from cds_app.learn.files.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.head import Head, Outcome
 from cds_app.learn.hours import tuning
-from cds_app.learn.hours.challenge2019 import DATA_SET, QUANTITY_OF
 from cds_app.learn.measure import alert_figures
 from cds_app.learn.shipped import OF_FIT
 from cds_app.score.features.hours import FEATURES, Statics, features

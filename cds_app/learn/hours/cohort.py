@@ -14,6 +14,7 @@ from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.growing import Task
 from cds_app.learn.head import Head, Outcome
 from cds_app.learn.hours.rows import design
+from cds_app.learn.population import Tried
 from cds_app.twin.model import TwinModel
 
 _WHO = ("Age", "Gender", "site")
@@ -62,6 +63,10 @@ class Cohort:
             label=self.truth.label,
             horizon_h=horizon_h,
         )
+
+    def tried(self) -> Tried:
+        """Its rows as a reference is tried on them."""
+        return Tried(rows=self.design, who=self.frame, patient=self.truth.patient, label=self.truth.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

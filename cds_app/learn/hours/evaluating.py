@@ -15,12 +15,12 @@ from cds_app.domain.arrays import Flags, Floats, Matrix
 from cds_app.errors import DataError
 from cds_app.learn import outputs
 from cds_app.learn.coverage import Told, coverage
+from cds_app.learn.files.challenge2019 import COLUMNS, Loaded, Part, in_part, load, load_whole
+from cds_app.learn.files.challenge2019 import NEEDED as KEYS
 from cds_app.learn.head import CUTS, Head
 from cds_app.learn.hours import tuning
 from cds_app.learn.hours.abstention import abstained, silenced, where_given
 from cds_app.learn.hours.appraisal import appraised, headline, logistic
-from cds_app.learn.hours.challenge2019 import COLUMNS, Loaded, Part, in_part, load, load_whole
-from cds_app.learn.hours.challenge2019 import NEEDED as KEYS
 from cds_app.learn.hours.cohort import Cohort, truth_of
 from cds_app.learn.hours.onset import absent
 from cds_app.learn.hours.rows import design, shipped_twin

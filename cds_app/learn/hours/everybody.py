@@ -16,11 +16,11 @@ import xgboost as xgb
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.calibrating import Fitted, calibrate
 from cds_app.learn.coverage import Told, coverage
+from cds_app.learn.files.challenge2019 import fold_of
 from cds_app.learn.growing import Recipe, Task, grow, margins
 from cds_app.learn.head import FOLDS, Head
 from cds_app.learn.hours.abstention import silenced
 from cds_app.learn.hours.appraisal import Judged
-from cds_app.learn.hours.challenge2019 import fold_of
 from cds_app.learn.hours.cohort import Cohort, Fit, who
 from cds_app.learn.measure import groups
 from cds_app.score.risk.population import Reference

@@ -18,7 +18,7 @@ import pandas as pd
 import xgboost as xgb
 
 from cds_app.domain.arrays import Flags, Floats, Ints, Matrix
-from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.files.challenge2019 import COLUMNS
 from cds_app.learn.hours.rows import design
 from cds_app.learn.twin.panel import to_scale, to_unit
 from cds_app.score.features.hours import QUANTITIES, Feature

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cds_app.domain.arrays import Flags
 from cds_app.errors import ContentError
-from cds_app.learn.hours.challenge2019 import COLUMNS
+from cds_app.learn.files.challenge2019 import COLUMNS
 from cds_app.learn.hours.rows import Rows
 
 Design = Callable[[pd.DataFrame], NDArray[np.float32]]

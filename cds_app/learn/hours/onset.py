@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints
+from cds_app.learn.files.challenge2019 import COLUMN_OF
 from cds_app.learn.head import Outcome
-from cds_app.learn.hours.challenge2019 import COLUMN_OF
 from cds_app.learn.hours.rows import Rows
 from cds_app.score.risk.endpoint import SAME_INSTANT_H, Endpoint, Rise
 

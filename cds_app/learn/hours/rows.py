@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cds_app.content import latest
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.learn.hours.challenge2019 import COLUMN_OF
+from cds_app.learn.files.challenge2019 import COLUMN_OF
 from cds_app.learn.twin import lockstep
 from cds_app.learn.twin.panel import to_scale
 from cds_app.score.features.hours import FEATURES, QUANTITIES, Persons, matrix

@@ -23,11 +23,11 @@ from cds_app.domain.arrays import Floats, Ints
 from cds_app.learn import population
 from cds_app.learn.calibrating import Fitted, calibrate
 from cds_app.learn.data_set import file_sha256
+from cds_app.learn.files.challenge2019 import DATA_SET, Part, in_part, load
 from cds_app.learn.growing import Baseline, Recipe, grow, margins, without_measuring
 from cds_app.learn.head import CUTS, FOLDS, Head
 from cds_app.learn.hours import artefact, leakage, tuning
 from cds_app.learn.hours.appraisal import Judged, appraised, headline
-from cds_app.learn.hours.challenge2019 import DATA_SET, Part, in_part, load
 from cds_app.learn.hours.cohort import Cohort, Fit, truth_of
 from cds_app.learn.hours.evaluating import NEEDED, stays_of, tuned_of
 from cds_app.learn.hours.everybody import Crossed, Everybody
@@ -167,7 +167,7 @@ def _finished(bench: _Bench, model: Trained, data_sha256: str) -> artefact.Finis
         **_how(bench, model, data_sha256),
         **_found(bench, model, judged, plain),
         "policy": {name: policy[name] for name in artefact.POLICY},
-        "population": population.reported(reference, population.Tried.of(test), bench.rng),
+        "population": population.reported(reference, test.tried(), bench.rng),
     }
     return artefact.Finished(
         twin=bench.twin,

@@ -11,7 +11,7 @@ import numpy as np
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
-from cds_app.learn.stays.challenge2012 import PARAMETERS, Samples, load_samples
+from cds_app.learn.files.challenge2012 import PARAMETERS, Samples, load_samples
 from cds_app.score.features.stays import Stayers
 from cds_app.twin.windows import HOURS, Scale, Singles, who
 

@@ -19,6 +19,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
 from cds_app.learn.data_set import file_sha256
+from cds_app.learn.files.challenge2012 import DATA_SET, PARAMETERS
 from cds_app.learn.imputation.blend import alone, calibrated, chosen
 from cds_app.learn.imputation.boosting import grow
 from cds_app.learn.imputation.card import card
@@ -27,7 +28,6 @@ from cds_app.learn.imputation.data import Cohort, in_part, places, read, scale_o
 from cds_app.learn.imputation.masks import MASKS, training_mask
 from cds_app.learn.imputation.measure import figures
 from cds_app.learn.imputation.tasks import Task, task, together
-from cds_app.learn.stays.challenge2012 import DATA_SET, PARAMETERS
 from cds_app.twin.boosting import Trees
 from cds_app.twin.imputation import Blend, Channel, Imputer, golden_inputs
 from cds_app.twin.model import TwinModel

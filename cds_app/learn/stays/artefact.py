@@ -10,8 +10,8 @@ import numpy as np
 from cds_app.content import Artefact
 from cds_app.domain.arrays import Matrix
 from cds_app.learn import artefact
+from cds_app.learn.files.challenge2012 import DATA_SET
 from cds_app.learn.head import Words
-from cds_app.learn.stays.challenge2012 import DATA_SET
 from cds_app.learn.stays.cohort import LIMITS
 from cds_app.score.features.stays import FEATURES, QUANTITIES, UNITS, WINDOW_H, Series, Stayers, stay_features
 from cds_app.score.risk.model import GOLDEN

@@ -10,8 +10,8 @@ import pandas as pd
 import xgboost as xgb
 
 from cds_app.domain.arrays import Floats, Ints, Matrix
+from cds_app.learn.files.challenge2012 import Outcomes, Stays
 from cds_app.learn.growing import Recipe, Task, grow
-from cds_app.learn.stays.challenge2012 import Outcomes, Stays
 from cds_app.score.features.hours import Feature
 from cds_app.score.features.stays import FEATURES, QUANTITIES, WINDOW_H, stay_features
 from cds_app.score.result import Abstained

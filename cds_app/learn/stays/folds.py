@@ -13,11 +13,11 @@ from sklearn.model_selection import StratifiedKFold
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.calibrating import Fitted, calibrate
 from cds_app.learn.coverage import Told, coverage
+from cds_app.learn.files.challenge2012 import Outcomes
 from cds_app.learn.growing import Recipe
 from cds_app.learn.hours.leakage import apart
 from cds_app.learn.measure import groups
 from cds_app.learn.stays.age import spread_of
-from cds_app.learn.stays.challenge2012 import Outcomes
 from cds_app.learn.stays.cohort import StayCohort, chosen
 from cds_app.learn.stays.comparators import rivals
 from cds_app.learn.stays.figures import Asked, as_many_alerts_as_deaths, measured

@@ -16,8 +16,8 @@ from scipy.stats import rankdata
 
 from cds_app.domain.arrays import Flags
 from cds_app.errors import ContentError, DataError
+from cds_app.learn.files.challenge2012 import Outcomes, Stays
 from cds_app.learn.roll import OF_STAY
-from cds_app.learn.stays.challenge2012 import Outcomes, Stays
 from cds_app.learn.stays.cohort import StayCohort
 from cds_app.score.features.stays import FEATURES, QUANTITIES, WINDOW_H, Series
 

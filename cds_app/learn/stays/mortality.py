@@ -23,6 +23,8 @@ from cds_app.learn.artefact import Finished
 from cds_app.learn.calibrating import Fitted
 from cds_app.learn.coverage import Told, coverage
 from cds_app.learn.data_set import file_sha256
+from cds_app.learn.files.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
+from cds_app.learn.files.stays import contradicted
 from cds_app.learn.growing import Recipe
 from cds_app.learn.hours.abstention import CONTRADICTORY, IN_ANOTHER_UNIT
 from cds_app.learn.hours.rows import shipped_twin
@@ -31,12 +33,10 @@ from cds_app.learn.plots import Seen
 from cds_app.learn.roll import UNSEEN, Roll, of_stays
 from cds_app.learn.shipped import Shipped
 from cds_app.learn.stays import artefact, leakage
-from cds_app.learn.stays.challenge2012 import DATA_SET, Outcomes, Stays, load, load_outcomes
 from cds_app.learn.stays.cohort import LATER_DEATHS, NAME, StayCohort, chosen, refusals, who
 from cds_app.learn.stays.comparators import rivals
 from cds_app.learn.stays.figures import Asked, as_many_alerts_as_deaths, measured
 from cds_app.learn.stays.folds import FOLDS, REPEATS, Held, cross_tested, held
-from cds_app.learn.stays.intake import contradicted
 from cds_app.learn.stays.sex import told
 from cds_app.score.features.stays import FEATURES, stay_features
 from cds_app.score.result import Abstained, Lack

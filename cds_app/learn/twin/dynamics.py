@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from cds_app.domain.arrays import Floats
-from cds_app.learn.hours.challenge2019 import Column
+from cds_app.learn.files.challenge2019 import Column
 from cds_app.learn.twin.lockstep import Samples, carried, filtered
 from cds_app.learn.twin.panel import History, Panel, closed_form, history, signals, to_scale
 from cds_app.twin.model import DEVICE_Z, LABORATORY_Z, Dynamics, Horizon

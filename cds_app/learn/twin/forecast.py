@@ -13,7 +13,7 @@ from cds_app.content import CARD, Artefact, canonical_json, latest, write_manife
 from cds_app.domain.arrays import Flags, Floats
 from cds_app.learn import outputs
 from cds_app.learn.data_set import file_sha256
-from cds_app.learn.hours import challenge2019 as source
+from cds_app.learn.files import challenge2019 as source
 from cds_app.learn.twin.card import twin_card
 from cds_app.learn.twin.dynamics import (
     SIGNALS,

@@ -1,1 +1,1 @@
-"""The sandbox's FHIR R4 server: charts in memory, searched, written and exported."""
+"""The sandbox's FHIR R4 server: read, search, write and export, as far as a token goes."""

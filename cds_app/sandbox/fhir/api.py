@@ -10,13 +10,14 @@ from flask import Blueprint, Response, json, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound, TwinlineError, UnsupportedMedia
+from cds_app.sandbox.addresses import base_url
 from cds_app.sandbox.fhir import bulk
-from cds_app.sandbox.fhir.search import search
-from cds_app.sandbox.fhir.store import CREATABLE, TYPES, New, Store, known_type
+from cds_app.sandbox.fhir.access import Guard, Visible, check_query, check_visible, visible
 from cds_app.sandbox.fhir.transactions import read_transaction, transaction_response
 from cds_app.sandbox.people.resources import Resource, instant
 from cds_app.sandbox.people.vocabulary import TERMINOLOGY
-from cds_app.sandbox.smart.access import Guard, Visible, check_query, check_visible, visible
+from cds_app.sandbox.records.search import search
+from cds_app.sandbox.records.store import CREATABLE, TYPES, New, Store, known_type
 
 MEDIA_TYPE = "application/fhir+json"
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -73,11 +74,6 @@ def _create(store: Store, wanted: Sequence[New]) -> tuple[Resource, ...]:
     """Create what the caller may create."""
     tests = {one.kind: visible(known_type(one.kind), "c") for one in wanted}
     return store.create_all(wanted, lambda kind, patient: check_visible(kind, patient, tests[kind]))
-
-
-def base_url() -> str:
-    """The FHIR base of this server as the caller reached it."""
-    return f"{request.host_url.rstrip('/')}/fhir"
 
 
 def searchset(

@@ -15,9 +15,9 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.fhir.store import TYPES, Store, known_type
+from cds_app.sandbox.fhir.access import ScopeLacking, visible
 from cds_app.sandbox.people.resources import Resource, instant
-from cds_app.sandbox.smart.access import ScopeLacking, visible
+from cds_app.sandbox.records.store import TYPES, Store, known_type
 
 NDJSON: Final = "application/fhir+ndjson"
 _KEPT: Final = 8

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cds_app.errors import BadRequest
-from cds_app.sandbox.fhir.store import New
 from cds_app.sandbox.people.resources import Resource
+from cds_app.sandbox.records.store import New
 
 ENTRIES_LIMIT: Final = 100
 _CONDITIONS: Final = ("ifNoneExist", "ifMatch", "ifNoneMatch", "ifModifiedSince")

@@ -16,11 +16,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.charts import Charts
-from cds_app.sandbox.fhir.api import base_url
+from cds_app.sandbox.addresses import base_url
 from cds_app.sandbox.forms import same_origin
 from cds_app.sandbox.policy import may_send_forms_to, may_stand_in_a_frame
 from cds_app.sandbox.smart.authorisation import PENDING_S, Addressee, AskedFor, addressee, read_request
+from cds_app.sandbox.smart.charts import Charts
 from cds_app.sandbox.smart.client_keys import ALGS
 from cds_app.sandbox.smart.clients import METHODS, SmartClient, SmartClients
 from cds_app.sandbox.smart.id_tokens import IdTokens

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds_app.errors import BadRequest
-from cds_app.sandbox.fhir.search import interval, search
+from cds_app.sandbox.records.search import interval, search
 
 
 def seen(

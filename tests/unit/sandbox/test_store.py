@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.resources import TimedResource
+from cds_app.sandbox.records.store import Store
 from tests.unit.sandbox.stub_service import START
 
 HOUR = timedelta(hours=1)

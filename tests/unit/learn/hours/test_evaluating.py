@@ -12,10 +12,10 @@ import pytest
 
 from cds_app.content import latest
 from cds_app.errors import DataError
+from cds_app.learn.files.challenge2019 import COLUMNS
 from cds_app.learn.head import Head
 from cds_app.learn.hours import evaluating
 from cds_app.learn.hours.artefact import with_policy
-from cds_app.learn.hours.challenge2019 import COLUMNS
 from cds_app.learn.hours.events import AKI, HYPOTENSION, HYPOXAEMIA
 from cds_app.learn.hours.rows import shipped_twin
 from cds_app.learn.hours.sepsis import SEPSIS

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cds_app.learn.files.challenge2019 import fold_of, split
 from cds_app.learn.growing import Recipe, Task, margins
 from cds_app.learn.head import CUTS, FOLDS, Outcome
-from cds_app.learn.hours.challenge2019 import fold_of, split
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.everybody import Crossed, Everybody
 from cds_app.learn.hours.sepsis import SEPSIS

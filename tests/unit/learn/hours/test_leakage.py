@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import ContentError
+from cds_app.learn.files.challenge2019 import COLUMNS
 from cds_app.learn.hours import leakage
-from cds_app.learn.hours.challenge2019 import COLUMNS
 from cds_app.learn.hours.rows import design, shipped_twin
 
 

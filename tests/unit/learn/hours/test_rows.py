@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cds_app.content import latest
+from cds_app.learn.files.challenge2019 import QUANTITY_OF
 from cds_app.learn.head import CUTS
-from cds_app.learn.hours.challenge2019 import QUANTITY_OF
 from cds_app.learn.hours.rows import design, shipped_twin
 from cds_app.score.features.hours import FEATURES, NAMES, Statics, features
 from cds_app.twin.model import TwinModel

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.errors import ContentError, DataError
+from cds_app.learn.files.challenge2012 import Outcomes, Stays
 from cds_app.learn.stays import folds
-from cds_app.learn.stays.challenge2012 import Outcomes, Stays
 from cds_app.learn.stays.cohort import StayCohort
 from cds_app.learn.stays.leakage import checked
 from cds_app.learn.stays.mortality import RECIPE

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cds_app.content import latest
-from cds_app.learn.hours import challenge2019 as source
-from cds_app.learn.hours.challenge2019 import Column
+from cds_app.learn.files import challenge2019 as source
+from cds_app.learn.files.challenge2019 import Column
 from cds_app.learn.twin.dynamics import conformal, fit_dynamics, least_absolute
 from cds_app.learn.twin.joint import correlation, quantiles, thinned
 from cds_app.learn.twin.panel import Panel

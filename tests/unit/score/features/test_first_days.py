@@ -13,7 +13,7 @@ from cds_app.content import artefact, content_root
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.timeline import Timeline
-from cds_app.learn.stays.challenge2012 import PARAMETERS, load
+from cds_app.learn.files.challenge2012 import PARAMETERS, load
 from cds_app.score.features.first_days import VENTILATION, FirstDays, first_days
 from cds_app.score.features.stays import FEATURES, QUANTITIES, stay_features
 from cds_app.score.situation import Situation

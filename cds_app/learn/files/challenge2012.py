@@ -17,9 +17,9 @@ import pandas as pd
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
 from cds_app.learn.data_set import DataSet
-from cds_app.learn.hours.challenge2019 import fio2_percent
-from cds_app.learn.stays.intake import in_another_unit, refuse_misplaced, refuse_units
-from cds_app.learn.tables import columns_of
+from cds_app.learn.files.challenge2019 import fio2_percent
+from cds_app.learn.files.stays import in_another_unit, refuse_misplaced, refuse_units
+from cds_app.learn.files.tables import columns_of
 from cds_app.score.features.stays import HEIGHT_CM, QUANTITIES, UNITS, WINDOW_H, Series, Stayers
 
 DATA_SET = DataSet(

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.learn.hours.challenge2019 import load
-from cds_app.learn.tables import columns_of, names_in
+from cds_app.learn.files.challenge2019 import load
+from cds_app.learn.files.tables import columns_of, names_in
 
 
 def ward() -> pd.DataFrame:

@@ -16,8 +16,8 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Ints
 from cds_app.learn.data_set import DataSet
-from cds_app.learn.hours import intake
-from cds_app.learn.suspected_units import PRESSURES
+from cds_app.learn.files import hours as rules
+from cds_app.learn.files.suspected_units import PRESSURES
 
 DATA_SET = DataSet(
     credit="PhysioNet/CinC Challenge 2019 (Reyna et al., Crit Care Med 2020), CC BY 4.0",
@@ -105,7 +105,7 @@ _PRESSURES = tuple((COLUMN_OF[one], COLUMN_OF[other], tolerance) for one, other,
 _MARKS = ("Gender", "Unit1", "Unit2", "SepsisLabel")  # may be true or false
 _NUMBERS = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel")
 
-NEEDED: tuple[str, ...] = (*intake.KEY, "Age", "Gender", "HospAdmTime")
+NEEDED: tuple[str, ...] = (*rules.KEY, "Age", "Gender", "HospAdmTime")
 VITAL_COLUMNS: tuple[str, ...] = ("HR", "O2Sat", "Temp", "SBP", "MAP", "DBP", "Resp")
 
 
@@ -142,10 +142,10 @@ class Loaded:
 
     def contradicted(self) -> Flags:
         """Rows up to which most pressures of one hour of the patient cannot all be right: (rows,)."""
-        return intake.contradicted(self.frame, _PRESSURES)
+        return rules.contradicted(self.frame, _PRESSURES)
 
 
-def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> pd.DataFrame:
+def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = rules.KEY) -> pd.DataFrame:
     """Hourly rows, sorted by patient and hour, measured columns in canonical units with artefacts removed.
 
     Parameters
@@ -170,25 +170,25 @@ def load(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = int
     return load_whole(path, extra=extra, needed=needed).frame
 
 
-def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = intake.KEY) -> Loaded:
+def load_whole(path: Path, *, extra: Sequence[str] = KEYS, needed: Sequence[str] = rules.KEY) -> Loaded:
     """As `load`, with what was left out, and whose units are in doubt."""
     measured = [one.column for one in COLUMNS]
-    frame = intake.read(path, [*extra, *measured], needed)
-    frame = intake.with_numbers(frame, [*_NUMBERS, *measured], marks=_MARKS)
+    frame = rules.read(path, [*extra, *measured], needed)
+    frame = rules.with_numbers(frame, [*_NUMBERS, *measured], marks=_MARKS)
     if "SepsisLabel" in frame.columns and frame["SepsisLabel"].isna().all():
         frame = frame.drop(columns="SepsisLabel")  # nobody said what followed
     elif "SepsisLabel" in frame.columns:
-        intake.refuse_labels(frame["SepsisLabel"])
+        rules.refuse_labels(frame["SepsisLabel"])
     if "Gender" in frame.columns:
-        intake.refuse_sexes(frame["Gender"])
+        rules.refuse_sexes(frame["Gender"])
     if "FiO2" in frame.columns:
         frame["FiO2"] = fio2_percent(frame["FiO2"])
-    intake.refuse_units(frame, _CHECKED)
-    ordered = intake.in_order(frame)
-    in_another_unit = intake.in_another_unit(ordered, _CHECKED)
+    rules.refuse_units(frame, _CHECKED)
+    ordered = rules.in_order(frame)
+    in_another_unit = rules.in_another_unit(ordered, _CHECKED)
     before, values = ordered.notna().sum(), _values(ordered)
     found = _without_artefacts(ordered)
-    intake.refuse_misplaced(found, _PRESSURES)
+    rules.refuse_misplaced(found, _PRESSURES)
     left_out = before - found.notna().sum()
     return Loaded(
         frame=found,

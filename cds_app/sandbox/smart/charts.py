@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_app.sandbox.chart import display_name, encounter
-from cds_app.sandbox.fhir.store import Store
 from cds_app.sandbox.people.staff import Seat
+from cds_app.sandbox.records.store import Store
 from cds_app.sandbox.smart.launches import Context
 
 

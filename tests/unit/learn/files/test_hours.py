@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cds_app.errors import DataError
-from cds_app.learn.hours.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, Loaded, load, load_whole
-from cds_app.learn.suspected_units import suspected
+from cds_app.learn.files.challenge2019 import COLUMNS, NEEDED, VITAL_COLUMNS, Loaded, load, load_whole
+from cds_app.learn.files.suspected_units import suspected
 from tests.hours import ward, written
 
 Change = Callable[[pd.DataFrame], object]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import PRESSURES, Range, misplaced, suspected, suspects
+from cds_app.learn.files.suspected_units import PRESSURES, Range, misplaced, suspected, suspects
 from cds_app.score.features.stays import QUANTITIES, Series
 
 _NO_ROWS = np.empty(0, np.int64)

@@ -13,8 +13,8 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.errors import DataError
-from cds_app.learn.suspected_units import Range, doubts, known_up_to, medians_up_to, misplaced, suspected
-from cds_app.learn.tables import columns_of, names_in
+from cds_app.learn.files.suspected_units import Range, doubts, known_up_to, medians_up_to, misplaced, suspected
+from cds_app.learn.files.tables import columns_of, names_in
 
 KEY: tuple[str, ...] = ("pid", "ICULOS")
 _LONGEST_H = 100_000  # eleven years: beyond, the column is something else

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.learn.stays.challenge2012 import load, load_outcomes
+from cds_app.learn.files.challenge2012 import load, load_outcomes
+from cds_app.learn.files.stays import contradicted
 from cds_app.learn.stays.cohort import refusals
-from cds_app.learn.stays.intake import contradicted
 from cds_app.score.features.stays import QUANTITIES, stay_features
 
 Row = tuple[int, str, str, Any]

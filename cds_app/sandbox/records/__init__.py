@@ -1,0 +1,1 @@
+"""What the sandbox holds: resources in memory, and how they are searched."""
