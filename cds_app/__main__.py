@@ -120,8 +120,7 @@ def main() -> None:
     try:
         twinline()
     except TwinlineError as error:
-        where = f" ({error.field})" if error.field else ""
-        click.echo(f"twinline: {error.message}{where}", err=True)
+        click.echo(f"twinline: {error.said}", err=True)
         raise SystemExit(_status(error)) from None
 
 

@@ -24,7 +24,10 @@ def store_of(settings: Settings, *, opened: int = 0) -> SqlStore:
 
 def _made_ready(settings: Settings) -> Vault:
     """The folder, the keys, then the tables: a database that has no key beside it has lost it."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError("the folder is not there and cannot be made", field="data_dir") from error
     vault = vault_of(settings)
     migrate(settings.store_url)
     return vault

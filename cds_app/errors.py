@@ -29,6 +29,11 @@ class TwinlineError(Exception):
         self.message = message
         self.field = field
 
+    @property
+    def said(self) -> str:
+        """What is wrong, and where, in a line."""
+        return f"{self.message} ({self.field})" if self.field else self.message
+
 
 class ContentError(TwinlineError):
     """hooks/, templates/ or models/ hold something that does not resolve: start-up stops."""

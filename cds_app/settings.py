@@ -102,6 +102,10 @@ class Settings(BaseModel):
         # A proxy may stand before a service that is bound to loopback: then its public URL says so.
         if not is_loopback(self.host) or not is_loopback(urlsplit(self.base_url).hostname or ""):
             self._check_exposed()
+        if not all(map(_is_fhir_base, self.fhir_servers)):
+            raise ValueError(
+                "fhir_servers: each must be a plain https URL without query, user or fragment; http on loopback only"
+            )
         if not all(map(_is_origin, self.cors_origins)):
             raise ValueError("cors_origins: each must be scheme://host[:port] in lower case; no *, no null")
         if self.timezone not in available_timezones():
@@ -143,6 +147,10 @@ def _is_base_url(text: str) -> bool:
     except ValueError:
         return False
     return bool(host) and _BASE_URL.fullmatch(text.removesuffix("/")) is not None
+
+
+def _is_fhir_base(text: str) -> bool:
+    return _is_base_url(text) and (text.startswith("https://") or is_loopback(urlsplit(text).hostname or ""))
 
 
 def _is_origin(text: str) -> bool:
@@ -208,6 +216,8 @@ def _from_file(file: Path | None) -> dict[str, Any]:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("twinline.toml is not valid TOML") from error
+    except OSError as error:
+        raise SettingsError("twinline.toml cannot be read") from error
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -226,6 +236,8 @@ def _explain(error: ValidationError) -> str:
 
 
 def _said(one: ErrorDetails) -> str:
+    if one["type"] == "tuple_type":
+        return "must be a list of texts"
     if one["type"] != "extra_forbidden":
         return one["msg"].removeprefix("Value error, ")
     near = get_close_matches(str(one["loc"][0]), Settings.model_fields, n=1)

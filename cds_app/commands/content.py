@@ -6,7 +6,9 @@ import json
 
 import click
 
+from cds_app.bootstrap import quiet_logs
 from cds_app.deps import knowledge_of
+from cds_app.errors import IntegrityError
 from cds_app.settings import configured
 
 
@@ -18,10 +20,12 @@ def content() -> None:
 @content.command()
 @click.option("--json", "as_json", is_flag=True, help="Names and pins as one JSON object.")
 def check(*, as_json: bool) -> None:
-    """Load everything as the service would at start."""
+    """Load everything as the service would at start. Status 4 if a model is not what was trained."""
+    quiet_logs()
     knowledge = knowledge_of(configured())
     if as_json:
         click.echo(json.dumps(dict(knowledge.pins), indent=2, sort_keys=True))
-        return
-    for name, pin in sorted(knowledge.pins.items()):
-        click.echo(f"{name}  {pin}")
+    else:
+        click.echo("\n".join(f"{name}  {pin}" for name, pin in sorted(knowledge.pins.items())))
+    if knowledge.learned.failed:
+        raise IntegrityError(f"not what was trained: {', '.join(sorted(knowledge.learned.failed))}", field="models")

@@ -57,7 +57,7 @@ def files_of(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         inside = sorted(one for one in path.rglob("*") if one.name.endswith(_SUFFIXES)) if path.is_dir() else [path]
         if not inside:
-            raise BadRequest(f"{path.name} holds no {', '.join(_SUFFIXES)}", field="paths")
+            raise BadRequest(f"{path} holds no {', '.join(_SUFFIXES)}", field="paths")
         yield from inside
 
 

@@ -14,16 +14,20 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
 from cds_app.commands.server.worker import Crowd, worker_of
 from cds_app.content import content_root
-from cds_app.errors import TwinlineError
+from cds_app.errors import IntegrityError, TwinlineError
 from cds_app.settings import Settings, configured
 
 _COUNTED = "twinline-metrics-"
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+# Exit statuses of a worker after which gunicorn does not make another; ours, too.
+_DOES_NOT_HOLD, _TAMPERED = Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR
 _USUAL_CONNECTIONS, _LEAST_CONNECTIONS, _OTHER_DESCRIPTORS = 1000, 64, 128
 
 
@@ -121,8 +125,20 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             self.cfg.set(key, value)
 
     def load(self) -> Any:
-        """Called in the worker: importing the module builds the app."""
-        return import_app("cds_app.wsgi:app")
+        """Called in the worker: importing the module builds the app. What refuses the start is said in a line."""
+        try:
+            return import_app("cds_app.wsgi:app")
+        except TwinlineError as error:
+            click.echo(f"twinline: {error.said}", err=True)
+            raise SystemExit(_TAMPERED if isinstance(error, IntegrityError) else _DOES_NOT_HOLD) from None
+
+    def run(self) -> None:
+        """Serve until told to end. Where workers do not start, gunicorn ends for the first and trips over the next."""
+        try:
+            super().run()
+        except HaltServer as halt:
+            _forget_all(None)
+            raise SystemExit(halt.exit_status) from None
 
 
 def _most_connections() -> int:

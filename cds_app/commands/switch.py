@@ -18,7 +18,7 @@ from cds_app.services.watch.switchboard import turn_to
 @click.command(
     epilog=examples(
         'twinline switch twinline-order-sign shadow --reason "many overrides" --by "Dr Lee"',
-        "twinline switch twinline-patient-view off --topic sepsis",
+        'twinline switch twinline-patient-view shadow --topic sepsis --reason "new assay" --by "Dr Lee"',
         "twinline switch --list",
     )
 )

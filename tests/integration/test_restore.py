@@ -86,7 +86,7 @@ def test_a_database_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("spoil", ["text", "row", "key"])
+@pytest.mark.parametrize("spoil", ["text", "nothing", "another's", "row", "key"])
 def test_a_backup_that_does_not_check_changes_nothing(tmp_path: Path, spoil: str) -> None:
     store = opened(tmp_path)
     append(store, store.pseudonym("north", "pat-1"), facts=facts(), decisions=(decision(),))
@@ -94,6 +94,11 @@ def test_a_backup_that_does_not_check_changes_nothing(tmp_path: Path, spoil: str
     store.close()
     if spoil == "text":
         (tmp_path / "copy").write_text("no database")
+    if spoil in ("nothing", "another's"):
+        (tmp_path / "copy").write_bytes(b"")
+    if spoil == "another's":
+        with closing(sqlite3.connect(tmp_path / "copy")) as connection:
+            connection.execute("CREATE TABLE log (number INTEGER)")
     if spoil == "row":
         with closing(sqlite3.connect(tmp_path / "copy", isolation_level=None)) as connection:
             connection.execute("UPDATE log SET tier = 3")

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cds_app.commands.running import running_service
+from cds_app.commands.running import free_port, running_service
 from cds_app.errors import DependencyDown
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, hyperkalaemic, patient, stay
@@ -87,6 +87,16 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
         running_service(tmp_path, "--no-such-flag"),
     ):
         pass
+
+
+def test_what_refuses_the_start_in_every_worker_is_one_line_and_a_status(tmp_path: Path) -> None:
+    (tmp_path / "site.json").write_text("{}")
+    settings = {"TWINLINE_SITE_MAPPING": str(tmp_path / "site.json"), "TWINLINE_DATA_DIR": str(tmp_path / "data")}
+    done = twinline("serve", "--open-to-this-machine", "--port", str(free_port()), "--workers", "3", environ=settings)
+    assert done.returncode == 3, done.stderr
+    assert "twinline: " in done.stderr
+    assert "(site_mapping" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # --- cores

@@ -12,6 +12,7 @@ from cds_app.settings import ISSUER_SECRET, MQTT_PASSWORD, is_loopback, load_set
 EXPOSED = {"host": "10.0.0.1", "public_url": "https://cds.example"}
 NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a",
                 "https://[x", "https://a.example:port"]  # fmt: skip
+NO_FHIR_BASES = ["fhir", "http://ehr.example/r4", "ftp://ehr.example", "https://ehr.example/r4?x"]
 NO_ORIGINS = ["*", "null", "a.example", "https://A.example", "https://a.example/", "https://a.example:443",
               "http://a.example:80", "https://*.example", "https://a.example:x", "https://a.example:", ""]  # fmt: skip
 
@@ -46,6 +47,8 @@ def test_a_secret_of_one_command_may_be_there_for_every_command(name: str) -> No
         ({"public_url": "https://cds.example", "simulated_time": True}, "only loopback"),
         ({"public_url": "http://cds.example"}, "https"),
         *(({"public_url": url}, "public_url") for url in NO_BASE_URLS),
+        *(({"fhir_servers": ("https://a.example", url)}, "fhir_servers") for url in NO_FHIR_BASES),
+        ({"fhir_servers": "https://a.example"}, "fhir_servers: must be a list"),
         *(({"cors_origins": (origin,)}, "cors_origins") for origin in NO_ORIGINS),
         ({"token_max_age_s": 3601}, "token_max_age_s"),
         ({"token_max_age_s": 0}, "token_max_age_s"),
@@ -56,6 +59,11 @@ def test_a_secret_of_one_command_may_be_there_for_every_command(name: str) -> No
 def test_what_is_unknown_malformed_or_unsafe_refuses_and_is_named(flags: dict[str, object], word: str) -> None:
     with pytest.raises(SettingsError, match=word):
         load_settings(flags)
+
+
+def test_a_file_of_settings_that_cannot_be_read_refuses(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"twinline\.toml cannot be read"):
+        load_settings(file=tmp_path)
 
 
 def test_beyond_loopback_a_public_url_is_enough() -> None:

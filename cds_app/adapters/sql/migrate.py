@@ -39,7 +39,9 @@ def migrate(url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
             _upgrade(connection)
     except SQLAlchemyError as error:
-        raise DependencyDown("the database cannot be migrated") from error
+        raise DependencyDown(
+            "the database cannot be reached, or its tables cannot be brought up to date: see `twinline doctor`"
+        ) from error
     finally:
         database.close()
 
@@ -61,17 +63,31 @@ def is_current(url: str) -> bool:
     DependencyDown
         If the database cannot be reached.
     """
-    database = Database(url)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    return _revisions(url) == set(ScriptDirectory.from_config(config).get_heads())
+
+
+def is_ours(url: str) -> bool:
+    """Whether any Twinline made the tables. Nothing is changed.
+
+    Raises
+    ------
+    DependencyDown
+        If the database cannot be reached.
+    """
+    return bool(_revisions(url))
+
+
+def _revisions(url: str) -> set[str]:
+    database = Database(url)
     try:
         with database.reading.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_heads()
+            return set(MigrationContext.configure(connection).get_current_heads())
     except SQLAlchemyError as error:
         raise DependencyDown("the database cannot be reached") from error
     finally:
         database.close()
-    return set(found) == set(ScriptDirectory.from_config(config).get_heads())
 
 
 def is_begun(url: str) -> bool:

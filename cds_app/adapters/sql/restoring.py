@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cds_app.adapters.sealed.vault import Vault
-from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.migrate import is_ours, migrate
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import DependencyDown, IntegrityError, NotFound, PatientErased, SettingsError
 
@@ -100,9 +100,12 @@ def _made_fit(draft: Path, vault: Vault, gone: frozenset[str], at: datetime) -> 
     """Bring the copy to today's schema, check its log and erase again; how many entries and erasures."""
     url = f"sqlite:///{draft}"
     try:
-        migrate(url)
-    except DependencyDown as error:
-        raise IntegrityError("the backup is no database of Twinline") from error
+        ours = is_ours(url)
+    except DependencyDown:
+        ours = False
+    if not ours:  # an empty file, as a full disk leaves one, is a database to SQLite
+        raise IntegrityError("the backup is no database of Twinline")
+    migrate(url)
     store = SqlStore(url, vault)
     try:
         _check(store)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +16,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cds_app import __main__, __version__
+from cds_app import __main__, __version__, deps
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.commands import learners
 from cds_app.commands.erase import erase
 from cds_app.commands.running import free_port
 from cds_app.commands.serve import environment_of
-from cds_app.content import latest
+from cds_app.content import content_root, latest
 from cds_app.errors import (
     BadRequest,
     Conflict,
@@ -146,6 +148,36 @@ def test_the_content_of_the_checkout_is_whole(shell: Shell) -> None:
     names = [line.split()[0] for line in out.splitlines()]
     assert names == sorted(names)
     assert {"hooks", "templates/cards", "models/sepsis"} <= set(names)
+
+
+def test_content_with_a_model_that_is_not_what_was_trained_is_status_4(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = content_root()
+    for name in ("hooks", "templates"):
+        (tmp_path / name).symlink_to(whole / name)
+    shutil.copytree(whole / "models", tmp_path / "models", copy_function=os.symlink)
+    spoilt = latest("sepsis", root=tmp_path).root / "model.ubj"
+    spoilt.unlink()
+    spoilt.write_bytes(b"another")
+    monkeypatch.setattr(deps, "content_root", lambda: tmp_path)
+    status, out, err = shell("content", "check", "--json")
+    assert (status, "models/sepsis" in json.loads(out)) == (4, False)
+    assert "not what was trained: sepsis" in err
+
+
+@pytest.mark.parametrize("data_dir", ["a-file", "a-file/below"])
+def test_a_folder_that_cannot_be_made_is_status_2(shell: Shell, tmp_path: Path, data_dir: str) -> None:
+    (tmp_path / "a-file").touch()
+    status, _, err = shell("keys", "new", "--data-dir", data_dir)
+    assert (status, "data_dir" in err) == (2, True)
+
+
+@pytest.mark.usefixtures("store")
+def test_every_example_of_switch_does_what_it_says(shell: Shell, tmp_path: Path) -> None:
+    epilog = dict(commands(__main__.twinline))[" switch"].epilog or ""
+    for line in epilog.splitlines()[2:]:
+        assert shell(*shlex.split(line)[1:], "--data-dir", str(tmp_path))[0] == 0, line
 
 
 @pytest.mark.parametrize(
