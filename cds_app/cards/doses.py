@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from jinja2 import Environment
@@ -20,25 +20,15 @@ from cds_app.cards.views import SeenView, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
 from cds_app.mitigate.doses import DRAFT, STANDING, Dosed
-from cds_app.score.situation import Situation
-from cds_app.simulate.kinetics.covariates import fields_of
 from cds_app.simulate.kinetics.drugs import Target
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome
 from cds_app.simulate.regimens.outcomes import DAY_H, area_unit
+from cds_app.simulate.regimens.remarks import measured_of
 
 _DECIMALS: Final = 4
 _WHOLE: Final = 100.0
 _INR: Final = "{INR}"
 _TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
-_COVARIATES: Final[Mapping[str, str]] = {
-    "body_weight": "weight_kg",
-    "body_height": "height_cm",
-    "creatinine": "creatinine_mg_dl",
-    "hematocrit": "haematocrit_percent",
-    "inr": "baseline_inr",
-}
-_FIRST: Final = frozenset({"baseline_inr"})
-"""Measured before the first dose."""
 
 
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
@@ -57,7 +47,7 @@ def _due(one: Dosed, material: DoseMaterial) -> Due:
 
     Among its grounds stands the dose: another one is news, though it stands in the same draft.
     """
-    measured = _measured(one, material.situation)
+    measured = measured_of(one.drug, one.charted.patient, one.answer, material.situation)
     missed = 1.0 - one.draft.target.probability if one.draft.target is not None else 0.0
     worst = max((harm.chance.probability for harm in one.over), default=missed)
     plan = one.plans[DRAFT]
@@ -70,22 +60,6 @@ def _due(one: Dosed, material: DoseMaterial) -> Due:
         measured=frozenset(material.situation.ontology.variables[fact.variable].quantity for fact in measured),
         write=lambda _: _card(one, measured, material),
     )
-
-
-def _measured(one: Dosed, situation: Situation) -> tuple[Measurement, ...]:
-    """What was measured of that which the models that counted went by last."""
-    patient = one.charted.patient
-    counted = {each.name for each in one.answer.models if each.draws}
-    needs = (model.needs for model in one.drug.models if model.name in counted)
-    asked = frozenset[str]().union(*(fields_of(name) for names in needs for name in names))
-    found = []
-    for quantity, field in _COVARIATES.items():
-        if field in asked and situation.ontology.measuring(quantity):
-            ago_h = -patient.stages[0].from_h if field in _FIRST else 0.0
-            used = getattr(patient.stages[-1].covariates, field)
-            rows = (fact for fact in reversed(situation.series(quantity)) if situation.age_h(fact) >= ago_h)
-            found.append(next((fact for fact in rows if fact.value == used), None))
-    return tuple(fact for fact in found if fact is not None)
 
 
 def _card(one: Dosed, measured: Sequence[Measurement], material: DoseMaterial) -> Draft:

@@ -276,9 +276,6 @@ def simulate_draft(
 
     A dose above all that the content allows is told as such where the simulation has nothing to say of it.
     """
-    if situation.pregnant:
-        expecting = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
-        return _undosed(order, drug, (expecting,))
     charted = patient_of(situation, drug, likely=given.likely())
     if isinstance(charted, Refused):
         return _undosed(order, drug, charted.reasons)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cds_app.cards.text import hundred
+from cds_app.cards.views import SeenView
 from cds_app.pages.fan import Drawn, Fan, fan
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
@@ -24,7 +25,8 @@ _FIELDS: Final[Mapping[str, str]] = {
     "height_cm": "height",
     "age_years": "age",
     "creatinine_mg_dl": "creatinine",
-    "crcl_ml_min": "creatinine clearance",
+    "crcl": "creatinine clearance",
+    "scr": "creatinine",
     "haematocrit_percent": "haematocrit",
     "dialysis": "dialysis",
     "intensive_care": "place of care",
@@ -94,7 +96,7 @@ class WhatIfView:
     seed: int
 
 
-def what_if_view(found: WhatIf, *, asked: str, current: str | None) -> WhatIfView:
+def what_if_view(found: WhatIf, *, asked: str, current: str | None, measured: Sequence[SeenView] = ()) -> WhatIfView:
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
     plan, told = by_name[asked], _worth_telling(found, asked, current)
@@ -113,7 +115,7 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None) -> WhatIfVie
         rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
         left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
-        used=_used(found),
+        used=_used(found, measured),
         remarks=found.remarks,
         review=any(one.needs_review for one in found.models) or any(one.needs_review for one in plan.harms),
         draws=found.draws,
@@ -200,9 +202,10 @@ def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
     return f"{said} Most of those compared within limits: {best.name}, {chance} in 100."
 
 
-def _used(found: WhatIf) -> str:
+def _used(found: WhatIf, measured: Sequence[SeenView]) -> str:
     doses, levels = _count(found.doses, "dose"), _count(found.levels, "level")
-    return f"{doses} given and {levels} measured were used"
+    seen = "".join(f"; {one.label} {one.value}{one.unit} at {one.time}" for one in measured)
+    return f"{doses} given and {levels} measured were used{seen}"
 
 
 def _weight(one: ModelUse) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cds_app.cards.grounds import score_text
+from cds_app.cards.views import seen
 from cds_app.errors import BadRequest
 from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
@@ -66,7 +67,8 @@ class Trials:
             "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
         }
         if not isinstance(tried.answer, Refused):
-            view = what_if_view(tried.answer, asked=tried.plan.name, current=current)
+            measured = [seen(one, None, subject.setting) for one in tried.measured]
+            view = what_if_view(tried.answer, asked=tried.plan.name, current=current, measured=measured)
             values |= {"view": view, "remarks": (*view.remarks, *tried.remarks)}
         return self._frame.page("what-if", asking, subject, values, query=f"?drug={name}")
 

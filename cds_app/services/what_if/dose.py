@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.domain.facts import Medication
+from cds_app.domain.facts import Measurement, Medication
 from cds_app.errors import BadRequest
 from cds_app.score.situation import Situation
 from cds_app.services.what_if.simulators import seed_of
@@ -17,6 +17,7 @@ from cds_app.simulate.regimens.answers import WhatIf
 from cds_app.simulate.regimens.chart import Charted, patient_of
 from cds_app.simulate.regimens.orders import next_due_h, regimen_of
 from cds_app.simulate.regimens.questions import Question, offered, offers_any
+from cds_app.simulate.regimens.remarks import measured_of
 from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
@@ -24,9 +25,10 @@ DRAWS: Final = 2000
 WISHED: Final = ("dose", "interval", "over", "horizon", "draws")
 """Fields of a form that asks for a dose, beside the drug."""
 _OFFERS: Final = 5
+_SEARCH_DRAWS: Final = 500
+_SEARCH_STEP_H: Final = 2.0
 _OFFERS_STEPPED: Final = 2
 """Where every plan is stepped through hour by hour and cannot be scaled from another: a page is wanted at once."""
-_ACTIVE: Final = frozenset({"active", "on-hold", "draft"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,15 @@ class Tried:
     answer : WhatIf or Refused
     remarks : tuple of str
         What was assumed of the chart.
+    measured : tuple of Measurement
+        What the models went by, beside levels.
     """
 
     plan: Regimen
     current: Regimen | None
     answer: WhatIf | Refused
     remarks: tuple[str, ...] = ()
+    measured: tuple[Measurement, ...] = ()
 
 
 def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: Mapping[str, Likely] = NOBODY) -> Tried:
@@ -93,22 +98,46 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
     if isinstance(charted, Refused):
         return Tried(plan=plan, current=current, answer=charted)
     compared = [plan, *([current] if current is not None and current.name != plan.name else [])]
-    names = {one.name for one in compared}
-    offers = [one for one in offered(drug, start_h=plan.start_h) if one.name not in names]
     question = Question(
-        plans=(*compared, *_nearest(offers, plan)[: _most_offers(drug)]),
+        plans=(*compared, *_others(drug, charted, plan, compared, digest)),
         goal=next(iter(drug.file.goals)),
         draws=DRAWS if wish.draws is None else wish.draws,
         horizon_h=wish.horizon_h,
         seed=seed_of(drug.sha256, digest),
         current=current.name if current is not None else None,
     )
-    return Tried(plan=plan, current=current, answer=what_if(drug, charted.patient, question), remarks=charted.remarks)
+    answer = what_if(drug, charted.patient, question)
+    used = measured_of(drug, charted.patient, answer, situation) if isinstance(answer, WhatIf) else ()
+    return Tried(plan=plan, current=current, answer=answer, remarks=charted.remarks, measured=used)
 
 
-def _most_offers(drug: Drug) -> int:
-    stepped = any(model.file.response == "hamberg-inr" for model in drug.models)
-    return _OFFERS_STEPPED if stepped else _OFFERS
+def _others(
+    drug: Drug, charted: Charted, plan: Regimen, compared: Sequence[Regimen], digest: str
+) -> tuple[Regimen, ...]:
+    """What the content offers besides: the best of all, looked at coarsely, then those that are most like the plan."""
+    names = {one.name for one in compared}
+    offers = _nearest([one for one in offered(drug, start_h=plan.start_h) if one.name not in names], plan)
+    if _is_stepped(drug):
+        return tuple(offers[:_OFFERS_STEPPED])
+    found = looked_over(drug, charted, offers, digest) if offers else None
+    best = found.recommended if isinstance(found, WhatIf) else None
+    return tuple(sorted(offers, key=lambda one: one.name != best)[:_OFFERS])
+
+
+def looked_over(drug: Drug, charted: Charted, plans: Sequence[Regimen], digest: str) -> WhatIf | Refused:
+    """Many plans at once, coarsely: which of them is worth a closer look."""
+    question = Question(
+        plans=tuple(plans),
+        goal=next(iter(drug.file.goals)),
+        draws=_SEARCH_DRAWS,
+        step_h=max(_SEARCH_STEP_H, drug.file.step_h),
+        seed=seed_of(drug.sha256, digest),
+    )
+    return what_if(drug, charted.patient, question)
+
+
+def _is_stepped(drug: Drug) -> bool:
+    return any(model.file.response == "hamberg-inr" for model in drug.models)
 
 
 def drugs_of(situation: Situation, pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
@@ -176,7 +205,7 @@ def ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Reg
 
 
 def _stands(one: Medication, drug: Drug, situation: Situation) -> bool:
-    standing = one.status in _ACTIVE and (one.end is None or one.end > situation.now)
+    standing = one.status == "active" and (one.end is None or one.end > situation.now)
     return one.source == "request" and standing and drug.file.concept in one.concepts and one.when <= situation.now
 
 

@@ -34,7 +34,7 @@ from cds_app.pages.what_if import refusal_lines
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
-from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, ordered, try_dose
+from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, looked_over, ordered, try_dose
 from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, try_insulin, usual_insulin
 from cds_app.services.what_if.operation import NOTHING, PLAN, READY, Planned, try_operation
 from cds_app.services.what_if.simulators import Simulators, seed_of
@@ -52,8 +52,6 @@ from cds_app.twin.bedside import NOBODY, Likely
 Likelies = Callable[[], Mapping[str, Likely]]
 _HELD: Final = 256
 _FRESH: Final = timedelta(minutes=5)
-_SEARCH_DRAWS: Final = 500
-_SEARCH_STEP_H: Final = 2.0
 _STOP_H: Final = 24.0
 _NOT_FOLLOWED: Final = "too many virtual copies leave the range of the model"
 
@@ -202,10 +200,7 @@ class _Dose:
         start_h = current.start_h if current is not None else 0.0
         offers = [one for one in offered(self.drug, start_h=start_h) if one.name not in names]
         plans = (*([current] if current is not None else []), *offers)
-        question = replace(
-            self._question(plans, basis), draws=_SEARCH_DRAWS, step_h=max(_SEARCH_STEP_H, self.drug.file.step_h)
-        )
-        found = what_if(self.drug, charted.patient, question)
+        found = looked_over(self.drug, charted, plans, basis)
         if isinstance(found, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(found))
         if found.recommended is None:

@@ -20,6 +20,7 @@ from cds_app.simulate.plans import ROUTES, Dose, Route
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.genes import genotypes_of, heard_genes, uncalled
 from cds_app.simulate.regimens.orders import hours, mass_mg
+from cds_app.simulate.regimens.remarks import foreign, imputed_text, of_kidneys
 from cds_app.twin.bedside import NOBODY, Likely
 
 COURSE_GAP_H: Final = 14.0 * 24.0
@@ -33,6 +34,7 @@ _CREATININE_H: Final = 7.0 * 24.0  # an older one says nothing of the course
 PUSH_H: Final = 0.1
 """Pumps and charts record a push, or only the start of an infusion, as a minute or two."""
 
+_EXPECTING: Final = Refusal(field="covariates.pregnancy", limit="is outside what the models are made for")
 _SHARED: Final = frozenset({"dosage", "dose"})
 
 _TRANSPLANT: Final = "kidney_transplant"
@@ -104,8 +106,11 @@ def patient_of(
     Returns
     -------
     Charted or Refused
-        Refused where a dose has no amount that can be computed with, or genotypes contradict each other.
+        Refused in pregnancy, where a dose has no amount that can be computed with, a level tells of doses that are not
+        on record, or genotypes contradict each other.
     """
+    if situation.pregnant:
+        return Refused(subject=drug.name, reasons=(_EXPECTING,))
     given_extra = extra or Extra()
     remarks: list[str] = []
     genes = tuple(heard_genes(situation, drug, remarks))
@@ -117,11 +122,14 @@ def patient_of(
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
     start_h = course[0][0].at_h if course else 0.0
+    if untold := tuple(_untold(situation, drug, start_h)):
+        return Refused(subject=drug.name, reasons=untold)
     levels = list(_levels(situation, drug, start_h if course else None, remarks))
     remarks.extend(_needless(drug, given_extra))
-    remarks.extend(_foreign(situation, drug, start_h if course else -COURSE_GAP_H))
+    remarks.extend(foreign(situation, drug, start_h if course else -COURSE_GAP_H))
     imputed = _standing_in(situation, drug, likely)
-    remarks.extend(_said(situation, one) for one in imputed)
+    remarks.extend(imputed_text(situation, one) for one in imputed)
+    remarks.extend(of_kidneys(situation, drug, imputed))
     patient = Patient(
         stages=_continued(_stages(situation, drug, given_extra, called, start_h), imputed),
         history=tuple(dose for dose, _ in course),
@@ -258,13 +266,20 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
                 yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref
 
 
-def _foreign(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
-    """Levels of other drugs from this course on: somebody may think that they were used."""
-    known = (one for one in drug.foreign if situation.ontology.measuring(one))
-    for quantity in known:
-        if any(hours(situation.now, one.when) > start_h for one in situation.series(quantity)):
-            label = situation.ontology.quantity(quantity).label
-            yield f"{label} was not used: it is a level of another drug than {drug.name}."
+def _untold(situation: Situation, drug: Drug, start_h: float) -> Iterator[Refusal]:
+    """A level of the days before the first dose on record: the drug was given, and nobody knows how much and when."""
+    measuring = (one for one in drug.file.levels.quantities if situation.ontology.measuring(one))
+    for quantity in (one for one in measuring if one not in _BASELINES):
+        unit = SAME_UNIT.get(situation.ontology.quantity(quantity).unit)
+        ages_h = (
+            start_h - hours(situation.now, one.when)
+            for one in situation.series(quantity)
+            if one.bound == "=" and unit == drug.file.levels.unit and one.value >= drug.file.levels.low
+        )
+        if any(0.0 <= age < COURSE_GAP_H for age in ages_h):
+            limit = "are missing: a level was measured before the first dose on record, and what is left is not known"
+            yield Refusal(field="history", limit=limit)
+            return
 
 
 # --- covariates
@@ -274,7 +289,7 @@ def _stages(
     situation: Situation, drug: Drug, extra: Extra, genotypes: Mapping[str, str], start_h: float
 ) -> tuple[Stage, ...]:
     """One stage from the start, and one for every later creatinine: each holds until the next."""
-    measured: dict[str, Any] = {name: _newest(situation, quantity) for quantity, name in _KINDS.items()}
+    measured: dict[str, Any] = {name: _current(situation, quantity, start_h) for quantity, name in _KINDS.items()}
     usual = Covariates(
         age_years=None if situation.age_years is None else float(situation.age_years),
         sex=situation.sex,
@@ -328,17 +343,12 @@ def _continued(stages: tuple[Stage, ...], imputed: Sequence[Likely]) -> tuple[St
     return (*(one for one in stages if one.from_h < 0.0), now)
 
 
-def _said(situation: Situation, one: Likely) -> str:
-    variable = situation.ontology.quantity(one.quantity)
-    mean, low, high = (f"{value:.{variable.decimals}f}" for value in (one.mean, one.low, one.high))
-    return (
-        f"{variable.label} now is imputed, not measured: {mean} {variable.unit_text} ({low} to {high} in 90 of 100 "
-        f"such patients), {one.since_h:.0f} h after the last one. The virtual copies differ in it by as much."
-    )
-
-
-def _newest(situation: Situation, quantity: str) -> float | None:
-    found: Measurement | None = situation.latest(quantity) if situation.ontology.measuring(quantity) else None
+def _current(situation: Situation, quantity: str, start_h: float) -> float | None:
+    """The newest value, if it was current when the course began, or is of the days of the course."""
+    if not situation.ontology.measuring(quantity):
+        return None
+    lasts_h = max(situation.fresh_h(quantity), _CREATININE_H if quantity in _CHANGING else 0.0)
+    found: Measurement | None = situation.latest(quantity, lasts_h - start_h)
     return found.value if found is not None and found.bound == "=" else None
 
 

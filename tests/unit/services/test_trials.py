@@ -105,6 +105,40 @@ def test_a_taper_that_was_ordered_last_is_compared_with_by_no_part_of_it(deps: D
     assert "As ordered now" not in html
 
 
+@pytest.mark.parametrize("status", ["draft", "on-hold"])
+def test_what_is_drafted_or_on_hold_is_not_called_ordered_now(deps: Deps, status: str) -> None:
+    bed = bed_of(deps, on_vancomycin({**ORDER, "status": status}), FROZEN)
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
+    assert "As ordered now" not in html
+    assert "No standing order of vancomycin says a dose and an interval." in html
+
+
+def test_a_page_says_what_it_went_by_and_when_that_was_measured(bed: Bed) -> None:
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
+    assert re.search(r"1 level measured were used; Weight 78.0 kg at [^;]*; Creatinine 1.40 mg/dL at \d\d:\d\d", html)
+
+
+def test_the_best_of_all_plans_is_among_those_compared_however_far_from_what_was_asked(deps: Deps) -> None:
+    """That no plan is within its limits is not said while the content offers one."""
+    bed = bed_of(deps, on_vancomycin()[:-3], FROZEN)
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin", amount_mg=1500.0, interval_h=8.0))
+    assert "No plan that was compared is within all limits" not in html
+    assert "best within limits" in html
+
+
+def test_no_dose_is_simulated_in_pregnancy(deps: Deps) -> None:
+    expecting = {
+        **{"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}},
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Z33.1"}]},
+        "recordedDate": (FROZEN - timedelta(days=20)).isoformat(),
+    }
+    _, *chart = on_vancomycin(expecting)
+    bed = bed_of(deps, [patient(birthDate="1995-02-03"), *chart], FROZEN)
+    html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
+    assert "Pregnancy: is outside what the models are made for" in html
+    assert "in 100 virtual copies" not in html
+
+
 def test_the_same_facts_give_the_same_answer_and_another_dose_another(bed: Bed) -> None:
     asking = bed.asking()
     first = bed.trials.what_if_changes(asking, Wish(drug="vancomycin", amount_mg=750.0))

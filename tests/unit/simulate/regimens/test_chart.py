@@ -288,3 +288,49 @@ def test_an_unknown_age_is_left_open_and_not_guessed() -> None:
     found = patient_of(situation(person(None), dose(24.0, end_hours=23.0)), VANCOMYCIN)
     assert isinstance(found, Charted)
     assert found.patient.stages[0].covariates.age_years is None
+
+
+def test_what_was_measured_before_the_first_dose_on_record_tells_of_doses_that_are_missing_there() -> None:
+    """A curve that begins at nothing would contradict what was measured."""
+    level = measured("vancomycin_random", 17.0, 5.0)
+    for facts in ((level,), (level, dose(2.0, end_hours=1.0))):
+        assert refused(*facts)["history"].startswith("are missing: a level was measured before the first dose")
+    faint, old = measured("vancomycin_random", 0.3, 5.0), measured("vancomycin_random", 17.0, 15.0 * 24.0)
+    bound = measured("vancomycin_random", 5.0, 5.0, bound="<")
+    for one in (faint, old, bound):
+        assert charted(one, dose(2.0, end_hours=1.0)).patient.levels == ()
+
+
+def test_nobody_is_simulated_in_pregnancy_whoever_asks() -> None:
+    woman = person(30.0, "female")
+    found = patient_of(situation(woman, *ADULT[1:], problem("pregnancy")), VANCOMYCIN)
+    assert isinstance(found, Refused)
+    assert [one.field for one in found.reasons] == ["covariates.pregnancy"]
+    assert isinstance(patient_of(situation(woman, *ADULT[1:]), VANCOMYCIN), Charted)
+
+
+def test_a_weight_of_another_year_is_no_weight_now() -> None:
+    old = (person(60.0), measured("body_weight", 80.0, 4 * 365 * 24.0), measured("creatinine", 1.0, 10.0))
+    found = patient_of(situation(*old), VANCOMYCIN)
+    assert isinstance(found, Charted)
+    assert found.patient.stages[-1].covariates.weight_kg is None
+    began = measured("body_weight", 78.0, 1000.0)
+    course = [dose(hours, 5.0, concept="warfarin", dosing=Dosing(route="oral")) for hours in range(984, 0, -24)]
+    lasting = patient_of(situation(person(60.0), began, *course), drug("warfarin"))
+    assert isinstance(lasting, Charted)
+    assert lasting.patient.stages[-1].covariates.weight_kg == 78.0  # it was current when the course began
+
+
+def test_a_creatinine_that_is_old_or_changes_is_said() -> None:
+    here = (person(60.0), measured("body_weight", 80.0, 100.0))
+
+    def remarks(*facts: Fact) -> tuple[str, ...]:
+        found = patient_of(situation(*here, *facts), VANCOMYCIN)
+        assert isinstance(found, Charted)
+        return found.remarks
+
+    assert remarks(measured("creatinine", 1.0, 10.0)) == ()
+    (old,) = remarks(measured("creatinine", 1.0, 140.0))
+    assert old.startswith("Creatinine was last measured 140 h ago")
+    (changed,) = remarks(measured("creatinine", 1.0, 40.0), measured("creatinine", 2.8, 3.0))
+    assert changed.startswith("Creatinine changed by more than 30 % within 7 days")
