@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.clients import Client
+from cds_app.domain.codec import News
 from cds_app.domain.decisions import Decision, Feedback, Untaken, Verdict
 from cds_app.domain.facts import Facts
 from cds_app.domain.issuers import TokenRequest
@@ -68,10 +69,8 @@ class Commit:
         Number of the patient's segments the computation rests on.
     entries_known : int
         Number of the patient's newest log entry the computation rests on; 0 if none.
-    facts : Facts
-        New facts; an empty one writes no segment.
-    payload : bytes
-        The same as `cds_app.domain.codec.encode` writes them, where somebody had to already.
+    news : News
+        New facts; without any no segment is written.
     realm : str
         Within which the facts' resources have their ids, so that `TwinStore.holders` finds them; "" if nobody will ask.
     """
@@ -80,8 +79,7 @@ class Commit:
     segments_known: int
     entries_known: int
     learned: datetime
-    facts: Facts
-    payload: bytes = b""
+    news: News = field(default_factory=News)
     realm: str = ""
     decisions: tuple[Decision, ...] = ()
     feedback: tuple[Feedback, ...] = ()

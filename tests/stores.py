@@ -20,6 +20,7 @@ from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.store import SqlStore
+from cds_app.domain.codec import News
 from cds_app.domain.decisions import Decision, Feedback, Suppression, Untaken
 from cds_app.domain.facts import Demographics, Facts, Measurement
 from cds_app.errors import Conflict
@@ -90,7 +91,7 @@ def commit_to(
         segments_known=known[0],
         entries_known=known[1],
         learned=NOW,
-        facts=facts or Facts(),
+        news=News(facts or Facts()),
         decisions=decisions,
         feedback=feedback,
         untaken=untaken,

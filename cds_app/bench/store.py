@@ -14,6 +14,7 @@ from time import perf_counter
 from cds_app.adapters.sealed.vault import KEY_BYTES, Vault
 from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.store import SqlStore
+from cds_app.domain.codec import News
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.facts import Facts, Measurement
 from cds_app.ports import Commit
@@ -114,7 +115,7 @@ def _commit(patient: str, known: _Known, *, decisions: int = 1, facts: int = _FA
         segments_known=known.segments,
         entries_known=known.entries,
         learned=_NOW,
-        facts=Facts(measurements=tuple(_measurement(i) for i in range(facts))),
+        news=News(Facts(measurements=tuple(_measurement(i) for i in range(facts)))),
         decisions=tuple(_decision() for _ in range(decisions)),
     )
 

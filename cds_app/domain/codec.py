@@ -7,6 +7,7 @@ are. A change that breaks this gets a new version byte and a reader of its own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
@@ -42,6 +43,29 @@ def encode(payload: Facts | Decision | Feedback | Untaken | Switch) -> bytes:
         return bytes((VERSION,)) + (_facts(payload) if isinstance(payload, Facts) else _ENCODER.encode(payload))
     except UnicodeEncodeError:
         raise BadRequest("a text is not valid Unicode") from None  # the cause holds the text
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Facts that are new, and their bytes: written once, then hashed and stored as they are.
+
+    Parameters
+    ----------
+    facts : Facts
+    payload : bytes
+        What `encode` makes of them; empty where there are none.
+
+    Raises
+    ------
+    BadRequest
+        As `encode` does.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    payload: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "payload", encode(self.facts) if len(self.facts) else b"")
 
 
 def _facts(facts: Facts) -> bytes:

@@ -17,7 +17,6 @@ from cds_app.cards.policy import quiet_until
 from cds_app.cards.text import number, render
 from cds_app.domain.clients import Caller, may_speak_of
 from cds_app.domain.decisions import Decision, Feedback, Outcome
-from cds_app.domain.facts import Facts
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest
 from cds_app.ports import Commit, Meter, TwinStore
@@ -154,7 +153,6 @@ class Listening:
             segments_known=record.segments_known if record else 0,
             entries_known=record.entries_known if record else 0,
             learned=received,
-            facts=Facts(),
             feedback=feedback,
         )
 

@@ -13,7 +13,6 @@ from functools import partial
 import structlog
 
 from cds_app.domain.decisions import Decision, Loss, Untaken
-from cds_app.domain.facts import Facts
 from cds_app.errors import TwinlineError
 from cds_app.ports import Clock, Commit, Meter, TwinStore
 from cds_app.services.calls import Listener
@@ -67,7 +66,6 @@ class Handing:
             segments_known=record.segments_known,
             entries_known=record.entries_known,
             learned=self.clock.now(),
-            facts=Facts(),
             untaken=lost,
         )
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cds_app.domain.codec import encode
+from cds_app.domain.codec import News, encode
 from cds_app.domain.corrections import placed
 from cds_app.domain.decisions import Decision, Remembered, Suppression
-from cds_app.domain.facts import Demographics, Fact, Facts, gather
+from cds_app.domain.facts import Demographics, Fact, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
 from cds_app.errors import PatientErased, TwinlineError
@@ -80,17 +80,6 @@ class Record:
         return hashlib.sha256("\n".join((self.digest, *told, *told.values())).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """Facts that a record did not hold, and their bytes: written once, then hashed and stored as they are."""
-
-    facts: Facts
-    payload: bytes
-
-
-_NO_NEWS = News(facts=Facts(), payload=b"")
-
-
 @dataclass(frozen=True, slots=True)
 class Twinner:
     """Keeps timeline and twin in step."""
@@ -108,9 +97,8 @@ class Twinner:
         """The record with facts added, and the new ones: those of its next segment."""
         after, change = self._with(record, (placed(record.timeline, facts),))
         if not change.novel:
-            return record, _NO_NEWS
-        novel = gather(change.novel)
-        news = News(facts=novel, payload=encode(novel))
+            return record, News()
+        news = News(gather(change.novel))
         return replace(after, digest=_chained(record.digest, news.payload)), news
 
     def folded(self, record: Record, segments: Iterable[Segment]) -> Record:

@@ -24,7 +24,7 @@ from cds_app.adapters.sealed.sealing import (
 )
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.domain.arrivals import Arrival
-from cds_app.domain.codec import encode
+from cds_app.domain.codec import News
 from cds_app.domain.facts import Facts
 from cds_app.domain.switches import Switch
 from cds_app.errors import Conflict, IntegrityError, NotFound, PatientErased
@@ -105,17 +105,17 @@ def prepare(commit: Commit) -> Job:
     ValueError
         If there are facts or decisions of nobody, or a time is not aware.
     """
-    if not commit.patient and (len(commit.facts) or commit.decisions or commit.untaken):
+    if not commit.patient and (commit.news.payload or commit.decisions or commit.untaken):
         raise ValueError("patient: facts, decisions and what became of them need one")
     return Job(
         patient=stored_name(commit.patient),
         segments_known=commit.segments_known,
         entries_known=commit.entries_known,
         learned=stamp(commit.learned),
-        facts=commit.payload or (encode(commit.facts) if len(commit.facts) else b""),
+        facts=commit.news.payload,
         notes=notes_of(commit),
         realm=commit.realm,
-        resources=resources_of(commit.facts) if commit.realm else (),
+        resources=resources_of(commit.news.facts) if commit.realm else (),
     )
 
 
@@ -132,7 +132,7 @@ def prepare_arrival(arrival: Arrival) -> Job:
         segments_known=0,
         entries_known=0,
         learned=stamp(arrival.received),
-        facts=encode(arrival.facts) if len(arrival.facts) else b"",
+        facts=News(arrival.facts).payload,
         notes=(),
         realm=arrival.realm,
         resources=resources_of(arrival.facts) if arrival.realm else (),

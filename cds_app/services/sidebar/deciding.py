@@ -16,7 +16,6 @@ from cds_app.cards.definition import OverrideReason
 from cds_app.cards.drafts import due
 from cds_app.cards.material import Advice
 from cds_app.domain.decisions import Decision, Feedback, Outcome, Remembered
-from cds_app.domain.facts import Facts
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, DataChanged, DataUnavailable, NotFound
 from cds_app.mitigate.options import Option
@@ -238,7 +237,6 @@ class Deciding:
                     segments_known=record.segments_known,
                     entries_known=record.entries_known,
                     learned=opened.at,
-                    facts=Facts(),
                     decisions=() if any(_is(one, decision.id) for one in record.past) else decisions,
                     feedback=(answer,),
                 )

@@ -222,8 +222,7 @@ class Opening:
                 segments_known=record.segments_known,
                 entries_known=record.entries_known,
                 learned=at,
-                facts=news.facts,
-                payload=news.payload,
+                news=news,
                 realm=visit.realm,
             )
             record = replace(record, segments_known=self.store.commit(commit))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cds_app.adapters.memory_store import MemoryStore
-from cds_app.domain.codec import encode
+from cds_app.domain.codec import News, encode
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.facts import Facts
 from cds_app.domain.ontology import Ontology
@@ -177,7 +177,7 @@ def test_a_commit_on_an_old_record_is_refused_and_leaves_the_newer_one(store: Wa
 
     with pytest.raises(Conflict):
         store.commit(
-            Commit(patient="p", segments_known=old.segments_known, entries_known=0, learned=NOW, facts=facts(9))
+            Commit(patient="p", segments_known=old.segments_known, entries_known=0, learned=NOW, news=News(facts(9)))
         )
     assert len(records.load("p").timeline) == 2
 
