@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -10,9 +12,20 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
+from cds_app.content import content_root
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.errors import BadRequest
-from cds_app.services.watch.switchboard import turn_to
+from cds_app.services.service_files import load_services
+from cds_app.services.watch.switchboard import Names, turn_to
+from cds_app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Services:
+    """Services alone."""
+
+    services: Collection[str]
+    topics: Collection[str] = ()
 
 
 @click.command(
@@ -39,11 +52,9 @@ def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, 
             return
         if service is None or mode is None:
             raise BadRequest("name a service (or all) and off, shadow or on; or ask for --list", field="service")
-        from cds_app.deps import knowledge_of  # a second, for which the list need not wait
-
         turned = turn_to(
             store,
-            knowledge_of(settings),
+            _names(settings, topics=bool(topic)),
             SystemClock(),
             service=service,
             topic=topic,
@@ -52,6 +63,15 @@ def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, 
             reason=reason,
         )
     click.echo(_line(turned))
+
+
+def _names(settings: Settings, *, topics: bool) -> Names:
+    """What can be switched; topics come from all content, for which turning a service does not wait."""
+    if not topics:
+        return _Services(services=load_services(content_root() / "hooks"))
+    from cds_app.deps import knowledge_of
+
+    return knowledge_of(settings)
 
 
 def _list_json(turns: list[Switch]) -> None:

@@ -182,7 +182,13 @@ def test_short_commands_load_neither_models_nor_pages(command: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("words", ["decision list", "issuers list", "switch --list", "monitor", "audit verify"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("decision list", "issuers list", "monitor", "audit verify", "switch --list"),
+        "switch twinline-patient-view off --by Ada --reason drill",
+    ],
+)
 def test_nor_do_they_when_they_run(words: str, tmp_path: Path) -> None:
     store_of(Settings(data_dir=tmp_path)).close()
     program = (

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
 
 from cds_app.cards.shadow import Shadow
 from cds_app.domain.switches import EVERY, Mode, Switch, Switches, fold
-from cds_app.errors import BadRequest, ServiceOff
+from cds_app.errors import BadRequest, ServiceOff, UnknownService
 from cds_app.ports import Clock, TwinStore
 
-if TYPE_CHECKING:
-    from cds_app.services.knowledge import Knowledge  # models and all: who only asks how switches stand needs none
-
 FRESH_S: Final = 1.0
+
+
+class Names(Protocol):
+    """What can be switched: all that is known, or the services alone where no topic is asked about."""
+
+    @property
+    def services(self) -> Collection[str]: ...
+
+    @property
+    def topics(self) -> Collection[str]: ...
 
 
 class Switchboard:
@@ -73,17 +80,18 @@ class Switchboard:
 
 
 def turn_to(  # noqa: PLR0913 - all by name
-    store: TwinStore, knowledge: Knowledge, clock: Clock, *, service: str, topic: str, mode: Mode, by: str, reason: str
+    store: TwinStore, names: Names, clock: Clock, *, service: str, topic: str, mode: Mode, by: str, reason: str
 ) -> Switch:
     """Turn one switch from wherever it stands.
 
     Raises
     ------
+    UnknownService
     BadRequest
-        If there is no such service or topic, nobody says who or why, or the switch stands there already.
+        If there is no such topic, nobody says who or why, or the switch stands there already.
     Conflict, DependencyDown
     """
-    _check(knowledge, service, topic, mode)
+    _check(names, service, topic, mode)
     if not by.strip() or not reason.strip():
         raise BadRequest("who says so, and why, must be said", field="by" if not by.strip() else "reason")
     before = fold(store.turns()).at(service, topic)
@@ -96,12 +104,12 @@ def turn_to(  # noqa: PLR0913 - all by name
     return switch
 
 
-def _check(knowledge: Knowledge, service: str, topic: str, mode: Mode) -> None:
-    if service != EVERY:
-        knowledge.service(service)
+def _check(names: Names, service: str, topic: str, mode: Mode) -> None:
+    if service not in (EVERY, *names.services):
+        raise UnknownService("no CDS service has this id", field="id")
     if topic and service == EVERY:
         raise BadRequest("a topic needs its service", field="topic")
     if topic and mode is Mode.OFF:
         raise BadRequest("a topic can be put in shadow; only a service can be off", field="mode")
-    if topic and topic not in knowledge.topics:
+    if topic and topic not in names.topics:
         raise BadRequest("no topic is called so", field="topic")
