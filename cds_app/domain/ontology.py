@@ -126,7 +126,6 @@ class Variable:
     molar_mass: float | None = None
     valence: int = 1
     by_substance: bool = False
-    cvi_pct: float | None = None
     process: Process | None = None
     unit_synonyms: Mapping[str, str] = field(default_factory=dict)
     affine: Mapping[str, tuple[float, float]] = field(default_factory=dict)

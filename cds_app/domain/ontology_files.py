@@ -86,7 +86,7 @@ class _Numeric(_Named):
     decimals: Annotated[int, Field(ge=0, le=6)]
     plausible: _Range
     reference: Mapping[Literal["any"] | Sex, _Range]
-    cvi_pct: PositiveFloat | None = None
+    cvi_pct: PositiveFloat | None = None  # within a person; what noise_sd of the process is made of
     molar_mass: PositiveFloat | None = None
     valence: Annotated[int, Field(ge=1, le=6)] = 1
     by_substance: bool = False
@@ -96,7 +96,7 @@ class _Numeric(_Named):
     process: _Process
 
     def built(self) -> Variable:
-        names = ("unit", "unit_text", "decimals", "cvi_pct", "molar_mass", "valence", "by_substance", "alternate_units")
+        names = ("unit", "unit_text", "decimals", "molar_mass", "valence", "by_substance", "alternate_units")
         return Variable(
             **self.shared(),
             **{name: getattr(self, name) for name in names},

@@ -145,6 +145,16 @@ def test_process_stands_within_the_plausible_range(ontology: Ontology) -> None:
             assert variable.plausible.holds(variable.process.baseline_mean), variable.key
 
 
+def test_noise_is_variation_within_a_person_and_that_of_measuring() -> None:
+    """Of the manifest's ``engineering_choices.process``: sqrt(CVI² + CVA²), CVA half of CVI, four digits are kept."""
+    rows = latest("ontology").read_json("variables.json")["variables"]
+    told = [(one["cvi_pct"] / 100.0, one["process"], one["key"]) for one in rows if "cvi_pct" in one]
+    assert len(told) > 50
+    for cvi, process, key in told:
+        scale = process["baseline_mean"] if process["transform"] == "identity" else 1.0
+        assert process["noise_sd"] == pytest.approx(scale * cvi * 1.25**0.5, rel=1e-3), key
+
+
 def test_quantity_that_nobody_measures_has_no_variable(ontology: Ontology) -> None:
     with pytest.raises(KeyError):
         ontology.quantity("unheard_of")
