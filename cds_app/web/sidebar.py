@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,16 +20,14 @@ from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
 from cds_app.services.sidebar.trials import Trials
 from cds_app.services.smart.visits import Visits
-from cds_app.services.what_if.dose import WISHED, Wish, number_of, told_yes, whole_of
+from cds_app.services.what_if.dose import WISHED, Wish
 from cds_app.services.what_if.insulin import INJECTED, Injected
 from cds_app.services.what_if.operation import HIGH_RISK, OPIOID, PLANNED, Planned
 from cds_app.web.browser import browser_of, check_form, form_token
+from cds_app.web.forms import asked_of_query, hours_of, number_of, text_of_form, told_yes, whole_of
 from cds_app.web.pages import as_page
 
 _LOG = structlog.get_logger("twinline")
-_FIELD: Final = 2000
-_WINDOW_H: Final = 24
-_NAMED: Final = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
 _FROM_OPTIONS: Final = frozenset({"sidebar.accept", "sidebar.override"})
 _FOR_SCRIPTS: Final = frozenset({"sidebar.answer", "sidebar.effect", "sidebar.state"})
 
@@ -101,7 +98,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     @routes.get("/trend")
     def trend(visit_id: str) -> ResponseReturnValue:
         asking = _here(desk, visit_id).asking(back=True)
-        return pages.trend(asking, request.args.get("q", ""), _window(request.args.get("h", "")))
+        return pages.trend(asking, request.args.get("q", ""), hours_of(request.args.get("h", "")))
 
     @routes.get("/why")
     def why(visit_id: str) -> ResponseReturnValue:
@@ -121,14 +118,14 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/operation")
     def operation(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id), _asked(*PLANNED, OPIOID, HIGH_RISK)
+        here, asked = _here(desk, visit_id), asked_of_query(*PLANNED, OPIOID, HIGH_RISK)
         planned = {name: number_of(asked[name], name) for name in PLANNED}
         opioid, high_risk = (told_yes(asked[name], name) for name in (OPIOID, HIGH_RISK))
         return desk.trials.operation(here.asking(), Planned.of(planned, opioid=opioid, high_risk=high_risk))
 
     @routes.get("/insulin")
     def insulin(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id), _asked(*INJECTED)
+        here, asked = _here(desk, visit_id), asked_of_query(*INJECTED)
         wish = {name: number_of(text, name) for name, text in asked.items()}
         return desk.trials.insulin(here.asking(), Injected.of(wish))
 
@@ -138,7 +135,7 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
 
     @routes.get("/effect")
     def effect(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id, used=False), _asked("option")
+        here, asked = _here(desk, visit_id, used=False), asked_of_query("option")
         return Response(wire_json(pages.effect(here.asking(), asked["option"])), mimetype="application/json")
 
     @routes.get("/history")
@@ -166,24 +163,24 @@ def _acts(routes: Blueprint, desk: Bedside) -> None:
     @routes.post("/accept")
     def accept(visit_id: str) -> ResponseReturnValue:
         here = _acting(desk, visit_id)
-        wanted = Wanted(topic=_text("topic"), option=_text("option"), digest=_text("digest"))
+        wanted = Wanted(topic=text_of_form("topic"), option=text_of_form("option"), digest=text_of_form("digest"))
         return _done(here, deciding.accept(here.visit, here.token, wanted), "Accepted")
 
     @routes.post("/override")
     def override(visit_id: str) -> ResponseReturnValue:
         here = _acting(desk, visit_id)
         wanted = Wanted(
-            topic=_text("topic"),
-            digest=_text("digest"),
-            reason=_text("reason", needed=False),
-            comment=_text("comment", needed=False).strip(),
+            topic=text_of_form("topic"),
+            digest=text_of_form("digest"),
+            reason=text_of_form("reason", needed=False),
+            comment=text_of_form("comment", needed=False).strip(),
         )
         return _done(here, deciding.override(here.visit, here.token, wanted), "Overridden")
 
     @routes.post("/undo")
     def undo(visit_id: str) -> ResponseReturnValue:
         here = _acting(desk, visit_id)
-        return _done(here, deciding.undo(here.visit, here.token, _text("decision")), "Taken back")
+        return _done(here, deciding.undo(here.visit, here.token, text_of_form("decision")), "Taken back")
 
     @routes.post("/resume")
     def resume(visit_id: str) -> ResponseReturnValue:
@@ -218,33 +215,8 @@ def _done(here: _Here, done: Done, what: str) -> ResponseReturnValue:
     return here.desk.sidebar.done(here.asking(), done, what)
 
 
-def _text(name: str, *, needed: bool = True) -> str:
-    found = request.form.getlist(name)
-    value = found[0] if len(found) == 1 else ""
-    if len(found) > 1 or len(value) > _FIELD or (needed and not value):
-        raise BadRequest(f"needed once, of at most {_FIELD} characters", field=name)
-    return value
-
-
-def _asked(*names: str) -> Mapping[str, str]:
-    """What a simulation is asked, by field; "" where it is left out.
-
-    Raises
-    ------
-    BadRequest
-        Where a field is none of these, or comes twice: nothing of a question is left aside.
-    """
-    for name, texts in request.args.lists():
-        if name not in names:
-            field = name if _NAMED.fullmatch(name) else "query"
-            raise BadRequest(f"is no field of this page, which takes {', '.join(names)}", field=field)
-        if len(texts) > 1:
-            raise BadRequest("may come once", field=name)
-    return {name: request.args.get(name, "") for name in names}
-
-
 def _wish() -> Wish:
-    asked = _asked("drug", *WISHED)
+    asked = asked_of_query("drug", *WISHED)
     dose, interval, over, horizon = (number_of(asked[name], name) for name in ("dose", "interval", "over", "horizon"))
     return Wish(
         drug=asked["drug"],
@@ -254,14 +226,6 @@ def _wish() -> Wish:
         horizon_h=horizon,
         draws=whole_of(asked["draws"], "draws"),
     )
-
-
-def _window(text: str) -> int:
-    if not text:
-        return _WINDOW_H
-    if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise BadRequest("must be a number of hours", field="h")
-    return int(text)
 
 
 _TITLES: Final[Mapping[str, str]] = {

@@ -153,49 +153,6 @@ def can_be_tried(pharmacy: Mapping[str, Drug]) -> tuple[str, ...]:
     return tuple(name for name, drug in pharmacy.items() if offers_any(drug))
 
 
-def number_of(text: str, field: str) -> float | None:
-    """A number that a form carries; None where it carries none.
-
-    Raises
-    ------
-    BadRequest
-    """
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e6 or not text.isascii() or "_" in text:  # what Python reads and nobody types
-        raise BadRequest("must be a number below a million", field=field)
-    return value
-
-
-def whole_of(text: str, field: str) -> int | None:
-    """A whole number that a form carries; None where it carries none.
-
-    Raises
-    ------
-    BadRequest
-    """
-    value = number_of(text, field)
-    if value is not None and not value.is_integer():
-        raise BadRequest("must be a whole number", field=field)
-    return None if value is None else int(value)
-
-
-def told_yes(text: str, field: str) -> bool:
-    """Whether a box of a form was ticked.
-
-    Raises
-    ------
-    BadRequest
-    """
-    if text not in {"", "yes"}:
-        raise BadRequest("must be yes, or left out", field=field)
-    return text == "yes"
-
-
 def ordered(situation: Situation, drug: Drug, charted: Charted | Refused) -> Regimen | None:
     """The newest order that stands; None where it does not say what can be computed with: an older one is not meant."""
     orders = [one for one in situation.facts.medications if _stands(one, drug, situation)]

@@ -12,7 +12,7 @@ import pytest
 
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, DependencyDown
-from cds_app.services.what_if.dose import Wish, number_of, told_yes
+from cds_app.services.what_if.dose import Wish
 from cds_app.services.what_if.operation import PLANNED, Planned, operation_fields
 from cds_app.services.what_if.simulators import INSIDE
 from tests.bedside import Bed, bed_of
@@ -310,15 +310,7 @@ def test_the_least_that_can_be_asked_is_simulated_though_no_gentler_plan_can(bed
     assert "Two thirds of the propofol" not in html
 
 
-def test_forms_are_read_as_numbers_or_refused() -> None:
-    assert number_of("", "dose") is None
-    assert number_of("12.5", "dose") == 12.5
-    for text in ("x", "nan", "inf", "1e9", "1e400", "1_000", "\N{FULLWIDTH DIGIT ONE}"):
-        with pytest.raises(BadRequest, match="a number below a million"):
-            number_of(text, "dose")
-    assert (told_yes("", "opioid"), told_yes("yes", "opioid")) == (False, True)
-    with pytest.raises(BadRequest, match="must be yes, or left out"):
-        told_yes("no", "opioid")
+def test_an_operation_is_planned_as_the_form_says() -> None:
     given = {
         "propofol": 1.5,
         "maintenance": 6.0,
