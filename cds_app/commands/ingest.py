@@ -1,6 +1,6 @@
 """``twinline ingest``: one process per source, as many as are needed; the store is where they meet.
 
-A source is one module, `ingest_NAME`, with a click command of its name. It turns messages into
+A source is one module, ``ingest_NAME``, with a click command of its name. It turns messages into
 `cds_app.services.sources.intake.Delivery` and acknowledges them when `Intake.accept` has returned.
 """
 

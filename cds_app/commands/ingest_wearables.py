@@ -27,7 +27,7 @@ _REFUSED: Final = {"unreadable": "garbled", "encoding": "encoding", "too-long": 
 def wearables(paths: tuple[Path, ...], *, system: str, **flags: Any) -> None:
     """Take in Open mHealth and FHIR Observations of wearables. PATHS hold JSON or NDJSON, gzipped or not.
 
-    People are named by identifier: `header.user_id` within SYSTEM, or `subject.identifier` of an Observation.
+    People are named by identifier: header.user_id within SYSTEM, or subject.identifier of an Observation.
     """
     counts: Counter[str] = Counter()
     with entrance(flags) as way:

@@ -1,4 +1,4 @@
-"""Notifications of topic-based subscriptions: the R5 backport on R4B (`SubscriptionStatus`) and R4 (`Parameters`)."""
+"""Notifications of topic-based subscriptions: the R5 backport on R4B (SubscriptionStatus) and R4 (Parameters)."""
 
 from __future__ import annotations
 

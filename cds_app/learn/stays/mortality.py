@@ -108,7 +108,7 @@ def train(data: Path, outcomes: Path, out: Path, seed: int, *, recipe: Recipe | 
     Raises
     ------
     ContentError, DataError
-        If the trees would learn from what nobody can know (`stay_leakage`).
+        If the trees would learn from what nobody can know (`leakage.checked`).
     """
     grown = replace(recipe or RECIPE, seed=seed)
     stays = load(data)

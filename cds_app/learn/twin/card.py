@@ -42,7 +42,7 @@ Mean ratio: {ratios}.
 - SaO2 holds venous samples among the arterial ones; calcium of one hospital was ionised and was left out by the
   plausible limits.
 - Coverage holds on average over patients and hours like these. It is not promised for one patient or one subgroup.
-- A single value far off is set aside until a second one agrees; the estimate says so (`unconfirmed`).
+- A single value far off is set aside until a second one agrees, and shown as one to be confirmed.
 - The joint index's percentile refers to intensive-care patient-hours, every sixth hour of a stay, with vital signs at
   most 4 h and laboratory values at most 24 h old.
 """
