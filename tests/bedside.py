@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from cds_app.adapters.metrics import PrometheusMeter
 from cds_app.bootstrap import identities_of, simulators_of, trials_of
+from cds_app.cards.drafts import due
 from cds_app.content import content_root
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable
+from cds_app.mitigate.options import Option
+from cds_app.pages.options import advices
 from cds_app.services.feedback import Listening
 from cds_app.services.gather import Gatherer
 from cds_app.services.records import Records, Twinner
-from cds_app.services.sidebar.deciding import Deciding
+from cds_app.services.sidebar.deciding import Deciding, Wanted
 from cds_app.services.sidebar.frame import Asking, Frame
 from cds_app.services.sidebar.opening import Opening
 from cds_app.services.sidebar.pages import Sidebar
@@ -24,7 +29,8 @@ from cds_app.services.sidebar.trials import Trials
 from cds_app.services.watch.switchboard import Switchboard
 from cds_app.services.what_if.effects import Effects
 from cds_app.services.what_if.simulators import Simulators
-from tests.patients import bundle
+from tests.conftest import FROZEN
+from tests.patients import bundle, septic
 
 BASE = "https://fhir.hospital.example/r4"
 
@@ -121,3 +127,29 @@ def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: A
         deciding=Deciding(opening, listening, chart, meter),
         visit=Visit(id="v1", issuer=BASE, realm=BASE, patient="p1", began=at, **given),
     )
+
+
+TOPIC = "sepsis"
+
+
+def resources(call: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call["prefetch"]["patient"], *(one["resource"] for one in call["prefetch"]["vitals"]["entry"])]
+
+
+@pytest.fixture
+def bed(deps: Deps) -> Bed:
+    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
+
+
+def offered(bed: Bed, topic: str = TOPIC) -> tuple[Option, ...]:
+    material = bed.opening.subject(bed.asking().opened).material
+    advised = advices(material, [one.topic for one in due(material)])
+    return next(one.offered for one in advised if one.concern.topic == topic)
+
+
+def drafted(bed: Bed) -> Option:
+    return next(one for one in offered(bed) if one.resource is not None)
+
+
+def wanted(bed: Bed, option: str = "", **more: str) -> Wanted:
+    return Wanted(topic=TOPIC, option=option, digest=bed.asking().opened.record.digest, **more)

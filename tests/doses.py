@@ -97,3 +97,24 @@ def numbered_seeds(patch: pytest.MonkeyPatch, first: int = 1) -> None:
     """The same chance in every run: each call's seed follows from how many there were."""
     numbers = count(first)
     patch.setattr("cds_app.services.answer.uuid.uuid4", lambda: UUID(int=next(numbers), version=4))
+
+
+EXPLANATION = "com.twinline.explanation"
+
+
+def about_dose(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if topic(one).startswith("dose") and not topic(one).startswith("doseUnsimulated")]
+
+
+def topic(card: Mapping[str, Any]) -> str:
+    code: str = card["source"]["topic"]["code"]
+    return code
+
+
+def numbers(card: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = card["extension"][EXPLANATION]["simulation"]
+    return found
+
+
+def plan(card: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in numbers(card)["plans"] if one["name"] == name)

@@ -78,3 +78,15 @@ class MemoryExports:
     def _admit(self, token: str | None) -> None:
         if token != self.valid:
             raise TokenRefused("no", field="token")
+
+
+ORDER = {
+    "resourceType": "MedicationRequest",
+    "id": "o",
+    "status": "active",
+    "intent": "order",
+    "medicationReference": {"reference": "Medication/m"},
+    "subject": {"reference": "Patient/p1"},
+    "authoredOn": "2026-02-27",
+}
+LISINOPRIL = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}

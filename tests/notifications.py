@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds_app.services.sources.subscriptions import (
+    Subscription,
+    digest,
+)
+
 BASE = "https://ehr.example/fhir"
 
 
@@ -25,3 +30,20 @@ def bundle(first: object, *resources: object, deleted: tuple[str, ...] = ()) -> 
     entries: list[dict[str, Any]] = [{"resource": one} for one in (first, *resources)]
     entries += [{"request": {"method": "DELETE", "url": one}} for one in deleted]
     return {"resourceType": "Bundle", "type": "history", "entry": entries}
+
+
+SECRET = "known-to-the-ehr-and-to-us"
+
+
+def subscription(**change: Any) -> Subscription:
+    usual: dict[str, Any] = {
+        "issuer": "north",
+        "iss": BASE,
+        "realm": BASE,
+        "reference": "Subscription/12",
+        "topic": "https://ehr.example/topics/results",
+        "secret_sha256": digest(SECRET),
+        "heartbeat_s": 60,
+        "types": ("Observation",),
+    }
+    return Subscription(**{**usual, **change})

@@ -8,7 +8,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,3 +179,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TwinStore]
         made = SqlStore(url, vault())
     yield made
     made.close()
+
+
+@contextmanager
+def sqlite_locked(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")

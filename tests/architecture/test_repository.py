@@ -110,3 +110,11 @@ def test_the_package_says_the_version_that_is_built() -> None:
 @pytest.mark.parametrize("name", [".ci/run"])
 def test_scripts_can_be_run(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
+
+
+def test_no_test_leans_on_another() -> None:
+    """What several need stands in a module that holds no tests."""
+    leaning = re.compile(r"^from tests\.[\w.]*\b(test_\w+) import", re.MULTILINE)
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    others = {path.name: {*leaning.findall(path.read_text("utf-8"))} - {path.stem} for path in files}
+    assert {name: theirs for name, theirs in others.items() if theirs} == {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.browser.conftest import Watched
 
+SICK = "synthetic-001"
 RULES = {
     "runOnly": {
         "type": "tag",
@@ -55,3 +56,7 @@ def keep_picture(watched: Watched, name: str) -> None:
     """Keep a screenshot where somebody asked for it."""
     if folder := os.environ.get("TWINLINE_TEST_PICTURES"):
         watched.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def open_everything(watched: Watched) -> None:
+    watched.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Watched
-from tests.browser.looking import FITS, SMALL_TARGETS, violations
+from tests.browser.looking import FITS, SICK, SMALL_TARGETS, open_everything, violations
 from tests.unit.sandbox.stub_service import CARD, REASONS, SUGGESTION, Stub, card
 
 pytestmark = pytest.mark.browser
 
-SICK, WELL = "synthetic-001", "synthetic-007"
+WELL = "synthetic-007"
 WIDTHS = [{"viewport": {"width": width, "height": 800}} for width in (320, 360, 480, 1280)]
 OUTSIDE_SVG = """[...document.querySelectorAll("svg path, svg circle, svg rect")].filter((one) => {
   const outer = one.ownerSVGElement.getBoundingClientRect(), inner = one.getBoundingClientRect();
@@ -39,10 +39,6 @@ def cards(stub: Stub) -> Stub:
         card(3, "info", "Not estimated: no lactate since 21:10", source={"label": "Stub"}),
     ]
     return stub
-
-
-def open_everything(watched: Watched) -> None:
-    watched.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
 
 
 @pytest.mark.parametrize("context", WIDTHS, indirect=True, ids=lambda one: str(one["viewport"]["width"]))

@@ -11,8 +11,7 @@ from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.smart.endpoints import SmartServer
 from tests.browser.conftest import Watched
-from tests.browser.looking import FITS, SMALL_TARGETS, violations
-from tests.browser.test_chart import SICK
+from tests.browser.looking import FITS, SICK, SMALL_TARGETS, violations
 from tests.unit.sandbox.small_app import asking, small_app, small_client
 from tests.unit.sandbox.stub_service import Stub, card, two_patients
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.conftest import Watched
-from tests.browser.looking import FITS, SMALL_TARGETS, violations
-from tests.browser.test_chart import SICK, open_everything
+from tests.browser.looking import FITS, SICK, SMALL_TARGETS, open_everything, violations
 from tests.unit.sandbox.stub_service import CARD, Stub
 
 pytestmark = pytest.mark.browser

@@ -14,8 +14,18 @@ from flask.testing import FlaskClient
 
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN
-from tests.doses import creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
-from tests.integration.test_doses import EXPLANATION
+from tests.doses import (
+    EXPLANATION,
+    creatinine,
+    dosage,
+    dosing,
+    drafted,
+    given,
+    height,
+    numbered_seeds,
+    standing,
+    weight,
+)
 from tests.orders import SIGN
 
 CALLS = 32

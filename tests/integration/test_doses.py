@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,35 +11,33 @@ from flask.testing import FlaskClient
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
 from tests.conftest import FrozenClock
-from tests.doses import CHART, IV, creatinine, dosage, dosing, drafted, given, height, numbered_seeds, standing, weight
+from tests.doses import (
+    CHART,
+    EXPLANATION,
+    IV,
+    about_dose,
+    creatinine,
+    dosage,
+    dosing,
+    drafted,
+    given,
+    height,
+    numbered_seeds,
+    numbers,
+    plan,
+    standing,
+    topic,
+    weight,
+)
 from tests.orders import cards, drafts, medication
 from tests.patients import bundle
 
 SELECT = "/cds-services/twinline-order-select"
-EXPLANATION = "com.twinline.explanation"
 
 
 @pytest.fixture(autouse=True)
 def the_same_chance_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     numbered_seeds(monkeypatch)
-
-
-def about_dose(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in found if topic(one).startswith("dose") and not topic(one).startswith("doseUnsimulated")]
-
-
-def topic(card: Mapping[str, Any]) -> str:
-    code: str = card["source"]["topic"]["code"]
-    return code
-
-
-def numbers(card: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = card["extension"][EXPLANATION]["simulation"]
-    return found
-
-
-def plan(card: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in numbers(card)["plans"] if one["name"] == name)
 
 
 def test_a_low_dose_is_told_with_a_better_one_and_what_it_rests_on(client: FlaskClient) -> None:

@@ -9,8 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import FROZEN
-from tests.doses import CHART, creatinine, dosage, dosing, drafted, standing, weight
-from tests.integration.test_doses import about_dose
+from tests.doses import CHART, about_dose, creatinine, dosage, dosing, drafted, standing, weight
 from tests.orders import cards
 from tests.patients import patient
 

@@ -11,9 +11,8 @@ from flask.testing import FlaskClient
 from cds_app.deps import Deps
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN
-from tests.doses import TRANSPLANT, dosing, height, numbered_seeds, weight
+from tests.doses import TRANSPLANT, about_dose, dosing, height, numbered_seeds, weight
 from tests.genomes import genotype
-from tests.integration.test_doses import about_dose
 from tests.orders import cards, medication, signing
 from tests.patients import observation
 

@@ -16,9 +16,8 @@ from cds_app.deps import Deps
 from cds_app.fabric.dosing import dosing_of
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN, FrozenClock
-from tests.doses import IV, weight
+from tests.doses import EXPLANATION, IV, numbers, plan, topic, weight
 from tests.insulin import ONCE, SKIN, TYPE_1, USUAL, injected, injecting, lispro, sugar
-from tests.integration.test_doses import EXPLANATION, numbers, plan, topic
 from tests.orders import cards, medication
 from tests.patients import patient
 

@@ -5,81 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from paho.mqtt.client import Client
 
-from cds_app.adapters.mqtt import Link, Subscriber, take_turns
+from cds_app.adapters.mqtt import Link, Subscriber
 from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
-from tests.broker import broker, publisher
+from tests.broker import _PATIENCE_S, Worker, broker, published, until
 from tests.hl7 import MRN
 from tests.service import ROOT
 
 __all__ = ["broker"]
-
-_PATIENCE_S = 60.0
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    begun = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun < _PATIENCE_S, "in vain"
-        time.sleep(0.05)
-
-
-@contextmanager
-def published(port: int) -> Iterator[Callable[..., None]]:
-    client = publisher(port)
-
-    def say(topic: str, payload: str, **more: Any) -> None:
-        client.publish(topic, payload, qos=1, **more).wait_for_publish(_PATIENCE_S)
-
-    yield say
-    client.disconnect()
-    client.loop_stop()
-
-
-class Worker:
-    """Takes messages in a thread; fails, or loses its connection, when it is told to."""
-
-    def __init__(self, port: int, topic: str, client: str, group: str = "") -> None:
-        self.taken: list[str] = []
-        self.retained: list[str] = []
-        self.down = False
-        self.subscriber = Subscriber(Link(host="127.0.0.1", port=port, client=client, topic=topic, group=group))
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        self.subscriber.start()
-        take_turns(self.subscriber, self._take, lambda: None, self._stop, most=10, wait_s=0.05)
-        self.subscriber.stop()
-
-    def _take(self, group: Any) -> None:
-        if self.down:
-            raise DependencyDown("as told")
-        self.taken += [one.payload.decode() for one in group]
-        self.retained += [one.payload.decode() for one in group if one.retained]
-
-    def cut(self) -> None:
-        """The connection breaks without a farewell."""
-        client: Client = self.subscriber._client
-        with suppress(OSError, AttributeError):
-            client._sock.close()  # type: ignore[union-attr]
-
-    def end(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def test_workers_share_messages_and_none_gets_lost(broker: int) -> None:

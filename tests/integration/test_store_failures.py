@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import resource
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -20,7 +19,18 @@ from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, SettingsError, TwinlineError
 from cds_app.ports import Commit, TwinStore
-from tests.stores import append, commit_to, decision, edit, facts, feedback, known_of, sqlite_store, vault
+from tests.stores import (
+    append,
+    commit_to,
+    decision,
+    edit,
+    facts,
+    feedback,
+    known_of,
+    sqlite_locked,
+    sqlite_store,
+    vault,
+)
 
 DROP_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -28,14 +38,6 @@ DROP_CONNECTIONS = (
 )
 
 Lock = Callable[[], AbstractContextManager[None]]
-
-
-@contextmanager
-def sqlite_locked(path: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 @contextmanager

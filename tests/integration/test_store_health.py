@@ -17,9 +17,8 @@ from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.ports import TwinStore
 from tests.conftest import FROZEN
-from tests.integration.test_store_failures import sqlite_locked
 from tests.patients import hyperkalaemic
-from tests.stores import MASTER, sqlite_store, vault
+from tests.stores import MASTER, sqlite_locked, sqlite_store, vault
 
 URL = "/cds-services/twinline-patient-view"
 

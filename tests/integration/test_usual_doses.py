@@ -15,10 +15,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import FROZEN
-from tests.doses import TRANSPLANT, creatinine, dosage, height, numbered_seeds, weight
+from tests.doses import EXPLANATION, TRANSPLANT, creatinine, dosage, height, numbered_seeds, numbers, topic, weight
 from tests.genomes import genotype
 from tests.insulin import injecting, lispro
-from tests.integration.test_doses import EXPLANATION, numbers, topic
 from tests.orders import cards, drafts, medication
 from tests.patients import QUIET, call, course, patient
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from cds_app.bench.sources import bench_broker
-from tests.broker import free_port
-from tests.integration.test_mqtt import Worker, published, until
+from tests.broker import Worker, free_port, published, until
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 

@@ -7,27 +7,16 @@ from collections.abc import Sequence
 import pytest
 
 from cds_app.domain.facts import Fact
-from cds_app.mitigate.options import options_for
 from tests.chart import allergy, drug, measured, problem, procedure
-from tests.spec.mitigations.test_not_this_patient import judged, offered, said
-from tests.spec.mitigations.test_patients import CATALOGUE, vital_signs
+from tests.spec.mitigations.concerns import cautions, offered, refusals, said, vital_signs
 
 BLEEDS = problem("gi_bleed", hours=5)
 ON_HEPARIN = (drug("heparin", hours=140), drug("heparin", hours=3))
 LIMITED = "Limits of treatment are recorded"
 
 
-def cautions(topic: str, option: str, *facts: Fact) -> list[str]:
-    return [one.text for one in offered(topic, *facts)[option].cautions]
-
-
 def limited(topic: str, option: str, *facts: Fact) -> bool:
     return any(one.startswith(LIMITED) for one in cautions(topic, option, *facts))
-
-
-def refusals(topic: str, *facts: Fact) -> dict[str, str]:
-    concerns, view = judged(*facts)
-    return {one.option: one.reason for one in options_for(concerns[topic], CATALOGUE, view, patient="p")[1]}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from tests.chart import allergy, drug, measured, person, problem
-from tests.spec.mitigations.test_blood_and_lactate import cautions, refusals
-from tests.spec.mitigations.test_not_this_patient import offered, said
+from tests.spec.mitigations.concerns import cautions, offered, refusals, said
 
 ADDISON = problem("adrenal_insufficiency", hours=20000)
 LONG = (drug("prednisolone", source="request", hours=1000),)

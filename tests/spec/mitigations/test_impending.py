@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from cds_app.content import artefact
 from cds_app.domain.facts import Fact
-from cds_app.domain.ontology_files import load_ontology
-from cds_app.mitigate.catalogue import load_catalogue
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import options_for
-from cds_app.score.clinical.scores import NAMES, clinical_scores
-from cds_app.services.knowledge import RISKS
-from tests.chart import finding, measured, problem, situation
-
-ROOT = Path(__file__).parents[3]
-REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
-CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=RISKS)
+from cds_app.score.clinical.scores import clinical_scores
+from tests.chart import measured, problem, situation
+from tests.spec.mitigations.concerns import CATALOGUE, vital_signs
 
 
 @dataclass(frozen=True)
@@ -38,11 +30,6 @@ class Tiered:
     def due(self) -> bool:
         """The alert policy of this one begins where its tiers do."""
         return self.tier is not None
-
-
-def vital_signs(**other: float) -> list[Fact]:
-    usual = {"resp_rate": 16, "spo2": 97, "sbp": 120, "map": 85, "heart_rate": 75, "body_temp": 37.0, "o2_flow": 0}
-    return [finding("consciousness_acvpu", "alert"), *(measured(k, v) for k, v in {**usual, **other}.items())]
 
 
 def view(risk: str, tier: str | None, *facts: Fact) -> View:

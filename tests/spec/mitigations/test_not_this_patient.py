@@ -7,31 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from cds_app.domain.facts import Fact
-from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import pass_gates
-from cds_app.mitigate.options import Option, options_for
 from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import drug, measured, problem, procedure, stay
-from tests.spec.mitigations.test_patients import CATALOGUE, charted, vital_signs
+from tests.spec.mitigations.concerns import CATALOGUE, charted, judged, offered, said, vital_signs
 
 VISIT = stay(hours=1, class_code="AMB")
-
-
-def judged(*facts: Fact) -> tuple[dict[str, Concern], View]:
-    chart = charted(facts)
-    view = View(situation=chart, scores=clinical_scores(chart))
-    return {one.topic: one for one in assess(CATALOGUE, chart, view.scores, view.risks)}, view
-
-
-def said(topic: str, *facts: Fact) -> tuple[int, str] | None:
-    concern = judged(*facts)[0].get(topic)
-    return None if concern is None else (concern.tier, concern.tier_word)
-
-
-def offered(topic: str, *facts: Fact) -> dict[str, Option]:
-    concerns, view = judged(*facts)
-    return {one.id: one for one in options_for(concerns[topic], CATALOGUE, view, patient="p")[0]}
 
 
 @pytest.mark.parametrize(

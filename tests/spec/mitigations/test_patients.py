@@ -7,41 +7,23 @@ those that the row is about.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from cds_app.content import artefact
 from cds_app.domain.facts import (
-    Allergy,
-    CodedFinding,
-    Condition,
     Fact,
-    Measurement,
-    Medication,
-    Procedure,
-    Report,
-    gather,
 )
-from cds_app.domain.ontology_files import load_ontology
-from cds_app.mitigate.catalogue import Catalogue, OptionEntry, load_catalogue
+from cds_app.mitigate.catalogue import Catalogue, OptionEntry
 from cds_app.mitigate.concerns import Concern, assess
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import draft_resource, options_for
-from cds_app.score.allergies import most_specific
-from cds_app.score.clinical.scores import NAMES, clinical_scores
-from cds_app.score.situation import Situation
-from cds_app.services.knowledge import RISKS
-from tests.chart import ONTOLOGY, allergy, drug, finding, measured, person, problem, procedure, report, situation, stay
-
-ROOT = Path(__file__).parents[3]
-REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
-CATALOGUE = load_catalogue(artefact("mitigations", "1.0.0", root=ROOT), REAL, scores=NAMES, risks=RISKS)
+from cds_app.score.clinical.scores import clinical_scores
+from tests.chart import allergy, drug, finding, measured, person, problem, procedure, report, stay
+from tests.spec.mitigations.concerns import CATALOGUE, charted, vital_signs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +34,6 @@ class Patient:
     offered: Sequence[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     silent: Sequence[str] = ()
-
-
-def vital_signs(**other: float) -> list[Fact]:
-    usual = {"resp_rate": 16, "spo2": 97, "sbp": 120, "map": 85, "heart_rate": 75, "body_temp": 37.0, "o2_flow": 0}
-    return [finding("consciousness_acvpu", "alert"), *(measured(k, v) for k, v in {**usual, **other}.items())]
 
 
 ON_WARFARIN = (drug("warfarin", source="request", hours=144),)
@@ -346,21 +323,6 @@ PATIENTS = [
         topics={},
     ),
 ]
-
-
-def charted(facts: Sequence[Fact]) -> Situation:
-    """The chart as the shipped ontology reads it: every class of every drug and problem is the shipped one."""
-    known = situation(*facts)
-    return replace(known, ontology=REAL, facts=gather([_reread(one) for one in known.facts]))
-
-
-def _reread(fact: Fact) -> Fact:
-    if isinstance(fact, Measurement):
-        return msgspec.structs.replace(fact, variable=REAL.quantity(fact.variable).key)
-    if not isinstance(fact, Condition | Medication | Procedure | Allergy | Report | CodedFinding):
-        return fact
-    heads = most_specific(fact.concepts, ONTOLOGY)
-    return msgspec.structs.replace(fact, concepts=tuple(up for key in sorted(heads) for up in REAL.with_parents(key)))
 
 
 def offers(concerns: Sequence[Concern], view: View) -> tuple[list[str], dict[str, str]]:

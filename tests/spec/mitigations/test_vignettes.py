@@ -8,9 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from tests.chart import drug, finding, measured, problem, procedure, stay
-from tests.spec.mitigations.test_blood_and_lactate import cautions, refusals
-from tests.spec.mitigations.test_not_this_patient import judged, offered, said
-from tests.spec.mitigations.test_patients import vital_signs
+from tests.spec.mitigations.concerns import cautions, judged, offered, refusals, said, vital_signs
 
 MORPHINE = drug("morphine", hours=1)
 SLOW = measured("resp_rate", 6)

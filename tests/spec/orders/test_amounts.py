@@ -10,7 +10,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
 from tests.chart import measured, person
-from tests.spec.orders.test_drafts import CHECKS, order, real, view_of
+from tests.spec.orders.drafts import CHECKS, order, real, view_of
 
 AMOUNT = frozenset({"amount"})
 KIDNEY = frozenset({"kidney"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chart import measured, person, stay
-from tests.spec.orders.test_drafts import judged, order
+from tests.spec.orders.drafts import judged, order
 
 
 @pytest.mark.parametrize(("years", "found"), [(17, []), (18, ["pressure_low"])])

@@ -12,7 +12,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Finding
 from cds_app.mitigate.orders import check_orders
 from tests.chart import ago
-from tests.spec.orders.test_drafts import CHECKS, order, real, takes, view_of
+from tests.spec.orders.drafts import CHECKS, order, real, takes, view_of
 
 ONCE, DAILY = Dosing(once=True), Dosing(interval_h=24.0)
 

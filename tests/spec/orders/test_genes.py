@@ -17,7 +17,7 @@ from cds_app.mitigate.orders import check_orders
 from cds_app.score.situation import Situation
 from tests.chart import NOW, ago
 from tests.genomes import carrying, genome, pharmacogenes, sequenced
-from tests.spec.orders.test_drafts import CHECKS, REAL, order
+from tests.spec.orders.drafts import CHECKS, REAL, order
 
 
 def reported(gene: str, said: str, source: str = "genotype", *, phenotype: str = "") -> GeneResult:

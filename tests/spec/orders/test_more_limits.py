@@ -9,7 +9,7 @@ from cds_app.domain.facts import Dosing, Fact
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.orders import check_orders
 from tests.chart import measured, person, procedure, stay
-from tests.spec.orders.test_drafts import CHECKS, has, judged, order, real, view_of
+from tests.spec.orders.drafts import CHECKS, has, judged, order, real, view_of
 
 POOR = [measured("creatinine", 4.4), measured("potassium", 4.2), stay()]  # a man of 70: eGFR 14
 KIDNEY = (

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.findings import Finding
-from tests.spec.orders.test_drafts import judged, order, takes
+from tests.spec.orders.drafts import judged, order, takes
 
 
 def told(*chart: str, drafts: tuple[str, ...]) -> dict[str, int]:

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from cds_app.cards.policy import Answer, answer_to
 from cds_app.domain.decisions import Remembered, Suppression
+from tests.alerts import NOW, POLICY, answered, shown, verdict
 from tests.stores import untaken
-from tests.unit.cards.test_policy import NOW, POLICY, answered, shown, verdict
 
 
 def test_it_starts_no_lockout() -> None:

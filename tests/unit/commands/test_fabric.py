@@ -17,8 +17,8 @@ from cds_app.domain.units import UnitConverter
 from cds_app.errors import BadRequest, DataError
 from cds_app.services.knowledge import Knowledge
 from cds_app.settings import Settings
-from tests.unit.domain.test_site_mapping import content, number
-from tests.unit.fabric.test_open_mhealth import amount, point
+from tests.mappings import content, number
+from tests.wearables import amount, point
 
 _LOINC = "http://loinc.org"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fhir.resources.R4B.subscription import Subscription as R4BSubscription
 
 from cds_app.commands.subscribe import resource_of
-from tests.unit.services.test_subscriptions import SECRET, subscription
+from tests.notifications import SECRET, subscription
 
 
 def test_the_resource_is_the_backports() -> None:

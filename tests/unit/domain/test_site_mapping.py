@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,8 @@ from cds_app.errors import ContentError
 from cds_app.fabric.reading import read
 from cds_app.services.knowledge import Knowledge, load_knowledge
 from cds_app.settings import Settings
+from tests.mappings import _LAB, content, number
 from tests.unit.fabric.conftest import NOW, observation
-
-_LAB = "urn:north:lab"
-
-
-def number(**change: Any) -> dict[str, Any]:
-    usual = {"kind": "number", "system": _LAB, "code": "K", "variable": "potassium", "unit": "mmol/L"}
-    return {**usual, "low": 2.5, "high": 7.0, **change}
-
-
-def content(*rows: dict[str, Any], units: dict[str, str] | None = None, **change: Any) -> bytes:
-    usual = {"site": "North", "owner": "Laboratory", "reviewed": "2026-02-01", "codes": rows, "units": units or {}}
-    return json.dumps({**usual, **change}).encode()
 
 
 def wrong(knowledge: Knowledge, *rows: dict[str, Any], units: dict[str, str] | None = None) -> list[tuple[str, str]]:

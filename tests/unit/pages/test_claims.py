@@ -5,22 +5,12 @@ from __future__ import annotations
 import html
 from dataclasses import replace
 
-import pytest
-
 from cds_app.deps import Deps
 from cds_app.explain.counterfactual import Open, Telling
 from cds_app.pages.risks import RiskLine
 from cds_app.pages.why import open_line, telling_lines
 from cds_app.services.sidebar.pages import _interval_text
-from tests.bedside import Bed, bed_of
-from tests.conftest import FROZEN
-from tests.patients import septic
-from tests.unit.services.test_deciding import resources
-
-
-@pytest.fixture
-def bed(deps: Deps) -> Bed:
-    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
+from tests.bedside import Bed
 
 
 def test_of_a_patients_usual_no_share_of_values_is_claimed(bed: Bed) -> None:

@@ -10,7 +10,7 @@ from cds_app.pages.scale import Axis
 from cds_app.pages.thresholds import limit_lines, thresholds
 from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import measured, problem
-from tests.spec.mitigations.test_patients import CATALOGUE, charted
+from tests.spec.mitigations.concerns import CATALOGUE, charted
 from tests.unit.mitigate.content import catalogue, topic
 
 _SATURATION = measured("spo2", 95)

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 from cds_app.deps import Deps
 from cds_app.pages.canvas import LEFT, Asked
 from cds_app.pages.trend import TrendView, trend
-from tests.bedside import bed_of
+from tests.bedside import bed_of, resources
 from tests.conftest import FROZEN
 from tests.patients import observation, septic
-from tests.unit.services.test_deciding import resources
 
 BEGUN = FROZEN - timedelta(hours=11)
 

@@ -21,17 +21,11 @@ from cds_app.pages.trend import trend
 from cds_app.pages.why import MOST_BARS, reason_lines, waterfall
 from cds_app.score.risk.model import Risk
 from cds_app.twin.bedside import Likely
-from tests.bedside import Bed, bed_of
+from tests.bedside import Bed, bed_of, resources
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, observation, patient, septic
-from tests.unit.services.test_deciding import resources
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-
-
-@pytest.fixture
-def bed(deps: Deps) -> Bed:
-    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
 
 
 @pytest.fixture

@@ -33,9 +33,8 @@ from tests.patients import QUIET, course, patient
 from tests.patients import stay as encounter
 from tests.surgery_patients import SURGERY, compared, outcome, refused, seen
 from tests.surgery_patients import patient as surgical
-from tests.unit.services.test_effects import effect_of
-from tests.unit.services.test_trials import measured as on
-from tests.unit.services.test_trials import on_vancomycin
+from tests.trials import effect_of, on_vancomycin
+from tests.trials import measured as on
 from tests.unit.simulate.pharmacy import drug
 
 VANCOMYCIN = drug("vancomycin")

@@ -4,47 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds_app.cards.drafts import due
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision, Feedback
 from cds_app.errors import BadRequest, DataChanged, DataUnavailable, NotFound
-from cds_app.mitigate.options import Option
-from cds_app.pages.options import advices
 from cds_app.services.replay import replay_decision
-from cds_app.services.sidebar.deciding import Wanted
-from tests.bedside import Bed, bed_of, token
+from tests.bedside import Bed, bed_of, drafted, offered, resources, token, wanted
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import hyperkalaemic, observation, septic
-
-TOPIC = "sepsis"
-
-
-def resources(call: dict[str, Any]) -> list[dict[str, Any]]:
-    return [call["prefetch"]["patient"], *(one["resource"] for one in call["prefetch"]["vitals"]["entry"])]
-
-
-@pytest.fixture
-def bed(deps: Deps) -> Bed:
-    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
-
-
-def offered(bed: Bed, topic: str = TOPIC) -> tuple[Option, ...]:
-    material = bed.opening.subject(bed.asking().opened).material
-    advised = advices(material, [one.topic for one in due(material)])
-    return next(one.offered for one in advised if one.concern.topic == topic)
-
-
-def drafted(bed: Bed) -> Option:
-    return next(one for one in offered(bed) if one.resource is not None)
-
-
-def wanted(bed: Bed, option: str = "", **more: str) -> Wanted:
-    return Wanted(topic=TOPIC, option=option, digest=bed.asking().opened.record.digest, **more)
+from tests.patients import hyperkalaemic, observation
 
 
 def log(bed: Bed) -> list[Decision | Feedback]:

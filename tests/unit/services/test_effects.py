@@ -12,15 +12,13 @@ import pytest
 from cds_app.deps import Deps
 from cds_app.errors import ContentError, DependencyDown, NotFound
 from cds_app.mitigate.effects import CirculationEffect, DoseEffect, GlucoseEffect
-from cds_app.mitigate.options import Option
-from cds_app.pages.effects import EffectLine
 from cds_app.services.what_if.dose import Wish
 from cds_app.services.what_if.effects import Effects
 from tests.bedside import Bed, bed_of
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, course, observation, patient, stay
+from tests.trials import ORDER, effect_of, measured, on_vancomycin, option_of
 from tests.unit.mitigate.content import catalogue, option, topic
-from tests.unit.services.test_trials import ORDER, measured, on_vancomycin
 
 LOW = {**SEPTIC, "map": 60.0, "heart_rate": 112.0, "sbp": 88.0, "dbp": 46.0}
 BODY = (measured("29463-7", "kg", 78, 40, "weight"), measured("8302-2", "cm", 168, 40, "height"))
@@ -43,22 +41,6 @@ INSULIN = {
     "effectiveDateTime": (FROZEN - timedelta(hours=5)).isoformat(),
     "dosage": {"dose": {"value": 40, "unit": "U"}},
 }
-
-
-def option_of(bed: Bed, name: str, effect: DoseEffect | CirculationEffect | GlucoseEffect | None) -> Option:
-    guideline = bed.opening.knowledge.catalogue.topics["sepsis"].guideline
-    text = "Consider it."
-    return Option(
-        id=name, topic="t", text=text, strength="1B", rank=1, guideline=guideline, needs_review=False, effect=effect
-    )
-
-
-def effect_of(bed: Bed, effect: DoseEffect | CirculationEffect | GlucoseEffect) -> EffectLine:
-    made, asking = option_of(bed, repr(effect), effect), bed.asking()
-    situation = bed.frame.subject(asking).material.situation
-    line = bed.effects.line(made, situation, asking.opened.record.basis)
-    assert line is not None
-    return line if line.told else bed.effects.simulate(made, situation, asking.opened.record.basis)
 
 
 def dose(change: Any, by: float | None = None, *drugs: str) -> DoseEffect:

@@ -14,7 +14,7 @@ from tests.bedside import bed_of
 from tests.conftest import FROZEN
 from tests.insulin import TYPE_1
 from tests.patients import patient
-from tests.unit.services.test_trials import measured
+from tests.trials import measured
 
 TYPE_2 = {**TYPE_1, "id": "t2", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "E11"}]}}
 

@@ -6,19 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from cds_app.deps import Deps
 from cds_app.domain.switches import Mode, Switch
 from cds_app.errors import NotFound, ServiceOff
 from cds_app.services.sidebar.deciding import Wanted
-from tests.bedside import Bed, bed_of, token
+from tests.bedside import Bed, token
 from tests.conftest import FROZEN, FrozenClock
-from tests.patients import observation, septic
-from tests.unit.services.test_deciding import resources
-
-
-@pytest.fixture
-def bed(deps: Deps) -> Bed:
-    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
+from tests.patients import observation
 
 
 def test_what_was_read_is_stored(bed: Bed) -> None:

@@ -17,22 +17,12 @@ from cds_app.services.sources.intake import Source
 from cds_app.services.sources.populating import Populating
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
+from tests.exports import LISINOPRIL, ORDER
 from tests.patients import call, observation, patient
 
 EHR = "https://ehr.example/fhir"
 MRN = "urn:oid:1.2.36.146.595.217.0.1"
 STAMP = "2026-02-01T00:00:00Z"
-
-ORDER = {
-    "resourceType": "MedicationRequest",
-    "id": "o",
-    "status": "active",
-    "intent": "order",
-    "medicationReference": {"reference": "Medication/m"},
-    "subject": {"reference": "Patient/p1"},
-    "authoredOn": "2026-02-27",
-}
-LISINOPRIL = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}]}
 
 
 @pytest.fixture

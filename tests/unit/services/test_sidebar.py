@@ -14,19 +14,13 @@ from cds_app.deps import Deps
 from cds_app.errors import BadRequest, NotFound
 from cds_app.services.sidebar.deciding import Wanted
 from cds_app.services.sidebar.frame import back_hours
-from tests.bedside import Bed, bed_of, token
+from tests.bedside import Bed, bed_of, drafted, resources, token, wanted
 from tests.conftest import FROZEN, FrozenClock
+from tests.connections import call, caller
 from tests.patients import QUIET, SEPTIC, course, hyperkalaemic, observation, patient, septic, stay
-from tests.unit.services.test_deciding import drafted, resources, wanted
-from tests.unit.services.test_handing import call, caller
 
 _MOST_BYTES = 60_000
 _HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
-
-
-@pytest.fixture
-def bed(deps: Deps) -> Bed:
-    return bed_of(deps, resources(septic(FROZEN)), FROZEN)
 
 
 def pages(bed: Bed) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.bedside import bed_of
 from tests.conftest import FROZEN
 from tests.genomes import genotype
 from tests.patients import patient
-from tests.unit.services.test_trials import measured
+from tests.trials import measured
 
 
 def said(deps: Deps, *more: dict[str, Any], birth: str = "1961-02-03") -> str:

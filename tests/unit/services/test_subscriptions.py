@@ -22,15 +22,13 @@ from cds_app.services.sources.subscriptions import (
     Heard,
     Subscription,
     Subscriptions,
-    digest,
 )
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
-from tests.notifications import BASE, bundle, status
+from tests.exports import LISINOPRIL, ORDER
+from tests.notifications import BASE, SECRET, bundle, status, subscription
 from tests.patients import observation, patient
-from tests.unit.services.test_populating import LISINOPRIL, ORDER
 
-SECRET = "known-to-the-ehr-and-to-us"
 URL = "/fhir-notifications/results"
 
 
@@ -80,20 +78,6 @@ def register(deps: Deps) -> Subscriptions:
 def client(deps: Deps, register: Subscriptions) -> Iterator[FlaskClient]:
     with app_of(deps).test_client() as made:
         yield made
-
-
-def subscription(**change: Any) -> Subscription:
-    usual: dict[str, Any] = {
-        "issuer": "north",
-        "iss": BASE,
-        "realm": BASE,
-        "reference": "Subscription/12",
-        "topic": "https://ehr.example/topics/results",
-        "secret_sha256": digest(SECRET),
-        "heartbeat_s": 60,
-        "types": ("Observation",),
-    }
-    return Subscription(**{**usual, **change})
 
 
 def send(client: FlaskClient, body: object, *, secret: str = SECRET, url: str = URL, **more: Any) -> int:

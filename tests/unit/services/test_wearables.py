@@ -22,7 +22,7 @@ from cds_app.services.sources.wearables import deliveries_of
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation
-from tests.unit.fabric.test_open_mhealth import amount, point
+from tests.wearables import amount, point
 
 APP = "urn:app:users"
 

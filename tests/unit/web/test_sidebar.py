@@ -18,11 +18,10 @@ from cds_app.services.smart.drawers import Drawer, new_secret
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.smart.visits import Held
 from cds_app.web.browser import COOKIE, FIELD, form_token
-from tests.bedside import BASE, Chart
+from tests.bedside import BASE, Chart, resources
 from tests.conformance.openapi import breaches
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import observation, septic
-from tests.unit.services.test_deciding import resources
 
 EHR = "https://ehr.hospital.example"
 
