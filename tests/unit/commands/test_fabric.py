@@ -144,4 +144,4 @@ def test_a_folder_without_records_is_named_before_any_file_is_read(tmp_path: Pat
     empty.mkdir()
     found = CliRunner().invoke(fabric, ["coverage", str(broken), str(empty)])
     assert isinstance(found.exception, BadRequest)
-    assert found.exception.message.startswith("empty holds no")
+    assert found.exception.message.startswith(f"{empty} holds no")
