@@ -123,6 +123,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         deciding=Deciding(opening, listening, deps.drafts, deps.meter),
         clock=deps.clock,
         own_origin=smart.origin,
+        registered=smart.launching.frames,
     )
 
 

@@ -93,14 +93,21 @@ class SessionExpired(TwinlineError):
 
 
 class OtherPatient(TwinlineError):
-    """The browser has since launched for another patient. Nothing is said of either."""
+    """The browser has since launched for another patient. Nothing is said of either.
+
+    Parameters
+    ----------
+    frames : tuple of str
+        Origins that may embed the pages of the visit: its user is to see what happened.
+    """
 
     code = "other-patient"
     status = 409
     issue_type = "conflict"
 
-    def __init__(self) -> None:
+    def __init__(self, frames: tuple[str, ...] = ()) -> None:
         super().__init__("another patient was opened in the EHR since")
+        self.frames = frames
 
 
 class Forbidden(TwinlineError):

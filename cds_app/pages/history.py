@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import takewhile
 from typing import Any
 
 from cds_app.cards.definition import ServiceDefinition
@@ -20,7 +21,10 @@ _USER = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLine:
-    """One answer: what, when, by whom, and why, as far as it was said; ``options`` are ids of what was accepted."""
+    """One answer: what, when, by whom, and why, as far as it was said; ``options`` is what was accepted.
+
+    In the sidebar these are ids of the catalogue; of a card it is what the suggestion says, which is the option's text.
+    """
 
     outcome: str
     time: str
@@ -92,9 +96,14 @@ def answered_lines(lines: Sequence[DecisionLine]) -> Mapping[str, DecisionLine]:
 
 
 def accepted_times(lines: Sequence[DecisionLine]) -> Mapping[str, str]:
-    """By id of an option when it was last accepted, where that stands."""
-    standing = [one.answers[-1] for one in reversed(lines) if one.state == "accepted"]
+    """By id or text of an option when it was last accepted, where that stands."""
+    standing = [answer for one in reversed(lines) for answer in _standing(one.answers)]
     return {option: answer.time for answer in standing for option in answer.options}
+
+
+def _standing(answers: Sequence[AnswerLine]) -> Iterator[AnswerLine]:
+    """What was accepted since anything else was answered: of one card, options are accepted one by one."""
+    return takewhile(lambda one: one.outcome == _OUTCOMES["accepted"], reversed(answers))
 
 
 def _line(one: Decision, became: Sequence[Remembered], titles: Mapping[str, str], moment: Moment) -> DecisionLine:
@@ -113,7 +122,7 @@ def _line(one: Decision, became: Sequence[Remembered], titles: Mapping[str, str]
         where=str(event.get("hook", "")),
         shown=one.suppression is Suppression.NONE,
         state=state,
-        answers=tuple(_answers([one for one in became if isinstance(one, Feedback)], moment)),
+        answers=tuple(_answers([one for one in became if isinstance(one, Feedback)], card, moment)),
         can_undo=state in ("accepted", "overridden"),
     )
 
@@ -125,7 +134,8 @@ def _state(one: Decision, became: Sequence[Remembered], moment: Moment) -> str:
     return answer_to(one, became, service.policy, moment.now).value if service is not None else "not known"
 
 
-def _answers(answers: Sequence[Feedback], moment: Moment) -> Iterator[AnswerLine]:
+def _answers(answers: Sequence[Feedback], card: Mapping[str, Any], moment: Moment) -> Iterator[AnswerLine]:
+    said = {one["uuid"]: one["label"] for one in card.get("suggestions", ())}
     for one in answers:
         yield AnswerLine(
             outcome=_OUTCOMES[one.outcome],
@@ -133,5 +143,5 @@ def _answers(answers: Sequence[Feedback], moment: Moment) -> Iterator[AnswerLine
             by=plain(one.by, limit=_USER),
             reason=plain(one.reason_display or one.reason_code, limit=_USER),
             comment=plain(one.comment, limit=_COMMENT),
-            options=one.suggestions,
+            options=tuple(said.get(name, name) for name in one.suggestions),
         )

@@ -117,7 +117,9 @@ class Desk:
         for name in removed:
             self.orders.withdraw(patient_id, name)
         item = ehr_client.accepted(str(shown.card.get("uuid", "")), suggestion_id, self.store.now)
-        told = Outcome(text=f"Accepted: {suggestion['label']}", closed=bool(removed), suggestion=suggestion_id)
+        told = Outcome(
+            text=f"Accepted: {suggestion['label'].rstrip('.')}", closed=bool(removed), suggestion=suggestion_id
+        )
         self._tell(patient_id, shown, item, told)
         return made
 

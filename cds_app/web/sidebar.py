@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -40,6 +42,8 @@ class Bedside:
     ----------
     own_origin : str
         Of this service, as browsers say it.
+    registered : callable
+        Origins of all EHRs that may embed pages.
     """
 
     visits: Visits
@@ -50,6 +54,7 @@ class Bedside:
     deciding: Deciding
     clock: Clock
     own_origin: str
+    registered: Callable[[datetime], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,10 +257,24 @@ _TEXTS: Final[Mapping[str, str]] = {
 def _problem(desk: Bedside, error: TwinlineError) -> Response:
     """What went wrong, on a page that names no patient; for a script, as a problem document (RFC 9457)."""
     _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
+    g.frames = g.get("frames") or _ancestors(desk, error)
     response = _told(error) if request.endpoint in _FOR_SCRIPTS else _page(desk, error)
     if error.status == 503:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
+
+
+def _ancestors(desk: Bedside, error: TwinlineError) -> Sequence[str]:
+    """Who may embed what is said of a visit that did not open.
+
+    Of one that is over it is not known whose it was; the page has nothing to click on, so every EHR may.
+    """
+    if isinstance(error, OtherPatient):
+        return error.frames
+    if isinstance(error, SessionExpired):
+        with suppress(TwinlineError):
+            return desk.registered(desk.clock.now())
+    return ()
 
 
 def _told(error: TwinlineError) -> Response:

@@ -113,6 +113,33 @@ def test_a_stranger_cannot_show_the_sidebar(context: BrowserContext, ward: Ward)
         assert frame.url.startswith("chrome-error:")
 
 
+def test_in_a_frame_too_one_is_told_that_another_patient_was_opened_and_can_go_on(
+    context: BrowserContext, ward: Ward, outside: Portal
+) -> None:
+    page, frame = shown(context, outside, ward.launch(SICK, framed=True))
+    frame.click("nav >> text=Options")
+    shown(context, outside, ward.launch(WELL, framed=True))
+    frame.locator("button.main").first.click()
+    frame.wait_for_selector("#problem")
+    assert "Another patient was opened" in frame.inner_text("h1")
+    frame.click("text=Go on with the patient of this page")
+    frame.wait_for_selector("nav")
+    assert "…-001" in frame.inner_text(".identity")
+    page.close()
+
+
+def test_in_a_frame_too_one_is_told_that_the_visit_is_over(
+    context: BrowserContext, ward: Ward, outside: Portal
+) -> None:
+    page, frame = shown(context, outside, ward.launch(WELL, framed=True))
+    frame.wait_for_selector("nav")
+    context.clear_cookies()
+    frame.click("nav >> text=About")
+    frame.wait_for_selector("#problem")
+    assert "This visit has ended" in frame.inner_text("h1")
+    page.close()
+
+
 def test_two_tabs_of_two_patients_never_mix(context: BrowserContext, ward: Ward) -> None:
     first, second = context.new_page(), context.new_page()
     first.goto(ward.launch(SICK))

@@ -128,7 +128,7 @@ class Visits:
         kept, held = self._held(drawer, visit_id, now)
         index = drawer.index(now)
         if (index.realm, index.patient) != (held.visit.realm, held.visit.patient):
-            raise OtherPatient
+            raise OtherPatient(held.visit.frames)
         if used:
             self._touch(drawer, kept, held, now)
         return held.visit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from cds_app.services.sidebar.deciding import Wanted
 from cds_app.services.sidebar.frame import back_hours
 from tests.bedside import Bed, bed_of, drafted, resources, token, wanted
 from tests.conftest import FROZEN, FrozenClock
-from tests.connections import call, caller
+from tests.connections import PATIENT_VIEW, call, caller
 from tests.patients import QUIET, SEPTIC, course, hyperkalaemic, observation, patient, septic, stay
 
 _MOST_BYTES = 60_000
@@ -152,6 +153,25 @@ def test_what_was_decided_stands_beside_its_topic_and_option_until_it_is_taken_b
     clock.forward(minutes=1)
     bed.deciding.undo(bed.visit, token, done.decision)
     assert "Accepted" not in bed.sidebar.options(bed.asking())
+
+
+def test_what_was_accepted_on_a_card_stands_beside_each_option_too(deps: Deps, clock: FrozenClock) -> None:
+    bed, answering = bed_of(deps, resources(hyperkalaemic(FROZEN)), FROZEN), answering_of(deps)
+    made = call(answering, clock)
+    answering.answer(replace(made, event=replace(made.event, tenant=bed.visit.realm, patient=bed.visit.patient)))
+    card = next(json.loads(one.decision.card) for one in deps.store.journal() if one.decision and one.decision.card)
+    suggested = {one["uuid"]: one["label"] for one in card["suggestions"]}
+    assert len(suggested) > 1
+    assert "Accepted before" not in bed.sidebar.options(bed.asking())
+    for minute, name in enumerate(suggested):  # one by one, as an EHR has them clicked
+        said = {"outcome": "accepted", "outcomeTimestamp": (FROZEN + timedelta(minutes=minute)).isoformat()}
+        item = {"card": card["uuid"], "acceptedSuggestions": [{"id": name}], **said}
+        bed.deciding.listening.listen(
+            deps.knowledge.service(PATIENT_VIEW), [item], received=FROZEN + timedelta(minutes=minute)
+        )
+    html = bed.sidebar.options(bed.asking())
+    for label in suggested.values():
+        assert re.search(rf"<p>{re.escape(label)}</p>(?:(?!</li>).)*Accepted before, ", html, re.DOTALL), label
 
 
 @pytest.mark.parametrize(("last", "told"), [(SEPTIC, "; most for "), (QUIET, ".</p>")])
