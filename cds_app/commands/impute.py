@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from cds_app.commands.examples import examples
-from cds_app.commands.learners import data_in
+from cds_app.commands.learners import apart, data_in
 from cds_app.commands.progress import working
 
 
 @click.command(epilog=examples("twinline impute --data stays.parquet --out complete.parquet --causal"))
 @data_in()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Parquet out.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, callback=apart, help="Parquet out."
+)
 @click.option("--causal", is_flag=True, help="From the past of each hour only, as at a bedside.")
 @working("Completing")
 def impute(data: Path, out: Path, causal: bool) -> None:

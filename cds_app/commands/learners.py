@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,26 +26,43 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW: Final = click.Path(path_type=Path)
 
 
+def apart(ctx: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
+    """Where something is written, if nothing that the command reads or writes lies there: before the work, not after.
+
+    What is read is known by then, as it is of the options that click hears first.
+    """
+    if path is None:
+        return None
+    place = path.resolve()
+    named = {one.resolve() for one in ctx.params.values() if isinstance(one, Path)}
+    if place in named and (place.is_file() or not place.exists()):
+        raise click.BadParameter("another option of this command names the same file.")
+    if not os.access(place.parent, os.W_OK):
+        raise click.BadParameter("there is no folder of this name that can be written to.")
+    return path
+
+
 def data_in(what: str = "Parquet or CSV", *, folder: bool = False) -> Callable[[Command], Command]:
     """``--data``."""
     kind = click.Path(exists=True, file_okay=not folder, dir_okay=folder, path_type=Path)
-    return click.option("--data", type=kind, required=True, help=f"{what} in.")
+    return click.option("--data", type=kind, required=True, is_eager=True, help=f"{what} in.")
 
 
 def outcomes_in(*, required: bool) -> Callable[[Command], Command]:
     """``--outcomes``, where the data do not say them."""
     told = "Parquet or CSV in: what became of the patients."
-    return click.option("--outcomes", type=_FILE, required=required, help=told)
+    return click.option("--outcomes", type=_FILE, required=required, is_eager=True, help=told)
 
 
 def predictions_out(what: str = "Parquet") -> Callable[[Command], Command]:
     """``--predictions``."""
-    return click.option("--predictions", type=_NEW, required=True, help=f"{what} out.")
+    return click.option("--predictions", type=_NEW, required=True, callback=apart, help=f"{what} out.")
 
 
 def report_out(*, required: bool = True) -> Callable[[Command], Command]:
     """``--json``."""
-    return click.option("--json", "report", type=_NEW, required=required, help="Report out; it is printed, too.")
+    told = "Report out; it is printed, too."
+    return click.option("--json", "report", type=_NEW, required=required, callback=apart, help=told)
 
 
 def place_of(model: str, out: Path | None, seed: int | None) -> tuple[Path, int]:

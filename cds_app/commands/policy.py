@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cds_app.commands.examples import examples
-from cds_app.commands.learners import HOURLY, data_in, report_out, tell
+from cds_app.commands.learners import HOURLY, apart, data_in, report_out, tell
 from cds_app.commands.progress import working
 from cds_app.content import latest
 
@@ -26,7 +26,7 @@ def policy() -> None:
     "--budget", type=click.FloatRange(min=0, min_open=True), required=True, help="Alerts per 100 patient-days."
 )
 @report_out()
-@click.option("--svg", "drawing", type=click.Path(path_type=Path), help="Drawing out.")
+@click.option("--svg", "drawing", type=click.Path(path_type=Path), callback=apart, help="Drawing out.")
 @click.option("--keep", is_flag=True, help="Put it in force: into the model's manifest and card.")
 @working("Trying policies")
 def tune(head: str, data: Path, budget: float, report: Path, drawing: Path | None, keep: bool) -> None:
