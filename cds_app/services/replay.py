@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from cds_app.cards.shadow import read_shadow
 from cds_app.domain.decisions import Decision
@@ -16,6 +17,10 @@ from cds_app.services.inputs import Inputs
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner, with_entries
+
+_LINK: Final = "launch"
+_MAYBE: Final = frozenset({"site_mapping"})
+"""Pins of the site that are there only where it has the thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +63,18 @@ def replay_decision(knowledge: Knowledge, store: TwinStore, decision_id: str) ->
     PatientErased, IntegrityError
     """
     logged, inputs = inputs_then(knowledge, store, decision_id)
-    decisions = decide(knowledge, inputs)
+    decisions = decide(_linking(knowledge, logged.pins.get(_LINK, "")), inputs)
     again = next((one for one in decisions if one.id == logged.id), None)
     pins = again.pins if again is not None else knowledge.pins
-    changed = tuple(sorted(name for name, value in pins.items() if logged.pins.get(name) != value))
+    names = (pins.keys() | (logged.pins.keys() & _MAYBE)) - {_LINK}
+    changed = tuple(sorted(name for name in names if logged.pins.get(name) != pins.get(name)))
     return Replayed(logged=logged, again=again, changed=changed)
+
+
+def _linking(knowledge: Knowledge, url: str) -> Knowledge:
+    """Knowledge whose cards link to where they linked then: where the service is known now decides nothing."""
+    pins = {name: value for name, value in knowledge.pins.items() if name != _LINK}
+    return replace(knowledge, launch_url=url, pins={**pins, _LINK: url} if url else pins)
 
 
 def inputs_then(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tuple[Decision, Inputs]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from jinja2 import DictLoader
 
+from cds_app.bootstrap import app_of
 from cds_app.cards.text import environment
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision
 from cds_app.errors import NotFound, PatientErased
+from cds_app.services.knowledge import Knowledge
 from cds_app.services.learned import Learned
 from cds_app.services.replay import Replayed, replay_decision
 from tests.conftest import FROZEN, FrozenClock
@@ -63,6 +66,32 @@ def test_another_template_gives_another_card_and_is_named(deps: Deps) -> None:
     logged = next(one for one in decisions(deps) if one.shown)
     found = replay_decision(other, deps.store, logged.id)
     assert (found.same, found.same_card, found.changed) == (False, False, ("templates/cards",))
+
+
+def linking(deps: Deps, url: str) -> Knowledge:
+    return replace(deps.knowledge, launch_url=url, pins={**deps.knowledge.pins, **({"launch": url} if url else {})})
+
+
+def carded(deps: Deps, knowledge: Knowledge) -> dict[str, Any]:
+    with app_of(replace(deps, knowledge=knowledge)).test_client() as client:
+        (card, *_) = client.post(URL, json=hyperkalaemic(FROZEN, 5.8)).get_json()["cards"]
+    made: dict[str, Any] = card
+    return made
+
+
+@pytest.mark.parametrize(("then", "now"), [("https://a.example/launch", ""), ("", "https://b.example/launch")])
+def test_a_card_links_to_where_it_linked_then_wherever_the_service_is_known_now(
+    deps: Deps, then: str, now: str
+) -> None:
+    card = carded(deps, linking(deps, then))
+    assert ("links" in card) is bool(then)
+    found = replay_decision(linking(deps, now), deps.store, card["uuid"])
+    assert (found.same, found.changed) == (True, ())
+
+
+def test_a_site_mapping_that_is_not_there_now_is_named(deps: Deps) -> None:
+    card = carded(deps, replace(deps.knowledge, pins={**deps.knowledge.pins, "site_mapping": "abc"}))
+    assert replay_decision(deps.knowledge, deps.store, card["uuid"]).changed == ("site_mapping",)
 
 
 @pytest.mark.usefixtures("story")
