@@ -73,18 +73,26 @@ def write(blocks: Blocks, templates: Environment, briefer: Iterable[Callable[[],
     """The detail as markdown, and how many options it still names.
 
     Until the text is no longer than `LIMIT`, each of ``briefer`` in turn says some lines with less, and then lines that
-    matter least are left out, from the end.
+    matter least are left out, from the end. Where these leave room, the others say again as much as it holds.
     """
-    text = _text(blocks, templates)
+    wordings, text = [blocks], _text(blocks, templates)
     for say_less in briefer:
         if len(text) <= LIMIT:
             break
-        blocks = msgspec.structs.replace(blocks, **say_less())
-        text = _text(blocks, templates)
-    if len(text) > LIMIT:
-        blocks = _shortened(blocks, len(text) - LIMIT)
-        text = _text(blocks, templates)
-    return text, len(blocks.options)
+        wordings.append(msgspec.structs.replace(wordings[-1], **say_less()))
+        text = _text(wordings[-1], templates)
+    if len(text) <= LIMIT:
+        return text, len(wordings[-1].options)
+    short = _shortened(wordings[-1], len(text) - LIMIT)
+    fuller = (_text(_without(wording, short), templates) for wording in wordings[:-1])
+    text = next((one for one in fuller if len(one) <= LIMIT), None) or _text(short, templates)
+    return text, len(short.options)
+
+
+def _without(wording: Blocks, short: Blocks) -> Blocks:
+    """All lines in a fuller wording, but for those that were left out for others to have room."""
+    lasting: Changes = {name: getattr(short, name) for name in ("estimate", "remarks", "options", "refusals")}
+    return msgspec.structs.replace(wording, **lasting)
 
 
 def _shortened(blocks: Blocks, excess: int) -> Blocks:

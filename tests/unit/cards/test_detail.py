@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
-from cds_app.cards.detail import LIMIT, Blocks, write
+from cds_app.cards.detail import LIMIT, Blocks, Changes, write
 from cds_app.cards.text import Trusted
 from cds_app.content import content_root
 from cds_app.services.knowledge import load_knowledge
@@ -47,3 +49,20 @@ def test_a_detail_is_never_longer_than_its_limit_and_says_how_many_options_it_na
     text, told = write(blocks, templates)
     assert len(text) <= LIMIT
     assert 0 <= told <= len(blocks.options)
+
+
+def test_what_is_said_with_less_is_said_again_where_a_line_left_out_has_made_room(templates: Environment) -> None:
+    third, long_option = Trusted(60 * "c"), Trusted(300 * "d")
+    blocks = Blocks(
+        sure=Trusted(200 * "x"),
+        unseen=Trusted(60 * "y"),
+        reasons=(Trusted(60 * "a"), Trusted(60 * "b"), third),
+        options=(Trusted(200 * "o"), long_option),
+    )
+    shorter: list[Changes] = [{"unseen": Trusted(30 * "z")}, {"reasons": blocks.reasons[:2]}]
+    text, told = write(blocks, templates, [partial(dict, one) for one in shorter])
+    assert told == 1
+    assert long_option not in text
+    assert third in text
+    assert blocks.unseen in text
+    assert len(text) <= LIMIT
