@@ -174,7 +174,8 @@ class OptionEntry(Content):
 class Topic(Content):
     """One topic: when it concerns a patient and what could be considered.
 
-    Of quantities that are ``led`` by the treatment, the usual range of people without it is not told.
+    Of quantities that are ``led`` by the treatment, the usual range of people without it is not told. ``told`` are
+    clinical scores that no tier asks for and a reader wants to see.
     """
 
     id: Key
@@ -184,20 +185,21 @@ class Topic(Content):
     guideline: Guideline
     shows: tuple[Key, ...] = ()
     led: tuple[Key, ...] = ()
+    told: tuple[Key, ...] = ()
     tiers: tuple[TierRule, ...] = ()
     options: tuple[OptionEntry, ...] = ()
     note: str = ""
 
     @cached_property
     def scores(self) -> tuple[str, ...]:
-        """The clinical scores that the tiers ask for, each once."""
+        """The clinical scores that the tiers ask for, and those told besides, each once."""
         asked = (leaf for tier in self.tiers for leaf in leaves(tier.when))
         named = (
             one.score if isinstance(one, ScoreRule) else one.score_part
             for one in asked
             if isinstance(one, ScoreRule | ScorePart)
         )
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys((*named, *self.told)))
 
     @cached_property
     def needs(self) -> tuple[frozenset[str], ...]:
@@ -305,6 +307,8 @@ def _problems(topic: Topic, names: Names) -> Iterator[tuple[str, str]]:
     for name, quantities in (("shows", topic.shows), ("led", topic.led)):
         for quantity in quantities:
             yield from _quantity_problem(quantity, f"{topic.id}.{name}", names)
+    for score in topic.told:
+        yield from ((f"{topic.id}.told", problem) for problem in _score_problem(score, names))
     for place, rule in _rules(topic):
         for leaf in leaves(rule):
             yield from ((place, problem) for problem in leaf_problems(leaf, names))
@@ -338,7 +342,7 @@ def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
         case Measured(measured=quantity) | Commented(commented=quantity) if names.units_of(quantity) is None:
             yield f"names a quantity that the ontology does not know: {quantity}"
         case ScoreRule(score=name) | ScorePart(score_part=name):
-            yield from () if name in names.scores else (f"names a score that does not exist: {name}",)
+            yield from _score_problem(name, names)
         case RiskRule(risk=name):
             yield from () if name in names.risks else (f"names a risk that does not exist: {name}",)
         case (
@@ -352,6 +356,11 @@ def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
             yield from (problem for _, problem in _concept_problem(concept, "", names))
         case _:
             return
+
+
+def _score_problem(name: str, names: Names) -> Iterator[str]:
+    if name not in names.scores:
+        yield f"names a score that does not exist: {name}"
 
 
 def _quantity_problem(quantity: str, place: str, names: Names) -> Iterator[tuple[str, str]]:

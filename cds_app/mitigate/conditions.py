@@ -44,6 +44,7 @@ from cds_app.mitigate.rules import (
     Takes,
     Where,
 )
+from cds_app.score.clinical.sodium import glucose_beside, lowered_by
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
 
@@ -171,8 +172,19 @@ def _on_quantity(rule: Quantity, view: View) -> Verdict:
         return _unknown(rule.quantity)
     if rule.times > 1:
         return _several(rule, situation, newest)
-    holds = _compares(newest, rule.op, rule.value)
-    return Verdict(holds=holds, evidence=(newest,), unknown=() if holds is not None else (rule.quantity,))
+    glucose = _glucose(rule, newest, situation)
+    holds = _compares(newest, rule.op, rule.value - lowered_by(glucose))
+    unknown = () if holds is not None else (rule.quantity,)
+    return Verdict(holds=holds, evidence=(newest, *_moving(glucose)), unknown=unknown)
+
+
+def _glucose(rule: Quantity | Change, of: Measurement, situation: Situation) -> Measurement | None:
+    """What is looked at beside a value that is to be taken apart from it."""
+    return glucose_beside(of, situation) if rule.apart_from == "glucose" else None
+
+
+def _moving(glucose: Measurement | None) -> tuple[Measurement, ...]:
+    return (glucose,) if glucose is not None and lowered_by(glucose) > 0 else ()
 
 
 def _on_measured(rule: Measured, view: View) -> Verdict:
@@ -222,23 +234,34 @@ def _on_change(rule: Change, view: View) -> Verdict:
     earlier = [one for one in rows if one.when < newest.when and one.bound == "="]
     if not earlier or newest.bound != "=":
         return Verdict(holds=None, evidence=(newest,), unknown=(f"earlier {rule.change}",))
-    return _changed(rule, earlier, newest)
+    return _changed(rule, earlier, newest, view.situation)
 
 
-def _changed(rule: Change, earlier: Sequence[Measurement], newest: Measurement) -> Verdict:
-    lowest = min(reversed(earlier), key=lambda one: one.value)
-    highest = max(reversed(earlier), key=lambda one: one.value)
+def _changed(rule: Change, earlier: Sequence[Measurement], newest: Measurement, situation: Situation) -> Verdict:
+    """What is left of a change apart from something counts where it was measured so, too."""
+
+    def apart(one: Measurement) -> float:
+        return one.value + lowered_by(_glucose(rule, one, situation))
+
+    lowest, highest = min(reversed(earlier), key=apart), max(reversed(earlier), key=apart)
     steps = {"rise": [(lowest, newest)], "fall": [(newest, highest)]}
     pairs = steps.get(rule.direction) or [*steps["rise"], *steps["fall"]]
-    met = [pair for pair in pairs if _reaches(rule, low=pair[0].value, high=pair[1].value)]
-    shown = (met or pairs)[0]
-    return Verdict(holds=bool(met), evidence=tuple(sorted(shown, key=lambda one: one.when)))
+    met = [
+        (low, high)
+        for low, high in pairs
+        if _reaches(rule, low=low.value, high=high.value) and _reaches(rule, low=apart(low), high=apart(high))
+    ]
+    shown = sorted((met or pairs)[0], key=lambda one: one.when)
+    beside = (one for measured in shown for one in _moving(_glucose(rule, measured, situation)))
+    return Verdict(holds=bool(met), evidence=(*shown, *dict.fromkeys(beside)))
 
 
 def _reaches(rule: Change, *, low: float, high: float) -> bool:
     by_amount = rule.amount is not None and high - low >= rule.amount - _ROUND_OFF
     by_ratio = rule.ratio is not None and high >= rule.ratio * low - _ROUND_OFF and high > low
-    return by_amount or by_ratio
+    from_low = rule.low_below is None or low < rule.low_below
+    to_high = rule.high_above is None or high > rule.high_above
+    return (by_amount or by_ratio) and from_low and to_high
 
 
 def _on_scorerule(rule: ScoreRule, view: View) -> Verdict:

@@ -15,6 +15,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 from cds_app.content import Content
 
 Op = Literal[">=", ">", "<=", "<"]
+_ONLY_SODIUM = "apart from glucose there is sodium alone, one value at a time"
 
 
 class All(Content):
@@ -39,7 +40,7 @@ class Quantity(Content):
     """The newest current value of a quantity compares so; with ``times``, that many values of the window do.
 
     ``unit`` is the ontology's canonical unit and is checked at load. Without ``within_h`` the ontology says
-    what is current.
+    what is current. Of sodium, ``apart_from`` glucose: what it would be without what a high glucose lowers it by.
     """
 
     quantity: str
@@ -48,6 +49,13 @@ class Quantity(Content):
     unit: str
     within_h: PositiveFloat | None = None
     times: PositiveInt = 1
+    apart_from: Literal["glucose"] | None = None
+
+    @model_validator(mode="after")
+    def _is_moved(self) -> Quantity:
+        if self.apart_from and (self.quantity != "sodium" or self.times > 1):
+            raise ValueError(_ONLY_SODIUM)
+        return self
 
 
 class Measured(Content):
@@ -65,19 +73,28 @@ class Commented(Content):
 
 
 class Change(Content):
-    """The newest value differs from the extreme of the window before it by an amount or by a ratio."""
+    """The newest value differs from the extreme of the window before it by an amount or by a ratio.
+
+    With ``low_below``, the lower of both is below that; with ``high_above``, the higher is above it. ``apart_from`` as
+    of `Quantity`.
+    """
 
     change: str
     direction: Literal["rise", "fall", "either"]
     amount: PositiveFloat | None = None
     ratio: Annotated[float, Field(gt=1)] | None = None
+    low_below: float | None = None
+    high_above: float | None = None
     unit: str
     within_h: PositiveFloat
+    apart_from: Literal["glucose"] | None = None
 
     @model_validator(mode="after")
     def _says_how_much(self) -> Change:
         if self.amount is None and self.ratio is None:
             raise ValueError("a change has an amount or a ratio")
+        if self.apart_from and self.change != "sodium":
+            raise ValueError(_ONLY_SODIUM)
         return self
 
 

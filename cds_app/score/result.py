@@ -84,7 +84,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     name : str
-        ``news2``, ``qsofa``, ``sofa``, ``kdigo``, ``egfr``, ``shock_index``.
+        ``news2``, ``qsofa``, ``sofa``, ``kdigo``, ``egfr``, ``shock_index``, ``sodium_corrected``.
     value : float
         The total.
     bound : {"=", ">="}

@@ -10,6 +10,8 @@ from cds_app.domain.facts import Measurement
 from cds_app.score.clinical.bands import current
 from cds_app.score.clinical.kidney import egfr, kdigo
 from cds_app.score.clinical.news2 import news2, qsofa
+from cds_app.score.clinical.sodium import NAME as SODIUM_CORRECTED
+from cds_app.score.clinical.sodium import corrected_sodium
 from cds_app.score.clinical.sofa import sofa
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
@@ -83,5 +85,6 @@ _BY_NAME: Final[Mapping[str, Callable[[Situation], Score | Abstained]]] = {
     "kdigo": kdigo,
     "egfr": egfr,
     "shock_index": shock_index,
+    SODIUM_CORRECTED: corrected_sodium,
 }
 NAMES: Final = tuple(_BY_NAME)

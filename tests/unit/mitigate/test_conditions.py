@@ -327,3 +327,24 @@ LITHIUM = {"medication": "lithium"}
 )
 def test_a_rule_needs_what_its_statements_are_about(rule: object, expected: list[set[str]]) -> None:
     assert list(needs(RULES.validate_python(rule))) == expected
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"quantity": "potassium", "op": ">", "value": 5, "unit": "mmol/L", "apart_from": "glucose"},
+        {"quantity": "sodium", "op": "<", "value": 130, "unit": "mmol/L", "times": 2, "apart_from": "glucose"},
+        {
+            "change": "potassium",
+            "direction": "rise",
+            "amount": 1,
+            "unit": "mmol/L",
+            "within_h": 6,
+            "apart_from": "glucose",
+        },
+        {"quantity": "sodium", "op": "<", "value": 130, "unit": "mmol/L", "apart_from": "protein"},
+    ],
+)
+def test_apart_from_glucose_there_is_one_sodium_at_a_time(rule: Mapping[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RULES.validate_python(rule)
