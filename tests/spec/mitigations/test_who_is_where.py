@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from cds_app.domain.facts import Fact
-from tests.chart import measured, problem, procedure, stay
+from tests.chart import drug, measured, problem, procedure, stay
 from tests.spec.mitigations.test_blood_and_lactate import cautions
 from tests.spec.mitigations.test_not_this_patient import offered, said
 
@@ -51,3 +51,10 @@ def test_insulin_for_potassium_may_do_without_glucose_where_that_is_high(glucose
     chart = [measured("potassium", 6.8), measured("glucose", glucose)]
     texts = cautions("hyperkalaemia", "hyperkalaemia_insulin", *chart)
     assert any("insulin without glucose may do" in one for one in texts) is alone
+
+
+def test_who_was_given_warfarin_before_may_take_it_still() -> None:
+    high = measured("inr", 6.5)
+    assert "coagulopathy_warfarin" in offered("coagulopathy", high, drug("warfarin", hours=800))
+    assert "coagulopathy_warfarin" not in offered("coagulopathy", high)
+    assert "coagulopathy_warfarin" not in offered("coagulopathy", high, drug("warfarin", hours=5000))
