@@ -58,3 +58,18 @@ def test_who_was_given_warfarin_before_may_take_it_still() -> None:
     assert "coagulopathy_warfarin" in offered("coagulopathy", high, drug("warfarin", hours=800))
     assert "coagulopathy_warfarin" not in offered("coagulopathy", high)
     assert "coagulopathy_warfarin" not in offered("coagulopathy", high, drug("warfarin", hours=5000))
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (measured("wbc", 240, 20), True),
+        (measured("platelets", 1400, 20), True),
+        (measured("wbc", 24, 20), False),
+        (measured("wbc", 240, 90), False),
+    ],
+)
+def test_potassium_may_have_left_very_many_cells_in_the_tube(cells: Fact, told: bool) -> None:
+    found = offered("hyperkalaemia", measured("potassium", 6.8), cells)
+    assert ("hyperkalaemia_cells" in found) is told
+    assert "hyperkalaemia_calcium" in found
