@@ -8,8 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from tests.chart import measured
-from tests.spec.mitigations.test_blood_and_lactate import cautions, refusals
-from tests.spec.mitigations.test_not_this_patient import offered, said
+from tests.spec.mitigations.concerns import cautions, offered, refusals, said
 
 
 def course(*values: tuple[float, float], glucose: Sequence[tuple[float, float]] = ()) -> list[Fact]:

@@ -8,8 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from tests.chart import drug, measured, problem, procedure, stay
-from tests.spec.mitigations.test_blood_and_lactate import cautions
-from tests.spec.mitigations.test_not_this_patient import offered, said
+from tests.spec.mitigations.concerns import cautions, offered, said
 
 OLD = problem("heart_failure", hours=9000)
 ACUTE = problem("acute_heart_failure", hours=20)
