@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from cds_app.adapters.clock import SystemClock
+from cds_app.adapters.sql.database import copy_sqlite, read_url
 from cds_app.adapters.sql.restoring import restore
 from cds_app.commands.examples import examples
-from cds_app.commands.stores import open_store, with_store
+from cds_app.commands.stores import installed, with_store
 from cds_app.databases import anchor_of, register_of, vault_of
 from cds_app.errors import SettingsError
 from cds_app.settings import configured
@@ -25,9 +26,8 @@ def db() -> None:
 @with_store
 @click.argument("target", type=click.Path(path_type=Path))
 def backup(target: Path, **flags: Any) -> None:
-    """Copy the SQLite database, consistently, while it is in use."""
-    with open_store(flags) as (_, store):
-        store.backup(target)
+    """Copy the SQLite database, consistently, while it is in use. One of an older Twinline stays as it is."""
+    copy_sqlite(read_url(installed(flags).store_url), target)
     click.echo(str(target))
 
 

@@ -18,7 +18,7 @@ from cds_app.adapters.clock import SystemClock
 from cds_app.adapters.sql.cabinet import SqlCabinet
 from cds_app.adapters.sql.client_register import SqlClients
 from cds_app.adapters.sql.database import Database
-from cds_app.adapters.sql.migrate import is_current
+from cds_app.adapters.sql.migrate import is_current, is_newer
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
@@ -114,7 +114,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) -> Iterator[Finding]:
     try:
         vault_of(settings)
-        current = is_current(settings.store_url)
+        current, newer = is_current(settings.store_url), is_newer(settings.store_url)
     except SettingsError as error:
         mend = f"put {settings.data_dir}/master.key back from a backup, of its owner only (chmod 600)"
         yield Finding(what=f"key: {error.message}", fine=False, mend=mend)
@@ -123,8 +123,9 @@ def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) 
         mend = "check TWINLINE_DATABASE_URL, and that the server runs" if settings.database_url else "restore a backup"
         yield Finding(what=f"database: {error.message}", fine=False, mend=mend)
         return
-    state = "as this version has it" if current else "of another version"
-    mend = "the next `twinline serve` brings it up to date: back it up before"
+    state = "as this version has it" if current else f"of {'a newer' if newer else 'an older'} version"
+    update = "the next command that opens it brings it up to date: `twinline db backup` before, which does not"
+    mend = "upgrade Twinline, or restore a backup from before" if newer else update
     yield Finding(what=f"database: tables {state}", fine=current, mend=mend)
     if current:
         yield from _registers(settings)

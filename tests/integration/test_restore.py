@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_app.adapters.sealed.vault import Vault
+from cds_app.adapters.sql.database import copy_sqlite, read_url
 from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.restoring import restore
 from cds_app.adapters.sql.store import SqlStore
@@ -26,6 +27,10 @@ def opened(folder: Path) -> SqlStore:
     return SqlStore(url, vault(), anchor=folder / "audit.head")
 
 
+def back_up(folder: Path) -> None:
+    copy_sqlite(read_url(f"sqlite:///{folder / 'twinline.sqlite'}"), folder / "copy")
+
+
 def held(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / "twinline.sqlite")) as connection:
         return list(connection.execute("SELECT * FROM log"))
@@ -40,7 +45,7 @@ def test_what_came_after_the_backup_is_gone_and_set_aside(tmp_path: Path) -> Non
     store = opened(tmp_path)
     name = store.pseudonym("north", "pat-1")
     append(store, name, facts=facts(), decisions=(decision(),))
-    store.backup(tmp_path / "copy")
+    back_up(tmp_path)
     append(store, name, facts=facts(), decisions=(decision(),))
     store.close()
     assert put_back(tmp_path, tmp_path / "copy") == (1, 0)
@@ -61,7 +66,7 @@ def test_who_was_erased_since_is_erased_again(tmp_path: Path) -> None:
     for name in names[:2]:
         append(store, name, facts=facts(), decisions=(decision(),))
     store.erase(names[0], FROZEN)
-    store.backup(tmp_path / "copy")
+    back_up(tmp_path)
     append(store, names[2], facts=facts(), decisions=(decision(),))
     for name in names[1:]:
         store.erase(name, FROZEN)
@@ -78,7 +83,7 @@ def test_a_database_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     store = opened(tmp_path)
     name = store.pseudonym("north", "pat-1")
     append(store, name, facts=facts(), decisions=(decision(),))
-    store.backup(tmp_path / "copy")
+    back_up(tmp_path)
     with pytest.raises(SettingsError, match="in use"):
         put_back(tmp_path, tmp_path / "copy")
     append(store, name, facts=facts(), decisions=(decision(),))
@@ -90,7 +95,7 @@ def test_a_database_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_a_backup_that_does_not_check_changes_nothing(tmp_path: Path, spoil: str) -> None:
     store = opened(tmp_path)
     append(store, store.pseudonym("north", "pat-1"), facts=facts(), decisions=(decision(),))
-    store.backup(tmp_path / "copy")
+    back_up(tmp_path)
     store.close()
     if spoil == "text":
         (tmp_path / "copy").write_text("no database")
@@ -113,7 +118,7 @@ def test_a_database_that_is_lost_or_ruined_can_be_restored(tmp_path: Path) -> No
     store = opened(tmp_path)
     name = store.pseudonym("north", "pat-1")
     append(store, name, facts=facts(), decisions=(decision(),))
-    store.backup(tmp_path / "copy")
+    back_up(tmp_path)
     store.close()
     (tmp_path / "twinline.sqlite").write_bytes(b"\0" * 4096)
     assert put_back(tmp_path, tmp_path / "copy") == (1, None)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from cds_app.adapters.sql.database import Database
+from cds_app.adapters.sql.database import Database, copy_sqlite, read_url
 from cds_app.adapters.sql.migrate import migrate
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import BadRequest, Conflict, DependencyDown, IntegrityError, SettingsError, TwinlineError
@@ -277,6 +277,7 @@ def test_another_master_key_cannot_write_into_the_log(tmp_path: Path) -> None:
 
 def test_a_backup_is_whole_while_others_write(tmp_path: Path) -> None:
     store, copies = sqlite_store(tmp_path), tmp_path / "copies"
+    url = read_url(f"sqlite:///{tmp_path / 'twinline.sqlite'}")
     copies.mkdir()
     names = [store.pseudonym("north", f"pat-{i}") for i in range(3)]
 
@@ -287,7 +288,7 @@ def test_a_backup_is_whole_while_others_write(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         writing = [pool.submit(write, name) for name in names]
         sleep(0.05)
-        store.backup(copies / "twinline.sqlite")
+        copy_sqlite(url, copies / "twinline.sqlite")
         for one in writing:
             one.result()
     restored = SqlStore(f"sqlite:///{copies / 'twinline.sqlite'}", vault())
@@ -298,19 +299,18 @@ def test_a_backup_is_whole_while_others_write(tmp_path: Path) -> None:
     restored.close()
     assert (copies / "twinline.sqlite").stat().st_mode & 0o777 == 0o600
     with pytest.raises(SettingsError, match="already"):
-        store.backup(copies / "twinline.sqlite")
+        copy_sqlite(url, copies / "twinline.sqlite")
     with pytest.raises(DependencyDown):
-        store.backup(tmp_path / "nowhere" / "copy.sqlite")
+        copy_sqlite(url, tmp_path / "nowhere" / "copy.sqlite")
+    with pytest.raises(DependencyDown, match="reached"):
+        copy_sqlite(read_url(f"sqlite:///{tmp_path / 'no-database'}"), tmp_path / "copy")
+    assert not (tmp_path / "no-database").exists()
     store.close()
 
 
-@pytest.mark.postgres
-def test_postgresql_has_its_own_tools_for_backups(postgres_url: str, tmp_path: Path) -> None:
-    migrate(postgres_url)
-    store = SqlStore(postgres_url, vault())
+def test_postgresql_has_its_own_tools_for_backups(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="pg_dump"):
-        store.backup(tmp_path / "copy")
-    store.close()
+        copy_sqlite(read_url("postgresql://somewhere/twinline"), tmp_path / "copy")
 
 
 def test_a_commit_returns_when_the_disk_has_it(tmp_path: Path) -> None:

@@ -212,15 +212,21 @@ def empty_wal(url: URL) -> bool:
 
 
 def copy_sqlite(url: URL, path: Path) -> None:
-    """Copy a SQLite database that is in use to a new file that only its owner may read.
+    """Copy a SQLite database, as it is at one moment, to a new file that only its owner may read; others go on working.
+
+    The copy is of the same schema: what is there is not brought up to date.
 
     Raises
     ------
     SettingsError
-        If there is such a file.
+        If there is such a file, or the database is PostgreSQL, which has tools of its own for this.
     DependencyDown
         If the copy cannot be made; no half a copy stays.
     """
+    if url.get_backend_name() != "sqlite":
+        raise SettingsError("database_url: PostgreSQL is backed up with pg_dump or pg_basebackup")
+    if not Path(url.database or "").is_file():
+        raise DependencyDown("the database cannot be reached")
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError as error:

@@ -40,17 +40,16 @@ def migrate(url: str) -> None:
             _upgrade(connection)
     except SQLAlchemyError as error:
         raise DependencyDown(
-            "the database cannot be reached, or its tables cannot be brought up to date: see `twinline doctor`"
+            "the database cannot be reached, or not migrated to this version: see `twinline doctor`"
         ) from error
     finally:
         database.close()
 
 
 def _upgrade(connection: Connection) -> None:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
-    if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
+    config = _config()
+    config.attributes["connection"] = connection
+    if not _known(config).issuperset(MigrationContext.configure(connection).get_current_heads()):
         raise SettingsError("database_url: the database was made by a newer Twinline; upgrade, or restore a backup")
     command.upgrade(config, "head")
 
@@ -63,9 +62,18 @@ def is_current(url: str) -> bool:
     DependencyDown
         If the database cannot be reached.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    return _revisions(url) == set(ScriptDirectory.from_config(config).get_heads())
+    return _revisions(url) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def is_newer(url: str) -> bool:
+    """Whether the tables are those of a newer Twinline. Nothing is changed.
+
+    Raises
+    ------
+    DependencyDown
+        If the database cannot be reached.
+    """
+    return not _known(_config()).issuperset(_revisions(url))
 
 
 def is_ours(url: str) -> bool:
@@ -77,6 +85,16 @@ def is_ours(url: str) -> bool:
         If the database cannot be reached.
     """
     return bool(_revisions(url))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    return config
+
+
+def _known(config: Config) -> set[str]:
+    return {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
 
 
 def _revisions(url: str) -> set[str]:

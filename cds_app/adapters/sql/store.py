@@ -20,13 +20,13 @@ from cds_app.adapters.sealed.vault import Cipher, Vault
 from cds_app.adapters.sql import statements as sql
 from cds_app.adapters.sql.arriving import tally_of
 from cds_app.adapters.sql.checking import check
-from cds_app.adapters.sql.database import PATIENCE_S, Database, copy_sqlite
+from cds_app.adapters.sql.database import PATIENCE_S, Database
 from cds_app.adapters.sql.transactions import Transactions
 from cds_app.adapters.sql.writer import ROOM, Writer
 from cds_app.domain.arrivals import Arrival, Receipt, Tally
 from cds_app.domain.decisions import Verdict
 from cds_app.domain.switches import Switch
-from cds_app.errors import IntegrityError, PatientErased, SettingsError
+from cds_app.errors import IntegrityError, PatientErased
 from cds_app.ports import Commit, Count, Entry, Segment
 
 _PAGE: Final = 500  # rows that `journal` holds at once
@@ -151,20 +151,6 @@ class SqlStore:
     def close(self) -> None:
         self._writer.close()
         self._database.close()
-
-    def backup(self, path: Path) -> None:
-        """Copy the database, as it is at one moment, to a new file while others go on working (SQLite only).
-
-        Raises
-        ------
-        SettingsError
-            If the file exists, or the database is PostgreSQL, which has tools of its own for this.
-        DependencyDown
-            If the copy cannot be written.
-        """
-        if not self._database.is_sqlite:
-            raise SettingsError("database_url: PostgreSQL is backed up with pg_dump or pg_basebackup")
-        copy_sqlite(self._database.url, path)
 
     def _rows(self, statement: Select[Any], **values: object) -> Sequence[_Joined]:
         with self._database.read() as session:

@@ -7,9 +7,11 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -309,6 +311,17 @@ def test_a_backup_is_made_once(shell: Shell, tmp_path: Path) -> None:
     assert shell("db", "backup", target, *home)[:2] == (0, f"{target}\n")
     assert shell("db", "backup", target, *home)[0] == 2
     assert shell("audit", "verify", "--data-dir", str(copies))[:2] == (0, "1 entries, unbroken\n")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_backup_of_an_older_twinlines_database_leaves_both_as_they_are(shell: Shell, tmp_path: Path) -> None:
+    edit(tmp_path, "DROP TABLE mentions", "UPDATE alembic_version SET version_num = '0005'")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    assert shell("db", "backup", str(copies / "twinline.sqlite"), "--data-dir", str(tmp_path))[0] == 0
+    for folder in (tmp_path, copies):
+        with closing(sqlite3.connect(folder / "twinline.sqlite")) as connection:
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,19 @@ def test_a_subscription_is_well_when_it_has_shaken_hands_and_misses_nothing() ->
     assert [standing_of("results", one).fine for one in (silent, whole, behind)] == [False, True, False]
     assert "handshake" in standing_of("results", silent).what
     assert "ingest subscriptions" in standing_of("results", behind).mend
+
+
+@pytest.mark.parametrize(
+    ("revision", "said", "mend"),
+    [("0005", "of an older version", "db backup"), ("9999", "of a newer version", "upgrade")],
+)
+def test_tables_of_another_version_are_told_apart_by_what_is_to_be_done(
+    tmp_path: Path, revision: str, said: str, mend: str
+) -> None:
+    registered(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "data" / "twinline.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    wrong = {
+        one["what"]: one["mend"] for one in json.loads(run("--data-dir", "data", "--json").output) if not one["fine"]
+    }
+    assert mend in wrong[f"database: tables {said}"]
