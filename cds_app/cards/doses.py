@@ -13,7 +13,7 @@ from cds_app.cards.dose_numbers import dose_numbers
 from cds_app.cards.drafts import Due
 from cds_app.cards.insulin import insulin_cards
 from cds_app.cards.redrafts import plan_text, redrafted, regular, with_length
-from cds_app.cards.text import Trusted, hundred, plain, points, render
+from cds_app.cards.text import Trusted, hundred, plain, points, render, simulated
 from cds_app.cards.undosed import excess_cards, field_text, undosed_cards
 from cds_app.cards.unseen import lost
 from cds_app.cards.views import SeenView, seen
@@ -26,7 +26,6 @@ from cds_app.simulate.regimens.outcomes import DAY_H, area_unit
 from cds_app.simulate.regimens.remarks import measured_of
 
 _DECIMALS: Final = 4
-_WHOLE: Final = 100.0
 _INR: Final = "{INR}"
 _TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
 
@@ -172,19 +171,14 @@ def _exposures(one: Dosed) -> list[dict[str, Trusted]]:
     return [
         {
             "name": Trusted(name),
-            "median": _figure(spread.median),
-            "low": _figure(spread.low90),
-            "high": _figure(spread.high90),
+            "median": simulated(spread.median),
+            "low": simulated(spread.low90),
+            "high": simulated(spread.high90),
             "unit": Trusted(of),
         }
         for name, spread, of in rows
         if spread is not None
     ]
-
-
-def _figure(value: float) -> Trusted:
-    """Two digits below 100, whole above."""
-    return Trusted(f"{value:.0f}" if value >= _WHOLE else f"{value:.2g}")
 
 
 def _limits(one: Dosed, material: DoseMaterial) -> Lines:

@@ -23,6 +23,7 @@ _SPACES = re.compile(r"\s+")
 _GONE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _LONGEST_FOREIGN = 120
 _DAY = timedelta(hours=24)
+_FINEST = 0.01
 
 
 class Trusted(str):
@@ -76,6 +77,13 @@ def environment(loader: BaseLoader) -> Environment:
 def number(value: float, decimals: int) -> Trusted:
     """A value with a fixed number of decimals."""
     return Trusted(f"{value:.{decimals}f}")
+
+
+def simulated(value: float) -> Trusted:
+    """A simulated amount, not negative: two digits, whole from 10, and nothing finer than a hundredth."""
+    if 0.0 < value < _FINEST:
+        return Trusted(f"<{_FINEST}")
+    return number(value, 2 if value < 1.0 else 1 if value < 9.95 else 0)
 
 
 def hours_ahead(horizon_h: float | None) -> Trusted:

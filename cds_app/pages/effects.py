@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cds_app.cards.text import hundred
-from cds_app.pages.what_if import three
+from cds_app.cards.text import hundred, simulated
 from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
 from cds_app.simulate.kinetics.drugs import Metric, Target
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
@@ -172,14 +171,14 @@ def _exposure(plan: PlanOutcome, metric: Metric, found: WhatIf) -> str:
 def _range(spread: Spread, unit: str, *, copies: bool = True) -> str:
     unit = unit.strip("{}")
     where = f" {_COPIES}" if copies else ""
-    return f"{three(spread.median)} {unit} ({three(spread.low90)} to {three(spread.high90)}{where})"
+    return f"{simulated(spread.median)} {unit} ({simulated(spread.low90)} to {simulated(spread.high90)}{where})"
 
 
 def _on_target(asked: PlanOutcome, ordered: PlanOutcome | None, target: Target) -> str:
     if asked.target is None:
         return ""
     named = target.metric in _FIGURES
-    wanted = f" ({three(target.low)} to {three(target.high)})" if named else f" ({target.says.partition(';')[0]})"
+    wanted = f" ({target.low:g} to {target.high:g})" if named else f" ({target.says.partition(';')[0]})"
     said = f"on target{wanted} in {hundred(asked.target.probability)} of 100"
     if ordered is None or ordered is asked or ordered.target is None:
         return said

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Final
 
+from cds_app.cards.text import simulated
 from cds_app.pages.scale import Axis, Tick, area, line
 
 WIDTH: Final = 340.0
@@ -18,7 +19,6 @@ BOTTOM: Final = 26.0
 _GRIDS: Final = 4
 _MOST_POINTS: Final = 180
 _TOLD: Final = 8
-_WHOLE: Final = 100.0
 _NONE: Final = "–"
 _ROUND: Final = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 
@@ -110,9 +110,7 @@ def _from_to(low: str, high: str) -> str:
 
 
 def _figure(value: float | None) -> str:
-    if value is None:
-        return _NONE
-    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.3g}"
+    return _NONE if value is None else simulated(value)
 
 
 def _kept(count: int, most: int = _MOST_POINTS) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.cards.text import hundred
+from cds_app.cards.text import hundred, simulated
 from cds_app.cards.views import SeenView
 from cds_app.pages.fan import Drawn, Fan, fan
 from cds_app.simulate.refusals import Refused
@@ -178,12 +178,7 @@ def _figures(plan: PlanOutcome, unit: str) -> tuple[tuple[str, str], ...]:
 
 
 def _spread(one: Spread) -> str:
-    return f"{three(one.median)} ({three(one.low90)} to {three(one.high90)})"
-
-
-def three(value: float) -> str:
-    """Three digits, never as a power of ten."""
-    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+    return f"{simulated(one.median)} ({simulated(one.low90)} to {simulated(one.high90)})"
 
 
 def _sentence(found: WhatIf, plan: PlanOutcome) -> str:

@@ -23,6 +23,7 @@ from cds_app.cards.text import (
     inert,
     plain,
     points,
+    simulated,
 )
 from cds_app.content import content_root
 from cds_app.domain.time import parse_fhir_time
@@ -154,3 +155,23 @@ def test_of_a_date_no_time_of_day_is_said(earlier: str, later: str, expected: st
 def test_ages_read_as_clinicians_say_them(hours: float, expected: str) -> None:
     now = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
     assert ago(now - timedelta(hours=hours), now) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (0.000581, "<0.01"),
+        (0.0505, "0.05"),
+        (0.788, "0.79"),
+        (0.999, "1.00"),
+        (1.26, "1.3"),
+        (9.94, "9.9"),
+        (9.96, "10"),
+        (81.6, "82"),
+        (99.6, "100"),
+        (1540.2, "1540"),
+    ],
+)
+def test_a_simulated_amount_is_no_finer_than_it_can_be(value: float, text: str) -> None:
+    assert simulated(value) == text
