@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Literal
+from typing import Any, Literal
 
 from cds_app.domain.facts import (
     Allergy,
@@ -153,8 +153,9 @@ def ago(hours: float) -> datetime:
     return NOW - timedelta(hours=hours)
 
 
-def _ref(kind: str) -> str:
-    return f"{kind}/{next(_NUMBERS)}"
+def _recorded(kind: str, hours: float, ref: str | None = None) -> dict[str, Any]:
+    """What every fact has."""
+    return {"ref": ref or f"{kind}/{next(_NUMBERS)}", "version": "1", "when": ago(hours), "learned": ago(hours)}
 
 
 def _with_parents(keys: Sequence[str]) -> tuple[str, ...]:
@@ -172,10 +173,7 @@ def measured(
 ) -> Measurement:
     """A number, so many hours ago, in the canonical unit."""
     return Measurement(
-        ref=ref or _ref("Observation"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Observation", hours, ref),
         variable=variable,
         value=value,
         bound=bound,
@@ -186,10 +184,7 @@ def measured(
 def finding(variable: str, *concepts: str, hours: float = 1.0) -> CodedFinding:
     """A coded observation."""
     return CodedFinding(
-        ref=_ref("Observation"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Observation", hours),
         variable=variable,
         codes=(),
         concepts=_with_parents(concepts),
@@ -205,10 +200,7 @@ def problem(
 ) -> Condition:
     """A problem, recorded so many hours ago."""
     return Condition(
-        ref=_ref("Condition"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Condition", hours),
         concepts=_with_parents(concepts),
         codes=(),
         text="",
@@ -228,10 +220,7 @@ def drug(
 ) -> Medication:
     """A drug: given by default, else ordered or reported as taken."""
     return Medication(
-        ref=_ref("Medication"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Medication", hours),
         source=source,
         status=status or ("completed" if source == "administration" else "active"),
         intent=intent,
@@ -251,10 +240,7 @@ def procedure(
 ) -> Procedure:
     """A procedure: done by default, else ordered."""
     return Procedure(
-        ref=_ref("Procedure"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Procedure", hours),
         source=source,
         status=status or ("completed" if source == "procedure" else "active"),
         concepts=_with_parents(concepts),
@@ -267,10 +253,7 @@ def procedure(
 def report(*concepts: str, hours: float = 2.0, status: str = "final") -> Report:
     """A diagnostic report."""
     return Report(
-        ref=_ref("DiagnosticReport"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("DiagnosticReport", hours),
         status=status,
         concepts=_with_parents(concepts),
         codes=(),
@@ -281,10 +264,7 @@ def report(*concepts: str, hours: float = 2.0, status: str = "final") -> Report:
 def allergy(*concepts: str, clinical: str = "active", verification: str = "confirmed") -> Allergy:
     """An allergy, recorded a year ago."""
     return Allergy(
-        ref=_ref("AllergyIntolerance"),
-        version="1",
-        when=ago(8760.0),
-        learned=ago(8760.0),
+        **_recorded("AllergyIntolerance", 8760.0),
         concepts=_with_parents(concepts),
         codes=(),
         text="",
@@ -303,10 +283,7 @@ def person(
     """A patient of an age, with a birth date known to within some days."""
     born = None if years is None else NOW - timedelta(days=365.25 * years + 1)
     return Demographics(
-        ref="Patient/p",
-        version="1",
-        when=ago(1.0),
-        learned=ago(1.0),
+        **_recorded("Patient", 1.0, "Patient/p"),
         birth_start=born,
         birth_end=None if born is None else born + timedelta(days=spread_days),
         sex=sex,
@@ -325,10 +302,7 @@ def stay(
 ) -> Stay:
     """An encounter."""
     return Stay(
-        ref=_ref("Encounter"),
-        version="1",
-        when=ago(hours),
-        learned=ago(hours),
+        **_recorded("Encounter", hours),
         status=status,
         class_code=class_code,
         end=None if end_hours is None else ago(end_hours),
