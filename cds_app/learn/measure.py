@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,6 +257,14 @@ def served(limits: Limits, rows: NDArray[np.float32]) -> Flags:
     fresh = (ages <= limits.fresh_vital_h).sum(axis=1) >= limits.min_fresh_vitals
     there = (hours >= limits.min_hours_in_unit) & (hours <= limits.max_hours_in_unit)
     return np.asarray(recent & fresh & there & (years >= limits.min_age_years))
+
+
+def by_groups(frame: pd.DataFrame, figures_of: Callable[[Flags], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """``by_sex``, ``by_age`` and, where the file names it, ``by_site``: figures of every group that is there."""
+    return {
+        f"by_{kind}": {name: figures_of(mine) for name, mine in found.items() if mine.any()}
+        for kind, found in groups(frame).items()
+    }
 
 
 def groups(frame: pd.DataFrame) -> dict[str, dict[str, Flags]]:

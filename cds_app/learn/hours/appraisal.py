@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from cds_app.learn.hours import comparators
 from cds_app.learn.hours.cohort import Cohort
 from cds_app.learn.hours.comparators import Comparator
 from cds_app.learn.hours.rows import shipped_fresh_h
-from cds_app.learn.measure import Scored, difference, figures, groups, served
+from cds_app.learn.measure import Scored, by_groups, figures, served
 from cds_app.learn.resampling import DRAWS, Resamples, interval
 
 _SEED = 2019
@@ -64,14 +65,10 @@ def appraised(
     """
     scored = Scored.at(cohort.at_risk(head.horizon_h), risk, threshold)
     drawn = Resamples.drawn(int(scored.at_risk.patient.max()) + 1, np.random.default_rng(_SEED))
-    parts = {
-        f"by_{kind}": {name: _figures(head, scored, drawn, mine) for name, mine in found.items() if mine.any()}
-        for kind, found in groups(cohort.frame).items()
-    }
     return {
         "overall": _figures(head, scored, drawn, np.ones(len(risk), bool)),
         "as_served": _as_served(head, cohort, scored, drawn),
-        **parts,
+        **by_groups(cohort.frame, lambda mine: _figures(head, scored, drawn, mine)),
         "comparators": _compared(head, cohort, scored, drawn, baseline),
         "bootstrap": {"by": "patient", "draws": DRAWS, "level": 0.95, "seed": _SEED},
     }
@@ -132,13 +129,5 @@ def _compared(
     }
     if head.own is not None:
         found["last_value"] = comparators.last_value(head.own, cohort.design, float(scored.alert.mean()))
-    return {name: _beside(scored, one, drawn) for name, one in found.items()}
-
-
-def _beside(scored: Scored, other: Comparator, drawn: Resamples) -> dict[str, Any]:
-    """Figures of a comparator where the head gives a number too, and how far the head is ahead."""
-    known = np.where(np.isfinite(scored.score), other.score, np.nan)
-    rival = Scored.at(scored.at_risk, known, other.threshold)
-    found = figures(rival, drawn, calibrated=False)
-    about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
-    return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
+    uncalibrated = partial(figures, drawn=drawn, calibrated=False)
+    return {name: comparators.beside(scored, one, drawn, uncalibrated) for name, one in found.items()}

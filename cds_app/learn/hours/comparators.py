@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 
 from cds_app.domain.arrays import Floats, Matrix
 from cds_app.learn.head import Own
+from cds_app.learn.measure import Scored, difference
+from cds_app.learn.resampling import Resamples
 from cds_app.score.clinical.bands import Bands
 from cds_app.score.clinical.news2 import (
     OXYGEN_POINTS,
@@ -64,6 +67,17 @@ class Comparator:
     score: Floats
     threshold: float
     partial: tuple[str, ...] = ()
+
+
+def beside(
+    scored: Scored, other: Comparator, drawn: Resamples, figures_of: Callable[[Scored], dict[str, Any]]
+) -> dict[str, Any]:
+    """Figures of a comparator where the risk gives a number too, and how far the risk is ahead."""
+    known = np.where(np.isfinite(scored.score), other.score, np.nan)
+    rival = Scored.at(scored.at_risk, known, other.threshold)
+    found = figures_of(rival)
+    about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
+    return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
 
 
 def bedside(rows: Matrix, fresh_h: Mapping[str, float]) -> dict[str, Comparator]:

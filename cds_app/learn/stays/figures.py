@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import pandas as pd
 
 from cds_app.domain.arrays import Flags, Floats, Ints
 from cds_app.learn.burden import HoursAtRisk
-from cds_app.learn.hours.comparators import Comparator
-from cds_app.learn.measure import Scored, difference, graded, groups, or_none
+from cds_app.learn.hours.comparators import Comparator, beside
+from cds_app.learn.measure import Scored, by_groups, graded, or_none
 from cds_app.learn.resampling import Resamples, interval, ratio, weighted_median
 
 _SEED_OF_INTERVALS = 2012
@@ -53,14 +54,12 @@ def measured(asked: Asked, risk: Floats, alert: Flags, rivals: Mapping[str, Comp
     """Figures overall, by sex and by age band, with 95 % intervals by stay, and of other scores of the same rows."""
     drawn = Resamples.drawn(int(asked.stay.max()) + 1, np.random.default_rng(_SEED_OF_INTERVALS))
     scored = asked.scored(risk, alert)
-    parts = {
-        f"by_{kind}": {
-            name: _figures(scored.of(mine), asked.days_left[mine], drawn) for name, mine in rows.items() if mine.any()
-        }
-        for kind, rows in groups(asked.who).items()
+    uncalibrated = partial(_figures, days_left=asked.days_left, drawn=drawn, calibrated=False)
+    return {
+        "overall": _figures(scored, asked.days_left, drawn),
+        **by_groups(asked.who, lambda mine: _figures(scored.of(mine), asked.days_left[mine], drawn)),
+        "comparators": {name: beside(scored, one, drawn, uncalibrated) for name, one in rivals.items()},
     }
-    others = {name: _beside(scored, one, asked.days_left, drawn) for name, one in rivals.items()}
-    return {"overall": _figures(scored, asked.days_left, drawn), **parts, "comparators": others}
 
 
 def _figures(scored: Scored, days_left: Floats, drawn: Resamples, *, calibrated: bool = True) -> dict[str, Any]:
@@ -85,13 +84,3 @@ def _rule(scored: Scored, days_left: Floats, drawn: Resamples) -> dict[str, Floa
         "lesser_of_both": np.minimum(found["sensitivity"], found["precision"]),
         "days_left": weighted_median(days_left[ahead], drawn.times[stay[ahead]]),
     }
-
-
-def _beside(scored: Scored, other: Comparator, days_left: Floats, drawn: Resamples) -> dict[str, Any]:
-    """Figures of a comparator where there is a risk too, and how far the risk is ahead."""
-    known = np.where(np.isfinite(scored.score), other.score, np.nan)
-    alert = known >= other.threshold
-    rival = Scored(at_risk=scored.at_risk, score=known, alert=alert, given=alert)
-    about = {"title": other.title, "threshold": other.threshold, "partial": list(other.partial)}
-    found = _figures(rival, days_left, drawn, calibrated=False)
-    return {**about, **found, **({"ahead": difference(scored, rival, drawn)} if "auroc" in found else {})}
