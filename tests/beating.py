@@ -329,3 +329,8 @@ def errors(surface: Surface, inputs: Floats, found: Floats) -> dict[str, dict[st
     told["range"] = {"missed": float((true & states.outside).sum() / true.sum()), "points": float(both.sum())}
     told["range"]["taken"] = float((~true & ~states.outside).sum() / (~states.outside).sum())
     return told
+
+
+def ramp(time_s: float, start_s: float, end_s: float) -> float:
+    """From 0 to 1 between two times."""
+    return min(max((time_s - start_s) / (end_s - start_s), 0.0), 1.0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import requests
 
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.databases import store_of
+from cds_app.domain.events import HookEvent
 from cds_app.settings import Settings
 from cds_app.web.requests import SIMULATED_TIME
 from tests.conftest import FROZEN
@@ -26,6 +28,20 @@ SIMULATED = "--simulated-time"
 def at(body: Mapping[str, Any], time: object = FROZEN) -> dict[str, Any]:
     """The call with a stated event time."""
     return {**body, "extension": {SIMULATED_TIME: getattr(time, "isoformat", str)()}}
+
+
+def opening(received: datetime = FROZEN, tenant: str = "local") -> HookEvent:
+    """Somebody opens the chart."""
+    return HookEvent(
+        service=SERVICE,
+        hook="patient-view",
+        instance="3f1dde72-162b-11ec-82a8-0242ac130003",
+        tenant=tenant,
+        patient="p1",
+        user="Practitioner/1",
+        encounter=None,
+        received=received,
+    )
 
 
 def post(url: str, body: object, *, path: str = "", timeout: float = 30) -> requests.Response:

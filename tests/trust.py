@@ -18,11 +18,13 @@ import pytest
 from joserfc import jws
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import text
 
 from cds_app.adapters.sql.cabinet import MemoryCabinet, SqlCabinet
 from cds_app.adapters.sql.client_register import MemoryClients, SqlClients
 from cds_app.adapters.sql.database import Database
 from cds_app.adapters.sql.migrate import migrate
+from cds_app.adapters.sql.store import SqlStore
 from cds_app.adapters.sql.token_ledger import MemoryTokens, SqlTokens
 from cds_app.domain.clients import Client
 from cds_app.ports import Cabinet, ClientRegister, SeenTokens
@@ -130,6 +132,29 @@ class Ticking:
 
     def __call__(self) -> float:
         return self.at
+
+
+def audited(database: Database) -> str:
+    """What the audit says is wrong."""
+    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
+    try:
+        return store.verify().said
+    finally:
+        store.close()
+
+
+def rows_of(database: Database, table: str) -> list[dict[str, Any]]:
+    with database.writing.begin() as connection:
+        return [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {table}"))]  # noqa: S608 - of ours
+
+
+def put_rows(database: Database, table: str, rows: list[dict[str, Any]]) -> None:
+    """What somebody with a copy of a table, but without the key, can do."""
+    names = ", ".join(f":{name}" for name in rows[0]) if rows else ""
+    with database.writing.begin() as connection:
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - of ours
+        if rows:
+            connection.execute(text(f"INSERT INTO {table} VALUES ({names})"), rows)  # noqa: S608 - of ours
 
 
 STORES = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

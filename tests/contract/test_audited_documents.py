@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,10 +10,9 @@ from sqlalchemy import text
 from cds_app.adapters.sealed.sealing import document_note
 from cds_app.adapters.sql.cabinet import SLACK_S, SWEEP_EVERY, SqlCabinet
 from cds_app.adapters.sql.database import Database
-from cds_app.adapters.sql.store import SqlStore
 from cds_app.ports import Document
 from tests.stores import NOW, vault
-from tests.trust import Opener
+from tests.trust import Opener, audited, put_rows, rows_of
 
 pytestmark = pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 
@@ -38,26 +36,6 @@ def database(opener: Opener) -> Database:
     return made
 
 
-def audited(database: Database) -> str:
-    store = SqlStore(database.url.render_as_string(hide_password=False), vault())
-    try:
-        return store.verify().said
-    finally:
-        store.close()
-
-
-def held(database: Database) -> list[dict[str, Any]]:
-    with database.writing.begin() as connection:
-        return [dict(row._mapping) for row in connection.execute(text("SELECT * FROM documents"))]
-
-
-def put(database: Database, rows: list[dict[str, Any]]) -> None:
-    """What somebody with a copy of the table, but without the key, can do."""
-    with database.writing.begin() as connection:
-        connection.execute(text("DELETE FROM documents"))
-        connection.execute(text("INSERT INTO documents VALUES (:kind, :name, :version, :until, :sealed)"), rows)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -79,38 +57,38 @@ def test_a_document_that_was_changed_is_found(database: Database, change: str) -
 
 @pytest.mark.parametrize("kind", ["issuer", "signing-key"])
 def test_who_decides_whom_we_trust_cannot_be_removed_unseen(database: Database, kind: str) -> None:
-    put(database, [one for one in held(database) if one["kind"] != kind])
+    put_rows(database, "documents", [one for one in rows_of(database, "documents") if one["kind"] != kind])
     assert audited(database) == "an issuer or a signing key was removed"
 
 
 def test_nor_put_back_as_it_was_before_its_last_change(database: Database) -> None:
-    before, cabinet = held(database), SqlCabinet(database, vault())
+    before, cabinet = rows_of(database, "documents"), SqlCabinet(database, vault())
     cabinet.write(document(*ISSUER, 2), NOW)
     assert audited(database) == ""
-    put(database, before)
+    put_rows(database, "documents", before)
     assert audited(database) == "an issuer or a signing key was put back"
 
 
 def test_an_issuer_that_was_removed_stays_so(database: Database) -> None:
-    before, cabinet = held(database), SqlCabinet(database, vault())
+    before, cabinet = rows_of(database, "documents"), SqlCabinet(database, vault())
     cabinet.take(*ISSUER, NOW)
     assert audited(database) == ""
-    put(database, before)
+    put_rows(database, "documents", before)
     assert audited(database) == "an issuer or a signing key was put back"
 
 
 def test_a_replaced_key_has_an_end_and_may_be_gone_after_it_but_does_not_get_another(database: Database) -> None:
-    before, cabinet = held(database), SqlCabinet(database, vault())
+    before, cabinet = rows_of(database, "documents"), SqlCabinet(database, vault())
     cabinet.write(document(*KEY, 1, minutes=1), NOW)
     assert audited(database) == ""
-    after = held(database)
-    put(database, before)
+    after = rows_of(database, "documents")
+    put_rows(database, "documents", before)
     assert audited(database) == "an issuer or a signing key was put back"
-    put(database, after)
+    put_rows(database, "documents", after)
     later = NOW + timedelta(minutes=2, seconds=SLACK_S)
     for number in range(SWEEP_EVERY):
         cabinet.write(document("visit", f"later {number}", minutes=600), later)
-    assert "k1" not in {one["name"] for one in held(database)}
+    assert "k1" not in {one["name"] for one in rows_of(database, "documents")}
     assert audited(database) == ""
 
 
@@ -120,5 +98,9 @@ def test_what_was_written_before_the_log_named_versions_is_not_called_put_back(
     monkeypatch.setattr("cds_app.adapters.sql.cabinet.document_note", lambda *said: document_note(*said[:4]))
     SqlCabinet(database, vault()).write(document("issuer", "west"), NOW)
     assert audited(database) == ""
-    put(database, [{**one, "name": "east"} if one["name"] == "west" else one for one in held(database)])
+    put_rows(
+        database,
+        "documents",
+        [{**one, "name": "east"} if one["name"] == "west" else one for one in rows_of(database, "documents")],
+    )
     assert audited(database) == "a document was changed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,12 @@ from sqlalchemy import text
 from cds_app.adapters.sealed.ledger import stamp
 from cds_app.adapters.sealed.sealing import client_note
 from cds_app.adapters.sealed.vault import Vault
-from cds_app.adapters.sql.client_register import ClientRow, SqlClients
+from cds_app.adapters.sql.client_register import SqlClients
 from cds_app.adapters.sql.store import SqlStore
 from cds_app.errors import IntegrityError, NotFound, SettingsError
 from cds_app.ports import ClientRegister
 from tests.stores import NOW, append, feedback, vault
-from tests.trust import EPIC, Ehr, Opener
+from tests.trust import EPIC, Ehr, Opener, audited, put_rows, rows_of
 
 FULL = EPIC.client(
     name="north",
@@ -121,41 +120,26 @@ def test_a_record_of_another_key_is_not_believed(opener: Opener) -> None:
 @pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_the_audit_finds_whom_somebody_changed_removed_or_put_back(opener: Opener) -> None:
     database = opener()
-    register, columns = SqlClients(database, vault()), ", ".join(f":{name}" for name in ClientRow._fields)
+    register = SqlClients(database, vault())
 
-    def audited() -> str:
-        store = SqlStore(database.url.render_as_string(hide_password=False), vault())
-        try:
-            return store.verify().said
-        finally:
-            store.close()
-
-    def put(rows: Sequence[Any]) -> str:
-        """What somebody with a copy of the table, but without the key, can do; and what the audit says of it."""
-        with database.writing.begin() as connection:
-            connection.execute(text("DELETE FROM clients"))
-            for row in rows:
-                connection.execute(text(f"INSERT INTO clients VALUES ({columns})"), row)  # noqa: S608 - names of our own
-        return audited()
-
-    def held() -> Sequence[Any]:
-        with database.writing.begin() as connection:
-            return [dict(row._mapping) for row in connection.execute(text("SELECT * FROM clients"))]
+    def put(rows: list[dict[str, Any]]) -> str:
+        put_rows(database, "clients", rows)
+        return audited(database)
 
     register.add(FULL)
-    old = held()
+    old = rows_of(database, "clients")
     register.add(PUBLISHED)
-    both = held()
-    assert audited() == ""
+    both = rows_of(database, "clients")
+    assert audited(database) == ""
     assert put([{**one, "jku": "https://elsewhere.example"} for one in both]).endswith("client was changed")
     assert put(old).endswith("client was removed")
     assert put(both) == ""
     register.remove("north")
-    assert audited() == ""
+    assert audited(database) == ""
     assert put(both).endswith("client was put back")
     put([one for one in both if one["name"] == "south"])
     register.add(replace(FULL, jwks="", jku="https://north.example/keys"))
-    assert audited() == ""
+    assert audited(database) == ""
     assert put(both).endswith("client was put back")  # with the keys that it had before
 
 

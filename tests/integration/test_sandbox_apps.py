@@ -16,7 +16,7 @@ from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, under_one_name
 from cds_app.sandbox.smart.endpoints import SmartServer
 from tests.unit.sandbox.smart_app import BASE, LAUNCH, NOW, ORIGIN, PATIENTS, SICK, WELL, Bench, clients, draft, sent
-from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, card, running_stub
+from tests.unit.sandbox.stub_service import CARD, SUGGESTION, Stub, card, running_stub, text_of
 
 SANDBOX = (
     "allow-forms allow-modals allow-pointer-lock allow-popups allow-popups-to-escape-sandbox allow-same-origin "
@@ -73,10 +73,6 @@ def launched(bench: Bench, url: str) -> dict[str, Any]:
     assert query["iss"] == BASE
     code = sent(bench.authorise(**bench.query(launch=query["launch"])))["code"]
     return dict(bench.redeem(code).json or {})
-
-
-def text_of(response: TestResponse) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.text)).split())
 
 
 # --- opening

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import signal
@@ -19,7 +18,20 @@ from fhir.resources.R4B import get_fhir_model_class
 from cds_app.sandbox.once import run_once
 from cds_app.sandbox.people.stories import Expected
 from cds_app.sandbox.server import create_sandbox, running
-from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, REASONS, SICK, SUGGESTION, WELL, Stub, card, ehr, stub
+from tests.unit.sandbox.stub_service import (
+    CARD,
+    NOW,
+    PATIENTS,
+    REASONS,
+    SICK,
+    SUGGESTION,
+    WELL,
+    Stub,
+    card,
+    ehr,
+    stub,
+    text_of,
+)
 
 __all__ = ["ehr", "stub"]
 
@@ -30,10 +42,6 @@ def post(ehr: str, path: str, **fields: str) -> requests.Response:
 
 def get(ehr: str, path: str) -> Any:
     return requests.get(ehr + path, timeout=10).json()
-
-
-def text_of(page: requests.Response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 # --- FHIR

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 from typing import Any
@@ -12,7 +11,7 @@ import requests
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds_app.sandbox.once import run_once
-from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, SICK, SUGGESTION, Stub, ehr, stub
+from tests.unit.sandbox.stub_service import CARD, NOW, PATIENTS, SICK, SUGGESTION, Stub, ehr, stub, text_of
 
 __all__ = ["ehr", "stub"]
 
@@ -29,10 +28,6 @@ def order(ehr: str, drug: str = "amoxicillin", **fields: str) -> requests.Respon
 
 def draft_ids(page: requests.Response) -> list[str]:
     return re.findall(r"/orders/(draft-[\w-]+)/withdraw", page.text)
-
-
-def text_of(page: requests.Response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 def active(ehr: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from cds_app.domain.arrays import Floats
 from cds_app.simulate.haemodynamics.circulation import Bodies, Ceilings, Circulation, Influence, Loop, settling
 from cds_app.simulate.haemodynamics.model import mechanics, surface
 from cds_app.simulate.haemodynamics.surface import INPUTS, OUTPUTS, Surface
-from tests.beating import Conditions, errors, fitted, hypercube, pulsate, reference, settled
+from tests.beating import Conditions, errors, fitted, hypercube, pulsate, ramp, reference, settled
 
 ARTEFACT = latest("circulation")
 CONSTANTS, REFLEX = mechanics(ARTEFACT)
@@ -98,10 +98,6 @@ def test_the_errors_that_the_artefact_states_are_within_what_is_promised() -> No
     figures = ARTEFACT.read_json("surface.json")["figures"]
     assert figures["mean_pressure"]["max"] <= MOST_ERROR
     assert figures["output"]["max"] <= MOST_ERROR
-
-
-def ramp(time_s: float, start_s: float, end_s: float) -> float:
-    return min(max((time_s - start_s) / (end_s - start_s), 0.0), 1.0)
 
 
 BLED_ML = np.array([1000.0, 0.0, 700.0])

@@ -21,7 +21,7 @@ from cds_app.simulate.haemodynamics.patient import Known, known
 from cds_app.simulate.surgery.comparing import compare_plans
 from cds_app.simulate.surgery.plan import BloodLoss, Fluid, Plan, Propofol, PropofolInfusion
 from cds_app.simulate.surgery.run import Chances, Subject, run
-from tests.beating import Conditions, pulsate, reference
+from tests.beating import Conditions, pulsate, ramp, reference
 from tests.surgery_patients import SURGERY, compared, outcome, patient, seen
 
 MODEL, DRUGS = SURGERY.model.circulation, SURGERY.model.drugs
@@ -190,10 +190,6 @@ def test_half_an_hour_of_two_hundred_draws_takes_at_most_two_seconds_of_processo
     start = time.process_time()
     compare_plans(SURGERY, patient(), [plan], draws=200, seed=1, horizon_min=30.0)
     assert time.process_time() - start <= 2.0
-
-
-def ramp(time_s: float, start_s: float, end_s: float) -> float:
-    return min(max((time_s - start_s) / (end_s - start_s), 0.0), 1.0)
 
 
 def acting_at(time_s: float, draws: int) -> Influence:

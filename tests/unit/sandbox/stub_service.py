@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask, Response, json, request
 from flask.typing import ResponseReturnValue
+from werkzeug.test import TestResponse
 
 from cds_app.sandbox.people.patients import SyntheticPatient, cohort
 from cds_app.sandbox.server import create_sandbox, running
@@ -109,6 +113,11 @@ class Stub:
     def _about_orders(self, context: dict[str, Any]) -> list[dict[str, Any]]:
         drafts = [one["resource"]["id"] for one in context["draftOrders"]["entry"]]
         return [order_card(5 + at, draft) for at, draft in enumerate(drafts)] if self.warns else []
+
+
+def text_of(page: requests.Response | TestResponse) -> str:
+    """What a page says, without its elements."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.domain.events import HookEvent
 from cds_app.domain.issues import IssueCode
 from cds_app.errors import BadRequest, DataUnavailable, TooLarge
 from cds_app.fabric.reading import Reading
@@ -22,6 +21,7 @@ from cds_app.services.gather import Gatherer
 from cds_app.services.knowledge import Knowledge
 from tests.conftest import FROZEN
 from tests.patients import bundle, observation, patient
+from tests.service import opening
 
 BASE = "https://ehr.example/r4"
 PULSE = observation("heart_rate", 80.0, FROZEN)
@@ -63,16 +63,7 @@ def service(knowledge: Knowledge) -> ServiceDefinition:
 
 
 def call(prefetch: Mapping[str, object], *, server: str | None = BASE, received: Any = FROZEN) -> HookCall:
-    event = HookEvent(
-        service="twinline-patient-view",
-        hook="patient-view",
-        instance="i",
-        tenant=server or "local",
-        patient="p1",
-        user="Practitioner/1",
-        encounter=None,
-        received=received,
-    )
+    event = opening(received, server or "local")
     context = {"patientId": "p1", "userId": "Practitioner/1"}
     return HookCall(event=event, prefetch=prefetch, context=context, fhir_server=server, token="t0k")
 

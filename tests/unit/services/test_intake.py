@@ -10,7 +10,6 @@ import pytest
 
 from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.deps import Deps, memory_deps
-from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import Provenance
 from cds_app.errors import DependencyDown, PatientErased, SettingsError
 from cds_app.services.answer import Answering
@@ -22,7 +21,7 @@ from cds_app.services.sources.intake import PERSON, Delivery, Intake, Source
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, call, course, observation, patient, stay
-from tests.service import SERVICE
+from tests.service import opening
 from tests.tracks import bits
 
 MRN = "urn:oid:1.2.36.146.595.217.0.1"
@@ -52,17 +51,7 @@ def opened(deps: Deps, *identifiers: str, at: datetime = FROZEN) -> tuple[Answer
     who = patient(identifier=[{"system": MRN, "value": value} for value in identifiers])
     body = call(who, stay(FROZEN - timedelta(hours=11)), *course(FROZEN, QUIET, QUIET))
     context = body["context"]
-    event = HookEvent(
-        service=SERVICE,
-        hook="patient-view",
-        instance="3f1dde72-162b-11ec-82a8-0242ac130003",
-        tenant="local",
-        patient="p1",
-        user="Practitioner/1",
-        encounter=None,
-        received=at,
-    )
-    return answering_of(deps), HookCall(event=event, prefetch=body["prefetch"], context=context)
+    return answering_of(deps), HookCall(event=opening(at), prefetch=body["prefetch"], context=context)
 
 
 def potassium(deps: Deps, answering: Answering) -> list[float]:

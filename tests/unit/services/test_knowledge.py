@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.content import content_root, latest, write_manifest
+from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError, UnknownService
 from cds_app.score.risk.model import own_trees
 from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge, read_ahead
@@ -22,14 +22,6 @@ START = "hooks/twinline-encounter-start/service.json"
 SIDEBAR = "hooks/twinline-sidebar/service.json"
 
 Change = Callable[[dict[str, Any]], object]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A copy of the content, to be spoiled."""
-    for folder in ("hooks", "templates", "models"):
-        shutil.copytree(content_root() / folder, tmp_path / folder)
-    return tmp_path
 
 
 def edit(root: Path, file: str, change: Change) -> None:

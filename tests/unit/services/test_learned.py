@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_app.bootstrap import app_of
-from cds_app.content import canonical_json, content_root, latest
+from cds_app.content import canonical_json, latest
 from cds_app.deps import memory_deps
 from cds_app.learn.artefact import sealed
 from cds_app.services.knowledge import Knowledge, load_knowledge
@@ -61,13 +60,6 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None
 
 def _manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     return _rewrite("manifest.json", change)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for folder in ("hooks", "templates", "models"):
-        shutil.copytree(content_root() / folder, tmp_path / folder)
-    return tmp_path
 
 
 @pytest.fixture(

@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 from cds_app.domain.decisions import Decision, Suppression
-from cds_app.domain.events import HookEvent
 from cds_app.domain.facts import Fact
 from cds_app.fabric.reading import read
 from cds_app.services.inputs import Inputs
@@ -25,7 +24,7 @@ from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner
 from tests.conftest import FROZEN
 from tests.patients import hyperkalaemic, septic
-from tests.service import ROOT
+from tests.service import ROOT, opening
 
 SEED = "6f0c9d3e-9a0b-4c55-8a5b-0f6b5d1c2e11"
 
@@ -44,18 +43,13 @@ def facts_of(knowledge: Knowledge, call: dict[str, Any]) -> tuple[Fact, ...]:
 
 
 def inputs(knowledge: Knowledge, record: Record, **change: Any) -> Inputs:
-    event = HookEvent(
-        service="twinline-patient-view",
-        hook="patient-view",
-        instance="i",
-        tenant="local",
-        patient="p1",
-        user="Practitioner/1",
-        encounter=None,
-        received=FROZEN,
-    )
     made = Inputs(
-        service=knowledge.service("twinline-patient-view"), event=event, record=record, segments=1, unused={}, seed=SEED
+        service=knowledge.service("twinline-patient-view"),
+        event=opening(),
+        record=record,
+        segments=1,
+        unused={},
+        seed=SEED,
     )
     return replace(made, **change)
 

@@ -16,14 +16,13 @@ from cds_app.errors import IntegrityError, SettingsError
 from cds_app.ports import Document
 from cds_app.services.callers.keys import usable_keys
 from cds_app.services.smart.signing import ASSERTION_S, KIND, LEAD, OVERLAP, SigningKeys, assertion
+from tests.authorisation import with_keys
 from tests.conftest import FROZEN
 
 
 @pytest.fixture(scope="module")
 def made() -> MemoryCabinet:
-    cabinet = MemoryCabinet()
-    SigningKeys(cabinet).make(FROZEN)
-    return cabinet
+    return with_keys()
 
 
 def published(keys: SigningKeys, now: Any = FROZEN) -> list[dict[str, Any]]:

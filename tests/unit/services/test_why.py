@@ -9,28 +9,19 @@ import pytest
 
 from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
-from cds_app.domain.events import HookEvent
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.services.calls import HookCall
 from cds_app.services.helping import LEAST
 from cds_app.services.why import why
 from tests.conftest import FROZEN
 from tests.patients import septic
+from tests.service import opening
 
 
 @pytest.fixture
 def decided(deps: Deps) -> str:
     body = septic(FROZEN)
-    event = HookEvent(
-        service="twinline-patient-view",
-        hook="patient-view",
-        instance="i",
-        tenant="local",
-        patient="p1",
-        user="Practitioner/1",
-        encounter=None,
-        received=FROZEN,
-    )
+    event = opening()
     call = HookCall(event=event, prefetch=body["prefetch"], context=body["context"], fhir_server=None, token=None)
     answering = answering_of(deps)
     first = answering.decide(call)[0]
