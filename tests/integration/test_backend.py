@@ -23,10 +23,8 @@ from cds_app.services.smart.grants import Granting
 from cds_app.services.smart.issuers import new_issuer
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings
-from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, ehr, keyed, made_keys
+from tests.authorisation import CLIENT_ID, SECRET, FakeEhr
 from tests.conftest import FROZEN
-
-__all__ = ["ehr", "keyed", "made_keys"]
 
 
 @pytest.fixture

@@ -27,13 +27,11 @@ from cds_app.services.knowledge import Knowledge
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.sources.exporting import BATCH
 from cds_app.settings import Settings
-from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler, ehr
+from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler
 from tests.conftest import FROZEN
 from tests.exports import lines
 from tests.patients import observation, patient
 from tests.service import stored
-
-__all__ = ["ehr"]
 
 PATIENTS = 50
 RESULTS = BATCH + 500

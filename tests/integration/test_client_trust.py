@@ -20,12 +20,10 @@ from cds_app.deps import Deps, Trust
 from cds_app.settings import Settings
 from tests.answers import cards_in
 from tests.conftest import FROZEN
-from tests.fhir_server import FhirServer, Serve, serve
+from tests.fhir_server import FhirServer, Serve
 from tests.patients import hyperkalaemic
 from tests.refused_tokens import EHR, PUBLISHED_ELSEWHERE, REFUSED, TENANTED, Refused
 from tests.trust import DISCOVERY, ENDPOINT, FEEDBACK
-
-__all__ = ["serve"]
 
 URL = "/cds-services/twinline-patient-view"
 PAGE = "https://ehr-pages.example"

@@ -14,9 +14,8 @@ import pytest
 
 from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.errors import DataUnavailable, Gone, SettingsError, TokenRefused, TryLater
-from tests.fhir_server import FhirServer, Handler, Serve, serve
+from tests.fhir_server import FhirServer, Handler, Serve
 
-__all__ = ["serve"]
 NDJSON = "application/fhir+ndjson"
 Act = Callable[[RequestsExportServer, FhirServer], object]
 

@@ -26,10 +26,7 @@ from tests.fhir_server import (
     page,
     read,
     refused,
-    serve,
 )
-
-__all__ = ["serve"]
 
 
 def test_a_resource_is_read_with_the_token_and_the_right_headers(serve: Serve) -> None:

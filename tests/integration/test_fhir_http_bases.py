@@ -11,9 +11,7 @@ import pytest
 from cds_app.adapters.http.fhir import RequestsFhirReader
 from cds_app.errors import DataUnavailable, SettingsError
 from tests.certificates import certified
-from tests.fhir_server import PATIENT, FhirServer, Serve, dripping_body, encoded, read, refused, serve
-
-__all__ = ["serve"]
+from tests.fhir_server import PATIENT, FhirServer, Serve, dripping_body, encoded, read, refused
 
 
 @pytest.mark.parametrize(

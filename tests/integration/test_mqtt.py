@@ -16,11 +16,9 @@ from cds_app.adapters.mqtt import Link, Subscriber
 from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
-from tests.broker import _PATIENCE_S, Worker, broker, published, until
+from tests.broker import _PATIENCE_S, Worker, published, until
 from tests.hl7 import MRN
 from tests.service import ROOT
-
-__all__ = ["broker"]
 
 
 def test_workers_share_messages_and_none_gets_lost(broker: int) -> None:

@@ -17,10 +17,8 @@ from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable
 from tests.conftest import FROZEN
-from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, dripping_body, encoded, serve
+from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, dripping_body, encoded
 from tests.patients import hyperkalaemic
-
-__all__ = ["serve"]
 
 URL = "/cds-services/twinline-patient-view"
 EMPTY = encoded({"resourceType": "Bundle", "type": "searchset"})

@@ -8,10 +8,8 @@ import pytest
 
 from cds_app.adapters.http.published import RequestsPublishedReader
 from cds_app.errors import DataUnavailable
-from tests.fhir_server import Behaviour, Handler, Serve, serve
+from tests.fhir_server import Behaviour, Handler, Serve
 from tests.trust import ec_key, key_set
-
-__all__ = ["serve"]
 
 KEYS = key_set(ec_key()).encode()
 

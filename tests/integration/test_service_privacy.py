@@ -14,11 +14,9 @@ import requests
 
 from cds_app.commands.running import running_service
 from tests.conftest import FROZEN
-from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, encoded, serve
+from tests.fhir_server import Behaviour, FhirServer, Handler, Serve, encoded
 from tests.patients import bundle, hyperkalaemic
 from tests.service import SERVICE, SIMULATED, at, post, shown, stored
-
-__all__ = ["serve"]
 
 pytestmark = pytest.mark.slow
 

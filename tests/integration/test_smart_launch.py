@@ -27,19 +27,12 @@ from tests.authorisation import (
     SECRET,
     FakeEhr,
     Launcher,
-    ehr,
-    keyed,
-    launcher,
-    made_keys,
     registered,
     secret_of,
-    settings,
     visit_of,
 )
 from tests.conftest import FROZEN
 from tests.trust import ec_key, rsa_key
-
-__all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
 
 
 def query(location: str) -> dict[str, str]:

@@ -22,10 +22,8 @@ from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings
 from cds_app.web.browser import COOKIE
-from tests.authorisation import HIDDEN, FakeEhr, ehr, registered
+from tests.authorisation import HIDDEN, FakeEhr, registered
 from tests.conftest import FrozenClock
-
-__all__ = ["ehr"]
 
 pytestmark = pytest.mark.slow
 

@@ -14,22 +14,9 @@ from joserfc.jwk import RSAKey
 from cds_app.errors import DependencyDown
 from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.turnstile import Pace
-from tests.authorisation import (
-    BASE_URL,
-    CLIENT_ID,
-    HIDDEN,
-    Launcher,
-    ehr,
-    keyed,
-    launcher,
-    made_keys,
-    settings,
-    visit_of,
-)
+from tests.authorisation import BASE_URL, CLIENT_ID, HIDDEN, Launcher, visit_of
 from tests.conftest import FROZEN
 from tests.trust import rsa_key
-
-__all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
 
 
 def refused(launcher: Launcher, browser: Any, response: Any, status: int, words: str) -> None:

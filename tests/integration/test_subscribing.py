@@ -21,11 +21,9 @@ from cds_app.services.knowledge import Knowledge
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.sources.subscriptions import Subscriptions, digest, told
 from cds_app.settings import Settings
-from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler, ehr
+from tests.authorisation import CLIENT_ID, SECRET, FakeEhr, Handler
 from tests.conftest import FROZEN
 from tests.notifications import bundle, status
-
-__all__ = ["ehr"]
 
 TOPIC = "https://ehr.example/topics/results"
 

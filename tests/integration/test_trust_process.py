@@ -22,12 +22,10 @@ from cds_app.sandbox.signing import Signer
 from cds_app.services.callers.registration import new_client
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
-from tests.fhir_server import Serve, serve
+from tests.fhir_server import Serve
 from tests.patients import hyperkalaemic
 from tests.service import SERVICE, SIMULATED, at, processes, twinline
 from tests.trust import PublishedKeys
-
-__all__ = ["serve"]
 
 pytestmark = pytest.mark.slow
 

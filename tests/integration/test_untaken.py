@@ -24,12 +24,10 @@ from cds_app.domain.decisions import Verdict
 from cds_app.ports import Entry
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
-from tests.fhir_server import FhirServer, Handler, Serve, encoded, serve
+from tests.fhir_server import FhirServer, Handler, Serve, encoded
 from tests.patients import hyperkalaemic
 from tests.service import ROOT, SERVICE, SIMULATED, at, post, shown, stored, twinline
 from tests.stores import append, decision, edit, sqlite_store, untaken
-
-__all__ = ["serve"]
 
 pytestmark = pytest.mark.slow
 

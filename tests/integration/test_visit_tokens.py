@@ -27,23 +27,9 @@ from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.services.smart.visits import Visits
 from cds_app.settings import Settings
-from tests.authorisation import (
-    CLIENT_ID,
-    FakeEhr,
-    Launcher,
-    began,
-    ehr,
-    expired,
-    keyed,
-    launcher,
-    made_keys,
-    registered,
-    settings,
-)
+from tests.authorisation import CLIENT_ID, FakeEhr, Launcher, began, expired, registered
 from tests.conftest import FrozenClock
 from tests.stores import vault
-
-__all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
 
 
 def token(launcher: Launcher, browser: str, visit: Visit) -> str:

@@ -11,22 +11,8 @@ from structlog.testing import capture_logs
 
 from cds_app.errors import OtherPatient, SessionExpired
 from cds_app.services.smart.drawers import new_secret
-from tests.authorisation import (
-    FakeEhr,
-    Launcher,
-    began,
-    ehr,
-    expired,
-    keyed,
-    launcher,
-    made_keys,
-    registered,
-    settings,
-)
+from tests.authorisation import FakeEhr, Launcher, began, expired, registered
 from tests.conftest import FrozenClock
-
-__all__ = ["ehr", "keyed", "launcher", "made_keys", "settings"]
-
 
 # --- whose, and until when
 
