@@ -30,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     one.add_marker(pytest.mark.skip(reason=f"takes minutes: make {kind}"))
 
 
+MRN, APP = "urn:oid:1.2.36.146.595.217.0.1", "urn:app:users"
+"""Systems of the identifiers by which sources name people."""
 FROZEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=10, minutes=30))).astimezone(UTC)
 
 
@@ -63,7 +65,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def deps(knowledge: Knowledge, clock: FrozenClock) -> Deps:
     """Everything in memory."""
-    made = memory_deps(knowledge, Settings(open_to_this_machine=True))
+    made = memory_deps(knowledge, Settings(open_to_this_machine=True, identifier_systems=(MRN, APP)))
     return Deps(settings=made.settings, knowledge=knowledge, store=made.store, clock=clock, fhir=made.fhir)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from cds_app.adapters.mllp import END, START
-from tests.conftest import FROZEN
+from tests.conftest import FROZEN, MRN
 
-MRN = "urn:oid:1.2.36.146.595.217.0.1"
 SYSTEMS = {"HOSP/MR": MRN, "2.16.840.1.113883.4.1": "http://national.example"}
 
 

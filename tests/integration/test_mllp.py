@@ -25,7 +25,8 @@ from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
 from tests.certificates import certified
-from tests.hl7 import MRN, ack, framed, obx, oru
+from tests.conftest import MRN
+from tests.hl7 import ack, framed, obx, oru
 from tests.service import ROOT
 
 _PATIENCE_S = 60.0

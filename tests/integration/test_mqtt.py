@@ -17,7 +17,7 @@ from cds_app.databases import store_of
 from cds_app.errors import DependencyDown
 from cds_app.settings import Settings
 from tests.broker import _PATIENCE_S, Worker, published, until
-from tests.hl7 import MRN
+from tests.conftest import MRN
 from tests.service import ROOT
 
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cds_app.bootstrap import identities_of, intake_of
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps
 from cds_app.domain.facts import Measurement
 from cds_app.domain.timeline import Timeline
 from cds_app.fabric.hl7_visits import Registry
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.hl7 import Hl7Desk
 from cds_app.services.sources.intake import Source
-from cds_app.settings import Settings
-from tests.conftest import FROZEN, FrozenClock
-from tests.hl7 import MRN, SYSTEMS, ack, adt, message, msh, obx, oru, pid, stamp
+from tests.conftest import FROZEN, MRN
+from tests.hl7 import SYSTEMS, ack, adt, message, msh, obx, oru, pid, stamp
 
 LATER = FROZEN + timedelta(hours=1)
-
-
-@pytest.fixture
-def deps(knowledge: Knowledge) -> Deps:
-    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
-    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
 
 
 @pytest.fixture

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC
 
 import pytest
 
 from cds_app.bootstrap import intake_of
-from cds_app.deps import memory_deps
+from cds_app.deps import Deps
 from cds_app.domain.timeline import Timeline
 from cds_app.fabric.hl7_visits import Registry
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.hl7 import Hl7Desk
 from cds_app.services.sources.intake import Source
-from cds_app.settings import Settings
-from tests.conftest import FROZEN, FrozenClock
-from tests.hl7 import MRN, SYSTEMS, ack, message, msh, obx, pid, stamp
+from tests.conftest import FROZEN, MRN
+from tests.hl7 import SYSTEMS, ack, message, msh, obx, pid, stamp
 
 WARM, COLD = ("8310-5^Temperature^LN", "37.2", "Cel"), ("8310-5^Temperature^LN", "33.1", "Cel")
 HIGH, LOW = ("8480-6^Systolic^LN", "151", "mm[Hg]"), ("8480-6^Systolic^LN", "38", "mm[Hg]")
@@ -24,12 +21,9 @@ WEIGHT = ("29463-7^Weight^LN", "80", "kg")
 
 
 @pytest.fixture
-def desk(knowledge: Knowledge) -> Hl7Desk:
-    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
-    deps = replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
-    return Hl7Desk(
-        intake=intake_of(deps, Source(name="lab", tenant="local")), registry=Registry(systems=SYSTEMS), zone=UTC
-    )
+def desk(deps: Deps) -> Hl7Desk:
+    intake = intake_of(deps, Source(name="lab", tenant="local"))
+    return Hl7Desk(intake=intake, registry=Registry(systems=SYSTEMS), zone=UTC)
 
 
 def obr(order: str = "F1", source: str = "") -> str:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from cds_app.bootstrap import answering_of, identities_of, intake_of
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps
 from cds_app.domain.facts import Provenance
 from cds_app.errors import DependencyDown, PatientErased, SettingsError
 from cds_app.services.answer import Answering
 from cds_app.services.calls import HookCall
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
 from cds_app.services.sources.identities import Tie, erase_all
 from cds_app.services.sources.intake import PERSON, Delivery, Intake, Source
-from cds_app.settings import Settings
-from tests.conftest import FROZEN, FrozenClock
+from tests.conftest import FROZEN, MRN
 from tests.patients import QUIET, call, course, observation, patient, stay
 from tests.service import opening
 from tests.tracks import bits
-
-MRN = "urn:oid:1.2.36.146.595.217.0.1"
-
-
-@pytest.fixture
-def deps(knowledge: Knowledge) -> Deps:
-    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
-    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
 
 
 @pytest.fixture

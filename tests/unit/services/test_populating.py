@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from cds_app.bootstrap import answering_of, app_of, identities_of, intake_of
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps
 from cds_app.fabric.ndjson import Line
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Record
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.populating import Populating
-from cds_app.settings import Settings
-from tests.conftest import FROZEN, FrozenClock
+from tests.conftest import FROZEN, MRN
 from tests.exports import LISINOPRIL, ORDER
 from tests.patients import call, observation, patient
 
 EHR = "https://ehr.example/fhir"
-MRN = "urn:oid:1.2.36.146.595.217.0.1"
 STAMP = "2026-02-01T00:00:00Z"
-
-
-@pytest.fixture
-def deps(knowledge: Knowledge) -> Deps:
-    settings = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
-    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
 
 
 @pytest.fixture

@@ -14,27 +14,23 @@ from hypothesis import strategies as st
 
 from cds_app.bootstrap import intake_of
 from cds_app.content import latest
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import DependencyDown
 from cds_app.fabric.telemetry import NAME, Channel, Minute, Monitoring, joined, summarised
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.telemetry import Came, Telemetry
-from cds_app.settings import Settings
-from tests.conftest import FrozenClock
-from tests.hl7 import MRN
+from tests.conftest import MRN, FrozenClock
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 HR, ART, CUFF = "MDC_ECG_HEART_RATE", "MDC_PRESS_BLD_ART_ABP_SYS", "MDC_PRESS_BLD_NONINV_SYS"
 
 
 @pytest.fixture
-def deps(knowledge: Knowledge) -> Deps:
-    given = Settings(open_to_this_machine=True, identifier_systems=(MRN,))
-    return replace(memory_deps(knowledge, given), clock=FrozenClock(at=START))
+def clock() -> FrozenClock:
+    return FrozenClock(at=START)
 
 
 @pytest.fixture

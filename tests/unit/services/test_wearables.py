@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,14 @@ from click.testing import CliRunner
 from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.commands.ingest import ingest
 from cds_app.databases import store_of
-from cds_app.deps import Deps, memory_deps
+from cds_app.deps import Deps
 from cds_app.domain.facts import Measurement
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.intake import Delivery, Source
 from cds_app.services.sources.wearables import deliveries_of
 from cds_app.settings import Settings
-from tests.conftest import FROZEN, FrozenClock
+from tests.conftest import APP, FROZEN
 from tests.patients import observation
 from tests.wearables import amount, point
-
-APP = "urn:app:users"
-
-
-@pytest.fixture
-def deps(knowledge: Knowledge) -> Deps:
-    settings = Settings(open_to_this_machine=True, identifier_systems=(APP,))
-    return replace(memory_deps(knowledge, settings), clock=FrozenClock(at=FROZEN))
 
 
 def taken(deps: Deps, *values: object) -> list[str]:
