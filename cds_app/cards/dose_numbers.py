@@ -70,7 +70,7 @@ def _gain_said(one: Dosed) -> dict[str, float] | None:
     gain = one.answer.gain
     if gain is None or one.better is None:
         return None
-    return {"points": _points(gain.probability), "low90": _points(gain.low90), "high90": _points(gain.high90)}
+    return {"points": points(gain.probability), "low90": points(gain.low90), "high90": points(gain.high90)}
 
 
 def _plan_said(plan: Regimen, outcome: PlanOutcome) -> dict[str, Any]:
@@ -81,13 +81,13 @@ def _plan_said(plan: Regimen, outcome: PlanOutcome) -> dict[str, Any]:
         "overHours": round(plan.over_h, _DECIMALS),
         "startHours": round(plan.start_h, _DECIMALS),
         "route": plan.route,
-        "target": None if outcome.target is None else _points(outcome.target.probability),
-        "targetByModel": {name: _points(share) for name, share in outcome.target_by_model.items()},
+        "target": None if outcome.target is None else points(outcome.target.probability),
+        "targetByModel": {name: points(share) for name, share in outcome.target_by_model.items()},
         "harms": [
             {
                 "says": harm.says,
-                "points": _points(harm.chance.probability),
-                "limit": _points(harm.at_most),
+                "points": points(harm.chance.probability),
+                "limit": points(harm.at_most),
                 "needsReview": harm.needs_review,
             }
             for harm in outcome.harms
@@ -117,7 +117,8 @@ def _spread_said(spread: Spread | None) -> dict[str, float] | None:
     return {name: round(value, _DECIMALS) for name, value in rows.items()}
 
 
-def _points(share: float) -> float:
+def points(share: float) -> float:
+    """In 100."""
     return round(100.0 * share, _DECIMALS)
 
 

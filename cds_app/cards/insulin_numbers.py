@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cds_app.cards.dose_numbers import bare
+from cds_app.cards.dose_numbers import bare, points
 from cds_app.mitigate.insulin import NONE, Injection
 from cds_app.simulate.glucose.what_if import InsulinOutcome
 
@@ -29,8 +29,8 @@ def insulin_numbers(one: Injection) -> dict[str, Any]:
             "needsReview": found.needs_review,
             "range": {"low": rules.range_mg_dl.low, "high": rules.range_mg_dl.high, "unit": "mg/dL"},
             "hours": rules.orders.within_h,
-            "lowPoints": _points(one.rule.low),
-            "gainPoints": _points(one.rule.gain),
+            "lowPoints": points(one.rule.low),
+            "gainPoints": points(one.rule.gain),
             "dosesLookedAt": len(one.doses_u),
             **better,
             "plans": [_plan_said(one, each) for each in found.plans],
@@ -52,13 +52,9 @@ def _plan_said(one: Injection, outcome: InsulinOutcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "units": 0.0 if outcome.name == NONE else one.doses_u[outcome.name],
-        "timeInRange": _points(outcome.time_in_range),
+        "timeInRange": points(outcome.time_in_range),
         "harms": [
-            {"belowMgDl": low.below_mg_dl, "points": _points(low.share), "limit": _points(low.at_most)}
+            {"belowMgDl": low.below_mg_dl, "points": points(low.share), "limit": points(low.at_most)}
             for low in one.lows(outcome)
         ],
     }
-
-
-def _points(share: float) -> float:
-    return round(100.0 * share, _DECIMALS)

@@ -149,11 +149,11 @@ def _interval(found: Figures | None, calibration: Figures) -> Table | None:
 
 
 def _part(some: int, cells: int) -> str:
-    return f"{some} ({_share(some / cells)})" if cells else "not defined"
+    return f"{some} ({percent(some / cells)})" if cells else "not defined"
 
 
 def _alerts(overall: Figures, manifest: Figures) -> Table | None:
-    live = f" ({_share(manifest['threshold'])} in the model that is shipped)" if "threshold" in manifest else ""
+    live = f" ({percent(manifest['threshold'])} in the model that is shipped)" if "threshold" in manifest else ""
     policy = " Whom cards interrupt is decided by the alert policy below, with its own figures."
     alerts, between = overall.get("alerts", {}), overall.get("intervals", {}).get("alerts", {})
     return Table(
@@ -175,7 +175,7 @@ def _tiers(tiers: Sequence[Figures]) -> Table:
         note="At or above the limit.",
         heads=("tier", "from", "hours that were right", "hours found", "of 100 patients alerted, had the outcome"),
         rows=tuple(
-            (one["name"], _share(one["lowest"]), _share(one["ppv"]), _share(one["sensitivity"]), str(one["of_100"]))
+            (one["name"], percent(one["lowest"]), percent(one["ppv"]), percent(one["sensitivity"]), str(one["of_100"]))
             for one in tiers
         ),
     )
@@ -185,16 +185,16 @@ def _policy(policy: Figures | None) -> Table | None:
     if policy is None:
         return None
     rows = [
-        ("Alert from", _share(policy["threshold"])),
+        ("Alert from", percent(policy["threshold"])),
         ("Quiet after an alert for", f"{policy['lockout_h']:g} h"),
         ("Unless the estimate rises by", f"{policy['rise_points']:g} in 100"),
         ("Alert budget", f"{policy['budget']:g} in 100 patient-days"),
         ("Alerts on test patients", f"{policy['alerts_per_100_patient_days']:.1f} in 100 patient-days"),
-        ("Positive predictive value, patients", _share(policy["ppv"])),
-        ("Sensitivity, patients", _share(policy["sensitivity"])),
+        ("Positive predictive value, patients", percent(policy["ppv"])),
+        ("Sensitivity, patients", percent(policy["sensitivity"])),
     ]
     if "onsets_warned" in policy:
-        rows.append(("Onsets with an alert within the horizon before", _share(policy["onsets_warned"])))
+        rows.append(("Onsets with an alert within the horizon before", percent(policy["onsets_warned"])))
     return Table(
         title="Alert policy in force",
         note="What finds most within the budget, simulated over whole stays: chosen on calibration patients, measured "
@@ -260,7 +260,7 @@ def _group(found: Figures) -> tuple[str, ...]:
         return (*counts, _TOO_FEW, *[""] * 9)
     fit, between = found["calibration"], found.get("intervals", {})
     ranks = (_number(found["auroc"]), _between(between.get("auroc")), _number(found["auprc"]))
-    rates = (_share(fit["mean_predicted"]), _share(fit["observed"]))
+    rates = (percent(fit["mean_predicted"]), percent(fit["observed"]))
     line = (f"{fit['slope']:.2f}", f"{fit['intercept']:.2f}", _pair(between.get("calibration", {}).get("intercept")))
     errors = (f"{fit[key]:.4f}" if key in fit else "" for key in ("ece", "ece_by_chance"))
     return (*counts, *ranks, *rates, *line, *errors)
@@ -325,14 +325,14 @@ def _explanations(found: Figures | None) -> Table | None:
         "may be absent in use are, not age, sex and times.",
         heads=("", "value"),
         rows=(
-            ("Same first reason after disturbance", _share(stable["same_first"])),
-            ("First three reasons kept", _share(stable["top_3_kept"])),
-            ("First reason pulls the same way", _share(stable["same_direction"])),
+            ("Same first reason after disturbance", percent(stable["same_first"])),
+            ("First three reasons kept", percent(stable["top_3_kept"])),
+            ("First reason pulls the same way", percent(stable["same_direction"])),
             ("Log-odds moved by withholding the first measurement among the reasons", f"{moved[0]:.2f}"),
             ("... the second", f"{moved[1]:.2f}"),
             ("... the fifth", f"{moved[4]:.2f}"),
             ("... one of the others", f"{faithful['moved_by_other']:.2f}"),
-            ("The first moves it most of these five", _share(faithful["first_moves_most"])),
+            ("The first moves it most of these five", percent(faithful["first_moves_most"])),
         ),
     )
 
@@ -356,14 +356,15 @@ def _fine_pair(title: str, interval: Sequence[float] | None) -> str:
     return "{:.4f} to {:.4f}".format(*interval)
 
 
-def _share(value: float) -> str:
+def percent(value: float) -> str:
+    """A share as tables have it."""
     return f"{100 * value:.1f} %"
 
 
 def _amount(value: float | None, share: bool) -> str:
     if value is None:
         return "not defined"
-    return _share(value) if share else f"{value:.1f}"
+    return percent(value) if share else f"{value:.1f}"
 
 
 def _amounts(interval: Sequence[float] | None, share: bool) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cds_app.governance.figures import percent
+
 _CARD = """\
 # Imputation
 
@@ -97,7 +99,7 @@ def _overall(masks: Mapping[str, Any]) -> str:
             one = both[product]
             low, high = one["ratio_interval"]
             cells = (product, mask, one["cells"], one["mae"], one["compared_mae"], f"{one['ratio']} ({low} to {high})")
-            rows.append((*cells, _percent(one["coverage"]), one["width_sd"]))
+            rows.append((*cells, percent(one["coverage"]), one["width_sd"]))
     return _table(("product", "mask", "cells", "MAE", "compared", "ratio", "90 % covers", "width, SD"), rows)
 
 
@@ -118,7 +120,7 @@ def _variables(masks: Mapping[str, Any]) -> str:
     rows: list[tuple[object, ...]] = []
     for name in names:
         found = [both[product]["variables"].get(name) for product in products for both in masks.values()]
-        rows.append((name, *(f"{one['ratio']}, {_percent(one['coverage'])}" if one else "few cells" for one in found)))
+        rows.append((name, *(f"{one['ratio']}, {percent(one['coverage'])}" if one else "few cells" for one in found)))
     return _table(("variable", *(f"{product}, {mask}" for product in products for mask in masks)), rows)
 
 
@@ -129,7 +131,7 @@ def _groups(masks: Mapping[str, Any]) -> str:
     for kind, groups in first.items():
         for name in groups:
             found = [both[product]["groups"][kind].get(name) for product in products for both in masks.values()]
-            said = (f"{one['ratio']}, {_percent(one['coverage'])}" if one else "few cells" for one in found)
+            said = (f"{one['ratio']}, {percent(one['coverage'])}" if one else "few cells" for one in found)
             rows.append((f"{kind}: {name}", *said))
     return _table(("group", *(f"{product}, {mask}" for product in products for mask in masks)), rows)
 
@@ -140,12 +142,8 @@ def _sensitivity(masks: Mapping[str, Any]) -> str:
     for name in next(iter(masks.values()))["causal"]["not_at_random"]:
         found = [both[product]["not_at_random"][name] for product in products for both in masks.values()]
         said = (
-            f"{one['ratio']}, {_percent(one['coverage'])}" if "ratio" in one else _percent(one["coverage"])
+            f"{one['ratio']}, {percent(one['coverage'])}" if "ratio" in one else percent(one["coverage"])
             for one in found
         )
         rows.append((name, *said))
     return _table(("if", *(f"{product}, {mask}" for product in products for mask in masks)), rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cds_app.governance.figures import percent
+
 _CARD: Final = """\
 # Stable weekly dose of warfarin, version {version}
 
@@ -124,7 +126,7 @@ def dose_card(manifest: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         external=about["external"],
         tested=report["tested"],
         open_error=report["as_if_answered"]["mae_mg_per_week"],
-        open_near=f"{_percent(report['as_if_answered']['within_20_percent'])} within 20 %",
+        open_near=f"{percent(report['as_if_answered']['within_20_percent'])} within 20 %",
         youngest=f"{10 * limits['min_age_decade']} years",
         height=_between(limits["height_cm"]),
         weight=_between(limits["weight_kg"]),
@@ -138,24 +140,20 @@ def _between(ends: list[float]) -> str:
     return f"{ends[0]:g} to {ends[1]:g}"
 
 
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.1f} %"
-
-
 def _ours(figures: Mapping[str, Mapping[str, float]]) -> str:
     error, near, bias, covered = (
         figures[name] for name in ("mae_mg_per_week", "within_20_percent", "bias_mg_per_week", "covered_90")
     )
     return (
         f"| this model | {error['mean']:.2f} ({error['sd_of_repeats']:.2f}) "
-        f"| {_percent(near['mean'])} ({100.0 * near['sd_of_repeats']:.1f}) | {bias['mean']:.2f} "
-        f"| {_percent(covered['mean'])} |"
+        f"| {percent(near['mean'])} ({100.0 * near['sd_of_repeats']:.1f}) | {bias['mean']:.2f} "
+        f"| {percent(covered['mean'])} |"
     )
 
 
 def _others(comparators: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [
-        f"| {_TITLES[name]} | {one['mae_mg_per_week']:.2f} | {_percent(one['within_20_percent'])} "
+        f"| {_TITLES[name]} | {one['mae_mg_per_week']:.2f} | {percent(one['within_20_percent'])} "
         f"| {one['bias_mg_per_week']:.2f} | |"
         for name, one in comparators.items()
     ]
@@ -164,7 +162,7 @@ def _others(comparators: Mapping[str, Mapping[str, float]]) -> list[str]:
 def _groups(groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     return [
         f"| {_KINDS[kind]} | {name} | {one['people']:.0f} | {one['mae_mg_per_week']:.2f} "
-        f"| {_percent(one['within_20_percent'])} | {one['bias_mg_per_week']:.2f} | {_percent(one['covered_90'])} "
+        f"| {percent(one['within_20_percent'])} | {one['bias_mg_per_week']:.2f} | {percent(one['covered_90'])} "
         f"| {one['width_mg_per_week']:.1f} |"
         for kind, members in groups.items()
         for name, one in members.items()
@@ -173,7 +171,7 @@ def _groups(groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str
 
 def _hidden(hidden: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [
-        f"| {_TYPED[typed]} | {one['mae_mg_per_week']:.2f} | {_percent(one['within_20_percent'])} "
-        f"| {_percent(one['covered_90'])} | {one['width_mg_per_week']:.1f} |"
+        f"| {_TYPED[typed]} | {one['mae_mg_per_week']:.2f} | {percent(one['within_20_percent'])} "
+        f"| {percent(one['covered_90'])} | {one['width_mg_per_week']:.1f} |"
         for typed, one in hidden.items()
     ]

@@ -46,19 +46,20 @@ def new_client(  # noqa: PLR0913 - one for each field of the record
     SettingsError
         Naming the field that is wrong, and never a key.
     """
-    _check(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
-    _check(_URI.fullmatch(iss), "iss", "must be an absolute URI without blanks or fragment")
-    _check(bool(jku) != bool(jwks), "jwks", "either a jku or a key set must be given")
-    _check(not jku or is_url(jku, secure=True), "jku", "must be an https URL; http on loopback only")
+    must(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
+    must(_URI.fullmatch(iss), "iss", "must be an absolute URI without blanks or fragment")
+    must(bool(jku) != bool(jwks), "jwks", "either a jku or a key set must be given")
+    must(not jku or is_url(jku, secure=True), "jku", "must be an https URL; http on loopback only")
     audiences, tenants, algs = frozenset(audiences), frozenset(tenants), frozenset(algs) or DEFAULT_ALGS
-    _check(all(is_url(one, secure=False) for one in audiences), "audience", "must be a URL")
-    _check(all(map(_TENANT.fullmatch, tenants)), "tenant", "up to 200 visible characters without #")
-    _check(algs <= ALGS, "alg", f"must be of {', '.join(sorted(ALGS))}")
+    must(all(is_url(one, secure=False) for one in audiences), "audience", "must be a URL")
+    must(all(map(_TENANT.fullmatch, tenants)), "tenant", "up to 200 visible characters without #")
+    must(algs <= ALGS, "alg", f"must be of {', '.join(sorted(ALGS))}")
     keys = _public_keys(jwks, algs) if jwks else ""
     return Client(name=name, iss=iss, jku=jku, jwks=keys, audiences=audiences, tenants=tenants, algs=algs)
 
 
-def _check(fine: object, field: str, rule: str) -> None:
+def must(fine: object, field: str, rule: str) -> None:
+    """Refuse a field of a record that does not keep a rule. Raises SettingsError."""
     if not fine:
         raise SettingsError(rule, field=field)
 
@@ -86,9 +87,9 @@ def _public_keys(jwks: str, algs: frozenset[str]) -> str:
     kept: dict[str, Mapping[str, Any]] = {}
     for number, one in enumerate(stated):
         kid, key = _usable(one, number, algs)
-        _check(kid not in kept, f"jwks.keys[{number}]", "has the kid of a key before it")
+        must(kid not in kept, f"jwks.keys[{number}]", "has the kid of a key before it")
         kept[kid] = key
-    _check(kept, "jwks", "holds no key")
+    must(kept, "jwks", "holds no key")
     return json.dumps({"keys": list(kept.values())}, sort_keys=True)
 
 
@@ -99,7 +100,7 @@ def _usable(stated: object, number: int, algs: frozenset[str]) -> tuple[str, Map
     except UnusableKey as why:
         raise SettingsError(str(why), field=field) from None
     fits = "ES384" in algs if key.key_type == "EC" else bool(algs & {"RS384", "RS256"})
-    _check(fits and isinstance(stated, dict), field, "is of a kind that this client may not sign with")
+    must(fits and isinstance(stated, dict), field, "is of a kind that this client may not sign with")
     public = stated if isinstance(stated, dict) else {}
     return kid, {name: public[name] for name in _PUBLIC if name in public}
 

@@ -14,7 +14,7 @@ from cds_app.domain.issuers import SIGNING_ALGS, Issuer, Method
 from cds_app.domain.scopes import read_scopes
 from cds_app.errors import Conflict, IntegrityError, NotFound, SettingsError
 from cds_app.ports import Cabinet, Document
-from cds_app.services.callers.registration import is_url
+from cds_app.services.callers.registration import is_url, must
 
 KIND: Final = "issuer"
 _READ: Final = (
@@ -104,21 +104,21 @@ def new_issuer(  # noqa: PLR0913 - one for each field of the record
     SettingsError
         Naming the field that is wrong, and never the secret.
     """
-    _check(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
+    must(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
     base = iss.removesuffix("/")
     fine = _BASE.fullmatch(base) and is_url(base, secure=True) and not _climbs(base)
-    _check(fine, "iss", "must be a plain https URL without query; http on loopback only")
-    _check(_CLIENT_ID.fullmatch(client_id), "client_id", "must be up to 300 visible characters")
-    _check(method in tuple(Method), "method", f"must be one of {', '.join(Method)}")
+    must(fine, "iss", "must be a plain https URL without query; http on loopback only")
+    must(_CLIENT_ID.fullmatch(client_id), "client_id", "must be up to 300 visible characters")
+    must(method in tuple(Method), "method", f"must be one of {', '.join(Method)}")
     how = Method(method)
     _check_secret(how, secret)
     known = [one for one in SIGNING_ALGS if one == alg]
-    _check(known, "alg", f"must be one of {', '.join(SIGNING_ALGS)}")
+    must(known, "alg", f"must be one of {', '.join(SIGNING_ALGS)}")
     asked = tuple(dict.fromkeys(scopes)) or DEFAULT_SCOPES
-    _check(all(read_scopes(one) == {one} for one in asked), "scope", "must be one scope without blanks")
-    _check(client or not tenant, "tenant", "is one of a client: name the client too")
+    must(all(read_scopes(one) == {one} for one in asked), "scope", "must be one scope without blanks")
+    must(client or not tenant, "tenant", "is one of a client: name the client too")
     origins = tuple(dict.fromkeys(frames))
-    _check(all(map(_is_origin, origins)), "frame", "must be an origin in lower case: scheme://host[:port]; no *")
+    must(all(map(_is_origin, origins)), "frame", "must be an origin in lower case: scheme://host[:port]; no *")
     return Issuer(
         name=name,
         iss=base,
@@ -153,14 +153,9 @@ def client_of(issuer: Issuer, clients: Sequence[Client]) -> Client | None:
 
 def _check_secret(method: Method, secret: str) -> None:
     if method is Method.PRIVATE_KEY_JWT:
-        _check(not secret, "secret", "is not used with private_key_jwt")
+        must(not secret, "secret", "is not used with private_key_jwt")
     else:
-        _check(_SECRET.fullmatch(secret), "secret", f"{method} needs one of 8 to 1000 characters of ASCII")
-
-
-def _check(fine: object, field: str, rule: str) -> None:
-    if not fine:
-        raise SettingsError(rule, field=field)
+        must(_SECRET.fullmatch(secret), "secret", f"{method} needs one of 8 to 1000 characters of ASCII")
 
 
 def _climbs(base: str) -> bool:
