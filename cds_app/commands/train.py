@@ -25,8 +25,9 @@ def train() -> None:
 
 def _written(command: Callable[..., None]) -> Callable[..., None]:
     """Where every model goes, and what makes it the same again."""
+    where = "Folder .../NAME/VERSION. Default: the shipped model's, which is written over."
     seed = "Default: the shipped model's, which makes the same again; 0 if none is."
-    command = click.option("--out", type=click.Path(path_type=Path), help="Folder .../NAME/VERSION.")(command)
+    command = click.option("--out", type=click.Path(path_type=Path), help=where)(command)
     return click.option("--seed", type=int, help=seed)(working("Training")(command))
 
 

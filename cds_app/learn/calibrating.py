@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from cds_app.domain.arrays import Flags, Floats, Ints
+from cds_app.errors import DataError
 from cds_app.learn.coverage import Told, widening, widest
 from cds_app.learn.measure import logistic_line
 from cds_app.score.risk.calibration import Calibration
@@ -40,7 +41,7 @@ class Binned:
         """Cut rows into bins."""
         order = np.argsort(margin, kind="stable")
         bins = np.empty(len(margin), np.int64)
-        bins[order] = np.arange(len(margin)) * _BINS // len(margin)
+        bins[order] = np.arange(len(margin)) * min(_BINS, len(margin)) // len(margin)
         mean = np.bincount(bins, margin) / np.bincount(bins)
         return cls(margin=mean, bin_of_row=bins, label=label, patient=np.unique(patient, return_inverse=True)[1])
 
@@ -50,6 +51,13 @@ class Binned:
         size = len(self.margin)
         positive = np.bincount(self.bin_of_row, each * self.label, minlength=size)
         return positive.astype(np.float64), np.bincount(self.bin_of_row, each, minlength=size).astype(np.float64)
+
+    def line(self, curve: Curve, grid: Floats, weight: Floats) -> Floats:
+        """The curve of weighted patients; DataError where they all have one outcome."""
+        positive, rows = self.counts(weight)
+        if not 0.0 < positive.sum() < rows.sum():
+            raise DataError("too few patients have the outcome, or are without it, to calibrate", field="data")
+        return curve(grid, self.margin, positive, rows)
 
 
 def platt(grid: Floats, margin: Floats, positive: Floats, rows: Floats) -> Floats:
@@ -113,6 +121,11 @@ def calibrate(
         patient it holds (`learn.coverage`), within groups too; else it is that of the bootstrap.
     resamples : int
         Of the bootstrap: few where only the middle curve is wanted.
+
+    Raises
+    ------
+    DataError
+        If so few patients have the outcome, or are without it, that the rest of a fold or a resample holds none.
     """
     binned = Binned.of(margin, label, patient)
     grid = np.linspace(margin.min() - _BEYOND, margin.max() + _BEYOND, _GRID)
@@ -130,10 +143,10 @@ def _banded(
     curve: Curve, grid: Floats, binned: Binned, some: Flags, rng: np.random.Generator, resamples: int
 ) -> Calibration:
     """The curve of some patients, and its bootstrap by patient."""
-    middle = curve(grid, binned.margin, *binned.counts(some.astype(np.float64)))
+    middle = binned.line(curve, grid, some.astype(np.float64))
     members = np.flatnonzero(some)
     drawn = (np.bincount(rng.choice(members, len(members)), minlength=len(some)) for _ in range(resamples))
-    again = [curve(grid, binned.margin, *binned.counts(times.astype(np.float64))) for times in drawn]
+    again = [binned.line(curve, grid, times.astype(np.float64)) for times in drawn]
     low, high = np.quantile(np.stack(again), (0.05, 0.95), axis=0)
     return Calibration(
         margin=grid,
@@ -168,7 +181,7 @@ def _cross_validated(curve: Curve, grid: Floats, binned: Binned, rng: np.random.
     fold = rng.integers(0, _FOLDS, int(binned.patient.max()) + 1)
     loss = rows = 0.0
     for k in range(_FOLDS):
-        line = curve(grid, binned.margin, *binned.counts((fold != k).astype(np.float64)))
+        line = binned.line(curve, grid, (fold != k).astype(np.float64))
         log_odds = np.interp(binned.margin, grid, line)
         positive, n = binned.counts((fold == k).astype(np.float64))
         loss += float((n * np.logaddexp(0.0, log_odds) - positive * log_odds).sum())

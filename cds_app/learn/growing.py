@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from cds_app.domain.arrays import Floats, Ints, Matrix
+from cds_app.errors import DataError
 from cds_app.score.features.hours import FEATURES, NAMES, QUANTITIES
 
 BASELINE: tuple[str, ...] = (*(f"{one}_last" for one in QUANTITIES), "age_years", "male", "hours_in_unit")
@@ -121,9 +122,13 @@ class Baseline:
 
     @classmethod
     def fit(cls, design: Matrix, task: Task) -> Baseline:
-        """Fit on the same rows, targets and weights as the trees."""
+        """Fit on the same rows, targets and weights as the trees. Raises DataError where all have one outcome."""
+        if task.target.min() == task.target.max():
+            raise DataError("of the patients to learn from none has the outcome, or every one", field="data")
         raw = design[np.ix_(task.rows, _baseline_columns())].astype(np.float64)
-        mean, scale = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+        known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)  # of what nobody measured there is no mean
+        mean, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
+        scale[scale == 0.0] = 1.0
         found = LogisticRegression(max_iter=200, C=1.0)
         found.fit(_standard(raw, mean, scale), task.target, sample_weight=task.weight)
         return cls(mean=mean, scale=scale, weight=found.coef_[0], intercept=float(found.intercept_[0]))
