@@ -224,6 +224,13 @@ class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     unsettled: tuple[Open, ...] = ()
 
 
+class Daily(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """So much of a drug, mg, in 24 h or in one piece; ``concepts`` are the drug's ontology keys."""
+
+    concepts: tuple[str, ...]
+    mg: float
+
+
 class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A drug that was ordered, given or reported.
 
@@ -240,6 +247,8 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         As sent.
     dosing : Dosing or None
         How it is given; None where nothing of that was said.
+    daily : tuple of Daily
+        Of an order, the most of each drug in 24 h that words, tablets or a range say, where only they do.
     """
 
     source: Literal["request", "administration", "statement"]
@@ -252,6 +261,7 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     dose_value: float | None = None
     dose_unit: str = ""
     dosing: Dosing | None = None
+    daily: tuple[Daily, ...] = ()
 
 
 class Procedure(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

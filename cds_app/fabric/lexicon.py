@@ -188,9 +188,11 @@ def _strangers(ontology: Ontology, coded: tuple[str, ...], worded: tuple[str, ..
 
 
 def _are_kin(one: str, other: str, ontology: Ontology) -> bool:
+    """Whether one may be the other, by another name. A name that both bear is one of a mixture and says nothing."""
     if other in ontology.with_parents(one):
         return True
-    return any(a in b or b in a for a in _spelled(one, ontology) for b in _spelled(other, ontology))
+    names, others = _spelled(one, ontology), _spelled(other, ontology)
+    return any(a != b and (a in b or b in a) for a in names for b in others)
 
 
 def _spelled(concept: str, ontology: Ontology) -> list[str]:

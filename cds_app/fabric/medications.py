@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from cds_app.domain.facts import Fact, Medication
+from cds_app.domain.facts import Daily, Dosing, Fact, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.context import MODIFIERS, Context, Head
+from cds_app.fabric.daily import daily_of, strengths_of
 from cds_app.fabric.dosing import dosing_of
 from cds_app.fabric.references import reference_text
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
@@ -18,6 +19,8 @@ from cds_app.fabric.times import Plan, end_of, find_time
 from cds_app.fabric.unsettled import conflicting, doses_of, one_dose
 
 Source = Literal["request", "administration", "statement"]
+Part = tuple[object, object]
+"""What names an ingredient, and its strength."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,15 @@ class _Kind:
     source: Source
     time: Plan
     ends: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """The drugs of an order: their concepts, what it is made of, and what it is called."""
+
+    concepts: tuple[str, ...]
+    parts: list[Part]
+    names: tuple[str, ...]
 
 
 _REQUEST: Final = _Kind(source="request", time=Plan(fields=("authoredOn", "dateWritten"), missing="learned"), ends=())
@@ -75,7 +87,7 @@ def read_medication(resource: Object, head: Head, context: Context) -> list[Fact
 
 
 def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[Fact]:
-    said, display = _what(resource, head, context)
+    said, display, made_of = _what(resource, head, context)
     codes = tuple(dict.fromkeys(code for one in said for code in codes_of(one)))
     named, parts = (list(filter(None, map(text_of, some))) for some in (said[:_NAMING], said[_NAMING:]))
     text = next(iter(named), display) or word(" / ".join(parts))
@@ -92,6 +104,9 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
     dosing = dosing_of(first(instructions), dose, context.zone, beside=len(told) > 1)
     drugs = context.lexicon.drugs_of(said, every=True)
     concepts = drugs.concepts or context.lexicon.drugs(display)
+    if dosing and dosing.route in _UNABSORBED:
+        concepts = context.lexicon.by_mouth(concepts)
+    each = _Named(concepts=concepts, parts=made_of, names=(*named, display))
     if drugs.disputed:
         context.note(IssueCode.AMBIGUOUS_CODE, head.ref, "medication[x]", dropped=False)
     return [
@@ -103,29 +118,36 @@ def _read(resource: Object, kind: _Kind, head: Head, context: Context) -> list[F
             source=kind.source,
             status=word(resource.get("status")),
             intent=word(resource.get("intent")),
-            concepts=context.lexicon.by_mouth(concepts) if dosing and dosing.route in _UNABSORBED else concepts,
+            concepts=concepts,
             codes=codes,
             text=text,
             end=_end(resource, kind, context.zone),
             dose_value=value,
             dose_unit="" if value is None or conflicting(dose) else word(dose.get("unit")) or word(dose.get("code")),
             dosing=dosing,
+            daily=()
+            if drugs.disputed or kind.source != "request"
+            else _daily(first(instructions), dosing, each, context),
         )
     ]
 
 
-def _what(resource: Object, head: Head, context: Context) -> tuple[list[object], str]:
-    """What names the drug: its own code, that of the Medication referred to, those of what is in it; the display."""
+def _what(resource: Object, head: Head, context: Context) -> tuple[list[object], str, list[Part]]:
+    """What names the drug: its own code, that of the Medication referred to, those of what is in it; the display.
+
+    With what is in it, its strengths.
+    """
     own, reference = resource.get("medicationCodeableConcept"), as_object(resource.get("medicationReference"))
     if reference is None:
-        return [own, None], ""
+        return [own, None], "", []
     target = context.references.target(reference, resource)
     problem = IssueCode.UNRESOLVED_REFERENCE if target is None else _problem(target)
     if problem is not None:
         context.note(problem, head.ref, "medicationReference", dropped=False)
     named = {} if target is None or problem is not None else target
     inside = resource if reference_text(reference).startswith("#") else named
-    return [own, named.get("code"), *_ingredients(named, inside, context)], _display(reference)
+    parts = list(_ingredients(named, inside, context))
+    return [own, named.get("code"), *(one for one, _ in parts)], _display(reference), parts
 
 
 def _problem(medication: Object) -> IssueCode | None:
@@ -135,11 +157,18 @@ def _problem(medication: Object) -> IssueCode | None:
     return None if _UNMODIFIED.isdisjoint(medication) else IssueCode.MODIFIER_EXTENSION
 
 
-def _ingredients(medication: Object, inside: Object, context: Context) -> Iterator[object]:
-    """What each ingredient is: a code, or that of the Substance or Medication referred to."""
+def _ingredients(medication: Object, inside: Object, context: Context) -> Iterator[Part]:
+    """What each ingredient is, a code or that of the Substance or Medication referred to, and its strength."""
     for part in objects(medication.get("ingredient")):
         item = context.references.target(part.get("itemReference"), inside) or {}
-        yield part.get("itemCodeableConcept") or item.get("code") or {"text": _display(part.get("itemReference"))}
+        what = part.get("itemCodeableConcept") or item.get("code") or {"text": _display(part.get("itemReference"))}
+        yield what, part.get("strength")
+
+
+def _daily(instruction: Object, dosing: Dosing | None, what: _Named, context: Context) -> tuple[Daily, ...]:
+    drugs_of, drugs = context.lexicon.drugs_of, context.lexicon.drugs
+    parts = ((drugs_of([one]).concepts, strength) for one, strength in what.parts)
+    return daily_of(instruction, dosing, what.concepts, strengths_of(parts, what.names, drugs))
 
 
 def _display(reference: object) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import inf, isfinite
 from typing import Final
 
-from cds_app.domain.facts import Medication
+from cds_app.domain.facts import Daily, Medication
+from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.filtration import Filtered, Unfiltered, filtration_of
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
 from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck
+from cds_app.score.allergies import most_specific
+from cds_app.score.chronology import is_single
 from cds_app.simulate.regimens.orders import mass_mg
 
 _NO_DAILY: Final = "no dose in mg at an interval"
+_NO_OTHER: Final = "what is ordered or drafted beside it says no amount of a day"
 _MORE: Final = "more than one dose or interval is said"
+_SUM: Final = " together"
+_DAY_H: Final = 24.0
+_DAY: Final = timedelta(hours=_DAY_H)
+_ROUNDED: Final = 1.0 + 1e-9
+"""Parts of a sum may not be exact."""
 _SEVERAL: Final = frozenset({"dosage", "dose", "timing"})
 
 
@@ -40,7 +52,7 @@ def kidney(check: KidneyCheck, case: Case) -> Outcome:
 
 
 def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Filtered, case: Case) -> Outcome:
-    daily_mg = _daily_mg(case.order)
+    daily_mg = daily_mg_of(case.order, check.drugs, case.situation.ontology)
     if daily_mg is None:
         yield Unchecked(check=check, lacking=_NO_DAILY, said=False)
     elif daily_mg > most_mg:
@@ -51,34 +63,113 @@ def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Fi
 
 
 def amount(check: AmountCheck, case: Case) -> Outcome:
-    """More of a drug in a day than is safe, by weight in the light."""
-    if not case.is_one_of(check.drugs):
+    """More of a drug in a day than is safe, by weight in the light, with what is ordered or drafted beside it."""
+    if not case.is_one_of(check.drugs) or _on_the_spot(case.order):
         return
-    daily_mg, weight = _daily_mg(case.order), case.situation.fresh("body_weight")
-    if daily_mg is None:
+    own_mg = daily_mg_of(case.order, check.drugs, case.situation.ontology)
+    if own_mg is None:
         yield Unchecked(check=check, lacking=_NO_DAILY, said=False)
         return
-    if daily_mg > check.most_mg_per_day:
-        said = f"{daily_mg:g} mg in 24 h, at most {check.most_mg_per_day:g} mg. {check.why}"
-        figure = f"{daily_mg:g} mg, at most {check.most_mg_per_day:g}"
-        yield Finding(check=check, tier=check.tier, why=said, figure=figure)
-    elif _may_be_more(case.order):
+    beside = _beside(check, case)
+    counted = tuple(one for one, mg in beside if mg is not None)
+    together = _Together(mg=own_mg + sum(mg for _, mg in beside if mg is not None), own_mg=own_mg, beside=counted)
+    found = _above(check, together, case)
+    if found is not None:
+        yield found
+        return
+    if len(counted) < len(beside):
+        yield Unchecked(check=check, lacking=_NO_OTHER, said=False)
+    if _may_be_more(case.order):
         yield Unchecked(check=check, lacking=_MORE, said=False)
-    elif check.light is not None and weight is None:
+    elif check.light is not None and case.situation.fresh("body_weight") is None:
         yield Unchecked(check=check, lacking="no current weight", said=False)
-    elif check.light is not None and weight is not None and weight.value < check.light.below_kg:
-        most = check.light.most_mg_per_kg_per_day
-        if daily_mg > most * weight.value:
-            said = f"{daily_mg / weight.value:.0f} mg/kg in 24 h, below {check.light.below_kg:g} kg at most {most:g}."
-            figure = f"{daily_mg / weight.value:.0f} mg/kg, at most {most:g}"
-            yield Finding(check=check, tier=check.tier, why=f"{said} {check.why}", evidence=(weight,), figure=figure)
 
 
-def _daily_mg(order: Medication) -> float | None:
-    """The most in 24 h of what is given at an interval, as needed or not; of a single dose that dose.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Together:
+    """What a draft and what stands beside it come to in 24 h, mg."""
 
-    None where nothing says it, or a highest dose stands beside it, which may be less.
+    mg: float
+    own_mg: float
+    beside: tuple[Medication, ...]
+
+    def over(self, most_mg: float) -> tuple[float, tuple[Medication, ...]] | None:
+        """The draft's own amount where that is too much already, else all of it; None where it is not too much."""
+        if self.own_mg > most_mg:
+            return self.own_mg, ()
+        return (self.mg, self.beside) if self.mg > most_mg * _ROUNDED else None
+
+
+def _above(check: AmountCheck, together: _Together, case: Case) -> Finding | None:
+    weight, light = case.situation.fresh("body_weight"), check.light
+    of = f"{case.label(check.drugs[0])} " if len(case.heads) > 1 else ""
+    if (found := together.over(check.most_mg_per_day)) is not None:
+        (mg, beside), most = found, check.most_mg_per_day
+        why = f"{of}{mg:g} mg in 24 h{_SUM if beside else ''}, at most {most:g} mg. {check.why}"
+        figure = f"{of}{mg:g} mg{_SUM if beside else ''}, at most {most:g}"
+        return Finding(check=check, tier=check.tier, why=why, beside=beside, figure=figure)
+    if light is None or weight is None or weight.value >= light.below_kg:
+        return None
+    if (found := together.over(light.most_mg_per_kg_per_day * weight.value)) is not None:
+        (mg, beside), most = found, light.most_mg_per_kg_per_day
+        many = f"{of}{mg / weight.value:.0f} mg/kg"
+        why = f"{many} in 24 h{_SUM if beside else ''}, below {light.below_kg:g} kg at most {most:g}. {check.why}"
+        figure = f"{many}{_SUM if beside else ''}, at most {most:g}"
+        return Finding(check=check, tier=check.tier, why=why, evidence=(weight,), beside=beside, figure=figure)
+    return None
+
+
+def _beside(check: AmountCheck, case: Case) -> tuple[tuple[Medication, float | None], ...]:
+    """Other orders and drafts of the drug that go on beside it, each once, with what each comes to in 24 h.
+
+    None of what goes on beside it for less than a day, and so adds less than that.
     """
+    ontology, now = case.situation.ontology, case.situation.now
+    ordered = (one for drug in check.drugs for one in case.others(drug, _DAY_H) if one.source == "request")
+    drafted = (one for one in case.drafts if not frozenset(check.drugs).isdisjoint(one.concepts))
+    rows = {one.ref: one for one in (*ordered, *drafted) if not _on_the_spot(one)}.values()
+    shared = ((one, _shared_h(case.order, one, now)) for one in rows)
+    return tuple(
+        (one, daily_mg_of(one, check.drugs, ontology) if hours >= _DAY_H or is_single(one) else None)
+        for one, hours in shared
+        if hours > 0.0
+    )
+
+
+def _shared_h(one: Medication, other: Medication, now: datetime) -> float:
+    """For how long two orders go on beside each other, at most a day; a single dose counts for a day."""
+    begins = max(now, *(_begins(each, now) for each in (one, other)))
+    ends = min(begins + _DAY, *(begins + _DAY if each.end is None else each.end for each in (one, other)))
+    return (ends - begins).total_seconds() / 3600.0
+
+
+def _begins(order: Medication, now: datetime) -> datetime:
+    start = order.dosing.start if order.dosing is not None else None
+    return now if start is None else start
+
+
+def _on_the_spot(order: Medication) -> bool:
+    """Whether what is given acts where it is put: little of that is taken up."""
+    return order.dosing is not None and order.dosing.route == "local"
+
+
+def daily_mg_of(order: Medication, drugs: Sequence[str], ontology: Ontology) -> float | None:
+    """The most in 24 h of one of some drugs that an order says, as needed or not; of a single dose that dose.
+
+    None where nothing says it, where a highest dose stands beside it, which may be less, and of a mixture of which only
+    one amount is said: of which part is not known.
+    """
+    said = [one.mg for one in order.daily if not frozenset(drugs).isdisjoint(one.concepts) and _is_one(one, ontology)]
+    if len(most_specific(order.concepts, ontology)) == 1 and (coded := _coded_mg(order)) is not None:
+        return coded
+    return said[0] if len(said) == 1 else None
+
+
+def _is_one(daily: Daily, ontology: Ontology) -> bool:
+    return len(most_specific(daily.concepts, ontology)) == 1
+
+
+def _coded_mg(order: Medication) -> float | None:
     dose_mg, dosing = mass_mg(order.dose_value, order.dose_unit), order.dosing
     if dose_mg is None or dosing is None or "maximum" in dosing.unsettled:
         return None

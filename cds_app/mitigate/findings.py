@@ -62,7 +62,7 @@ class Checked:
     draft : bool
         Whether it is a draft, or an order that is active already.
     findings : tuple of Finding
-        Worst first, then those whose source was verified, then in the order of the content.
+        Worst first, then those whose source was verified, then those with a figure, then in the order of the content.
     unchecked : tuple of Unchecked
     """
 

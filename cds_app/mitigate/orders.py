@@ -111,7 +111,7 @@ def _checked(case: Case, checks: Sequence[Check], *, draft: bool) -> Checked:
         order=case.order,
         drug=next(key for key in case.order.concepts if key in case.heads),
         draft=draft,
-        findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review))),
+        findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review, not one.figure))),
         unchecked=tuple(one for one in found if isinstance(one, Unchecked)),
     )
 

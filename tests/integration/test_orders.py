@@ -203,3 +203,21 @@ def test_hooks_without_an_answer_yet_are_accepted(client: FlaskClient, service: 
 def test_too_many_drafts_are_refused(client: FlaskClient) -> None:
     many = [medication(f"d{number}", "ibuprofen", status="draft") for number in range(201)]
     assert client.post(SIGN, json=signing(*many)).status_code == 413
+
+
+def test_tablets_in_plain_words_and_an_order_in_mg_are_added_up(client: FlaskClient) -> None:
+    words = [{"text": "1-2 TAB PO Q4H:PRN"}]
+    percocet = medication("d1", "Percocet (5mg-325mg)", status="draft", dosageInstruction=words)
+    mixture = medication("d1", "Oxycodone-Acetaminophen (5mg-325mg)", status="draft", dosageInstruction=words)
+    tylenol = medication("a1", "Acetaminophen", dosageInstruction=[{"text": "Acetaminophen 650 mg PO Q6H:PRN"}])
+    heavy = observation("creatinine", 80.0, FROZEN, key="weight")
+    heavy |= {"code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}}
+    heavy["valueQuantity"] = {"value": 80.0, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}
+    (card,) = cards(client, signing(mixture, chart=(tylenol, heavy)))
+    assert card["summary"] == (
+        "Draft order Oxycodone + Paracetamol: daily amount (Paracetamol 6500 mg together, at most 4000)"
+    )
+    assert "- Acetaminophen, ordered" in card["detail"]
+    (card,) = cards(client, signing(percocet, chart=(tylenol, heavy)))  # a brand says no strength, and what is in it
+    assert "Paracetamol is ordered already" in card["detail"]
+    assert "daily amount: no dose in mg at an interval" in card["detail"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Fact, Open
+from cds_app.domain.facts import Daily, Dosing, Fact, Medication, Open
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
-from tests.chart import measured, person
+from tests.chart import ago, measured, person
 from tests.spec.orders.drafts import CHECKS, order, real, view_of
 
 AMOUNT = frozenset({"amount"})
@@ -103,3 +105,89 @@ def test_what_an_order_says_beside_its_first_dose_counts_too() -> None:
     ] * 2
     assert found(500.0, "maximum").unchecked[0].lacking == "no dose in mg at an interval"
     assert not found(1e308).findings
+
+
+def paracetamol(mg: float, ref: str, *, status: str = "draft", drug: str = "paracetamol", **more: Any) -> Medication:
+    """Every six hours."""
+    dosing = Dosing(**{"interval_h": 6.0, **more.pop("dosing", {})})
+    return grown(replace(order(drug, ref=ref, status=status), dose_value=mg, dose_unit="mg", dosing=dosing, **more))
+
+
+def mixed(tablets_mg: float, ref: str, *, status: str = "draft") -> Medication:
+    """Tablets with oxycodone, by what was read of words."""
+    both = replace(order("oxycodone", ref=ref, status=status), concepts=("oxycodone", "paracetamol"))
+    day = (Daily(concepts=("oxycodone", "opioids"), mg=60.0), Daily(concepts=("paracetamol",), mg=tablets_mg))
+    return grown(replace(both, daily=day))
+
+
+def grown(one: Medication) -> Medication:
+    found = real(one)
+    assert isinstance(found, Medication)
+    return found
+
+
+def summed(draft: Medication, *beside: Medication, kg: float = 80.0) -> Checked:
+    drafts = (draft, *(one for one in beside if one.status == "draft"))
+    taken = [one for one in beside if one.status != "draft"]
+    chart = view_of(measured("body_weight", kg), *taken)
+    return check_orders(CHECKS, chart, Proposed(orders=drafts), AMOUNT)[0]
+
+
+@pytest.mark.parametrize(
+    ("draft", "beside", "kg", "said"),
+    [
+        (paracetamol(1000, "d1"), (paracetamol(1000, "d2"),), 80.0, "8000 mg in 24 h together, at most 4000 mg."),
+        (paracetamol(500, "d1"), (paracetamol(500, "d2"),), 80.0, ""),
+        (paracetamol(500, "d1"), (paracetamol(500, "d2"),), 45.0, "89 mg/kg in 24 h together, below 50 kg at most 60."),
+        (
+            *(paracetamol(650, "d1"), (mixed(3900.0, "a1", status="active"),), 80.0),
+            "6500 mg in 24 h together, at most 4000 mg.",
+        ),
+        (
+            *(mixed(3900.0, "d1"), (paracetamol(650, "a1", status="active"),), 80.0),
+            "Paracetamol 6500 mg in 24 h together, at most 4000 mg.",
+        ),
+        (mixed(6000.0, "d1"), (), 80.0, "Paracetamol 6000 mg in 24 h, at most 4000 mg."),
+        (paracetamol(1500, "d1"), (paracetamol(1500, "d2"),), 80.0, "6000 mg in 24 h, at most 4000 mg."),
+        (
+            *(paracetamol(1000, "d1"), (paracetamol(1000, "a1", status="active", dosing={"once": True}),), 80.0),
+            "5000 mg in 24 h together, at most 4000 mg.",
+        ),
+    ],
+)
+def test_what_is_ordered_or_drafted_of_the_drug_adds_up(
+    draft: Medication, beside: tuple[Medication, ...], kg: float, said: str
+) -> None:
+    found = summed(draft, *beside, kg=kg)
+    assert [one.tier for one in found.findings] == ([2] if said else [])
+    assert not said or found.findings[0].why.startswith(said)
+    together = said.partition(",")[0].endswith("together")
+    assert not said or found.findings[0].beside == (beside if together else ())
+    assert not found.unchecked
+
+
+def test_what_adds_less_than_a_day_of_it_or_does_not_say_how_much_is_noted_and_not_counted() -> None:
+    ending = paracetamol(1000, "a1", status="active", end=ago(-2.0))
+    unsaid = replace(paracetamol(1000, "a1", status="active"), dose_value=None)
+    for one in (ending, unsaid):
+        found = summed(paracetamol(1000, "d1"), one)
+        assert not found.findings
+        assert [lack.lacking for lack in found.unchecked] == [
+            "what is ordered or drafted beside it says no amount of a day"
+        ]
+    later = paracetamol(1000, "d1", dosing={"start": ago(-5.0)})
+    assert not summed(later, ending).findings
+    assert not summed(later, ending).unchecked  # the one is over before the other begins
+
+
+def test_of_a_mixture_in_mg_it_is_not_known_which_part_is_meant() -> None:
+    both = replace(paracetamol(1500, "d1"), concepts=(*paracetamol(1, "d1").concepts, "codeine"))
+    found = summed(both)
+    assert not found.findings
+    assert [one.lacking for one in found.unchecked] == ["no dose in mg at an interval"]
+
+
+def test_what_acts_where_it_is_put_is_no_amount_of_the_body() -> None:
+    gel = paracetamol(4000, "d1", drug="diclofenac", dosing={"route": "local"})
+    assert (summed(gel).findings, summed(gel).unchecked) == ((), ())
+    assert not summed(paracetamol(40, "d1", drug="diclofenac"), replace(gel, ref="a1", status="active")).findings
