@@ -9,6 +9,7 @@ from typing import Any
 from tests.conftest import FROZEN
 from tests.doses import weight
 from tests.orders import medication, signing
+from tests.patients import observation
 
 UCUM = "http://unitsofmeasure.org"
 SKIN = {"coding": [{"system": "http://snomed.info/sct", "code": "34206005"}], "text": "Subcutaneous route"}
@@ -65,6 +66,9 @@ USUAL: tuple[Mapping[str, Any], ...] = (
     *(TYPE_1, weight(78.0), sugar(250.0), injected(24.0, 14.0)),
     *(injected(8.0, hours, "insulin lispro") for hours in (9.0, 20.0, 30.0)),
 )
+
+LOW = observation("potassium", 3.0, FROZEN - timedelta(hours=1))
+"""Another card speaks of every draft of insulin then, and says beside it why no dose was simulated."""
 
 
 def injecting(*drafts: Mapping[str, Any], chart: tuple[Mapping[str, Any], ...] = USUAL, **more: Any) -> dict[str, Any]:

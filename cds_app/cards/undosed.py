@@ -87,9 +87,13 @@ def _excess(one: Undosed, material: DoseMaterial) -> Draft:
 
 
 def undosed_cards(material: DoseMaterial) -> Iterator[Due]:
-    """One line for every other draft that was not simulated, unless another card of the draft says it."""
+    """One line for every other draft that was not simulated, unless another card of the draft says it.
+
+    None where who signs has nothing to add to the chart or the draft that would make it possible: a scale, a single
+    dose, another insulin.
+    """
     for one in material.undosed:
-        if not one.excessive and one.order.ref not in material.told:
+        if not (one.excessive or one.beyond or one.order.ref in material.told):
             yield _undosed_due(one, material)
 
 

@@ -123,6 +123,11 @@ class Undosed:
     reasons: tuple[Refusal, ...]
 
     @property
+    def beyond(self) -> bool:
+        """Whether the draft is of another kind than what is simulated: who signs it has nothing to add."""
+        return any(one.beyond for one in self.reasons)
+
+    @property
     def excessive(self) -> bool:
         """Whether the drafted dose, as far as it is said, is above all that the content allows."""
         return self.highest.drafted is not None and self.highest.drafted > self.highest.amount
@@ -246,7 +251,7 @@ def simulate_drafts(
         written = proposed.written.get(order.ref, Written(instructions=1))
         problems = tuple(_problems(order, drug, written, proposed))
         if not problems and sum(isinstance(one, Dosed) for one in found) >= most:
-            problems = (Refusal(field="drafts", limit=f"of one call, the first {most} are simulated"),)
+            problems = (Refusal(field="drafts", limit=f"of one call, the first {most} are simulated", beyond=True),)
         found.append(
             _undosed(order, drug, problems)
             if problems
@@ -264,9 +269,9 @@ def _drafts(drugs: Mapping[str, Drug], proposed: Proposed) -> Iterator[tuple[Med
 
 def _problems(order: Medication, drug: Drug, written: Written, proposed: Proposed) -> Iterator[Refusal]:
     if any(one.ref != order.ref and drug.file.concept in one.concepts for one in proposed.orders):
-        yield Refusal(field="drafts", limit="another draft of this drug stands beside it")
+        yield Refusal(field="drafts", limit="another draft of this drug stands beside it", beyond=True)
     if written.instructions > 1:
-        yield Refusal(field="order.dosage", limit="must be one instruction, not several")
+        yield Refusal(field="order.dosage", limit="must be one instruction, not several", beyond=True)
 
 
 def simulate_draft(

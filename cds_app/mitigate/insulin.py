@@ -220,40 +220,41 @@ def _beside(people: People, order: Medication, proposed: Proposed) -> Iterator[R
     basal = people.file.rules.orders.basal
     others = (one for one in proposed.orders if one.ref != order.ref and INSULINS in one.concepts)
     if any(kind_of(people, one) not in basal for one in others):
-        yield Refusal(field="drafts", limit="another draft of insulin stands beside it")
+        yield Refusal(field="drafts", limit="another draft of insulin stands beside it", beyond=True)
 
 
 def _order_problems(people: People, order: Medication, written: Written, units: float | None) -> Iterator[Refusal]:
     rules, dosing, kind = people.file.rules.orders, order.dosing or _UNSAID, kind_of(people, order)
     if dosing.route == "iv":
-        yield Refusal(field="order.route", limit="must be under the skin: insulin into a vein is not in the model")
+        limit = "must be under the skin: insulin into a vein is not in the model"
+        yield Refusal(field="order.route", limit=limit, beyond=True)
         return
     if kind not in (*rules.rapid, INSULINS):
-        yield Refusal(field="order.insulin", limit=rules.others[kind].says)
+        yield Refusal(field="order.insulin", limit=rules.others[kind].says, beyond=True)
         return
     if dosing.route != "subcutaneous":
         yield Refusal(field="order.route", limit="must be said, and under the skin")
     if written.instructions > 1 or (units == 0.0 and not dosing.once):
-        yield Refusal(field="order.dosage", limit="must be one dose for the glucose of now, not a scale")
+        yield Refusal(field="order.dosage", limit="must be one dose for the glucose of now, not a scale", beyond=True)
     elif dosing.rated:
-        yield Refusal(field="order.rate", limit="is not simulated: one dose now is")
+        yield Refusal(field="order.rate", limit="is not simulated: one dose now is", beyond=True)
     else:
         yield from _timing_problems(people, dosing)
         yield from _dose_problems(people, order, units)
     if kind == INSULINS:
-        yield Refusal(field="order.insulin", limit=rules.others[kind].says)
+        yield Refusal(field="order.insulin", limit=rules.others[kind].says, beyond=True)
 
 
 def _timing_problems(people: People, dosing: Dosing) -> Iterator[Refusal]:
     most_g = people.file.rules.validity["carbohydrate_g"].high
     if dosing.as_needed:
-        yield Refusal(field="order.timing", limit="must be one dose now, not on demand")
+        yield Refusal(field="order.timing", limit="must be one dose now, not on demand", beyond=True)
     elif dosing.with_meals and dosing.carbohydrate_g is None:
         limit = "of the meal is needed, and the order does not say it as one amount in grams, eaten with one dose"
         yield Refusal(field="order.carbohydrate", limit=limit)
     elif not dosing.once:
         unknown = "meals of unknown carbohydrate" if dosing.carbohydrate_g is None else "later meals and glucose"
-        yield Refusal(field="order.timing", limit=f"must be one dose now: repeated ones go with {unknown}")
+        yield Refusal(field="order.timing", limit=f"must be one dose now: repeated ones go with {unknown}", beyond=True)
     elif dosing.carbohydrate_g is not None and dosing.carbohydrate_g > most_g:
         yield Refusal(field="order.carbohydrate", limit=f"must be at most {most_g:g} g in a meal")
 
@@ -272,7 +273,7 @@ def _start_problems(people: People, order: Medication, situation: Situation) -> 
     within_h, dosing = people.file.rules.orders.starts_within_h, order.dosing or _UNSAID
     if dosing.start is not None and dosing.start - situation.now > timedelta(hours=within_h):
         limit = f"must be within {within_h * _MINUTES:.0f} min: glucose by then is not known"
-        yield Refusal(field="order.start_h", limit=limit)
+        yield Refusal(field="order.start_h", limit=limit, beyond=True)
 
 
 def _patient_problems(people: People, situation: Situation, like: Likened | Refused) -> tuple[Refusal, ...]:

@@ -15,10 +15,14 @@ class Refusal:
         What is wrong, as a path: ``plans.0.doses.1.amount_mg``, ``covariates.weight_kg``, ``levels.0.at_h``.
     limit : str
         What would be accepted, or why this cannot be, in plain English.
+    beyond : bool
+        Whether what is asked is of another kind than what is simulated, so that nothing that anybody could measure or
+        write down would make it possible.
     """
 
     field: str
     limit: str
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

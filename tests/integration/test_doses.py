@@ -181,11 +181,6 @@ def test_two_drafts_of_one_drug_are_not_simulated_as_if_each_stood_alone(client:
             dosing(drafted(1000, 12, dosageInstruction=dosage(1000, 12, unit=""))),
             "Vancomycin draft: dose not simulated: the drafted dose needs an amount in mg, g or ug",
         ),
-        (
-            dosing(medication("draft-1", "insulin glargine", status="draft")),
-            "Insulin glargine draft: dose not simulated: this insulin acts for a day, unlike the modelled lispro,"
-            " aspart and glulisine",
-        ),
     ],
 )
 def test_what_is_missing_for_a_simulation_is_said_once_a_day_in_a_line(

@@ -33,14 +33,14 @@ def regimen_of(order: Medication, drug: Drug, now: datetime, *, name: str) -> Re
     """
     dosing = order.dosing or Dosing()
     amount_mg, interval_h, said = mass_mg(order.dose_value, order.dose_unit), dosing.interval_h, dosing.route
-    found = [Refusal(field=f"order.{one}", limit=_UNSETTLED[one]) for one in dosing.unsettled]
+    found = [Refusal(field=f"order.{one}", limit=_UNSETTLED[one], beyond=True) for one in dosing.unsettled]
     if amount_mg is None and "dose" not in dosing.unsettled:
         found.append(Refusal(field="order.dose", limit="needs an amount in mg, g or ug"))
     if dosing.as_needed or (interval_h is None and "timing" not in dosing.unsettled):
-        found.append(Refusal(field="order.timing", limit="needs a regular interval"))
+        found.append(Refusal(field="order.timing", limit="needs a regular interval", beyond=dosing.as_needed))
     found.extend(_short(dosing, drug, now))
     if said not in ("", *drug.file.routes):
-        found.append(Refusal(field="order.route", limit=f"must be {' or '.join(drug.file.routes)}"))
+        found.append(Refusal(field="order.route", limit=f"must be {' or '.join(drug.file.routes)}", beyond=True))
     if found or amount_mg is None or interval_h is None:
         return tuple(found)
     route = drug.file.routes[0] if said == "" else ("iv" if said == "iv" else "oral")
@@ -57,7 +57,7 @@ def _short(dosing: Dosing, drug: Drug, now: datetime) -> Iterator[Refusal]:
     if dosing.once or min(ends_h, default=drug.file.horizon_h) < drug.file.horizon_h:
         least = f"{drug.file.horizon_h:g} h"
         limit = f"must go on for {least} at least: a shorter one is not simulated as a regular plan"
-        yield Refusal(field="order.course", limit=limit)
+        yield Refusal(field="order.course", limit=limit, beyond=True)
     if dosing.start_day is not None and dosing.start_day > now:
         yield Refusal(field="order.start_h", limit="must be a time: on which hour of a later day is not said")
 
