@@ -68,7 +68,7 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         return
     own_mg = daily_mg_of(case.order, check.drugs, case.situation.ontology)
     if own_mg is None:
-        yield Unchecked(check=check, lacking=_NO_DAILY, said=False)
+        yield _at_once(check, case) or Unchecked(check=check, lacking=_NO_DAILY, said=False)
         return
     beside = _beside(check, case)
     counted = tuple(one for one, mg in beside if mg is not None)
@@ -83,6 +83,18 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         yield Unchecked(check=check, lacking=_MORE, said=False)
     elif check.light is not None and case.situation.fresh("body_weight") is None:
         yield Unchecked(check=check, lacking="no current weight", said=False)
+
+
+def _at_once(check: AmountCheck, case: Case) -> Finding | None:
+    """A single dose that is more than is safe in a day, of which nobody says how often it is given."""
+    order = case.order
+    dose_mg = mass_mg(order.dose_value, order.dose_unit) if len(case.heads) == 1 else None
+    told = order.dosing is not None and order.dosing.interval_h is not None
+    if not check.at_once or told or dose_mg is None or dose_mg <= check.most_mg_per_day:
+        return None
+    most = check.most_mg_per_day
+    why = f"{dose_mg:g} mg at once, at most {most:g} mg in 24 h. {check.why}"
+    return Finding(check=check, tier=check.tier, why=why, figure=f"{dose_mg:g} mg at once, at most {most:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ from cds_app.mitigate.rules import (
     Rule,
     ScorePart,
     ScoreRule,
+    Sex,
     Takes,
     Where,
 )
@@ -339,8 +340,9 @@ def _on_age(rule: Age, view: View) -> Verdict:
     return _unknown("age") if age is None else Verdict(holds=_COMPARE[rule.age](age, rule.years))
 
 
-def _on_where(rule: Where, view: View) -> Verdict:
-    return Verdict(holds=view.situation.inpatient is rule.inpatient)
+def _on_sex(rule: Sex, view: View) -> Verdict:
+    sex = view.situation.sex
+    return _unknown("sex") if sex is None else Verdict(holds=sex == rule.sex)
 
 
 def outpatient(situation: Situation) -> bool:
@@ -352,10 +354,6 @@ def outpatient(situation: Situation) -> bool:
 
 def _on_outpatient(rule: Outpatient, view: View) -> Verdict:
     return Verdict(holds=outpatient(view.situation) is rule.outpatient)
-
-
-def _on_intensivecare(rule: IntensiveCare, view: View) -> Verdict:
-    return Verdict(holds=view.situation.intensive_care is rule.intensive_care)
 
 
 def _on_expecting(rule: Expecting, view: View) -> Verdict:
@@ -391,8 +389,9 @@ _EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
     Finding: _on_finding,
     AllergyTo: _on_allergyto,
     Age: _on_age,
-    Where: _on_where,
+    Sex: _on_sex,
+    Where: lambda rule, view: Verdict(holds=view.situation.inpatient is rule.inpatient),
     Outpatient: _on_outpatient,
-    IntensiveCare: _on_intensivecare,
+    IntensiveCare: lambda rule, view: Verdict(holds=view.situation.intensive_care is rule.intensive_care),
     Expecting: _on_expecting,
 }

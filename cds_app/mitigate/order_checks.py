@@ -119,16 +119,25 @@ class KidneyCheck(Check):
         return self
 
 
+class Worse(Content):
+    """What makes an interaction worse, and how a card names it."""
+
+    when: Rule
+    says: Text
+
+
 class InteractionCheck(Check):
     """The drug goes badly with another one that is taken or drafted beside it, whichever of the two is the draft.
 
-    With ``third``, only where one of those is there too. What is taken together already is information.
+    With ``third``, only where one of those is there too. What is taken together already is information, and so is what
+    has a list ``worse`` of which nothing is known to hold.
     """
 
     kind: Literal["interaction"]
     drugs: Drugs
     partners: Drugs
     third: tuple[Key, ...] = ()
+    worse: tuple[Worse, ...] = ()
     tier: Tier
     why: Text
     taken_within_h: PositiveFloat = 24.0
@@ -191,12 +200,17 @@ class Light(Content):
 
 
 class AmountCheck(Check):
-    """More of the drug in a day than is safe, as needed or not."""
+    """More of the drug in a day than is safe, as needed or not.
+
+    ``at_once``: whether a single dose above that is too much as well, however often it is given; not of what is taken
+    once a week.
+    """
 
     kind: Literal["amount"]
     drugs: Drugs
     most_mg_per_day: PositiveFloat
     light: Light | None = None
+    at_once: bool = True
     tier: Tier
     why: Text
 
@@ -251,8 +265,11 @@ def _problems(check: Check, names: Names) -> Iterator[str]:
             yield f"names a concept that the ontology does not know: {concept}"
         elif known.kind not in {"drug", "drug-class"}:
             yield f"names a concept that is no drug: {concept}"
-    for level in check.levels if isinstance(check, StateCheck) else ():
-        for leaf in leaves(level.when):
+    conditional: tuple[Level | Worse, ...] = ()
+    if isinstance(check, StateCheck | InteractionCheck):
+        conditional = check.levels if isinstance(check, StateCheck) else check.worse
+    for one in conditional:
+        for leaf in leaves(one.when):
             yield from leaf_problems(leaf, names)
 
 

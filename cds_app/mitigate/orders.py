@@ -155,8 +155,12 @@ def _interaction(check: InteractionCheck, case: Case) -> Outcome:
         if case.is_one_of(mine) and all(others):
             beside = tuple(dict.fromkeys(row for rows in others for row in rows))
             known = check.tier < HIGHEST and _are_taken(mine, beside, check, case)
-            why = f"{check.why} They are taken together already." if known else check.why
-            yield Finding(check=check, tier=1 if known else check.tier, why=why, beside=beside)
+            worse = [(one, verdict) for one in check.worse if (verdict := evaluate(one.when, case.view)).holds]
+            said = [check.why] + ([f"Worse with {', '.join(one.says for one, _ in worse)}."] if worse else [])
+            why = " ".join([*said, *(["They are taken together already."] if known else [])])
+            lesser = known or (check.worse and not worse)
+            evidence = _telling([fact for _, verdict in worse for fact in verdict.evidence])
+            yield Finding(check=check, tier=1 if lesser else check.tier, why=why, evidence=evidence, beside=beside)
             return
 
 

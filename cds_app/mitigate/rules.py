@@ -175,6 +175,12 @@ class Age(Content):
     years: int
 
 
+class Sex(Content):
+    """The patient is of this sex."""
+
+    sex: Literal["female", "male"]
+
+
 class Where(Content):
     """The patient is (or is not) an inpatient."""
 
@@ -214,6 +220,7 @@ Leaf = (
     | Finding
     | AllergyTo
     | Age
+    | Sex
     | Where
     | Outpatient
     | IntensiveCare
@@ -238,6 +245,7 @@ WORDS = (
     "finding",
     "allergy",
     "age",
+    "sex",
     "inpatient",
     "outpatient",
     "intensive_care",
@@ -270,6 +278,7 @@ Rule = Annotated[
     | Annotated[Finding, Tag("finding")]
     | Annotated[AllergyTo, Tag("allergy")]
     | Annotated[Age, Tag("age")]
+    | Annotated[Sex, Tag("sex")]
     | Annotated[Where, Tag("inpatient")]
     | Annotated[Outpatient, Tag("outpatient")]
     | Annotated[IntensiveCare, Tag("intensive_care")]

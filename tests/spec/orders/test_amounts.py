@@ -187,6 +187,14 @@ def test_of_a_mixture_in_mg_it_is_not_known_which_part_is_meant() -> None:
     assert [one.lacking for one in found.unchecked] == ["no dose in mg at an interval"]
 
 
+def test_a_single_dose_above_what_is_safe_in_a_day_is_told_however_often_it_is_given() -> None:
+    found = judged(6500.0, None)
+    assert [one.why[:38] for one in found.findings] == ["6500 mg at once, at most 4000 mg in 24"]
+    assert not judged(4000.0, None).findings
+    assert not judged(15.0, None, drug="methotrexate").findings  # once a week
+    assert judged(15.0, 24.0, drug="methotrexate").findings
+
+
 def test_what_acts_where_it_is_put_is_no_amount_of_the_body() -> None:
     gel = paracetamol(4000, "d1", drug="diclofenac", dosing={"route": "local"})
     assert (summed(gel).findings, summed(gel).unchecked) == ((), ())

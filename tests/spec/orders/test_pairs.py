@@ -6,8 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.domain.facts import Fact
+from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Finding
-from tests.spec.orders.drafts import judged, order, takes
+from cds_app.mitigate.orders import check_orders
+from tests.chart import measured, person
+from tests.spec.orders.drafts import CHECKS, has, judged, order, real, takes, view_of
 
 
 def told(*chart: str, drafts: tuple[str, ...]) -> dict[str, int]:
@@ -69,3 +72,31 @@ def test_what_must_not_be_taken_together_is_told_again() -> None:
 def test_a_new_draft_beside_is_a_new_pair() -> None:
     (found, _) = judged([takes("morphine")], order("morphine"), order("lorazepam"))
     assert [one.tier for one in found.findings if one.check.id == "opioid_benzodiazepine"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("chart", "says"),
+    [
+        ((person(40.0, "male"),), ""),
+        ((person(40.0, "male"), measured("potassium", 4.2), measured("qtc", 420)), ""),
+        ((person(40.0, "female"),), "female sex"),
+        ((person(70.0, "male"),), "age of 68 or more"),
+        ((person(40.0, "male"), measured("potassium", 3.4)), "potassium of 3.5 mmol/L or less"),
+        ((person(40.0, "male"), measured("potassium", 3.4, 100.0)), ""),  # no longer current
+        ((person(40.0, "male"), measured("qtc", 470)), "QTc of 450 ms or more"),
+        ((person(40.0, "male"), has("heart_failure", hours=9000)), "heart failure"),
+        ((person(40.0, "male"), has("sepsis")), "sepsis"),
+        ((person(40.0, "male"), has("sepsis", hours=9000)), ""),
+        ((person(40.0, "male"), takes("furosemide")), "a loop diuretic"),
+        ((person(70.0, "female"), takes("furosemide")), "age of 68 or more, female sex, a loop diuretic"),
+    ],
+)
+def test_two_drugs_that_prolong_qt_are_to_act_on_where_something_makes_it_worse(
+    chart: tuple[Fact, ...], says: str
+) -> None:
+    """Two such drugs alone are of low risk by Tisdale; with any other of its factors of moderate risk."""
+    draft, beside = real(order("ondansetron")), real(takes("quetiapine"))
+    checked = check_orders(CHECKS, view_of(*chart, beside), Proposed(orders=(draft,)), frozenset({"interaction"}))  # type: ignore[arg-type]
+    (found,) = (one for one in checked[0].findings if one.check.id == "qt_pair")
+    assert found.tier == (2 if says else 1)
+    assert found.why == (f"Both may prolong QT. Worse with {says}." if says else "Both may prolong QT.")
