@@ -36,7 +36,7 @@ def decision() -> None:
 
 @decision.command("list")
 @with_store
-@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest last.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest last.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per decision and line.")
 def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
     """List the newest decisions. A line each: number, time, service, topic, tier, shown or why not, uuid."""

@@ -47,7 +47,7 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
 
 @click.command(epilog=examples("twinline demo", "twinline demo --once"))
 @click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
-@click.option("--port", type=int, default=8718, show_default=True, help="Port of the EHR's pages.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8718, show_default=True, help="Port of the EHR's pages.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
 def demo(once: bool, port: int, seed: int) -> None:
     """Start the service and a small EHR with synthetic patients."""

@@ -384,3 +384,13 @@ def test_a_restored_database_says_what_it_holds_and_who_may_call(shell: Shell, t
     assert shell("db", "backup", target, *home)[0] == 0
     assert shell("db", "restore", target, *home, "--database-url", "postgresql+psycopg://x/y", "--yes")[0] == 2
     assert shell("db", "restore", str(tmp_path / "nothing"), *home, "--yes")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [(("decision", "list", "--limit", "0"), "--limit"), (("demo", "--once", "--port", "99999"), "--port")],
+)
+def test_a_number_out_of_range_is_refused_by_its_option(asked: tuple[str, ...], named: str) -> None:
+    found = CliRunner().invoke(__main__.twinline, list(asked))
+    assert found.exit_code == 2
+    assert f"Invalid value for '{named}'" in found.output
