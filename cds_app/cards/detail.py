@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from jinja2 import Environment
+from jinja2.environment import TemplateModule
 
 from cds_app.cards.text import Trusted, render
 
@@ -60,8 +62,13 @@ def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
     lines = tuple(views)
     if not lines:
         return ()
-    macro = getattr(templates.get_template("phrases.j2").module, phrase)
+    macro = getattr(_phrases(templates), phrase)
     return tuple([Trusted(macro(view).strip()) for view in lines])
+
+
+@lru_cache(maxsize=4)
+def _phrases(templates: Environment) -> TemplateModule:
+    return templates.get_template("phrases.j2").module
 
 
 def fits(blocks: Blocks, templates: Environment) -> bool:

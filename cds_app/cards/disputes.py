@@ -26,7 +26,7 @@ def dispute(found: Sequence[Measurement], material: Material) -> Draft:
     blocks = Blocks(
         remarks=(Trusted(render(templates, "disputed.remark.j2", {})),),
         sure=Trusted(render(templates, "disputed.sure.j2", {})),
-        unseen=Trusted(unseen(material, setting, (), with_model=False)),
+        unseen=unseen(material, setting, (), with_model=False).line(),
     )
     return Draft(
         topic=DISPUTED,

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from cds_app.cards.detail import Blocks, Changes, Lines, say, write
+from cds_app.cards.detail import Blocks, Changes, say, write
 from cds_app.cards.disputes import DISPUTED, dispute
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
@@ -19,33 +17,31 @@ from cds_app.cards.grounds import (
     not_asked_again,
     option_views,
     refusal_view,
-    score_text,
     score_total,
     score_value,
     shared_source,
     told_refusals,
-    unmeasured,
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION, Candidate
-from cds_app.cards.text import Trusted, against, hours_ahead, hundred, points, render
+from cds_app.cards.text import Trusted, against, hours_ahead, hundred, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
-from cds_app.cards.unseen import unseen
+from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import ReasonView, SeenView, Setting, also, compared, reason, seen
+from cds_app.cards.views import Setting
+from cds_app.cards.why import Why
 from cds_app.cards.wire import Draft, Proposal, longest
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
-from cds_app.mitigate.concerns import Concern, Reading
+from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.options import Option
 from cds_app.score.result import Lack, Score
 from cds_app.score.risk.eligibility import Ineligible
 from cds_app.score.risk.model import Risk
 
-_READINGS = 3
 ACT_TODAY = 2
-_REFUSALS, _NAMED = 2, 3
+_REFUSALS = 2
 _LENGTHS = (2, 1, 0)  # of a summary: with change and usual range, without the range, without both
 _GLANCE = 110  # characters of a summary that are read at a glance: for more, only the change is worth it
 
@@ -106,14 +102,14 @@ def _risk(estimate: RiskEstimate | None) -> Risk | None:
 
 
 def _concern(advice: Advice, material: Material) -> Draft:
-    concern, setting = advice.concern, material.setting
+    concern, why = advice.concern, Why(advice=advice, material=material)
     estimate = material.risks.get(advice.risk or "")
     risk = _risk(estimate)
-    detail, told = _detail(advice, estimate, risk, material)
+    detail, told = _detail(why, estimate, risk)
     if risk is not None and concern.estimated:
-        summary = _risk_summary(advice, risk, setting, material)
+        summary = _risk_summary(advice, risk, material)
     else:
-        summary = _measured_summary(advice, setting, material)
+        summary = _measured_summary(why)
     return Draft(
         topic=concern.topic,
         title=concern.title,
@@ -126,8 +122,8 @@ def _concern(advice: Advice, material: Material) -> Draft:
     )
 
 
-def _risk_summary(advice: Advice, risk: Risk, setting: Setting, material: Material) -> str:
-    values = {"word": _sentence(advice.concern.tier_word), **_risk_values(advice, risk, setting)}
+def _risk_summary(advice: Advice, risk: Risk, material: Material) -> str:
+    values = {"word": _sentence(advice.concern.tier_word), **_risk_values(advice, risk, material.setting)}
     return render(material.templates, "risk.summary.j2", values)
 
 
@@ -151,109 +147,86 @@ def _risk_change(advice: Advice, risk: Risk, setting: Setting) -> Trusted | None
     return against(hundred(risk.probability), hundred(earlier.probability), setting.clock(at), rose=rose)
 
 
-def _measured_summary(advice: Advice, setting: Setting, material: Material) -> str:
+def _measured_summary(why: Why) -> str:
+    advice, material = why.advice, why.material
     concern = advice.concern
-    values: dict[str, Any] = {"title": Trusted(f"{_title(advice, material)}, {concern.tier_word}")}
+    values: dict[str, Any] = {"title": Trusted(f"{_title(why)}, {concern.tier_word}")}
     lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
     total = material.scores.get(concern.score or "")
     if isinstance(total, Score) and (lead is None or not is_stage(total)):  # the words of the tier say the stage
-        text = score_total(total, material.labels.get(f"score:{total.name}", total.name))
+        text = score_total(total, why.label(total))
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": text})
     if lead is None:
-        fact = next(iter(named_facts(concern, setting)), None)
+        fact = next(iter(named_facts(concern, material.setting)), None)
         return render(material.templates, "named.summary.j2", {**values, "fact": fact, "found": None})
     found = _computed(advice, lead.latest, material)
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
-    values["lead"] = _leading(lead, advice, setting, material)
+    values["lead"] = why.seen[lead.quantity]
     texts = (render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
     whole = next(texts)
     return whole if len(whole) <= _GLANCE else longest(texts)
 
 
-def _title(advice: Advice, material: Material) -> str:
+def _title(why: Why) -> str:
     """Of a topic that is called after its score, what that came to is what a reader looks for first."""
-    labelled = ((one, material.labels.get(f"score:{one.name}", one.name)) for one in _telling(advice, material))
-    title = advice.concern.title
-    return next((score_value(score, label) for score, label in labelled if label == title), title)
+    title = why.advice.concern.title
+    return next((score_value(one, title) for one in why.scores if why.label(one) == title), title)
 
 
-def _detail(advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, material: Material) -> tuple[str, int]:
+def _detail(why: Why, estimate: RiskEstimate | None, risk: Risk | None) -> tuple[str, int]:
     """The four blocks, and how many options they name."""
-    estimated = advice.concern.estimated
+    estimated = why.advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
     explained = estimate.reasons if estimate and (estimated or beside) else ()
-    blocks = _blocks(advice, explained, beside, risk, material)
-    return write(blocks, material.templates, _briefer(advice, explained, beside, risk, material))
+    unknown = _unseen(why, risk)
+    blocks = _blocks(why, explained, beside, None if beside else risk, unknown)
+    return write(blocks, why.material.templates, _briefer(why, explained, beside, unknown))
 
 
-def _blocks(
-    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
-) -> Blocks:
+def _blocks(why: Why, explained: Sequence[Reason], beside: Risk | None, sure: Risk | None, unknown: Unseen) -> Blocks:
     """All lines: the risk beside a rule and the risk of the topic are told in places of their own."""
-    policy, templates, setting = material.service.policy, material.templates, material.setting
+    advice, policy, templates = why.advice, why.material.service.policy, why.material.templates
     offered = advice.offered[: policy.options_shown]
     source = shared_source(offered)
     refused = told_refusals(not_asked_again(advice), _REFUSALS)
     return Blocks(
-        estimate=say(templates, "estimated", [_risk_values(advice, beside, setting)] if beside else []),
-        remarks=tuple(_scores(advice, material))[1:],
+        estimate=say(templates, "estimated", [_risk_values(advice, beside, why.material.setting)] if beside else []),
+        remarks=why.totals[1:],
         options=say(templates, "option", option_views(offered, source)),
         source=Trusted("".join(say(templates, "source", [source] if source else []))),
         refusals=say(templates, "refusal", (refusal_view(one, advice.topic) for one in refused)),
-        **_explained(advice, explained, policy.reasons_shown, material),
-        **_modelled(advice, risk, material, sure=None if beside else risk),
+        sure=_sure(why, sure),
+        unseen=unknown.line(),
+        **why.explained(explained, policy.reasons_shown),
     )
 
 
 def _briefer(
-    advice: Advice, explained: Sequence[Reason], beside: Risk | None, risk: Risk | None, material: Material
+    why: Why, explained: Sequence[Reason], beside: Risk | None, unknown: Unseen
 ) -> Iterator[Callable[[], Changes]]:
     """What is said with less, one after the other, where there is no room for all.
 
     What was not seen; what takes a number beside a rule apart; what a laboratory wrote, but for that beside the leading
     measurement; the number itself, where it calls for nothing; of a risk alone what is beside its reasons, and one.
     """
-    shown, least = material.service.policy.reasons_shown, () if beside else explained
-    yield lambda: _unseen(advice, risk, material, brief=True)
+    concern, shown = why.advice.concern, why.material.service.policy.reasons_shown
+    least = () if beside else explained
+    yield lambda: {"unseen": unknown.line(brief=True)}
     if beside:
-        yield lambda: _explained(advice, least, shown, material)
-    if any(one.latest.comment for one in advice.concern.readings):
-        yield lambda: _explained(advice, least, shown, material, comments=False)
-    if advice.concern.estimated:
+        yield lambda: why.explained(least, shown)
+    if any(one.latest.comment for one in concern.readings):
+        yield lambda: why.explained(least, shown, comments=False)
+    if concern.estimated:
         yield lambda: {"evidence": ()}
-        yield lambda: {**_explained(advice, least, shown - 1, material), "evidence": ()}
+        yield lambda: why.told(least, shown - 1)
     elif not beside:
-        yield lambda: _modelled(advice, None, material, sure=None, brief=True)
+        yield lambda: {"sure": _sure(why, None), "unseen": _unseen(why, None).line(brief=True)}
 
 
-def _explained(
-    advice: Advice, reasons: Sequence[Reason], shown: int, material: Material, *, comments: bool = True
-) -> Changes:
-    """The lines of *Why now* that depend on how much of an estimate is taken apart."""
-    templates, setting = material.templates, material.setting
-    told = reasons[:shown]
-    return {
-        "reasons": (
-            *say(templates, "reason", (_reason(one, setting, material) for one in told)),
-            *say(templates, "unmeasured", unmeasured(reasons, setting) if advice.concern.estimated else ()),
-        ),
-        "evidence": _evidence(advice, told, setting, material, comments=comments),
-        "others": say(templates, "others", _others(reasons[shown:])),
-    }
-
-
-def _modelled(
-    advice: Advice, risk: Risk | None, material: Material, *, sure: Risk | None, brief: bool = False
-) -> Changes:
-    """The lines that depend on whether the risk of the topic is told."""
-    return {"sure": Trusted(_sure(advice, sure, material)), **_unseen(advice, risk, material, brief=brief)}
-
-
-def _unseen(advice: Advice, risk: Risk | None, material: Material, *, brief: bool) -> Changes:
-    asked = (advice.concern.unknown, advice.helps)
-    missing = unseen(material, material.setting, *asked, with_model=risk is not None, brief=brief)
-    return {"unseen": Trusted(missing)}
+def _unseen(why: Why, risk: Risk | None) -> Unseen:
+    asked = (why.advice.concern.unknown, why.advice.helps)
+    return unseen(why.material, why.material.setting, *asked, with_model=risk is not None)
 
 
 def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted | None:
@@ -266,72 +239,8 @@ def _sentence(text: str) -> Trusted:
     return Trusted(text[:1].upper() + text[1:])
 
 
-def _reason(one: Reason, setting: Setting, material: Material) -> ReasonView:
-    change_h = material.service.policy.change_h
-    earlier = compared(one.now, material.situation, setting, change_h) if one.now is not None else None
-    return reason(one, earlier, setting)
-
-
-def _leading(one: Reading, advice: Advice, setting: Setting, material: Material) -> SeenView:
-    """A measurement beside the one that the concern compares it with, where it does, else the usual one."""
-    quantities = material.situation.ontology.variables
-    older = [
-        fact
-        for fact in advice.concern.facts
-        if isinstance(fact, Measurement)
-        and fact.when < one.latest.when
-        and quantities[fact.variable].quantity == one.quantity
-    ]
-    view = seen(one.latest, older[0], setting) if older else _seen(one.latest, setting, material)
-    span = None if one.quantity in advice.topic.led else view.range
-    return msgspec.structs.replace(view, range=span, also=also(one.latest, material.situation, setting))
-
-
-def _seen(one: Measurement, setting: Setting, material: Material) -> SeenView:
-    return seen(one, compared(one, material.situation, setting, material.service.policy.change_h), setting)
-
-
-def _others(rest: Sequence[Reason]) -> Iterator[Mapping[str, object]]:
-    if rest:
-        yield {"count": len(rest), "points": points(sum(one.points for one in rest))}
-
-
-def _evidence(advice: Advice, told: Sequence[Reason], setting: Setting, material: Material, *, comments: bool) -> Lines:
-    """What the concern rests on, the most telling first, then what is shown besides: the end is left out first."""
-    concern = advice.concern
-    said = {one.now.ref for one in told if one.now is not None}
-    current = (one for one in concern.readings if not one.stale or one.quantity in concern.measured)
-    rows = [one for one in current if one.latest.ref not in said][:_READINGS]
-    views = [_leading(one, advice, setting, material) for one in rows]
-    if not comments:
-        views[1:] = [msgspec.structs.replace(one, comment="") for one in views[1:]]
-    seen_rows = say(material.templates, "evidence", views)
-    first = min(sum(one.quantity in concern.measured for one in rows), 1)
-    grounds = {fact.ref for fact in concern.facts}
-    rests = max(first, sum(one.latest.ref in grounds for one in rows))
-    named = say(material.templates, "named", named_facts(concern, setting)[:_NAMED])
-    score, others = tuple(_scores(advice, material))[:1], seen_rows[first:rests]
-    grounded = next((grounds >= {fact.ref for fact in one.inputs} for one in _telling(advice, material)), False)
-    middle = (*score, *others) if grounded else (*others, *score)
-    return (*seen_rows[:first], *named[:1], *middle, *named[1:], *seen_rows[rests:])
-
-
-def _scores(advice: Advice, material: Material) -> Iterator[Trusted]:
-    for score in _telling(advice, material):
-        yield score_text(score, material.labels.get(f"score:{score.name}", score.name))
-
-
-def _telling(advice: Advice, material: Material) -> Iterator[Score]:
-    """The scores that a topic asks for, as far as they say something.
-
-    Beside a learned risk alone none that has to be taken with caution: it is not what the card rests on.
-    """
-    scores = (material.scores.get(name) for name in advice.topic.scores)
-    known = (one for one in scores if isinstance(one, Score) and one.value > 0)
-    yield from (one for one in known if not (advice.concern.estimated and one.caution))
-
-
-def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
+def _sure(why: Why, risk: Risk | None) -> Trusted:
+    advice, material = why.advice, why.material
     alone = advice.concern.estimated
     policy = risk.policy if risk and alone else None
     values: dict[str, object] = {
@@ -345,10 +254,10 @@ def _sure(advice: Advice, risk: Risk | None, material: Material) -> str:
         "base": hundred(risk.base) if risk else Trusted(""),
         "rule": None if risk and alone else Trusted(advice.topic.guideline.cited),
         "model": Trusted(f"{risk.model_name} {risk.model_version}") if risk else None,
-        "cautions": [Trusted(one.caution) for one in _telling(advice, material) if one.caution],
+        "cautions": [Trusted(one.caution) for one in why.scores if one.caution],
         "assumed_stay": bool(risk and material.risks[advice.risk or ""].assumed_stay),
     }
-    return render(material.templates, "sure.j2", values)
+    return Trusted(render(material.templates, "sure.j2", values))
 
 
 def _proposals(offered: Sequence[Option]) -> Iterator[Proposal]:

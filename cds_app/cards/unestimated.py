@@ -89,7 +89,7 @@ def abstention(missing: Mapping[tuple[Lack, ...], Sequence[str]], material: Mate
         )
         + _unjudged(missing, material),
         sure=Trusted(render(templates, "abstention.sure.j2", {})),
-        unseen=Trusted(unseen(material, setting, (), with_model=True)),
+        unseen=unseen(material, setting, (), with_model=True).line(),
     )
     return Draft(
         topic=ABSTENTION,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment
 
 from cds_app.cards.material import Material
 from cds_app.cards.text import Trusted, render
@@ -16,16 +19,48 @@ _NAMED = 3
 _HELPING = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """What was not seen, to be said at length or briefly.
+
+    Parameters
+    ----------
+    stale, missing : tuple of str
+        Quantities that are asked for first.
+    rest : int
+        How many of the model's other inputs are not known now.
+    circumstances : tuple of str
+        What was lacking that nobody measures.
+    beside : mapping of str to object
+        What is said in any case, as the template names it.
+    """
+
+    stale: tuple[str, ...]
+    missing: tuple[str, ...]
+    rest: int
+    circumstances: tuple[Trusted, ...]
+    beside: Mapping[str, object]
+    situation: Situation
+    setting: Setting
+    templates: Environment
+
+    def line(self, *, brief: bool = False) -> Trusted:
+        """One line for a card; if it is brief, all but the first are counted and not named."""
+        stale, missing = self.stale, self.missing
+        named, of_stale = (1, 0 if missing else 1) if brief else (_NAMED, _NAMED)
+        values = {
+            "stale": list(_dated(stale[:of_stale], self.situation, self.setting)),
+            "missing": [*map(self.setting.label, missing[:named]), *self.circumstances],
+            "more": max(len(stale) - of_stale, 0) + max(len(missing) - named, 0) + self.rest,
+            **self.beside,
+        }
+        return Trusted(" ".join(render(self.templates, "unseen.j2", values).split()))
+
+
 def unseen(
-    material: Material,
-    setting: Setting,
-    unknown: Iterable[str],
-    helps: Iterable[str] = (),
-    *,
-    with_model: bool,
-    brief: bool = False,
-) -> str:
-    """One line for the card.
+    material: Material, setting: Setting, unknown: Iterable[str], helps: Iterable[str] = (), *, with_model: bool
+) -> Unseen:
+    """What was not seen of a patient.
 
     Parameters
     ----------
@@ -35,29 +70,31 @@ def unseen(
         Of what was not seen, what would move the estimate, most first.
     with_model : bool
         Whether the learned model's inputs count too.
-    brief : bool
-        Whether all but the first are counted and not named.
     """
     situation = material.situation
-    first = tuple(dict.fromkeys((*_known(unknown, setting), *material.service.policy.asked_first)))
-    lacking = [name for name in (first if with_model else _known(unknown, setting)) if situation.fresh(name) is None]
+    unknown = tuple(dict.fromkeys(unknown))
+    known = _known(unknown, setting)
+    first = dict.fromkeys((*known, *material.service.policy.asked_first)) if with_model else known
+    lacking = [name for name in first if situation.fresh(name) is None]
     rest = [name for name in QUANTITIES if name not in first and situation.fresh(name) is None] if with_model else ()
-    stale = [name for name in lacking if situation.latest(name) is not None]
-    missing = [name for name in lacking if situation.latest(name) is None]
-    named, of_stale = (1, 0 if missing else 1) if brief else (_NAMED, _NAMED)
-    values = {
-        "stale": list(_dated(stale[:of_stale], situation, setting)),
-        "missing": [*(setting.label(name) for name in missing[:named]), *_circumstances(unknown, setting)],
-        "more": max(len(stale) - of_stale, 0) + max(len(missing) - named, 0) + len(rest),
-        "helps": [setting.label(name) for name in helps][:_HELPING],
-        "disputed": [seen(one, None, setting) for one in material.disputed],
-        **_unknown(situation, setting),
-        "worded": len(situation.worded_problems),
-        **lost(material.unused),
-        "data_to": _data_to(situation, setting),
-        "zone": Trusted(str(material.setting.zone)),
-    }
-    return " ".join(render(material.templates, "unseen.j2", values).split())
+    return Unseen(
+        stale=tuple(name for name in lacking if situation.latest(name) is not None),
+        missing=tuple(name for name in lacking if situation.latest(name) is None),
+        rest=len(rest),
+        circumstances=tuple(_circumstances(unknown, setting)),
+        beside={
+            "helps": [setting.label(name) for name in helps][:_HELPING],
+            "disputed": [seen(one, None, setting) for one in material.disputed],
+            **_unknown(situation, setting),
+            "worded": len(situation.worded_problems),
+            **lost(material.unused),
+            "data_to": _data_to(situation, setting),
+            "zone": Trusted(str(material.setting.zone)),
+        },
+        situation=situation,
+        setting=setting,
+        templates=material.templates,
+    )
 
 
 def _unknown(situation: Situation, setting: Setting) -> dict[str, object]:

@@ -50,6 +50,6 @@ def _deviation_detail(leads: Sequence[str], used: int, setting: Setting, materia
     blocks = Blocks(
         evidence=say(templates, "evidence", views),
         sure=Trusted(render(templates, "deviation.sure.j2", {"used": used})),
-        unseen=Trusted(unseen(material, setting, (), with_model=False)),
+        unseen=unseen(material, setting, (), with_model=False).line(),
     )
     return write(blocks, templates)[0]

@@ -309,7 +309,7 @@ class Sidebar:
 
     def _unseen(self, subject: Subject) -> str:
         lacking = chain.from_iterable(concern.unknown for concern in subject.material.concerns)
-        return unseen(subject.material, subject.setting, lacking, with_model=True)
+        return unseen(subject.material, subject.setting, lacking, with_model=True).line()
 
     def _choices(self, subject: Subject, quantity: str) -> list[tuple[str, str]]:
         seen = {*subject.state.tracks, quantity}
