@@ -8,18 +8,17 @@ are. A change that breaks this gets a new version byte and a reader of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 
 from cds_app.domain.decisions import Decision, Feedback, Untaken
-from cds_app.domain.facts import KINDS, Facts, Measurement
+from cds_app.domain.facts import KINDS, Facts
 from cds_app.domain.switches import Switch
 from cds_app.errors import BadRequest, IntegrityError
 
 VERSION: Final = 1
-_LONG: Final = b"\xde\x00"  # MessagePack: a map's head in three bytes, the last of which says how many entries it has
-_SHORT: Final = tuple(bytes((0x80 | entries,)) for entries in range(16))  # the same in one byte
 
 _Payload = TypeVar("_Payload", Facts, Decision, Feedback, Untaken, Switch)
 
@@ -69,20 +68,16 @@ class News:
 
 
 def _facts(facts: Facts) -> bytes:
-    kinds = {kind: rows for kind in KINDS if (rows := getattr(facts, kind))}
-    if facts.measurements:
-        kinds["measurements"] = [msgspec.Raw(_short(one)) for one in facts.measurements]
-    return _ENCODER.encode(kinds)
-
-
-def _short(one: Measurement) -> bytes:
-    """A measurement with the head that a map of so few entries has.
+    """Facts by kind, those that there are.
 
     The encoder gives a struct of 16 fields the head of a long map, however few of them it writes. Decisions are pinned
-    to the bytes of what they rest on, so a measurement that says no more than before has to be written as before.
+    to the bytes of what they rest on, so a measurement that says no more than before has to be written as before: as a
+    plain map.
     """
-    written = _ENCODER.encode(one)
-    return _SHORT[written[2]] + written[3:] if written.startswith(_LONG) and written[2] < len(_SHORT) else written
+    kinds: dict[str, object] = {kind: rows for kind in KINDS if (rows := getattr(facts, kind))}
+    if facts.measurements:
+        kinds["measurements"] = msgspec.to_builtins(facts.measurements, builtin_types=(datetime,))
+    return _ENCODER.encode(kinds)
 
 
 def decode_facts(payload: bytes) -> Facts:

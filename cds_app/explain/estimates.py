@@ -76,7 +76,8 @@ def estimate_risks(
     admission = admission_of(situation)
     instants = (situation.now, situation.now - timedelta(hours=change_h))
     hours = [to_hours(at) for at in instants]
-    refused = {name: _refused(model, situation, state, admission, hours[0]) for name, model in models.items()}
+    who = _circumstances(situation, admission, hours[0])
+    refused = {name: eligible(model.name, model.limits, who, state.tracks, hours[0]) for name, model in models.items()}
     found = {name: RiskEstimate(outcome=one) for name, one in refused.items() if one is not None}
     asked = {name: model for name, model in models.items() if refused[name] is None}
     if asked:
@@ -143,21 +144,20 @@ def _before(
     model: RiskModel, situation: Situation, state: TwinState, admission: Admission, before: Before
 ) -> Before | None:
     at, row = before
-    silent = _refused(model, situation, state, admission, to_hours(at)) or _strange(model, situation, row)
+    at_h = to_hours(at)
+    who = _circumstances(situation, admission, at_h)
+    silent = eligible(model.name, model.limits, who, state.tracks, at_h) or _strange(model, situation, row)
     return None if silent else before
 
 
-def _refused(
-    model: RiskModel, situation: Situation, state: TwinState, admission: Admission, at_h: float
-) -> Abstained | None:
-    who = Circumstances(
+def _circumstances(situation: Situation, admission: Admission, at_h: float) -> Circumstances:
+    return Circumstances(
         age_years=situation.age_years,
         pregnant=situation.pregnant is True,
         inpatient=admission.unit_h is not None,
         hours_in_unit=None if admission.unit_h is None else at_h - admission.unit_h,
         dialysed=bool(on_dialysis(situation)),
     )
-    return eligible(model.name, model.limits, who, state.tracks, at_h)
 
 
 def _strange(model: RiskModel, situation: Situation, row: NDArray[np.float32]) -> Abstained | None:

@@ -7,17 +7,20 @@ reason, and the sum is put on the scale that is shown: points in 100.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
+import numpy as np
 
+from cds_app.domain.arrays import Ints
 from cds_app.domain.facts import Measurement
 from cds_app.score.situation import Situation
 
 _PER_HUNDRED = 100.0
 _LOOK_BACK_H = 48.0
+_MODELS = 16  # of which the groups are remembered
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,15 +74,21 @@ def group_points(
     Calibration is monotone, so one common factor takes log-odds differences to probability differences: the
     Aumann-Shapley value along the straight path. Signs and order of the contributions are kept.
     """
-    grouped: defaultdict[str, float] = defaultdict(float)
-    for quantity, contribution in zip(quantities, contributions, strict=True):
-        grouped[quantity] += contribution
-    total = sum(grouped.values())
+    names, group = _groups(tuple(quantities))
+    sums: list[float] = np.bincount(group, contributions, len(names)).tolist()
+    total = sum(sums)
     span = margin - base_margin
     if abs(total) < 1e-9 or abs(span) < 1e-9:
-        return dict.fromkeys(grouped, 0.0)
+        return dict.fromkeys(names, 0.0)
     factor = _PER_HUNDRED * (probability - base) / total
-    return {quantity: value * factor for quantity, value in grouped.items()}
+    return {name: value * factor for name, value in zip(names, sums, strict=True)}
+
+
+@lru_cache(maxsize=_MODELS)
+def _groups(quantities: tuple[str, ...]) -> tuple[tuple[str, ...], Ints]:
+    """Measurements, and of each feature the place of its own among them."""
+    place = {name: at for at, name in enumerate(dict.fromkeys(quantities))}
+    return tuple(place), np.array([place[one] for one in quantities], np.int64)
 
 
 def reasons(points: Mapping[str, float], situation: Situation, modifiable: Container[str] = ()) -> tuple[Reason, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from cds_app.domain.facts import Code
 from cds_app.domain.ontology import Ontology
@@ -44,6 +46,16 @@ _GROUPS_OF_ATC: Final = (5, 4, 3)
 """Lengths of codes of its subgroups, the narrowest first; the whole code of a substance has 7."""
 _CLASSIFICATIONS: Final = frozenset({ICD10, ICD10CM, ICD9CM})
 _SHORTEST_CATEGORY: Final = 3
+
+
+_Short = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+
+
+class Coding(msgspec.Struct, frozen=True, gc=False):
+    """A code as it comes in nearly all: with its system, and not too long to be remembered."""
+
+    code: _Short
+    system: _Short
 
 
 def codes_of(concept: object) -> tuple[Code, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -54,6 +54,8 @@ class Context:
     references : References
     issues : list of Issue
         Grows while reading.
+    instants : dict of str to datetime or None
+        What was made of times so far: the results of one round bear one time.
     """
 
     patient: str
@@ -66,6 +68,7 @@ class Context:
     zone: tzinfo
     references: References
     issues: list[Issue]
+    instants: dict[str, datetime | None] = field(default_factory=dict)
 
     def disputed(self, one: Measurement) -> bool:
         """Whether who measured calls a value what it cannot be (`Ontology.disputed`), at an age that is known."""

@@ -16,7 +16,7 @@ from cds_app.domain.ontology import Ontology, Variable
 from cds_app.domain.taking import Element, Judged, Kind, judged
 from cds_app.domain.units import is_number_name
 from cds_app.errors import UnitError
-from cds_app.fabric.codes import codes_of, concepts_of, words_of
+from cds_app.fabric.codes import Coding, code_of, codes_of, concepts_of, words_of
 from cds_app.fabric.names import DRUG_KINDS, Names, kind_names_of, names_of, title, titles_of, words_in
 
 _REMEMBERED: Final = 1024
@@ -70,6 +70,8 @@ class Lexicon:
         `Units.convert`.
     match : callable
         Codes to the variable that they name: the first specific one, else the first generic one.
+    sure : callable
+        Codes as sent to the variable that they name, if it is the only one.
     concepts : callable
         Codes to the concepts that they name, most specific first.
     unit : callable
@@ -102,6 +104,7 @@ class Lexicon:
 
     convert: Callable[[float, str, Variable], float]
     match: Callable[[tuple[Code, ...]], Match]
+    sure: Callable[[tuple[Coding, ...]], Variable | None]
     concepts: Callable[[tuple[Code, ...]], tuple[str, ...]]
     unit: Callable[[str, str, str], str | IssueCode]
     drugs: Callable[[str], tuple[str, ...]]
@@ -145,9 +148,11 @@ class Lexicon:
 def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
     """The lexicon of an ontology and a converter; one for the same two."""
     remember = lru_cache(maxsize=_REMEMBERED)
+    match = remember(partial(_match, ontology))
     return Lexicon(
         convert=units.convert,
-        match=remember(partial(_match, ontology)),
+        match=match,
+        sure=remember(lambda codings: match(tuple([code_of(one.system, one.code) for one in codings])).sure),
         concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),

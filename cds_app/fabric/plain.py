@@ -10,10 +10,11 @@ from math import isfinite
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Variable
-from cds_app.fabric.codes import MAX_CODINGS, code_of
+from cds_app.fabric.codes import MAX_CODINGS, Coding
 from cds_app.fabric.context import Context
 from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import Refusal, convert, usual_of
@@ -22,15 +23,11 @@ from cds_app.fabric.taking import ELEMENTS, conditions_of, kinds_of
 from cds_app.fabric.times import instant_in
 
 _SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus", "note"})
-
-
-class _Coding(msgspec.Struct, gc=False):
-    code: str
-    system: str
+_TELLING: Final = _SPECIAL | ELEMENTS | {"referenceRange", "interpretation"}
 
 
 class _Concept(msgspec.Struct):
-    coding: Annotated[list[_Coding], msgspec.Meta(min_length=1, max_length=MAX_CODINGS)]
+    coding: Annotated[tuple[Coding, ...], msgspec.Meta(min_length=1, max_length=MAX_CODINGS)]
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -57,7 +54,7 @@ class _Plain(msgspec.Struct):
 
 def read_plain(resource: object, version: str, context: Context) -> Measurement | None:
     """The measurement that a plain Observation holds; None for anything else, without an issue."""
-    if not isinstance(resource, dict) or not _SPECIAL.isdisjoint(resource):
+    if not isinstance(resource, dict) or ((telling := not _TELLING.isdisjoint(resource)) and _is_special(resource)):
         return None
     try:
         found = msgspec.convert(resource, _Plain)
@@ -66,15 +63,13 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     if found.subject.reference != context.subject or not is_id(found.id):
         return None
     when = instant_in(found.effectiveDateTime, context)
-    variable = context.lexicon.match(tuple([code_of(one.system, one.code) for one in found.code.coding])).sure
+    variable = context.lexicon.sure(found.code.coding)
     if when is None or variable is None or not variable.numeric:
         return None
     quantity = found.valueQuantity
     value = convert(quantity.value, quantity.code, quantity.unit, variable, context)
     if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
         return None
-    shown = () if ELEMENTS.isdisjoint(resource) else _shown(resource, variable, context)
-    low, high = usual_of(resource, variable, context) if "referenceRange" in resource else (None, None)
     made = Measurement(
         ref=f"Observation/{found.id}",
         version=version,
@@ -83,12 +78,21 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         variable=variable.key,
         value=value,
         encounter=context.references.name(resource["encounter"]) or None if found.encounter else None,
-        usual_low=low,
-        usual_high=high,
-        interpretation=interpretation_of(resource, context.lexicon) if "interpretation" in resource else "",
-        taken=shown or (),
     )
-    return None if shown is None or (made.interpretation and context.disputed(made)) else made
+    return _judged(made, resource, variable, context) if telling else made
+
+
+def _is_special(resource: dict[str, Any]) -> bool:
+    return not _SPECIAL.isdisjoint(resource)
+
+
+def _judged(one: Measurement, resource: dict[str, Any], variable: Variable, context: Context) -> Measurement | None:
+    """A measurement with what is said of it; None where that is not to be read in one step either."""
+    low, high = usual_of(resource, variable, context)
+    shown = () if ELEMENTS.isdisjoint(resource) else _shown(resource, variable, context)
+    said = interpretation_of(resource, context.lexicon)
+    told = replace(one, usual_low=low, usual_high=high, interpretation=said, taken=shown or ())
+    return None if shown is None or context.disputed(told) else told
 
 
 def _shown(resource: dict[str, Any], variable: Variable, context: Context) -> tuple[str, ...] | None:

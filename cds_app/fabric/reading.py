@@ -297,8 +297,7 @@ def _items(resources: Sequence[object]) -> tuple[list[Item], list[Issue]]:
 
 
 def _people(items: Sequence[Item]) -> list[Object]:
-    resources = [item.resource for item in items]
-    return [one for one in resources if isinstance(one, dict) and one.get("resourceType") == "Patient"]
+    return [one for item in items if isinstance(one := item.resource, dict) and one.get("resourceType") == "Patient"]
 
 
 def _earliest(people: Sequence[Object], patient: str, now: datetime, zone: tzinfo) -> datetime:

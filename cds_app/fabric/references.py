@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from string import ascii_letters, digits
 from typing import Final
 
 import msgspec
 
 from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects
 
-_ID: Final = re.compile(r"[A-Za-z0-9\-._]{1,256}")
+_OF_IDS: Final = f"{ascii_letters}{digits}-._"
+_LONGEST_ID: Final = 256
 _TYPED: Final = re.compile(r"(?:[^?]*/)?([A-Z][A-Za-z]{1,39}/[A-Za-z0-9\-._]{1,256})(?:/_history/[^/?]*)?")
 _CONDITION: Final = re.compile(r"([A-Z][A-Za-z]{1,39})\?identifier=([^&]+)")
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -157,7 +159,7 @@ def local_reference(resource: Object) -> str:
 
 def is_id(key: str) -> bool:
     """Whether it may stand in a reference; FHIR's 64 characters are not held to in the field."""
-    return _ID.fullmatch(key) is not None
+    return 0 < len(key) <= _LONGEST_ID and not key.strip(_OF_IDS)
 
 
 def hashed_reference(resource: Object) -> str:

@@ -67,6 +67,12 @@ def find_time(resource: Object, plan: Plan, head: Head, context: Context) -> dat
 
 def instant_in(text: str, context: Context) -> datetime | None:
     """A dateTime that is whole, exact and possible; None for any other."""
+    if text not in context.instants:
+        context.instants[text] = _instant(text, context)
+    return context.instants[text]
+
+
+def _instant(text: str, context: Context) -> datetime | None:
     interval = time_in(text, local=context.zone)
     usable = interval is not None and interval.exact and not interval.local and _problem(interval, context) is None
     return interval.end if interval is not None and usable else None

@@ -166,6 +166,8 @@ class Situation:
         return Asked(lambda quantity: [one.when for one in self.series(quantity)])
 
     def _usable(self, quantity: str) -> tuple[Measurement, ...]:
+        if quantity not in self._measured:
+            return ()
         named = (self.by_variable.get(key) for key in self.ontology.measuring(quantity))
         many = [rows for rows in named if rows]
         if not many:
@@ -174,11 +176,15 @@ class Situation:
         return once(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
 
     @cached_property
+    def _measured(self) -> Mapping[str, None]:
+        """Quantities of which anything was measured, in the order of `by_variable`."""
+        known = [self.ontology.variables.get(key) for key in self.by_variable]
+        return dict.fromkeys([one.quantity for one in known if one is not None])
+
+    @cached_property
     def quantities(self) -> tuple[str, ...]:
         """Quantities of which anything usable was ever measured."""
-        known = (self.ontology.variables.get(key) for key in self.by_variable)
-        named = dict.fromkeys(one.quantity for one in known if one is not None)
-        return tuple(name for name in named if self.series(name))
+        return tuple([name for name in self._measured if self.series(name)])
 
     def age_h(self, fact: Fact) -> float:
         """How long ago it was so, hours."""

@@ -76,7 +76,7 @@ def test_where_risk_and_base_are_the_same_nothing_moved_it(values: list[tuple[st
 
 
 def test_contributions_that_do_not_belong_to_the_features_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="length"):
         group_points(["a"], [1.0, 2.0], margin=1, base_margin=0, probability=0.7, base=0.5)
 
 
