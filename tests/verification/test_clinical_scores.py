@@ -301,8 +301,8 @@ def test_shock_index_needs_both_at_about_the_same_time() -> None:
 def test_every_score_answers_for_a_patient_without_data() -> None:
     found = clinical_scores(situation(stay()))
     assert all(isinstance(one, Abstained) and one.reasons for one in found.values())
-    assert set(found) == {"news2", "qsofa", "sofa", "kdigo", "egfr", "shock_index"}
-    assert (len(found), found.get("nothing")) == (6, None)
+    assert set(found) == {"news2", "qsofa", "sofa", "kdigo", "egfr", "shock_index", "sodium_corrected"}
+    assert (len(found), found.get("nothing")) == (7, None)
 
 
 def test_consciousness_is_not_judged_under_sedation() -> None:
