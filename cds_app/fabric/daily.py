@@ -32,9 +32,8 @@ _AMOUNT: Final = re.compile(
     rf"(?<![\d.,/-])(?P<low>{_NUMBER}|{'|'.join(_COUNTS)})(?:\s*(?:-|to|or)\s*(?P<high>{_NUMBER}|{'|'.join(_COUNTS)}))?"
     rf"\s*(?P<unit>{_MASSES}|{_PIECES})(?![\w/])"
 )
-_STRENGTH: Final = re.compile(
-    rf"(?P<name>[^\d/()]*[^\W\d][^\d/()]*)\s(?P<value>{_NUMBER})\s?(?P<unit>mg|mcg|ug|g)(?![\w/])"
-)
+_STRENGTH: Final = re.compile(rf"(?<=\s)(?P<value>{_NUMBER})\s?(?P<unit>mg|mcg|ug|g)(?![\w/])")
+_UNNAMED: Final = re.compile(r"[\d/()]")
 _PAIRED: Final = re.compile(rf"(?P<names>[^()]+)\((?P<values>(?:{_NUMBER})\s?mg(?:\s?[-/]\s?(?:{_NUMBER})\s?mg)+)\)")
 _EVERY: Final = re.compile(
     r"\b(?:(?:q|every)\s*(?P<hours>\d{1,2})(?:\s*(?:-|to)\s*\d{1,2})?\s*(?:h|hr|hrs|hours?)"
@@ -117,8 +116,18 @@ def _in_name(text: str, drugs: Callable[[str], tuple[str, ...]]) -> Strengths:
         return _each(rows, drugs) if len(names) == len(values) else ()
     if _SOLID.search(said) is None:
         return ()
-    rows = [(one["name"], one["value"], one["unit"]) for one in _STRENGTH.finditer(said)]
+    rows = list(_strengths(said))
     return _each(rows, drugs) if len(rows) == said.count(" / ") + 1 else ()
+
+
+def _strengths(said: str) -> Iterator[tuple[str, str, str]]:
+    """Each strength with the words right before it: name, number, unit."""
+    start = 0
+    for one in _STRENGTH.finditer(said):
+        name = _UNNAMED.split(said[start : one.start()])[-1]
+        if any(map(str.isalpha, name)):
+            yield name, one["value"], one["unit"]
+        start = one.end()
 
 
 def _each(rows: Sequence[tuple[str, str, str]], drugs: Callable[[str], tuple[str, ...]]) -> Strengths:

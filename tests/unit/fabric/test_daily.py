@@ -110,3 +110,15 @@ def test_strengths_are_those_of_the_ingredients_before_those_of_a_name() -> None
     assert [(one.concepts, one.mg) for one in found] == [(("paracetamol",), 500.0), (("codeine",), 8.0)]
     for ratio in (strength(160, "mL", 5.0), strength(160, "mL"), None, {"numerator": {"value": 500, "unit": "mL"}}):
         assert strengths_of([(("paracetamol",), ratio)], ["syrup"], drugs) == ()
+
+
+@pytest.mark.parametrize("name", ["tablet " + "a " * 50_000, "tablet " + "a" * 100_000, "a (" + "1mg-" * 25_000])
+def test_a_name_without_end_is_read_in_no_time(name: str) -> None:
+    """Time that grows with the square of the length would not end here."""
+    assert strengths_of((), [name], drugs) == ()
+
+
+def test_a_strength_belongs_to_the_words_right_before_it() -> None:
+    found = strengths_of((), ["12 HR Codeine 1,000 MG / Acetaminophen 325 MG Oral Tablet"], drugs)
+    assert {one.concepts[0]: one.mg for one in found} == {"codeine": 1000.0, "paracetamol": 325.0}
+    assert strengths_of((), ["500 MG Oral Tablet"], drugs) == ()
