@@ -10,7 +10,7 @@ from typing import Any
 from cds_app.content import latest
 from cds_app.domain.facts import GeneResult
 from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
-from cds_app.fabric.vcf import read_vcf, results_of
+from cds_app.fabric.genes.vcf import read_vcf, results_of
 from tests.conftest import FROZEN
 
 HEADER = (

@@ -25,9 +25,9 @@ from cds_app.domain.time import parse_fhir_time
 from cds_app.domain.units import UnitConverter
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.coverage import Coverage, CoverageReport
+from cds_app.fabric.devices.open_mhealth import DataPoint, read_point
+from cds_app.fabric.exchange.parting import by_patient
 from cds_app.fabric.lexicon import lexicon_of
-from cds_app.fabric.open_mhealth import DataPoint, read_point
-from cds_app.fabric.parting import by_patient
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item
 from cds_app.settings import Settings, configured

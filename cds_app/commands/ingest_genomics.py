@@ -17,7 +17,7 @@ from cds_app.content import latest
 from cds_app.domain.facts import GeneResult
 from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
 from cds_app.errors import DataError
-from cds_app.fabric.vcf import read_vcf, results_of
+from cds_app.fabric.genes.vcf import read_vcf, results_of
 from cds_app.score.genes.calls import call_genes, described
 from cds_app.services.sources.intake import Delivery
 

@@ -15,7 +15,7 @@ from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.mllp import Limits, MllpServer, tls_context
 from cds_app.commands.ingest import Entrance, entrance, with_source
 from cds_app.errors import SettingsError
-from cds_app.fabric.hl7_visits import Registry
+from cds_app.fabric.hl7.visits import Registry
 from cds_app.services.sources.hl7 import Hl7Desk
 from cds_app.settings import is_loopback
 

@@ -18,7 +18,7 @@ from cds_app.commands.ingest import Entrance, entrance, with_source
 from cds_app.commands.ingest_hl7v2 import stopped
 from cds_app.content import latest
 from cds_app.errors import SettingsError
-from cds_app.fabric.telemetry import NAME, Monitoring
+from cds_app.fabric.devices.telemetry import NAME, Monitoring
 from cds_app.services.sources.telemetry import Came, Telemetry
 from cds_app.settings import MQTT_PASSWORD, is_loopback
 

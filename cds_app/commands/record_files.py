@@ -14,9 +14,9 @@ from cds_app.domain.strict_json import loads
 from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.deletions import Deletion
+from cds_app.fabric.exchange.ndjson import read_lines
+from cds_app.fabric.exchange.parting import Parted, by_patient
 from cds_app.fabric.merging import merged_into
-from cds_app.fabric.ndjson import read_lines
-from cds_app.fabric.parting import Parted, by_patient
 from cds_app.fabric.references import Item
 
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")

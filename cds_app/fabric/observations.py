@@ -16,7 +16,7 @@ from cds_app.domain.ontology import Variable
 from cds_app.domain.taking import NOTHING, Judged, Kind
 from cds_app.fabric.codes import LOINC, codes_of, text_of
 from cds_app.fabric.context import Context, Head
-from cds_app.fabric.genomics import KINDS, read_genomic
+from cds_app.fabric.genes.genomics import KINDS, read_genomic
 from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import (
     Amount,

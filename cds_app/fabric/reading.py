@@ -31,9 +31,9 @@ from cds_app.fabric.codes import status_of
 from cds_app.fabric.context import MODIFIERS, Context, Head, outdone, version_of
 from cds_app.fabric.contradictions import contradictory, is_pressure, meeting
 from cds_app.fabric.deletions import Deletion
+from cds_app.fabric.drugs.medications import read_administration, read_medication, read_request, read_statement
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
-from cds_app.fabric.medications import read_administration, read_medication, read_request, read_statement
 from cds_app.fabric.merging import merged_into
 from cds_app.fabric.observations import component_refs, read_observation
 from cds_app.fabric.plain import read_plain

@@ -11,8 +11,8 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.errors import DataUnavailable, TooLarge
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.drafts.proposed import Draft, read_proposed
 from cds_app.fabric.prefetch import PrefetchTemplate, Resolved, State, older_alone_is_missing, resolve, state_of
-from cds_app.fabric.proposed import Draft, read_proposed
 from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import as_object

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cds_app.fabric.exports import deletions_of, problems_of, read_manifest
-from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.fabric.exchange.exports import deletions_of, problems_of, read_manifest
+from cds_app.fabric.exchange.notifications import Notification, read_notification
 
 EHR = "https://example.org/fhir"
 OBSERVATION = {"resourceType": "Observation", "id": "o1", "subject": {"reference": "Patient/p1"}}

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
-from cds_app.fabric.dosing import dosing_of
+from cds_app.fabric.drugs.dosing import dosing_of
 from cds_app.services.replay import replay_decision
 from tests.conftest import FROZEN, FrozenClock
 from tests.doses import EXPLANATION, IV, numbers, plan, topic, weight

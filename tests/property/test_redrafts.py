@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cds_app.cards.redrafts import redrafted, regular
 from cds_app.domain.proposed import Proposed, proposed_of, proposed_text
-from cds_app.fabric.redrafting import written_of
+from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.references import Item, References
 from cds_app.mitigate.doses import Dosed
 from cds_app.simulate.plans import Regimen

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from cds_app.errors import BadRequest, DataUnavailable, Gone, TwinlineError
-from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.fabric.exchange.notifications import Notification, read_notification
 from cds_app.ports import Clock, FhirReader
 from cds_app.services.sources.populating import UNRESOLVED
 from cds_app.services.sources.subscriptions import (

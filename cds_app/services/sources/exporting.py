@@ -21,8 +21,8 @@ from msgspec.structs import replace
 
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, GrantRefused, IntegrityError, TokenRefused, TryLater
-from cds_app.fabric.exports import ExportFile, Manifest, deletions_of, problems_of, read_manifest
-from cds_app.fabric.ndjson import Line, read_lines
+from cds_app.fabric.exchange.exports import ExportFile, Manifest, deletions_of, problems_of, read_manifest
+from cds_app.fabric.exchange.ndjson import Line, read_lines
 from cds_app.ports import Cabinet, Clock, Document
 
 JOB: Final = "export"

@@ -15,9 +15,9 @@ from cds_app.domain.arrivals import Receipt
 from cds_app.domain.facts import Provenance
 from cds_app.domain.time import time_in
 from cds_app.errors import TwinlineError
-from cds_app.fabric.hl7_results import Dialect, results_of, sent_at
-from cds_app.fabric.hl7_visits import EVENTS, PAIRED, Registry, encounter_of, merges_of, person_of, stay_of
-from cds_app.fabric.hl7v2 import Message, Unusable, read_message
+from cds_app.fabric.hl7.messages import Message, Unusable, read_message
+from cds_app.fabric.hl7.results import Dialect, results_of, sent_at
+from cds_app.fabric.hl7.visits import EVENTS, PAIRED, Registry, encounter_of, merges_of, person_of, stay_of
 from cds_app.services.sources.intake import PERSON, Delivery, Intake
 
 _LOG = structlog.get_logger("twinline")

@@ -21,10 +21,10 @@ from cds_app.domain.corrections import placed
 from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Provenance, Report, gather
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import PatientErased, SettingsError
-from cds_app.fabric.hl7_results import identity
+from cds_app.fabric.devices.telemetry import UNUSABLE
+from cds_app.fabric.hl7.results import identity
 from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.reading import Reading, read
-from cds_app.fabric.telemetry import UNUSABLE
 from cds_app.ports import Clock, Meter, TwinStore
 from cds_app.services.knowledge import Knowledge
 from cds_app.services.sources.identities import Identities, Tie

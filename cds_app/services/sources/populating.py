@@ -14,8 +14,8 @@ import msgspec
 from cds_app.domain.arrivals import Arrival
 from cds_app.domain.facts import Demographics, Fact, UnknownFinding, gather
 from cds_app.errors import DataUnavailable, GrantRefused, PatientErased
-from cds_app.fabric.ndjson import Line
-from cds_app.fabric.parting import by_patient
+from cds_app.fabric.exchange.ndjson import Line
+from cds_app.fabric.exchange.parting import by_patient
 from cds_app.fabric.references import Item, local_reference, reference_text, typed
 from cds_app.fabric.shapes import Object, as_object, objects
 from cds_app.fabric.times import UNDATED

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cds_app.errors import Conflict, IntegrityError, NotFound, SettingsError, Unauthorised
-from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.fabric.exchange.notifications import Notification, read_notification
 from cds_app.fabric.references import local_reference
 from cds_app.fabric.shapes import as_object
 from cds_app.ports import Cabinet, Clock, Document

@@ -17,7 +17,7 @@ from typing import Annotated, Final
 import msgspec
 
 from cds_app.errors import Conflict, IntegrityError
-from cds_app.fabric.telemetry import (
+from cds_app.fabric.devices.telemetry import (
     MINUTE_S,
     Minute,
     Monitoring,

@@ -11,8 +11,8 @@ import msgspec
 
 from cds_app.domain.facts import Provenance
 from cds_app.fabric.bundles import unpack
+from cds_app.fabric.devices.open_mhealth import SUBJECT, DataPoint, read_point
 from cds_app.fabric.identifiers import Identifier
-from cds_app.fabric.open_mhealth import SUBJECT, DataPoint, read_point
 from cds_app.fabric.shapes import MAX_TEXT, Object, as_object, word
 from cds_app.services.sources.intake import Delivery
 

@@ -13,7 +13,7 @@ import pytest
 from cds_app.adapters.sql.cabinet import MemoryCabinet
 from cds_app.commands import ingest_bulk as bulk
 from cds_app.errors import DataUnavailable, DependencyDown, Gone, TokenRefused, TryLater
-from cds_app.fabric.ndjson import Line
+from cds_app.fabric.exchange.ndjson import Line
 from cds_app.services.sources import exporting
 from cds_app.services.sources.exporting import BATCH, MOST_BAD, MOST_SAID_S, TRIES, Exporting
 from tests.conftest import FROZEN, FrozenClock

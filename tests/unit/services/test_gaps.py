@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_app.fabric.notifications import read_notification
+from cds_app.fabric.exchange.notifications import read_notification
 from cds_app.services.sources.subscriptions import EVERYTHING, MOST_GAPS, MOST_WANTED, Heard, filled, told
 from tests.conftest import FROZEN
 from tests.notifications import bundle, status

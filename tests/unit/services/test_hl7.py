@@ -10,7 +10,7 @@ from cds_app.bootstrap import identities_of, intake_of
 from cds_app.deps import Deps
 from cds_app.domain.facts import Measurement
 from cds_app.domain.timeline import Timeline
-from cds_app.fabric.hl7_visits import Registry
+from cds_app.fabric.hl7.visits import Registry
 from cds_app.services.sources.hl7 import Hl7Desk
 from cds_app.services.sources.intake import Source
 from tests.conftest import FROZEN, MRN

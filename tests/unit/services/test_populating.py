@@ -9,7 +9,7 @@ import pytest
 
 from cds_app.bootstrap import answering_of, app_of, identities_of, intake_of
 from cds_app.deps import Deps
-from cds_app.fabric.ndjson import Line
+from cds_app.fabric.exchange.ndjson import Line
 from cds_app.services.records import Record
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.populating import Populating

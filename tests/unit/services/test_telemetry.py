@@ -19,7 +19,7 @@ from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import DependencyDown
-from cds_app.fabric.telemetry import NAME, Channel, Minute, Monitoring, joined, summarised
+from cds_app.fabric.devices.telemetry import NAME, Channel, Minute, Monitoring, joined, summarised
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.telemetry import Came, Telemetry
 from tests.conftest import MRN, FrozenClock

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_app.fabric.open_mhealth import DataPoint, read_point
+from cds_app.fabric.devices.open_mhealth import DataPoint, read_point
 from tests.wearables import NIGHT, amount, point
 
 

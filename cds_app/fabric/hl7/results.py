@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from cds_app.domain.facts import Provenance
 from cds_app.fabric.codes import LOINC, SNOMED
-from cds_app.fabric.hl7v2 import Message, Segment, time_of
+from cds_app.fabric.hl7.messages import Message, Segment, time_of
 
 UCUM: Final = "http://unitsofmeasure.org"
 SOURCES: Final = "http://terminology.hl7.org/CodeSystem/v2-0070"

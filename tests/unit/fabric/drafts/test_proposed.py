@@ -10,7 +10,7 @@ import pytest
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.proposed import Proposed, proposed_of, proposed_text
 from cds_app.errors import BadRequest, IntegrityError
-from cds_app.fabric.proposed import Draft, read_proposed
+from cds_app.fabric.drafts.proposed import Draft, read_proposed
 from cds_app.fabric.references import Item
 from tests.unit.fabric.conftest import NOW, ONTOLOGY, RXNORM, FewUnits, coded
 

@@ -11,7 +11,7 @@ from typing import Final
 from cds_app.domain.facts import UNNAMED, Site
 from cds_app.domain.pharmacogenes import Gene, Position
 from cds_app.errors import DataError
-from cds_app.fabric.vcf_alleles import Change, changes_of, trimmed
+from cds_app.fabric.genes.alleles import Change, changes_of, trimmed
 
 NOTHING_ELSE: Final = frozenset({"<NON_REF>", "<*>", "<X>"})
 """What an ALT is called that stands for all others."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds_app.fabric.parting import by_patient
+from cds_app.fabric.exchange.parting import by_patient
 from cds_app.fabric.references import Item
 
 

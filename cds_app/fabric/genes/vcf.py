@@ -16,7 +16,7 @@ from typing import Final
 from cds_app.domain.facts import GeneResult, Site
 from cds_app.domain.pharmacogenes import Gene, Pharmacogenes
 from cds_app.errors import DataError
-from cds_app.fabric.vcf_genes import NOTHING_ELSE, Observed, Record, fold, observe
+from cds_app.fabric.genes.positions import NOTHING_ELSE, Observed, Record, fold, observe
 
 _FIXED: Final = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 _FIRST_SAMPLE: Final = 9

@@ -13,10 +13,10 @@ from typing import Final, Literal
 from cds_app.domain.facts import Dosing
 from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
-from cds_app.fabric.meals import carbohydrate_g, goes_with_meals
+from cds_app.fabric.drugs.meals import carbohydrate_g, goes_with_meals
+from cds_app.fabric.drugs.unsettled import HOURS, lasts_h, unsettled_of
 from cds_app.fabric.shapes import Object, as_object, first, number, word
 from cds_app.fabric.times import end_of
-from cds_app.fabric.unsettled import HOURS, lasts_h, unsettled_of
 
 Route = Literal["iv", "oral", "subcutaneous", "local", "other", ""]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_app.fabric.hl7v2 import Delimiters, Unusable, read_message, time_of, unescaped
+from cds_app.fabric.hl7.messages import Delimiters, Unusable, read_message, time_of, unescaped
 from tests.hl7 import SYSTEMS, message, msh, obx, oru, pid
 
 _TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="|^~\\&"), max_size=8)

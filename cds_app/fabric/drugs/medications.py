@@ -11,12 +11,12 @@ from cds_app.domain.facts import Daily, Dosing, Fact, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.context import MODIFIERS, Context, Head
-from cds_app.fabric.daily import daily_of, strengths_of
-from cds_app.fabric.dosing import dosing_of
+from cds_app.fabric.drugs.daily import daily_of, strengths_of
+from cds_app.fabric.drugs.dosing import dosing_of
+from cds_app.fabric.drugs.unsettled import conflicting, doses_of, one_dose
 from cds_app.fabric.references import reference_text
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 from cds_app.fabric.times import Plan, end_of, find_time
-from cds_app.fabric.unsettled import conflicting, doses_of, one_dose
 
 Source = Literal["request", "administration", "statement"]
 Part = tuple[object, object]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cds_app.fabric.hl7_results import Dialect, identity, sent_at
-from cds_app.fabric.hl7v2 import Message, Segment, Unusable, time_of
+from cds_app.fabric.hl7.messages import Message, Segment, Unusable, time_of
+from cds_app.fabric.hl7.results import Dialect, identity, sent_at
 from cds_app.fabric.identifiers import Identifier
 
 _STATUS: Final[Mapping[str, str]] = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cds_app.errors import BadRequest
-from cds_app.fabric.notifications import Notification, read_notification
+from cds_app.fabric.exchange.notifications import Notification, read_notification
 from tests.notifications import BASE, bundle, status
 
 RESULT = {"resourceType": "Observation", "id": "a"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cds_app.fabric.daily import daily_of, strengths_of
-from cds_app.fabric.dosing import dosing_of
-from cds_app.fabric.unsettled import doses_of, one_dose
+from cds_app.fabric.drugs.daily import daily_of, strengths_of
+from cds_app.fabric.drugs.dosing import dosing_of
+from cds_app.fabric.drugs.unsettled import doses_of, one_dose
 from tests.chart import NOW
 
 TABLET = "Acetaminophen 500 MG Oral Tablet"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from cds_app.errors import DataError
-from cds_app.fabric.vcf import read_vcf
-from cds_app.fabric.vcf_alleles import changes_of
+from cds_app.fabric.genes.alleles import changes_of
+from cds_app.fabric.genes.vcf import read_vcf
 from tests.genomes import COLUMNS, HEADER, genome, pharmacogenes, record
 
 STAR2, STAR3, VKORC1, UGT = 94942290, 94981296, 31096368, 233760233

@@ -20,7 +20,7 @@ from cds_app.domain.facts import Provenance
 from cds_app.domain.ontology import Ontology, Range
 from cds_app.errors import ContentError
 from cds_app.fabric.codes import LOINC
-from cds_app.fabric.hl7_results import UCUM, identity
+from cds_app.fabric.hl7.results import UCUM, identity
 
 NAME: Final = "telemetry"
 MINUTE_S: Final = 60

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_app.fabric.ndjson import Line, read_lines
+from cds_app.fabric.exchange.ndjson import Line, read_lines
 
 _TEXT = b'{"a":1}\n\n  {"b":[2]}\r\n{"c"\n{"d":4}\n'
 

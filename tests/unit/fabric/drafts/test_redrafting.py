@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.domain.proposed import Written
-from cds_app.fabric.redrafting import written_of
+from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.references import Item, References
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

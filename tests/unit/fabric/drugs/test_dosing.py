@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_app.domain.facts import Dosing
-from cds_app.fabric.dosing import dosing_of
+from cds_app.fabric.drugs.dosing import dosing_of
 
 SNOMED = "http://snomed.info/sct"
 MG = {"value": 1000, "unit": "mg", "code": "mg"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cds_app.errors import DataUnavailable
-from cds_app.fabric.exports import deletions_of, problems_of, read_manifest
+from cds_app.fabric.exchange.exports import deletions_of, problems_of, read_manifest
 
 
 def manifest(**change: Any) -> dict[str, Any]:

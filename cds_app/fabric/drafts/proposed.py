@@ -17,9 +17,9 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.context import MODIFIERS
+from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.lexicon import Units
 from cds_app.fabric.reading import read
-from cds_app.fabric.redrafting import written_of
 from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text, typed
 from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects
 

@@ -1,0 +1,1 @@
+"""What monitors and wearables send."""

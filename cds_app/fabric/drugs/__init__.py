@@ -1,0 +1,1 @@
+"""Drugs that were ordered, given or reported, and what their dosages say."""

@@ -1,0 +1,1 @@
+"""Results of pharmacogenes, as FHIR Genomics Reporting or as VCF."""
