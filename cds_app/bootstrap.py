@@ -19,16 +19,16 @@ from cds_app.deps import Deps, Ehrs, Trust, deps_of
 from cds_app.ports import Clock
 from cds_app.score.warfarin.dose import NAME as DOSE
 from cds_app.score.warfarin.dose import DoseModel
-from cds_app.services.answer import Answering
 from cds_app.services.callers.keys import Keys
 from cds_app.services.callers.registration import check_callers
 from cds_app.services.callers.trust import Directory, Door
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.calls.handing import Handing
+from cds_app.services.content.knowledge import Knowledge
+from cds_app.services.content.model_cards import Shelf
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.services.feedback import Listening
-from cds_app.services.gather import Gatherer
-from cds_app.services.handing import Handing
-from cds_app.services.knowledge import Knowledge
-from cds_app.services.model_cards import Shelf
-from cds_app.services.pharmacology import load_pharmacy
 from cds_app.services.records import Records, Twinner
 from cds_app.services.sidebar.deciding import Deciding
 from cds_app.services.sidebar.frame import Frame

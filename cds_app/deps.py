@@ -36,7 +36,7 @@ from cds_app.ports import (
     TokenEndpoint,
     TwinStore,
 )
-from cds_app.services.knowledge import Knowledge, load_knowledge, load_vocabulary
+from cds_app.services.content.knowledge import Knowledge, load_knowledge, load_vocabulary
 from cds_app.services.smart.issuers import Issuers
 from cds_app.settings import Settings
 from cds_app.web.smart import LAUNCH_PATH

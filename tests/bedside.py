@@ -18,8 +18,8 @@ from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable
 from cds_app.mitigate.options import Option
 from cds_app.pages.options import advices
+from cds_app.services.calls.gather import Gatherer
 from cds_app.services.feedback import Listening
-from cds_app.services.gather import Gatherer
 from cds_app.services.records import Records, Twinner
 from cds_app.services.sidebar.deciding import Deciding, Wanted
 from cds_app.services.sidebar.frame import Asking, Frame

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps, knowledge_of, memory_deps
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.settings import Settings
 
 # A commit passes or fails by itself: `make test` draws the same examples every time, `make fuzz` draws new ones.

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from cds_app.domain.decisions import Loss
-from cds_app.services.answer import Answering
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.web.requests import read_call
 from tests import patients
 from tests.conftest import FrozenClock

@@ -96,7 +96,7 @@ def dosing(*drafts: Mapping[str, Any], chart: tuple[Mapping[str, Any], ...] = CH
 def numbered_seeds(patch: pytest.MonkeyPatch, first: int = 1) -> None:
     """The same chance in every run: each call's seed follows from how many there were."""
     numbers = count(first)
-    patch.setattr("cds_app.services.answer.uuid.uuid4", lambda: UUID(int=next(numbers), version=4))
+    patch.setattr("cds_app.services.calls.answer.uuid.uuid4", lambda: UUID(int=next(numbers), version=4))
 
 
 EXPLANATION = "com.twinline.explanation"

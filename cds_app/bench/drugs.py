@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from cds_app.content import content_root, latest
 from cds_app.domain.arrays import Floats
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.simulate.kinetics.courses import Epoch, Structure, course
 from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.kinetics.drugs import Drug

@@ -15,8 +15,8 @@ from cds_app.bootstrap import answering_of, app_of, bedside_of, quiet_logs, smar
 from cds_app.content import content_root
 from cds_app.deps import memory_deps
 from cds_app.domain.visits import Visit
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.feedback import Listening
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.sidebar.frame import Asking
 from cds_app.settings import Settings
 

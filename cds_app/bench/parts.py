@@ -25,7 +25,7 @@ from cds_app.deps import Trust, knowledge_of, trust_of
 from cds_app.domain.clients import Client
 from cds_app.fabric.reading import read
 from cds_app.services.callers.trust import Door
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.records import Twinner
 from cds_app.settings import Settings
 

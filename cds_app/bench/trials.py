@@ -18,7 +18,7 @@ from cds_app.bootstrap import app_of, quiet_logs, smart_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.domain.visits import Visit
 from cds_app.sandbox.server import running
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.smart.drawers import Drawer, new_secret
 from cds_app.services.smart.visits import Held
 from cds_app.settings import Settings

@@ -9,7 +9,7 @@ import click
 from cds_app.content import MANIFEST, canonical_json, content_root, latest, write_manifest
 from cds_app.deps import knowledge_of
 from cds_app.errors import IntegrityError
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.watch.canary import GOLDEN, NAME, PATIENTS, answers, differences, patients_of, read_patients
 from cds_app.settings import configured
 

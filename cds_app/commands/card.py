@@ -7,7 +7,7 @@ import click
 from cds_app.commands.examples import examples
 from cds_app.content import content_root
 from cds_app.errors import IntegrityError
-from cds_app.services.model_cards import Shelf
+from cds_app.services.content.model_cards import Shelf
 
 
 @click.command(epilog=examples("twinline card sepsis", "twinline card sepsis --check"))

@@ -18,11 +18,11 @@ from cds_app.content import content_root
 from cds_app.domain.decisions import Decision, Remembered, untaken
 from cds_app.errors import IntegrityError, NotFound
 from cds_app.ports import Entry
-from cds_app.services.service_files import load_services
+from cds_app.services.content.service_files import load_services
 
 if TYPE_CHECKING:
     from cds_app.explain.counterfactual import Need, Telling
-    from cds_app.services.knowledge import Knowledge
+    from cds_app.services.content.knowledge import Knowledge
     from cds_app.services.replay import Replayed
     from cds_app.services.why import Why
 

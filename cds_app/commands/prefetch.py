@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cds_app.deps import knowledge_of
-from cds_app.services.prefetch_table import prefetch_page
+from cds_app.services.content.prefetch_table import prefetch_page
 from cds_app.settings import Settings
 
 

@@ -25,10 +25,10 @@ from cds_app.deps import knowledge_of, memory_deps
 from cds_app.domain.events import HookEvent
 from cds_app.errors import BadRequest, DependencyDown
 from cds_app.fabric.reading import read
-from cds_app.services.answer import Answering
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.chronicle import Step, Told, monitored_days, steps, tell
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.settings import Settings
 from cds_app.web.requests import SIMULATED_TIME
 

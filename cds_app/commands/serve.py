@@ -80,7 +80,7 @@ def _checked_clients(settings: Settings) -> list[str]:
 
 def _read_ahead() -> None:
     """Once for all workers, and for those who will take a dead one's place; in memory that they share."""
-    from cds_app.services.knowledge import read_ahead
+    from cds_app.services.content.knowledge import read_ahead
 
     read_ahead(content_root())
     gc.freeze()  # collections in the workers would write to what is shared

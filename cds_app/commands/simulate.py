@@ -28,8 +28,8 @@ from cds_app.errors import BadRequest, DataError, TooLarge
 from cds_app.fabric.reading import Reading, read
 from cds_app.score.situation import Situation
 from cds_app.services.chronicle import tell
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.services.continuity import stand_ins
-from cds_app.services.pharmacology import load_pharmacy
 from cds_app.settings import Settings
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Dose, Plan, Regimen, Route

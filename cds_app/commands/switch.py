@@ -15,7 +15,7 @@ from cds_app.commands.stores import open_store, with_store
 from cds_app.content import content_root
 from cds_app.domain.switches import Mode, Switch, fold
 from cds_app.errors import BadRequest
-from cds_app.services.service_files import load_services
+from cds_app.services.content.service_files import load_services
 from cds_app.services.watch.switchboard import Names, turn_to
 from cds_app.settings import Settings
 

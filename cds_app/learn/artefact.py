@@ -21,7 +21,7 @@ from cds_app.learn.roll import Roll
 from cds_app.score.risk.calibration import Calibration
 from cds_app.score.risk.model import GOLDEN, SEAL
 from cds_app.score.risk.population import FILE as POPULATION
-from cds_app.services.model_cards import Shelf
+from cds_app.services.content.model_cards import Shelf
 
 _DECIMALS = 7
 REPORT = "training.json"

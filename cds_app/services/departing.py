@@ -14,8 +14,8 @@ from cds_app.score.clinical.hospital import hospital
 from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs, setting_of, situation_of
-from cds_app.services.knowledge import Knowledge
 
 _NOT_FINAL: Final = frozenset({"preliminary", "partial"})
 

@@ -20,8 +20,8 @@ from cds_app.domain.decisions import Decision, Feedback, Outcome
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest
 from cds_app.ports import Commit, Meter, TwinStore
+from cds_app.services.calls.turns import Turns
 from cds_app.services.records import Records
-from cds_app.services.turns import Turns
 
 _UNMATCHED = ""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

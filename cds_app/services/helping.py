@@ -11,8 +11,8 @@ from cds_app.domain.time import to_hours
 from cds_app.explain.counterfactual import Open, Question, Telling, most_telling
 from cds_app.explain.estimates import admission_of, statics_of
 from cds_app.score.situation import Situation
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.continuity import bedside
-from cds_app.services.knowledge import Knowledge
 from cds_app.twin.bedside import Bedside
 from cds_app.twin.state import Track
 

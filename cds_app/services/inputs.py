@@ -17,7 +17,7 @@ from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.domain.time import to_hours
 from cds_app.explain.estimates import admission_of
 from cds_app.score.situation import Situation
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.records import Record
 
 _ROUTINE = 3  # values in a row with the same words beside them

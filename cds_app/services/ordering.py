@@ -24,9 +24,9 @@ from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import check_orders, check_recorded
 from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.situation import Situation
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.continuity import stand_ins
 from cds_app.services.inputs import Inputs, setting_of, situation_of
-from cds_app.services.knowledge import Knowledge
 
 _Checking = Callable[[OrderChecks, View, Proposed, Set[str]], tuple[Checked, ...]]
 _SEEDS: Final = 2**32

@@ -30,10 +30,10 @@ from cds_app.score.deviation import JointDeviation, deviations, joint
 from cds_app.score.disputes import disputed
 from cds_app.score.risk.model import Risk
 from cds_app.score.situation import Situation
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.departing import discharge_dues
 from cds_app.services.helping import Asked, would_help
 from cds_app.services.inputs import Inputs, setting_of, situation_of
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.ordering import draft_dues, recorded_dues
 
 _TRIED = 3  # whoever waits for a card waits while the model is asked twice about each

@@ -13,8 +13,8 @@ from cds_app.domain.events import HookEvent
 from cds_app.domain.proposed import NOTHING, proposed_of
 from cds_app.errors import NotFound
 from cds_app.ports import TwinStore
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner, with_entries
 

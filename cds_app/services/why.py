@@ -12,8 +12,8 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
 from cds_app.ports import TwinStore
 from cds_app.score.risk.model import Risk
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.helping import Asked, bedside_of, inputs_of, question_of, still_open, would_help
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
 from cds_app.services.replay import inputs_then
 from cds_app.twin.state import Track

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask
 
 from cds_app.ports import Meter
-from cds_app.services.model_cards import Shelf
+from cds_app.services.content.model_cards import Shelf
 from cds_app.services.sources.subscriptions import Notified
 from cds_app.services.watch.readiness import Readiness
 from cds_app.web import cds_hooks, health, metering, model_cards, notifications, pages, problems, sidebar, smart

@@ -12,9 +12,9 @@ from flask.typing import ResponseReturnValue
 from cds_app.cards.wire import wire_json
 from cds_app.errors import BadRequest
 from cds_app.ports import Clock
-from cds_app.services.answer import Answering
 from cds_app.services.callers.trust import Door
-from cds_app.services.calls import LISTENING, Listener
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.hook_call import LISTENING, Listener
 from cds_app.services.feedback import Effect, Listening
 from cds_app.settings import Settings
 from cds_app.web import admission

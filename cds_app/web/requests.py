@@ -16,7 +16,7 @@ from cds_app.domain.events import HookEvent
 from cds_app.domain.strict_json import loads
 from cds_app.domain.time import parse_fhir_time
 from cds_app.errors import BadRequest, TooLarge, UnsupportedMedia
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.web.contexts import read_context
 
 SIMULATED_TIME = "com.twinline.simulated-time"

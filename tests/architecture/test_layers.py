@@ -172,7 +172,7 @@ def test_a_serving_process_loads_no_training_code(tmp_path: Path) -> None:
 
 
 _SHORT = ("audit", "clients", "db", "decision", "erase", "issuers", "keys", "monitor", "switch")
-_HEAVY = ("numpy", "flask", "requests", "cds_app.services.knowledge")
+_HEAVY = ("numpy", "flask", "requests", "cds_app.services.content.knowledge")
 
 
 @pytest.mark.parametrize("command", _SHORT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.browser.conftest import Watched, watched_page
 from tests.browser.looking import FITS, assert_usable, violations
 from tests.browser.ward import SICK, SPARSE, WELL, Ward, ward_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.browser.ward import SICK, WELL, Ward, ward_of
 
 if TYPE_CHECKING:

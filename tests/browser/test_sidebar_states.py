@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.browser.conftest import watched_page
 from tests.browser.looking import assert_usable
 from tests.browser.ward import SICK, WELL, Ward, ward_of

@@ -22,7 +22,7 @@ from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.smart.charts import Charts
 from cds_app.sandbox.smart.clients import twinline
 from cds_app.sandbox.smart.endpoints import SmartServer
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.smart.issuers import DEFAULT_SCOPES, Issuers, new_issuer
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.settings import Settings

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
 from cds_app.domain.ontology import Ontology, Variable
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.conformance.rules import UUID, discovery_violations, violations
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import QUIET, SEPTIC, call, course, hyperkalaemic, patient, septic, stay

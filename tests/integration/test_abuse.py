@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from cds_app.cards.text import inert, plain
 from cds_app.deps import Deps
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
 from tests.answers import URL, cards_of
 from tests.conftest import FROZEN, FrozenClock

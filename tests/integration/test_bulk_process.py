@@ -23,7 +23,7 @@ from cds_app.databases import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import SettingsError
 from cds_app.ports import TwinStore
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.sources.exporting import BATCH
 from cds_app.settings import Settings

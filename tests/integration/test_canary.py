@@ -19,7 +19,7 @@ from cds_app.bootstrap import answering_of, built, canary_of, rounds_of, watchin
 from cds_app.content import content_root, latest, write_manifest
 from cds_app.deps import Deps
 from cds_app.errors import DependencyDown
-from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.content.knowledge import Knowledge, load_knowledge
 from cds_app.services.watch.canary import GOLDEN, NAME, Canary, answers, differences, patients_of
 from cds_app.services.watch.readiness import PartState
 from cds_app.services.watch.rounds import Duty, Rounds

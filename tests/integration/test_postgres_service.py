@@ -19,7 +19,7 @@ from cds_app.databases import store_of
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Suppression
 from cds_app.ports import TwinStore
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
 from cds_app.settings import Settings
 from tests.conftest import FROZEN, FrozenClock

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 from cds_app.bootstrap import app_of
 from cds_app.commands.replay import replay
 from cds_app.deps import memory_deps
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.settings import Settings
 from tests.patients import QUIET, SEPTIC, bundle, course, observation, patient, stay
 

@@ -20,7 +20,7 @@ from cds_app.deps import memory_deps
 from cds_app.domain.strict_json import loads
 from cds_app.sandbox.people.patients import cohort
 from cds_app.services.chronicle import tell
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.settings import Settings
 from tests.patients import bundle, call
 from tests.retellings import RETELLINGS, Resource, Retelling, by_other_loinc_codes

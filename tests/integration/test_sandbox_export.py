@@ -15,7 +15,7 @@ from cds_app.errors import DataUnavailable, Gone, TokenRefused
 from cds_app.sandbox.desk import Desk
 from cds_app.sandbox.server import create_sandbox, new_store, running
 from cds_app.sandbox.smart.launches import Context
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.exporting import Exporting, Place
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.populating import Populating

@@ -17,7 +17,7 @@ from cds_app.databases import cabinet_of
 from cds_app.domain.issuers import Method
 from cds_app.errors import DataUnavailable, NotFound, SettingsError
 from cds_app.fabric.exchange.notifications import read_notification
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.sources.subscriptions import Subscriptions, digest, told
 from cds_app.settings import Settings

@@ -13,9 +13,9 @@ from cds_app.fabric.reading import Reading
 from cds_app.sandbox.people.patients import SyntheticPatient
 from cds_app.sandbox.records.store import TYPES
 from cds_app.sandbox.server import create_sandbox, new_store, running
-from cds_app.services.calls import HookCall
-from cds_app.services.gather import Gatherer
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.calls.hook_call import HookCall
+from cds_app.services.content.knowledge import Knowledge
 
 SERVICE = "twinline-patient-view"
 BUDGET_S = 60.0

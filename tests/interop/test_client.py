@@ -16,7 +16,7 @@ from cds_app.fabric.prefetch import PrefetchTemplate
 from cds_app.sandbox.fhir.api import resolve
 from cds_app.sandbox.people.patients import SyntheticPatient
 from cds_app.sandbox.server import new_store
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.interop.charts import SERVICE, resources
 from tests.interop.medplum import call, found, seed
 from tests.service import SIMULATED, at, post

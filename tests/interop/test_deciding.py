@@ -19,9 +19,9 @@ from cds_app.mitigate.options import Option
 from cds_app.pages.options import advices
 from cds_app.ports import Commit
 from cds_app.sandbox.people.patients import SyntheticPatient
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.feedback import Listening
-from cds_app.services.gather import Gatherer
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.records import Records, Twinner
 from cds_app.services.sidebar.deciding import Deciding, Wanted
 from cds_app.services.sidebar.opening import Opened, Opening

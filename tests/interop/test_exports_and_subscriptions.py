@@ -23,7 +23,7 @@ from cds_app.commands.issuers import issuers
 from cds_app.commands.keys import keys
 from cds_app.commands.subscribe import subscribe
 from cds_app.deps import Deps, deps_of
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.catching_up import SILENT
 from cds_app.services.sources.subscriptions import Heard, Subscriptions
 from cds_app.settings import load_settings

@@ -16,7 +16,7 @@ from cds_app.domain.timeline import Timeline
 from cds_app.fabric.prefetch import PrefetchTemplate, State, state_of
 from cds_app.fabric.reading import Reading
 from cds_app.sandbox.people.patients import SyntheticPatient
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.interop.charts import BUDGET_S, SERVICE, reader_of, reading_of, resources, sandbox_of
 from tests.interop.medplum import seed
 

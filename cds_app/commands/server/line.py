@@ -24,7 +24,7 @@ class Line:
     """A caller's socket, and what came on it of the next request; in all else the socket that it holds.
 
     No thread waits for a caller: it gets a request that is whole, and leaves here what is not taken at once. It is a
-    `cds_app.services.calls.Listener`.
+    `cds_app.services.calls.hook_call.Listener`.
     """
 
     __slots__ = ("_act", "_given", "_max_body_bytes", "_read", "_sock", "arrival", "lost", "unsent")

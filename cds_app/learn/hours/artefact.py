@@ -23,7 +23,7 @@ from cds_app.learn.measure import alert_figures
 from cds_app.learn.shipped import OF_FIT
 from cds_app.score.features.hours import FEATURES, Statics, features
 from cds_app.score.risk.model import GOLDEN, Tier
-from cds_app.services.model_cards import Shelf
+from cds_app.services.content.model_cards import Shelf
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import Track, track_of
 

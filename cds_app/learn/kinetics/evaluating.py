@@ -15,7 +15,7 @@ from cds_app.learn.kinetics.forecast import Foretold, crossed, draw_check, foret
 from cds_app.learn.kinetics.invented import PEOPLE, simulated
 from cds_app.learn.kinetics.population import Sketch, fit
 from cds_app.learn.kinetics.subjects import Subject, quinidine, remifentanil, theophylline, warfarin
-from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.simulate.kinetics.models import Model, Residual, load_model
 from cds_app.simulate.kinetics.patients import place
 

@@ -15,7 +15,7 @@ from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest
 from cds_app.pages.rendering import html_environment, page
 from cds_app.pages.subject import Subject, identity
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sidebar.opening import Opened, Opening
 
 IDLE_MIN: Final = 15

@@ -29,14 +29,14 @@ from cds_app.fabric.reading import Reading
 from cds_app.pages.subject import Subject
 from cds_app.ports import Clock, Commit, TwinStore
 from cds_app.score.deviation import deviations, joint
-from cds_app.services.calls import HookCall
-from cds_app.services.gather import Gatherer
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.calls.hook_call import HookCall
+from cds_app.services.calls.turns import Turns
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import gather_material
 from cds_app.services.records import Record, Records, Twinner
 from cds_app.services.sources.identities import Identities
-from cds_app.services.turns import Turns
 from cds_app.services.watch.switchboard import Switchboard
 
 SERVICE: Final = "twinline-sidebar"

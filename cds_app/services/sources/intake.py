@@ -26,7 +26,7 @@ from cds_app.fabric.hl7.results import identity
 from cds_app.fabric.identifiers import Identifier
 from cds_app.fabric.reading import Reading, read
 from cds_app.ports import Clock, Meter, TwinStore
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.identities import Identities, Tie
 
 PERSON: Final = "person"

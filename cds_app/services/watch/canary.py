@@ -24,8 +24,8 @@ from cds_app.errors import ContentError, TwinlineError
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.reading import read
 from cds_app.score.result import Abstained
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import conclude, find
 from cds_app.services.records import Twinner
 from cds_app.services.watch.readiness import PartState

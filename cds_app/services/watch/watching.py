@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cds_app.domain.switches import Mode, Switch, Switches, fold
 from cds_app.errors import IntegrityError, TwinlineError
 from cds_app.ports import FhirReader, Meter, TwinStore
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.watch.readiness import PartState, Readiness
 from cds_app.services.watch.switchboard import Switchboard
 

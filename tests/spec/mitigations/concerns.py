@@ -28,7 +28,7 @@ from cds_app.mitigate.options import Option, options_for
 from cds_app.score.allergies import most_specific
 from cds_app.score.clinical.scores import NAMES, clinical_scores
 from cds_app.score.situation import Situation
-from cds_app.services.knowledge import RISKS
+from cds_app.services.content.knowledge import RISKS
 from tests.chart import ONTOLOGY, finding, measured, situation
 
 ROOT = Path(__file__).parents[3]

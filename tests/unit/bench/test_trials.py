@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cds_app.bench.trials import TREATED, bench_trials
-from cds_app.services.knowledge import Knowledge
-from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.content.knowledge import Knowledge
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.services.what_if.dose import can_be_tried
 from tests.unit.simulate.pharmacy import ROOT, ontology
 

@@ -12,7 +12,7 @@ from jinja2 import Environment
 from cds_app.cards.detail import LIMIT, Blocks, Changes, write
 from cds_app.cards.text import Trusted
 from cds_app.content import content_root
-from cds_app.services.knowledge import load_knowledge
+from cds_app.services.content.knowledge import load_knowledge
 
 
 def words(most: int) -> st.SearchStrategy[Trusted]:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from cds_app.content import artefact
 from cds_app.deps import Deps
-from cds_app.services.knowledge import RISKS
+from cds_app.services.content.knowledge import RISKS
 from tests.conftest import FROZEN
 from tests.patients import QUIET, SEPTIC, bundle, call, course, hyperkalaemic, observation, patient, septic, stay
 

@@ -28,7 +28,7 @@ from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Caution, Gate, Refusal
 from cds_app.mitigate.options import Option
 from cds_app.score.result import Part, Score
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
 

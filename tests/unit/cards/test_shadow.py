@@ -13,7 +13,7 @@ from cds_app.cards.policy import Candidate, Past, judge
 from cds_app.cards.shadow import NO_SHADOW, Shadow, judged, read_shadow
 from cds_app.domain.decisions import Suppression
 from cds_app.domain.switches import EVERY, Mode, Switch, fold
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.stores import NOW, decision, feedback
 
 SHADOW = Shadow(service=Mode.SHADOW)

@@ -14,7 +14,7 @@ from cds_app.cards.views import Setting, reason, seen
 from cds_app.domain.facts import Measurement
 from cds_app.domain.ontology import Range
 from cds_app.explain.reasons import Reason
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ago, measured
 

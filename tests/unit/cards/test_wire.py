@@ -10,7 +10,7 @@ import pytest
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.wire import Draft, Proposal, to_card, topic_code, wire_json
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.conformance.rules import violations
 
 CARD = "3f1dde72-162b-41ec-82a8-0242ac130003"

@@ -8,7 +8,7 @@ from cds_app.commands.decision import lines_of
 from cds_app.explain.counterfactual import Need, Telling
 from cds_app.explain.reasons import Reason
 from cds_app.score.risk.model import Risk
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.why import Why
 
 RISK = Risk(

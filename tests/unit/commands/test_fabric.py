@@ -15,7 +15,7 @@ from cds_app.deps import vocabulary_of
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import BadRequest, DataError
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.settings import Settings
 from tests.mappings import content, number
 from tests.wearables import amount, point

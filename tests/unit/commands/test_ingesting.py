@@ -15,7 +15,7 @@ from cds_app.bootstrap import identities_of
 from cds_app.commands.stores import open_deps
 from cds_app.databases import store_of
 from cds_app.errors import SettingsError
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.identities import Tie
 from cds_app.settings import Settings
 from tests.conftest import FROZEN

@@ -10,7 +10,7 @@ import pytest
 
 from cds_app.commands.server.line import Line
 from cds_app.domain.decisions import Loss
-from cds_app.services.calls import Listener
+from cds_app.services.calls.hook_call import Listener
 
 
 @pytest.fixture

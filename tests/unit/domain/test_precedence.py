@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cds_app.domain.facts import Fact, Measurement, Provenance, Stay
 from cds_app.domain.precedence import SAME
 from cds_app.domain.timeline import Timeline
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 
 AT = datetime(2026, 3, 1, 9, 30, 5, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from cds_app.deps import knowledge_of, vocabulary_of
 from cds_app.domain.site_mapping import mapped, parse_mapping, problems
 from cds_app.errors import ContentError
 from cds_app.fabric.reading import read
-from cds_app.services.knowledge import Knowledge, load_knowledge
+from cds_app.services.content.knowledge import Knowledge, load_knowledge
 from cds_app.settings import Settings
 from tests.mappings import _LAB, content, number
 from tests.unit.fabric.conftest import NOW, observation

@@ -14,7 +14,7 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.score.result import Abstained
 from cds_app.score.risk.model import Risk
 from cds_app.score.situation import Situation
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.chart import NOW, measured, person, stay
 
 UNIT = "Intensive care unit"

@@ -16,7 +16,7 @@ from cds_app.score.result import Abstained
 from cds_app.score.risk.model import Risk
 from cds_app.score.risk.population import Reference
 from cds_app.score.situation import Situation
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import rebuild
 from tests.chart import NOW, ago, measured, person, situation, stay
 

@@ -13,7 +13,7 @@ from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Catalogue, Guideline, load_catalogue, risk_of
 from cds_app.score.clinical.scores import NAMES
-from cds_app.services.knowledge import RISKS
+from cds_app.services.content.knowledge import RISKS
 from tests.chart import ONTOLOGY
 from tests.unit.mitigate.content import CALCIUM, ECG, HIGH_POTASSIUM, artefact_of, option, topic
 

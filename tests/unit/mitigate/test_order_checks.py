@@ -14,7 +14,7 @@ from cds_app.content import artefact, content_root, write_manifest
 from cds_app.errors import ContentError
 from cds_app.mitigate.order_checks import FILE, OrderChecks, load_order_checks
 from cds_app.score.clinical.scores import NAMES
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 
 SHIPPED = json.loads((content_root() / "models" / "order_checks" / "1.0.0" / FILE).read_text("utf-8"))
 

@@ -9,7 +9,7 @@ from cds_app.domain.facts import Measurement, Provenance
 from cds_app.domain.timeline import Timeline
 from cds_app.pages.origins import aside_of, origin_of, out_of
 from cds_app.score.situation import Situation
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.deps import Deps
 from cds_app.domain.facts import Provenance
 from cds_app.errors import DependencyDown, PatientErased, SettingsError
-from cds_app.services.answer import Answering
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.replay import replay_decision
 from cds_app.services.sources.identities import Tie, erase_all
 from cds_app.services.sources.intake import PERSON, Delivery, Intake, Source

@@ -18,8 +18,8 @@ import pytest
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.facts import Fact
 from cds_app.fabric.reading import read
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner
 from tests.conftest import FROZEN

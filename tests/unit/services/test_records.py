@@ -16,7 +16,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
 from cds_app.errors import PatientErased
 from cds_app.ports import Commit, Entry, Segment, TwinStore
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.records import Record, Records, Twinner
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState, update

@@ -15,8 +15,8 @@ from cds_app.cards.text import environment
 from cds_app.deps import Deps
 from cds_app.domain.decisions import Decision
 from cds_app.errors import NotFound, PatientErased
-from cds_app.services.knowledge import Knowledge
-from cds_app.services.learned import Learned
+from cds_app.services.content.knowledge import Knowledge
+from cds_app.services.content.learned import Learned
 from cds_app.services.replay import Replayed, replay_decision
 from tests.conftest import FROZEN, FrozenClock
 from tests.patients import hyperkalaemic, septic

@@ -15,7 +15,7 @@ from cds_app.bootstrap import answering_of, app_of
 from cds_app.commands.ingest_subscriptions import catching_up_of
 from cds_app.deps import Deps, memory_deps
 from cds_app.errors import DataUnavailable, Gone, GrantRefused, NotFound, SettingsError
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.catching_up import CatchingUp
 from cds_app.services.sources.subscriptions import (
     EVERYTHING,

@@ -10,7 +10,7 @@ import pytest
 from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
 from cds_app.errors import IntegrityError, NotFound
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.helping import LEAST
 from cds_app.services.why import why
 from tests.conftest import FROZEN

@@ -11,7 +11,7 @@ import numpy as np
 from cds_app.content import latest
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.simulate.kinetics.courses import Epoch
 from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.kinetics.drugs import Drug

@@ -9,7 +9,7 @@ import pytest
 from cds_app.domain.facts import GeneResult, Site
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.reading import Reading, read
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.content.knowledge import Knowledge
 from tests.conftest import FROZEN
 from tests.genomes import coded, component, genotype, reported
 

@@ -12,8 +12,8 @@ import pytest
 
 from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError
-from cds_app.services.knowledge import load_vocabulary
-from cds_app.services.pharmacology import PKPD, load_virtual
+from cds_app.services.content.knowledge import load_vocabulary
+from cds_app.services.content.pharmacology import PKPD, load_virtual
 from cds_app.simulate.glucose.people import FILE, load_people
 from tests.unit.simulate.pharmacy import ROOT
 

@@ -13,7 +13,7 @@ import pytest
 
 from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError
-from cds_app.services.pharmacology import load_pharmacy
+from cds_app.services.content.pharmacology import load_pharmacy
 from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.kinetics.individual import ELSEWHERE, OTHERS, fit_to, parameters, usable
 from cds_app.simulate.refusals import Refusal

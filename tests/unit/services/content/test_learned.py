@@ -14,8 +14,8 @@ from cds_app.bootstrap import app_of
 from cds_app.content import canonical_json, latest
 from cds_app.deps import memory_deps
 from cds_app.learn.artefact import sealed
-from cds_app.services.knowledge import Knowledge, load_knowledge
-from cds_app.services.learned import FAILED
+from cds_app.services.content.knowledge import Knowledge, load_knowledge
+from cds_app.services.content.learned import FAILED
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
 from tests.patients import septic

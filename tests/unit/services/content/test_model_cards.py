@@ -11,8 +11,8 @@ from cds_app.bootstrap import app_of
 from cds_app.content import CARD, content_root
 from cds_app.deps import memory_deps
 from cds_app.errors import NotFound
-from cds_app.services.knowledge import BACKGROUND, RISKS, Knowledge
-from cds_app.services.model_cards import Shelf
+from cds_app.services.content.knowledge import BACKGROUND, RISKS, Knowledge
+from cds_app.services.content.model_cards import Shelf
 from cds_app.settings import Settings
 from tests.service import twinline
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from cds_app.fabric.prefetch import PrefetchTemplate
-from cds_app.services.knowledge import Knowledge
-from cds_app.services.prefetch_table import prefetch_page
+from cds_app.services.content.knowledge import Knowledge
+from cds_app.services.content.prefetch_table import prefetch_page
 
-PAGE = Path(__file__).parents[3] / "deploy" / "docs" / "prefetch.md"
+PAGE = Path(__file__).parents[4] / "deploy" / "docs" / "prefetch.md"
 SEARCH = re.compile(
     r"[A-Z][A-Za-z]+\?patient=\{\{context\.patientId\}\}(&category=[a-z-]+|&code=[\d,-]+|&status=active|&_sort=-[a-z-]+|&_count=\d+)*"
 )

@@ -22,16 +22,16 @@ from cds_app.explain.estimates import RiskEstimate
 from cds_app.fabric.reading import Reading
 from cds_app.ports import Commit, Meter, TwinStore
 from cds_app.score.result import Abstained
-from cds_app.services.calls import HookCall
-from cds_app.services.fair_lock import FairLock
-from cds_app.services.gather import Gatherer
-from cds_app.services.handing import Handing
+from cds_app.services.calls.fair_lock import FairLock
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.calls.handing import Handing
+from cds_app.services.calls.hook_call import HookCall
+from cds_app.services.calls.turns import Turns
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
-from cds_app.services.knowledge import Knowledge
 from cds_app.services.pipeline import conclude, find
 from cds_app.services.records import Records
 from cds_app.services.sources.identities import Identities
-from cds_app.services.turns import Turns
 from cds_app.services.watch.switchboard import Switchboard
 
 _LOST = frozenset({

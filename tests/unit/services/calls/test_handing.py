@@ -15,7 +15,7 @@ from cds_app.deps import Deps
 from cds_app.domain.decisions import Loss, Suppression
 from cds_app.errors import DependencyDown
 from cds_app.ports import Commit, Entry
-from cds_app.services.answer import Answering
+from cds_app.services.calls.answer import Answering
 from cds_app.services.replay import replay_decision
 from tests.conftest import FrozenClock
 from tests.connections import PATIENT_VIEW, Caller, call, caller

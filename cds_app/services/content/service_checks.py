@@ -13,9 +13,9 @@ from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Catalogue
 from cds_app.mitigate.order_checks import OrderChecks
 from cds_app.score.risk.model import AlertPolicy
-from cds_app.services.learned import Learned
-from cds_app.services.pharmacology import PKPD
-from cds_app.services.service_files import wrong_in
+from cds_app.services.content.learned import Learned
+from cds_app.services.content.pharmacology import PKPD
+from cds_app.services.content.service_files import wrong_in
 from cds_app.simulate.glucose.people import INSULINS
 from cds_app.simulate.kinetics.drugs import Drug
 

@@ -35,9 +35,9 @@ from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
 from cds_app.score.clinical.scores import NAMES
 from cds_app.score.features.hours import QUANTITIES
 from cds_app.score.risk.model import RiskModel, own_trees
-from cds_app.services.learned import Learned, load_learned
-from cds_app.services.pharmacology import load_drugs, load_virtual, people_pins, pins_of
-from cds_app.services.service_checks import (
+from cds_app.services.content.learned import Learned, load_learned
+from cds_app.services.content.pharmacology import load_drugs, load_virtual, people_pins, pins_of
+from cds_app.services.content.service_checks import (
     check_goals,
     check_names,
     drugs_named,
@@ -45,7 +45,7 @@ from cds_app.services.service_checks import (
     people_named,
     with_alert_policies,
 )
-from cds_app.services.service_files import load_services, read_json
+from cds_app.services.content.service_files import load_services, read_json
 from cds_app.simulate.glucose.people import INSULINS, People
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.twin.imputation import Imputer

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cds_app.errors import Conflict, DependencyDown
-from cds_app.services.turns import Turns
+from cds_app.services.calls.turns import Turns
 
 
 def losing(times: int) -> list[int]:

@@ -13,8 +13,8 @@ from cds_app.adapters.sealed.vault import Vault
 from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
 from cds_app.ports import Commit
-from cds_app.services.answer import Answering
-from cds_app.services.calls import HookCall
+from cds_app.services.calls.answer import Answering
+from cds_app.services.calls.hook_call import HookCall
 from cds_app.web.requests import read_call
 from tests import patients
 from tests.conftest import FrozenClock

@@ -16,9 +16,9 @@ from cds_app.cards.definition import ServiceDefinition
 from cds_app.domain.issues import IssueCode
 from cds_app.errors import BadRequest, DataUnavailable, TooLarge
 from cds_app.fabric.reading import Reading
-from cds_app.services.calls import HookCall
-from cds_app.services.gather import Gatherer
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.calls.gather import Gatherer
+from cds_app.services.calls.hook_call import HookCall
+from cds_app.services.content.knowledge import Knowledge
 from tests.conftest import FROZEN
 from tests.patients import bundle, observation, patient
 from tests.service import opening

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cds_app.services.fair_lock import FairLock
+from cds_app.services.calls.fair_lock import FairLock
 
 _PATIENCE_S = 10.0
 

@@ -15,9 +15,9 @@ import structlog
 from cds_app.domain.decisions import Decision, Loss, Untaken
 from cds_app.errors import TwinlineError
 from cds_app.ports import Clock, Commit, Meter, TwinStore
-from cds_app.services.calls import Listener
+from cds_app.services.calls.hook_call import Listener
+from cds_app.services.calls.turns import Turns
 from cds_app.services.records import Records
-from cds_app.services.turns import Turns
 
 _LOG = structlog.get_logger("twinline")
 

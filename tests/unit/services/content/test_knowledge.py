@@ -13,7 +13,7 @@ import pytest
 from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError, UnknownService
 from cds_app.score.risk.model import own_trees
-from cds_app.services.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge, read_ahead
+from cds_app.services.content.knowledge import BACKGROUND, OTHERS, RISKS, Knowledge, load_knowledge, read_ahead
 
 SIGN = "hooks/twinline-order-sign/service.json"
 SELECT = "hooks/twinline-order-select/service.json"

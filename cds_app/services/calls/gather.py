@@ -17,9 +17,9 @@ from cds_app.fabric.reading import Reading, read
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import as_object
 from cds_app.ports import FhirReader
-from cds_app.services.calls import HookCall
-from cds_app.services.fair_lock import FairLock
-from cds_app.services.knowledge import Knowledge
+from cds_app.services.calls.fair_lock import FairLock
+from cds_app.services.calls.hook_call import HookCall
+from cds_app.services.content.knowledge import Knowledge
 
 _SIDE_BY_SIDE = 6
 _GRACE_S = 0.1  # readers keep the deadline themselves; what they cannot bound is a look-up of a name

@@ -1,0 +1,1 @@
+"""What content says, loaded, checked, and shown to those who own it."""
