@@ -127,10 +127,10 @@ def baseline(situation: Situation, now: Measurement) -> Baseline | None:
     week = [one for one in before if now.when - one.when <= timedelta(hours=BASELINE_H)]
     if week:
         lowest = min(reversed(week), key=lambda one: one.value)
-        return Baseline(value=lowest.value, rule="lowest of the 7 days before", evidence=(lowest,))
+        return Baseline(value=lowest.value, rule="the week's lowest", evidence=(lowest,))
     if before:
         middle = median(one.value for one in before)
-        return Baseline(value=middle, rule="median of day 8 to 365 before", evidence=_middle(before))
+        return Baseline(value=middle, rule="the year's median", evidence=_middle(before))
     return None
 
 
@@ -148,10 +148,9 @@ def _ratio(situation: Situation, now: Measurement) -> Part | None:
     ratio = rounded(now.value / usual.value, "0.000001")
     stage = next((stage for least, stage in _RATIOS if ratio >= least), 0)
     return Part(
-        label=f"creatinine {ratio:.2f} times baseline",
+        label=f"creatinine {ratio:.2f} times {usual.rule} of {usual.value:.2f} mg/dL",
         points=stage,
         evidence=(*usual.evidence, now),
-        text=f"baseline: {usual.rule}",
     )
 
 
