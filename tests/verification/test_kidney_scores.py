@@ -39,7 +39,7 @@ def test_kdigo_baseline_is_the_median_of_the_year_where_the_week_is_empty() -> N
     year = [measured("creatinine", value, 24.0 * day) for value, day in ((0.8, 300), (1.0, 100), (2.0, 30))]
     result = scored(kdigo(situation(*year, measured("creatinine", 2.0, 1))))
     assert result.value == 2
-    assert result.parts[0].label == "creatinine 2.00 times the year's median of 1.00 mg/dL"
+    assert result.parts[0].label == "creatinine 2.00 times the year's median of 1.00 mg/dL, none in the week before"
     assert [one.value for one in result.parts[0].evidence if isinstance(one, Measurement)] == [1.0, 2.0]
     week = [*year, measured("creatinine", 1.8, 100)]
     within = scored(kdigo(situation(*week, measured("creatinine", 2.0, 1))))

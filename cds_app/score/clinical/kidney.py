@@ -34,7 +34,7 @@ _SOURCE = "KDIGO AKI guideline 2012"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What creatinine is compared with: a value, the rule it came from, and the measurements behind it."""
+    """What creatinine is compared with: a value, in words how it was found, and the measurements behind it."""
 
     value: float
     rule: str
@@ -127,10 +127,11 @@ def baseline(situation: Situation, now: Measurement) -> Baseline | None:
     week = [one for one in before if now.when - one.when <= timedelta(hours=BASELINE_H)]
     if week:
         lowest = min(reversed(week), key=lambda one: one.value)
-        return Baseline(value=lowest.value, rule="the week's lowest", evidence=(lowest,))
+        return Baseline(value=lowest.value, rule=f"the week's lowest of {lowest.value:.2f} mg/dL", evidence=(lowest,))
     if before:
         middle = median(one.value for one in before)
-        return Baseline(value=middle, rule="the year's median", evidence=_middle(before))
+        rule = f"the year's median of {middle:.2f} mg/dL, none in the week before"
+        return Baseline(value=middle, rule=rule, evidence=_middle(before))
     return None
 
 
@@ -148,7 +149,7 @@ def _ratio(situation: Situation, now: Measurement) -> Part | None:
     ratio = rounded(now.value / usual.value, "0.000001")
     stage = next((stage for least, stage in _RATIOS if ratio >= least), 0)
     return Part(
-        label=f"creatinine {ratio:.2f} times {usual.rule} of {usual.value:.2f} mg/dL",
+        label=f"creatinine {ratio:.2f} times {usual.rule}",
         points=stage,
         evidence=(*usual.evidence, now),
     )
