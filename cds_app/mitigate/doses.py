@@ -24,6 +24,7 @@ from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.goals import spoken_against
 from cds_app.simulate.regimens.orders import mass_mg, next_due_h, regimen_of
 from cds_app.simulate.regimens.questions import MOST_PLANS, Question, limit_problems, offered
 from cds_app.simulate.regimens.what_if import problems_of, ranked, sampled, what_if
@@ -279,11 +280,17 @@ def simulate_draft(
 ) -> Dosed | Undosed:
     """Simulate one draft; other plans only where it leaves something to wish for.
 
-    A dose above all that the content allows is told as such where the simulation has nothing to say of it.
+    A dose above all that the content allows is told as such where the simulation has nothing to say of it. Where a
+    problem on record speaks against the goal, only harms are told.
     """
     charted = patient_of(situation, drug, likely=given.likely())
     if isinstance(charted, Refused):
         return _undosed(order, drug, charted.reasons)
+    aimed = True
+    if against := spoken_against(drug, rule.goal, situation):
+        aimed, rule = False, replace(rule, low=0.0)
+        said = f"With a {against} the target may be another one: no other plan was looked for."
+        charted = replace(charted, remarks=(*charted.remarks, said))
     draft = _regimen(order, drug, charted.patient, situation.now, DRAFT)
     if isinstance(draft, tuple):
         return _undosed(order, drug, draft)
@@ -299,7 +306,7 @@ def simulate_draft(
     dosed = Dosed(
         order=order, written=written, drug=drug, rule=rule, charted=charted, plans=named, answer=answer, offers=0
     )
-    found = _compared(dosed, question, mixture) if dosed.over or dosed.low else dosed
+    found = _compared(dosed, question, mixture) if aimed and (dosed.over or dosed.low) else dosed
     excess = _undosed(order, drug, dosed.draft.outside)
     return excess if excess.excessive and not found.speaks else found
 

@@ -9,12 +9,14 @@ from typing import Final
 from cds_app.cards.text import hundred, simulated
 from cds_app.cards.views import SeenView
 from cds_app.pages.fan import Drawn, Fan, fan
+from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.outcomes import Spread, area_unit
 
 _MOST_PLANS: Final = 6
 _FIELDS: Final[Mapping[str, str]] = {
+    "goal": "target",
     "amount_mg": "dose",
     "interval_h": "interval",
     "over_h": "length of the infusion",
@@ -226,6 +228,12 @@ def changes(view: WhatIfView) -> dict[str, object]:
             **{f"fan-{n}-{m}": text for n, row in enumerate(view.fan.rows) for m, text in enumerate(row)},
         },
     }
+
+
+def goal_choices(drug: Drug, chosen: str | None) -> tuple[tuple[str, str, bool], ...]:
+    """Targets to choose from, each with its words and whether it is the one; none where there is no choice."""
+    goals = drug.file.goals
+    return tuple((name, one.target.says, name == chosen) for name, one in goals.items()) if len(goals) > 1 else ()
 
 
 def choices(names: Sequence[str], first: Sequence[str]) -> tuple[tuple[str, str], ...]:

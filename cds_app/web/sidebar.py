@@ -225,6 +225,7 @@ def _wish() -> Wish:
     dose, interval, over, horizon = (number_of(asked[name], name) for name in ("dose", "interval", "over", "horizon"))
     return Wish(
         drug=asked["drug"],
+        goal=asked["goal"] or None,
         amount_mg=dose,
         interval_h=interval,
         over_h=over,

@@ -39,10 +39,13 @@ for (const input of document.querySelectorAll(".stepper input[type=number]")) {
 for (const form of document.querySelectorAll("form[data-live]")) {
   let waiting = 0;
   let latest = 0;
-  form.querySelector("[data-anew]")?.addEventListener("change", (event) => {
-    event.stopPropagation();
-    location.href = `${form.action}?${new URLSearchParams({ drug: event.target.value })}`;
-  });
+  for (const choice of form.querySelectorAll("[data-anew]")) {
+    choice.addEventListener("change", (event) => {
+      event.stopPropagation();
+      if (choice.name !== "drug") form.requestSubmit();
+      else location.href = `${form.action}?${new URLSearchParams({ drug: choice.value })}`;
+    });
+  }
   form.addEventListener("input", (event) => {
     if (event.target.type === "range" || event.target.matches("[data-anew]") || !form.checkValidity()) return;
     clearTimeout(waiting);

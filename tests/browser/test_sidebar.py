@@ -211,4 +211,7 @@ def test_a_dose_is_changed_by_buttons_slider_and_keys_and_told_anew(sidebar: tup
     expect(page.locator("#dose")).to_have_value(f"{float(least):g}")
     page.select_option("#drug", "gentamicin")
     page.wait_for_url("**/what-if?drug=gentamicin")
+    page.goto(f"{root}/what-if?drug=warfarin&dose=4")
+    page.select_option("#goal", "mechanical_mitral")
+    page.wait_for_url("**/what-if?drug=warfarin&goal=mechanical_mitral&dose=4&*")
     watched.assert_clean()

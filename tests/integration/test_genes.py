@@ -39,6 +39,11 @@ def inr(value: float) -> dict[str, Any]:
     }
 
 
+def heart_valve() -> dict[str, Any]:
+    code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Z95.2"}]}
+    return {**TRANSPLANT, "id": "valve", "code": code}
+
+
 def warfarin(client: FlaskClient, *genes: dict[str, Any], mg: float = 10.0) -> list[dict[str, Any]]:
     chart = (weight(70.0), height(165.0), inr(1.0), *genes)
     return cards(client, dosing(draft("warfarin 10 mg oral tablet", mg, 24), chart=chart))
@@ -52,6 +57,18 @@ def test_a_dose_of_warfarin_is_simulated_for_the_genotype_that_was_reported(clie
     assert "No INR since the first dose: one would change the answer most." in card["detail"]
     assert "left out" not in card["detail"]
     assert "INR of 2.0 to 3.0 at the end of the horizon (14 days), most indications" in card["detail"]
+
+
+def test_with_a_valve_the_usual_target_of_warfarin_betters_no_draft_and_harms_are_told(client: FlaskClient) -> None:
+    usual, valve = (genotype("CYP2C9", "*1/*1"), genotype("VKORC1", "A/G")), heart_valve()
+    (low,) = about_dose(warfarin(client, *usual, mg=2.0))
+    assert low["source"]["topic"]["code"] == "doseWarfarin"
+    assert about_dose(warfarin(client, *usual, valve, mg=2.0)) == []
+    sensitive = (genotype("CYP2C9", "*1/*3"), genotype("VKORC1", "A/A"))
+    (harm,) = about_dose(warfarin(client, *sensitive, valve))
+    assert harm["source"]["topic"]["code"] == "doseHarmWarfarin"
+    assert "With a prosthetic heart valve the target may be another one: no other plan was looked for" in harm["detail"]
+    assert [one["label"] for one in harm["suggestions"]] == ["Remove this draft: Warfarin 10 mg every 24 h"]
 
 
 def test_without_a_genotype_no_dose_of_warfarin_is_simulated(client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from cds_app.errors import BadRequest
 from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
-from cds_app.pages.what_if import changes, choices, refusal_lines, what_if_view
+from cds_app.pages.what_if import changes, choices, goal_choices, refusal_lines, what_if_view
 from cds_app.score.clinical.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin.dose import DoseModel
@@ -60,6 +60,7 @@ class Trials:
         values: dict[str, Any] = {
             "drug": name,
             "choices": choices(names, had),
+            "goals": goal_choices(pharmacy[name], tried.goal),
             "fields": _dose_fields(pharmacy[name], tried.plan),
             "kept": _kept(wish),
             "current": current,

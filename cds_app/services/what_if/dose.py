@@ -12,9 +12,10 @@ from cds_app.score.situation import Situation
 from cds_app.services.what_if.simulators import seed_of
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Regimen
-from cds_app.simulate.refusals import Refused
+from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.answers import WhatIf
 from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.goals import aim_of
 from cds_app.simulate.regimens.orders import next_due_h, regimen_of
 from cds_app.simulate.regimens.questions import Question, offered, offers_any
 from cds_app.simulate.regimens.remarks import measured_of
@@ -22,7 +23,7 @@ from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
 
 DRAWS: Final = 2000
-WISHED: Final = ("dose", "interval", "over", "horizon", "draws")
+WISHED: Final = ("goal", "dose", "interval", "over", "horizon", "draws")
 """Fields of a form that asks for a dose, beside the drug."""
 _OFFERS: Final = 5
 _SEARCH_DRAWS: Final = 500
@@ -37,6 +38,8 @@ class Wish:
 
     Parameters
     ----------
+    goal : str or None
+        One of the drug's; None: the one that is usual for the patient.
     amount_mg, interval_h, over_h : float or None
         None: as ordered, else as the content offers first.
     horizon_h : float or None
@@ -46,11 +49,20 @@ class Wish:
     """
 
     drug: str
+    goal: str | None = None
     amount_mg: float | None = None
     interval_h: float | None = None
     over_h: float | None = None
     horizon_h: float | None = None
     draws: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """What plans are looked over for: the goal, and the hash of the facts that chance comes from."""
+
+    goal: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +80,8 @@ class Tried:
         What was assumed of the chart.
     measured : tuple of Measurement
         What the models went by, beside levels.
+    goal : str or None
+        That was aimed at; None where nothing settles it.
     """
 
     plan: Regimen
@@ -75,6 +89,7 @@ class Tried:
     answer: WhatIf | Refused
     remarks: tuple[str, ...] = ()
     measured: tuple[Measurement, ...] = ()
+    goal: str | None = None
 
 
 def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: Mapping[str, Likely] = NOBODY) -> Tried:
@@ -90,17 +105,23 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
     Raises
     ------
     BadRequest
-        If a length of infusion is asked for what is swallowed.
+        If a length of infusion is asked for what is swallowed, or a goal that the drug does not have.
     """
+    if wish.goal is not None and wish.goal not in drug.file.goals:
+        raise BadRequest(f"must be one of {', '.join(drug.file.goals)}", field="goal")
     charted = patient_of(situation, drug, likely=likely)
     current = ordered(situation, drug, charted)
     plan = _plan(drug, wish, current, charted)
+    goal = wish.goal or aim_of(drug, situation)
+    if isinstance(goal, Refusal):
+        lacks = (goal, *(charted.reasons if isinstance(charted, Refused) else ()))
+        return Tried(plan=plan, current=current, answer=Refused(subject=drug.name, reasons=lacks))
     if isinstance(charted, Refused):
-        return Tried(plan=plan, current=current, answer=charted)
+        return Tried(plan=plan, current=current, answer=charted, goal=goal)
     compared = [plan, *([current] if current is not None and current.name != plan.name else [])]
     question = Question(
-        plans=(*compared, *_others(drug, charted, plan, compared, digest)),
-        goal=next(iter(drug.file.goals)),
+        plans=(*compared, *_others(drug, charted, plan, compared, Sought(goal=goal, digest=digest))),
+        goal=goal,
         draws=DRAWS if wish.draws is None else wish.draws,
         horizon_h=wish.horizon_h,
         seed=seed_of(drug.sha256, digest),
@@ -108,30 +129,30 @@ def try_dose(drug: Drug, situation: Situation, wish: Wish, digest: str, likely: 
     )
     answer = what_if(drug, charted.patient, question)
     used = measured_of(drug, charted.patient, answer, situation) if isinstance(answer, WhatIf) else ()
-    return Tried(plan=plan, current=current, answer=answer, remarks=charted.remarks, measured=used)
+    return Tried(plan=plan, current=current, answer=answer, remarks=charted.remarks, measured=used, goal=goal)
 
 
 def _others(
-    drug: Drug, charted: Charted, plan: Regimen, compared: Sequence[Regimen], digest: str
+    drug: Drug, charted: Charted, plan: Regimen, compared: Sequence[Regimen], sought: Sought
 ) -> tuple[Regimen, ...]:
     """What the content offers besides: the best of all, looked at coarsely, then those that are most like the plan."""
     names = {one.name for one in compared}
     offers = _nearest([one for one in offered(drug, start_h=plan.start_h) if one.name not in names], plan)
     if _is_stepped(drug):
         return tuple(offers[:_OFFERS_STEPPED])
-    found = looked_over(drug, charted, offers, digest) if offers else None
+    found = looked_over(drug, charted, offers, sought) if offers else None
     best = found.recommended if isinstance(found, WhatIf) else None
     return tuple(sorted(offers, key=lambda one: one.name != best)[:_OFFERS])
 
 
-def looked_over(drug: Drug, charted: Charted, plans: Sequence[Regimen], digest: str) -> WhatIf | Refused:
+def looked_over(drug: Drug, charted: Charted, plans: Sequence[Regimen], sought: Sought) -> WhatIf | Refused:
     """Many plans at once, coarsely: which of them is worth a closer look."""
     question = Question(
         plans=tuple(plans),
-        goal=next(iter(drug.file.goals)),
+        goal=sought.goal,
         draws=_SEARCH_DRAWS,
         step_h=max(_SEARCH_STEP_H, drug.file.step_h),
-        seed=seed_of(drug.sha256, digest),
+        seed=seed_of(drug.sha256, sought.digest),
     )
     return what_if(drug, charted.patient, question)
 

@@ -30,11 +30,11 @@ from cds_app.pages.effects import (
     stop_effect,
 )
 from cds_app.pages.operation import lacks, name_of
-from cds_app.pages.what_if import refusal_lines
+from cds_app.pages.what_if import refusal_lines, words
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
-from cds_app.services.what_if.dose import DRAWS, Wish, can_be_tried, looked_over, ordered, try_dose
+from cds_app.services.what_if.dose import DRAWS, Sought, Wish, can_be_tried, looked_over, ordered, try_dose
 from cds_app.services.what_if.insulin import NONE, PLANNED, Injected, try_insulin, usual_insulin
 from cds_app.services.what_if.operation import NOTHING, PLAN, READY, Planned, try_operation
 from cds_app.services.what_if.simulators import Simulators, seed_of
@@ -43,8 +43,9 @@ from cds_app.simulate.haemodynamics.patient import Known, known
 from cds_app.simulate.haemodynamics.patient import patient_of as circulation_of
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.plans import Plan, Regimen
-from cds_app.simulate.refusals import Refused
+from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.chart import Charted, patient_of
+from cds_app.simulate.regimens.goals import aim_of
 from cds_app.simulate.regimens.questions import Question, offered
 from cds_app.simulate.regimens.what_if import what_if
 from cds_app.twin.bedside import NOBODY, Likely
@@ -170,7 +171,19 @@ class _Dose:
             return refusal_lines(charted)
         if self.effect.change != "start" and ordered(self.situation, self.drug, charted) is None:
             return (f"no standing order of {self.drug.name} says a dose, an interval and a route",)
-        return ()
+        goal = aim_of(self.drug, self.situation)
+        return (words(goal.field, goal.limit),) if self._aims and isinstance(goal, Refusal) else ()
+
+    @property
+    def _aims(self) -> bool:
+        """Whether what is told has a target in it."""
+        return self.effect.change != "stop"
+
+    @property
+    def _goal(self) -> str:
+        """The one that is meant; any where no target is told."""
+        goal = aim_of(self.drug, self.situation)
+        return next(iter(self.drug.file.goals)) if isinstance(goal, Refusal) else goal
 
     def simulate(self, basis: str) -> EffectLine:
         charted = patient_of(self.situation, self.drug, likely=self.likely())
@@ -200,7 +213,7 @@ class _Dose:
         start_h = current.start_h if current is not None else 0.0
         offers = [one for one in offered(self.drug, start_h=start_h) if one.name not in names]
         plans = (*([current] if current is not None else []), *offers)
-        found = looked_over(self.drug, charted, plans, basis)
+        found = looked_over(self.drug, charted, plans, Sought(goal=self._goal, digest=basis))
         if isinstance(found, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(found))
         if found.recommended is None:
@@ -239,9 +252,7 @@ class _Dose:
         return EffectLine(link=self.link, says=dose_effect(found, plan=name, current=current.name, target=target))
 
     def _question(self, plans: tuple[Regimen | Plan, ...], basis: str) -> Question:
-        return Question(
-            plans=plans, goal=next(iter(self.drug.file.goals)), draws=DRAWS, seed=seed_of(self.drug.sha256, basis)
-        )
+        return Question(plans=plans, goal=self._goal, draws=DRAWS, seed=seed_of(self.drug.sha256, basis))
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,10 +129,11 @@ class Harm(Wish):
 
 
 class Goal(Content):
-    """What is wanted, and what is feared."""
+    """What is wanted, and what is feared; not meant by itself for who has a problem of ``unless``."""
 
     target: Target
     harms: tuple[Harm, ...] = ()
+    unless: tuple[Text, ...] = ()
 
 
 class DrugFile(Content):
@@ -264,7 +265,8 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
             raise ContentError(f"models/pkpd/{drug.name}: no variable measures {quantity}", field=FILE)
         if SAME_UNIT.get(ontology.quantity(quantity).unit) != drug.file.levels.unit:
             raise ContentError(f"models/pkpd/{drug.name}: {quantity} is in another unit", field=FILE)
-    for name in sorted({name for model in drug.models for name in model.file.conditions}):
+    asked = {name for model in drug.models for name in model.file.conditions}
+    for name in sorted(asked.union(*(goal.unless for goal in drug.file.goals.values()))):
         if name not in ontology.concepts or ontology.concepts[name].kind != "condition":
             raise ContentError(f"models/pkpd/{drug.name}: the ontology knows no condition {name}", field=FILE)
 
