@@ -77,6 +77,22 @@ def test_kdigo_by_urine_of_100_kg(ml: float, hours: int, stage: int | None) -> N
         assert scored(result).value == stage
 
 
+@pytest.mark.parametrize(
+    ("ml", "told"),
+    [(50, "0.50"), (49.8, "0.498"), (49.9999, "0.499999"), (49, "0.49"), (70, "0.70"), (29.97, "0.2997")],
+)
+def test_urine_output_is_told_on_the_side_of_the_limit_where_it_is(ml: float, told: str) -> None:
+    result = scored(kdigo(situation(*hourly_urine(ml, 24), measured("body_weight", 100, 100))))
+    assert result.parts[0].finding.startswith(f"{told} mL/kg/h over ")
+
+
+def test_urine_output_at_the_limit_is_at_it_whatever_the_sums_of_floating_point_say() -> None:
+    for tenths in range(400, 1200):
+        weight = tenths / 10
+        result = scored(kdigo(situation(*hourly_urine(0.5 * weight, 6), measured("body_weight", weight, 100))))
+        assert (result.value, result.parts[0].finding) == (0, "0.50 mL/kg/h over 6 h")
+
+
 def test_kdigo_does_not_read_a_gap_in_charting_as_dry() -> None:
     gap = [measured("urine_output", 10, hour) for hour in (0, 1, 5, 6, 7)]
     assert abstained(kdigo(situation(*gap, measured("body_weight", 80)))) == {

@@ -28,6 +28,7 @@ _RRT_LATELY_H = 96.0
 """Over a weekend three days lie between two of three sessions a week; a day more, as some are written down late."""
 _RATIOS = ((3.0, 3), (2.0, 2), (1.5, 1))
 _SEVERE_MG_DL = 4.0
+_OLIGURIA_ML_PER_KG_H = (0.5, 0.3)
 _ANURIA_ML_PER_KG_H = 0.05  # KDIGO gives no volume; "no urine" with room for what a catheter drips
 _SOURCE = "KDIGO AKI guideline 2012"
 
@@ -164,8 +165,8 @@ def _urine_part(situation: Situation) -> Part | Lack:
         return lacking(situation, "urine_output") if not situation.series("urine_output") else _sparse(situation)
     stages = [(_urine_stage(one, weight.value), one) for one in windows.values() if one is not None]
     stage, shown = max(stages, key=lambda pair: pair[0])
-    rate = shown.volume_ml / weight.value / shown.hours
-    finding = f"{rate:.2f} mL/kg/h over {shown.hours:.0f} h"
+    rate = _rate(shown, weight.value)
+    finding = f"{_digits(rate)} mL/kg/h over {shown.hours:.0f} h"
     return Part(label="urine output", points=stage, evidence=(*shown.evidence, weight), finding=finding)
 
 
@@ -174,13 +175,27 @@ def _sparse(situation: Situation) -> Lack:
     return Lack(name="urine_output", why="stale", age_h=age_h, text="not charted every 3 hours for 6 hours")
 
 
+def _rate(urine: Urine, weight_kg: float) -> float:
+    """mL/kg/h, to a millionth."""
+    return rounded(urine.volume_ml / weight_kg / urine.hours, "0.000001")
+
+
+def _digits(rate: float) -> str:
+    """Two digits, or as many as show on which side of a limit it lies: 0.498 is not 0.50."""
+    texts = (f"{rate:.{digits}f}" for digits in range(2, 7))
+    return next(
+        text for text in texts if all((float(text) < limit) == (rate < limit) for limit in _OLIGURIA_ML_PER_KG_H)
+    )
+
+
 def _urine_stage(urine: Urine, weight_kg: float) -> int:
-    rate = urine.volume_ml / weight_kg / urine.hours
-    if urine.hours >= 24.0 and rate < 0.3:
+    few, fewer = _OLIGURIA_ML_PER_KG_H
+    rate = _rate(urine, weight_kg)
+    if urine.hours >= 24.0 and rate < fewer:
         return 3
     if urine.hours >= 12.0 and rate < _ANURIA_ML_PER_KG_H:
         return 3
-    if rate < 0.5:
+    if rate < few:
         return 2 if urine.hours >= 12.0 else 1
     return 0
 
