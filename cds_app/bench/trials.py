@@ -37,7 +37,7 @@ _GENES: Final = {"CYP2C9": "*1/*3", "VKORC1": "C/T", "CYP3A5": "*1/*3"}
 class _Treated:
     """What somebody has had of a drug: doses, and what was measured before the newest, and every so many before it.
 
-    ``wander_min``: how far the minutes of doses are from regular ones at most.
+    ``wander_min``: how far the minutes of doses are from regular ones at most. ``goal``: aimed at; "": the usual one.
     """
 
     dose_mg: float
@@ -49,12 +49,21 @@ class _Treated:
     given: int = 6
     between: int = 1
     wander_min: int = 0
+    goal: str = ""
 
 
 TREATED: Final[Mapping[str, _Treated]] = {
     "gentamicin": _Treated(dose_mg=360.0, every_h=24.0, code="35668-3", levels=(0.9, 1.2)),
     "meropenem": _Treated(dose_mg=1000.0, every_h=8.0),
-    "tacrolimus": _Treated(dose_mg=4.0, every_h=12.0, route=_ORAL, code="11253-2", unit="ng/mL", levels=(5.5, 6.2)),
+    "tacrolimus": _Treated(
+        dose_mg=4.0,
+        every_h=12.0,
+        route=_ORAL,
+        code="11253-2",
+        unit="ng/mL",
+        levels=(5.5, 6.2),
+        goal="kidney_maintenance",
+    ),
     "tobramycin": _Treated(dose_mg=360.0, every_h=24.0, code="35670-9", levels=(0.6, 0.8)),
     "vancomycin": _Treated(dose_mg=1000.0, every_h=12.0, code="20578-1", levels=(11.0, 14.0)),
     "warfarin": _Treated(dose_mg=4.0, every_h=24.0, route=_ORAL, code="6301-6", unit="{INR}", levels=(1.4, 1.8)),
@@ -82,7 +91,8 @@ def bench_trials(knowledge: Knowledge, *, times: int = _TIMES) -> dict[str, dict
     quiet_logs()
     found = {}
     for name, treated in TREATED.items():
-        asked = [{"drug": name, "dose": f"{treated.dose_mg * (1.0 + 0.02 * n):.3f}"} for n in range(times)]
+        aimed = {"drug": name, "goal": treated.goal}
+        asked = [{**aimed, "dose": f"{treated.dose_mg * (1.0 + 0.02 * n):.3f}"} for n in range(times)]
         found[name] = _timed(knowledge, {name: treated}, "what-if", asked)
         if name == "warfarin":
             found["warfarin after 60 days"] = _timed(knowledge, {name: LONG}, "what-if", asked)

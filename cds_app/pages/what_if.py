@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Final
 
 from cds_app.cards.text import hundred, simulated
@@ -12,9 +13,12 @@ from cds_app.pages.fan import Drawn, Fan, fan
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
-from cds_app.simulate.regimens.outcomes import Spread, area_unit
+from cds_app.simulate.regimens.outcomes import DAY_H, Spread, area_unit
 
 _MOST_PLANS: Final = 6
+_SETTLED_H: Final = 48.0
+_SETTLED: Final = 0.05
+"""An effect that moves by less within `_SETTLED_H` reads the same."""
 _FIELDS: Final[Mapping[str, str]] = {
     "goal": "target",
     "amount_mg": "dose",
@@ -51,6 +55,8 @@ class PlanRow:
 
     Parameters
     ----------
+    begins : str
+        When its first dose is.
     target : str
         In 100; "" where there is no such figure.
     figures : tuple of str
@@ -62,6 +68,7 @@ class PlanRow:
     """
 
     name: str
+    begins: str
     target: str
     figures: tuple[str, ...]
     harms: tuple[tuple[str, bool], ...]
@@ -112,7 +119,7 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None, measured: Se
         unit=found.unit,
         fan=drawing,
         sentence=_sentence(found, plan),
-        figures=tuple(name for name, _ in _figures(plan, found.unit)),
+        figures=tuple(name for name, _ in _figures(plan, found)),
         harms=harms,
         rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
@@ -160,8 +167,9 @@ def _row(plan: PlanOutcome, harms: Sequence[str], found: WhatIf, *, asked: str, 
     feared = {_short(one): (hundred(one.chance.probability), one.within) for one in plan.harms}
     return PlanRow(
         name=plan.name,
+        begins=f"in {round(plan.begins_h, 1):g} h" if plan.begins_h else "now",
         target="" if plan.target is None else hundred(plan.target.probability),
-        figures=tuple(text for _, text in _figures(plan, found.unit)),
+        figures=tuple(text for _, text in _figures(plan, found)),
         harms=tuple(feared.get(name, ("–", True)) for name in harms),
         best=plan.name == found.recommended,
         asked=plan.name == asked,
@@ -170,13 +178,15 @@ def _row(plan: PlanOutcome, harms: Sequence[str], found: WhatIf, *, asked: str, 
     )
 
 
-def _figures(plan: PlanOutcome, unit: str) -> tuple[tuple[str, str], ...]:
-    found = (
+def _figures(plan: PlanOutcome, found: WhatIf) -> tuple[tuple[str, str], ...]:
+    unit = found.unit
+    rows = (
         (f"AUC24, {area_unit(unit)}", plan.auc24_steady),
         (f"Trough, {unit}", plan.trough),
+        (f"After {found.times_h[-1] / DAY_H:g} days, {unit}", plan.end if _is_effect(plan) else None),
         (f"Highest, {unit}", plan.highest),
     )
-    return tuple((name, _spread(one)) for name, one in found if one is not None)
+    return tuple((name, _spread(one)) for name, one in rows if one is not None)
 
 
 def _spread(one: Spread) -> str:
@@ -187,16 +197,37 @@ def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
     if plan.target is None:
         return f"{plan.name}: no figure for the target can be given."
     said = f"{plan.name}: {hundred(plan.target.probability)} in 100 virtual copies of this patient reach the target."
+    said += _moving(found, plan) if _is_effect(plan) else ""
     broken = [one for one in plan.harms if not one.within]
     if broken:
         said += f" Over its limit: {broken[0].says} ({hundred(broken[0].chance.probability)} in 100)."
     if found.recommended is None:
         return f"{said} No plan that was compared is within all limits and on target in the middle copy."
     if found.recommended == plan.name:
-        return f"{said} Of the plans compared, within limits, none reaches it more often."
+        return f"{said} Of the plans compared, within limits, none reaches it clearly more often."
     best = next(one for one in found.plans if one.name == found.recommended)
-    chance = hundred(best.target.probability) if best.target is not None else "?"
-    return f"{said} Most of those compared within limits: {best.name}, {chance} in 100."
+    more = round(100.0 * _probability(best)) > round(100.0 * plan.target.probability)
+    which = "Most of those compared" if more else "About as many with least harm, or least of the drug,"
+    return f"{said} {which} within limits: {best.name}, {hundred(_probability(best))} in 100."
+
+
+def _is_effect(plan: PlanOutcome) -> bool:
+    """Whether what is looked at is no concentration: it has no steady area, and takes days to settle."""
+    return plan.trough is None and plan.auc24_steady is None
+
+
+def _moving(found: WhatIf, plan: PlanOutcome) -> str:
+    """That an effect has not settled by the end, by means of whole days: what it comes to later is another value."""
+    end_h, rows = found.times_h[-1], list(zip(found.times_h, plan.bands[2], strict=True))
+    last, before = (
+        [value for at, value in rows if end_h - ago_h - DAY_H < at <= end_h - ago_h] for ago_h in (0.0, _SETTLED_H)
+    )
+    moved = mean(last) - mean(before) if before else 0.0
+    if abs(moved) < _SETTLED:
+        return ""
+    return (
+        f" The middle {found.unit} still {'rises' if moved > 0 else 'falls'} at the end, by {abs(moved):.1f} in 2 days."
+    )
 
 
 def _used(found: WhatIf, measured: Sequence[SeenView]) -> str:

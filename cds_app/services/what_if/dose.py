@@ -27,6 +27,7 @@ WISHED: Final = ("goal", "dose", "interval", "over", "horizon", "draws")
 """Fields of a form that asks for a dose, beside the drug."""
 _OFFERS: Final = 5
 _SEARCH_DRAWS: Final = 500
+_SEARCH_DRAWS_STEPPED: Final = 200
 _SEARCH_STEP_H: Final = 2.0
 _OFFERS_STEPPED: Final = 2
 """Where every plan is stepped through hour by hour and cannot be scaled from another: a page is wanted at once."""
@@ -138,11 +139,9 @@ def _others(
     """What the content offers besides: the best of all, looked at coarsely, then those that are most like the plan."""
     names = {one.name for one in compared}
     offers = _nearest([one for one in offered(drug, start_h=plan.start_h) if one.name not in names], plan)
-    if _is_stepped(drug):
-        return tuple(offers[:_OFFERS_STEPPED])
     found = looked_over(drug, charted, offers, sought) if offers else None
     best = found.recommended if isinstance(found, WhatIf) else None
-    return tuple(sorted(offers, key=lambda one: one.name != best)[:_OFFERS])
+    return tuple(sorted(offers, key=lambda one: one.name != best)[: _OFFERS_STEPPED if _is_stepped(drug) else _OFFERS])
 
 
 def looked_over(drug: Drug, charted: Charted, plans: Sequence[Regimen], sought: Sought) -> WhatIf | Refused:
@@ -150,7 +149,7 @@ def looked_over(drug: Drug, charted: Charted, plans: Sequence[Regimen], sought: 
     question = Question(
         plans=tuple(plans),
         goal=sought.goal,
-        draws=_SEARCH_DRAWS,
+        draws=_SEARCH_DRAWS_STEPPED if _is_stepped(drug) else _SEARCH_DRAWS,
         step_h=max(_SEARCH_STEP_H, drug.file.step_h),
         seed=seed_of(drug.sha256, sought.digest),
     )

@@ -59,6 +59,8 @@ class PlanOutcome:
     on_target : bool
         Whether the middle of the virtual patients reaches the target: a plan with which most would have too little, or
         too much, is not recommended.
+    begins_h : float or None
+        First dose, hours from now; None where no further dose is given.
     unchecked : tuple of str
         Harms of which the plan has no figure by the horizon: it cannot be recommended either.
     """
@@ -75,6 +77,7 @@ class PlanOutcome:
     end: Spread
     outside: tuple[Refusal, ...]
     on_target: bool = False
+    begins_h: float | None = None
     unchecked: tuple[str, ...] = ()
 
     @property

@@ -138,6 +138,7 @@ def _outcome(drug: Drug, goal: Goal, mixture: Mixture, asked: Regimen | Plan, co
         end=spread(course.trajectories.values[:, -1]),
         outside=limit_problems(drug, asked),
         on_target=on_target(goal.target, course),
+        begins_h=course.plan.doses[0].at_h if course.plan.doses else None,
         unchecked=tuple(harm.says for harm, one in harms if one is None),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -103,3 +104,35 @@ def test_an_option_is_told_on_the_usual_target_and_where_there_is_none_not_at_al
     assert effect_of(on_tacrolimus(deps), best).lacks == (OPEN,)
     stop = DoseEffect(of="dose", drugs=("tacrolimus",), change="stop", by=None)
     assert effect_of(on_tacrolimus(deps), stop).says.startswith("Without a further dose tacrolimus is at ")
+
+
+def rows(html: str) -> dict[str, list[str]]:
+    """Of plans compared: what each cell says, by the plan's name."""
+    table = html[html.index("Plans compared") :]
+    found = re.findall(r'<th scope="row">([^<]*?)(?: <span|<br|</th>)(.*?)</tr>', table, re.DOTALL)
+    return {name: re.findall(r"<td[^>]*>(.*?)</td>", cells) for name, cells in found}
+
+
+def test_an_inr_that_has_not_settled_by_the_end_is_said_to_move(deps: Deps) -> None:
+    bed = on_warfarin(deps)
+    more = bed.trials.what_if(bed.asking(), Wish(drug="warfarin", amount_mg=10.0))
+    assert re.search(r"The middle INR still rises at the end, by \d\.\d in 2 days\.", more)
+    for settled in (Wish(drug="warfarin", amount_mg=5.0, horizon_h=2000.0, draws=200), Wish(drug="vancomycin")):
+        assert "The middle INR still" not in bed.trials.what_if(bed.asking(), settled)
+
+
+def test_a_page_of_warfarin_looks_at_all_plans_and_tells_the_inr_at_the_end(deps: Deps) -> None:
+    bed = on_warfarin(deps)
+    html = bed.trials.what_if(bed.asking(), Wish(drug="warfarin", amount_mg=1.0))
+    assert "best within limits" in html
+    assert "No plan that was compared is within all limits" not in html
+    columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("Plans compared") :])
+    at = columns.index("After 14 days, INR") - 1
+    (one,) = (cells for name, cells in rows(html).items() if name == "1 mg every 24 h")
+    assert re.fullmatch(r"1\.\d \(1\.\d to [12]\.\d\)", one[at])
+    assert one[0] == "in 12 h"  # a day after the last dose
+    best = re.search(r"(Most|About as many) [^.]* within limits: ([^,.]*), (\d+) in 100", html)
+    assert best is not None
+    asked = re.search(r"1 mg every 24 h: (?:&lt;)?(\d+) in 100", html)
+    assert asked is not None
+    assert (int(best[3]) > int(asked[1])) == (best[1] == "Most")

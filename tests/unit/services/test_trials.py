@@ -116,13 +116,13 @@ def test_a_fan_is_told_as_a_table_too_that_changes_with_it(bed: Bed) -> None:
 def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
     html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
     columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("Plans compared") :])
-    assert columns[:2] == ["Plan", "Target, in 100"]
-    harms = [one for one in columns[2:] if one.endswith(", in 100")]
+    assert columns[:3] == ["Plan", "Begins", "Target, in 100"]
+    harms = [one for one in columns[3:] if one.endswith(", in 100")]
     assert harms
     plans = re.findall(r'<tr(?: class="asked")?><th scope="row">.*?</tr>', html, re.DOTALL)
     assert len(plans) > 1
     for plan in plans:
-        chances = re.findall(r"<td[^>]*>(.*?)</td>", plan)[1 : 1 + len(harms)]
+        chances = re.findall(r"<td[^>]*>(.*?)</td>", plan)[2 : 2 + len(harms)]
         assert all(re.match(r"(?:&lt;|<|&gt;|>)? ?\d", one) for one in chances), chances
     assert "90 in 100" in html  # how wide: the band of the copies
 
