@@ -249,6 +249,7 @@ def watching_of(
         fhir=deps.fhir,
         switchboard=answering.switchboard,
         meter=deps.meter,
+        clock=None if deps.settings.simulated_time else deps.clock,
         clients=deps.trust.clients.clients,
         canary=canary.state if canary else lambda: PartState.NOT_RUN,
         alarms=firing.alarms if firing else lambda: (),

@@ -244,6 +244,13 @@ class DependencyDown(TwinlineError):
     issue_type = "transient"
 
 
+class ClockBehind(DependencyDown):
+    """What is on record was so, and was learned, after what this machine calls now: freshness cannot be told."""
+
+    code = "clock-behind"
+    retry_after_s = 60
+
+
 class ServiceOff(TwinlineError):
     """Clinical governance switched the service off: it is not asked, and says so."""
 

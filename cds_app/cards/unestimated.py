@@ -18,7 +18,7 @@ from cds_app.score.risk.eligibility import OF_THE_STATE, Ineligible
 
 _UNWATCHED: Final = frozenset({Ineligible.NO_VITAL_SIGN.value, Ineligible.FEW_FRESH_VITALS.value})
 _LOSING: Final = frozenset({
-    IssueCode.FETCH_FAILED, IssueCode.SERVER_OUTCOME, IssueCode.NO_TIME, IssueCode.IMPOSSIBLE_TIME,
+    IssueCode.FETCH_FAILED, IssueCode.SERVER_OUTCOME, IssueCode.NO_TIME, IssueCode.IMPOSSIBLE_TIME, IssueCode.FUTURE,
     IssueCode.UNREADABLE, IssueCode.MODIFIER_EXTENSION, IssueCode.UNRESOLVED_REFERENCE, IssueCode.OTHER_PATIENT,
 })  # fmt: skip
 """Why a stay may not be on record though it was sent, or should have been."""

@@ -125,8 +125,8 @@ def _named(one: UnknownFinding, setting: Setting) -> Trusted:
 
 def lost(unused: Mapping[str, int]) -> dict[str, int]:
     """How many parts of the record could not be fetched, and how many resources could not be used, for ``lost.j2``."""
-    unfetched = unused.get(IssueCode.FETCH_FAILED, 0)
-    return {"unfetched": unfetched, "unused": sum(unused.values()) - unfetched}
+    unfetched, ahead = unused.get(IssueCode.FETCH_FAILED, 0), unused.get(IssueCode.FUTURE, 0)
+    return {"unfetched": unfetched, "unused": sum(unused.values()) - unfetched, "ahead": ahead}
 
 
 def _known(names: Iterable[str], setting: Setting) -> tuple[str, ...]:

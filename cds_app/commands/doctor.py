@@ -29,6 +29,7 @@ from cds_app.services.smart.backend import Finding
 from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.services.sources.subscriptions import Heard, Subscriptions
+from cds_app.services.watch.watching import is_behind
 from cds_app.settings import Settings, configured
 
 _LEAST_FREE: Final = 2 * 1024**3
@@ -129,6 +130,7 @@ def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) 
     yield Finding(what=f"database: tables {state}", fine=current, mend=mend)
     if current:
         yield from _registers(settings)
+        yield from _clock(settings, flags)
     if current and whole_log:
         yield from _log(flags)
 
@@ -165,6 +167,21 @@ def standing_of(name: str, heard: Heard) -> Finding:
     mend = "keep `twinline ingest subscriptions` running; if it cannot get them, `twinline ingest bulk`"
     said = "something is missing" if heard.behind else "nothing is missing"
     return Finding(what=f"subscription {name}: {said}", fine=not heard.behind, mend=mend)
+
+
+def _clock(settings: Settings, flags: Mapping[str, Any]) -> Iterator[Finding]:
+    """Held against the log. Where the EHR's simulated time stands for it there is nothing to say."""
+    if settings.simulated_time:
+        return
+    try:
+        with open_store(flags) as (_, store):
+            behind = is_behind(store, SystemClock().now())
+    except TwinlineError as error:
+        yield Finding(what=f"clock: {error.message}", fine=False, mend="run `twinline doctor --log`")
+        return
+    said = "behind what is in the decision log" if behind else "not behind the decision log"
+    mend = "set it by NTP, here or on the machine that wrote last; until then patients may be refused (clock-behind)"
+    yield Finding(what=f"clock: {said}", fine=not behind, mend=mend)
 
 
 def _log(flags: Mapping[str, Any]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, takewhile
 from operator import attrgetter
 from typing import TypeVar
 
@@ -118,6 +118,14 @@ class Timeline:
     def as_of(self, learned: datetime) -> Timeline:
         """Only what was known at ``learned``."""
         return Timeline.of(fact for known in self.versions.values() for fact in known if fact.learned <= learned)
+
+    def ahead_of(self, now: datetime) -> bool:
+        """Whether something was so after an instant, and was learned after it, too: two clocks disagree.
+
+        What was learned by then is not meant: of a date the last moment counts.
+        """
+        kinds = (takewhile(lambda one: one.when > now, reversed(getattr(self.facts, kind))) for kind in KINDS)
+        return any(one.learned > now for one in chain.from_iterable(kinds))
 
     def current(self, ref: str) -> Fact | None:
         """The version that counts; None if there is none, it was entered in error, or another fact goes before it."""

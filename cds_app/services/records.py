@@ -20,7 +20,8 @@ from cds_app.domain.decisions import Decision, Remembered, Suppression
 from cds_app.domain.facts import Demographics, Fact, gather
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.timeline import Change, Timeline
-from cds_app.errors import PatientErased, TwinlineError
+from cds_app.errors import ClockBehind, PatientErased, TwinlineError
+from cds_app.fabric.reading import CLOCK_MARGIN
 from cds_app.ports import Entry, Segment, TwinStore
 from cds_app.twin.model import TwinModel
 from cds_app.twin.state import TwinState, rebuild, update
@@ -226,6 +227,12 @@ class Records:
             with suppress(PatientErased):
                 found[alias] = self._store.segments(alias, after=record.streams.get(alias, Stream()).number)
         return found
+
+
+def check_clock(record: Record, now: datetime) -> None:
+    """Raises ClockBehind where what is known was learned later than now: whatever is newer would pass unseen."""
+    if record.timeline.ahead_of(now + CLOCK_MARGIN):
+        raise ClockBehind("this machine's clock is behind what is on record of the patient")
 
 
 def with_entries(record: Record, entries: Sequence[Entry]) -> Record:

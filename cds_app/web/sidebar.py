@@ -244,6 +244,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "patient-erased": "This patient was erased",
     "request-invalid": "This cannot be asked like that",
     "dependency-down": "Twinline cannot do this now",
+    "clock-behind": "Twinline's clock is behind",
     "version-conflict": "Somebody else was faster",
     "service-off": "Twinline is switched off",
 }

@@ -114,8 +114,10 @@ def test_31_an_override_is_kept_with_who_what_and_when_and_replays(
 def test_32_a_clock_that_is_set_back_breaks_no_order(client: FlaskClient, deps: Deps, clock: FrozenClock) -> None:
     assert cards_of(client, hyperkalaemic(FROZEN))
     clock.at = FROZEN - timedelta(hours=5)
+    assert cards_of(client, hyperkalaemic(clock.at, patient_id="p2"))
     earlier = observation("potassium", 6.8, clock.at - timedelta(minutes=5), key="k-early")
-    cards_of(client, call(patient(), earlier))
+    known = client.post(URL, json=call(patient(), earlier))
+    assert (known.status_code, known.get_json()["issue"][0]["details"]["coding"][0]["code"]) == (503, "clock-behind")
     numbers = [one.number for one in deps.store.journal()]
     assert numbers == sorted(numbers) == list(range(1, len(numbers) + 1))
     assert deps.store.verify().broken_at is None

@@ -16,7 +16,7 @@ from cds_app.adapters.sql.store import SqlStore
 from cds_app.bootstrap import app_of
 from cds_app.deps import Deps
 from cds_app.ports import TwinStore
-from tests.conftest import FROZEN
+from tests.conftest import FROZEN, FrozenClock
 from tests.patients import hyperkalaemic
 from tests.stores import MASTER, sqlite_locked, sqlite_store, vault
 
@@ -93,3 +93,24 @@ def test_keys_that_do_not_fit_the_store_are_said_to_be_keys(deps: Deps, store: S
     other = SqlStore(f"sqlite:///{tmp_path / 'twinline.sqlite'}", Vault(bytes(reversed(MASTER))))
     refused(client_over(deps, other), "keys", "integrity-broken")
     other.close()
+
+
+def test_a_clock_behind_the_log_is_an_alarm_for_who_runs_it(deps: Deps, clock: FrozenClock) -> None:
+    app = app_of(deps)
+    assert ask(app.test_client()) == 200
+    assert app.test_client().get("/readyz").get_json()["alarms"] == []
+    clock.forward(days=-2)
+    found = app.test_client().get("/readyz")
+    assert found.status_code == 200  # which of two clocks is wrong is not known
+    assert found.get_json()["status"] == "degraded"
+    assert found.get_json()["alarms"] == ["clock behind"]
+
+
+def test_a_patient_known_by_a_later_clock_is_refused_in_words(deps: Deps, clock: FrozenClock) -> None:
+    client = app_of(deps).test_client()
+    body = hyperkalaemic(FROZEN)
+    assert client.post(URL, json=body).status_code == 200
+    clock.forward(days=-2)
+    answer = client.post(URL, json=body)
+    assert answer.status_code == 503
+    assert answer.get_json()["issue"][0]["details"]["coding"][0]["code"] == "clock-behind"

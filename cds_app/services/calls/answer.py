@@ -30,7 +30,7 @@ from cds_app.services.calls.turns import Turns
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
 from cds_app.services.pipeline import conclude, find
-from cds_app.services.records import Records
+from cds_app.services.records import Records, check_clock
 from cds_app.services.sources.identities import Identities
 from cds_app.services.watch.switchboard import Switchboard
 
@@ -87,6 +87,8 @@ class Answering:
             If data the service needs came neither with the call nor from the FHIR server.
         ServiceOff
             If those who answer for the service switched it off.
+        ClockBehind
+            If what is known of the patient lies after the call.
         DependencyDown, PatientErased, BadRequest, TooLarge
         """
         return tuple(one.card for one in self.decide(call) if one.shown)
@@ -104,6 +106,7 @@ class Answering:
 
     def _once(self, call: HookCall, shadow: Shadow, patient: str, reading: Reading) -> _Made:
         loaded = self.records.load(patient)
+        check_clock(loaded, call.event.received)
         with self.computing:
             record, news = self.records.extend(loaded, reading.facts)
             inputs = Inputs(

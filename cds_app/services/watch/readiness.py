@@ -32,7 +32,7 @@ class Readiness:
     modes : mapping of str to str
         Switches that are not on, by ``service`` or ``service/topic``.
     alarms : tuple of str
-        Of the firing-rate monitor, as ``service/topic alarm``.
+        Of the firing-rate monitor, as ``service/topic alarm``; that the clock is behind.
     """
 
     parts: Mapping[str, PartState]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from cds_app.domain.switches import Mode, Switch, Switches, fold
 from cds_app.errors import IntegrityError, TwinlineError
-from cds_app.ports import FhirReader, Meter, TwinStore
+from cds_app.fabric.reading import CLOCK_MARGIN
+from cds_app.ports import Clock, FhirReader, Meter, TwinStore
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.watch.readiness import PartState, Readiness
 from cds_app.services.watch.switchboard import Switchboard
 
+CLOCK_BEHIND: Final = "clock behind"
+_EVER: Final = timedelta(days=36_500)
 _BREAKERS = ("closed", "open", "half-open")
 
 
@@ -22,6 +28,8 @@ class Watching:
 
     Parameters
     ----------
+    clock : Clock or None
+        This machine's; None where the EHR's simulated time stands for it.
     clients : callable
         Asks who may call; raises where that cannot be said.
     canary : callable
@@ -35,6 +43,7 @@ class Watching:
     fhir: FhirReader
     switchboard: Switchboard
     meter: Meter
+    clock: Clock | None = None
     clients: Callable[[], object] = field(default=lambda: None)
     canary: Callable[[], PartState] = field(default=lambda: PartState.NOT_RUN)
     alarms: Callable[[], tuple[str, ...]] = field(default=lambda: ())
@@ -50,7 +59,7 @@ class Watching:
         parts = {"store": store, "keys": keys, "models": models, "canary": canary}
         if switches is None and PartState.OK is store is keys:
             parts["keys"] = PartState.BROKEN
-        return Readiness(parts=parts, modes=modes_of(switches or fold(())), alarms=self.alarms())
+        return Readiness(parts=parts, modes=modes_of(switches or fold(())), alarms=(*self.alarms(), *self._clock()))
 
     def tell(self) -> None:
         """Bring the gauges up to date."""
@@ -59,14 +68,27 @@ class Watching:
         turned = self._switches() or fold(())
         every = turned.newest.values()  # one that is on again must not be counted as it was
         self.meter.stands("modes", {_label(one, mode): float(one.mode is mode) for one in every for mode in Mode})
+        if self.clock is not None:
+            self.meter.stands("alarms", {CLOCK_BEHIND: float(bool(self._clock()))})
         canary = self.canary()
         self.meter.stands("canary", {state.value: float(state is canary) for state in PartState})
+
+    def _clock(self) -> tuple[str, ...]:
+        with suppress(TwinlineError):  # the store says so itself
+            if self.clock is not None and is_behind(self.store, self.clock.now()):
+                return (CLOCK_BEHIND,)
+        return ()
 
     def _switches(self) -> Switches | None:
         try:
             return self.switchboard.now()
         except TwinlineError:
             return None
+
+
+def is_behind(store: TwinStore, now: datetime) -> bool:
+    """Whether the log tells of what was decided after what this machine calls now."""
+    return bool(store.counts(now + CLOCK_MARGIN, now + _EVER))
 
 
 def _asked(part: Callable[[], object]) -> tuple[PartState, PartState]:

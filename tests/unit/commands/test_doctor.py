@@ -9,6 +9,8 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,12 @@ from click.testing import CliRunner, Result
 from cds_app.commands.clients import clients
 from cds_app.commands.doctor import doctor, standing_of
 from cds_app.commands.running import free_port
+from cds_app.databases import store_of
 from cds_app.errors import SettingsError
+from cds_app.ports import Commit
 from cds_app.services.sources.subscriptions import Heard
+from cds_app.settings import Settings
+from tests.stores import decision
 from tests.trust import ec_key, key_set
 
 
@@ -164,3 +170,16 @@ def test_tables_of_another_version_are_told_apart_by_what_is_to_be_done(
         one["what"]: one["mend"] for one in json.loads(run("--data-dir", "data", "--json").output) if not one["fine"]
     }
     assert mend in wrong[f"database: tables {said}"]
+
+
+@pytest.mark.parametrize(("ahead", "fine"), [(timedelta(0), True), (timedelta(days=2), False)])
+def test_a_clock_behind_the_decision_log_is_found(tmp_path: Path, ahead: timedelta, fine: bool) -> None:
+    registered(tmp_path)
+    store = store_of(Settings(data_dir=tmp_path / "data"))
+    patient, now = store.pseudonym("local", "p1"), datetime.now(UTC)
+    made = replace(decision(), at=now + ahead)
+    store.commit(Commit(patient=patient, segments_known=0, entries_known=0, learned=now, decisions=(made,)))
+    store.close()
+    found = {one["what"]: one for one in json.loads(run("--data-dir", "data", "--json").output)}
+    said = "clock: not behind the decision log" if fine else "clock: behind what is in the decision log"
+    assert found[said]["fine"] is fine

@@ -93,6 +93,15 @@ def test_what_comes_back_counts_again_when_it_comes_in_order() -> None:
     assert _values(piecewise) == [4.0]
 
 
+def test_clocks_disagree_where_something_was_so_and_was_learned_later_than_now() -> None:
+    of_tomorrow = _measured("a", when_h=20.0, learned_h=10.0)  # a date: it counts at its last moment
+    told_late = _measured("b", when_h=9.0, learned_h=30.0)
+    timeline = Timeline.of([of_tomorrow, told_late])
+    assert not timeline.ahead_of(DAY + timedelta(hours=10))
+    assert timeline.ahead_of(DAY + timedelta(hours=8))
+    assert not Timeline.of([_measured("a", when_h=20.0, learned_h=10.0, void=True)]).ahead_of(DAY)
+
+
 @given(st.lists(READ_AGAIN, max_size=5, unique_by=lambda one: one.learned), st.randoms(use_true_random=False))
 def test_what_is_known_of_a_specimen_does_not_depend_on_the_order_of_arrival(
     facts: list[Fact], chance: random.Random

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from cds_app.domain.switches import Mode, Switch
-from cds_app.errors import NotFound, ServiceOff
+from cds_app.errors import ClockBehind, NotFound, ServiceOff
 from cds_app.services.sidebar.deciding import Wanted
 from tests.bedside import Bed, token
 from tests.conftest import FROZEN, FrozenClock
@@ -38,6 +38,13 @@ def test_an_ehr_that_does_not_answer_leaves_what_was_known(bed: Bed, clock: Froz
     after = bed.opening.refresh(bed.visit, token)
     assert after.unreached
     assert after.record.digest == before.record.digest
+
+
+def test_a_clock_that_is_behind_the_record_opens_nothing(bed: Bed, clock: FrozenClock) -> None:
+    bed.opening.refresh(bed.visit, token)
+    clock.forward(days=-2)
+    with pytest.raises(ClockBehind):
+        bed.opening.refresh(bed.visit, token)
 
 
 def test_parts_that_could_not_be_read_are_named(bed: Bed) -> None:

@@ -12,6 +12,7 @@ from cds_app.adapters.memory_store import MemoryStore
 from cds_app.adapters.sealed.vault import Vault
 from cds_app.bootstrap import answering_of
 from cds_app.deps import Deps
+from cds_app.errors import ClockBehind
 from cds_app.ports import Commit
 from cds_app.services.calls.answer import Answering
 from cds_app.services.calls.hook_call import HookCall
@@ -69,3 +70,23 @@ def test_a_resource_under_two_keys_is_counted_once_among_those_not_used(deps: De
     call = read_call(body, answering.knowledge.service(PATIENT_VIEW), received=clock.now(), simulated=False)
     (card, *_) = answering.answer(call)
     assert b"2 resources could not be used" in card
+
+
+def test_a_clock_that_is_behind_the_record_is_no_silence(deps: Deps, clock: FrozenClock) -> None:
+    answering = answering_of(deps)
+    assert answering.answer(hook_call(answering, clock, "p1"))
+    clock.forward(minutes=-5)  # no further apart than two clocks may be
+    answering.answer(hook_call(answering, clock, "p1"))
+    clock.forward(days=-2)
+    with pytest.raises(ClockBehind):
+        answering.answer(hook_call(answering, clock, "p1"))
+
+
+def test_of_a_patient_not_known_a_card_says_that_the_record_lies_ahead(deps: Deps, clock: FrozenClock) -> None:
+    body = patients.hyperkalaemic(clock.now())
+    clock.forward(days=-2)
+    answering = answering_of(deps)
+    call = read_call(body, answering.knowledge.service(PATIENT_VIEW), received=clock.now(), simulated=False)
+    (card,) = answering.answer(call)
+    assert b"not estimated" in card
+    assert b"80 resources could not be used (80 dated later than now)" in card
