@@ -372,7 +372,7 @@ def test_a_model_is_trained_again_in_the_folder_and_with_the_seed_of_the_one_tha
     data = tmp_path / "rows.parquet"
     data.touch()
     monkeypatch.setattr(training, "train", lambda _, __, out, seed: asked.append((out, seed)))
-    run(monkeypatch, capsys, "train", "sepsis", "--data", str(data))
+    run(monkeypatch, capsys, "train", "sepsis", "--data", str(data), "--overwrite")
     shipped = latest("sepsis")
     assert asked == [(shipped.root, shipped.manifest["seed"])]
 

@@ -55,3 +55,18 @@ def test_a_new_file_and_a_device_are_let_through_to_the_data(command: str) -> No
     for place in ("new", "/dev/null"):
         told = asked(command.format(place).split())
         assert "Usage:" not in told.output, told.output
+
+
+TRAINED = ["sepsis", "aki", "twin", "warfarin-dose", "mortality --outcomes o.csv", "imputation"]
+
+
+@pytest.mark.parametrize("head", TRAINED)
+def test_a_version_that_is_there_is_written_over_only_when_asked_to(head: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    command = ["train", *head.split(), "--data", "data.csv"]
+    for place in ([], ["--out", "."]):
+        told = asked([*command, *place])
+        assert (told.exit_code, "is there already" in told.output) == (2, True), told.output
+    for place in (["--out", ".", "--overwrite"], ["--out", "other"]):
+        assert "is there already" not in asked([*command, *place]).output
+    assert (tmp_path / "manifest.json").read_text() == "{}"
