@@ -62,7 +62,10 @@ def switch(service: str | None, mode: str | None, *, topic: str, listing: bool, 
             by=by,
             reason=reason,
         )
+        standing = fold(store.turns()).beside(turned)
     click.echo(_line(turned))
+    for one in standing:
+        click.echo(f"{_name(one)} is still {one.mode.value}: it has a switch of its own", err=True)
 
 
 def _names(settings: Settings, *, topics: bool) -> Names:

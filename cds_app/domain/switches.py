@@ -83,7 +83,19 @@ class Switches:
         """Every switch that is not on."""
         return tuple(one for _, one in sorted(self.newest.items()) if one.mode is not Mode.ON)
 
+    def beside(self, turned: Switch) -> tuple[Switch, ...]:
+        """Switches of its parts, or of what it is a part of, that let speak less than one that was turned."""
+        less = _ORDER[_ORDER.index(turned.mode) + 1 :]
+        return tuple(one for one in self.turned() if one.mode in less and _together(one, turned))
+
 
 def fold(turns: Iterable[Switch]) -> Switches:
     """Where the switches stand after turns, oldest first."""
     return Switches(newest={(one.service, one.topic): one for one in turns})
+
+
+def _together(one: Switch, other: Switch) -> bool:
+    """Whether one switch is a part of the other, or the other way round."""
+    if (one.service, one.topic) == (other.service, other.topic):
+        return False
+    return EVERY in (one.service, other.service) or (one.service == other.service and "" in (one.topic, other.topic))

@@ -210,3 +210,23 @@ def test_every_worker_sees_a_turn_within_seconds_and_counts_right(tmp_path: Path
     assert done.stdout.splitlines()[0] == "everything is on"
     lines = [json.loads(line) for line in (tmp_path / "service.log").read_text("utf-8").splitlines() if line[:1] == "{"]
     assert {one["code"] for one in lines if one["event"] == "refused"} == {"service-off"}
+
+
+def test_what_a_switch_leaves_as_it_was_is_said(tmp_path: Path) -> None:
+    sqlite_store(tmp_path).close()
+    (tmp_path / "master.key").write_text(bytes(range(32)).hex())
+    (tmp_path / "master.key").chmod(0o600)
+
+    def told(*words: str) -> list[str]:
+        flags = ["--data-dir", str(tmp_path), "--by", "Ada", "--reason", "r"]
+        return CliRunner().invoke(switch, [*words, *flags], catch_exceptions=False).stderr.splitlines()
+
+    own = "it has a switch of its own"
+    assert told(SERVICE, "shadow") == []
+    assert told("twinline-order-sign", "shadow") == []
+    assert told("all", "off") == []
+    assert told("all", "on") == [f"twinline-order-sign is still shadow: {own}", f"{SERVICE} is still shadow: {own}"]
+    assert told(SERVICE, "shadow", "--topic", "aki") == []
+    assert told(SERVICE, "on") == [f"{SERVICE}/aki is still shadow: {own}"]
+    assert told("all", "off") == []
+    assert told(SERVICE, "on", "--topic", "aki") == [f"all is still off: {own}"]

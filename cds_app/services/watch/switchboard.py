@@ -96,7 +96,7 @@ def turn_to(  # noqa: PLR0913 - all by name
         raise BadRequest("who says so, and why, must be said", field="by" if not by.strip() else "reason")
     before = fold(store.turns()).at(service, topic)
     if before is mode:
-        raise BadRequest("the switch stands there already", field="mode")
+        raise BadRequest("the switch stands there already; `twinline switch --list` shows all", field="mode")
     switch = Switch(
         service=service, topic=topic, mode=mode, before=before, by=by.strip(), reason=reason.strip(), at=clock.now()
     )
