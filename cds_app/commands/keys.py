@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.registers import check_registered
 from cds_app.commands.stores import open_cabinet, with_store
-from cds_app.services.smart.signing import OVERLAP, SigningKey, SigningKeys
+from cds_app.services.smart.signing import LEAD, OVERLAP, SigningKey, SigningKeys
 
 
 @click.group()
@@ -22,9 +23,9 @@ def keys() -> None:
 def new(**flags: Any) -> None:
     """Make the first keys: one for ES384, one for RS384."""
     with open_cabinet(flags, make=True) as (_, cabinet):
-        made = SigningKeys(cabinet).make(SystemClock().now())
-    for one in made:
-        click.echo(_line(one))
+        own, now = SigningKeys(cabinet), SystemClock().now()
+        lines = [_line(one, own, now) for one in own.make(now)]
+    click.echo("\n".join(lines))
 
 
 @keys.command()
@@ -32,9 +33,9 @@ def new(**flags: Any) -> None:
 def rotate(**flags: Any) -> None:
     """Make new keys. They are used in five minutes; the old ones stay published for a day."""
     with open_cabinet(flags) as (_, cabinet):
-        made = SigningKeys(cabinet).rotate(SystemClock().now())
-    for one in made:
-        click.echo(_line(one))
+        own, now = SigningKeys(cabinet), SystemClock().now()
+        lines = [_line(one, own, now) for one in own.rotate(now)]
+    click.echo("\n".join(lines))
     click.echo(f"the keys before stay published for {OVERLAP.total_seconds() / 3600:.0f} hours", err=True)
 
 
@@ -51,9 +52,11 @@ def list_keys(*, as_json: bool, **flags: Any) -> None:
             return
         check_registered([one.kid for one in own.all(now)], cabinet.history("signing-key"))
         for one in own.all(now):
-            click.echo(_line(one))
+            click.echo(_line(one, own, now))
 
 
-def _line(key: SigningKey) -> str:
-    end = f"published until {key.until:%Y-%m-%d %H:%M}Z" if key.until else "in use"
-    return f"{key.alg}  {key.kid}  made {key.made:%Y-%m-%d %H:%M}Z  {end}"
+def _line(key: SigningKey, keys: SigningKeys, now: datetime) -> str:
+    used = "in use" if keys.signer(key.alg, now) == key else f"in use from {key.made + LEAD:%H:%M}Z"
+    ends = [used] if key.until is None or used == "in use" else []
+    ends += [f"published until {key.until:%Y-%m-%d %H:%M}Z"] if key.until else []
+    return f"{key.alg}  {key.kid}  made {key.made:%Y-%m-%d %H:%M}Z  {', '.join(ends)}"

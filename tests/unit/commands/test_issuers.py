@@ -17,7 +17,9 @@ from cds_app.commands.issuers import issuers
 from cds_app.commands.keys import keys
 from cds_app.databases import cabinet_of
 from cds_app.errors import IntegrityError, NotFound, SettingsError
+from cds_app.services.smart.signing import LEAD, OVERLAP
 from cds_app.settings import ISSUER_SECRET, Settings
+from tests.conftest import FrozenClock
 from tests.trust import ec_key, key_set
 
 BASE = ("--iss", "https://ehr.example/fhir/", "--client-id", "twinline-north")
@@ -31,6 +33,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(*words: str, **environ: str) -> Result:
     group = {"issuers": issuers, "keys": keys, "clients": clients}[words[0]]
     return CliRunner().invoke(group, [*words[1:], "--data-dir", "home"], env=environ)
+
+
+def ends(result: Result) -> list[str]:
+    """What is said of each key after when it was made."""
+    return [line.split("Z  ", 1)[1] for line in result.output.splitlines()]
 
 
 def refused(*words: str, **environ: str) -> SettingsError:
@@ -99,13 +106,20 @@ def test_a_mistyped_folder_is_no_empty_register() -> None:
     assert not Path("home").exists()
 
 
-def test_keys_are_made_shown_and_rotated() -> None:
+def test_keys_are_made_shown_and_rotated(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_app.commands.keys.SystemClock", lambda: clock)
     made = run("keys", "new").output.splitlines()
     assert [line.split()[0] for line in made] == ["ES384", "RS384"]
+    assert all(line.endswith("in use") for line in made)
     assert "rotate" in refused("keys", "new").message
+    clock.forward(hours=1)
+    until = clock.now() + OVERLAP
     assert run("keys", "rotate").exit_code == 0
-    shown = run("keys", "list").output.splitlines()
-    assert [line.count("in use") for line in shown] == [0, 0, 1, 1]
+    new = [f"in use from {clock.now() + LEAD:%H:%M}Z"] * 2
+    old = f"published until {until:%Y-%m-%d %H:%M}Z"
+    assert ends(run("keys", "list")) == [f"in use, {old}", f"in use, {old}", *new]
+    clock.forward(seconds=LEAD.total_seconds())
+    assert ends(run("keys", "list")) == [old, old, "in use", "in use"]
     document = json.loads(run("keys", "list", "--json").output)
     assert len(document["keys"]) == 4
     assert "d" not in {name for key in document["keys"] for name in key}
