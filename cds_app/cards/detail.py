@@ -11,6 +11,7 @@ from jinja2 import Environment
 from jinja2.environment import TemplateModule
 
 from cds_app.cards.text import Trusted, render
+from cds_app.cards.wording import PHRASES
 
 LIMIT = 900  # characters
 _MARKS = len("- \n")
@@ -58,7 +59,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
-    """One line per view, in the words of a macro of ``phrases.j2``."""
+    """One line per view, in the words of a macro of `PHRASES`."""
     lines = tuple(views)
     if not lines:
         return ()
@@ -68,7 +69,7 @@ def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
 
 @lru_cache(maxsize=4)
 def _phrases(templates: Environment) -> TemplateModule:
-    return templates.get_template("phrases.j2").module
+    return templates.get_template(PHRASES).module
 
 
 def fits(blocks: Blocks, templates: Environment) -> bool:

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from jinja2 import DictLoader, Environment, TemplateError
+from jinja2 import DictLoader, Environment
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
@@ -22,6 +22,7 @@ from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.policy import ABSTENTION
 from cds_app.cards.text import environment
 from cds_app.cards.unusual import DEVIATION
+from cds_app.cards.wording import check_templates
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
@@ -267,11 +268,7 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
 def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
     sources = {file.name: _text(file) for file in sorted(folder.glob("*.j2"))}
     templates = environment(DictLoader(sources))
-    for name in sources:
-        try:
-            templates.get_template(name)
-        except TemplateError as error:
-            raise ContentError(f"templates/cards/{name} does not compile") from error
+    check_templates(templates)
     labels = read_json(folder / _LABELS)
     if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
         raise ContentError(f"templates/cards/{_LABELS} is not an object of texts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cds_app.cards import wording
 from cds_app.content import latest, write_manifest
 from cds_app.errors import ContentError, UnknownService
 from cds_app.score.risk.model import own_trees
@@ -160,6 +162,28 @@ def test_a_stray_file_in_an_artefact_is_named(root: Path) -> None:
 def test_a_template_that_does_not_compile_is_named(root: Path, text: bytes) -> None:
     (root / "templates" / "cards" / "sure.j2").write_bytes(text)
     assert refusal(root).startswith("templates/cards/sure.j2")
+
+
+@pytest.mark.parametrize("name", ["dose.sure.j2", "lost.j2", "phrases.j2"])
+def test_a_template_that_some_card_needs_is_missed_at_once(root: Path, name: str) -> None:
+    (root / "templates" / "cards" / name).unlink()
+    assert refusal(root) == f"templates/cards lacks {name}"
+
+
+def test_a_phrase_that_some_card_needs_is_missed_at_once(root: Path) -> None:
+    path = root / "templates" / "cards" / "phrases.j2"
+    path.write_text(path.read_text("utf-8").replace("macro refusal", "macro refusals"), "utf-8")
+    assert refusal(root) == "templates/cards/phrases.j2 lacks refusal"
+
+
+def test_no_template_is_asked_for_that_is_not_looked_for(root: Path) -> None:
+    own = Path(wording.__file__)
+    code = [file for file in own.parents[1].rglob("*.py") if file != own]
+    asked = {name for file in code for name in re.findall(r'"([a-z_.]+\.j2)"', file.read_text("utf-8"))}
+    shipped = {file.name for file in (root / "templates" / "cards").iterdir()} - {"labels.json"}
+    assert shipped == wording.TEMPLATES
+    assert asked & shipped == shipped - {wording.PHRASES, "lost.j2"}  # the latter is included by others
+    assert asked - shipped == {"html.j2", *(file.name for file in (root / "templates" / "reports").glob("*.j2"))}
 
 
 @pytest.mark.parametrize("text", ["[]", '{"age": 7}', "{"])
