@@ -15,6 +15,7 @@ import click
 
 from cds_app.bootstrap import quiet_logs
 from cds_app.commands.examples import examples
+from cds_app.commands.running import end_as_interrupted
 from cds_app.errors import DependencyDown
 
 _COUNT = click.IntRange(1)
@@ -24,6 +25,7 @@ _COUNT = click.IntRange(1)
 def bench() -> None:
     """Measure speed and memory on this machine; figures come as JSON."""
     quiet_logs()
+    end_as_interrupted()
 
 
 @bench.command(epilog=examples("twinline bench service", "twinline bench service --requests 1000 --connections 16"))

@@ -39,7 +39,13 @@ def send_from_elsewhere(
 ) -> Sent:
     """`send` in another process, so that it shares no interpreter with whoever looks at the service meanwhile."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(send, url, path, bodies, connections, per_second).result()
+        sending = pool.submit(send, url, path, bodies, connections, per_second)
+        try:
+            return sending.result()
+        except KeyboardInterrupt:  # which the other process has not heard; without, its end would be waited for
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def send(url: str, path: str, bodies: Sequence[bytes], connections: int, per_second: float | None = None) -> Sent:

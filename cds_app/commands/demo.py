@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 
 from cds_app.commands.examples import examples
-from cds_app.commands.running import free_port, running_service, unconfigured
+from cds_app.commands.running import end_as_interrupted, free_port, running_service, unconfigured
 from cds_app.settings import Settings
 
 
@@ -54,7 +53,7 @@ def demo(once: bool, port: int, seed: int) -> None:
     from cds_app.sandbox.demo import run_demo, run_once_demo
     from cds_app.sandbox.signing import Signer
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped in any case
+    end_as_interrupted()
     signer, port = Signer(), port or free_port()
     with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
         home = Path(folder)

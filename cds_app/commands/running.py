@@ -63,6 +63,12 @@ def running_service(
         log.close()
 
 
+def end_as_interrupted() -> None:
+    """End at SIGTERM, or when the terminal closes, as at Ctrl-C: what this process has started ends with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
 def unconfigured() -> dict[str, str]:
     """The environment without settings: what a demo or a benchmark writes must not go to a real database."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -22,7 +22,7 @@ import requests
 
 from cds_app.bench.charts import bodies
 from cds_app.bench.loading import send_from_elsewhere
-from cds_app.commands.running import free_port, running_service, unconfigured
+from cds_app.commands.running import end_as_interrupted, free_port, running_service, unconfigured
 from cds_app.content import latest
 
 HERE = Path(__file__).resolve().parent
@@ -82,6 +82,7 @@ def measured(url: str, path: str, seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Rounds in turn; medians and their ratio as JSON."""
+    end_as_interrupted()
     with (
         tempfile.TemporaryDirectory(prefix="twinline-compare-") as folder,
         running_service(Path(folder), workers=WORKERS, environ=unconfigured()) as ours,
