@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cds_app.cards.text import hundred, simulated
+from cds_app.pages.insulin import of_people
 from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
 from cds_app.simulate.kinetics.drugs import Metric, Target
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
@@ -141,8 +142,8 @@ def insulin_effect(found: InsulinAnswer, *, units: float, plan: str, nothing: st
     after = 3 * _HOUR_MIN
     return (
         f"{units:g} units of rapid-acting insulin under the skin, no meal: glucose {_glucose(given, after)} in 3 h, "
-        f"against {_glucose(left, after, copies=False)} without; {hundred(given.low)} of 100 virtual people fall "
-        f"below 70 mg/dL within 6 h, {hundred(left.low)} without."
+        f"against {_glucose(left, after, copies=False)} without; of 100 virtual people {of_people(given.low)} fall "
+        f"below 70 mg/dL within 6 h, {of_people(left.low)} without."
     )
 
 

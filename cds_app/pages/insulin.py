@@ -1,11 +1,11 @@
-"""What insulin would do to glucose, in virtual people like the patient. A simulation, not an order."""
+"""What insulin would do to glucose, in virtual people like the patient, for its page. A simulation, not an order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.cards.text import hundred
+from cds_app.cards.text import Trusted, hundred
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
 from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
 
@@ -15,7 +15,7 @@ _LOW: Final = 70.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsulinRow:
-    """One plan of the table: shares of the time and of the virtual people, in 100."""
+    """One plan of the table: the share of the time in 100, and shares of the virtual people as `of_people` has them."""
 
     name: str
     in_range: str
@@ -29,10 +29,21 @@ class InsulinRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsulinView:
-    """The answer as the page shows it."""
+    """The answer as the page shows it.
+
+    Parameters
+    ----------
+    asked : InsulinRow
+    best : InsulinRow or None
+        None: no plan is within the limit for low glucose.
+    longer : bool
+        Whether that keeps glucose in range for longer than what was asked for.
+    """
 
     glucose: Fan
-    sentence: str
+    asked: InsulinRow
+    best: InsulinRow | None
+    longer: bool
     rows: tuple[InsulinRow, ...]
     alike: str
     people: int
@@ -42,22 +53,25 @@ class InsulinView:
 
 
 def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
-    """Put an answer into words: the plan that was asked for against no insulin."""
+    """What the page tells: the plan that was asked for against no insulin, and all plans."""
     by_name = {one.name: one for one in found.plans}
     plan, other = by_name[asked], by_name.get(none)
     low90, low50, middle, high50, high90 = plan.bands
-    rows: Bands = (low90, low50, middle, high50, high90)
+    bands: Bands = (low90, low50, middle, high50, high90)
     drawing = Drawn(
         times=tuple(float(one) for one in found.minutes),
-        bands=rows,
+        bands=bands,
         other=None if other is None else other.bands[2],
         limits=(_LOW,),
         step=_STEP_MIN,
     )
+    rows = tuple(_row(one, found, asked) for one in found.plans)
     return InsulinView(
         glucose=fan(drawing),
-        sentence=_sentence(plan, found),
-        rows=tuple(_row(one, found, asked) for one in found.plans),
+        asked=next(one for one in rows if one.asked),
+        best=next((one for one in rows if one.best), None),
+        longer=any(by_name[one.name].time_in_range > plan.time_in_range for one in rows if one.best),
+        rows=rows,
         alike=f"{found.alike:.1f}",
         people=len(found.weights),
         acting=f"{found.acting_u:g}" if found.acting_u else "",
@@ -66,26 +80,20 @@ def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
     )
 
 
-def _sentence(plan: InsulinOutcome, found: InsulinAnswer) -> str:
-    said = (
-        f"{plan.name}: {hundred(plan.time_in_range)} in 100 of the time between 70 and 180 mg/dL; "
-        f"{hundred(plan.low)} in 100 virtual people fall below 70."
-    )
-    if found.recommended is None:
-        return f"{said} No plan that was compared is within the limit for low glucose."
-    best = "none" if found.recommended == plan.name else found.recommended
-    if best == "none":
-        return f"{said} Of the plans compared, within limits, none keeps it there longer."
-    return f"{said} Longest within limits: {best}."
+def of_people(share: float) -> Trusted:
+    """A share of a few virtual people, in 100: where none of ten falls low, fewer than one in 100 is not shown."""
+    if share < 1e-9:
+        return Trusted("none")
+    return Trusted("all") if share > 1.0 - 1e-9 else hundred(share)
 
 
 def _row(plan: InsulinOutcome, found: InsulinAnswer, asked: str) -> InsulinRow:
     return InsulinRow(
         name=plan.name,
         in_range=hundred(plan.time_in_range),
-        low=hundred(plan.low),
-        very_low=hundred(plan.very_low),
-        high=hundred(plan.high),
+        low=of_people(plan.low),
+        very_low=of_people(plan.very_low),
+        high=of_people(plan.high),
         best=plan.name == found.recommended,
         asked=plan.name == asked,
         within=plan.within_limits,

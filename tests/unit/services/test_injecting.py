@@ -95,6 +95,18 @@ def test_what_is_lacking_or_impossible_is_named_and_gives_no_number(
     assert "virtual people fall" not in html
 
 
+def test_of_ten_people_none_is_said_to_be_fewer_than_one_in_100_and_the_best_plan_has_its_harm(deps: Deps) -> None:
+    html = page(deps, chart(glucose=214.0), Injected(daily_u=45.0))
+    (said,) = re.findall(r'<p role="status">(.*?)</p>', html, re.DOTALL)
+    share = r"(none of the|all of the|\d+ in 100) virtual people fall below 70\."
+    assert re.search(
+        r"4[0-9] in 100 of the time between 70 and 180 mg/dL; none of the virtual people fall below 70\.", said
+    )
+    assert re.search(rf"Longest within limits: 5 units, \d+ in 100 of the time; {share}", said)
+    table = html[html.index("Plans compared") :]
+    assert re.search(r"As entered</th><td>4\d</td><td>none</td><td>none</td><td>none</td>", table)
+
+
 def test_what_nobody_knows_stands_in_no_box(deps: Deps) -> None:
     """Sent as it stands, the form asks the same again."""
     html = page(deps, chart(), Injected())
