@@ -14,6 +14,7 @@ from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.outcomes import Spread
 from cds_app.simulate.surgery.comparing import Comparison, Outcome
 from cds_app.simulate.surgery.figures import Band
+from cds_app.simulate.surgery.plan import Fluid
 
 _FIGURES: Final[Mapping[Metric, tuple[str, Callable[[PlanOutcome], Spread | None]]]] = {
     "auc24_steady": ("AUC24 at steady state", lambda plan: plan.auc24_steady),
@@ -112,8 +113,11 @@ def fluid_effect(found: Comparison, *, fluid_ml: float, plan: str, nothing: str)
     given, left = _outcome(found, plan), _outcome(found, nothing)
     if given is None or left is None:
         return None
+    (fluid,) = (one for one in given.plan.actions if isinstance(one, Fluid))
+    after_min = found.horizon_min - fluid.at_min - fluid.over_min
     said = (
-        f"{fluid_ml:g} mL of crystalloid over 10 min: mean pressure {_pressure(given.mean_pressure_mmhg, found)}, "
+        f"{fluid_ml:g} mL of crystalloid over {fluid.over_min:g} min: mean pressure "
+        f"{_pressure(given.mean_pressure_mmhg)} {after_min:g} min after its end, "
         f"against {_last(left.mean_pressure_mmhg.median)} without"
     )
     if left.low_mean_min < 1.0 and given.low_mean_min < 1.0:
@@ -132,7 +136,8 @@ def pressor_effect(found: Comparison, *, plan: str, nothing: str) -> str | None:
         needed += f", at most {rate.median:.2f} µg/kg/min ({rate.low:.2f} to {rate.high:.2f})"
     return (
         f"Norepinephrine led to a mean pressure of {found.low_mmhg:g} mmHg: {needed}; mean pressure "
-        f"{_pressure(led.mean_pressure_mmhg, found)}, against {_last(left.mean_pressure_mmhg.median)} without."
+        f"{_pressure(led.mean_pressure_mmhg)} after "
+        f"{found.horizon_min:g} min, against {_last(left.mean_pressure_mmhg.median)} without."
     )
 
 
@@ -196,9 +201,8 @@ def _outcome(found: Comparison, name: str) -> Outcome | None:
     return next((one for one in found.outcomes if isinstance(one, Outcome) and one.plan.name == name), None)
 
 
-def _pressure(band: Band, found: Comparison) -> str:
-    spread = f"{_last(band.low_90)} to {_last(band.high_90)} {_COPIES}"
-    return f"{_last(band.median)} mmHg ({spread}) after {found.horizon_min:g} min"
+def _pressure(band: Band) -> str:
+    return f"{_last(band.median)} mmHg ({_last(band.low_90)} to {_last(band.high_90)} {_COPIES})"
 
 
 def _last(row: tuple[float | None, ...]) -> str:

@@ -13,6 +13,15 @@ from cds_app.simulate.haemodynamics.fit import Interval
 from cds_app.simulate.surgery.comparing import Comparison, Outcome
 from cds_app.simulate.surgery.depth import Depth
 from cds_app.simulate.surgery.figures import Band
+from cds_app.simulate.surgery.plan import (
+    Action,
+    BloodLoss,
+    Fluid,
+    Norepinephrine,
+    Propofol,
+    PropofolInfusion,
+    Rescue,
+)
 from cds_app.twin.bedside import Likely
 
 _STEP_MIN: Final = 5.0
@@ -41,6 +50,16 @@ class OperationRow:
     light: str
     light_minutes: str
     against: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is given or lost in the plan that was asked for: how much, from which minute to which."""
+
+    kind: str
+    amount: str
+    begins: str
+    ends: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +92,9 @@ class OperationView:
     ----------
     other : str
         Name of the plan that is drawn beside it; "" where there is none.
+    steps : tuple of Step
+    rescue : Rescue or None
+        By which rule norepinephrine is led in the plan that has it ready.
     depth : DepthView or None
         None where BIS is not estimated of the plan that was asked for.
     deep, light : str
@@ -88,6 +110,8 @@ class OperationView:
     rate: Fan
     output: Fan
     sentence: str
+    steps: tuple[Step, ...]
+    rescue: Rescue | None
     rows: tuple[OperationRow, ...]
     refused: tuple[str, ...]
     depth: DepthView | None
@@ -118,6 +142,8 @@ def operation_view(found: Comparison) -> OperationView | None:
         rate=_fan(found.times_min, first.heart_rate_per_min, other.heart_rate_per_min if other else None),
         output=_fan(found.times_min, first.output_l_per_min, other.output_l_per_min if other else None),
         sentence=_sentence(first, found),
+        steps=tuple(_step(one) for one in first.plan.actions),
+        rescue=next((one.plan.rescue for one in answered if one.plan.rescue is not None), None),
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
         depth=_depth(first, other, found),
@@ -132,6 +158,25 @@ def operation_view(found: Comparison) -> OperationView | None:
         draws=found.draws,
         seed=found.seed,
     )
+
+
+def _step(one: Action) -> Step:
+    kind, amount = _given(one)
+    return Step(kind=kind, amount=amount, begins=f"{one.at_min:g}", ends=f"{one.at_min + one.over_min:g}")
+
+
+def _given(one: Action) -> tuple[str, str]:
+    match one:
+        case Propofol():
+            return "propofol", f"{one.dose_mg_per_kg:g} mg/kg"
+        case PropofolInfusion():
+            return "propofol_rate", f"{one.rate_mg_per_kg_per_h:g} mg/kg/h"
+        case Norepinephrine():
+            return "norepinephrine", f"{one.rate_ug_per_kg_per_min:g} µg/kg/min"
+        case BloodLoss():
+            return "loss", f"{one.loss_ml:g} mL"
+        case Fluid():
+            return one.kind, f"{one.fluid_ml:g} mL"
 
 
 def _usual(found: Comparison) -> tuple[str, str]:

@@ -28,3 +28,10 @@ def test_output_is_drawn_beside_pressure_and_rate() -> None:
     assert view is not None
     assert len({view.pressure.median, view.rate.median, view.output.median}) == 3
     assert view.output.other
+
+
+def test_what_is_given_and_lost_is_told_with_its_minutes() -> None:
+    view = operation_view(compared(bled(500.0)))
+    assert view is not None
+    assert [(one.kind, one.amount, one.begins, one.ends) for one in view.steps] == [("loss", "500 mL", "1", "11")]
+    assert view.rescue is None

@@ -114,7 +114,9 @@ def test_fluid_and_norepinephrine_are_told_on_mean_pressure(shocked: Bed) -> Non
     fluid = effect_of(shocked, CirculationEffect(of="circulation", fluid_ml=500))
     assert fluid.link == "operation?propofol=0&fluid=500"
     found = re.match(
-        r"500 mL of crystalloid over 10 min: mean pressure (\d+) mmHg \(\d+ to \d+ .* against (\d+)", fluid.says
+        r"500 mL of crystalloid over 10 min: mean pressure (\d+) mmHg \(\d+ to \d+ .*\) 12 min after its end, "
+        r"against (\d+)",
+        fluid.says,
     )
     assert found is not None
     assert int(found[1]) > int(found[2])

@@ -218,6 +218,17 @@ def test_maintained_propofol_and_an_opioid_are_part_of_the_plan(bed: Bed) -> Non
     assert 'name="opioid" value="yes">' in kept
 
 
+def test_an_operation_says_when_what_happens_and_how_a_rescue_is_led(bed: Bed) -> None:
+    planned = Planned(propofol_mg_per_kg=1.5, propofol_mg_per_kg_per_h=6.0, loss_ml=500.0, fluid_ml=250.0)
+    html = bed.trials.operation(bed.asking(), planned)
+    assert (
+        "Minutes count from now. As planned: propofol 1.5 mg/kg from minute 1 to 1.5; propofol after it 6 mg/kg/h from "
+        "minute 1.5 to 30; blood loss 500 mL from minute 8 to 23; crystalloid 250 mL from minute 8 to 18."
+    ) in html
+    assert "Norepinephrine ready: begun at 0.04 µg/kg/min once mean pressure has been below 65 mmHg for 1 min" in html
+    assert "As planned: nothing." in bed.trials.operation(bed.asking(), Planned(propofol_mg_per_kg=0.0))
+
+
 def test_a_sedated_patient_has_pressure_but_no_depth(deps: Deps) -> None:
     propofol = {"coding": [{"system": RXNORM, "code": "8782"}], "text": "Propofol"}
     given = {**dose(3, 100, "sedated"), "medicationCodeableConcept": propofol}
