@@ -67,11 +67,12 @@ class Setting:
 
 
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement as text; ``change`` says the direction against ``earlier``, ``aside`` whether it may be wrong.
+    """One measurement as text.
 
-    ``reported`` is what whoever measured calls it, where that is critical or not what the usual range says; ``taken``
-    of what, where and how it was taken, where that is worth telling; ``comment`` is somebody's own words. ``also`` is
-    what else was measured at the same instant.
+    ``unit`` holds, too, what came in another (`` mg/dL = 230 umol/L``). ``change`` says the direction against
+    ``earlier``, ``aside`` whether it may be wrong. ``reported`` is what whoever measured calls it, where that is
+    critical or not what the usual range says; ``taken`` of what, where and how it was taken, where that is worth
+    telling; ``comment`` is somebody's own words. ``also`` is what else was measured at the same instant.
     """
 
     label: Trusted
@@ -113,7 +114,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
     return SeenView(
         label=Trusted(variable.label),
         value=_value(one, variable.decimals),
-        unit=_unit(variable.unit_text),
+        unit=_unit(variable.unit_text, one.sent),
         time=setting.clock(one.when),
         earlier=_earlier(earlier, one, setting) if earlier else None,
         before=apart(earlier.when, one.when, setting.zone) if earlier else None,
@@ -178,9 +179,9 @@ def _value(one: Measurement, decimals: int) -> Trusted:
     return Trusted(("" if one.bound == "=" else one.bound) + number(one.value, decimals))
 
 
-def _unit(text: str) -> Trusted:
-    """With the space before it that it needs: none for a percent sign or no unit."""
-    return Trusted(text if text in ("", "%") else f" {text}")
+def _unit(text: str, sent: str) -> Trusted:
+    """With the space before it that it needs: none for a percent sign or no unit. What came in another follows it."""
+    return Trusted(f"{text if text in ('', '%') else f' {text}'}{f' = {sent}' if sent else ''}")
 
 
 def _earlier(earlier: Measurement, one: Measurement, setting: Setting) -> Trusted:

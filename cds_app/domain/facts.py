@@ -3,8 +3,7 @@
 A fact is never changed. A correction is a new fact with the same ``ref`` and a later version. ``when`` is when it
 was so, ``learned`` when Twinline came to know it; the two are kept apart for good.
 
-Facts are msgspec structs and no dataclasses: every call makes, compares and stores hundreds, and a struct costs a
-seventh. They hold no cycles, so the garbage collector need not look at them.
+Facts are msgspec structs: a seventh of what dataclasses cost, and without cycles for the garbage collector to seek.
 """
 
 from __future__ import annotations
@@ -78,8 +77,8 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     ----------
     variable : str
         Ontology key (``potassium``).
-    value : float
-        In the ontology's canonical UCUM unit.
+    value, sent : float, str
+        In the ontology's canonical UCUM unit; as it came, where that is another number (``230 umol/L``), else "".
     bound : {"=", "<", "<=", ">", ">="}
         Whether ``value`` is the value or only a bound of it.
     implausible : bool
@@ -100,6 +99,7 @@ class Measurement(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True)
 
     variable: str
     value: float
+    sent: str = ""
     bound: Bound = "="
     implausible: bool = False
     preliminary: bool = False

@@ -38,6 +38,10 @@ _MAX_REMEMBERED: Final = 4096
 # 10*99999999 takes minutes to evaluate and means nothing; UCUM has no decimals: to it 1.73 is one times 73
 _NO_NUMBER: Final = re.compile(r"\d{5}|\d\.\d")
 _ANNOTATION: Final = re.compile(r"\{([^{}]*)\}")
+_READABLE: Final = re.compile(r"[A-Za-z%\u00b0\u00b5\u03bc][A-Za-z0-9%/\u00b0\u00b5\u03bc]{0,15}")
+_NAMES: Final[Mapping[str, str]] = {
+    "Cel": "°C", "[degF]": "°F", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[lb_av]": "lb", "[oz_av]": "oz", "[in_i]": "in",
+}  # fmt: skip
 _NUMBER_NAMES: Final = re.compile(r"\{[^{}]+\}|\[pH\]|1")
 _DIGITS: Final = 12
 """Of a converted value. More than any instrument has, and fewer than a double, whose last ones are round-off: 5 ug/L is
@@ -189,6 +193,13 @@ class UnitConverter:
 def is_number_name(unit: str) -> bool:
     """Whether a unit is a mere name of a number, which nobody writes: ``{score}``, ``{INR}``, ``[pH]``, ``1``."""
     return _NUMBER_NAMES.fullmatch(unit) is not None
+
+
+def unit_name(unit: str) -> str:
+    """A unit as people write it: without annotations, and none of UCUM's brackets; "" if that is not simple."""
+    bare = _ANNOTATION.sub("", unit).strip()
+    name = _NAMES.get(bare, bare)
+    return name if _READABLE.fullmatch(name) else ""
 
 
 def mg_per(unit: str) -> float | None:

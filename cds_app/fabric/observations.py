@@ -228,6 +228,7 @@ def _measurement(
         learned=context.learned,
         variable=variable.key,
         value=amount.value,
+        sent=amount.sent,
         bound=amount.bound,
         implausible=implausible,
         preliminary=frame.preliminary,

@@ -67,8 +67,8 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     if when is None or variable is None or not variable.numeric:
         return None
     quantity = found.valueQuantity
-    value = convert(quantity.value, quantity.code, quantity.unit, variable, context)
-    if isinstance(value, Refusal) or not isfinite(value) or not variable.plausible.holds(value):
+    amount = convert(quantity.value, quantity.code, quantity.unit, variable, context)
+    if isinstance(amount, Refusal) or not isfinite(amount.value) or not variable.plausible.holds(amount.value):
         return None
     made = Measurement(
         ref=f"Observation/{found.id}",
@@ -76,7 +76,8 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
         when=when,
         learned=context.learned,
         variable=variable.key,
-        value=value,
+        value=amount.value,
+        sent=amount.sent,
         encounter=context.references.name(resource["encounter"]) or None if found.encounter else None,
     )
     return _judged(made, resource, variable, context) if telling else made

@@ -12,7 +12,7 @@ import msgspec
 from cds_app.domain.facts import Bound
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
-from cds_app.domain.units import is_number_name
+from cds_app.domain.units import is_number_name, unit_name
 from cds_app.fabric.context import Context
 from cds_app.fabric.shapes import Object, as_object, number, objects, word
 
@@ -25,10 +25,11 @@ Ends = tuple[float | None, float | None]
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """A number in the canonical unit."""
+    """A number in the canonical unit; ``sent`` is what came, where that is another number in another unit."""
 
     value: float
     bound: Bound = "="
+    sent: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -50,10 +51,8 @@ def read_quantity(quantity: object, variable: Variable, context: Context) -> Amo
     comparator = found.get("comparator")
     if comparator is not None and (not isinstance(comparator, str) or comparator not in _COMPARATORS):
         return Refusal(IssueCode.UNREADABLE, "valueQuantity.comparator")
-    converted = convert(value, found.get("code"), found.get("unit"), variable, context)
-    if isinstance(converted, Refusal):
-        return converted
-    return Amount(converted, "=" if comparator is None else cast("Bound", comparator))
+    bound = cast("Bound", comparator or "=")
+    return convert(value, found.get("code"), found.get("unit"), variable, context, bound=bound)
 
 
 def usual_of(source: Mapping[str, Any], variable: Variable, context: Context) -> Ends:
@@ -96,8 +95,8 @@ def read_text(value: object, variable: Variable, context: Context) -> Amount | N
     found = _WRITTEN.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     if found is None:
         return None
-    amount = convert(float(found[2]), None, found[3], variable, context)
-    return None if isinstance(amount, Refusal) else Amount(amount, cast("Bound", found[1] or "="))
+    amount = convert(float(found[2]), None, found[3], variable, context, bound=cast("Bound", found[1] or "="))
+    return None if isinstance(amount, Refusal) else amount
 
 
 def quantity_text(quantity: object) -> str:
@@ -128,7 +127,8 @@ def read_range(value: object, variable: Variable, context: Context) -> Amount | 
         return Refusal(amount.code, f"valueRange.{edge}")
     if edge == "low" and found.get("high") == found.get("low"):
         return amount
-    return Amount(amount.value, ">=" if edge == "low" else "<=")
+    bound: Bound = ">=" if edge == "low" else "<="
+    return Amount(amount.value, bound, f"{bound}{amount.sent}" if amount.sent else "")
 
 
 def read_ratio(value: object, variable: Variable, context: Context) -> Amount | Refusal:
@@ -146,13 +146,22 @@ def read_ratio(value: object, variable: Variable, context: Context) -> Amount | 
     return Refusal(amount.code, "valueRatio") if isinstance(amount, Refusal) else amount
 
 
-def convert(value: float, code: object, text: object, variable: Variable, context: Context) -> float | Refusal:
+def convert(
+    value: float, code: object, text: object, variable: Variable, context: Context, *, bound: Bound = "="
+) -> Amount | Refusal:
     """A number whose unit came as code and as text, in the variable's unit."""
     if code == variable.unit and (text is None or text == code) and not variable.by_substance:
-        return value
+        return Amount(value, bound)
     code = word(code)
     unit = context.lexicon.unit(variable.key, code, word(text))
     if isinstance(unit, IssueCode):
         return Refusal(unit, "valueQuantity.code" if code else "valueQuantity.unit")
     converted = value if unit == variable.unit else context.lexicon.convert(value, unit, variable)
-    return converted if isfinite(converted) else Refusal(IssueCode.NOT_A_NUMBER, "valueQuantity.value")
+    if not isfinite(converted):
+        return Refusal(IssueCode.NOT_A_NUMBER, "valueQuantity.value")
+    return Amount(converted, bound, _sent(value, unit, bound) if converted != value else "")
+
+
+def _sent(value: float, unit: str, bound: Bound) -> str:
+    name = unit_name(unit)
+    return f"{'' if bound == '=' else bound}{value:.10g} {name}" if name else ""

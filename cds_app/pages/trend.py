@@ -187,6 +187,7 @@ def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
 def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
     said = reported(one, canvas.usual(one), canvas.situation.ontology)
     remarks = [
+        f"= {one.sent}" if one.sent else "",
         out_of(canvas.usual(one), one.value),
         f"reported as {said}" if said else "",
         taken(one, canvas.situation.ontology) or "",

@@ -14,7 +14,7 @@ from cds_app.content import latest
 from cds_app.domain import units
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
-from cds_app.domain.units import MAX_UNIT_LENGTH, UnitConverter
+from cds_app.domain.units import MAX_UNIT_LENGTH, UnitConverter, unit_name
 from cds_app.errors import UnitError
 
 
@@ -268,3 +268,15 @@ def test_a_converted_value_meets_the_limit_that_it_is_written_on(
     converter: UnitConverter, ontology: Ontology, key: str, value: float, unit: str, expected: float
 ) -> None:
     assert converter.convert(value, unit, ontology.variables[key]) == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        ("umol/L", "umol/L"), ("[degF]", "°F"), ("[lb_av]", "lb"), ("mg/dL{sober}", "mg/dL"), ("%", "%"),
+        ("kPa", "kPa"), ("1", ""), ("{score}", ""), ("", ""), ("10*3/uL", ""),
+        ("[evil](x)", ""), ("evil.example", ""), ("a" * 17, ""),
+    ],
+)  # fmt: skip
+def test_a_unit_is_written_as_people_do_or_not_at_all(unit: str, name: str) -> None:
+    assert unit_name(unit) == name
