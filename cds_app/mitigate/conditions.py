@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from itertools import chain
 from operator import ge, gt, le, lt
@@ -229,9 +228,7 @@ def _on_change(rule: Change, view: View) -> Verdict:
     newest = view.situation.latest(rule.change, rule.within_h)
     if newest is None:
         return _unknown(rule.change)
-    start = view.situation.now - timedelta(hours=rule.within_h)
-    span_h = (newest.when - start).total_seconds() / 3600.0
-    rows = view.situation.history(rule.change, span_h, until=newest.when)
+    rows = view.situation.history(rule.change, rule.within_h, until=newest.when)
     earlier = [one for one in rows if one.when < newest.when and one.bound == "="]
     if not earlier or newest.bound != "=":
         return Verdict(holds=None, evidence=(newest,), unknown=(f"earlier {rule.change}",))

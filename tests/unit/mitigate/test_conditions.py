@@ -123,7 +123,9 @@ FALL = {"change": "hemoglobin", "direction": "fall", "amount": 2, "unit": "g/dL"
         ([(10.0, 20), (12.0, 1)], {**FALL, "direction": "rise", "amount": None, "ratio": 1.2}, True),
         ([(10.0, 20), (11.9, 1)], {**FALL, "direction": "rise", "amount": None, "ratio": 1.2}, False),
         ([(0.0, 20), (0.0, 1)], {**FALL, "direction": "rise", "amount": None, "ratio": 1.2}, False),
-        ([(11.0, 49), (9.0, 1)], FALL, None),
+        ([(11.0, 49), (9.0, 1)], FALL, True),  # two days lie between them, whenever the chart is opened
+        ([(11.0, 49.1), (9.0, 1)], FALL, None),
+        ([(11.0, 60), (9.0, 49)], FALL, None),
         ([(9.0, 1)], FALL, None),
         ([], FALL, None),
     ],
