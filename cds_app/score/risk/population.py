@@ -24,6 +24,7 @@ FILE = "population.json"
 PARTS = ("vital_signs", "everything")
 _EACH = np.arange(len(PARTS))
 _LEADS = 3  # more would not fit the summary of a card
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,12 +153,16 @@ class Reference:
         return np.asarray((self.distances(rows) / self.limits[_EACH, self.known(rows)] > 1.0).any(axis=1))
 
     def leads(self, row: NDArray[np.float32]) -> tuple[str, ...]:
-        """The quantities that a row's distance is mostly made of, greatest first, as `deviation.decomposed` has it."""
+        """The quantities that a row's distance is mostly made of, greatest first, as `deviation.decomposed` has it.
+
+        What hardly adds to it is not named: it is as in those that the model was trained on.
+        """
         vital_signs, everything = np.nan_to_num(self.beyond(row))
         z = self.standardised(row)[: self.vital_signs if vital_signs > everything else None]
         known = np.flatnonzero(np.isfinite(z))
         parts = decomposed(z[known], self.correlation[known][:, known])
-        return tuple(self.quantities[known[i]] for i in np.argsort(-parts, kind="stable")[:_LEADS])
+        first = [i for i in np.argsort(-parts, kind="stable")[:_LEADS] if parts[i] >= _LEAST_SHARE * parts.sum()]
+        return tuple(self.quantities[known[i]] for i in first)
 
 
 def _mean(squares: Floats) -> Floats:
