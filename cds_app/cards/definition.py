@@ -78,6 +78,7 @@ class Policy(Content):
     worse_changes : in the highest tier, by how many reference change values a measurement that the tier compares counts
         as worse; the values are of people in health, whose variation understates that of the ill.
     recovered_h : for how long it has to have been better by so much for a new worsening to count.
+    recoveries_h : the same for single topics: what an antidote mends in minutes may come back when it wears off.
     min_tier : lower tiers are recorded and not shown.
     indicators : CDS Hooks indicator per tier, from tier 0 up.
     deviation_percentile : share of the reference population that deviates less, above which a deviation card is due.
@@ -107,6 +108,7 @@ class Policy(Content):
     lockouts_h: Mapping[str, Annotated[float, Field(gt=0, le=168)]] = {}
     rises_points: Mapping[str, Annotated[float, Field(gt=0, le=100)]] = {}
     gives_way: Mapping[str, tuple[str, ...]] = {}
+    recoveries_h: Mapping[str, Annotated[float, Field(ge=0, le=168)]] = {}
 
     def lockout_of(self, topic: str) -> float:
         """Hours for which a topic stays quiet, below the highest tier."""
@@ -115,6 +117,10 @@ class Policy(Content):
     def rise_of(self, topic: str) -> float:
         """The rise, in points of 100, that breaks the quiet of a topic."""
         return self.rises_points.get(topic, self.rise_points)
+
+    def recovered_of(self, topic: str) -> float:
+        """Hours for which a topic has to have been better for a new worsening to count."""
+        return self.recoveries_h.get(topic, self.recovered_h)
 
     @model_validator(mode="after")
     def _gives_way_to_what_comes_first(self) -> Policy:

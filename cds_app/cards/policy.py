@@ -209,7 +209,7 @@ def _come_back(course: Course, shown: Decision, name: str, policy: Policy) -> fl
     again = inf
     for well, run in groupby(pairwise(since), key=lambda one: one[0][1] <= better):
         rows = list(run)
-        if well and rows[-1][1][0] - rows[0][0][0] >= timedelta(hours=policy.recovered_h):
+        if well and rows[-1][1][0] - rows[0][0][0] >= timedelta(hours=policy.recovered_of(shown.topic)):
             again = min(again, *(extent + policy.worse_changes for (_, extent), _ in rows))
     return again
 

@@ -83,7 +83,7 @@ class TierRule(Content):
     says: tuple[Because, ...] = ()
 
     @cached_property
-    def compared(self) -> tuple[Quantity, ...]:
+    def compared(self) -> tuple[Quantity | Change, ...]:
         """The comparisons that say how far beyond a patient is."""
         return tuple(compared(self.when))
 
@@ -96,10 +96,14 @@ class AllergyGate(Content):
 
 
 class RenalGate(Content):
-    """Least eGFR (mL/min/1.73 m2), whether dialysis forbids it, and what to do when filtration is not known."""
+    """Least eGFR (mL/min/1.73 m2), whether dialysis forbids it, and what to do when filtration is not known.
+
+    ``sessions``: forbidden between sessions of dialysis, and not where filtration runs all the time, which takes away
+    what the option brings.
+    """
 
     egfr_at_least: PositiveFloat | None = None
-    dialysis: Literal["refuse", "allow"] = "allow"
+    dialysis: Literal["refuse", "sessions", "allow"] = "allow"
     unknown: Literal["refuse", "caution"] = "caution"
 
 

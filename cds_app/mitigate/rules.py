@@ -73,7 +73,10 @@ class Commented(Content):
 
 
 class Change(Content):
-    """The newest value differs from the extreme of the window before it by an amount or by a ratio.
+    """The newest value differs from the extreme of the hours before it by an amount or by a ratio.
+
+    ``within_h`` is the most that lies between the two, and how long ago the newest may be: of what is measured once a
+    day, the day before counts whenever the chart is opened.
 
     With ``low_below``, the lower of both is below that; with ``high_above``, the higher is above it. ``apart_from`` as
     of `Quantity`.
@@ -302,9 +305,9 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
         yield from leaves(part)
 
 
-def compared(rule: Rule) -> Iterator[Quantity]:
-    """Comparisons in a rule, those that must not hold left out."""
-    if isinstance(rule, Quantity):
+def compared(rule: Rule) -> Iterator[Quantity | Change]:
+    """Comparisons in a rule, those that must not hold left out, and changes that have a direction."""
+    if isinstance(rule, Quantity) or (isinstance(rule, Change) and rule.direction != "either"):
         yield rule
     elif isinstance(rule, All | Any_):
         for part in rule.all if isinstance(rule, All) else rule.any:

@@ -139,6 +139,21 @@ def test_what_got_better_and_then_worse_again_breaks_the_quiet_of_the_highest_ti
     assert judged([critical(3, potassium=12.0)], replace(again, tier=2), policy=policy) == [Suppression.LOCKOUT]
 
 
+def test_what_an_antidote_mended_for_minutes_counts_as_having_been_better() -> None:
+    policy = POLICY.model_copy(update={"worse_changes": 2.0, "recoveries_h": {"hyperkalaemia": 0.25}})
+    course = tuple((NOW - timedelta(hours=ago), extent) for ago, extent in ((2.9, 12.0), (1.0, 9.0), (0.7, 12.0)))
+    again = Candidate(
+        topic="hyperkalaemia",
+        tier=3,
+        points=None,
+        extents={"potassium": 12.0},
+        courses=lambda: {"potassium": course},
+    )
+    past: list[Decision | Feedback] = [critical(3, potassium=12.0)]
+    assert judged(past, again, policy=policy) == [Suppression.NONE]
+    assert judged(past, again, policy=policy.model_copy(update={"recoveries_h": {}})) == [Suppression.LOCKOUT]
+
+
 def test_a_tier_not_worth_an_interruption_is_recorded_only() -> None:
     assert verdict([], tier=0) is Suppression.BELOW
     assert verdict([], tier=0, topic=ABSTENTION) is Suppression.NONE
