@@ -53,7 +53,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
         "kidney_transplant haematological_malignancy>malignancy "
         "adrenal_insufficiency pre_eclampsia>pregnancy asthma comfort_care>palliative_care blood_refused "
-        "postpartum_haemorrhage>active_bleeding sickle_cell_disease g6pd_deficiency"
+        "postpartum_haemorrhage>active_bleeding sickle_cell_disease g6pd_deficiency anaphylaxis"
     ),
     "drug-class": (
         "beta_lactams>antibacterials penicillins>beta_lactams cephalosporins>beta_lactams carbapenems>beta_lactams "
@@ -81,11 +81,12 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "salbutamol tacrolimus>nephrotoxins valproate warfarin>anticoagulants rivaroxaban>anticoagulants metformin "
         "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors "
         "prednisolone>corticosteroids methylprednisolone>corticosteroids labetalol zoledronic_acid "
-        "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol renal_replacement_solution"
+        "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol renal_replacement_solution "
+        "terlipressin clarithromycin>antibacterials"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "
-        "renal_replacement_therapy pregnancy_ended"
+        "renal_replacement_therapy crrt>renal_replacement_therapy pregnancy_ended"
     ),
     "finding": (
         "alert not_alert new_confusion>not_alert responds_to_voice>not_alert responds_to_pain>not_alert "

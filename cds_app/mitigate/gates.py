@@ -14,7 +14,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.score.allergies import AllergyMatch, most_specific
-from cds_app.score.clinical.kidney import on_dialysis
+from cds_app.score.clinical.kidney import on_dialysis, on_filtration
 from cds_app.score.result import Lack, Score
 from cds_app.score.situation import Situation
 
@@ -115,14 +115,18 @@ def _renal(gates: Gates, view: View) -> _Found:
         return
     dialysis = on_dialysis(view.situation)
     if dialysis:
-        yield from _renal_on_dialysis(gates.renal, dialysis)
+        yield from _renal_on_dialysis(gates.renal, dialysis, on_filtration(view.situation))
         return
     if gates.renal.egfr_at_least is not None:
         yield from _filtration(gates.renal, gates.renal.egfr_at_least, view)
 
 
-def _renal_on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...]) -> _Found:
-    if gate.dialysis == "refuse":
+def _renal_on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...], filtered: tuple[Fact, ...]) -> _Found:
+    if gate.dialysis == "sessions" and filtered:
+        yield Caution(
+            text="Filtration runs all the time, and takes it away: its solution may bring it.", evidence=filtered
+        )
+    elif gate.dialysis != "allow":
         yield _Stop(gate="renal", reason="Renal replacement therapy is recorded.", evidence=evidence)
     else:
         yield Caution(text="Renal replacement therapy is recorded: dose and timing differ.", evidence=evidence)

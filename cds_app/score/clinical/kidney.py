@@ -24,6 +24,7 @@ BASELINE_LONG_H: Final = 365 * 24.0
 LONG_TERM_RENAL_REPLACEMENT = ("dialysis_dependence", "end_stage_renal_disease")
 _EXACT_ADULT_YEARS = 18
 _RRT_WITHIN_H = 48.0
+_FILTRATION_WITHIN_H = 12.0
 _RRT_LATELY_H = 96.0
 """Over a weekend three days lie between two of three sessions a week; a day more, as some are written down late."""
 _RATIOS = ((3.0, 3), (2.0, 2), (1.5, 1))
@@ -87,6 +88,11 @@ def on_dialysis(situation: Situation) -> tuple[Fact, ...]:
     chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
     done = situation.procedures_done("renal_replacement_therapy", _RRT_LATELY_H)
     return (*chronic, *done, *situation.medications("renal_replacement_solution", _RRT_LATELY_H))
+
+
+def on_filtration(situation: Situation) -> tuple[Fact, ...]:
+    """What says that renal replacement therapy runs all the time, and ran in the last hours."""
+    return situation.procedures_done("crrt", _FILTRATION_WITHIN_H)
 
 
 def _notes(situation: Situation) -> tuple[str, ...]:

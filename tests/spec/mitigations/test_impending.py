@@ -73,7 +73,12 @@ def test_a_risk_below_the_threshold_is_no_concern(risk: str, topic: str, what: s
 @pytest.mark.parametrize(
     ("risk", "topic", "chart", "word"),
     [
-        ("hypotension", "hypotension", [*vital_signs(), measured("sbp", 165, 5)], "systolic fell by more than 40"),
+        (
+            "hypotension",
+            "hypotension",
+            [*vital_signs(sbp=104), measured("sbp", 165, 5)],
+            "systolic fell by more than 40",
+        ),
         ("hypoxaemia", "hypoxia", vital_signs(spo2=93), "just below target"),
         ("aki", "aki", [*vital_signs(), measured("creatinine", 1.0, 20), measured("creatinine", 1.4)], "KDIGO stage 1"),
     ],

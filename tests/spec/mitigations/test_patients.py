@@ -118,7 +118,7 @@ PATIENTS = [
     Patient(
         story="retains carbon dioxide",
         chart=[measured("ph", 7.29), measured("pco2", 62), measured("bicarbonate", 29)],
-        topics={"acidaemia": 1},
+        topics={"acidaemia": 2},
         offered=["acidaemia_niv"],
         silent=["acidaemia_airway", "acidaemia_lactate", "acidaemia_bicarbonate"],
     ),

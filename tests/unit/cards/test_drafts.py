@@ -58,7 +58,7 @@ def test_a_detail_has_its_blocks_in_order_and_is_short(ask: Ask) -> None:
 
 
 def test_a_summary_leaves_the_usual_range_to_the_detail_where_it_would_be_long(ask: Ask) -> None:
-    pressures = ((164, 5), (114, 0.2))
+    pressures = ((164, 5), (104, 0.2))
     fell = (observation("sbp", value, FROZEN - timedelta(hours=hours)) for value, hours in pressures)
     (card,) = (
         one

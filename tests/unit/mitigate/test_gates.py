@@ -190,3 +190,13 @@ def test_inputs_are_named_as_in_the_middle_of_a_sentence() -> None:
     ontology = load_ontology(artefact("ontology", "1.0.0"))
     names = ("gcs_total", "body_weight", "inr", "troponin_t", "lactate", "on_dialysis")
     assert named(names, ontology) == "Glasgow Coma Scale, weight, INR, troponin T, lactate, on dialysis"
+
+
+def test_filtration_that_runs_all_the_time_is_no_session_of_dialysis() -> None:
+    gate = {"renal": {"dialysis": "sessions"}}
+    running, over = (procedure("crrt", hours=30, **more) for more in ({"status": "in-progress"}, {"end_hours": 20}))
+    text = "Filtration runs all the time, and takes it away: its solution may bring it."
+    assert cautioned(gate, running) == [text]
+    assert cautioned(gate, problem("end_stage_renal_disease"), running) == [text]
+    for between in (over, problem("end_stage_renal_disease")):
+        assert refused(gate, between) == [("renal", "Renal replacement therapy is recorded.")]
