@@ -21,6 +21,7 @@ _SETTLED: Final = 0.05
 """An effect that moves by less within `_SETTLED_H` reads the same."""
 _FIELDS: Final[Mapping[str, str]] = {
     "goal": "target",
+    "history": "doses given",
     "amount_mg": "dose",
     "interval_h": "interval",
     "over_h": "length of the infusion",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_DAY_H: Final = 24.0
+_HOUR_MIN: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,13 @@ class Refused:
 
     subject: str
     reasons: tuple[Refusal, ...]
+
+
+def aged(hours: float) -> str:
+    """A length of time as it is said of a measurement: ``40 min``, ``30 h``, ``9 days``."""
+    if hours >= 2.0 * _DAY_H:
+        return f"{hours / _DAY_H:.0f} days"
+    return f"{hours * _HOUR_MIN:.0f} min" if hours < 2.0 else f"{hours:.0f} h"
 
 
 def outside(field: str, value: float | None, low: float, high: float, unit: str) -> tuple[Refusal, ...]:

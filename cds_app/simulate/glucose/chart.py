@@ -15,7 +15,7 @@ from cds_app.score.situation import Situation
 from cds_app.simulate.glucose.model import Bolus
 from cds_app.simulate.glucose.people import INSULINS, People
 from cds_app.simulate.glucose.what_if import ONLY_TYPE_1, SUBJECT, GlucosePatient, patient_problems
-from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.refusals import Refusal, Refused, aged
 from cds_app.simulate.regimens.chart import PUSH_H
 
 DAY_H: Final = 24.0
@@ -122,7 +122,7 @@ def like_whom(people: People, situation: Situation, daily_u: float | None) -> Li
 def current_glucose(people: People, situation: Situation) -> Measurement | Refusal:
     """The glucose that a simulation begins with; how old the last one is where it is too old."""
     within_h, field = people.file.rules.glucose_within_h, "patient.glucose_mg_dl"
-    needed = f"of the last {_old(within_h)} is needed"
+    needed = f"of the last {aged(within_h)} is needed"
     found = situation.latest("glucose")
     if found is not None and situation.age_h(found) <= within_h and found.bound == "=":
         return found
@@ -131,13 +131,7 @@ def current_glucose(people: People, situation: Situation) -> Measurement | Refus
         return Refusal(field=field, limit=f"{needed} that can be true: check the unit")
     if found is None or found.bound != "=":
         return Refusal(field=field, limit=needed)
-    return Refusal(field=field, limit=f"is {_old(situation.age_h(found))} old: one {needed}")
-
-
-def _old(hours: float) -> str:
-    if hours >= 2.0 * DAY_H:
-        return f"{hours / DAY_H:.0f} days"
-    return f"{hours * _MINUTES:.0f} min" if hours < 2.0 else f"{hours:.0f} h"
+    return Refusal(field=field, limit=f"is {aged(situation.age_h(found))} old: one {needed}")
 
 
 def _still_acting(people: People, situation: Situation) -> Iterator[tuple[Medication, Bolus] | Refusal]:

@@ -54,6 +54,8 @@ class Covariates:
         Circumstances that some models ask for: ``OPIOID``, ``PROLONGED_RELEASE``.
     imputed : mapping of str to Imputed
         By field: which of the values were not measured.
+    stale_h : mapping of str to float
+        By field: how old the last measurement is of what is unknown as that is too old to count, hours.
     """
 
     age_years: float | None = None
@@ -70,6 +72,7 @@ class Covariates:
     genotypes: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, bool] = field(default_factory=dict)
     imputed: Mapping[str, Imputed] = field(default_factory=dict)
+    stale_h: Mapping[str, float] = field(default_factory=dict)
 
     def with_creatinine(self, value_mg_dl: float) -> Covariates:
         """The same patient with another creatinine."""

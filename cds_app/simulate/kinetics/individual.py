@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cds_app.simulate.kinetics.covariates import DERIVED, MEASURED, Covariates, Imputed, derive, fields_of
 from cds_app.simulate.kinetics.models import PER_UNIT, Adjustment, Model, Range, refer
-from cds_app.simulate.refusals import Refusal, outside
+from cds_app.simulate.refusals import Refusal, aged, outside
 
 Floats = NDArray[np.float64]
 
@@ -135,7 +135,9 @@ def _unmeasured(model: Model, covariates: Covariates) -> Iterator[Refusal]:
     needed = frozenset[str]().union(*(fields_of(name) for name in model.needs))
     for name in sorted(needed):
         if getattr(covariates, name) is None:
-            yield Refusal(field=f"{_WHERE}.{name}", limit="is needed by this model")
+            age_h = covariates.stale_h.get(name)
+            old = "" if age_h is None else f": the last one is {aged(age_h)} old, which is too old"
+            yield Refusal(field=f"{_WHERE}.{name}", limit=f"is needed by this model{old}")
 
 
 def _beyond(model: Model, covariates: Covariates) -> Iterator[Refusal]:

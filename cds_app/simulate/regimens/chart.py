@@ -17,7 +17,7 @@ from cds_app.simulate.kinetics.covariates import Covariates, Imputed, fields_of
 from cds_app.simulate.kinetics.drugs import SAME_UNIT, Drug
 from cds_app.simulate.kinetics.patients import MAX_STAGES, Level, Patient, Stage
 from cds_app.simulate.plans import ROUTES, Dose, Route
-from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.refusals import Refusal, Refused, aged
 from cds_app.simulate.regimens.genes import genotypes_of, heard_genes, uncalled
 from cds_app.simulate.regimens.orders import hours, mass_mg
 from cds_app.simulate.regimens.remarks import foreign, imputed_text, of_kidneys
@@ -122,9 +122,10 @@ def patient_of(
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
     start_h = course[0][0].at_h if course else 0.0
-    if untold := tuple(_untold(situation, drug, start_h)):
+    if untold := tuple(_untold(situation, drug, start_h, begun=bool(course))):
         return Refused(subject=drug.name, reasons=untold)
     levels = list(_levels(situation, drug, start_h if course else None, remarks))
+    remarks.extend(_incredible(situation, drug, start_h if course else -COURSE_GAP_H))
     remarks.extend(_needless(drug, given_extra))
     remarks.extend(foreign(situation, drug, start_h if course else -COURSE_GAP_H))
     imputed = _standing_in(situation, drug, likely)
@@ -249,6 +250,14 @@ def _last_course(doses: Sequence[tuple[Dose, str]], remarks: list[str]) -> list[
 # --- levels
 
 
+def _incredible(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
+    """That levels of the course were left out as they cannot be true: somebody may think that they were used."""
+    named = (key for one in drug.file.levels.quantities for key in situation.ontology.measuring(one))
+    rows = (row for key in named for row in situation.by_variable.get(key, ()))
+    if any(row.implausible and start_h < hours(situation.now, row.when) <= 0.0 for row in rows):
+        yield "Levels that cannot be true were left out: check value and unit."
+
+
 def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: list[str]) -> Iterator[tuple[Level, str]]:
     for quantity in drug.file.levels.quantities:
         unit = situation.ontology.quantity(quantity).unit if situation.ontology.measuring(quantity) else ""
@@ -266,7 +275,7 @@ def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: li
                 yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref
 
 
-def _untold(situation: Situation, drug: Drug, start_h: float) -> Iterator[Refusal]:
+def _untold(situation: Situation, drug: Drug, start_h: float, *, begun: bool) -> Iterator[Refusal]:
     """A level of the days before the first dose on record: the drug was given, and nobody knows how much and when."""
     measuring = (one for one in drug.file.levels.quantities if situation.ontology.measuring(one))
     for quantity in (one for one in measuring if one not in _BASELINES):
@@ -276,9 +285,10 @@ def _untold(situation: Situation, drug: Drug, start_h: float) -> Iterator[Refusa
             for one in situation.series(quantity)
             if one.bound == "=" and unit == drug.file.levels.unit and one.value >= drug.file.levels.low
         )
-        if any(0.0 <= age < COURSE_GAP_H for age in ages_h):
-            limit = "are missing: a level was measured before the first dose on record, and what is left is not known"
-            yield Refusal(field="history", limit=limit)
+        before_h = min((age for age in ages_h if 0.0 <= age < COURSE_GAP_H), default=None)
+        if before_h is not None:
+            told = "before the first one on record" if begun else "ago, and none is on record"
+            yield Refusal(field="history", limit=f"are missing: a level was measured {aged(before_h)} {told}")
             return
 
 
@@ -300,6 +310,7 @@ def _stages(
         days_since_transplant=extra.days_since_transplant,
         genotypes=genotypes,
         flags=extra.flags,
+        stale_h=dict(_stale(situation, measured)),
         **measured,
     )
     since_h = start_h - _CREATININE_H
@@ -312,6 +323,14 @@ def _stages(
     later = {hours(situation.now, one.when): usual.with_creatinine(one.value) for one in after}
     rows = sorted(later.items())[-(MAX_STAGES - 2) :]  # the first, and what is imputed now, come besides
     return (begun, *(Stage(from_h=at, covariates=one) for at, one in rows if at > start_h))
+
+
+def _stale(situation: Situation, known: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """How old the last value is of what does not count."""
+    for quantity, name in {**_KINDS, **_CHANGING}.items():
+        found = situation.latest(quantity) if situation.ontology.measuring(quantity) else None
+        if found is not None and found.bound == "=" and known.get(name) is None:
+            yield name, situation.age_h(found)
 
 
 def _conditions(situation: Situation, drug: Drug, extra: Extra) -> Iterator[str]:
