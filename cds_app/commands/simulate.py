@@ -15,6 +15,7 @@ import click
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cds_app.bootstrap import quiet_logs
+from cds_app.cards.text import hundred, simulated
 from cds_app.commands.examples import examples
 from cds_app.commands.record_files import Entries, contents_of
 from cds_app.content import content_root, latest, wrong
@@ -36,6 +37,7 @@ from cds_app.simulate.plans import Dose, Plan, Regimen, Route
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.answers import PlanOutcome, WhatIf
 from cds_app.simulate.regimens.chart import Charted, Extra, patient_of
+from cds_app.simulate.regimens.goals import aim_of
 from cds_app.simulate.regimens.orders import mass_mg
 from cds_app.simulate.regimens.outcomes import area_unit
 from cds_app.simulate.regimens.questions import Question, offered
@@ -122,7 +124,7 @@ def simulate(plan: Path, record: Path, as_json: bool) -> None:
     situation = _situation(reading, now, ontology)
     likely = stand_ins(Imputer.from_artefact(latest("imputation")), situation)
     charted = patient_of(situation, drug, _extra(asked), likely)
-    found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked)
+    found = charted if isinstance(charted, Refused) else _answered(drug, charted, asked, situation)
     if as_json:
         click.echo(json.dumps(_whole(found, charted, reading), sort_keys=True, ensure_ascii=False))
     else:
@@ -198,14 +200,18 @@ def _extra(asked: PlanFile) -> Extra:
     )
 
 
-def _answered(drug: Drug, charted: Charted, asked: PlanFile) -> WhatIf | Refused:
+def _answered(drug: Drug, charted: Charted, asked: PlanFile, situation: Situation) -> WhatIf | Refused:
     plans, problems = _plans(asked.plans)
-    if problems:
+    goal = asked.goal or aim_of(drug, situation)
+    if isinstance(goal, Refusal):
+        names = ", ".join(drug.file.goals)
+        problems.append(Refusal(field=goal.field, limit=f"must be one of {names}: none is usual for this patient"))
+    if problems or isinstance(goal, Refusal):
         return Refused(subject=drug.name, reasons=tuple(problems))
     offers = _offers(drug, plans) if asked.compare_offers else []
     question = Question(
         plans=(*plans, *offers),
-        goal=asked.goal,
+        goal=goal,
         draws=asked.draws,
         seed=asked.seed,
         horizon_h=asked.horizon_h,
@@ -316,25 +322,29 @@ def _told(found: WhatIf, charted: Charted | Refused) -> Iterator[str]:
         gain = found.gain
         yield (
             f"  target {100 * gain.probability:+.0f} points over {gain.over}"
-            f" (90 % of chance: {100 * gain.low90:+.0f} to {100 * gain.high90:+.0f})"
+            f" (90 in 100 by chance: {100 * gain.low90:+.0f} to {100 * gain.high90:+.0f})"
         )
     remarks = (*found.remarks, *(charted.remarks if isinstance(charted, Charted) else ()))
     yield from (f"  {said}" for said in remarks)
 
 
 def _plan_lines(plan: PlanOutcome, unit: str) -> Iterator[str]:
-    target = "no such figure" if plan.target is None else f"{100 * plan.target.probability:.0f} %"
-    yield f"{plan.name}: target {target}"
+    target = "no such figure" if plan.target is None else f"{hundred(plan.target.probability)} in 100"
+    begins = "" if plan.begins_h is None else f", from {plan.begins_h:.3g} h on" if plan.begins_h else ", from now on"
+    yield f"{plan.name}{begins}: target {target}"
     figures = (
         ("AUC24 steady", plan.auc24_steady, area_unit(unit)),
         ("trough", plan.trough, unit),
+        ("highest", plan.highest, unit),
         ("end", plan.end, unit),
     )
     for name, one, per in figures:
         if one is not None:
-            yield f"    {name} {one.median:.4g} {per} (90 %: {one.low90:.4g} to {one.high90:.4g})"
+            middle, low, high = (simulated(value) for value in (one.median, one.low90, one.high90))
+            yield f"    {name} {middle} {per} (90 in 100: {low} to {high})"
     for harm in plan.harms:
         within = "within" if harm.within else "over"
-        yield f"    {100 * harm.chance.probability:.0f} % {harm.says} ({within} {100 * harm.at_most:.0f} %)"
+        chance = hundred(harm.chance.probability)
+        yield f"    {chance} in 100 {harm.says} ({within} its limit of {100 * harm.at_most:.0f})"
     yield from (f"    outside limits: {one.field} {one.limit}" for one in plan.outside)
     yield from (f"    not known by then: {said}" for said in plan.unchecked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,31 @@ def test_plans_are_compared_and_one_is_recommended(record: Path) -> None:
     assert "Simulation, not an order." in found.output
     assert "recommended: " in found.output
     assert "not used: vancomycin-adane-2015" in found.output
+
+
+def test_chances_and_amounts_are_told_as_coarsely_as_on_a_page(record: Path) -> None:
+    lines = asked(record).output.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(TWELVE["name"]))
+    assert re.fullmatch(r"1 g every 12 h, from 1 h on: target (<1|>99|\d+) in 100", lines[at])
+    amount = r"(\d\d+|\d\.\d|0\.\d\d)"
+    for line, name in zip(lines[at + 1 :], ("AUC24 steady", "trough", "highest", "end"), strict=False):
+        assert re.fullmatch(rf"    {name} {amount} mg(\.h)?/L \(90 in 100: {amount} to {amount}\)", line)
+    assert re.fullmatch(r"    (<1|>99|\d+) in 100 AUC24 above 700 .* \((within|over) its limit of 15\)", lines[at + 5])
+
+
+def test_a_target_that_is_not_usual_for_the_patient_must_be_named(record: Path) -> None:
+    bundle = json.loads(record.read_text("utf-8"))
+    code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "Z95.2"}]}
+    valve = {"resourceType": "Condition", "id": "v", "subject": {"reference": "Patient/p"}, "code": code}
+    bundle["entry"].append({"resource": valve})
+    record.write_text(json.dumps(bundle), "utf-8")
+    plan = {"name": "5 mg", "dose": {"value": 5, "unit": "mg"}, "interval_h": 24, "route": "oral"}
+    genes = [{"gene": "CYP2C9", "diplotype": "*1/*1"}, {"gene": "VKORC1", "diplotype": "AG"}]
+    told: dict[str, Any] = {"drug": "warfarin", "plans": [plan], "genotypes": genes, "baseline_inr": 1.0}
+    found = asked(record, **told)
+    assert found.exit_code == 1
+    assert "goal: must be one of mechanical_mitral, usual: none is usual for this patient" in found.output
+    assert asked(record, **told, goal="usual").exit_code == 0
 
 
 def test_the_same_question_gives_the_same_bytes(record: Path) -> None:
