@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,9 +28,9 @@ from cds_app.cards.text import Trusted, against, hours_ahead, hundred, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import Setting
+from cds_app.cards.views import SeenView, Setting
 from cds_app.cards.why import Why
-from cds_app.cards.wire import Draft, Proposal, longest
+from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
@@ -162,10 +162,22 @@ def _measured_summary(why: Why) -> str:
     found = _computed(advice, lead.latest, material)
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
-    values["lead"] = why.seen[lead.quantity]
-    texts = (render(material.templates, "measured.summary.j2", {**values, "most": most}) for most in _LENGTHS)
-    whole = next(texts)
-    return whole if len(whole) <= _GLANCE else longest(texts)
+    return _led_summary(why.seen[lead.quantity], values, material)
+
+
+def _led_summary(lead: SeenView, values: Mapping[str, Any], material: Material) -> str:
+    """As much as is read at a glance, and the unit in which the value came where there is room."""
+
+    def text(most: int, sent: str = "") -> str:
+        given = {**values, "lead": lead, "most": most, "sent": Trusted(sent)}
+        return render(material.templates, "measured.summary.j2", given)
+
+    whole, *shorter = _LENGTHS
+    found = text(whole)
+    if len(found) > _GLANCE:
+        whole, found = next((most, said) for most in shorter if len(said := text(most)) <= SUMMARY_LIMIT or not most)
+    both = text(whole, lead.sent) if lead.sent else found
+    return both if len(both) <= SUMMARY_LIMIT else found
 
 
 def _title(why: Why) -> str:
@@ -207,10 +219,14 @@ def _briefer(
 ) -> Iterator[Callable[[], Changes]]:
     """What is said with less, one after the other, where there is no room for all.
 
-    What was not seen; what takes a number beside a rule apart; what a laboratory wrote, but for that beside the leading
-    measurement; the number itself, where it calls for nothing; of a risk alone what is beside its reasons, and one.
+    In which units values came; what was not seen; what takes a number beside a rule apart; what a laboratory wrote, but
+    for that beside the leading measurement; the number itself, where it calls for nothing; of a risk alone what is
+    beside its reasons, and one.
     """
     concern, shown = why.advice.concern, why.material.service.policy.reasons_shown
+    if any(one.latest.sent for one in concern.readings) or any(one.now and one.now.sent for one in explained):
+        why = replace(why, as_sent=False)
+        yield lambda: why.explained(explained, shown)
     least = () if beside else explained
     yield lambda: {"unseen": unknown.line(brief=True)}
     if beside:

@@ -15,7 +15,7 @@ from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.score.situation import Situation
 from cds_app.twin.state import TwinState
 
-NO_UNIT = Trusted("")
+NOTHING = Trusted("")
 _COMMENT = 100  # characters on a card
 
 
@@ -69,9 +69,9 @@ class Setting:
 class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement as text.
 
-    ``unit`` holds, too, what came in another (`` mg/dL = 230 umol/L``). ``change`` says the direction against
-    ``earlier``, ``aside`` whether it may be wrong. ``reported`` is what whoever measured calls it, where that is
-    critical or not what the usual range says; ``taken`` of what, where and how it was taken, where that is worth
+    ``sent`` is what came in another unit (``230 umol/L``), where that is to be shown. ``change`` says the direction
+    against ``earlier``, ``aside`` whether it may be wrong. ``reported`` is what whoever measured calls it, where that
+    is critical or not what the usual range says; ``taken`` of what, where and how it was taken, where that is worth
     telling; ``comment`` is somebody's own words. ``also`` is what else was measured at the same instant.
     """
 
@@ -79,6 +79,7 @@ class SeenView(msgspec.Struct, frozen=True, kw_only=True):
     value: Trusted
     unit: Trusted
     time: Trusted
+    sent: Trusted = NOTHING
     earlier: Trusted | None = None
     before: Trusted | None = None
     change: Trusted | None = None
@@ -99,7 +100,8 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
     label: Trusted
     points: Trusted
     value: Trusted | None = None
-    unit: Trusted = NO_UNIT
+    unit: Trusted = NOTHING
+    sent: Trusted = NOTHING
     earlier: Trusted | None = None
     before: Trusted | None = None
     missing: bool = False
@@ -114,7 +116,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
     return SeenView(
         label=Trusted(variable.label),
         value=_value(one, variable.decimals),
-        unit=_unit(variable.unit_text, one.sent),
+        unit=_unit(variable.unit_text),
         time=setting.clock(one.when),
         earlier=_earlier(earlier, one, setting) if earlier else None,
         before=apart(earlier.when, one.when, setting.zone) if earlier else None,
@@ -179,9 +181,9 @@ def _value(one: Measurement, decimals: int) -> Trusted:
     return Trusted(("" if one.bound == "=" else one.bound) + number(one.value, decimals))
 
 
-def _unit(text: str, sent: str) -> Trusted:
-    """With the space before it that it needs: none for a percent sign or no unit. What came in another follows it."""
-    return Trusted(f"{text if text in ('', '%') else f' {text}'}{f' = {sent}' if sent else ''}")
+def _unit(text: str) -> Trusted:
+    """With the space before it that it needs: none for a percent sign or no unit."""
+    return Trusted(text if text in ("", "%") else f" {text}")
 
 
 def _earlier(earlier: Measurement, one: Measurement, setting: Setting) -> Trusted:

@@ -25,10 +25,11 @@ _NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Why:
-    """What a card says of why it is there."""
+    """What a card says of why it is there; with ``as_sent`` also what came, where that is another number or unit."""
 
     advice: Advice
     material: Material
+    as_sent: bool = True
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
@@ -84,13 +85,21 @@ class Why:
         ]
         view = seen(one.latest, older[0] if older else self._compared(one.latest), setting)
         span = None if one.quantity in advice.topic.led else view.range
-        return msgspec.structs.replace(view, range=span, also=also(one.latest, situation, setting))
+        return msgspec.structs.replace(
+            view, range=span, sent=self._sent(one.latest), also=also(one.latest, situation, setting)
+        )
 
     def _compared(self, one: Measurement) -> Measurement | None:
         return compared(one, self.material.situation, self.material.setting, self.material.service.policy.change_h)
 
     def _reason(self, one: Reason) -> ReasonView:
-        return reason(one, self._compared(one.now) if one.now is not None else None, self.material.setting)
+        if one.now is None:
+            return reason(one, None, self.material.setting)
+        view = reason(one, self._compared(one.now), self.material.setting)
+        return msgspec.structs.replace(view, sent=self._sent(one.now))
+
+    def _sent(self, one: Measurement) -> Trusted:
+        return Trusted(one.sent if self.as_sent else "")
 
     def _evidence(self, told: Sequence[Reason], *, comments: bool) -> Lines:
         """What it rests on, the most telling first, then what is shown besides: the end is left out first."""

@@ -24,6 +24,8 @@ class Line:
 
     Parameters
     ----------
+    sent : str
+        The number and the unit that came, where they are others.
     change : str
         "up from 2.1 at 03:40"; "" where there is nothing to compare with.
     word : str
@@ -36,6 +38,7 @@ class Line:
     label: str
     value: str
     unit: str
+    sent: str
     time: str
     change: str
     word: str
@@ -97,6 +100,7 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
         label=view.label,
         value=view.value,
         unit=view.unit,
+        sent=latest.sent,
         time=view.time,
         change=view.change or Trusted(""),
         word=_word(subject, latest, far),

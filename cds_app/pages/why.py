@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from cds_app.cards.text import Trusted, hundred, number, points
-from cds_app.cards.views import NO_UNIT, compared, reason
+from cds_app.cards.views import NOTHING, compared, reason
 from cds_app.domain.ontology import Variable
 from cds_app.explain.counterfactual import Need, Open, Telling
 from cds_app.explain.reasons import Reason
@@ -117,7 +117,7 @@ def _line(one: Reason, index: int, subject: Subject) -> ReasonLine:
         raises=one.points > 0.0,
         slight=abs(one.points) < _SLIGHT,
         value=view.value or Trusted(""),
-        unit=view.unit or NO_UNIT,
+        unit=view.unit or NOTHING,
         earlier=view.earlier or Trusted(""),
         before=view.before or Trusted(""),
         time=setting.clock(one.now.when) if one.now is not None else Trusted(""),

@@ -30,6 +30,7 @@ _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).resolve().paren
 _ADMITTED = datetime(2026, 2, 27, 18, 0, tzinfo=UTC)
 _EVERY, _LONGEST = 12, 2000
 _COUNTS = re.compile(r" *\d+ (?:resources? could not be used|results? with codes not known here)\.")
+_AS_IT_CAME = re.compile(r" = [<>]?=?[\d.]+ [^\s,)]+")
 _BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo"})
 _WITH_USELESS = frozenset({"twice", "beside-somebody-else", "after-older-versions"})
 """Who sends more than can be used gets it said, in the room of something else."""
@@ -82,7 +83,7 @@ def said(knowledge: Knowledge, chart: Chart, prefetch: Mapping[str, Any]) -> lis
 
 
 def compared(card: dict[str, Any], *, whole: bool) -> str:
-    """A card but for ids, for what it names by id, and for how many resources were of no use."""
+    """A card but for ids, what it names by id, how many resources were of no use, and the unit in which values came."""
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
@@ -93,7 +94,7 @@ def compared(card: dict[str, Any], *, whole: bool) -> str:
         return value
 
     kept = card if whole else {name: one for name, one in card.items() if name != "detail"}
-    return _COUNTS.sub("", json.dumps(bare(kept), sort_keys=True, ensure_ascii=False))
+    return _AS_IT_CAME.sub("", _COUNTS.sub("", json.dumps(bare(kept), sort_keys=True, ensure_ascii=False)))
 
 
 def prefetched(resources: list[Resource], patient: str) -> dict[str, Any]:

@@ -68,12 +68,6 @@ def test_a_bound_is_shown_as_one(setting: Setting) -> None:
     assert seen(potassium(6.8, 1, bound=">"), None, setting).value == ">6.8"
 
 
-def test_a_value_that_came_in_another_unit_is_shown_in_both(setting: Setting) -> None:
-    one = msgspec.structs.replace(potassium(5.6, 1), variable="creatinine", value=2.6012, sent="230 umol/L")
-    view = seen(one, None, setting)
-    assert f"{view.value}{view.unit}" == "2.60 mg/dL = 230 umol/L"
-
-
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
