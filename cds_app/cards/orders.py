@@ -175,20 +175,27 @@ def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | No
 
 
 def _fitting(checked: Checked, material: OrderMaterial) -> Blocks:
-    """As many findings as have room, each with its source, and the others by their titles."""
-    for most in range(len(checked.findings), 1, -1):
-        blocks = _blocks(checked, most, material)
-        if fits(msgspec.structs.replace(blocks, evidence=(), options=blocks.options[:1]), material.templates):
-            return blocks
-    return _blocks(checked, 1, material)
+    """As many findings as have room, each with its source, and the others by their titles.
+
+    Where there is room for all, values that came in another unit are told in both.
+    """
+    most = len(checked.findings)
+    while most > 1 and not _have_room(_blocks(checked, most, material), material):
+        most -= 1
+    both = _blocks(checked, most, material, as_sent=True)
+    return both if fits(both, material.templates) else _blocks(checked, most, material)
 
 
-def _blocks(checked: Checked, most: int, material: OrderMaterial) -> Blocks:
+def _have_room(blocks: Blocks, material: OrderMaterial) -> bool:
+    return fits(msgspec.structs.replace(blocks, evidence=(), options=blocks.options[:1]), material.templates)
+
+
+def _blocks(checked: Checked, most: int, material: OrderMaterial, *, as_sent: bool = False) -> Blocks:
     templates, told = material.templates, partial(say, material.templates)
     findings, others = checked.findings[:most], checked.findings[most:]
     titles = Trusted(", ".join(dict.fromkeys(one.check.title for one in others)))
     leads = tuple(_leads(findings))
-    whys = (_why_view(one, lead, material) for one, lead in zip(findings, leads, strict=True))
+    whys = (_why_view(one, lead, material, as_sent=as_sent) for one, lead in zip(findings, leads, strict=True))
     return Blocks(
         reasons=(
             *told("order", [_order_view(checked)]),
@@ -196,7 +203,7 @@ def _blocks(checked: Checked, most: int, material: OrderMaterial) -> Blocks:
             *told("why", whys),
             *told("also", [titles] if others else []),
         ),
-        evidence=_evidence(findings, leads, material),
+        evidence=_evidence(findings, leads, material, as_sent=as_sent),
         options=tuple(dict.fromkeys(Trusted(one.check.consider) for one in findings)),
         sure=Trusted(render(templates, "order.sure.j2", {"sources": list(_sources(findings, checked.unchecked))})),
         unseen=Trusted(" ".join(render(templates, "order.unseen.j2", _unseen(checked, material)).split())),
@@ -219,21 +226,26 @@ def _leads(findings: Sequence[Finding]) -> Iterator[Measurement | None]:
             said.add(first.ref)
 
 
-def _why_view(finding: Finding, lead: Measurement | None, material: OrderMaterial) -> dict[str, object]:
+def _why_view(
+    finding: Finding, lead: Measurement | None, material: OrderMaterial, *, as_sent: bool
+) -> dict[str, object]:
     beside = _beside(finding, material)
     if finding.why.startswith(f"{beside} "):  # says itself which
         beside = Trusted("")
     text = finding.why[0].lower() + finding.why[1:] if beside else finding.why
-    view = seen(lead, _earlier(lead, material), material.setting) if lead is not None else None
+    view = None if lead is None else seen(lead, _earlier(lead, material), material.setting, as_sent=as_sent)
     return {"text": text, "beside": beside, "seen": view, "review": finding.check.needs_review}
 
 
-def _evidence(findings: Sequence[Finding], leads: Sequence[Measurement | None], material: OrderMaterial) -> Lines:
+def _evidence(
+    findings: Sequence[Finding], leads: Sequence[Measurement | None], material: OrderMaterial, *, as_sent: bool
+) -> Lines:
     """What the findings rest on beside what was said with them."""
     facts = dict.fromkeys(fact for one in findings for fact in (*one.evidence, *one.beside))
     measured = [one for one in facts if isinstance(one, Measurement) and one not in leads]
     named = [view for one in facts if (view := _named(one, material.setting)) is not None]
-    views = [seen(one, _earlier(one, material), material.setting) for one in measured[:_EVIDENCE]]
+    shown = measured[:_EVIDENCE]
+    views = [seen(one, _earlier(one, material), material.setting, as_sent=as_sent) for one in shown]
     return (
         *say(material.templates, "evidence", views),
         *say(material.templates, "named", named[: _EVIDENCE - min(len(views), _EVIDENCE - 1)]),

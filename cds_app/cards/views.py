@@ -109,7 +109,7 @@ class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
     last: Trusted | None = None
 
 
-def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> SeenView:
+def seen(one: Measurement, earlier: Measurement | None, setting: Setting, *, as_sent: bool = False) -> SeenView:
     """A measurement with the one before it, its time and the usual range."""
     variable = setting.ontology.variables[one.variable]
     span = setting.usual(one)
@@ -117,6 +117,7 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting) -> See
         label=Trusted(variable.label),
         value=_value(one, variable.decimals),
         unit=_unit(variable.unit_text),
+        sent=Trusted(one.sent if as_sent else ""),
         time=setting.clock(one.when),
         earlier=_earlier(earlier, one, setting) if earlier else None,
         before=apart(earlier.when, one.when, setting.zone) if earlier else None,
@@ -156,20 +157,21 @@ def taken(one: Measurement | UnknownFinding, ontology: Ontology) -> Trusted | No
     return Trusted(", ".join(kind.label for kind in kinds if kind is not None)) or None
 
 
-def reason(one: Reason, earlier: Measurement | None, setting: Setting) -> ReasonView:
+def reason(one: Reason, earlier: Measurement | None, setting: Setting, *, as_sent: bool = False) -> ReasonView:
     """A reason with its value and the one before, or with the fact that there is none."""
     label = setting.label(one.quantity)
     moved = points(one.points)
     if one.now is None:
         known, missing = setting.circumstances.get(one.quantity, ""), one.quantity not in setting.groups
         return ReasonView(label=Trusted(f"{label} {known}".strip()), points=moved, missing=missing)
-    view = seen(one.now, earlier, setting)
+    view = seen(one.now, earlier, setting, as_sent=as_sent)
     old = setting.now - one.now.when > timedelta(hours=setting.ontology.quantity(one.quantity).fresh_h)
     return ReasonView(
         label=label,
         points=moved,
         value=view.value,
         unit=view.unit,
+        sent=view.sent,
         earlier=view.earlier,
         before=view.before,
         aside=view.aside,

@@ -83,23 +83,17 @@ class Why:
             and fact.when < one.latest.when
             and quantities[fact.variable].quantity == one.quantity
         ]
-        view = seen(one.latest, older[0] if older else self._compared(one.latest), setting)
+        earlier = older[0] if older else self._compared(one.latest)
+        view = seen(one.latest, earlier, setting, as_sent=self.as_sent)
         span = None if one.quantity in advice.topic.led else view.range
-        return msgspec.structs.replace(
-            view, range=span, sent=self._sent(one.latest), also=also(one.latest, situation, setting)
-        )
+        return msgspec.structs.replace(view, range=span, also=also(one.latest, situation, setting))
 
     def _compared(self, one: Measurement) -> Measurement | None:
         return compared(one, self.material.situation, self.material.setting, self.material.service.policy.change_h)
 
     def _reason(self, one: Reason) -> ReasonView:
-        if one.now is None:
-            return reason(one, None, self.material.setting)
-        view = reason(one, self._compared(one.now), self.material.setting)
-        return msgspec.structs.replace(view, sent=self._sent(one.now))
-
-    def _sent(self, one: Measurement) -> Trusted:
-        return Trusted(one.sent if self.as_sent else "")
+        earlier = self._compared(one.now) if one.now is not None else None
+        return reason(one, earlier, self.material.setting, as_sent=self.as_sent)
 
     def _evidence(self, told: Sequence[Reason], *, comments: bool) -> Lines:
         """What it rests on, the most telling first, then what is shown besides: the end is left out first."""
