@@ -144,6 +144,15 @@ class Variable:
             return Range(low=one.usual_low, high=one.usual_high)
         return self.reference_for(sex) if adult else None
 
+    def unusual(self, value: float, sex: str | None) -> float:
+        """How far from the middle of the reference range, or beyond its only limit; 0 where there is no range."""
+        span = self.reference_for(sex) or Range(low=None, high=None)
+        if span.low is not None and span.high is not None:
+            return abs(value - (span.low + span.high) / 2.0)
+        if span.high is not None:
+            return value - span.high
+        return 0.0 if span.low is None else span.low - value
+
     def widest(self) -> Range:
         """The general reference range of both sexes together."""
         lows, highs = [one.low for one in self.reference.values()], [one.high for one in self.reference.values()]

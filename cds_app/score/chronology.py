@@ -50,13 +50,17 @@ def in_time(rows: Sequence[FactT]) -> Sequence[FactT]:
     return sorted(rows, key=_WHEN)
 
 
-def once(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Of one quantity, in order of time: what two resources say alike of one instant, counts once."""
+def once(rows: Sequence[Measurement], unusual: Callable[[Measurement], float]) -> tuple[Measurement, ...]:
+    """Of one quantity, in order of time: what two resources say alike of one instant, counts once.
+
+    Of what they say otherwise the most unusual comes last, and so is the newest: which of them is right nobody knows,
+    and what the resources are called does not say it.
+    """
     times = [one.when for one in rows]
     if all(map(lt, times, times[1:])):
         return tuple(rows)
     again = repeated(((one.when, one.value, one.bound), one.ref) for one in rows)
-    return tuple(one for one in rows if one.ref not in again)
+    return tuple(sorted((one for one in rows if one.ref not in again), key=lambda one: (one.when, unusual(one))))
 
 
 def newest(rows: Sequence[FactT], since: datetime) -> FactT | None:

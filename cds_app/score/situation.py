@@ -173,7 +173,8 @@ class Situation:
         if not many:
             return ()
         rows = many[0] if len(many) == 1 else [one for rows in many for one in rows]
-        return once(in_time([one for one in rows if not one.implausible and one.when <= self.now]))
+        usable = in_time([one for one in rows if not one.implausible and one.when <= self.now])
+        return once(usable, lambda one: self.ontology.variables[one.variable].unusual(one.value, self.sex))
 
     @cached_property
     def _measured(self) -> Mapping[str, None]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +343,14 @@ def test_a_reference_change_is_that_of_the_table(
 def test_what_has_no_scale_has_no_reference_changes(ontology: Ontology) -> None:
     assert ontology.quantity("creatinine").in_reference_changes(0.0) is None
     assert next(one for one in ontology.variables.values() if one.process is None).in_reference_changes(1.0) is None
+
+
+def test_what_is_further_from_usual_is_more_unusual(ontology: Ontology) -> None:
+    def of(variable: str, *values: float) -> list[float]:
+        return [ontology.variables[variable].unusual(one, None) for one in values]
+
+    assert of("potassium", 4.25, 5.25, 2.25) == [0.0, 1.0, 2.0]
+    assert of("cgm_gmi", 6.0, 8.0) == [-1.0, 1.0]  # it has an upper limit alone
+    only_low = replace(ontology.variables["potassium"], reference={"any": Range(low=3.5, high=None)})
+    assert [only_low.unusual(one, None) for one in (4.5, 2.5)] == [-1.0, 1.0]
+    assert replace(only_low, reference={}).unusual(9.0, None) == 0.0

@@ -93,6 +93,17 @@ def test_what_two_resources_say_alike_of_one_instant_is_one_result() -> None:
     assert said in rows
 
 
+@pytest.mark.parametrize(("usual", "unusual"), [(4.1, 6.8), (3.9, 2.4)])
+def test_of_two_values_of_one_instant_the_most_unusual_counts_whatever_their_names(
+    usual: float, unusual: float
+) -> None:
+    for names in (("a", "b"), ("b", "a")):
+        rows = [measured("potassium", one, 2, ref=name) for one, name in zip((usual, unusual), names, strict=True)]
+        newest = situation(*rows, measured("potassium", usual, 3)).latest("potassium")
+        assert newest is not None
+        assert newest.value == unusual
+
+
 def test_windows_have_both_ends() -> None:
     chart = situation(*(measured("sbp", 100 + hour, hour) for hour in (0, 2, 4, 6)))
     assert [one.value for one in chart.history("sbp", 4)] == [104, 102, 100]
