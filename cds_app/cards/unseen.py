@@ -17,6 +17,7 @@ from cds_app.score.situation import Situation
 
 _NAMED = 3
 _HELPING = 2
+_RECENT_H = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +101,15 @@ def unseen(
 def _unknown(situation: Situation, setting: Setting) -> dict[str, object]:
     """How many results are of no variable, and apart from them those that are only because of what they were taken.
 
-    Of the latter those that would be current, as they alone would have counted.
+    Of the former those of the last day: what of an old record is not understood says nothing of the patient now. Of the
+    latter those that would be current, as they alone would have counted.
     """
-    taken_elsewhere = [one for one in situation.facts.unknown if one.taken]
-    elsewhere = [one for one in taken_elsewhere if _current(one, situation)]
+    unknown = [one for one in situation.facts.unknown if not one.taken]
+    elsewhere = [one for one in situation.facts.unknown if one.taken and _current(one, situation)]
     named = dict.fromkeys(_named(one, setting) for one in elsewhere)
     return {
-        "unknown": len(situation.facts.unknown) - len(taken_elsewhere),
+        "unknown": sum(0.0 <= situation.age_h(one) <= _RECENT_H for one in unknown),
+        "recent_h": _RECENT_H,
         "elsewhere": len(elsewhere),
         "of": [*named][:_HELPING],
     }

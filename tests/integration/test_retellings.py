@@ -29,7 +29,7 @@ from tests.service import SERVICE, at
 _DATA = Path(os.environ.get("TWINLINE_TEST_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
 _ADMITTED = datetime(2026, 2, 27, 18, 0, tzinfo=UTC)
 _EVERY, _LONGEST = 12, 2000
-_COUNTS = re.compile(r" *\d+ (?:resources? could not be used|results? with codes not known here)\.")
+_COUNTS = re.compile(r" *\d+ (?:resources? could not be used|results? of the last 24 h with codes not known here)\.")
 _AS_IT_CAME = re.compile(r" = [<>]?=?[\d.]+ [^\s,)]+")
 _BY_ID = frozenset({"uuid", "grounds", "reference", "supportingInfo"})
 _WITH_USELESS = frozenset({"twice", "beside-somebody-else", "after-older-versions"})

@@ -82,3 +82,12 @@ def test_another_value_of_the_same_instant_is_told(client: FlaskClient) -> None:
     why = cards(client, *taken("map", (65, 75.0)), cuff, line)["hypotension"]["detail"]
     assert "- Mean arterial pressure 58 mmHg" in why
     assert "; 74 at the same time" in why
+
+
+def test_results_whose_codes_nobody_knows_are_counted_where_they_are_recent(client: FlaskClient) -> None:
+    strange = {"coding": [{"system": "http://loinc.org", "code": "99999-9"}], "text": "Something local"}
+    rows = [
+        {**one, "code": strange} for one in taken("lactate", (5, 1.0), (60 * 23, 1.0), (60 * 25, 1.0), (90000, 1.0))
+    ]
+    detail = cards(client, *rows, *taken("potassium", (10, 6.8)))["hyperkalaemia"]["detail"]
+    assert "2 results of the last 24 h with codes not known here." in detail
