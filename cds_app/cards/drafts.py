@@ -24,7 +24,7 @@ from cds_app.cards.grounds import (
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION, Candidate
-from cds_app.cards.text import Trusted, against, hours_ahead, hundred, render
+from cds_app.cards.text import Trusted, against, ago, hours_ahead, hundred, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
@@ -162,6 +162,7 @@ def _measured_summary(why: Why) -> str:
     found = _computed(advice, lead.latest, material)
     if found is not None:
         return render(material.templates, "named.summary.j2", {**values, "fact": None, "found": found})
+    values["ago"] = _aged(lead.latest, lead.quantity, material)
     return _led_summary(why.seen[lead.quantity], values, material)
 
 
@@ -178,6 +179,12 @@ def _led_summary(lead: SeenView, values: Mapping[str, Any], material: Material) 
         whole, found = next((most, said) for most in shorter if len(said := text(most)) <= SUMMARY_LIMIT or not most)
     both = text(whole, lead.sent) if lead.sent else found
     return both if len(both) <= SUMMARY_LIMIT else found
+
+
+def _aged(one: Measurement, quantity: str, material: Material) -> Trusted | None:
+    """How long ago it was, past half the time for which it counts as current: nobody has looked since."""
+    situation = material.situation
+    return ago(one.when, situation.now) if situation.age_h(one) > situation.fresh_h(quantity) / 2.0 else None
 
 
 def _title(why: Why) -> str:

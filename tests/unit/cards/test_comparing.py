@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
-from cds_app.cards.text import against
+from cds_app.cards.text import against, clock_time
 from tests.conftest import FROZEN
 from tests.patients import QUIET, call, course, observation, patient, stay
 
@@ -91,3 +92,10 @@ def test_results_whose_codes_nobody_knows_are_counted_where_they_are_recent(clie
     ]
     detail = cards(client, *rows, *taken("potassium", (10, 6.8)))["hyperkalaemia"]["detail"]
     assert "2 results of the last 24 h with codes not known here." in detail
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(60 * 5, ""), (60 * 10, ", 10 h ago and the newest")])
+def test_a_value_that_nobody_looked_after_is_told_with_its_age(client: FlaskClient, minutes: int, told: str) -> None:
+    card = cards(client, *taken("glucose", (minutes, 42.0)))["hypoglycaemia"]
+    assert f" at {clock_time(FROZEN - timedelta(minutes=minutes), FROZEN, UTC)}{told}" in card["summary"]
+    assert ("newest" in card["summary"]) is bool(told)
