@@ -250,3 +250,13 @@ def test_what_treats_no_bacteria_is_no_antimicrobial_given_for_sepsis(taken: str
     view = View(situation=chart, scores=clinical_scores(chart))
     (entry,) = (one for one in CATALOGUE.topics["sepsis"].options if one.id == "sepsis_antimicrobials")
     assert [one.reason for one in pass_gates(entry, view)[0] if one.gate == "already"] == ([why] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [("meropenem", True), ("antibacterials", True), ("caspofungin", True), ("tenofovir", False), ("aciclovir", False)],
+)
+def test_what_treats_viruses_beside_a_blood_culture_is_no_suspected_infection(taken: str, told: bool) -> None:
+    ill = vital_signs(resp_rate=23, heart_rate=112, body_temp=38.6)
+    found = said("sepsis", *ill, procedure("blood_culture"), drug(taken))
+    assert found == ((2, "possible sepsis") if told else None)
