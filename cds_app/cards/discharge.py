@@ -13,12 +13,12 @@ from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.drafts import ACT_TODAY, Due
 from cds_app.cards.text import Trusted, plain, render
 from cds_app.cards.unseen import lost
-from cds_app.cards.views import SeenView, Setting, compared, seen
+from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.domain.facts import Fact, Measurement, Procedure, Report
 from cds_app.mitigate.concerns import Concern
 from cds_app.score.clinical.hospital import MOST
-from cds_app.score.result import Score
+from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
 
 OPEN: Final = "discharge_open"
@@ -36,6 +36,8 @@ class DischargeMaterial:
     ----------
     concerns : tuple of Concern
         All that hold; those to act on today or now are told.
+    scores : mapping of str to Score or Abstained
+        What the concerns were judged by.
     pending : tuple of Fact
         Results that are not final, and tests that are ordered and not done, newest first.
     without_value : int
@@ -50,6 +52,7 @@ class DischargeMaterial:
     labels: Mapping[str, str]
     situation: Situation
     concerns: tuple[Concern, ...]
+    scores: Mapping[str, Score | Abstained]
     pending: tuple[Fact, ...]
     without_value: int
     readmission: Score | None
@@ -115,17 +118,25 @@ def _open_said(material: DischargeMaterial) -> dict[str, Any]:
 
 
 def _concern_lines(unresolved: Sequence[Concern], material: DischargeMaterial) -> Lines:
-    views = [{"title": Trusted(f"{one.title}, {one.tier_word}"), "seen": _lead(one, material)} for one in unresolved]
-    return say(material.templates, "unresolved", views[:_CONCERNS])
+    return say(material.templates, "unresolved", [_concern_view(one, material) for one in unresolved[:_CONCERNS]])
 
 
-def _lead(one: Concern, material: DischargeMaterial) -> SeenView | None:
+def _concern_view(one: Concern, material: DischargeMaterial) -> dict[str, object]:
+    """What leads to it, and what that was held against where a score compares it with others: a baseline."""
     reading = next((each for each in one.readings if each.quantity in one.measured), None)
+    title = Trusted(f"{one.title}, {one.tier_word}")
     if reading is None:
-        return None
-    change_h = material.service.policy.change_h
+        return {"title": title, "seen": None, "against": None}
+    change_h, score = material.service.policy.change_h, material.scores.get(one.score or "")
     earlier = compared(reading.latest, material.situation, material.setting, change_h)
-    return seen(reading.latest, earlier, material.setting)
+    parts = score.parts if isinstance(score, Score) else ()
+    made = [part for part in parts if part.points and reading.latest in part.evidence and len(part.evidence) > 1]
+    against = max(made, key=lambda part: part.points, default=None)
+    return {
+        "title": title,
+        "seen": seen(reading.latest, earlier, material.setting),
+        "against": Trusted(against.label) if against else None,
+    }
 
 
 def _pending_lines(material: DischargeMaterial) -> Lines:

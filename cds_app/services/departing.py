@@ -25,7 +25,7 @@ def discharge_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
     situation = situation_of(knowledge, inputs)
     if situation.deceased:
         return ()
-    score = hospital(situation)
+    score, scores = hospital(situation), clinical_scores(situation)
     return discharge_cards(
         DischargeMaterial(
             service=inputs.service,
@@ -33,7 +33,8 @@ def discharge_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
             setting=setting_of(knowledge, inputs, situation),
             labels=knowledge.labels,
             situation=situation,
-            concerns=assess(knowledge.catalogue, situation, clinical_scores(situation), {}),
+            concerns=assess(knowledge.catalogue, situation, scores, {}),
+            scores=scores,
             pending=pending(situation),
             without_value=inputs.unused.get(IssueCode.NOT_FINAL.value, 0),
             readmission=score if isinstance(score, Score) else None,

@@ -77,6 +77,13 @@ def test_what_is_unresolved_and_pending_is_one_card(client: FlaskClient, deps: D
     assert replay_decision(deps.knowledge, deps.store, one.id).same
 
 
+def test_a_stage_of_kidney_injury_says_what_it_is_a_multiple_of(client: FlaskClient) -> None:
+    before = observation("creatinine", 0.9, FROZEN - timedelta(hours=60))
+    (card,) = cards(client, leaving(before, observation("creatinine", 2.1, FROZEN - timedelta(hours=3)), days=3.0))
+    (line,) = [one for one in card["detail"].splitlines() if "KDIGO stage 2" in one]
+    assert line.endswith("; creatinine 2.33 times the week's lowest of 0.90 mg/dL")
+
+
 def test_what_is_pending_alone_is_information(client: FlaskClient) -> None:
     order = {
         "resourceType": "ServiceRequest",
