@@ -82,6 +82,7 @@ def blueprint(desk: Bedside) -> Blueprint:
     """Pages to look at, forms that act, and the page that says why neither was possible."""
     routes = Blueprint("sidebar", __name__, url_prefix="/sidebar/<visit_id>")
     _looks(routes, desk)
+    _tries(routes, desk)
     _acts(routes, desk)
     routes.register_error_handler(TwinlineError, lambda error: _problem(desk, error))
     routes.after_request(lambda response: as_page(response, g.get("frames", ())))
@@ -89,6 +90,7 @@ def blueprint(desk: Bedside) -> Blueprint:
 
 
 def _looks(routes: Blueprint, desk: Bedside) -> None:
+    """What is known, why it matters, what was decided."""
     pages = desk.sidebar
 
     @routes.get("")
@@ -109,30 +111,6 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     def why(visit_id: str) -> ResponseReturnValue:
         asking = _here(desk, visit_id).asking(back=True)
         return pages.why(asking, request.args.get("risk", ""), change="change" in request.args)
-
-    @routes.get("/what-if")
-    def what_if(visit_id: str) -> ResponseReturnValue:
-        here = _here(desk, visit_id)
-        return desk.trials.what_if(here.asking(), _wish())
-
-    @routes.get("/what-if/answer")
-    def answer(visit_id: str) -> ResponseReturnValue:
-        here = _here(desk, visit_id)
-        found = desk.trials.what_if_changes(here.asking(), _wish())
-        return Response(wire_json(found), mimetype="application/json")
-
-    @routes.get("/operation")
-    def operation(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id), asked_of_query(*PLANNED, OPIOID, HIGH_RISK)
-        planned = {name: number_of(asked[name], name) for name in PLANNED}
-        opioid, high_risk = (told_yes(asked[name], name) for name in (OPIOID, HIGH_RISK))
-        return desk.trials.operation(here.asking(), Planned.of(planned, opioid=opioid, high_risk=high_risk))
-
-    @routes.get("/insulin")
-    def insulin(visit_id: str) -> ResponseReturnValue:
-        here, asked = _here(desk, visit_id), asked_of_query(*INJECTED)
-        wish = {name: number_of(text, name) for name, text in asked.items()}
-        return desk.trials.insulin(here.asking(), Injected.of(wish))
 
     @routes.get("/options")
     def options(visit_id: str) -> ResponseReturnValue:
@@ -160,6 +138,35 @@ def _looks(routes: Blueprint, desk: Bedside) -> None:
     def state(visit_id: str) -> ResponseReturnValue:
         opened = _here(desk, visit_id, used=False).asking().opened
         return Response(wire_json({"digest": opened.record.basis}), mimetype="application/json")
+
+
+def _tries(routes: Blueprint, desk: Bedside) -> None:
+    """What a dose, an injection or an operation would do."""
+    trials = desk.trials
+
+    @routes.get("/what-if")
+    def what_if(visit_id: str) -> ResponseReturnValue:
+        here = _here(desk, visit_id)
+        return trials.what_if(here.asking(), _wish())
+
+    @routes.get("/what-if/answer")
+    def answer(visit_id: str) -> ResponseReturnValue:
+        here = _here(desk, visit_id)
+        found = trials.what_if_changes(here.asking(), _wish())
+        return Response(wire_json(found), mimetype="application/json")
+
+    @routes.get("/operation")
+    def operation(visit_id: str) -> ResponseReturnValue:
+        here, asked = _here(desk, visit_id), asked_of_query(*PLANNED, OPIOID, HIGH_RISK)
+        planned = {name: number_of(asked[name], name) for name in PLANNED}
+        opioid, high_risk = (told_yes(asked[name], name) for name in (OPIOID, HIGH_RISK))
+        return trials.operation(here.asking(), Planned.of(planned, opioid=opioid, high_risk=high_risk))
+
+    @routes.get("/insulin")
+    def insulin(visit_id: str) -> ResponseReturnValue:
+        here, asked = _here(desk, visit_id), asked_of_query(*INJECTED)
+        wish = {name: number_of(text, name) for name, text in asked.items()}
+        return trials.insulin(here.asking(), Injected.of(wish))
 
 
 def _acts(routes: Blueprint, desk: Bedside) -> None:
