@@ -18,8 +18,8 @@ TOP: Final = 14.0
 BOTTOM: Final = 26.0
 _GRIDS: Final = 4
 _MOST_POINTS: Final = 180
-_TOLD: Final = 8
-_NONE: Final = "–"
+TOLD: Final = 8
+NONE: Final = "–"
 _ROUND: Final = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Row = Sequence[float | None]
@@ -95,7 +95,7 @@ def fan(drawn: Drawn) -> Fan:
         limits_y=tuple(y.inside(one) for one in drawn.limits),
         x_ticks=_time_ticks(x, drawn.step),
         y_ticks=_value_ticks(y),
-        rows=tuple(_told(drawn, i) for i in _kept(len(drawn.times), _TOLD)),
+        rows=tuple(_told(drawn, i) for i in _kept(len(drawn.times), TOLD)),
     )
 
 
@@ -106,11 +106,11 @@ def _told(drawn: Drawn, at: int) -> tuple[str, ...]:
 
 
 def _from_to(low: str, high: str) -> str:
-    return _NONE if _NONE in (low, high) else f"{low} to {high}"
+    return NONE if NONE in (low, high) else f"{low} to {high}"
 
 
 def _figure(value: float | None) -> str:
-    return _NONE if value is None else simulated(value)
+    return NONE if value is None else simulated(value)
 
 
 def _kept(count: int, most: int = _MOST_POINTS) -> list[int]:

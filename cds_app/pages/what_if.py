@@ -9,13 +9,14 @@ from typing import Final
 
 from cds_app.cards.text import hundred, simulated
 from cds_app.cards.views import SeenView
-from cds_app.pages.fan import Drawn, Fan, fan
+from cds_app.pages.fan import NONE, TOLD, Drawn, Fan, fan
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.outcomes import DAY_H, Spread, area_unit
 
 _MOST_PLANS: Final = 6
+_COLUMNS: Final = 5
 _SETTLED_H: Final = 48.0
 _SETTLED: Final = 0.05
 """An effect that moves by less within `_SETTLED_H` reads the same."""
@@ -119,7 +120,7 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None, measured: Se
         target=found.target_says,
         unit=found.unit,
         fan=drawing,
-        sentence=_sentence(found, plan),
+        sentence=_sentence(found, plan, None if current in (None, asked) else by_name[current]),
         figures=tuple(name for name, _ in _figures(plan, found)),
         harms=harms,
         rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
@@ -194,22 +195,34 @@ def _spread(one: Spread) -> str:
     return f"{simulated(one.median)} ({simulated(one.low90)} to {simulated(one.high90)})"
 
 
-def _sentence(found: WhatIf, plan: PlanOutcome) -> str:
+def _sentence(found: WhatIf, plan: PlanOutcome, ordered: PlanOutcome | None) -> str:
+    parts = [_reached(plan, ordered), _moving(found, plan) if _is_effect(plan) else ""]
+    parts += [_broken(one) for one in plan.harms if not one.within][:1]
+    return " ".join(filter(None, (*parts, _best(found, plan))))
+
+
+def _reached(plan: PlanOutcome, ordered: PlanOutcome | None) -> str:
     if plan.target is None:
         return f"{plan.name}: no figure for the target can be given."
-    said = f"{plan.name}: {hundred(plan.target.probability)} in 100 virtual copies of this patient reach the target."
-    said += _moving(found, plan) if _is_effect(plan) else ""
-    broken = [one for one in plan.harms if not one.within]
-    if broken:
-        said += f" Over its limit: {broken[0].says} ({hundred(broken[0].chance.probability)} in 100)."
+    said = f"{plan.name}: {hundred(plan.target.probability)} in 100 virtual copies of this patient reach the target"
+    if ordered is None or ordered.target is None:
+        return f"{said}."
+    return f"{said}; {hundred(ordered.target.probability)} as ordered now."
+
+
+def _broken(harm: HarmChance) -> str:
+    return f"Over its limit: {harm.says} ({hundred(harm.chance.probability)} in 100)."
+
+
+def _best(found: WhatIf, plan: PlanOutcome) -> str:
     if found.recommended is None:
-        return f"{said} No plan that was compared is within all limits and on target in the middle copy."
+        return "No plan that was compared is within all limits and on target in the middle copy."
     if found.recommended == plan.name:
-        return f"{said} Of the plans compared, within limits, none reaches it clearly more often."
+        return "Of the plans compared, within limits, none reaches it clearly more often."
     best = next(one for one in found.plans if one.name == found.recommended)
-    more = round(100.0 * _probability(best)) > round(100.0 * plan.target.probability)
+    more = plan.target is None or round(100.0 * _probability(best)) > round(100.0 * _probability(plan))
     which = "Most of those compared" if more else "About as many with least harm, or least of the drug,"
-    return f"{said} {which} within limits: {best.name}, {hundred(_probability(best))} in 100."
+    return f"{which} within limits: {best.name}, {hundred(_probability(best))} in 100."
 
 
 def _is_effect(plan: PlanOutcome) -> bool:
@@ -266,6 +279,15 @@ def goal_choices(drug: Drug, chosen: str | None) -> tuple[tuple[str, str, bool],
     """Targets to choose from, each with its words and whether it is the one; none where there is no choice."""
     goals = drug.file.goals
     return tuple((name, one.target.says, name == chosen) for name, one in goals.items()) if len(goals) > 1 else ()
+
+
+def nothing(refused: Refused) -> dict[str, object]:
+    """The same where nothing was simulated: what was drawn before is of another plan, and is taken away."""
+    cells = {f"fan-{n}-{m}": NONE for n in range(TOLD) for m in range(1, _COLUMNS)}
+    return {
+        "paths": dict.fromkeys(("fan-wide", "fan-half", "fan-median", "fan-other"), ""),
+        "texts": {"simulated": f"Not simulated. {'; '.join(refusal_lines(refused))}.", **cells},
+    }
 
 
 def choices(names: Sequence[str], first: Sequence[str]) -> tuple[tuple[str, str], ...]:

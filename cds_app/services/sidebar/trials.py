@@ -12,7 +12,7 @@ from cds_app.errors import BadRequest
 from cds_app.pages.insulin import insulin_view
 from cds_app.pages.operation import lacks, operation_view
 from cds_app.pages.subject import Subject
-from cds_app.pages.what_if import changes, choices, goal_choices, refusal_lines, what_if_view
+from cds_app.pages.what_if import changes, choices, goal_choices, nothing, refusal_lines, what_if_view
 from cds_app.score.clinical.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin.dose import DoseModel
@@ -77,7 +77,7 @@ class Trials:
         """The same for a script that draws anew."""
         tried = self._tried(self._frame.subject(asking), asking, wish)
         if isinstance(tried.answer, Refused):
-            return {"paths": {}, "texts": {"simulated": f"Not simulated. {'; '.join(refusal_lines(tried.answer))}."}}
+            return nothing(tried.answer)
         current = tried.current.name if tried.current is not None else None
         return changes(what_if_view(tried.answer, asked=tried.plan.name, current=current))
 

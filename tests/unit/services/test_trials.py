@@ -113,6 +113,29 @@ def test_a_fan_is_told_as_a_table_too_that_changes_with_it(bed: Bed) -> None:
     assert (cells["fan-0-0"], cells["fan-7-0"]) == ("0", "72")
 
 
+def test_a_plan_is_told_beside_what_is_ordered_now_and_with_its_harm_where_no_target_is_meant_for_it(bed: Bed) -> None:
+    told = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin", amount_mg=1500.0))
+    assert re.search(
+        r"1500 mg every 12 h: \S+ in 100 virtual copies of this patient reach the target; \S+ as ordered", told
+    )
+    html = bed.trials.what_if(bed.asking(), Wish(drug="gentamicin", amount_mg=400.0, interval_h=8.0))
+    said = "400 mg every 8 h: no figure for the target can be given. Over its limit: trough above 2 mg/L"
+    assert said in html
+
+
+def test_what_cannot_be_simulated_leaves_no_figure_of_another_plan_behind(bed: Bed) -> None:
+    found = bed.trials.what_if_changes(bed.asking(), Wish(drug="vancomycin", amount_mg=90_000.0))
+    paths, texts = found["paths"], found["texts"]
+    assert isinstance(paths, dict)
+    assert isinstance(texts, dict)
+    assert set(paths.values()) == {""}
+    drawn = bed.trials.what_if_changes(bed.asking(), Wish(drug="vancomycin", amount_mg=750.0))["texts"]
+    assert isinstance(drawn, dict)
+    figures = {key for key in drawn if re.fullmatch(r"fan-\d-[1-9]", key)}
+    assert figures
+    assert {texts[key] for key in figures} == {"–"}
+
+
 def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
     html = bed.trials.what_if(bed.asking(), Wish(drug="vancomycin"))
     columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("Plans compared") :])
