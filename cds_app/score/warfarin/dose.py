@@ -58,10 +58,10 @@ class Limits:
     def refuse(self, subject: Subject) -> tuple[Lack, ...]:
         """Why there is no dose for someone; empty where there is one."""
         found = [
-            Lack(name=name, why="unsuitable", text=f"{name} is outside of {low:g} to {high:g}")
-            for name, value, (low, high) in (
-                ("height_cm", subject.height_cm, self.height_cm),
-                ("weight_kg", subject.weight_kg, self.weight_kg),
+            Lack(name=f"{name}_{unit}", why="unsuitable", text=f"{name} is outside of {low:g} to {high:g} {unit}")
+            for name, unit, value, (low, high) in (
+                ("height", "cm", subject.height_cm, self.height_cm),
+                ("weight", "kg", subject.weight_kg, self.weight_kg),
             )
             if value is not None and not low <= value <= high
         ]

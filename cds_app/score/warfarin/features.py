@@ -46,7 +46,8 @@ _UNSAID: Final = (
 )
 _WITH_VKORC1: Final = ("age_decade", "weight_kg", "asian", "black", "amiodarone", "cyp2c9_2", "cyp2c9_3")
 _NOT_LINEAR: Final = frozenset({"vkorc1", "rs8050894", "rs2359612", "inr_low", "inr_high"})
-_USUAL_INR: Final = 2.5
+USUAL_INR: Final = 2.5
+"""In the middle of what was aimed at, where nobody said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ def as_if_answered(rows: Matrix, filling: Filling) -> Matrix:
     for name, value in {**constant, "conditions_listed": 1.0}.items():
         found[:, FEATURES.index(name)] = value
     target = FEATURES.index("inr_target")
-    found[:, target] = np.where(np.isnan(found[:, target]), _USUAL_INR, found[:, target])
+    found[:, target] = np.where(np.isnan(found[:, target]), USUAL_INR, found[:, target])
     for name, values in filling.body(rows).items():
         found[:, FEATURES.index(name)] = values
     return found
@@ -202,7 +203,7 @@ def terms(rows: Matrix, filling: Filling) -> tuple[tuple[str, ...], Floats]:
     """
     column = _columns(rows)
     plain = {name: value for name, value in column.items() if name not in _NOT_LINEAR} | filling.body(rows)
-    plain["inr_target"] = np.where(np.isnan(column["inr_target"]), _USUAL_INR, column["inr_target"])
+    plain["inr_target"] = np.where(np.isnan(column["inr_target"]), USUAL_INR, column["inr_target"])
     known = {name: np.nan_to_num(value) for name, value in plain.items()}
     found = known | _size(known) | _genes(column, known) | _unsaid(column)
     for gene in ("vkorc1_1", "vkorc1_2"):

@@ -65,7 +65,7 @@ class Trials:
             "kept": _kept(wish),
             "current": current,
             "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
-            "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else "",
+            "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else None,
         }
         if not isinstance(tried.answer, Refused):
             measured = [seen(one, None, subject.setting) for one in tried.measured]

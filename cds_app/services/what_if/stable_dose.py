@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
-from cds_app.score.warfarin.dose import Dose, DoseModel
+from cds_app.score.warfarin.dose import DoseModel
+from cds_app.score.warfarin.features import USUAL_INR
 from cds_app.score.warfarin.subject import Subject
 
 WARFARIN: Final = "warfarin"
 _ADULT: Final = 18
+_ADULTS: Final = "only for adults whose age is recorded"
 _OLDEST_DECADE: Final = 9
 _DRUGS: Final = (
     *("amiodarone", "carbamazepine", "phenytoin", "rifampicin", "aspirin", "paracetamol"),
@@ -19,23 +22,49 @@ _DRUGS: Final = (
 _INDICATIONS: Final = {"atrial_fibrillation": 3, "mechanical_heart_valve": 4, "stroke": 6}
 
 
-def stable_dose(model: DoseModel, situation: Situation) -> str:
-    """What the model says of the patient, in a sentence; and on which genes it rests."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stable:
+    """What the model says of a patient, and what it rests on.
+
+    Parameters
+    ----------
+    weekly, low, high : str
+        The dose in mg a week, and between what 90 of 100 such people need; "" where there is none.
+    inr : str
+        That the dose is for.
+    typed : tuple of str
+        Genes that are known, each with its diplotype.
+    usual : tuple of str
+        Measures of the body that are not known now: those of people alike stand in.
+    lacks : tuple of str
+        Why there is no dose.
+    """
+
+    weekly: str = ""
+    low: str = ""
+    high: str = ""
+    inr: str = f"{USUAL_INR:g}"
+    typed: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+def stable_dose(model: DoseModel, situation: Situation) -> Stable:
+    """What the model says of the patient, and on which genes it rests."""
     if situation.age_years is None or situation.age_years < _ADULT:
-        return "No stable dose is estimated: only for adults whose age is recorded."
-    found = model.estimate(subject_of(situation))
+        return Stable(lacks=(_ADULTS,))
+    subject = subject_of(situation)
+    found = model.estimate(subject)
     if isinstance(found, Abstained):
-        return f"No stable dose is estimated: {', '.join(one.text for one in found.reasons)}."
-    return _sentence(found, situation)
-
-
-def _sentence(found: Dose, situation: Situation) -> str:
+        return Stable(lacks=tuple(one.text for one in found.reasons))
     calls = [situation.genome.call(gene) for gene in ("CYP2C9", "VKORC1")]
-    typed = [f"{one.gene} {one.diplotype}" for one in calls if one is not None and one.diplotype is not None]
-    on = f"Rests on {' and '.join(typed)}" if typed else "No genotype is known, which would narrow it most"
-    return (
-        f"Stable dose, estimated: {found.dose_mg_per_week:.0f} mg a week; 90 of 100 such people need "
-        f"{found.low:.0f} to {found.high:.0f}. {on}; not on kidney function, diet or ancestry."
+    body = (("weight", subject.weight_kg), ("height", subject.height_cm))
+    return Stable(
+        weekly=f"{found.dose_mg_per_week:.0f}",
+        low=f"{found.low:.0f}",
+        high=f"{found.high:.0f}",
+        typed=tuple(f"{one.gene} {one.diplotype}" for one in calls if one is not None and one.diplotype is not None),
+        usual=tuple(name for name, value in body if value is None),
     )
 
 
@@ -46,8 +75,8 @@ def subject_of(situation: Situation) -> Subject:
     return Subject(
         age_decade=None if age is None else min(age // 10, _OLDEST_DECADE),
         male=None if sex is None else sex == "male",
-        height_cm=_newest(situation, "body_height"),
-        weight_kg=_newest(situation, "body_weight"),
+        height_cm=_current(situation, "body_height"),
+        weight_kg=_current(situation, "body_weight"),
         vkorc1=_sensitive(situation),
         cyp2c9=_stars(situation),
         recorded={name: bool(situation.medications(name)) for name in _DRUGS},
@@ -55,8 +84,8 @@ def subject_of(situation: Situation) -> Subject:
     )
 
 
-def _newest(situation: Situation, quantity: str) -> float | None:
-    found = situation.latest(quantity)
+def _current(situation: Situation, quantity: str) -> float | None:
+    found = situation.fresh(quantity)
     return found.value if found is not None and found.bound == "=" else None
 
 
