@@ -160,12 +160,12 @@ class _Anticoagulated:
 
     def course(self, plan: Plan) -> Course:
         start_h, end_h = float(self._times[0]), float(self._times[-1])
-        first = plan.doses[0].at_h if self._first is None else self._first
-        mesh = self._mesh(start_h, first, end_h, plan.doses)
-        amount_mg = max(one.amount_mg for one in plan.doses)
-        levels = amount_mg * self._levels(_per_mg(plan.doses, amount_mg), mesh)
-        if self._history:
-            levels += self._levels(self._history, mesh)
+        begun = [one.at_h for one in plan.doses[:1]] if self._first is None else [self._first]
+        mesh = self._mesh(start_h, next(iter(begun), start_h), end_h, plan.doses)
+        levels = self._levels(self._history, mesh)
+        if plan.doses:
+            amount_mg = max(one.amount_mg for one in plan.doses)
+            levels = levels + amount_mg * self._levels(_per_mg(plan.doses, amount_mg), mesh)
         values = self._now.copy().follow(levels, mesh, self._times).T
         unit = self._model.file.concentration_unit
         return Course(plan=plan, trajectories=Trajectories(times_h=self._times, values=values, unit=unit))

@@ -101,3 +101,16 @@ def test_what_the_fit_left_of_the_clotting_factors_is_what_the_history_leaves() 
     plan = Regimen(name="r", amount_mg=5.0, interval_h=24.0, route="oral", start_h=20.0).until(48.0)
     fast, slow = (Comparison(one, patient, TIMES).course(plan).trajectories.values for one in (mixture, anew))
     np.testing.assert_allclose(fast, slow, rtol=1e-12)
+
+
+@pytest.mark.parametrize("given_h", [(), (-60.0, -36.0, -12.0)], ids=["never", "before"])
+def test_without_a_further_dose_an_inr_falls_back_to_its_baseline(given_h: tuple[float, ...]) -> None:
+    person = replace(PERSON, genotypes=GENOTYPES)
+    history = tuple(Dose(at_h=one, amount_mg=10.0, route="oral") for one in given_h)
+    patient = Patient(stages=(Stage(from_h=min(given_h, default=0.0), covariates=person),), history=history)
+    mixture = mix(drug("warfarin"), patient, draws=50, rng=np.random.default_rng(2))
+    times = np.arange(0.0, 24.0 * 60.0 + 1.0, 24.0)
+    values = Comparison(mixture, patient, times).course(Plan(name="no further dose", doses=())).trajectories.values
+    middle = np.median(values, axis=0)
+    assert middle[-1] == pytest.approx(1.0, abs=0.02)
+    assert (middle.max() > 1.2) == bool(given_h)
