@@ -118,7 +118,7 @@ def bedside_of(deps: Deps, answering: Answering, listening: Listening, smart: Sm
         visits=smart.visits,
         opening=opening,
         frame=frame,
-        sidebar=Sidebar(frame, Effects(simulators, deps.knowledge.catalogue)),
+        sidebar=Sidebar(frame, Effects(simulators, deps.knowledge.catalogue, frame.effects)),
         trials=trials_of(frame, simulators),
         deciding=Deciding(opening, listening, deps.drafts, deps.meter),
         clock=deps.clock,

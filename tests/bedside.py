@@ -115,7 +115,7 @@ def bed_of(deps: Deps, resources: list[dict[str, Any]], at: datetime, **visit: A
     scopes = frozenset({"user/*.cruds"})
     given: dict[str, Any] = {"scopes": scopes, "user": "Practitioner/7", "encounter": "p1-stay", **visit}
     frame, simulators = Frame(opening, content_root() / "templates" / "sidebar"), simulators_of(deps.knowledge)
-    effects = Effects(simulators, deps.knowledge.catalogue)
+    effects = Effects(simulators, deps.knowledge.catalogue, frame.effects)
     return Bed(
         chart=chart,
         opening=opening,

@@ -1,17 +1,18 @@
-"""HTML of pages: everything that is printed is escaped, and a name that is not there is an error."""
+"""Pages and sentences from templates: what is printed in HTML is escaped, and a name that is not there is an error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 
-from jinja2 import BaseLoader, Environment, StrictUndefined
+from jinja2 import BaseLoader, Environment, StrictUndefined, select_autoescape
 
 
 def html_environment(loader: BaseLoader) -> Environment:
-    """A jinja environment for pages."""
+    """A jinja environment for pages; templates of another ending hold plain text, which pages escape."""
     return Environment(
         loader=loader,
-        autoescape=True,
+        autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -23,3 +24,20 @@ def html_environment(loader: BaseLoader) -> Environment:
 def page(templates: Environment, name: str, values: Mapping[str, object]) -> str:
     """Fill a page."""
     return templates.get_template(f"{name}.html").render(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Sentences without markup, by the names of a template's macros."""
+
+    templates: Environment
+    name: str
+
+    def lacking(self, macros: Set[str]) -> list[str]:
+        """Of these the ones that the template does not hold."""
+        return sorted(macros - set(vars(self.templates.get_template(self.name).module)))
+
+    def say(self, macro: str, **values: object) -> str:
+        """One of them, filled."""
+        told = getattr(self.templates.get_template(self.name).module, macro)(**values)
+        return " ".join(str(told).split())

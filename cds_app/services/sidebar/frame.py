@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from cds_app.cards.text import clock_time
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest
-from cds_app.pages.rendering import html_environment, page
+from cds_app.pages.rendering import Words, html_environment, page
 from cds_app.pages.subject import Subject, identity
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sidebar.opening import Opened, Opening
@@ -72,6 +72,11 @@ class Frame:
         self.folder = folder
         self._templates: Environment = html_environment(FileSystemLoader(folder))
         self._versions = _versions(opening.knowledge)
+
+    @property
+    def effects(self) -> Words:
+        """Sentences of what options would do."""
+        return Words(templates=self._templates, name="effects.j2")
 
     def subject(self, asking: Asking) -> Subject:
         """The twin at the moment that the page shows."""

@@ -19,18 +19,20 @@ from cds_app.mitigate.catalogue import Catalogue
 from cds_app.mitigate.effects import CirculationEffect, DoseEffect, GlucoseEffect
 from cds_app.mitigate.options import Option
 from cds_app.pages.effects import (
+    SENTENCES,
     EffectLine,
     carbohydrate_effect,
     dose_effect,
     fluid_effect,
     insulin_effect,
-    none_within,
     pressor_effect,
     resting_on,
     stop_effect,
 )
 from cds_app.pages.operation import lacks, name_of
-from cds_app.pages.what_if import refusal_lines, words
+from cds_app.pages.rendering import Words
+from cds_app.pages.what_if import refusal_lines
+from cds_app.pages.what_if import words as refusal
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
@@ -83,12 +85,15 @@ class Effects:
     Raises
     ------
     ContentError
-        If an option names a drug that cannot be simulated.
+        If an option names a drug that cannot be simulated, or the template lacks a sentence.
     """
 
-    def __init__(self, simulators: Simulators, catalogue: Catalogue) -> None:
+    def __init__(self, simulators: Simulators, catalogue: Catalogue, words: Words) -> None:
         self._simulators = simulators
+        self._words = words
         self._lately = _Lately()
+        if lacking := words.lacking(SENTENCES):
+            raise ContentError(f"templates/sidebar/{words.name} lacks {', '.join(lacking)}", field=lacking[0])
         possible = set(can_be_tried(simulators.pharmacy))
         for option in (one for topic in catalogue.topics.values() for one in topic.options):
             if isinstance(option.effect, DoseEffect) and not set(option.effect.drugs) <= possible:
@@ -135,11 +140,11 @@ class Effects:
         match option.effect:
             case DoseEffect():
                 drug = _drug(option.effect, situation, models.pharmacy)
-                return None if drug is None else _Dose(option.effect, drug, situation, likely)
+                return None if drug is None else _Dose(self._words, option.effect, drug, situation, likely)
             case CirculationEffect():
-                return _Pressure(option.effect, models, situation, likely)
+                return _Pressure(self._words, option.effect, models, situation, likely)
             case GlucoseEffect():
-                return _Glucose(option.effect, models, situation)
+                return _Glucose(self._words, option.effect, models, situation)
             case None:
                 return None
 
@@ -156,6 +161,7 @@ def _drug(effect: DoseEffect, situation: Situation, pharmacy: Mapping[str, Drug]
 class _Dose:
     """A dose, of one drug."""
 
+    words: Words
     effect: DoseEffect
     drug: Drug
     situation: Situation
@@ -172,7 +178,7 @@ class _Dose:
         if self.effect.change != "start" and ordered(self.situation, self.drug, charted) is None:
             return (f"no standing order of {self.drug.name} says a dose, an interval and a route",)
         goal = aim_of(self.drug, self.situation)
-        return (words(goal.field, goal.limit),) if self._aims and isinstance(goal, Refusal) else ()
+        return (refusal(goal.field, goal.limit),) if self._aims and isinstance(goal, Refusal) else ()
 
     @property
     def _aims(self) -> bool:
@@ -190,7 +196,7 @@ class _Dose:
         if isinstance(charted, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(charted))
         labels = (self.situation.ontology.quantity(one.quantity).label for one in charted.imputed)
-        return resting_on(self._simulated(charted, basis), tuple(labels))
+        return resting_on(self.words, self._simulated(charted, basis), tuple(labels))
 
     def _simulated(self, charted: Charted, basis: str) -> EffectLine:
         current = ordered(self.situation, self.drug, charted)
@@ -217,7 +223,7 @@ class _Dose:
         if isinstance(found, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(found))
         if found.recommended is None:
-            return EffectLine(link=self.link, says=none_within(len(plans)))
+            return EffectLine(link=self.link, says=self.words.say("none_within", compared=len(plans)))
         best = next(one for one in plans if one.name == found.recommended)
         wish = Wish(drug=self.drug.name, amount_mg=best.amount_mg, interval_h=best.interval_h)
         return self._tried(wish, basis, best=True)
@@ -230,7 +236,7 @@ class _Dose:
             return EffectLine(link=link, lacks=refusal_lines(tried.answer))
         target = self.drug.file.goals[tried.answer.goal].target
         current = tried.current.name if tried.current is not None else None
-        says = dose_effect(tried.answer, plan=tried.plan.name, current=current, target=target, best=best)
+        says = dose_effect(self.words, tried.answer, plan=tried.plan.name, current=current, target=target, best=best)
         return EffectLine(link=link, says=says)
 
     def _stopped(self, charted: Charted, current: Regimen, basis: str) -> EffectLine:
@@ -239,7 +245,7 @@ class _Dose:
         found = what_if(self.drug, charted.patient, question)
         if isinstance(found, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(found))
-        return EffectLine(link=self.link, says=stop_effect(found, plan=none.name, current=current.name))
+        return EffectLine(link=self.link, says=stop_effect(self.words, found, plan=none.name, current=current.name))
 
     def _left_out(self, charted: Charted, current: Regimen, doses: int, basis: str) -> EffectLine:
         """Some doses, and then as ordered."""
@@ -249,7 +255,9 @@ class _Dose:
         if isinstance(found, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(found))
         target = self.drug.file.goals[found.goal].target
-        return EffectLine(link=self.link, says=dose_effect(found, plan=name, current=current.name, target=target))
+        return EffectLine(
+            link=self.link, says=dose_effect(self.words, found, plan=name, current=current.name, target=target)
+        )
 
     def _question(self, plans: tuple[Regimen | Plan, ...], basis: str) -> Question:
         return Question(plans=plans, goal=self._goal, draws=DRAWS, seed=seed_of(self.drug.sha256, basis))
@@ -259,6 +267,7 @@ class _Dose:
 class _Pressure:
     """Fluid or norepinephrine on the circulation."""
 
+    words: Words
     effect: CirculationEffect
     models: Simulators
     situation: Situation
@@ -288,17 +297,18 @@ class _Pressure:
             return EffectLine(link=self.link, lacks=(lacks(found),))
         fluid_ml = self.effect.fluid_ml
         if fluid_ml is not None:
-            says = fluid_effect(found, fluid_ml=fluid_ml, plan=PLAN, nothing=NOTHING)
+            says = fluid_effect(self.words, found, fluid_ml=fluid_ml, plan=PLAN, nothing=NOTHING)
         else:
-            says = pressor_effect(found, plan=READY, nothing=PLAN)
+            says = pressor_effect(self.words, found, plan=READY, nothing=PLAN)
         line = EffectLine(link=self.link, says=says or "", lacks=() if says else (_NOT_FOLLOWED,))
-        return resting_on(line, tuple(name_of(one) for one in found.imputed))
+        return resting_on(self.words, line, tuple(name_of(one) for one in found.imputed))
 
 
 @dataclass(frozen=True, slots=True)
 class _Glucose:
     """Insulin or carbohydrate on glucose."""
 
+    words: Words
     effect: GlucoseEffect
     models: Simulators
     situation: Situation
@@ -324,7 +334,7 @@ class _Glucose:
         if isinstance(none, Refused):
             return EffectLine(link=self.link, lacks=refusal_lines(none))
         if self.effect.bolus_u is not None:
-            says = insulin_effect(found, units=self.effect.bolus_u, plan=PLANNED, nothing=NONE)
+            says = insulin_effect(self.words, found, units=self.effect.bolus_u, plan=PLANNED, nothing=NONE)
         else:
-            says = carbohydrate_effect(found, none, grams=self.wish.carbohydrate_g, plan=PLANNED)
+            says = carbohydrate_effect(self.words, found, none, grams=self.wish.carbohydrate_g, plan=PLANNED)
         return EffectLine(link=self.link, says=says)

@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from jinja2 import DictLoader
 
 from cds_app.deps import Deps
 from cds_app.errors import ContentError, DependencyDown, NotFound
 from cds_app.mitigate.effects import CirculationEffect, DoseEffect, GlucoseEffect
+from cds_app.pages.rendering import Words, html_environment
 from cds_app.services.what_if.dose import Wish
 from cds_app.services.what_if.effects import Effects
 from tests.bedside import Bed, bed_of
@@ -66,7 +68,7 @@ def shocked(deps: Deps) -> Bed:
 def test_the_best_dose_is_told_beside_the_order_with_ranges_and_harms(treated: Bed) -> None:
     line = effect_of(treated, dose("best"))
     assert re.match(r"Vancomycin \d+ mg every \d+ h, best within the limits of harm: AUC24 at steady state", line.says)
-    assert re.search(r"\(\d+ to \d+ in 90 of 100 virtual copies\)", line.says)
+    assert re.search(r"AUC24 at steady state \d+ mg\.h/L \(\d+ to \d+ in 90 of 100 virtual copies\)", line.says)
     assert "as ordered now (1000 mg every 12 h)" in line.says
     assert "AUC24 above 700 mg.h/L in" in line.says
     assert line.review
@@ -108,6 +110,24 @@ def test_what_is_not_ordered_so_that_it_can_be_computed_with_is_said_and_what_no
     assert bed.effects.line(other, situation, "basis") is None
     with pytest.raises(NotFound):
         bed.effects.simulate(other, situation, "basis")
+
+
+def test_every_sentence_is_in_the_template_and_written_without_markup(treated: Bed) -> None:
+    words = treated.frame.effects
+    said = {"middle": "<1", "low": "0", "high": "2", "unit": "mg/L", "metric": "trough"}
+    told = words.say(
+        "dose", drug="x", plan="p", is_ordered=False, best=False, looked_at=said, days="1", aimed=None, harms=[]
+    )
+    assert told == "X p: trough <1 mg/L (0 to 2 in 90 of 100 virtual copies)."
+    assert words.say("none_within", compared=9).startswith("None of 9 plans compared is within the limits of harm")
+
+
+def test_a_template_that_lacks_a_sentence_does_not_load(treated: Bed) -> None:
+    words = Words(
+        templates=html_environment(DictLoader({"effects.j2": "{% macro dose() %}{% endmacro %}"})), name="effects.j2"
+    )
+    with pytest.raises(ContentError, match=r"effects\.j2 lacks carbohydrate, fluid"):
+        Effects(treated.simulators, catalogue(topic()), words)
 
 
 def test_fluid_and_norepinephrine_are_told_on_mean_pressure(shocked: Bed) -> None:
@@ -167,7 +187,7 @@ def test_what_was_simulated_is_told_again_at_once_and_other_facts_are_not_mixed_
 def test_content_that_names_a_drug_without_a_model_does_not_load(treated: Bed) -> None:
     effect = {"of": "dose", "drugs": ["aspirin"], "change": "stop"}
     with pytest.raises(ContentError, match="cannot be simulated"):
-        Effects(treated.simulators, catalogue(topic(option(effect=effect))))
+        Effects(treated.simulators, catalogue(topic(option(effect=effect))), treated.frame.effects)
 
 
 def test_the_page_asks_first_then_tells_and_never_of_the_past(shocked: Bed) -> None:
