@@ -61,7 +61,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "raas_inhibitors ace_inhibitors>raas_inhibitors arbs>raas_inhibitors mras nephrotoxins "
         "systemic_vancomycin systemic_aminoglycosides>nephrotoxins "
         "nsaids>nephrotoxins aminoglycosides>antibacterials "
-        "antifungals>antimicrobials antivirals>antimicrobials azole_antifungals>antifungals "
+        "antifungals>antimicrobials antivirals>antimicrobials azole_antifungals>antifungals thrombolytics "
         "anticoagulants heparins>anticoagulants "
         "antiplatelets beta_blockers calcium_channel_blockers calcium_salts corticosteroids crystalloids insulins "
         "loop_diuretics opioids potassium_binders potassium_supplements qt_prolonging sglt2_inhibitors sulfonylureas "
@@ -83,7 +83,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "morphine>opioids bisoprolol>beta_blockers empagliflozin>sglt2_inhibitors "
         "prednisolone>corticosteroids methylprednisolone>corticosteroids labetalol zoledronic_acid "
         "indapamide lithium gliclazide>sulfonylureas methylene_blue naloxone propofol renal_replacement_solution "
-        "terlipressin clarithromycin>antibacterials"
+        "terlipressin clarithromycin>antibacterials alteplase>thrombolytics"
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "

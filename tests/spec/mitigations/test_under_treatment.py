@@ -229,6 +229,15 @@ def test_a_very_high_pressure_after_birth_is_told_like_before() -> None:
     assert "pregnancy_pressure_raas" not in offered("pregnancy_hypertension", *high, born, inhibitor)
 
 
+def test_a_pressure_above_the_limit_after_lysis_is_told_for_a_day() -> None:
+    high = [*vital_signs(sbp=192, map=130), measured("dbp", 99)]
+    assert said("lysis_pressure", *high, drug("alteplase", hours=3)) == (2, "above 180 systolic or 105 diastolic")
+    fading = finding("consciousness_acvpu", "responds_to_voice", hours=0.5)
+    assert said("lysis_pressure", *high[1:], fading, drug("alteplase", hours=3)) == (3, "with fading awareness")
+    assert said("lysis_pressure", *high, drug("alteplase", hours=30)) is None
+    assert said("lysis_pressure", *vital_signs(sbp=172), drug("alteplase", hours=3)) is None
+
+
 def test_a_haemoglobin_that_falls_on_is_further_beyond() -> None:
     bleeds = [problem("gi_bleed", hours=4), measured("hemoglobin", 12.1, 8)]
     first, later = (judged(*bleeds, measured("hemoglobin", value))[0]["anaemia_bleed"] for value in (9.4, 7.4))
