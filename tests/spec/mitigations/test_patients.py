@@ -120,7 +120,8 @@ PATIENTS = [
         chart=[measured("ph", 7.29), measured("pco2", 62), measured("bicarbonate", 29)],
         topics={"acidaemia": 2},
         offered=["acidaemia_niv"],
-        silent=["acidaemia_airway", "acidaemia_lactate", "acidaemia_bicarbonate"],
+        refused={"acidaemia_airway": "requires"},
+        silent=["acidaemia_lactate", "acidaemia_bicarbonate"],
     ),
     Patient(
         story="retains carbon dioxide, is not awake any more and is on no ventilator",

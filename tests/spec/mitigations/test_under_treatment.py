@@ -34,6 +34,8 @@ def test_the_first_fluid_of_ketoacidosis_is_over_once_insulin_was_given() -> Non
 def test_insulin_that_runs_is_named_where_potassium_falls() -> None:
     assert "hypokalaemia_insulin" in offered("hypokalaemia", measured("potassium", 2.9), INSULIN)
     assert "hypokalaemia_insulin" not in offered("hypokalaemia", measured("potassium", 2.9))
+    assert "hypokalaemia_insulin" not in offered("hypokalaemia", measured("potassium", 3.3), INSULIN)
+    assert "hypokalaemia_insulin" in offered("hypokalaemia", measured("potassium", 3.3), INSULIN, *KETOACIDOSIS)
     over = drug("insulin_regular", hours=5)
     assert "hypokalaemia_insulin" not in offered("hypokalaemia", measured("potassium", 2.9), over)
 
@@ -126,6 +128,13 @@ def test_who_breathes_alone_is_helped_earlier(chart: Sequence[Fact], told: tuple
     assert said("acidaemia", *chart, measured("pco2", 62)) == told
 
 
+def test_whoever_fades_with_carbon_dioxide_is_offered_the_ventilator_where_the_mask_is_not() -> None:
+    fading = [measured("ph", 7.27), measured("pco2", 62), measured("gcs_total", 10)]
+    assert "acidaemia_airway" in offered("acidaemia", *fading)
+    assert refusals("acidaemia", *fading)["acidaemia_niv"].startswith("The patient is not fully awake")
+    assert "acidaemia_airway" not in offered("acidaemia", *fading[:2], measured("gcs_total", 15))
+
+
 def test_an_acidaemia_that_lactate_explains_is_not_put_down_to_ketones() -> None:
     acid = [measured("ph", 7.12), measured("pco2", 48), measured("lactate", 9.4)]
     assert set(offered("acidaemia", *acid)) == {"acidaemia_perfusion"}
@@ -190,6 +199,7 @@ def test_drugs_of_a_kidney_injury_and_of_a_high_level_are_named() -> None:
         ([measured("calcium", 6.5), measured("albumin", 3.6)], (2, "below 7.6 mg/dL (1.9 mmol/L) for the albumin")),
         ([measured("calcium", 6.9), measured("albumin", 3.8)], (2, "below 7.6 mg/dL (1.9 mmol/L) for the albumin")),
         ([measured("calcium", 6.9), measured("albumin", 3.2)], None),
+        ([measured("calcium", 6.5), measured("albumin", 4.1, 30)], None),  # before the fluid
         ([measured("calcium", 6.5), measured("albumin", 3.6), measured("calcium_ionized", 1.05)], None),
         ([measured("calcium_adjusted", 7.2), measured("qtc", 512)], (3, "with a long QTc")),
     ],
