@@ -47,6 +47,25 @@ def test_kdigo_baseline_is_the_median_of_the_year_where_the_week_is_empty() -> N
     assert within.parts[0].label == "creatinine 1.11 times the week's lowest of 1.80 mg/dL"
 
 
+@pytest.mark.parametrize(
+    ("course", "stage", "said"),
+    [
+        # comes with an injury: on the second day nothing lower is in the week
+        ([(0.96, 300), (2.15, 25), (2.04, 1)], 2, "creatinine 2.12 times the 0.96 mg/dL before the week"),
+        ([(0.9, 3000), (1.0, 2000), (0.8, 300), (2.15, 25), (2.04, 1)], 2, "times the year's median of 0.90 mg/dL"),
+        # rose months ago and stays
+        ([(0.9, 8000), (0.9, 6000), (1.6, 400), (1.6, 60), (1.6, 1)], 0, "the week's lowest of 1.60 mg/dL"),
+        ([(1.2, 300), (0.9, 60), (1.4, 1)], 1, "creatinine 1.56 times the week's lowest of 0.90 mg/dL"),
+    ],
+)
+def test_kdigo_baseline_is_of_before_the_week_where_that_was_lower(
+    course: list[tuple[float, float]], stage: int, said: str
+) -> None:
+    result = scored(kdigo(situation(*(measured("creatinine", value, hours) for value, hours in course))))
+    assert result.value == stage
+    assert any(said in part.label for part in result.parts)
+
+
 def test_kdigo_abstains_with_one_creatinine_only() -> None:
     lacks = abstained(kdigo(situation(measured("creatinine", 5.0, 1))))
     assert lacks == {"creatinine": "missing", "body_weight": "missing"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from statistics import median
 from typing import Final
 
@@ -55,7 +56,8 @@ def kdigo(situation: Situation) -> Score | Abstained:
     Notes
     -----
     Creatinine: a rise of 0.3 mg/dL within 48 h (difference rounded to 0.01), or a multiple of the baseline,
-    which is the lowest of the 7 days before, else the median of day 8 to 365 before. 4.0 mg/dL counts only
+    which is the lowest of the 7 days before, or the median of day 8 to 365 before where that is lower (`baseline`), as
+    in NHS England's algorithm (NHS/PSA/D/2014/010, from memory). 4.0 mg/dL counts only
     with an acute criterion. Urine output needs a weight and entries at most 3 h apart. Under 18 years the
     eGFR criterion is not applied.
     """
@@ -128,18 +130,32 @@ def _rise(situation: Situation, now: Measurement) -> Part | None:
 
 
 def baseline(situation: Situation, now: Measurement) -> Baseline | None:
-    """The lowest creatinine of the 7 days before a measurement, else the median of day 8 to 365 before it."""
+    """The lowest creatinine of the 7 days before a measurement, or the median of day 8 to 365 before it if it is lower.
+
+    Whoever comes with an injury has nothing lower in the week from the second sample on. What was lower in the year
+    counts as far as the last value of it does: where that was high, too, the rise is older than a week.
+    """
     year = situation.history("creatinine", BASELINE_LONG_H, until=now.when)
     before = [one for one in year if one.when < now.when and one.bound == "="]
-    week = [one for one in before if now.when - one.when <= timedelta(hours=BASELINE_H)]
-    if week:
-        lowest = min(reversed(week), key=lambda one: one.value)
-        return Baseline(value=lowest.value, rule=f"the week's lowest of {lowest.value:.2f} mg/dL", evidence=(lowest,))
-    if before:
-        middle = median(one.value for one in before)
+    older = [one for one in before if now.when - one.when > timedelta(hours=BASELINE_H)]
+    week = before[len(older) :]
+    if not before:
+        return None
+    middle = median(one.value for one in older) if older else inf
+    if not week:
         rule = f"the year's median of {middle:.2f} mg/dL, none in the week before"
-        return Baseline(value=middle, rule=rule, evidence=_middle(before))
-    return None
+        return Baseline(value=middle, rule=rule, evidence=_middle(older))
+    lowest = min(reversed(week), key=lambda one: one.value)
+    if older and max(middle, older[-1].value) < lowest.value:
+        return _before_the_week(older, middle)
+    return Baseline(value=lowest.value, rule=f"the week's lowest of {lowest.value:.2f} mg/dL", evidence=(lowest,))
+
+
+def _before_the_week(older: Sequence[Measurement], middle: float) -> Baseline:
+    last = older[-1]
+    if last.value >= middle:
+        return Baseline(value=last.value, rule=f"the {last.value:.2f} mg/dL before the week", evidence=(last,))
+    return Baseline(value=middle, rule=f"the year's median of {middle:.2f} mg/dL", evidence=_middle(older))
 
 
 def _middle(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:

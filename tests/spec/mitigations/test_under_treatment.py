@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from cds_app.domain.facts import Fact
-from tests.chart import drug, finding, measured, problem, procedure
+from tests.chart import drug, finding, measured, problem, procedure, stay
 from tests.spec.mitigations.concerns import cautions, judged, offered, refusals, said, vital_signs
 
 KETOACIDOSIS = (
@@ -29,6 +29,20 @@ def test_the_first_fluid_of_ketoacidosis_is_over_once_insulin_was_given() -> Non
     held = refusals("hyperglycaemia", *begun, SALINE, INSULIN)
     assert held["hyperglycaemia_dka_fluid"].startswith("Insulin was given")
     assert held["hyperglycaemia_dka"].startswith("Given in the last 6 hours")
+
+
+def test_ketoacidosis_that_gives_way_to_insulin_is_information() -> None:
+    high, acid = measured("glucose", 510, 5), [measured("glucose", 320), measured("ketones_bhb", 4.1), stay()]
+    assert said("hyperglycaemia", high, *acid) == (3, "possible ketoacidosis")
+    assert said("hyperglycaemia", high, *acid, INSULIN) == (1, "above the inpatient target")
+    assert said("hyperglycaemia", measured("glucose", 330, 5), *acid, INSULIN) == (3, "possible ketoacidosis")
+
+
+def test_a_kidney_injury_that_recovers_is_information() -> None:
+    injury = [measured("creatinine", 0.9, 200), measured("creatinine", 2.6, 30)]
+    assert said("aki", *injury, measured("creatinine", 2.5)) == (2, "KDIGO stage 2")
+    assert said("aki", *injury, measured("creatinine", 2.2)) == (1, "recovering: creatinine falls")
+    assert said("aki", injury[0], measured("creatinine", 2.2)) == (2, "KDIGO stage 2")
 
 
 def test_insulin_that_runs_is_named_where_potassium_falls() -> None:
