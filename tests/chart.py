@@ -87,7 +87,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "
-        "renal_replacement_therapy crrt>renal_replacement_therapy pregnancy_ended"
+        "renal_replacement_therapy crrt>renal_replacement_therapy pregnancy_ended extubation"
     ),
     "finding": (
         "alert not_alert new_confusion>not_alert responds_to_voice>not_alert responds_to_pain>not_alert "

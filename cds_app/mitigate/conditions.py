@@ -42,11 +42,13 @@ from cds_app.mitigate.rules import (
     ScoreRule,
     Sex,
     Takes,
+    Ventilated,
     Where,
 )
 from cds_app.score.clinical.sodium import glucose_beside, lowered_by
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
+from cds_app.score.ventilation import on_ventilator
 
 _COMPARE: Final[Mapping[Op, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
 T = TypeVar("T")
@@ -349,8 +351,9 @@ def outpatient(situation: Situation) -> bool:
     return bool(situation.facts.stays) and not in_hospital
 
 
-def _on_outpatient(rule: Outpatient, view: View) -> Verdict:
-    return Verdict(holds=outpatient(view.situation) is rule.outpatient)
+def _on_ventilated(rule: Ventilated, view: View) -> Verdict:
+    found = on_ventilator(view.situation)
+    return Verdict(holds=bool(found) is rule.ventilated, evidence=found)
 
 
 def _on_expecting(rule: Expecting, view: View) -> Verdict:
@@ -388,7 +391,8 @@ _EVALUATORS: Final[Mapping[type, Callable[[Any, View], Verdict]]] = {
     Age: _on_age,
     Sex: _on_sex,
     Where: lambda rule, view: Verdict(holds=view.situation.inpatient is rule.inpatient),
-    Outpatient: _on_outpatient,
+    Outpatient: lambda rule, view: Verdict(holds=outpatient(view.situation) is rule.outpatient),
+    Ventilated: _on_ventilated,
     IntensiveCare: lambda rule, view: Verdict(holds=view.situation.intensive_care is rule.intensive_care),
     Expecting: _on_expecting,
 }

@@ -196,6 +196,12 @@ class Outpatient(Content):
     outpatient: bool
 
 
+class Ventilated(Content):
+    """The patient is (or is not known to be) on a ventilator now; see `on_ventilator`."""
+
+    ventilated: bool
+
+
 class IntensiveCare(Content):
     """The patient is (or is not known to be) in an intensive care unit."""
 
@@ -226,6 +232,7 @@ Leaf = (
     | Sex
     | Where
     | Outpatient
+    | Ventilated
     | IntensiveCare
     | Expecting
 )
@@ -251,6 +258,7 @@ WORDS = (
     "sex",
     "inpatient",
     "outpatient",
+    "ventilated",
     "intensive_care",
     "pregnant",
 )
@@ -284,6 +292,7 @@ Rule = Annotated[
     | Annotated[Sex, Tag("sex")]
     | Annotated[Where, Tag("inpatient")]
     | Annotated[Outpatient, Tag("outpatient")]
+    | Annotated[Ventilated, Tag("ventilated")]
     | Annotated[IntensiveCare, Tag("intensive_care")]
     | Annotated[Expecting, Tag("pregnant")],
     Discriminator(_word),

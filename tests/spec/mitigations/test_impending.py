@@ -94,3 +94,15 @@ def test_a_low_target_of_saturation_does_not_hide_what_is_near() -> None:
     facts = (*vital_signs(spo2=91), problem("copd"))
     found = concerns(view("hypoxaemia", "watch", *facts))["hypoxia"]
     assert (found.tier, found.estimated) == (1, True)
+
+
+def test_where_no_infection_is_known_a_risk_of_sepsis_first_asks_how_likely_one_is() -> None:
+    def asks(*facts: Fact) -> bool:
+        seen = view("sepsis", "high", *vital_signs(body_temp=38.4), *facts)
+        options, _ = options_for(concerns(seen)["sepsis"], CATALOGUE, seen, patient="p1", offered=())
+        (drugs,) = (one for one in options if one.id == "sepsis_antimicrobials")
+        return any(one.text.startswith("No infection is recorded") for one in drugs.cautions)
+
+    assert asks()
+    for known in (problem("infection", hours=5), measured("neutrophils_abs", 0.2), problem("neutropenia")):
+        assert not asks(known)

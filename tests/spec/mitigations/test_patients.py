@@ -137,7 +137,7 @@ PATIENTS = [
             procedure("mechanical_ventilation", hours=8, status="in-progress"),
         ],
         topics={"acidaemia": 2},
-        refused={"acidaemia_niv": "already", "acidaemia_airway": "already"},
+        refused={"acidaemia_niv": "contraindicated", "acidaemia_airway": "contraindicated"},
     ),
     Patient(
         story="has metabolic acidosis and kidney injury",

@@ -120,6 +120,35 @@ def test_a_pressure_that_treatment_brought_down_to_where_it_is_usual_is_not_low(
     assert said("hypotension", *vital_signs(sbp=104), measured("sbp", 175, 5)) == (1, "systolic fell by more than 40")
 
 
+@pytest.mark.parametrize(
+    ("chart", "ventilated"),
+    [
+        ([VENTILATED], True),
+        ([procedure("mechanical_ventilation", hours=8)], True),
+        ([measured("tidal_volume_set", 420, 5)], True),
+        ([procedure("mechanical_ventilation", hours=60, end_hours=2)], False),
+        ([VENTILATED, procedure("extubation", hours=2)], False),
+        ([measured("tidal_volume_set", 420, 5), procedure("extubation", hours=2)], False),
+        ([procedure("extubation", hours=9), VENTILATED], True),  # and again on it
+        ([procedure("mechanical_ventilation", hours=60, end_hours=8), VENTILATED], True),
+    ],
+)
+def test_whoever_was_freed_from_the_ventilator_is_offered_the_mask_again(
+    chart: Sequence[Fact], ventilated: bool
+) -> None:
+    failing = [*vital_signs(spo2=88, resp_rate=32), measured("fio2", 50), measured("pco2", 62), measured("ph", 7.31)]
+    low, acid = offered("hypoxia", *failing, *chart), offered("acidaemia", *failing, *chart)
+    assert ("hypoxia_ventilator" in low) is ventilated
+    assert ("hypoxia_high_flow" in low) is not ventilated
+    assert ("acidaemia_niv" in acid) is not ventilated
+    assert ("acidaemia_ventilator" in acid) is ventilated
+
+
+def test_an_acidaemia_whose_carbon_dioxide_is_not_known_asks_for_it() -> None:
+    assert "acidaemia_gas" in offered("acidaemia", measured("ph", 7.1))
+    assert "acidaemia_perfusion" in offered("acidaemia", measured("ph", 7.1), measured("lactate", 15))
+
+
 def test_low_oxygen_is_met_by_what_there_is_to_mend() -> None:
     assert "hypoxia_ventilator" in offered("hypoxia", *vital_signs(spo2=86), VENTILATED)
     assert "hypoxia_ventilator" not in offered("hypoxia", *vital_signs(spo2=86))
