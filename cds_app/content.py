@@ -162,6 +162,11 @@ def newest(root: Path | None = None) -> dict[str, str]:
     return {name: max(held, key=_version_order) for name, held in sorted(found.items()) if held}
 
 
+def is_place(folder: Path, name: str) -> bool:
+    """Whether a folder is one for a version of an artefact: ``.../<name>/<version>``."""
+    return folder.parent.name == name and _VERSION.fullmatch(folder.name) is not None
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artefact:
     """Write ``manifest.json`` for a finished artefact folder, and load the result.
 

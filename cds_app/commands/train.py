@@ -13,6 +13,7 @@ import click
 from cds_app.commands.examples import examples
 from cds_app.commands.learners import HOURLY, data_in, outcomes_in, place_of
 from cds_app.commands.progress import working
+from cds_app.content import is_place
 
 
 @click.group(
@@ -33,6 +34,8 @@ def _written(command: Callable[..., None]) -> Callable[..., None]:
     def placed(*, out: Path | None, seed: int | None, overwrite: bool, **given: Any) -> None:
         head = click.get_current_context().command.name or ""
         folder, first = place_of(head, out, seed)
+        if not is_place(folder.resolve(), name := head.replace("-", "_")):
+            raise click.UsageError(f"--out must end in {name}/VERSION, such as {name}/1.1.0: a model is found by both.")
         if not overwrite and (folder / "manifest.json").exists():
             raise click.UsageError(f"{folder} is there already: name another version with --out, or say --overwrite.")
         made(**given, out=folder, seed=first)

@@ -219,7 +219,7 @@ def test_a_setting_in_the_file_is_read_and_a_broken_file_is_status_2(shell: Shel
 
 
 @pytest.mark.parametrize(
-    "words", ["train sepsis --data D --out O", "evaluate sepsis --data D --predictions P --json J"]
+    "words", ["train sepsis --data D --out sepsis/1.1.0", "evaluate sepsis --data D --predictions P --json J"]
 )
 def test_a_file_that_is_no_table_is_status_2(shell: Shell, tmp_path: Path, words: str) -> None:
     (tmp_path / "D").write_bytes(b"\0pid,ICULOS\np1,1\n")

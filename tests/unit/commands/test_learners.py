@@ -62,11 +62,19 @@ TRAINED = ["sepsis", "aki", "twin", "warfarin-dose", "mortality --outcomes o.csv
 
 @pytest.mark.parametrize("head", TRAINED)
 def test_a_version_that_is_there_is_written_over_only_when_asked_to(head: str, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{}")
+    name = head.split(maxsplit=1)[0].replace("-", "_")
+    (tmp_path / name / "1.0.0").mkdir(parents=True)
+    (manifest := tmp_path / name / "1.0.0" / "manifest.json").write_text("{}")
     command = ["train", *head.split(), "--data", "data.csv"]
-    for place in ([], ["--out", "."]):
+    for place in ([], ["--out", f"{name}/1.0.0"]):
         told = asked([*command, *place])
         assert (told.exit_code, "is there already" in told.output) == (2, True), told.output
-    for place in (["--out", ".", "--overwrite"], ["--out", "other"]):
-        assert "is there already" not in asked([*command, *place]).output
-    assert (tmp_path / "manifest.json").read_text() == "{}"
+    for place in (["--out", f"{name}/1.0.0", "--overwrite"], ["--out", f"{name}/1.1.0"]):
+        assert "Usage:" not in asked([*command, *place]).output
+    assert manifest.read_text() == "{}"
+
+
+@pytest.mark.parametrize("place", ["out", "other/1.0.0", "sepsis/new", "sepsis"])
+def test_a_folder_in_which_no_model_would_be_found_is_refused_before_the_work(place: str) -> None:
+    told = asked(["train", "sepsis", "--data", "data.csv", "--out", place])
+    assert (told.exit_code, "must end in sepsis/VERSION" in told.output) == (2, True), told.output
