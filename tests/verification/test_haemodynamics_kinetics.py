@@ -5,6 +5,7 @@ Golden values: Eleveld (2018) and Li (2024), re-implemented from the sources of 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,15 @@ PROPOFOL = [
 
 def person(age: float, weight: float, height: float, sex: Sex) -> Person:
     return Person(age_years=age, weight_kg=weight, height_cm=height, sex=sex)
+
+
+def test_both_artefacts_of_propofol_hold_the_same_published_numbers() -> None:
+    alone = latest("pkpd/propofol-eleveld-2018").read_json("model.json")
+    text = " ".join(one["value"] for name in ("definitions", "parameters") for one in alone[name])
+    written = {float(one) for one in re.findall(r"\d+\.\d+(?![\d.])", text)}
+    kinetics = latest("circulation").read_json("drugs.json")["propofol_kinetics"]["values"]
+    published = {abs(value) for name, value in kinetics.items() if not name.endswith("_variance")}
+    assert published <= written
 
 
 @pytest.mark.parametrize(("who", "parameters", "peak"), PROPOFOL)

@@ -95,7 +95,8 @@ class ModelFile(Content):
     ``lag_h`` is the time from swallowing to the start of absorption, the same in everybody. ``intensive_care`` says
     that a model was made from people in intensive care alone, or from none of them: it is used for nobody else. Left
     out, it was made from both, or its publication does not say. ``conditions`` are problems of the ontology, in words,
-    of which all of its people had one.
+    of which all of its people had one. ``flags`` are circumstances with what is taken where nobody tells them, and
+    ``assumes`` says so of each.
     """
 
     drug: Text
@@ -116,6 +117,7 @@ class ModelFile(Content):
     adjustments: tuple[Adjustment, ...] = ()
     validity: Mapping[Name, Range]
     flags: Mapping[Name, bool] = Field(default_factory=dict)
+    assumes: Mapping[Name, Text] = Field(default_factory=dict)
     population: Text
     intensive_care: bool | None = None
     conditions: Mapping[str, Text] = Field(default_factory=dict)
@@ -129,6 +131,8 @@ class ModelFile(Content):
         from_memory = "M" in self.tags or any(one.tag == "M" for one in self.validity.values())
         if from_memory and not self.needs_review:
             raise ValueError("a model with anything from memory needs review")
+        if self.flags.keys() != self.assumes.keys():
+            raise ValueError("what is assumed where a flag is not told must be said of each")
         return self
 
 

@@ -127,6 +127,7 @@ def patient_of(
     levels = list(_levels(situation, drug, start_h if course else None, remarks))
     remarks.extend(_incredible(situation, drug, start_h if course else -COURSE_GAP_H))
     remarks.extend(_needless(drug, given_extra))
+    remarks.extend(_assumed(drug, given_extra))
     remarks.extend(foreign(situation, drug, start_h if course else -COURSE_GAP_H))
     imputed = _standing_in(situation, drug, likely)
     remarks.extend(imputed_text(situation, one) for one in imputed)
@@ -152,6 +153,12 @@ def _needless(drug: Drug, extra: Extra) -> Iterator[str]:
         *(name for name in told if name not in asked),
     ):
         yield f"{name} was not used: no model of {drug.name} asks for it."
+
+
+def _assumed(drug: Drug, extra: Extra) -> Iterator[str]:
+    """What models take for granted as nobody told it."""
+    for model in drug.models:
+        yield from (f"{says}." for flag, says in sorted(model.file.assumes.items()) if flag not in extra.flags)
 
 
 # --- doses

@@ -101,6 +101,7 @@ def test_parameters_are_positive_everywhere_inside_the_limits(name: str) -> None
             lambda it: it["covariances"][0].update(of=["CL", "SHOE"]),
             "does not vary",
         ),
+        ("tacrolimus-woillard-2011", "model.json", lambda it: it.update(assumes={}), "must be said of each"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["target"].update(metric="luck"), "metric"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["target"].update(metric="time_above"), "threshold"),
         ("vancomycin", "drug.json", lambda it: it["goals"]["usual"]["harms"][0].update(below=3), "one side"),

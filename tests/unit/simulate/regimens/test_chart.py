@@ -155,6 +155,14 @@ def test_what_was_told_and_no_model_asks_for_is_named() -> None:
     )
 
 
+def test_what_is_assumed_as_nobody_told_it_is_said() -> None:
+    said = "Immediate release is assumed: with prolonged release levels are others."
+    assert charted(name="tacrolimus").remarks == (said,)
+    assert charted(name="tacrolimus", extra=Extra(flags={"PROLONGED_RELEASE": True})).remarks == ()
+    (opioid,) = charted(name="propofol").remarks
+    assert opioid.startswith("An opioid beside propofol is assumed")
+
+
 def test_levels_known_as_a_bound_are_left_out_and_said() -> None:
     found = charted(dose(24.0, end_hours=23.0), measured("vancomycin_random", 5.0, 1.0, bound="<"))
     assert found.patient.levels == ()
