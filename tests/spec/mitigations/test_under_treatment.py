@@ -43,6 +43,9 @@ def test_a_kidney_injury_that_recovers_is_information() -> None:
     assert said("aki", *injury, measured("creatinine", 2.5)) == (2, "KDIGO stage 2")
     assert said("aki", *injury, measured("creatinine", 2.2)) == (1, "recovering: creatinine falls")
     assert said("aki", injury[0], measured("creatinine", 2.2)) == (2, "KDIGO stage 2")
+    for topic, toxin in (("vancomycin_over", "vancomycin"), ("aminoglycoside", "gentamicin")):
+        assert said(topic, *injury, measured("creatinine", 2.5), drug(toxin, hours=5)) == (2, "with kidney injury")
+        assert said(topic, *injury, measured("creatinine", 2.2), drug(toxin, hours=5)) is None
 
 
 def test_insulin_that_runs_is_named_where_potassium_falls() -> None:
