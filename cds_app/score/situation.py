@@ -47,7 +47,7 @@ from cds_app.score.chronology import (
 )
 from cds_app.score.genes.calls import Genome
 from cds_app.score.pregnancy import Said, pregnancy_said
-from cds_app.score.standing import holds, worded
+from cds_app.score.standing import grafted, holds, worded
 from cds_app.score.whereabouts import Unit, running, unit_of
 
 FERTILE_YEARS = (12, 55)
@@ -248,7 +248,7 @@ class Situation:
 
     @cached_property
     def _conditions(self) -> Mapping[str, tuple[Condition, ...]]:
-        return by_concept([one for one in self.facts.conditions if holds(one, self.now)])
+        return grafted(by_concept([one for one in self.facts.conditions if holds(one, self.now)]))
 
     def conditions(self, concept: str, within_h: float | None = None) -> tuple[Condition, ...]:
         """Problems that hold now, begun or recorded in the last hours; without a clinical status they hold."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from cds_app.domain.facts import Allergy, Condition
@@ -11,6 +12,7 @@ _SHARED = (
     "http://snomed.info/", "http://www.nlm.nih.gov/", "http://hl7.org/fhir/sid/", "http://terminology.hl7.org/",
     "http://fdasis.nlm.nih.gov", "http://loinc.org", "http://fhir.de/CodeSystem/bfarm/", "http://www.whocc.no/atc",
 )  # fmt: skip
+_END_STAGE = "end_stage_renal_disease"
 _OVER = frozenset({"inactive", "remission", "resolved"})
 
 
@@ -19,6 +21,18 @@ def holds(one: Condition | Allergy, now: datetime) -> bool:
     ended = isinstance(one, Condition) and one.abated is not None and one.abated <= now
     believed = one.verification not in _NOT_A_DIAGNOSIS and one.clinical not in _OVER
     return believed and not ended and one.when <= now
+
+
+def grafted(found: Mapping[str, tuple[Condition, ...]]) -> Mapping[str, tuple[Condition, ...]]:
+    """Problems by concept, without an end-stage kidney disease of before a transplant, unless dialysis is recorded.
+
+    It stays in problem lists, and would hide that the graft fails: nobody stages an injury of whoever dialyses.
+    """
+    grafts = found.get("kidney_transplant", ())
+    if not grafts or found.get("dialysis_dependence"):
+        return found
+    since = max(one.when for one in grafts)
+    return {**found, _END_STAGE: tuple(one for one in found.get(_END_STAGE, ()) if one.when >= since)}
 
 
 def worded(one: Condition | Allergy) -> bool:

@@ -140,6 +140,14 @@ def test_kdigo_counts_renal_replacement_as_stage_3_and_leaves_long_term_dialysis
     assert abstained(kdigo(dialysed)) == {"creatinine": "unsuitable"}
 
 
+def test_kdigo_of_a_kidney_that_was_transplanted_is_staged_whatever_the_list_still_says() -> None:
+    rising = (measured("creatinine", 1.2, 30), measured("creatinine", 2.6, 1))
+    old, graft = problem("end_stage_renal_disease", hours=50_000), problem("kidney_transplant", hours=20_000)
+    assert scored(kdigo(situation(*rising, old, graft))).value == 2
+    for other in (problem("dialysis_dependence"), problem("end_stage_renal_disease", hours=900)):
+        assert isinstance(kdigo(situation(*rising, old, graft, other)), Abstained)
+
+
 def test_kdigo_is_exact_when_urine_can_be_judged_too() -> None:
     facts = [measured("creatinine", 1.0, 20), measured("creatinine", 1.0, 1), measured("body_weight", 80)]
     result = scored(kdigo(situation(*facts, *hourly_urine(80, 6), who=person(12))))
