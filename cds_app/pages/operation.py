@@ -221,7 +221,10 @@ def _sentence(one: Outcome, found: Comparison) -> str:
         f"{found.low_mmhg:g} mmHg for {found.counts_after_min:g} min or more; {minutes} min of it are to be expected."
     )
     lost = hundred(one.collapsed.value)
-    sunk = f" In {lost} of 100 it falls too low for the model, and counts as low from then on."
+    sunk = (
+        f" In {lost} of 100 it falls too low for the model, and counts as low from then on; heart rate, output and BIS "
+        "are then of the others alone."
+    )
     return f"{said}{sunk}" if one.collapsed.value else said
 
 

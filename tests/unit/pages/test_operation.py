@@ -19,7 +19,8 @@ def test_a_collapse_is_told_in_words() -> None:
     lost, fine = operation_view(compared(bled(3000.0))), operation_view(compared(bled(200.0)))
     assert lost is not None
     assert fine is not None
-    assert re.search(r"In >?\d\d of 100 it falls too low for the model, .* low from then on\.$", lost.sentence)
+    others = r"heart rate, output and BIS are then of the others alone\.$"
+    assert re.search(rf"In >?\d\d of 100 it falls too low for the model, .* low from then on; {others}", lost.sentence)
     assert "too low for the model" not in fine.sentence
 
 
