@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.rules import violations
@@ -60,6 +60,7 @@ _VALID = drafts(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(place=("entry", 0, "resource", "status"), value=[])
 @given(place=st.sampled_from(paths(_VALID)), value=_JSON)
 def test_any_element_of_a_draft_may_be_anything(client: FlaskClient, place: tuple[Any, ...], value: object) -> None:
     answered(client, "order-sign", "draftOrders", replaced(_VALID, place, value))

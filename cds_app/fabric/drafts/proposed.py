@@ -21,7 +21,7 @@ from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.lexicon import Units
 from cds_app.fabric.reading import read
 from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text, typed
-from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects
+from cds_app.fabric.shapes import MAX_ITEMS, Object, as_object, objects, word
 
 _SUBJECT: Final = {
     "MedicationRequest": "subject",
@@ -143,7 +143,7 @@ def _unread(
 
 
 def _is_drafted(resource: Object) -> bool:
-    return resource.get("resourceType") == "MedicationRequest" and resource.get("status") not in _ENDS
+    return resource.get("resourceType") == "MedicationRequest" and word(resource.get("status")) not in _ENDS
 
 
 def _disputed(issues: Sequence[Issue], drafted: Set[str]) -> Iterator[str]:

@@ -55,11 +55,11 @@ def kdigo(situation: Situation) -> Score | Abstained:
 
     Notes
     -----
-    Creatinine: a rise of 0.3 mg/dL within 48 h (difference rounded to 0.01), or a multiple of the baseline,
-    which is the lowest of the 7 days before, or the median of day 8 to 365 before where that is lower (`baseline`), as
-    in NHS England's algorithm (NHS/PSA/D/2014/010, from memory). 4.0 mg/dL counts only
-    with an acute criterion. Urine output needs a weight and entries at most 3 h apart. Under 18 years the
-    eGFR criterion is not applied.
+    Creatinine: a rise of 0.3 mg/dL within 48 h (difference rounded to 0.01), or a multiple of the baseline, which is
+    the lowest of the 7 days before, or the median of day 8 to 365 before where that is lower (`baseline`), as in NHS
+    England's algorithm (NHS/PSA/D/2014/010, by R. Aylward's published code of it, which takes the higher of both
+    ratios). 4.0 mg/dL counts only with an acute criterion. Urine output needs a weight and entries at most 3 h apart.
+    Under 18 years the eGFR criterion is not applied.
     """
     chronic = [one for name in LONG_TERM_RENAL_REPLACEMENT for one in situation.conditions(name)]
     if chronic:
