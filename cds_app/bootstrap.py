@@ -192,7 +192,13 @@ def answering_of(deps: Deps) -> Answering:
         budget_s=deps.settings.fetch_budget_s,
         max_entries=deps.settings.max_entries,
     )
-    records = Records(deps.store, twinner, capacity=deps.settings.cached_facts, tied=identities.tied)
+    records = Records(
+        deps.store,
+        twinner,
+        capacity=deps.settings.cached_facts,
+        tied=identities.tied,
+        simulated=deps.settings.simulated_time,
+    )
     handing = Handing(deps.store, records, deps.meter, deps.clock)
     return Answering(
         knowledge=deps.knowledge,

@@ -157,6 +157,14 @@ def test_http_and_process_give_the_same_cards(tmp_path: Path, knowledge: Knowled
     assert without_ids(here) == without_ids(there)
 
 
+def test_a_record_may_be_told_again_from_its_beginning(tmp_path: Path, knowledge: Knowledge) -> None:
+    """Simulated time goes back then, and that is no clock that is behind."""
+    file = written(tmp_path / "one.json", record())
+    with serving(knowledge) as url:
+        results = [replayed(tmp_path, file, "--service", url)[0] for _ in range(2)]
+    assert [one.exit_code for one in results] == [0, 0], results[1].output
+
+
 def test_a_merged_patient_is_replayed_as_the_one_who_goes_on(tmp_path: Path) -> None:
     link = [{"type": "replaces", "other": {"reference": "Patient/old"}}]
     goes_on = patient("p1", link=link)

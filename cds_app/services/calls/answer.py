@@ -30,7 +30,7 @@ from cds_app.services.calls.turns import Turns
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
 from cds_app.services.pipeline import conclude, find
-from cds_app.services.records import Records, check_clock
+from cds_app.services.records import Records
 from cds_app.services.sources.identities import Identities
 from cds_app.services.watch.switchboard import Switchboard
 
@@ -106,7 +106,7 @@ class Answering:
 
     def _once(self, call: HookCall, shadow: Shadow, patient: str, reading: Reading) -> _Made:
         loaded = self.records.load(patient)
-        check_clock(loaded, call.event.received)
+        self.records.check_clock(loaded, call.event.received)
         with self.computing:
             record, news = self.records.extend(loaded, reading.facts)
             inputs = Inputs(

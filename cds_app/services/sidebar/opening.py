@@ -35,7 +35,7 @@ from cds_app.services.calls.turns import Turns
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.inputs import Inputs
 from cds_app.services.pipeline import gather_material
-from cds_app.services.records import Record, Records, Twinner, check_clock
+from cds_app.services.records import Record, Records, Twinner
 from cds_app.services.sources.identities import Identities
 from cds_app.services.watch.switchboard import Switchboard
 
@@ -212,7 +212,7 @@ class Opening:
 
     def _stored(self, visit: Visit, patient: str, reading: Reading | None, at: datetime) -> Record:
         loaded = self.records.load(patient)
-        check_clock(loaded, at)
+        self.records.check_clock(loaded, at)
         if reading is None:
             return loaded
         with self.gatherer.computing:
