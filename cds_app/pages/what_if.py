@@ -240,7 +240,7 @@ def _moving(found: WhatIf, plan: PlanOutcome) -> str:
     if abs(moved) < _SETTLED:
         return ""
     return (
-        f" The middle {found.unit} still {'rises' if moved > 0 else 'falls'} at the end, by {abs(moved):.1f} in 2 days."
+        f"The middle {found.unit} still {'rises' if moved > 0 else 'falls'} at the end, by {abs(moved):.1f} in 2 days."
     )
 
 
