@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cds_app.content import latest
+from jinja2 import FileSystemLoader
+
+from cds_app.content import content_root, latest
+from cds_app.pages.operation import OperationView, operation_view
+from cds_app.pages.rendering import Words, html_environment
 from cds_app.score.result import Abstained
 from cds_app.simulate.haemodynamics.patient import Observed, Patient
 from cds_app.simulate.surgery.comparing import Comparison, Outcome, SurgeryModel, compare_plans
 from cds_app.simulate.surgery.plan import Plan
 
 FRESH_H = 0.5
+WORDS = Words(
+    templates=html_environment(FileSystemLoader(content_root() / "templates" / "sidebar")), name="simulations.j2"
+)
 SURGERY = SurgeryModel.from_artefact(latest("circulation"))
 
 
@@ -52,3 +59,10 @@ def refused(found: object) -> dict[str, str]:
     """Why nothing was simulated, by name."""
     assert isinstance(found, Abstained), found
     return {one.name: one.why for one in found.reasons}
+
+
+def viewed(found: Comparison) -> OperationView:
+    """A comparison as its page shows it."""
+    view = operation_view(WORDS, found)
+    assert view is not None
+    return view

@@ -8,7 +8,9 @@ from typing import Final
 
 from cds_app.cards.text import hundred, number
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
-from cds_app.score.result import Abstained, Lack
+from cds_app.pages.refusals import lacks, name_of
+from cds_app.pages.rendering import Words
+from cds_app.score.result import Abstained
 from cds_app.simulate.haemodynamics.fit import Interval
 from cds_app.simulate.surgery.comparing import Comparison, Outcome
 from cds_app.simulate.surgery.depth import Depth
@@ -27,12 +29,6 @@ from cds_app.twin.bedside import Likely
 _STEP_MIN: Final = 5.0
 _NONE: Final = "–"
 _UNITS: Final = {"map": "mmHg", "heart_rate": "/min", "pulse_pressure": "mmHg"}
-_NAMES: Final = {
-    "map": "mean arterial pressure",
-    "body_weight": "weight",
-    "body_height": "height",
-    "body_mass_index": "body mass index",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +123,7 @@ class OperationView:
     seed: int
 
 
-def operation_view(found: Comparison) -> OperationView | None:
+def operation_view(words: Words, found: Comparison) -> OperationView | None:
     """Put a comparison into words; None where the model cannot follow the plan that was asked for."""
     answered = [one for one in found.outcomes if isinstance(one, Outcome)]
     first = found.outcomes[0]
@@ -141,18 +137,18 @@ def operation_view(found: Comparison) -> OperationView | None:
         ),
         rate=_fan(found.times_min, first.heart_rate_per_min, other.heart_rate_per_min if other else None),
         output=_fan(found.times_min, first.output_l_per_min, other.output_l_per_min if other else None),
-        sentence=_sentence(first, found),
+        sentence=_sentence(words, first, found),
         steps=tuple(_step(one) for one in first.plan.actions),
         rescue=next((one.plan.rescue for one in answered if one.plan.rescue is not None), None),
         rows=tuple(_row(one) for one in answered),
         refused=tuple(f"{one.name}: {lacks(one)}" for one in found.outcomes if isinstance(one, Abstained)),
-        depth=_depth(first, other, found),
+        depth=_depth(words, first, other, found),
         deep=f"{found.depth.deep_below_bis:g}",
         light=f"{found.depth.light_above_bis:g}",
         unestimated="; ".join(dict.fromkeys(lacks(one.depth) for one in answered if isinstance(one.depth, Abstained))),
         usual=_usual(found) if any(one.more_than_usual for one in answered) else None,
         assumed=found.assumed,
-        imputed=tuple(_imputed(name, one) for name, one in found.imputed.items()),
+        imputed=tuple(_imputed(words, name, one) for name, one in found.imputed.items()),
         cautions=found.cautions,
         model=f"{found.model} {found.version}",
         draws=found.draws,
@@ -183,29 +179,9 @@ def _usual(found: Comparison) -> tuple[str, str]:
     return f"{found.usual_from_years:g}", f"{found.usual_mg_per_kg:g}"
 
 
-def lacks(one: Abstained) -> str:
-    """Why nothing was simulated, by name: ``mean pressure missing; weight stale, counts for 720 h``."""
-    return "; ".join(dict.fromkeys(_lack(each) for each in one.reasons))
-
-
-def name_of(quantity: str) -> str:
-    """What a measurement that the circulation rests on is called."""
-    return _NAMES.get(quantity, quantity.replace("_", " "))
-
-
-def _lack(one: Lack) -> str:
-    name = name_of(one.name)
-    if one.why == "missing":
-        return f"{name} missing"
-    if one.why == "stale":
-        return f"{name} too old ({one.text})"
-    return f"{name}: {one.text}" if one.text else f"{name} {one.why}"
-
-
-def _imputed(name: str, one: Likely) -> str:
-    said, unit = name_of(name), _UNITS[name]
-    mean, low, high = (number(value, 0) for value in (one.mean, one.low, one.high))
-    return f"{said} {mean} {unit} ({low} to {high} in 90 of 100 such patients), {one.since_h:.0f} h after the last one"
+def _imputed(words: Words, name: str, one: Likely) -> str:
+    mean, low, high, since = (number(value, 0) for value in (one.mean, one.low, one.high, one.since_h))
+    return words.say("imputed", name=name_of(name), mean=mean, low=low, high=high, unit=_UNITS[name], since=since)
 
 
 def _fan(times: Sequence[float], band: Band, other: Band | None, limits: tuple[float, ...] = ()) -> Fan:
@@ -214,28 +190,26 @@ def _fan(times: Sequence[float], band: Band, other: Band | None, limits: tuple[f
     return fan(Drawn(times=times, bands=rows, other=middle, limits=limits, from_zero=False, step=_STEP_MIN))
 
 
-def _sentence(one: Outcome, found: Comparison) -> str:
-    low, minutes = hundred(one.low_probability.value), number(one.low_mean_min, 0)
-    said = (
-        f"{one.plan.name}: in {low} of 100 virtual copies of this patient mean pressure falls below "
-        f"{found.low_mmhg:g} mmHg for {found.counts_after_min:g} min or more; {minutes} min of it are to be expected."
+def _sentence(words: Words, one: Outcome, found: Comparison) -> str:
+    return words.say(
+        "pressure",
+        plan=one.plan.name,
+        low=hundred(one.low_probability.value),
+        below=f"{found.low_mmhg:g}",
+        least=f"{found.counts_after_min:g}",
+        minutes=number(one.low_mean_min, 0),
+        collapsed=hundred(one.collapsed.value) if one.collapsed.value else "",
     )
-    lost = hundred(one.collapsed.value)
-    sunk = (
-        f" In {lost} of 100 it falls too low for the model, and counts as low from then on; heart rate, output and BIS "
-        "are then of the others alone."
-    )
-    return f"{said}{sunk}" if one.collapsed.value else said
 
 
-def _depth(one: Outcome, other: Outcome | None, found: Comparison) -> DepthView | None:
+def _depth(words: Words, one: Outcome, other: Outcome | None, found: Comparison) -> DepthView | None:
     depth, rules = one.depth, found.depth
     if isinstance(depth, Abstained):
         return None
     beside = None if other is None or isinstance(other.depth, Abstained) else other.depth.bis
     return DepthView(
         bis=_fan(found.times_min, depth.bis, beside, (rules.deep_below_bis, rules.light_above_bis)),
-        sentence=_depth_sentence(one.plan.name, depth, found),
+        sentence=_depth_sentence(words, one.plan.name, depth, found),
         half_asleep=number(found.half_asleep_mg_per_l, 1),
         scatter=number(rules.reading_sd, 0),
         source=rules.source,
@@ -243,18 +217,20 @@ def _depth(one: Outcome, other: Outcome | None, found: Comparison) -> DepthView 
     )
 
 
-def _depth_sentence(plan: str, depth: Depth, found: Comparison) -> str:
-    rules, least = found.depth, f"{found.counts_after_min:g}"
-    deep, light = hundred(depth.deep_probability.value), hundred(depth.light_probability.value)
-    return (
-        f"{plan}: BIS falls below {rules.deep_below_bis:g} for {least} min or more in {deep} of 100 virtual copies "
-        f"({_minutes(depth.deep_mean_min)} to be expected), and is above {rules.light_above_bis:g} after induction, "
-        f"from {rules.light_from_min:g} min on, in {light} of 100 ({_minutes(depth.light_mean_min)})."
-    )
-
-
-def _minutes(mean_min: float) -> str:
-    return f"{number(mean_min, 0)} min"
+def _depth_sentence(words: Words, plan: str, depth: Depth, found: Comparison) -> str:
+    rules = found.depth
+    deep = {
+        "limit": f"{rules.deep_below_bis:g}",
+        "chance": hundred(depth.deep_probability.value),
+        "minutes": number(depth.deep_mean_min, 0),
+    }
+    light = {
+        "limit": f"{rules.light_above_bis:g}",
+        "begins": f"{rules.light_from_min:g}",
+        "chance": hundred(depth.light_probability.value),
+        "minutes": number(depth.light_mean_min, 0),
+    }
+    return words.say("depth", plan=plan, least=f"{found.counts_after_min:g}", deep=deep, light=light)
 
 
 def _row(one: Outcome) -> OperationRow:

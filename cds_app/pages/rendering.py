@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, select_autoescape
 
+from cds_app.errors import ContentError
+
 
 def html_environment(loader: BaseLoader) -> Environment:
     """A jinja environment for pages; templates of another ending hold plain text, which pages escape."""
@@ -33,9 +35,18 @@ class Words:
     templates: Environment
     name: str
 
-    def lacking(self, macros: Set[str]) -> list[str]:
-        """Of these the ones that the template does not hold."""
-        return sorted(macros - set(vars(self.templates.get_template(self.name).module)))
+    def holding(self, macros: Set[str]) -> Words:
+        """These words, once the template is known to hold all these macros.
+
+        Raises
+        ------
+        ContentError
+            If it lacks one.
+        """
+        lacking = sorted(macros - set(vars(self.templates.get_template(self.name).module)))
+        if lacking:
+            raise ContentError(f"templates/sidebar/{self.name} lacks {', '.join(lacking)}", field=lacking[0])
+        return self
 
     def say(self, macro: str, **values: object) -> str:
         """One of them, filled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Final
@@ -10,6 +10,8 @@ from typing import Final
 from cds_app.cards.text import hundred, simulated
 from cds_app.cards.views import SeenView
 from cds_app.pages.fan import NONE, TOLD, Drawn, Fan, fan
+from cds_app.pages.refusals import refusal_line, refusal_lines
+from cds_app.pages.rendering import Words
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
@@ -20,35 +22,6 @@ _COLUMNS: Final = 5
 _SETTLED_H: Final = 48.0
 _SETTLED: Final = 0.05
 """An effect that moves by less within `_SETTLED_H` reads the same."""
-_FIELDS: Final[Mapping[str, str]] = {
-    "goal": "target",
-    "history": "doses given",
-    "amount_mg": "dose",
-    "interval_h": "interval",
-    "over_h": "length of the infusion",
-    "daily_mg": "dose in a day",
-    "start_h": "the next dose",
-    "horizon_h": "hours ahead",
-    "weight_kg": "weight",
-    "height_cm": "height",
-    "age_years": "age",
-    "creatinine_mg_dl": "creatinine",
-    "crcl": "creatinine clearance",
-    "scr": "creatinine",
-    "haematocrit_percent": "haematocrit",
-    "dialysis": "dialysis",
-    "intensive_care": "place of care",
-    "conditions": "problems on record",
-    "sex": "sex",
-    "genotypes": "genotype",
-    "baseline_inr": "INR before the first dose",
-    "glucose_mg_dl": "glucose",
-    "daily_insulin_u": "insulin of a usual day",
-    "type_1": "diagnosis",
-    "given": "insulin given before",
-    "units": "insulin",
-    "carbohydrate_g": "carbohydrate",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +80,9 @@ class WhatIfView:
     seed: int
 
 
-def what_if_view(found: WhatIf, *, asked: str, current: str | None, measured: Sequence[SeenView] = ()) -> WhatIfView:
+def what_if_view(
+    words: Words, found: WhatIf, *, asked: str, current: str | None, measured: Sequence[SeenView] = ()
+) -> WhatIfView:
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
     plan, told = by_name[asked], _worth_telling(found, asked, current)
@@ -120,32 +95,18 @@ def what_if_view(found: WhatIf, *, asked: str, current: str | None, measured: Se
         target=found.target_says,
         unit=found.unit,
         fan=drawing,
-        sentence=_sentence(found, plan, None if current in (None, asked) else by_name[current]),
+        sentence=_sentence(words, found, plan, None if current in (None, asked) else by_name[current]),
         figures=tuple(name for name, _ in _figures(plan, found)),
         harms=harms,
         rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
-        left_out=tuple((name, "; ".join(words(one.field, one.limit) for one in why)) for name, why in found.left_out),
-        used=_used(found, measured),
+        left_out=tuple((name, "; ".join(refusal_line(one) for one in why)) for name, why in found.left_out),
+        used=words.say("used", doses=found.doses, levels=found.levels, measured=measured),
         remarks=found.remarks,
         review=any(one.needs_review for one in found.models) or any(one.needs_review for one in plan.harms),
         draws=found.draws,
         seed=found.seed,
     )
-
-
-def refusal_lines(refused: Refused) -> tuple[str, ...]:
-    """Why nothing was simulated, by field and limit."""
-    return tuple(dict.fromkeys(words(one.field, one.limit) for one in refused.reasons))
-
-
-def words(field: str, limit: str) -> str:
-    """A refusal as a sentence: ``Weight: must be recorded``."""
-    last = field.rpartition(".")[2]
-    if ".genotypes." in field:
-        return f"Genotype of {last}: {limit}"
-    name = _FIELDS.get(last, _FIELDS.get(field.partition(".")[2].partition(".")[0], last.replace("_", " ")))
-    return f"{name[:1].upper()}{name[1:]}: {limit}"
 
 
 def _worth_telling(found: WhatIf, asked: str, current: str | None) -> list[PlanOutcome]:
@@ -170,13 +131,13 @@ def _row(plan: PlanOutcome, harms: Sequence[str], found: WhatIf, *, asked: str, 
     return PlanRow(
         name=plan.name,
         begins=f"in {round(plan.begins_h, 1):g} h" if plan.begins_h else "now",
-        target="" if plan.target is None else hundred(plan.target.probability),
+        target=_reached(plan),
         figures=tuple(text for _, text in _figures(plan, found)),
         harms=tuple(feared.get(name, ("–", True)) for name in harms),
         best=plan.name == found.recommended,
         asked=plan.name == asked,
         current=plan.name == current,
-        outside=tuple(words(one.field, one.limit) for one in plan.outside),
+        outside=tuple(map(refusal_line, plan.outside)),
     )
 
 
@@ -195,34 +156,31 @@ def _spread(one: Spread) -> str:
     return f"{simulated(one.median)} ({simulated(one.low90)} to {simulated(one.high90)})"
 
 
-def _sentence(found: WhatIf, plan: PlanOutcome, ordered: PlanOutcome | None) -> str:
-    parts = [_reached(plan, ordered), _moving(found, plan) if _is_effect(plan) else ""]
-    parts += [_broken(one) for one in plan.harms if not one.within][:1]
-    return " ".join(filter(None, (*parts, _best(found, plan))))
+def _sentence(words: Words, found: WhatIf, plan: PlanOutcome, ordered: PlanOutcome | None) -> str:
+    broken = next((one for one in plan.harms if not one.within), None)
+    return words.say(
+        "dose",
+        plan=plan.name,
+        reached=_reached(plan),
+        ordered="" if ordered is None else _reached(ordered),
+        moving=_moving(found, plan) if _is_effect(plan) else None,
+        broken=None if broken is None else {"says": broken.says, "chance": hundred(broken.chance.probability)},
+        best=_best(found, plan),
+    )
 
 
-def _reached(plan: PlanOutcome, ordered: PlanOutcome | None) -> str:
-    if plan.target is None:
-        return f"{plan.name}: no figure for the target can be given."
-    said = f"{plan.name}: {hundred(plan.target.probability)} in 100 virtual copies of this patient reach the target"
-    if ordered is None or ordered.target is None:
-        return f"{said}."
-    return f"{said}; {hundred(ordered.target.probability)} as ordered now."
+def _reached(plan: PlanOutcome) -> str:
+    """How many of 100 reach the target; "" where there is no such figure."""
+    return "" if plan.target is None else hundred(plan.target.probability)
 
 
-def _broken(harm: HarmChance) -> str:
-    return f"Over its limit: {harm.says} ({hundred(harm.chance.probability)} in 100)."
-
-
-def _best(found: WhatIf, plan: PlanOutcome) -> str:
-    if found.recommended is None:
-        return "No plan that was compared is within all limits and on target in the middle copy."
-    if found.recommended == plan.name:
-        return "Of the plans compared, within limits, none reaches it clearly more often."
-    best = next(one for one in found.plans if one.name == found.recommended)
+def _best(found: WhatIf, plan: PlanOutcome) -> dict[str, object] | None:
+    """The recommended plan, whether it is this one, and whether it reaches the target for more."""
+    best = next((one for one in found.plans if one.name == found.recommended), None)
+    if best is None:
+        return None
     more = plan.target is None or round(100.0 * _probability(best)) > round(100.0 * _probability(plan))
-    which = "Most of those compared" if more else "About as many with least harm, or least of the drug,"
-    return f"{which} within limits: {best.name}, {hundred(_probability(best))} in 100."
+    return {"asked": best is plan, "more": more, "plan": best.name, "chance": hundred(_probability(best))}
 
 
 def _is_effect(plan: PlanOutcome) -> bool:
@@ -230,7 +188,7 @@ def _is_effect(plan: PlanOutcome) -> bool:
     return plan.trough is None and plan.auc24_steady is None
 
 
-def _moving(found: WhatIf, plan: PlanOutcome) -> str:
+def _moving(found: WhatIf, plan: PlanOutcome) -> dict[str, object] | None:
     """That an effect has not settled by the end, by means of whole days: what it comes to later is another value."""
     end_h, rows = found.times_h[-1], list(zip(found.times_h, plan.bands[2], strict=True))
     last, before = (
@@ -238,24 +196,12 @@ def _moving(found: WhatIf, plan: PlanOutcome) -> str:
     )
     moved = mean(last) - mean(before) if before else 0.0
     if abs(moved) < _SETTLED:
-        return ""
-    return (
-        f"The middle {found.unit} still {'rises' if moved > 0 else 'falls'} at the end, by {abs(moved):.1f} in 2 days."
-    )
-
-
-def _used(found: WhatIf, measured: Sequence[SeenView]) -> str:
-    doses, levels = _count(found.doses, "dose"), _count(found.levels, "level")
-    seen = "".join(f"; {one.label} {one.value}{one.unit} at {one.time}" for one in measured)
-    return f"{doses} given and {levels} measured were used{seen}"
+        return None
+    return {"unit": found.unit, "rises": moved > 0, "by": f"{abs(moved):.1f}", "days": f"{_SETTLED_H / DAY_H:g}"}
 
 
 def _weight(one: ModelUse) -> str:
     return f"{100 * one.weight:.0f} %, worth {one.effective_draws:.0f} independent draws"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def changes(view: WhatIfView) -> dict[str, object]:
@@ -281,12 +227,12 @@ def goal_choices(drug: Drug, chosen: str | None) -> tuple[tuple[str, str, bool],
     return tuple((name, one.target.says, name == chosen) for name, one in goals.items()) if len(goals) > 1 else ()
 
 
-def nothing(refused: Refused) -> dict[str, object]:
+def nothing(words: Words, refused: Refused) -> dict[str, object]:
     """The same where nothing was simulated: what was drawn before is of another plan, and is taken away."""
     cells = {f"fan-{n}-{m}": NONE for n in range(TOLD) for m in range(1, _COLUMNS)}
     return {
         "paths": dict.fromkeys(("fan-wide", "fan-half", "fan-median", "fan-other"), ""),
-        "texts": {"simulated": f"Not simulated. {'; '.join(refusal_lines(refused))}.", **cells},
+        "texts": {"simulated": words.say("not_simulated", lines=refusal_lines(refused)), **cells},
     }
 
 

@@ -78,6 +78,11 @@ class Frame:
         """Sentences of what options would do."""
         return Words(templates=self._templates, name="effects.j2")
 
+    @property
+    def simulations(self) -> Words:
+        """Sentences of what a dose or an operation would do."""
+        return Words(templates=self._templates, name="simulations.j2")
+
     def subject(self, asking: Asking) -> Subject:
         """The twin at the moment that the page shows."""
         return self.opening.subject(asking.opened, back_h=asking.back_h)

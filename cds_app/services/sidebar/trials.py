@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from cds_app.cards.grounds import score_text
 from cds_app.cards.views import seen
 from cds_app.errors import BadRequest
 from cds_app.pages.insulin import insulin_view
-from cds_app.pages.operation import lacks, operation_view
+from cds_app.pages.operation import operation_view
+from cds_app.pages.refusals import lacks, refusal_lines
 from cds_app.pages.subject import Subject
-from cds_app.pages.what_if import changes, choices, goal_choices, nothing, refusal_lines, what_if_view
+from cds_app.pages.what_if import changes, choices, goal_choices, nothing, what_if_view
 from cds_app.score.clinical.rcri import rcri
 from cds_app.score.result import Abstained, Score
 from cds_app.score.warfarin.dose import DoseModel
@@ -28,6 +29,8 @@ from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refused
 from cds_app.simulate.surgery.comparing import Comparison
 
+_SENTENCES: Final = frozenset({"dose", "used", "not_simulated", "pressure", "depth", "imputed"})
+
 
 class Trials:
     """Makes pages of what is tried on the twin.
@@ -36,12 +39,18 @@ class Trials:
     ----------
     stable : callable
         The model of the stable dose of warfarin, read when it is first asked for.
+
+    Raises
+    ------
+    ContentError
+        If the template lacks a sentence.
     """
 
     def __init__(self, frame: Frame, simulators: Simulators, stable: Callable[[], DoseModel]) -> None:
         self._frame = frame
         self._simulators = simulators
         self._stable = stable
+        self._words = frame.simulations.holding(_SENTENCES)
 
     def what_if(self, asking: Asking, wish: Wish) -> str:
         """What a dose would do.
@@ -69,7 +78,7 @@ class Trials:
         }
         if not isinstance(tried.answer, Refused):
             measured = [seen(one, None, subject.setting) for one in tried.measured]
-            view = what_if_view(tried.answer, asked=tried.plan.name, current=current, measured=measured)
+            view = what_if_view(self._words, tried.answer, asked=tried.plan.name, current=current, measured=measured)
             values |= {"view": view, "remarks": (*view.remarks, *tried.remarks)}
         return self._frame.page("what-if", asking, subject, values, query=f"?drug={name}")
 
@@ -77,9 +86,9 @@ class Trials:
         """The same for a script that draws anew."""
         tried = self._tried(self._frame.subject(asking), asking, wish)
         if isinstance(tried.answer, Refused):
-            return nothing(tried.answer)
+            return nothing(self._words, tried.answer)
         current = tried.current.name if tried.current is not None else None
-        return changes(what_if_view(tried.answer, asked=tried.plan.name, current=current))
+        return changes(what_if_view(self._words, tried.answer, asked=tried.plan.name, current=current))
 
     def operation(self, asking: Asking, planned: Planned) -> str:
         """What an anaesthetic and blood loss would do.
@@ -94,7 +103,7 @@ class Trials:
         likely = stand_ins(self._simulators.imputer, situation)
         with self._simulators.alone():
             found = try_operation(self._simulators.surgery, situation, planned, asking.opened.record.basis, likely)
-        view = operation_view(found) if isinstance(found, Comparison) else None
+        view = operation_view(self._words, found) if isinstance(found, Comparison) else None
         index = rcri(situation, high_risk_surgery=planned.high_risk or None)
         values = {
             "fields": operation_fields(planned),

@@ -29,10 +29,8 @@ from cds_app.pages.effects import (
     resting_on,
     stop_effect,
 )
-from cds_app.pages.operation import lacks, name_of
+from cds_app.pages.refusals import lacks, name_of, refusal_line, refusal_lines
 from cds_app.pages.rendering import Words
-from cds_app.pages.what_if import refusal_lines
-from cds_app.pages.what_if import words as refusal
 from cds_app.score.result import Abstained
 from cds_app.score.situation import Situation
 from cds_app.services.continuity import stand_ins
@@ -90,10 +88,8 @@ class Effects:
 
     def __init__(self, simulators: Simulators, catalogue: Catalogue, words: Words) -> None:
         self._simulators = simulators
-        self._words = words
+        self._words = words.holding(SENTENCES)
         self._lately = _Lately()
-        if lacking := words.lacking(SENTENCES):
-            raise ContentError(f"templates/sidebar/{words.name} lacks {', '.join(lacking)}", field=lacking[0])
         possible = set(can_be_tried(simulators.pharmacy))
         for option in (one for topic in catalogue.topics.values() for one in topic.options):
             if isinstance(option.effect, DoseEffect) and not set(option.effect.drugs) <= possible:
@@ -178,7 +174,7 @@ class _Dose:
         if self.effect.change != "start" and ordered(self.situation, self.drug, charted) is None:
             return (f"no standing order of {self.drug.name} says a dose, an interval and a route",)
         goal = aim_of(self.drug, self.situation)
-        return (refusal(goal.field, goal.limit),) if self._aims and isinstance(goal, Refusal) else ()
+        return (refusal_line(goal),) if self._aims and isinstance(goal, Refusal) else ()
 
     @property
     def _aims(self) -> bool:

@@ -11,7 +11,6 @@ from cds_app.content import latest
 from cds_app.deps import Deps
 from cds_app.domain.facts import Fact
 from cds_app.mitigate.effects import CirculationEffect
-from cds_app.pages.operation import operation_view
 from cds_app.score.result import Abstained
 from cds_app.services.continuity import FEWEST, PULSE_PRESSURE, stand_ins
 from cds_app.services.what_if.dose import Wish
@@ -31,7 +30,7 @@ from tests.chart import measured, person, situation, stay
 from tests.conftest import FROZEN
 from tests.patients import QUIET, course, patient
 from tests.patients import stay as encounter
-from tests.surgery_patients import SURGERY, compared, outcome, refused, seen
+from tests.surgery_patients import SURGERY, compared, outcome, refused, seen, viewed
 from tests.surgery_patients import patient as surgical
 from tests.trials import effect_of, on_vancomycin
 from tests.trials import measured as on
@@ -158,9 +157,7 @@ def test_a_stale_pressure_starts_a_simulation_as_it_most_likely_is_and_widens_it
     at_rest = [one.found["mean_pressure_mmhg"] for one in (narrow, wide)]
     assert at_rest[1].high - at_rest[1].low > 1.5 * (at_rest[0].high - at_rest[0].low)
     assert outcome(wide).lowest_mmhg.low < outcome(narrow).lowest_mmhg.low
-    view = operation_view(wide)
-    assert view is not None
-    assert view.imputed == (
+    assert viewed(wide).imputed == (
         "mean arterial pressure 89 mmHg (74 to 104 in 90 of 100 such patients), 4 h after the last one",
     )
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from cds_app.bootstrap import trials_of
+from cds_app.content import content_root
 from cds_app.deps import Deps
-from cds_app.errors import BadRequest, DependencyDown
+from cds_app.errors import BadRequest, ContentError, DependencyDown
+from cds_app.services.sidebar.frame import Frame
 from cds_app.services.what_if.dose import Wish
 from cds_app.services.what_if.operation import PLANNED, Planned, operation_fields
 from cds_app.services.what_if.simulators import INSIDE
@@ -331,3 +336,11 @@ def test_a_hundred_at_once_are_answered_or_told_to_come_again(bed: Bed) -> None:
     assert len(set(answers)) == 1
     assert all(one > 0 for one in found if isinstance(one, int))
     assert bed.trials._simulators.inside._value == INSIDE
+
+
+def test_pages_whose_template_lacks_a_sentence_are_not_made(bed: Bed, tmp_path: Path) -> None:
+    folder = shutil.copytree(content_root() / "templates" / "sidebar", tmp_path / "sidebar")
+    told = folder / "simulations.j2"
+    told.write_text(told.read_text("utf-8").replace("macro depth", "macro depths"), "utf-8")
+    with pytest.raises(ContentError, match=r"simulations\.j2 lacks depth"):
+        trials_of(Frame(bed.opening, folder), bed.simulators)
