@@ -36,7 +36,8 @@ potassium mmol/L 24|sodium mmol/L 24|glucose mg/dL 12|hemoglobin g/dL 48|platele
 bilirubin_total mg/dL 72|inr {INR} 48|urine_output mL 12|gcs_total {score} 12|body_weight kg 720|qtc ms 168
 magnesium mg/dL 48|bicarbonate mmol/L 24|ketones_bhb mmol/L 24|ntprobnp pg/mL 168|troponin_t_hs ng/L 24
 osmolality mosm/kg 48|digoxin ng/mL 168|tacrolimus ng/mL 168|vancomycin_trough ug/mL 72|vancomycin_random ug/mL 72
-gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|consciousness_acvpu - 12|alt U/L 48|neutrophils_abs 10*3/uL 24
+gentamicin_trough ug/mL 72|tobramycin_trough ug/mL 72|amikacin_trough ug/mL 72|consciousness_acvpu - 12|alt U/L 48
+neutrophils_abs 10*3/uL 24|body_height cm 9000
 calcium mg/dL 24|calcium_ionized mmol/L 12|calcium_adjusted mg/dL 24|albumin g/dL 72|phosphate mg/dL 24
 lithium mmol/L 72|paracetamol_level ug/mL 24|phenytoin_total ug/mL 72|phenytoin_free ug/mL 72|uric_acid mg/dL 168
 carboxyhaemoglobin % 12|methaemoglobin % 12|ck_total U/L 48|tsh m[IU]/L 336|troponin_i_hs ng/L 24|mcv fL 48
@@ -51,7 +52,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
         "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
-        "kidney_transplant haematological_malignancy>malignancy "
+        "kidney_transplant kidney_graft_failure>kidney_transplant haematological_malignancy>malignancy "
         "adrenal_insufficiency pre_eclampsia>pregnancy asthma comfort_care>palliative_care blood_refused "
         "postpartum_haemorrhage>active_bleeding sickle_cell_disease g6pd_deficiency anaphylaxis"
     ),
@@ -70,6 +71,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
     "drug": (
         "amoxicillin>penicillins piperacillin_tazobactam>penicillins ceftriaxone>cephalosporins "
         "meropenem>carbapenems gentamicin>aminoglycosides,systemic_aminoglycosides "
+        "amikacin>aminoglycosides,systemic_aminoglycosides "
         "vancomycin>antibacterials,nephrotoxins,systemic_vancomycin "
         "caspofungin>antifungals aciclovir>antivirals tenofovir>antivirals "
         "trimethoprim>antibacterials lisinopril>ace_inhibitors losartan>arbs ibuprofen>nsaids "

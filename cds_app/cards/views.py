@@ -11,6 +11,7 @@ import msgspec
 from cds_app.cards.text import Trusted, against, apart, clock_time, number, plain, points
 from cds_app.domain.facts import Measurement, UnknownFinding
 from cds_app.domain.ontology import Ontology, Range
+from cds_app.domain.precedence import CUFF, LINE, by_cuff, by_line
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.score.situation import Situation
 from cds_app.twin.state import TwinState
@@ -136,11 +137,17 @@ def compared(one: Measurement, situation: Situation, setting: Setting, change_h:
 
 
 def also(one: Measurement, situation: Situation, setting: Setting) -> Trusted | None:
-    """What else of it was measured at the same instant, where that reads otherwise: an arterial line beside a cuff."""
+    """What else of it was measured at the same instant, where that reads otherwise: a cuff beside an arterial line."""
     variables = setting.ontology.variables
-    there = situation.history(variables[one.variable].quantity, 0.0, until=one.when)
-    values = {_value(other, variables[other.variable].decimals) for other in there}
-    return Trusted(", ".join(sorted(values - {_value(one, variables[one.variable].decimals)}))) or None
+    rows = (situation.by_variable.get(key, ()) for key in setting.ontology.measuring(variables[one.variable].quantity))
+    there = [other for row in rows for other in row if other.when == one.when and not other.implausible]
+    told = {_value(other, variables[other.variable].decimals): other for other in there}
+    told.pop(_value(one, variables[one.variable].decimals), None)
+    values = ", ".join(sorted(told))
+    kinds = setting.ontology.kinds
+    if values and by_line(one) and all(map(by_cuff, told.values())):
+        return Trusted(f"of the {kinds[LINE].label}, {kinds[CUFF].label} {values}")
+    return Trusted(values) or None
 
 
 def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Trusted | None:
@@ -152,8 +159,8 @@ def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Truste
 
 
 def taken(one: Measurement | UnknownFinding, ontology: Ontology) -> Trusted | None:
-    """Of what, where and how it was taken, where that is told."""
-    kinds = (ontology.kinds.get(key) for key in one.taken)
+    """Of what, where and how it was taken, where that is told; by what a pressure, only beside another one: `also`."""
+    kinds = (ontology.kinds.get(key) for key in one.taken if key not in (LINE, CUFF))
     return Trusted(", ".join(kind.label for kind in kinds if kind is not None)) or None
 
 

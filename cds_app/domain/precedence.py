@@ -19,6 +19,10 @@ from cds_app.domain.facts import Fact, Measurement, Stay
 SAME: Final[Mapping[str, str]] = {"sbp_noninvasive": "sbp", "dbp_noninvasive": "dbp", "map_noninvasive": "map"}
 """Variables that a cuff measures, and those that an arterial line does."""
 
+LINE: Final = "arterial_line"
+CUFF: Final = "cuff"
+"""Kinds of method by which a record says how a pressure was measured."""
+
 Slot = tuple[str, int]
 _MINUTE_S: Final = 60
 _STAYS: Final[Slot] = ("(stays)", 0)
@@ -46,6 +50,17 @@ def set_aside(contenders: Sequence[Fact]) -> dict[str, str]:
     best = _rank(measured[0])
     kept = [one for one in measured if _rank(one) == best] if best < _RECORDED else measured[:1]
     return {one.ref: measured[0].ref for one in measured[len(kept) :]}
+
+
+def by_line(one: Measurement) -> bool:
+    """Whether a pressure is said to be of an arterial line."""
+    return LINE in one.taken or (one.provenance is not None and one.provenance.method == "arterial")
+
+
+def by_cuff(one: Measurement) -> bool:
+    """Whether a pressure is said to be of a cuff."""
+    told = one.provenance is not None and one.provenance.method == "cuff"
+    return told or CUFF in one.taken or (one.variable in SAME and LINE not in one.taken)
 
 
 def repeated(said: Iterable[tuple[Hashable, str]]) -> frozenset[str]:

@@ -149,10 +149,11 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
     """The lexicon of an ontology and a converter; one for the same two."""
     remember = lru_cache(maxsize=_REMEMBERED)
     match = remember(partial(_match, ontology))
+    kinds = remember(partial(_kinds, ontology, kind_names_of(ontology)))
     return Lexicon(
         convert=units.convert,
         match=match,
-        sure=remember(lambda codings: match(tuple([code_of(one.system, one.code) for one in codings])).sure),
+        sure=remember(partial(_sure, match, kinds)),
         concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),
@@ -162,7 +163,7 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         by_mouth=partial(_by_mouth, ontology),
         said=remember(partial(_said, *_interpretations(ontology))),
         disputed=ontology.disputed,
-        kinds=remember(partial(_kinds, ontology, kind_names_of(ontology))),
+        kinds=kinds,
         named_specimen=partial(_named_specimen, ontology, kind_names_of(ontology)["specimen"]),
         judged=remember(partial(judged, ontology.usual)),
     )
@@ -222,6 +223,16 @@ def _said(
     by_code: Mapping[Code, Interpretation], by_name: Mapping[str, Interpretation], codes: tuple[Code, ...], text: str
 ) -> Interpretation | None:
     return next((by_code[code] for code in codes if code in by_code), None) or by_name.get(title(text))
+
+
+def _sure(
+    match: Callable[[tuple[Code, ...]], Match],
+    kinds: Callable[[Element, tuple[Code, ...], str], tuple[Kind, ...]],
+    codings: tuple[Coding, ...],
+) -> Variable | None:
+    """The variable that codes name alone; None, too, where a code says how it was measured: that is read with care."""
+    codes = tuple([code_of(one.system, one.code) for one in codings])
+    return None if kinds("method", codes, "") else match(codes).sure
 
 
 def _kinds(

@@ -61,9 +61,9 @@ class _Frame(msgspec.Struct, frozen=True):
     kinds: tuple[Kind, ...] = ()
     noted: tuple[Kind, ...] = ()
 
-    def judged(self, variable: Variable, context: Context) -> Judged:
-        """Whether all that was said of what was taken fits a variable."""
-        kinds = self.kinds + self.noted
+    def judged(self, variable: Variable, context: Context, codes: tuple[Code, ...] = ()) -> Judged:
+        """Whether all that was said of what was taken, by codes of the value too, fits a variable."""
+        kinds = self.kinds + self.noted + context.lexicon.kinds("method", codes, "")
         return context.lexicon.judged(variable.key, kinds) if kinds else NOTHING
 
 
@@ -237,7 +237,7 @@ def _measurement(
         usual_low=usual[0],
         usual_high=usual[1],
         interpretation=interpretation_of(source, context.lexicon),
-        taken=frame.judged(variable, context).shown,
+        taken=frame.judged(variable, context, codes_of(source.get("code"))).shown,
     )
     if not context.disputed(made):
         return made

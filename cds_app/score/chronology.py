@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from cds_app.domain.facts import Condition, Fact, Measurement, Medication, Procedure, Report
-from cds_app.domain.precedence import repeated
+from cds_app.domain.precedence import by_cuff, by_line, repeated
 
 FactT = TypeVar("FactT", bound=Fact)
 ConceptFactT = TypeVar("ConceptFactT", Condition, Medication, Procedure, Report)
@@ -54,11 +54,13 @@ def once(rows: Sequence[Measurement], unusual: Callable[[Measurement], float]) -
     """Of one quantity, in order of time: what two resources say alike of one instant, counts once.
 
     Of what they say otherwise the most unusual comes last, and so is the newest: which of them is right nobody knows,
-    and what the resources are called does not say it.
+    and what the resources are called does not say it. What a cuff says beside an arterial line is left out.
     """
     times = [one.when for one in rows]
     if all(map(lt, times, times[1:])):
         return tuple(rows)
+    lines = {one.when for one in rows if by_line(one)}
+    rows = [one for one in rows if one.when not in lines or not by_cuff(one)]
     again = repeated(((one.when, one.value, one.bound), one.ref) for one in rows)
     return tuple(sorted((one for one in rows if one.ref not in again), key=lambda one: (one.when, unusual(one))))
 

@@ -26,12 +26,15 @@ def holds(one: Condition | Allergy, now: datetime) -> bool:
 def grafted(found: Mapping[str, tuple[Condition, ...]]) -> Mapping[str, tuple[Condition, ...]]:
     """Problems by concept, without an end-stage kidney disease of before a transplant, unless dialysis is recorded.
 
-    It stays in problem lists, and would hide that the graft fails: nobody stages an injury of whoever dialyses.
+    It stays in problem lists, and would hide that the graft fails: nobody stages an injury of whoever dialyses. Of a
+    graft that has failed, and that no other followed, it is no longer of before.
     """
     grafts = found.get("kidney_transplant", ())
     if not grafts or found.get("dialysis_dependence"):
         return found
     since = max(one.when for one in grafts)
+    if any(one.when >= since for one in found.get("kidney_graft_failure", ())):
+        return found
     return {**found, _END_STAGE: tuple(one for one in found.get(_END_STAGE, ()) if one.when >= since)}
 
 

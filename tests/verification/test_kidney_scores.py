@@ -148,6 +148,30 @@ def test_kdigo_of_a_kidney_that_was_transplanted_is_staged_whatever_the_list_sti
         assert isinstance(kdigo(situation(*rising, old, graft, other)), Abstained)
 
 
+def test_a_graft_that_failed_is_no_kidney_that_hides_the_end_stage() -> None:
+    rising = (measured("creatinine", 1.9, 30), measured("creatinine", 3.9, 1))
+    chart = (*rising, problem("end_stage_renal_disease", hours=50_000), problem("kidney_transplant", hours=20_000))
+    failed = problem("kidney_graft_failure", hours=4_000)
+    assert isinstance(kdigo(situation(*chart, failed)), Abstained)
+    assert isinstance(kdigo(situation(*chart[:3], failed)), Abstained)
+    another = problem("kidney_transplant", hours=1_000)
+    assert scored(kdigo(situation(*chart, failed, another))).value == 2
+
+
+@pytest.mark.parametrize(
+    ("weight", "height", "said"),
+    [
+        (120.0, None, "Urine output is per kg of the weight charted, 120 kg."),
+        (96.7, 180.0, "Urine output is per kg of the weight charted, 96.7 kg."),
+        (97.5, 180.0, "97.5 kg. In obesity that finds more injury than ideal weight does; KDIGO does not say which."),
+    ],
+)
+def test_an_output_that_counts_says_by_which_weight(weight: float, height: float | None, said: str) -> None:
+    body = [measured("body_weight", weight), *([] if height is None else [measured("body_height", height)])]
+    assert scored(kdigo(situation(*hourly_urine(40, 12), *body))).caution.endswith(said)
+    assert scored(kdigo(situation(*hourly_urine(80, 12), *body))).caution == ""
+
+
 def test_kdigo_is_exact_when_urine_can_be_judged_too() -> None:
     facts = [measured("creatinine", 1.0, 20), measured("creatinine", 1.0, 1), measured("body_weight", 80)]
     result = scored(kdigo(situation(*facts, *hourly_urine(80, 6), who=person(12))))

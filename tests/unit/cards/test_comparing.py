@@ -85,6 +85,29 @@ def test_another_value_of_the_same_instant_is_told(client: FlaskClient) -> None:
     assert "; 74 at the same time" in why
 
 
+LINE, CUFF = {"text": "Arterial line"}, {"text": "Non-invasive cuff"}
+INVASIVE = {"coding": [{"system": "http://loinc.org", "code": "76214-6"}]}
+BY_CUFF = {"coding": [{"system": "http://loinc.org", "code": "76536-2"}]}
+
+
+@pytest.mark.parametrize(
+    ("line", "cuff"), [({"method": LINE}, {"method": CUFF}), ({"code": INVASIVE}, {"code": BY_CUFF})]
+)
+@pytest.mark.parametrize("by_line", [58.0, 84.0])
+def test_beside_an_arterial_line_a_cuff_does_not_count(
+    client: FlaskClient, line: dict[str, Any], cuff: dict[str, Any], by_line: float
+) -> None:
+    at = FROZEN - timedelta(minutes=5)
+    high = {**observation("map", by_line, at, key="a-line"), **line}
+    low = {**observation("map", 41.0, at, key="z-cuff"), **cuff}
+    told = cards(client, *taken("map", (65, 75.0)), high, low)
+    assert ("hypotension" in told) is (by_line < 65)
+    if by_line < 65:
+        why = told["hypotension"]["detail"]
+        assert "- Mean arterial pressure 58 mmHg" in why
+        assert "; of the arterial line, cuff 41 at the same time" in why
+
+
 def test_results_whose_codes_nobody_knows_are_counted_where_they_are_recent(client: FlaskClient) -> None:
     strange = {"coding": [{"system": "http://loinc.org", "code": "99999-9"}], "text": "Something local"}
     rows = [

@@ -90,7 +90,7 @@ def test_the_state_of_a_specimen_stands_beside_each_of_its_results(desk: Hl7Desk
         (COLD, "", "^Skin of left foot", None),
         (COLD, "", "29707007^Toe^SCT", None),
         (HIGH, "", "^Left thigh", ("leg",)),
-        (HIGH, "ART^Arterial line^L", "^Right radial artery", ()),
+        (HIGH, "ART^Arterial line^L", "^Right radial artery", ("arterial_line",)),
         (LOW, "", "^Pulmonary artery", None),
         (LOW, "", "^Great toe", None),
         (WEIGHT, "^Stated by patient", "", ("told",)),
