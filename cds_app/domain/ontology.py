@@ -77,6 +77,12 @@ class Variable:
     elsewhere : bool
         Of something that is coded like another thing but for this code: a pulmonary artery's pressure, whose
         components are called systolic and diastolic as well. Whatever bears this code is none of the others.
+    as_vital_sign : str
+        Key of the variable that its codes mean where a result is filed among the vital signs: there, an oxygen
+        saturation of arterial blood (FHIR's code of the vital sign) is read by pulse oximetry.
+    answers : tuple of str
+        Of a coded variable, concepts that may come as the code itself of an Observation that has no value: "breathing
+        room air".
     unit : str
         Canonical UCUM unit; "" for coded variables.
     molar_mass : float or None
@@ -123,6 +129,8 @@ class Variable:
     numeric: bool = True
     generic: bool = False
     elsewhere: bool = False
+    as_vital_sign: str = ""
+    answers: tuple[str, ...] = ()
     molar_mass: float | None = None
     valence: int = 1
     by_substance: bool = False

@@ -93,6 +93,7 @@ class _Numeric(_Named):
     alternate_units: tuple[Text, ...] = ()
     unit_synonyms: Mapping[str, str] = {}
     affine: Mapping[str, _Line] = {}
+    as_vital_sign: str = ""
     process: _Process
 
     def built(self) -> Variable:
@@ -100,6 +101,7 @@ class _Numeric(_Named):
         return Variable(
             **self.shared(),
             **{name: getattr(self, name) for name in names},
+            as_vital_sign=self.as_vital_sign,
             unit_synonyms=self.unit_synonyms,
             plausible=self.plausible.built(),
             reference={str(sex): limits.built() for sex, limits in self.reference.items()},
@@ -113,11 +115,13 @@ class _Worded(_Named):
 
     kind: Literal["coded", "panel"]
     elsewhere: bool = False
+    answers: tuple[Key, ...] = ()
 
     def built(self) -> Variable:
         nothing: dict[str, Any] = {"unit": "", "unit_text": "", "reference": {}, "decimals": 0, "numeric": False}
         limits = Range(low=None, high=None)
-        return Variable(**self.shared(), **nothing, plausible=limits, elsewhere=self.elsewhere)
+        told: dict[str, Any] = {"elsewhere": self.elsewhere, "answers": self.answers}
+        return Variable(**self.shared(), **nothing, plausible=limits, **told)
 
 
 class _Concept(Content):
@@ -312,6 +316,7 @@ def _above(key: str, parents: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
 def _check_variables(ontology: Ontology) -> None:
     _check_codes(ontology.variables.values())
     _check_quantities(ontology.variables.values())
+    _check_meanings(ontology)
     for variable in ontology.variables.values():
         for where, limits, problem in _bad_ranges(variable):
             raise _wrong(VARIABLES, f"{variable.key}.{where}", f"{problem} ({limits.low} to {limits.high})")
@@ -326,6 +331,17 @@ def _check_codes(variables: Iterable[Variable]) -> None:
                 raise _wrong(VARIABLES, f"{variable.key}.codes", f"{code[1]} stands for {owner[code]} already")
         if len(set(variable.codes)) < len(variable.codes):
             raise _wrong(VARIABLES, f"{variable.key}.codes", "a code is there twice")
+
+
+def _check_meanings(ontology: Ontology) -> None:
+    """What a code means elsewhere, or as an answer, is known, and an answer is of one variable."""
+    _unique((key for one in ontology.variables.values() for key in one.answers), VARIABLES, "answers")
+    for variable in ontology.variables.values():
+        if strangers := set(variable.answers) - set(ontology.concepts):
+            raise _wrong(VARIABLES, f"{variable.key}.answers", f"there is no {min(strangers)}")
+        meant = ontology.variables.get(variable.as_vital_sign)
+        if variable.as_vital_sign and (meant is None or meant.unit != variable.unit):
+            raise _wrong(VARIABLES, f"{variable.key}.as_vital_sign", f"no {variable.as_vital_sign} in {variable.unit}")
 
 
 def _check_quantities(variables: Iterable[Variable]) -> None:

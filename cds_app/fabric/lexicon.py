@@ -72,6 +72,10 @@ class Lexicon:
         Codes to the variable that they name: the first specific one, else the first generic one.
     sure : callable
         Codes as sent to the variable that they name, if it is the only one.
+    vital : callable
+        A variable to the one that its codes mean among the vital signs.
+    answered : callable
+        Codes that are an answer themselves to the variable that they answer, if any.
     concepts : callable
         Codes to the concepts that they name, most specific first.
     unit : callable
@@ -105,6 +109,8 @@ class Lexicon:
     convert: Callable[[float, str, Variable], float]
     match: Callable[[tuple[Code, ...]], Match]
     sure: Callable[[tuple[Coding, ...]], Variable | None]
+    vital: Callable[[Variable], Variable]
+    answered: Callable[[tuple[Code, ...]], Variable | None]
     concepts: Callable[[tuple[Code, ...]], tuple[str, ...]]
     unit: Callable[[str, str, str], str | IssueCode]
     drugs: Callable[[str], tuple[str, ...]]
@@ -154,6 +160,8 @@ def lexicon_of(ontology: Ontology, units: Units) -> Lexicon:
         convert=units.convert,
         match=match,
         sure=remember(partial(_sure, match, kinds)),
+        vital=lambda variable: ontology.variables.get(variable.as_vital_sign, variable),
+        answered=partial(_answered, ontology, _answers(ontology)),
         concepts=partial(concepts_of, ontology=ontology),  # any number of codes: too many to remember
         unit=remember(partial(_choose, ontology, units)),
         drugs=partial(_drugs, ontology, names_of(ontology)),
@@ -175,6 +183,15 @@ def _match(ontology: Ontology, codes: tuple[Code, ...]) -> Match:
         return Match(variable=None, elsewhere=True)
     specific = {variable.quantity for variable in variables if not variable.generic}
     return Match(variable=ontology.variable(codes), ambiguous=len(specific) > 1)
+
+
+def _answers(ontology: Ontology) -> Mapping[str, Variable]:
+    return {concept: variable for variable in ontology.variables.values() for concept in variable.answers}
+
+
+def _answered(ontology: Ontology, answers: Mapping[str, Variable], codes: tuple[Code, ...]) -> Variable | None:
+    found = {answers[key].key: answers[key] for key in concepts_of(codes, ontology=ontology) if key in answers}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _drugs(ontology: Ontology, names: Names, text: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from cds_app.fabric.quantities import (
     usual_of,
 )
 from cds_app.fabric.shapes import MAX_ITEMS, Object, objects, word
-from cds_app.fabric.taking import conditions_of, kinds_in, kinds_of
+from cds_app.fabric.taking import conditions_of, filed, kinds_in, kinds_of
 from cds_app.fabric.times import Plan, find_time
 
 _TIME: Final = Plan(
@@ -41,6 +41,7 @@ _TIME: Final = Plan(
 _FINAL: Final = frozenset({"final", "amended", "corrected"})
 _OTHER_VALUES: Final = ("valueSampledData", "valueTime", "valueDateTime", "valuePeriod")
 _WORDED: Final = ("valueCodeableConcept", "valueString", "valueBoolean")
+_ANSWERED_ELSEWHERE: Final = frozenset({"dataAbsentReason", "component", "hasMember"})
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
 
 
@@ -56,6 +57,7 @@ class _Frame(msgspec.Struct, frozen=True):
     head: Head
     when: datetime
     preliminary: bool
+    whole: Object
     encounter: str | None = None
     comment: str = ""
     kinds: tuple[Kind, ...] = ()
@@ -82,11 +84,11 @@ def read_observation(resource: Object, head: Head, context: Context) -> list[Fac
         return []
     codes = codes_of(resource.get("code"))
     if not KINDS.isdisjoint(codes):
-        return _genomic(resource, codes, _Frame(head, when, preliminary), context)
+        return _genomic(resource, codes, _Frame(head, when, preliminary, resource), context)
     encounter = context.references.name(resource["encounter"]) if "encounter" in resource else ""
     comment = _comment(resource, context)
     noted = kinds_in(comment, context) if comment else ()
-    frame = _Frame(head, when, preliminary, encounter or None, comment, kinds_of(resource, context), noted)
+    frame = _Frame(head, when, preliminary, resource, encounter or None, comment, kinds_of(resource, context), noted)
     components = resource.get("component")
     if not components:
         found = _finding(resource, head.ref, frame, context)
@@ -144,22 +146,31 @@ def _panel(resource: Object, components: object, frame: _Frame, context: Context
 def _finding(source: Object, ref: str, frame: _Frame, context: Context) -> Fact | None:
     codes = codes_of(source.get("code"))
     match = context.lexicon.match(codes)
+    answered = context.lexicon.answered(codes) if _is_bare(source) else None
+    if answered is not None:
+        return _coded(source["code"], answered, ref, frame, context)
     if match.variable is None:
         return _unknown(source, codes, ref, frame, context)
     if match.ambiguous:
         context.note(IssueCode.AMBIGUOUS_CODE, ref, "code", dropped=False)
-    foreign = frame.judged(match.variable, context).foreign
+    variable = filed(match.variable, frame.whole, context)
+    foreign = frame.judged(variable, context).foreign
     if foreign is not None:
         field = foreign.element if foreign in frame.kinds else "note"
         context.note(IssueCode.ELSEWHERE, ref, field, dropped=False)
         return _unknown(source, codes, ref, frame, context, foreign)
-    found = _value(source, match.variable, context)
+    found = _value(source, variable, context)
     if isinstance(found, Amount):
-        return _measurement(found, source, match.variable, ref, frame, context)
+        return _measurement(found, source, variable, ref, frame, context)
     if isinstance(found, Refusal):
         context.note(found.code, ref, found.field)
         return None
-    return _coded(found.value, match.variable, ref, frame, context)
+    return _coded(found.value, variable, ref, frame, context)
+
+
+def _is_bare(source: Object) -> bool:
+    """Whether nothing but the code says something: a finding, not the answer to a question."""
+    return not any(name.startswith("value") or name in _ANSWERED_ELSEWHERE for name in source)
 
 
 def _unknown_of(source: Object, ref: str, frame: _Frame, context: Context) -> Fact | None:

@@ -19,7 +19,7 @@ from cds_app.fabric.context import Context
 from cds_app.fabric.interpretations import interpretation_of
 from cds_app.fabric.quantities import Refusal, convert, usual_of
 from cds_app.fabric.references import is_id
-from cds_app.fabric.taking import ELEMENTS, conditions_of, kinds_of
+from cds_app.fabric.taking import ELEMENTS, conditions_of, filed, kinds_of
 from cds_app.fabric.times import instant_in
 
 _SPECIAL: Final = frozenset({"modifierExtension", "implicitRules", "verificationStatus", "component", "focus", "note"})
@@ -66,6 +66,7 @@ def read_plain(resource: object, version: str, context: Context) -> Measurement 
     variable = context.lexicon.sure(found.code.coding)
     if when is None or variable is None or not variable.numeric:
         return None
+    variable = filed(variable, resource, context)
     quantity = found.valueQuantity
     amount = convert(quantity.value, quantity.code, quantity.unit, variable, context)
     if isinstance(amount, Refusal) or not isfinite(amount.value) or not variable.plausible.holds(amount.value):

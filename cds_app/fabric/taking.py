@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from cds_app.domain.ontology import Variable
 from cds_app.domain.taking import Element, Kind
 from cds_app.fabric.codes import codes_of, text_of, words_of
 from cds_app.fabric.context import Context
@@ -16,9 +17,18 @@ from cds_app.fabric.shapes import Object, objects, word
 SPECIMEN: Final = "Specimen"
 ELEMENTS: Final = frozenset({"specimen", "bodySite", "method"})
 """Elements that may name a kind."""
+_VITAL_SIGNS: Final = "vital-signs"
 _MOST: Final = 10  # of each element, where FHIR has one, and words of each
 _PLACES: Final[tuple[Element, ...]] = ("bodySite", "method")
 _CLAUSE: Final = re.compile(r"[.,;:]|\s-\s")
+
+
+def filed(variable: Variable, resource: dict[str, Any], context: Context) -> Variable:
+    """What a variable's codes mean where the resource is filed: among the vital signs no specimen was taken."""
+    if not variable.as_vital_sign or SPECIMEN.lower() in resource:
+        return variable
+    categories = (code for one in objects(resource.get("category")) for _, code in codes_of(one))
+    return context.lexicon.vital(variable) if _VITAL_SIGNS in categories else variable
 
 
 def kinds_of(resource: dict[str, Any], context: Context) -> tuple[Kind, ...]:
