@@ -59,6 +59,9 @@ def test_a_name_that_says_more_than_the_code_is_heard(client: FlaskClient) -> No
         ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, "may change what the order means"),
         ({"implicitRules": "urn:x"}, "may change what the order means"),
         ({"medicationReference": {"reference": "Medication/gone"}}, "neither coded nor named"),
+        ({"subject": {"reference": "Patient/other"}}, "for another patient than the one of the call"),
+        ({"subject": {"reference": "urn:uuid:9"}}, "for somebody who cannot be told to be the patient of the call"),
+        ({"subject": {"display": "Doe"}}, "in a form that is not known here"),
     ],
 )
 def test_a_draft_that_cannot_be_read_is_told(client: FlaskClient, change: dict[str, Any], said: str) -> None:
@@ -73,6 +76,15 @@ def test_a_draft_that_cannot_be_read_is_told(client: FlaskClient, change: dict[s
     other = medication("e", "lisinopril", status="draft")
     told = cards(client, signing({**draft, "id": "d2"}, other, chart=potassium(6.4)))
     assert [one["indicator"] for one in told] == ["critical", "info"]
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_drafts_whose_bundle_says_no_type_are_read(client: FlaskClient, wrapped: bool) -> None:
+    body = signing(chart=potassium(6.4))
+    draft = medication("d", "spironolactone", status="draft")
+    body["context"]["draftOrders"] = {"entry": [{"resource": draft} if wrapped else draft]}
+    (card,) = cards(client, body)
+    assert "potassium" in card["summary"].casefold()
 
 
 def test_of_drafts_that_cannot_be_read_only_those_that_are_signed_and_selected_are_told(client: FlaskClient) -> None:

@@ -35,7 +35,14 @@ _ENDS: Final = frozenset({"cancelled", "stopped", "completed"})
 _UNREAD: Final[Mapping[IssueCode, tuple[str, ...]]] = {
     IssueCode.MODIFIER_EXTENSION: MODIFIERS,
     IssueCode.NO_CODE: ("medication[x]",),
+    IssueCode.OTHER_PATIENT: ("subject",),
+    IssueCode.UNRESOLVED_REFERENCE: ("subject",),
+    IssueCode.UNREADABLE: ("subject",),
 }
+_OF_ORDERS: Final = ("draftOrders", "medications")
+_UNREADABLE: Final = IssueCode.UNREADABLE.value
+_FORMER: Final = frozenset({"MedicationOrder", "MedicationPrescription"})
+"""What a MedicationRequest was before STU3."""
 _WRITTEN: Final = ("authoredOn", "dateWritten")
 
 
@@ -81,9 +88,10 @@ def read_proposed(
     tuple of (Proposed, tuple of Issue)
         A draft for somebody else, or that cannot be read, is an issue; so is a drug that the ontology does not know.
     """
-    found, problems = unpack(_unwrapped(context.get(draft.field)), at=f"context.{draft.field}")
+    found, problems = unpack(_shaped(context.get(draft.field)), at=f"context.{draft.field}")
     items = [Item(_completed(one.resource, draft.patient, now), one.at, one.full_url) for one in found]
     medications = [one for one in draft.beside if _kind(one.resource) == "Medication"]
+    people = [one for one in draft.beside if _kind(one.resource) == "Patient"]
     reading = read(
         [*items, *medications],
         patient=draft.patient,
@@ -92,6 +100,7 @@ def read_proposed(
         zone=zone,
         learned=now,
         now=now,
+        beside=people,
     )
     orders = tuple(_once(reading.facts.medications))
     drafted = frozenset(one.ref for one in orders)
@@ -103,7 +112,8 @@ def read_proposed(
         conditions=tuple(one for one in reading.facts.conditions if not one.void),
         written=dict(_written(orders, draft.simulated, items, [*items, *medications], zone)),
         replaced=dict(_replaced(items, drafted)),
-        unread=dict(_unread(items, reading.issues, selected)),
+        unread=dict(_unread(items, reading.issues, selected))
+        | (dict(_strange(found, problems, selected)) if draft.field in _OF_ORDERS else {}),
         disputed=tuple(sorted(_disputed(reading.issues, drafted))),
     )
     return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
@@ -142,6 +152,17 @@ def _unread(
             yield one.ref, one.code.value
 
 
+def _strange(
+    items: Sequence[Item], problems: Sequence[Issue], selected: Sequence[str] | None
+) -> Iterator[tuple[str, str]]:
+    """What stands where a draft should and is nothing that is known here, by its place."""
+    yield from ((one.ref, _UNREADABLE) for one in problems if one.code is IssueCode.UNREADABLE)
+    for item in items:
+        found, kind = as_object(item.resource), _kind(item.resource)
+        if not kind or (kind in _FORMER and (selected is None or _reference(found or {}) in selected)):
+            yield item.at, _UNREADABLE
+
+
 def _is_drafted(resource: Object) -> bool:
     return resource.get("resourceType") == "MedicationRequest" and word(resource.get("status")) not in _ENDS
 
@@ -150,10 +171,22 @@ def _disputed(issues: Sequence[Issue], drafted: Set[str]) -> Iterator[str]:
     return (one.ref for one in issues if one.code is IssueCode.AMBIGUOUS_CODE and one.ref in drafted)
 
 
-def _unwrapped(value: object) -> object:
-    """The resource in ``{"resource": ...}``, as the hook library's examples wrap an allergy."""
+def _shaped(value: object) -> object:
+    """Resources in what holds them: a wrapped one, as the hook library has an allergy, or entries of no named type."""
     found = as_object(value)
-    return found["resource"] if found and "resourceType" not in found and "resource" in found else value
+    if not found or found.get("resourceType") not in (None, "Bundle"):
+        return value
+    entries = found.get("entry")
+    if entries is None:
+        return found["resource"] if "resource" in found and "resourceType" not in found else value
+    every = entries if isinstance(entries, list) else [entries]
+    return {"resourceType": "Bundle", "entry": [_entry(one) for one in every]}
+
+
+def _entry(value: object) -> object:
+    """An entry, or the resource that stands in its place."""
+    found = as_object(value)
+    return {"resource": found} if found and "resourceType" in found and "resource" not in found else value
 
 
 def _completed(resource: object, patient: str, now: datetime) -> object:

@@ -137,7 +137,9 @@ def _what(resource: Object, head: Head, context: Context) -> tuple[list[object],
 
     With what is in it, its strengths.
     """
-    own, reference = resource.get("medicationCodeableConcept"), as_object(resource.get("medicationReference"))
+    either = as_object(resource.get("medication")) or {}  # R5: a CodeableReference
+    own = resource.get("medicationCodeableConcept") or either.get("concept")
+    reference = as_object(resource.get("medicationReference")) or as_object(either.get("reference"))
     if reference is None:
         return [own, None], "", []
     target = context.references.target(reference, resource)

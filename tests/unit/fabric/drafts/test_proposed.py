@@ -71,6 +71,12 @@ BY_REFERENCE = {"medicationCodeableConcept": ..., "medicationReference": {"refer
         bundle(draft(**BY_REFERENCE | {"medicationReference": {"reference": "Medication/9", "display": "lisinopril"}})),
         [draft()],
         draft(),
+        {"entry": [{"resource": draft()}]},
+        {"resourceType": "Bundle", "entry": [draft()]},
+        {"resourceType": "Bundle", "entry": {"resource": draft()}},
+        bundle(draft(medicationCodeableConcept=..., medication={"concept": coded(RXNORM, "29046")})),
+        bundle(draft(medicationCodeableConcept=..., medication={"reference": {"reference": "#m"}},
+                     contained=[MEDICATION])),
     ],
 )  # fmt: skip
 def test_a_draft_in_any_shape_is_lisinopril(value: object) -> None:
@@ -95,6 +101,41 @@ def test_what_is_not_a_draft_of_this_patient_is_an_issue(value: object, code: Is
     found, issues = proposed(value)
     assert found.orders == ()
     assert code in {one.code for one in issues}
+
+
+NUMBER = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000001"}
+PERSON = Item({"resourceType": "Patient", "id": "1", "identifier": [NUMBER]}, "prefetch.patient")
+
+
+def test_a_draft_for_whom_an_identifier_names_is_theirs() -> None:
+    value = bundle(draft(subject={"identifier": NUMBER}))
+    assert drugs(value, beside=(PERSON,)) == ["lisinopril"]
+    assert drugs(value) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (bundle(draft(subject={"reference": "Patient/2"})), {"MedicationRequest/103": "other-patient"}),
+        (bundle(draft(subject={"identifier": NUMBER})), {"MedicationRequest/103": "unreadable"}),
+        (bundle(draft(subject={"reference": "urn:uuid:9"})), {"MedicationRequest/103": "unresolved-reference"}),
+        (bundle(draft(resourceType="MedicationOrder")), {"context.draftOrders.entry[0]": "unreadable"}),
+        (bundle(draft(resourceType=...)), {"context.draftOrders.entry[0]": "unreadable"}),
+        ({"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:9"}]},
+         {"context.draftOrders.entry[0]": "unreadable"}),
+        ({"entry": "none"}, {"context.draftOrders.entry[0]": "unreadable"}),
+        (bundle({"resourceType": "NutritionOrder", "id": "n"}), {}),
+        (bundle(draft(subject={"reference": "Patient/2"}, status="cancelled")), {}),
+    ],
+)  # fmt: skip
+def test_a_draft_that_is_lost_is_said_to_be(value: object, why: dict[str, str]) -> None:
+    found, _ = proposed(value)
+    assert (found.orders, found.unread) == ((), why)
+
+
+def test_of_what_is_recorded_nothing_is_called_an_order() -> None:
+    for field in ("conditions", "allergyIntolerance"):
+        assert proposed({"entry": [{}]}, field=field)[0].unread == {}
 
 
 def test_an_unknown_drug_is_kept_and_is_an_issue() -> None:
