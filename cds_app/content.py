@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -80,10 +80,25 @@ class Artefact:
         """Return a listed JSON file's value; ContentError also for NaN, infinities and repeated keys."""
         return _parse_json(self.read_bytes(name), self.root, name)
 
-    def read(self, name: str, kind: type[ContentT]) -> ContentT:
-        """Return what a listed JSON file says; ContentError naming the first place that is not as its kind has it."""
+    def _worded(self, name: str, worded: Callable[[str], str]) -> Any:
         try:
-            return kind.model_validate(self.read_json(name))
+            text = worded(self.read_bytes(name).decode())
+        except UnicodeDecodeError as error:
+            raise _error(self.root, name, "is not UTF-8") from error
+        except ContentError as error:
+            raise _error(self.root, name, f"says: {error.message}") from error
+        return _parse_json(text.encode(), self.root, name)
+
+    def read(self, name: str, kind: type[ContentT], worded: Callable[[str], str] | None = None) -> ContentT:
+        """Return what a listed JSON file says; ContentError naming the first place that is not as its kind has it.
+
+        Parameters
+        ----------
+        worded : callable, optional
+            What becomes of the file's text first: limits are told as the site reads them.
+        """
+        try:
+            return kind.model_validate(self.read_json(name) if worded is None else self._worded(name, worded))
         except ValidationError as error:
             place, problem = wrong(error)[0]
             said = f"{place or 'as a whole'}: {problem}"

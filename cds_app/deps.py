@@ -100,7 +100,11 @@ def knowledge_of(settings: Settings) -> Knowledge:
     """The content of this installation, checked."""
     launch_url = f"{settings.base_url}{LAUNCH_PATH}" if settings.sidebar_links else ""
     return load_knowledge(
-        content_root(), timezone=settings.timezone, launch_url=launch_url, mapping=_mapping_of(settings)
+        content_root(),
+        timezone=settings.timezone,
+        launch_url=launch_url,
+        mapping=_mapping_of(settings),
+        units=settings.units,
     )
 
 

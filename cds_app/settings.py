@@ -55,6 +55,8 @@ class Settings(BaseModel):
     timezone : IANA name of the zone of the site: in it times are shown, and dates and times without an offset
         are read.
     site_mapping : file with the codes and unit texts of this site (`twinline fabric check`); none when empty.
+    units : in which units clinicians read: a preset of the ontology, and after commas what is told otherwise
+        (``si, pco2=mm[Hg]``).
     simulated_time : honour the event time a replay or the demo states; never on a ward.
     max_body_bytes, max_entries : limits of one request.
     metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
@@ -85,6 +87,7 @@ class Settings(BaseModel):
     page_budget_s: float = Field(default=5.0, gt=0, le=30)
     timezone: str = "UTC"
     site_mapping: Path | None = None
+    units: str = "conventional"
     simulated_time: bool = False
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     max_entries: int = Field(default=25_000, ge=1)

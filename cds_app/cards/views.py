@@ -8,10 +8,11 @@ from datetime import datetime, timedelta, tzinfo
 
 import msgspec
 
-from cds_app.cards.text import Trusted, against, apart, clock_time, number, plain, points
+from cds_app.cards.text import Trusted, against, apart, clock_time, plain, points
 from cds_app.domain.facts import Measurement, UnknownFinding
-from cds_app.domain.ontology import Ontology, Range
+from cds_app.domain.ontology import Ontology, Range, Variable
 from cds_app.domain.precedence import CUFF, LINE, by_cuff, by_line
+from cds_app.domain.told import Told
 from cds_app.explain.reasons import Reason, earlier_of
 from cds_app.score.situation import Situation
 from cds_app.twin.state import TwinState
@@ -116,14 +117,14 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting, *, as_
     span = setting.usual(one)
     return SeenView(
         label=Trusted(variable.label),
-        value=_value(one, variable.decimals),
-        unit=_unit(variable.unit_text),
-        sent=Trusted(one.sent if as_sent else ""),
+        value=_value(one, variable),
+        unit=_unit(variable.told.text),
+        sent=Trusted(variable.told.beside(one) if as_sent else ""),
         time=setting.clock(one.when),
         earlier=_earlier(earlier, one, setting) if earlier else None,
         before=apart(earlier.when, one.when, setting.zone) if earlier else None,
-        change=_change(one, earlier, variable.decimals, setting) if earlier else None,
-        range=_range(span, variable.decimals) if span else None,
+        change=_change(one, earlier, variable, setting) if earlier else None,
+        range=_range(span, variable.told) if span else None,
         aside=setting.aside(one),
         reported=reported(one, span, setting.ontology),
         taken=taken(one, setting.ontology),
@@ -141,8 +142,8 @@ def also(one: Measurement, situation: Situation, setting: Setting) -> Trusted | 
     variables = setting.ontology.variables
     rows = (situation.by_variable.get(key, ()) for key in setting.ontology.measuring(variables[one.variable].quantity))
     there = [other for row in rows for other in row if other.when == one.when and not other.implausible]
-    told = {_value(other, variables[other.variable].decimals): other for other in there}
-    told.pop(_value(one, variables[one.variable].decimals), None)
+    told = {_value(other, variables[other.variable]): other for other in there}
+    told.pop(_value(one, variables[one.variable]), None)
     values = ", ".join(sorted(told))
     kinds = setting.ontology.kinds
     if values and by_line(one) and all(map(by_cuff, told.values())):
@@ -186,8 +187,8 @@ def reason(one: Reason, earlier: Measurement | None, setting: Setting, *, as_sen
     )
 
 
-def _value(one: Measurement, decimals: int) -> Trusted:
-    return Trusted(("" if one.bound == "=" else one.bound) + number(one.value, decimals))
+def _value(one: Measurement, variable: Variable) -> Trusted:
+    return Trusted(variable.told.measured(one))
 
 
 def _unit(text: str) -> Trusted:
@@ -198,24 +199,24 @@ def _unit(text: str) -> Trusted:
 def _earlier(earlier: Measurement, one: Measurement, setting: Setting) -> Trusted:
     """A value that another is compared with; by its own name where that is another: blood gas and laboratory differ."""
     was, now = setting.ontology.variables[earlier.variable], setting.ontology.variables[one.variable]
-    value = _value(earlier, was.decimals)
+    value = _value(earlier, was)
     return value if was.label == now.label else Trusted(f"{was.label} {value}")
 
 
-def _change(one: Measurement, earlier: Measurement, decimals: int, setting: Setting) -> Trusted:
-    now, was, at = _value(one, decimals), _earlier(earlier, one, setting), setting.clock(earlier.when)
-    if now == _value(earlier, decimals) != was:
+def _change(one: Measurement, earlier: Measurement, variable: Variable, setting: Setting) -> Trusted:
+    now, was, at = _value(one, variable), _earlier(earlier, one, setting), setting.clock(earlier.when)
+    if now == _value(earlier, variable) != was:
         return Trusted(f"{was} at {at}")
     return against(now, was, at, rose=one.value > earlier.value)
 
 
-def _range(span: Range, decimals: int) -> Trusted | None:
+def _range(span: Range, told: Told) -> Trusted | None:
     if (span.low is None and span.high is None) or (span.low is None and span.high == 0.0):
         return None
     if span.low is not None and span.low == span.high:
-        return number(span.low, decimals)
+        return Trusted(told.number(span.low))
     if span.low is None:
-        return Trusted(f"up to {number(span.high or 0.0, decimals)}")
+        return Trusted(f"up to {told.number(span.high or 0.0)}")
     if span.high is None:
-        return Trusted(f"from {number(span.low, decimals)}")
-    return Trusted(f"{number(span.low, decimals)}–{number(span.high, decimals)}")
+        return Trusted(f"from {told.number(span.low)}")
+    return Trusted(f"{told.number(span.low)}–{told.number(span.high)}")

@@ -11,7 +11,6 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.policy import Answer, answer_to
-from cds_app.cards.text import number
 from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.content import content_root
@@ -167,8 +166,8 @@ def _needed(need: Need, needed: float, knowledge: Knowledge) -> str:
 
 
 def _value(quantity: str, value: float, knowledge: Knowledge) -> str:
-    shown = knowledge.ontology.quantity(quantity)
-    return f"{number(value, shown.decimals)} {shown.unit_text}"
+    told = knowledge.ontology.quantity(quantity).told
+    return f"{told.number(value)} {told.text}"
 
 
 def _label(name: str, knowledge: Knowledge) -> str:

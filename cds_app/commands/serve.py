@@ -51,6 +51,7 @@ _USUAL_CONNECTIONS, _LEAST_CONNECTIONS, _OTHER_DESCRIPTORS = 1000, 64, 128
     help="Without clients: answer every program on this machine. Never on a ward.",
 )
 @click.option("--site-mapping", type=click.Path(path_type=Path), help="Codes and units of this site, as a JSON file.")
+@click.option("--units", help="In which units clinicians read: conventional (default), si; or si, pco2=mm[Hg].")
 @click.option("--sidebar-links", is_flag=True, default=None, help="Cards link to the sidebar, by SMART App Launch.")
 @click.option("--simulated-time", is_flag=True, default=None, help="Honour stated event times. Never on a ward.")
 def serve(**flags: Any) -> None:

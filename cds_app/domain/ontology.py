@@ -13,6 +13,7 @@ from typing import Final, Literal
 from cds_app.domain.facts import Code, Measurement
 from cds_app.domain.interpretations import Interpretation
 from cds_app.domain.taking import Element, Kind, Usual
+from cds_app.domain.told import Told
 
 Sex = Literal["female", "male"]
 ConceptKind = Literal["condition", "drug", "drug-class", "procedure", "finding"]
@@ -114,6 +115,10 @@ class Variable:
         ``molar_mass``.
     needs_review : bool
         Whether there is any such.
+    chosen : Told, optional
+        How the site has it told; by default as it is, in the canonical unit.
+    told : Told
+        How it is told.
     """
 
     key: str
@@ -141,6 +146,13 @@ class Variable:
     source: str = ""
     review: tuple[str, ...] = ()
     needs_review: bool = False
+    chosen: Told | None = None
+    told: Told = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Settle how it is told."""
+        told = self.chosen or Told(unit=self.unit, text=self.unit_text, decimals=self.decimals)
+        object.__setattr__(self, "told", told)
 
     def reference_for(self, sex: str | None) -> Range | None:
         """Reference range for a sex, else the general one, else None."""

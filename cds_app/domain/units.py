@@ -128,6 +128,13 @@ class UnitConverter:
         UnitError
             With ``reason`` "unknown-unit" if nobody can read it, "wrong-dimension" if it is a unit of something else.
         """
+        line = self.line(unit, variable)
+        if line is _IDENTITY:
+            return value
+        return float(f"{line.factor * value + line.offset:.{_DIGITS}g}")
+
+    def line(self, unit: str, variable: Variable) -> Line:
+        """How a unit becomes the variable's canonical one. Raises UnitError as `convert` does."""
         key = (variable.key, unit)
         line = self._lines.get(key)
         if line is None:
@@ -141,9 +148,7 @@ class UnitConverter:
                 reason="wrong-dimension" if wrong else "unknown-unit",
                 field=variable.key,
             )
-        if line is _IDENTITY:
-            return value
-        return float(f"{line.factor * value + line.offset:.{_DIGITS}g}")
+        return line
 
     def is_ucum(self, unit: str) -> bool:
         """Whether a unit can be read as UCUM, without help of any synonym."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from cds_app.content import Artefact, Content
+from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
 from cds_app.mitigate.effects import Effect
@@ -35,7 +36,8 @@ from cds_app.mitigate.rules import (
 )
 
 FILE = "catalogue.json"
-Text = Annotated[str, Field(min_length=1, max_length=140)]
+Text = Annotated[str, Field(min_length=1, max_length=140, pattern=r"^[^{}]*$")]
+"""What people read: a brace is left where a limit is not written as `cds_app.domain.told` has it."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Tag = Literal["V", "M"]
 _NO_SOURCE: Final = "source to be confirmed"
@@ -269,7 +271,7 @@ def load_catalogue(
         On anything malformed and on any quantity, unit, concept, score or risk that does not resolve, with
         its place.
     """
-    file = artefact.read(FILE, CatalogueFile)
+    file = artefact.read(FILE, CatalogueFile, partial(worded, ontology=ontology))
     names = Names(ontology=ontology, scores=frozenset(scores), risks=frozenset(risks))
     _check_ids(file)
     for topic in file.topics:

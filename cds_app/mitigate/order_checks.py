@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from cds_app.content import Artefact, Content
+from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.pharmacogenes import Pair, Pharmacogenes, Score
 from cds_app.errors import ContentError
@@ -247,7 +249,7 @@ def load_order_checks(
     ContentError
         On anything malformed and on any quantity, unit, concept, gene or score that does not resolve, with its place.
     """
-    file = artefact.read(FILE, ChecksFile)
+    file = artefact.read(FILE, ChecksFile, partial(worded, ontology=ontology))
     twice = [name for name, count in Counter(one.id for one in file.checks).items() if count > 1]
     if twice:
         raise ContentError(f"models/order_checks: the id {twice[0]} is used twice", field=FILE)

@@ -115,7 +115,8 @@ def canvas_of(
     ends += [one.value for one in asked.thresholds if _near(one.value, shown)]
     if asked.likely is not None:
         ends += [value for value in (asked.likely.low, asked.likely.high) if _near(value, shown)]
-    least = 4.0 * 10.0**-variable.decimals
+    told = variable.told
+    least = 4.0 * 10.0**-told.decimals / told.factor
     y_low, y_high = limits((*shown, *ends), least=least)
     if min(shown) >= 0.0:
         y_low = max(y_low, 0.0)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, tzinfo
 from math import ceil, floor, log10
 from typing import Final
 
+from cds_app.domain.told import Told
+
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _HOUR_STEPS: Final = (1, 2, 3, 4, 6, 12, 24, 48, 168)
 
@@ -57,14 +59,18 @@ def limits(values: Iterable[float], *, least: float, margin: float = 0.08) -> tu
     return middle - half, middle + half
 
 
-def value_ticks(axis: Axis, most: int) -> tuple[Tick, ...]:
-    """Round values inside an axis, at most ``most`` of them."""
-    step = _round_step((axis.high - axis.low) / most)
+def value_ticks(axis: Axis, most: int, told: Told | None = None) -> tuple[Tick, ...]:
+    """Values inside an axis that are round as they are told, at most ``most`` of them."""
+    low, high = (one if told is None else told.value(one) for one in (axis.low, axis.high))
+    step = _round_step((high - low) / most)
     decimals = max(0, -floor(log10(step) + 1e-9))
     if step * 10**decimals % 1 > 1e-9:  # 2.5, 0.25
         decimals += 1
-    first, last = ceil(axis.low / step - 1e-9), floor(axis.high / step + 1e-9)
-    return tuple(Tick(at=axis.at(n * step), text=f"{n * step:.{decimals}f}") for n in range(first, last + 1))
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    values = (n * step for n in range(first, last + 1))
+    return tuple(
+        Tick(at=axis.at(one if told is None else told.back(one)), text=f"{one:.{decimals}f}") for one in values
+    )
 
 
 def _round_step(least: float) -> float:

@@ -100,7 +100,7 @@ def line_of(subject: Subject, quantity: str, latest: Measurement, far: Deviation
         label=view.label,
         value=view.value,
         unit=view.unit,
-        sent=latest.sent,
+        sent=situation.ontology.variables[latest.variable].told.beside(latest),
         time=view.time,
         change=view.change or Trusted(""),
         word=_word(subject, latest, far),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from cds_app.cards.text import number
+from cds_app.domain.told import Told
 from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.mitigate.rules import All, Any_, Quantity, Rule
@@ -35,9 +35,9 @@ class Limit:
     text: str
 
 
-def limit_lines(given: Iterable[Threshold], axis: Axis, decimals: int) -> tuple[Limit, ...]:
+def limit_lines(given: Iterable[Threshold], axis: Axis, told: Told) -> tuple[Limit, ...]:
     """Thresholds that lie in the drawing."""
-    inside = ((one, number(one.value, decimals)) for one in given if axis.low <= one.value <= axis.high)
+    inside = ((one, told.limit(one.value)[0]) for one in given if axis.low <= one.value <= axis.high)
     return tuple(
         Limit(y=axis.at(one.value), value=value, text=f"{one.way} {value}: {'; '.join(one.topics)}")
         for one, value in inside

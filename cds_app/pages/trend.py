@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from cds_app.cards.text import clock_time, number
+from cds_app.cards.text import clock_time
 from cds_app.cards.views import reported, taken
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Range
 from cds_app.domain.time import to_hours
+from cds_app.domain.told import Told, with_unit
 from cds_app.pages.canvas import BOTTOM, HEIGHT, TOP, Asked, Band, Canvas, canvas_of
 from cds_app.pages.origins import aside_of, origin_of, out_of
 from cds_app.pages.scale import Tick, area, line, time_ticks, value_ticks
@@ -122,18 +123,18 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
     return TrendView(
         quantity=asked.quantity,
         label=canvas.variable.label,
-        unit=canvas.variable.unit_text,
+        unit=canvas.variable.told.text,
         past=tuple(_past(canvas)) if asked.adult else (),
         ahead=ahead,
         imputed=None if asked.likely is None else _imputed(canvas, asked.likely),
         marks=tuple(_mark(one, canvas) for one in seen),
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
         usual=_usual(canvas.usual(seen[-1]), canvas),
-        usual_text=_range_text(canvas.usual(seen[-1]), canvas.variable.decimals),
-        limits=limit_lines(asked.thresholds, canvas.y, canvas.variable.decimals),
+        usual_text=_range_text(canvas.usual(seen[-1]), canvas.variable.told),
+        limits=limit_lines(asked.thresholds, canvas.y, canvas.variable.told),
         now_x=canvas.x.at(0.0),
         x_ticks=time_ticks(canvas.x, situation.now, asked.zone, 6),
-        y_ticks=value_ticks(canvas.y, 5),
+        y_ticks=value_ticks(canvas.y, 5, canvas.variable.told),
         treated=treated,
         rows=rows[:_MOST_ROWS],
         older=len(rows[_MOST_ROWS:]),
@@ -185,9 +186,9 @@ def _rows(seen: Sequence[Measurement], canvas: Canvas) -> Iterator[Row]:
 
 
 def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
-    said = reported(one, canvas.usual(one), canvas.situation.ontology)
+    said, sent = reported(one, canvas.usual(one), canvas.situation.ontology), canvas.variable.told.beside(one)
     remarks = [
-        f"= {one.sent}" if one.sent else "",
+        f"= {sent}" if sent else "",
         out_of(canvas.usual(one), one.value),
         f"reported as {said}" if said else "",
         taken(one, canvas.situation.ontology) or "",
@@ -206,7 +207,7 @@ def _row(one: Measurement, canvas: Canvas, aside: str) -> Row:
 
 
 def _value(one: Measurement, canvas: Canvas) -> str:
-    return ("" if one.bound == "=" else one.bound) + number(one.value, canvas.variable.decimals)
+    return canvas.variable.told.measured(one)
 
 
 def _clock(one: Fact, canvas: Canvas) -> str:
@@ -277,14 +278,14 @@ def _usual(span: Range | None, canvas: Canvas) -> tuple[float, float] | None:
     return (top, round(bottom - top, 1)) if bottom - top > 0.5 else None
 
 
-def _range_text(span: Range | None, decimals: int) -> str:
+def _range_text(span: Range | None, told: Told) -> str:
     if span is None or (span.low is None and not span.high):  # a flow of 0 is no range to speak of
         return ""
     if span.low is None:
-        return f"up to {number(span.high or 0.0, decimals)}"
+        return f"up to {told.number(span.high or 0.0)}"
     if span.high is None:
-        return f"from {number(span.low, decimals)}"
-    return f"{number(span.low, decimals)} to {number(span.high, decimals)}"
+        return f"from {told.number(span.low)}"
+    return f"{told.number(span.low)} to {told.number(span.high)}"
 
 
 def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
@@ -299,8 +300,7 @@ def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
 
 
 def _imputed(canvas: Canvas, likely: Likely) -> Imputed:
-    decimals = canvas.variable.decimals
-    mean, low, high = (number(value, decimals) for value in (likely.mean, likely.low, likely.high))
+    mean, low, high = map(canvas.variable.told.number, (likely.mean, likely.low, likely.high))
     y, top, bottom = (canvas.y.inside(value) for value in (likely.mean, likely.high, likely.low))
     said = f"Now most likely {_with_unit(mean, canvas)} ({low} to {high} in 90 of 100 such patients)"
     return Imputed(x=canvas.x.at(0.0), y=y, top=top, bottom=bottom, text=said)
@@ -308,13 +308,12 @@ def _imputed(canvas: Canvas, likely: Likely) -> Imputed:
 
 def _forecast_text(canvas: Canvas) -> str:
     low, _, median, _, high = _spread(canvas, canvas.x.high, None)
-    decimals = canvas.variable.decimals
-    middle = _with_unit(number(median, decimals), canvas)
-    span = f"90 in 100 between {number(low, decimals)} and {number(high, decimals)}"
+    told = canvas.variable.told
+    middle = _with_unit(told.number(median), canvas)
+    span = f"90 in 100 between {told.number(low)} and {told.number(high)}"
     begun = "From the imputed value, in" if canvas.stale else "In"
     return f"{begun} {canvas.x.high:g} h the twin expects about {middle} ({span}), if nothing is changed."
 
 
 def _with_unit(value: str, canvas: Canvas) -> str:
-    unit = canvas.variable.unit_text
-    return f"{value}{unit}" if unit == "%" else f"{value} {unit}".strip()
+    return with_unit(value, canvas.variable.told.text)

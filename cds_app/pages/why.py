@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from cds_app.cards.text import Trusted, hundred, number, points
+from cds_app.cards.text import Trusted, hundred, points
 from cds_app.cards.views import NOTHING, compared, reason
 from cds_app.domain.ontology import Variable
+from cds_app.domain.told import with_unit
 from cds_app.explain.counterfactual import Need, Open, Telling
 from cds_app.explain.reasons import Reason
 from cds_app.pages.scale import Axis, Tick, limits, value_ticks
@@ -225,5 +226,4 @@ def _needed(one: Need, value: float, subject: Subject) -> ConditionalLine:
 
 
 def _with_unit(value: float, variable: Variable) -> str:
-    unit = variable.unit_text
-    return f"{number(value, variable.decimals)}{unit if unit in ('', '%') else f' {unit}'}"
+    return with_unit(variable.told.number(value), variable.told.text)

@@ -10,10 +10,11 @@ from typing import Final
 from cds_app.cards.shadow import read_shadow
 from cds_app.domain.decisions import Decision
 from cds_app.domain.events import HookEvent
+from cds_app.domain.presets import CONVENTIONAL
 from cds_app.domain.proposed import NOTHING, proposed_of
 from cds_app.errors import NotFound
 from cds_app.ports import TwinStore
-from cds_app.services.content.knowledge import Knowledge
+from cds_app.services.content.knowledge import UNITS, Knowledge
 from cds_app.services.inputs import Inputs
 from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner, with_entries
@@ -63,7 +64,8 @@ def replay_decision(knowledge: Knowledge, store: TwinStore, decision_id: str) ->
     PatientErased, IntegrityError
     """
     logged, inputs = inputs_then(knowledge, store, decision_id)
-    decisions = decide(_linking(knowledge, logged.pins.get(_LINK, "")), inputs)
+    knowledge = _as_then(knowledge, logged.pins)
+    decisions = decide(knowledge, inputs)
     again = next((one for one in decisions if one.id == logged.id), None)
     pins = again.pins if again is not None else knowledge.pins
     names = (pins.keys() | (logged.pins.keys() & _MAYBE)) - {_LINK}
@@ -71,8 +73,12 @@ def replay_decision(knowledge: Knowledge, store: TwinStore, decision_id: str) ->
     return Replayed(logged=logged, again=again, changed=changed)
 
 
+def _as_then(knowledge: Knowledge, pins: Mapping[str, str]) -> Knowledge:
+    """Knowledge whose cards link where they linked then, in the units of then: what a site has now decides nothing."""
+    return _linking(knowledge.told_in(pins.get(UNITS, CONVENTIONAL)), pins.get(_LINK, ""))
+
+
 def _linking(knowledge: Knowledge, url: str) -> Knowledge:
-    """Knowledge whose cards link to where they linked then: where the service is known now decides nothing."""
     pins = {name: value for name, value in knowledge.pins.items() if name != _LINK}
     return replace(knowledge, launch_url=url, pins={**pins, _LINK: url} if url else pins)
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Stay
+from cds_app.domain.limit_texts import worded
 from cds_app.score.clinical.bands import apart, lacking
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
@@ -46,9 +47,9 @@ def hospital(situation: Situation) -> Score | Abstained:
     hours = situation.age_h(situation.stay) if situation.stay is not None else 0.0
     hours = max(hours, (situation.now - start).total_seconds() / 3600.0)
     found = (
-        _below(situation, "hemoglobin", 12.0, hours, "haemoglobin below 12 g/dL"),
+        _below(situation, "hemoglobin", 12.0, hours, "haemoglobin below {hemoglobin 12}"),
         _oncology(situation),
-        _below(situation, "sodium", 135.0, hours, "sodium below 135 mmol/L"),
+        _below(situation, "sodium", 135.0, hours, "sodium below {sodium 135}"),
         _procedure(situation, hours),
         _emergency(situation),
         _admissions(situation),
@@ -73,7 +74,7 @@ def _below(situation: Situation, quantity: str, limit: float, hours: float, labe
     last: Measurement | None = situation.latest(quantity, hours)
     if last is None or last.bound != "=":
         return lacking(situation, quantity) if last is None else Lack(name=quantity, why="bound-only")
-    return Part(label=label, points=int(last.value < limit), evidence=(last,))
+    return Part(label=worded(label, situation.ontology), points=int(last.value < limit), evidence=(last,))
 
 
 def _oncology(situation: Situation) -> Part | Lack:

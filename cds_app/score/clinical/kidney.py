@@ -11,7 +11,9 @@ from typing import Final
 
 from cds_app.domain.arrays import Floats
 from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Sex
+from cds_app.domain.told import Told
 from cds_app.score.clinical.bands import apart, current, lacking, rounded
 from cds_app.score.clinical.urine import Urine, collected
 from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
@@ -128,7 +130,8 @@ def _creatinine_parts(situation: Situation) -> tuple[Part | Lack, ...]:
         text = "one creatinine and no earlier one to compare with"
         return (Lack(name="creatinine", why="missing", text=text),)
     if now.value >= _SEVERE_MG_DL and any(one.points for one in parts):
-        return (*parts, Part(label="creatinine 4.0 or more with an acute rise", points=3, evidence=(now,)))
+        label = worded("creatinine {creatinine 4.0 bare} or more with an acute rise", situation.ontology)
+        return (*parts, Part(label=label, points=3, evidence=(now,)))
     return parts
 
 
@@ -157,21 +160,31 @@ def baseline(situation: Situation, now: Measurement) -> Baseline | None:
     week = before[len(older) :]
     if not before:
         return None
-    middle = median(one.value for one in older) if older else inf
+    middle, told = median(one.value for one in older) if older else inf, situation.ontology.quantity("creatinine").told
     if not week:
-        rule = f"the year's median of {middle:.2f} mg/dL, none in the week before"
+        rule = f"the year's median of {_amount(middle, told)}, none in the week before"
         return Baseline(value=middle, rule=rule, evidence=_middle(older))
     lowest = min(reversed(week), key=lambda one: one.value)
     if older and max(middle, older[-1].value) < lowest.value:
-        return _before_the_week(older, middle)
-    return Baseline(value=lowest.value, rule=f"the week's lowest of {lowest.value:.2f} mg/dL", evidence=(lowest,))
+        return _before_the_week(older, middle, told)
+    rule = f"the week's lowest of {_amount(lowest, told)}"
+    return Baseline(value=lowest.value, rule=rule, evidence=(lowest,))
 
 
-def _before_the_week(older: Sequence[Measurement], middle: float) -> Baseline:
+def _before_the_week(older: Sequence[Measurement], middle: float, told: Told) -> Baseline:
     last = older[-1]
     if last.value >= middle:
-        return Baseline(value=last.value, rule=f"the {last.value:.2f} mg/dL before the week", evidence=(last,))
-    return Baseline(value=middle, rule=f"the year's median of {middle:.2f} mg/dL", evidence=_middle(older))
+        rule = f"the {_amount(last, told)} before the week"
+        return Baseline(value=last.value, rule=rule, evidence=(last,))
+    rule = f"the year's median of {_amount(middle, told)}"
+    return Baseline(value=middle, rule=rule, evidence=_middle(older))
+
+
+def _amount(found: Measurement | float, told: Told) -> str:
+    value = found if isinstance(found, float) else found.value
+    if not told.canonical:
+        return f"{value:.2f} {told.text}"  # as finely as the ratio is told
+    return f"{told.number(value) if isinstance(found, float) else told.measured(found)} {told.text}"
 
 
 def _middle(rows: Sequence[Measurement]) -> tuple[Measurement, ...]:

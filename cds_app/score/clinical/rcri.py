@@ -11,6 +11,7 @@ from math import inf
 from typing import Final
 
 from cds_app.domain.facts import Measurement
+from cds_app.domain.limit_texts import worded
 from cds_app.score.clinical.bands import Bands, apart, lacking, points_of
 from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
@@ -112,7 +113,8 @@ def _creatinine(situation: Situation) -> Part | Lack:
     points = points_of(_CREATININE, last, "0.01")
     if points is None:
         return Lack(name="creatinine", why="bound-only", age_h=situation.age_h(last))
-    return Part(label="creatinine over 2.0 mg/dL", points=points, evidence=(last,))
+    label = worded("creatinine over {creatinine 2.0}", situation.ontology)
+    return Part(label=label, points=points, evidence=(last,))
 
 
 def _notes(situation: Situation, grade: int, *, complete: bool) -> tuple[str, ...]:

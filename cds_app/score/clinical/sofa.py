@@ -135,7 +135,8 @@ def _lungs(situation: Situation) -> Found:
     given, ventilated = points(OXYGENATION, _ratio((po2, fio2))), _ventilated(situation)
     most = given if ventilated else min(given, _UNVENTILATED_MOST)
     text = "" if most == given else "no ventilation documented: 2 at most"
-    finding = f"{_ratio((po2, fio2)):.0f} mmHg"
+    told = situation.ontology.quantity("po2").told
+    finding = f"{told.number(_ratio((po2, fio2)))} {told.text}"
     return Part(label="PaO2/FiO2", points=most, evidence=(po2, fio2), text=text, finding=finding), most == given
 
 

@@ -5,35 +5,32 @@ Start-up fails, with the reason, on any name, file, hash, unit or template that 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from jinja2 import DictLoader, Environment
+from jinja2 import Environment
 
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
 from cds_app.cards.policy import ABSTENTION
-from cds_app.cards.text import environment
 from cds_app.cards.unusual import DEVIATION
-from cds_app.cards.wording import check_templates
 from cds_app.content import Artefact, artefact
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
+from cds_app.domain.presets import CONVENTIONAL, Presets
 from cds_app.domain.site_mapping import SiteMapping, mapped
 from cds_app.domain.units import UnitConverter
 from cds_app.errors import ContentError, UnknownService
 from cds_app.explain.estimates import RiskEstimate
-from cds_app.mitigate.catalogue import Catalogue, load_catalogue, risk_of
-from cds_app.mitigate.order_checks import OrderChecks, load_order_checks
-from cds_app.score.clinical.scores import NAMES
+from cds_app.mitigate.catalogue import Catalogue, risk_of
+from cds_app.mitigate.order_checks import OrderChecks
 from cds_app.score.features.hours import QUANTITIES
 from cds_app.score.risk.model import RiskModel, own_trees
 from cds_app.services.content.learned import Learned, load_learned
@@ -46,16 +43,18 @@ from cds_app.services.content.service_checks import (
     people_named,
     with_alert_policies,
 )
-from cds_app.services.content.service_files import load_services, read_json
+from cds_app.services.content.service_files import load_services
+from cds_app.services.content.wording import LABELS, Wording, Words, hash_of
 from cds_app.simulate.glucose.people import INSULINS, People
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.twin.imputation import Imputer
 from cds_app.twin.model import TwinModel
 
 RISKS = ("sepsis", "hypotension", "hypoxaemia", "aki")
+UNITS: Final = "units"
+"""The pin that says in which units a site reads; none for the conventional ones."""
 BACKGROUND = ("mortality",)  # asked of whole stays; no topic of the catalogue may raise a card on one
 OTHERS = ("ontology", "twin", "imputation", "mitigations", "order_checks", "pharmacogenomics")
-_LABELS = "labels.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +69,10 @@ class Knowledge:
         The learned risk that a topic of the catalogue is about.
     launch_url : str
         Where cards link to, to launch the sidebar; "" for cards without a link.
+    units_told : str
+        Which units the site chose, as `Choice` writes it.
+    tell : callable
+        What of it is words, as another choice has it. Raises SettingsError.
     drugs : mapping of str to Drug
         Those of which a service simulates drafts, by name.
     people : mapping of str to People
@@ -94,7 +97,9 @@ class Knowledge:
     drugs: Mapping[str, Drug]
     people: Mapping[str, People]
     genes: Pharmacogenes
+    tell: Callable[[str], Wording]
     launch_url: str = ""
+    units_told: str = CONVENTIONAL
 
     @property
     def risks(self) -> Mapping[str, RiskModel]:
@@ -111,6 +116,23 @@ class Knowledge:
     def background(self) -> Mapping[str, RiskModel]:
         """Models of whole stays, whose answer is context beside a card."""
         return self.learned.only(BACKGROUND)
+
+    def told_in(self, units: str) -> Knowledge:
+        """The same knowledge in the words of another choice of units. Raises SettingsError."""
+        if units == self.units_told:
+            return self
+        said = self.tell(units)
+        pins = {name: pin for name, pin in self.pins.items() if name != UNITS}
+        return replace(
+            self,
+            ontology=said.ontology,
+            catalogue=said.catalogue,
+            order_checks=said.order_checks,
+            templates=said.templates,
+            labels=said.labels,
+            units_told=said.units,
+            pins=pins | _pin_of_units(said.units),
+        )
 
     def drugs_of(self, service: ServiceDefinition) -> Mapping[str, Drug]:
         """Drugs of which a service simulates drafts, by name."""
@@ -164,7 +186,9 @@ class Knowledge:
         return found
 
 
-def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: SiteMapping | None = None) -> Knowledge:
+def load_knowledge(
+    root: Path, *, timezone: str, launch_url: str = "", mapping: SiteMapping | None = None, units: str = CONVENTIONAL
+) -> Knowledge:
     """Load all content below a root and check that it fits together.
 
     Parameters
@@ -175,11 +199,15 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         As `Knowledge` has it.
     mapping : SiteMapping, optional
         Codes and units of this site.
+    units : str
+        In which units its clinicians read.
 
     Raises
     ------
     ContentError
         Naming the file and what does not resolve, in the site's mapping too.
+    SettingsError
+        Naming the quantity and the unit in which it cannot be told.
     """
     services = load_services(root / "hooks")
     versions = _versions(services)
@@ -190,15 +218,21 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         if name not in (*RISKS, *BACKGROUND)
     }
     found = {**plain, **learned.artefacts}
-    ontology = _ontology(found["ontology"], mapping)
     genes = load_pharmacogenes(found["pharmacogenomics"])
-    templates, labels, templates_hash = _templates(root / "templates" / "cards")
-    catalogue = load_catalogue(found["mitigations"], ontology, scores=NAMES, risks=RISKS)
+    words = Words(
+        presets=Presets(found["ontology"], _ontology(found["ontology"], mapping)),
+        folder=root / "templates" / "cards",
+        mitigations=found["mitigations"],
+        order_checks=found["order_checks"],
+        genes=genes,
+        risks=RISKS,
+    )
+    said = words.told(units)
+    ontology = said.ontology
     quantities = {one.quantity for one in ontology.variables.values()}
-    order_checks = load_order_checks(found["order_checks"], ontology, genes, scores=NAMES)
-    check_names(services, quantities, catalogue, order_checks)
-    _check_labels(labels, quantities, learned.models)
-    about = {name: one for name, topic in catalogue.topics.items() if (one := risk_of(topic))}
+    check_names(services, quantities, said.catalogue, said.order_checks)
+    _check_labels(said.labels, quantities, learned.models)
+    about = {name: one for name, topic in said.catalogue.topics.items() if (one := risk_of(topic))}
     services = with_alert_policies(services, about, learned)
     drugs = load_drugs(drugs_named(services), root, ontology)
     check_goals(services, drugs)
@@ -208,18 +242,22 @@ def load_knowledge(root: Path, *, timezone: str, launch_url: str = "", mapping: 
         twin=TwinModel.from_artefact(found["twin"], ontology),
         imputer=Imputer.from_artefact(found["imputation"]),
         learned=learned,
-        catalogue=catalogue,
-        order_checks=order_checks,
+        catalogue=said.catalogue,
+        order_checks=said.order_checks,
         risk_of=about,
         services=services,
-        templates=templates,
-        labels=labels,
+        templates=said.templates,
+        labels=said.labels,
         zone=ZoneInfo(timezone),
-        pins=_pins(found, services, templates_hash) | _pins_of_site(timezone, launch_url, mapping),
+        pins=_pins(found, services, said.templates_hash)
+        | _pins_of_site(timezone, launch_url, mapping)
+        | _pin_of_units(said.units),
         drugs=drugs,
         people=load_virtual(people_named(services), root, ontology),
         genes=genes,
+        tell=words.told,
         launch_url=launch_url,
+        units_told=said.units,
     )
 
 
@@ -254,7 +292,7 @@ def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mappin
     outcomes = {f"outcome:{name}" for name in risks}
     nameless = ((inputs | {*QUANTITIES, *risks}) - quantities | outcomes) - labels.keys()
     if nameless:
-        raise ContentError(f"templates/cards/{_LABELS} lacks {', '.join(sorted(nameless))}", field=_LABELS)
+        raise ContentError(f"templates/cards/{LABELS} lacks {', '.join(sorted(nameless))}", field=LABELS)
 
 
 def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
@@ -265,38 +303,18 @@ def _versions(services: Mapping[str, ServiceDefinition]) -> dict[str, str]:
     return versions
 
 
-def _templates(folder: Path) -> tuple[Environment, Mapping[str, str], str]:
-    sources = {file.name: _text(file) for file in sorted(folder.glob("*.j2"))}
-    templates = environment(DictLoader(sources))
-    check_templates(templates)
-    labels = read_json(folder / _LABELS)
-    if not isinstance(labels, dict) or not all(isinstance(text, str) for text in labels.values()):
-        raise ContentError(f"templates/cards/{_LABELS} is not an object of texts")
-    return templates, labels, _hash({**sources, _LABELS: json.dumps(labels, sort_keys=True)})
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise ContentError(f"templates/cards/{file.name} is not readable text") from error
-
-
 def _pins(
     found: Mapping[str, Artefact], services: Mapping[str, ServiceDefinition], templates_hash: str
 ) -> dict[str, str]:
     pins = {f"models/{name}": f"{one.version} {one.sha256}" for name, one in found.items()}
-    pins["hooks"] = _hash({key: service.model_dump_json() for key, service in services.items()})
+    pins["hooks"] = hash_of({key: service.model_dump_json() for key, service in services.items()})
     return pins | {"templates/cards": templates_hash}
+
+
+def _pin_of_units(units: str) -> dict[str, str]:
+    return {} if units == CONVENTIONAL else {UNITS: units}
 
 
 def _pins_of_site(timezone: str, launch_url: str, mapping: SiteMapping | None) -> dict[str, str]:
     said = {"timezone": timezone, "launch": launch_url, "site_mapping": mapping.sha256 if mapping is not None else ""}
     return {name: value for name, value in said.items() if value}
-
-
-def _hash(parts: Mapping[str, str]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(parts):
-        digest.update(f"{len(name)} {name} {len(parts[name])} {parts[name]}".encode())
-    return digest.hexdigest()

@@ -325,9 +325,8 @@ class Sidebar:
         found = own_range(subject.twin, subject.state, quantity, subject.now)
         if found is None or not subject.setting.adult:
             return ""
-        variable = self._knowledge.ontology.quantity(quantity)
-        low, high = (number(value, variable.decimals) for value in (found.low, found.high))
-        span = f"{low} to {high} {variable.unit_text} (from {found.samples} measured)"
+        told = self._knowledge.ontology.quantity(quantity).told
+        span = f"{told.number(found.low)} to {told.number(found.high)} {told.text} (from {found.samples} measured)"
         return f"What the twin takes for usual in this patient by now: {span}; not a healthy range."
 
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:

@@ -54,9 +54,9 @@ def foreign(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
 def imputed_text(situation: Situation, one: Likely) -> str:
     """What stands in for a measurement that is not current."""
     variable = situation.ontology.quantity(one.quantity)
-    mean, low, high = (f"{value:.{variable.decimals}f}" for value in (one.mean, one.low, one.high))
+    mean, low, high = map(variable.told.number, (one.mean, one.low, one.high))
     return (
-        f"{variable.label} now is imputed, not measured: {mean} {variable.unit_text} ({low} to {high} in 90 of 100 "
+        f"{variable.label} now is imputed, not measured: {mean} {variable.told.text} ({low} to {high} in 90 of 100 "
         f"such patients), {one.since_h:.0f} h after the last one. The virtual copies differ in it by as much."
     )
 

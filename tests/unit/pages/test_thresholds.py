@@ -41,7 +41,9 @@ def test_limits_are_those_of_the_patient(known: str, first: float) -> None:
 def test_what_stands_at_the_line_is_the_limit() -> None:
     situation = charted([_SATURATION])
     found = thresholds(CATALOGUE.topics.values(), "spo2", View(situation=situation, scores={}))
-    lines = limit_lines(found, Axis(low=85.0, high=100.0, start=170.0, end=10.0), 0)
+    lines = limit_lines(
+        found, Axis(low=85.0, high=100.0, start=170.0, end=10.0), situation.ontology.quantity("spo2").told
+    )
     assert [one.value for one in lines] == ["88", "92", "94"]
     assert lines[0].text == "below 88: Low oxygen saturation, act now"
 
