@@ -21,9 +21,9 @@ def sent_as(resource: Resource, ontology: Ontology) -> Resource:
         codes = [(code.get("system", ""), code.get("code", "")) for code in one.get("code", {}).get("coding", ())]
         variable, value = ontology.variable(codes), one.get("valueQuantity")
         if variable is not None and variable.chosen is not None and value and value.get("code") == variable.unit:
-            unit = variable.told.unit
-            said = {"value": round(variable.told.value(value["value"]), 6), "code": unit, "unit": unit}
-            one["valueQuantity"] = {**value, **said}
+            told = variable.told
+            number = round(told.value(value["value"]), told.decimals)
+            one["valueQuantity"] = {**value, "value": number, "code": told.unit, "unit": told.unit}
     return made
 
 

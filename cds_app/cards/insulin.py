@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jinja2 import Environment
-
 from cds_app.cards.detail import Blocks, Lines, say, write
 from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, line, removal
 from cds_app.cards.drafts import Due
@@ -16,6 +14,7 @@ from cds_app.cards.text import Trusted, hundred, plain, render
 from cds_app.cards.unseen import lost
 from cds_app.cards.views import seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
+from cds_app.domain.told import Told
 from cds_app.mitigate.doses import DRAFT
 from cds_app.mitigate.insulin import NONE, UNIT, Injection, LowGlucose
 from cds_app.simulate.glucose.people import INSULINS
@@ -54,8 +53,8 @@ def _topic(one: Injection) -> str:
 def _card(one: Injection, material: DoseMaterial) -> Draft:
     label = material.situation.ontology.concepts[one.order.concepts[0]].label
     blocks = Blocks(
-        reasons=_reasons(one, material.templates),
-        options=_options(one, material.templates),
+        reasons=_reasons(one, material),
+        options=_options(one, material),
         sure=line(material.templates, "insulin.sure.j2", _sure(one, material)),
         unseen=line(material.templates, "insulin.unseen.j2", _unseen(one, material)),
     )
@@ -63,7 +62,7 @@ def _card(one: Injection, material: DoseMaterial) -> Draft:
         topic=_topic(one),
         title=f"{label}: {TITLE}",
         tier=TIER,
-        summary=_summary(one, label, material.templates),
+        summary=_summary(one, label, material),
         detail=write(blocks, material.templates)[0],
         proposals=tuple(_proposals(one, label, material)),
         explanation=insulin_numbers(one),
@@ -91,34 +90,41 @@ def _share(outcome: InsulinOutcome) -> Trusted:
     return hundred(outcome.time_in_range)
 
 
-def _summary(one: Injection, label: str, templates: Environment) -> str:
+def _summary(one: Injection, label: str, material: DoseMaterial) -> str:
     lead, better = next(iter(one.over), None), one.better
     values: dict[str, object] = {
         "drug": Trusted(label),
         "plan": _units(one, DRAFT),
         "share": _share(one.draft),
-        "aim": _aim(one),
-        "harm": _low_view(lead) if lead else None,
+        "aim": _aim(one, _told(material)),
+        "harm": _low_view(lead, _told(material)) if lead else None,
         "better": _better_view(one, better, lead) if better else None,
     }
-    texts = (render(templates, "insulin.summary.j2", {**values, "most": most}) for most in (1, 0))
+    texts = (render(material.templates, "insulin.summary.j2", {**values, "most": most}) for most in (1, 0))
     return next((text for text in texts if len(text) <= SUMMARY_LIMIT), f"{label}: {TITLE}")
 
 
-def _aim(one: Injection) -> dict[str, Trusted]:
+def _told(material: DoseMaterial) -> Told:
+    return material.situation.ontology.quantity("glucose").told
+
+
+def _aim(one: Injection, told: Told) -> dict[str, Trusted]:
     rules = one.people.file.rules
+    low, high = told.limit(rules.range_mg_dl.low, rules.range_mg_dl.high)
     return {
-        "low": Trusted(f"{rules.range_mg_dl.low:g}"),
-        "high": Trusted(f"{rules.range_mg_dl.high:g}"),
+        "low": Trusted(low),
+        "high": Trusted(high),
+        "unit": Trusted(told.text),
         "hours": Trusted(f"{rules.orders.within_h:g}"),
     }
 
 
-def _low_view(low: LowGlucose) -> dict[str, Trusted]:
+def _low_view(low: LowGlucose, told: Told) -> dict[str, Trusted]:
     return {
         "chance": hundred(low.share),
         "limit": Trusted(f"{100.0 * low.at_most:.0f}"),
-        "below": Trusted(f"{low.below_mg_dl:g}"),
+        "below": Trusted(told.limit(low.below_mg_dl)[0]),
+        "unit": Trusted(told.text),
     }
 
 
@@ -131,10 +137,11 @@ def _better_view(one: Injection, better: InsulinOutcome, lead: LowGlucose | None
     }
 
 
-def _reasons(one: Injection, templates: Environment) -> Lines:
+def _reasons(one: Injection, material: DoseMaterial) -> Lines:
+    templates, told = material.templates, _told(material)
     order = {"text": plain(one.order.text, limit=60), "plan": _with_meal(one, DRAFT)}
-    target = {"share": _share(one.draft), **_aim(one)}
-    lows = {"lows": [_low_view(low) for low in one.over], **_aim(one)}
+    target = {"share": _share(one.draft), **_aim(one, told)}
+    lows = {"lows": [_low_view(low, told) for low in one.over], **_aim(one, told)}
     return (
         *say(templates, "dose_draft", [order]),
         *say(templates, "insulin_low", [lows] if one.over else []),
@@ -142,21 +149,21 @@ def _reasons(one: Injection, templates: Environment) -> Lines:
     )
 
 
-def _options(one: Injection, templates: Environment) -> Lines:
+def _options(one: Injection, material: DoseMaterial) -> Lines:
     """The dose to recommend, or that there is none; then no insulin."""
     better = one.better
     names = dict.fromkeys((*([better.name] if better is not None else []), NONE))
-    plans = [_plan_view(one, one.outcome(name)) for name in names]
+    plans = [_plan_view(one, one.outcome(name), _told(material)) for name in names]
     none = [{"doses": len(one.doses_u) - 1}] if one.answer.recommended is None else []
-    return (*say(templates, "insulin_none", none), *say(templates, "insulin_plan", plans))
+    return (*say(material.templates, "insulin_none", none), *say(material.templates, "insulin_plan", plans))
 
 
-def _plan_view(one: Injection, outcome: InsulinOutcome) -> dict[str, object]:
+def _plan_view(one: Injection, outcome: InsulinOutcome, told: Told) -> dict[str, object]:
     plan = _units(one, outcome.name)
     return {
         "plan": Trusted(plan[:1].upper() + plan[1:]),
         "share": _share(outcome),
-        "lows": [_low_view(low) for low in sorted(one.lows(outcome), key=lambda low: -low.below_mg_dl)],
+        "lows": [_low_view(low, told) for low in sorted(one.lows(outcome), key=lambda low: -low.below_mg_dl)],
     }
 
 
@@ -178,7 +185,7 @@ def _sure(one: Injection, material: DoseMaterial) -> dict[str, object]:
 
 def _unseen(one: Injection, material: DoseMaterial) -> dict[str, object]:
     return {
-        **_aim(one),
+        **_aim(one, _told(material)),
         "eaten": _eaten(one),
         **lost(material.unused),
         "zone": Trusted(str(material.setting.zone)),
@@ -197,7 +204,7 @@ def _proposals(one: Injection, label: str, material: DoseMaterial) -> Iterator[P
             "drug": Trusted(label),
             "plan": _units(one, DRAFT),
             "share": _share(one.draft),
-            "harm": _low_view(lead) if lead else None,
+            "harm": _low_view(lead, _told(material)) if lead else None,
             "better": _better_view(one, better, lead),
         }
         text = line(material.templates, "insulin.proposal.j2", values)

@@ -29,7 +29,7 @@ from cds_app.services.calls.answer import Answering
 from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.chronicle import Step, Told, monitored_days, steps, tell
 from cds_app.services.content.knowledge import Knowledge
-from cds_app.settings import Settings
+from cds_app.settings import Settings, configured
 from cds_app.web.requests import SIMULATED_TIME
 
 SERVICE, HOOK, USER = "twinline-patient-view", "patient-view", "Practitioner/replay"
@@ -93,9 +93,10 @@ def replay(paths: tuple[Path, ...], service: str | None, step: str, out: Path | 
 
     Bundles or resources as .json, .json.gz or .ndjson, files or folders. A running service must not know the patients
     yet. A file that cannot be used is named and left out; the exit status is then 1.
+    Cards are told in the units of TWINLINE_UNITS.
     """
     quiet_logs()
-    every, knowledge = interval_of(step), knowledge_of(Settings())
+    every, knowledge = interval_of(step), knowledge_of(Settings(units=configured().units))
     ask = telling_all(over_http(service) if service else in_process(knowledge), knowledge)
     totals, begun, bad = Totals(), time.monotonic(), 0
     with ExitStack() as stack:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cds_app.cards.text import hundred, simulated
+from cds_app.domain.told import Told
 from cds_app.pages.insulin import of_people
 from cds_app.pages.rendering import Words
 from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
@@ -149,25 +150,28 @@ def pressor_effect(words: Words, found: Comparison, *, plan: str, nothing: str) 
     )
 
 
-def insulin_effect(words: Words, found: InsulinAnswer, *, units: float, plan: str, nothing: str) -> str:
+def insulin_effect(words: Words, found: InsulinAnswer, told: Told, *, units: float, plan: str, nothing: str) -> str:
     """Glucose after insulin beside that without, with the share that falls too low."""
     given, left = (next(one for one in found.plans if one.name == name) for name in (plan, nothing))
     after = 3 * _HOUR_MIN
     return words.say(
         "insulin",
         units=f"{units:g}",
-        given=_glucose(given, after),
-        without=_glucose(left, after),
+        given=_glucose(given, after, told),
+        without=_glucose(left, after, told),
         low=of_people(given.low),
         low_without=of_people(left.low),
     )
 
 
-def carbohydrate_effect(words: Words, eaten: InsulinAnswer, left: InsulinAnswer, *, grams: float, plan: str) -> str:
+def carbohydrate_effect(
+    words: Words, eaten: InsulinAnswer, left: InsulinAnswer, told: Told, *, grams: float, plan: str
+) -> str:
     """Glucose after carbohydrate beside that without."""
     given, none = (next(one for one in found.plans if one.name == plan) for found in (eaten, left))
     after = _HOUR_MIN // 2
-    return words.say("carbohydrate", grams=f"{grams:g}", given=_glucose(given, after), without=_glucose(none, after))
+    shown = (_glucose(one, after, told) for one in (given, none))
+    return words.say("carbohydrate", grams=f"{grams:g}", **dict(zip(("given", "without"), shown, strict=True)))
 
 
 # --- parts of sentences
@@ -223,6 +227,6 @@ def _minutes(outcome: Outcome) -> str:
     return f"{outcome.low_mean_min:.0f}"
 
 
-def _glucose(plan: InsulinOutcome, minute: int) -> dict[str, str]:
+def _glucose(plan: InsulinOutcome, minute: int, told: Told) -> dict[str, str]:
     low, _, middle, _, high = (row[minute] for row in plan.bands)
-    return _told(f"{middle:.0f}", f"{low:.0f}", f"{high:.0f}", unit="mg/dL")
+    return _told(told.number(middle), told.number(low), told.number(high), unit=told.text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Final
 
-from cds_app.cards.text import simulated
+from cds_app.cards.text import number, simulated
 from cds_app.pages.scale import Axis, Tick, area, line
 
 WIDTH: Final = 340.0
@@ -69,6 +69,8 @@ class Drawn:
         Whether the axis of values begins at 0.
     step : float
         Between two marks of the time axis.
+    decimals : int, optional
+        Of the values that are told; by default as many as tell two digits.
     """
 
     times: Sequence[float]
@@ -77,6 +79,7 @@ class Drawn:
     limits: tuple[float, ...] = ()
     from_zero: bool = True
     step: float = 12.0
+    decimals: int | None = None
 
 
 def fan(drawn: Drawn) -> Fan:
@@ -100,17 +103,19 @@ def fan(drawn: Drawn) -> Fan:
 
 
 def _told(drawn: Drawn, at: int) -> tuple[str, ...]:
-    low90, low50, middle, high50, high90 = (_figure(row[at]) for row in drawn.bands)
+    low90, low50, middle, high50, high90 = (_figure(row[at], drawn.decimals) for row in drawn.bands)
     row = (f"{drawn.times[at]:.4g}", middle, _from_to(low50, high50), _from_to(low90, high90))
-    return row if drawn.other is None else (*row, _figure(drawn.other[at]))
+    return row if drawn.other is None else (*row, _figure(drawn.other[at], drawn.decimals))
 
 
 def _from_to(low: str, high: str) -> str:
     return NONE if NONE in (low, high) else f"{low} to {high}"
 
 
-def _figure(value: float | None) -> str:
-    return NONE if value is None else simulated(value)
+def _figure(value: float | None, decimals: int | None) -> str:
+    if value is None:
+        return NONE
+    return simulated(value) if decimals is None else number(value, decimals)
 
 
 def _kept(count: int, most: int = _MOST_POINTS) -> list[int]:

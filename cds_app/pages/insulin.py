@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cds_app.cards.text import Trusted, hundred
+from cds_app.domain.told import Told
 from cds_app.pages.fan import Bands, Drawn, Fan, fan
 from cds_app.simulate.glucose.what_if import InsulinAnswer, InsulinOutcome
 
@@ -41,6 +43,7 @@ class InsulinView:
     """
 
     glucose: Fan
+    unit: str
     asked: InsulinRow
     best: InsulinRow | None
     longer: bool
@@ -52,22 +55,24 @@ class InsulinView:
     review: bool
 
 
-def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
+def insulin_view(found: InsulinAnswer, told: Told, *, asked: str, none: str) -> InsulinView:
     """What the page tells: the plan that was asked for against no insulin, and all plans."""
     by_name = {one.name: one for one in found.plans}
     plan, other = by_name[asked], by_name.get(none)
-    low90, low50, middle, high50, high90 = plan.bands
+    low90, low50, middle, high50, high90 = (_row_told(row, told) for row in plan.bands)
     bands: Bands = (low90, low50, middle, high50, high90)
     drawing = Drawn(
         times=tuple(float(one) for one in found.minutes),
         bands=bands,
-        other=None if other is None else other.bands[2],
-        limits=(_LOW,),
+        other=None if other is None else _row_told(other.bands[2], told),
+        limits=(told.value(_LOW),),
+        decimals=told.decimals if told.canonical else None,
         step=_STEP_MIN,
     )
     rows = tuple(_row(one, found, asked) for one in found.plans)
     return InsulinView(
         glucose=fan(drawing),
+        unit=told.text,
         asked=next(one for one in rows if one.asked),
         best=next((one for one in rows if one.best), None),
         longer=any(by_name[one.name].time_in_range > plan.time_in_range for one in rows if one.best),
@@ -78,6 +83,10 @@ def insulin_view(found: InsulinAnswer, *, asked: str, none: str) -> InsulinView:
         source=found.source,
         review=found.needs_review,
     )
+
+
+def _row_told(row: Sequence[float], told: Told) -> Sequence[float]:
+    return [told.value(one) for one in row] if told.canonical else row
 
 
 def of_people(share: float) -> Trusted:

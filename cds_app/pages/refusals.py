@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from cds_app.domain.ontology import Ontology
 from cds_app.score.result import Abstained, Lack
-from cds_app.simulate.refusals import Refusal, Refused
+from cds_app.simulate.refusals import Refusal, Refused, told
 
 _FIELDS: Final[Mapping[str, str]] = {
     "goal": "target",
@@ -45,9 +46,9 @@ _NAMES: Final = {
 }
 
 
-def refusal_lines(refused: Refused) -> tuple[str, ...]:
-    """Why nothing was simulated, by field and limit."""
-    return tuple(dict.fromkeys(map(refusal_line, refused.reasons)))
+def refusal_lines(refused: Refused, ontology: Ontology) -> tuple[str, ...]:
+    """Why nothing was simulated, by field and limit, in the units that the site reads."""
+    return tuple(dict.fromkeys(map(refusal_line, told(refused.reasons, ontology))))
 
 
 def refusal_line(one: Refusal) -> str:

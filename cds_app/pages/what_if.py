@@ -9,11 +9,12 @@ from typing import Final
 
 from cds_app.cards.text import hundred, simulated
 from cds_app.cards.views import SeenView
+from cds_app.domain.ontology import Ontology
 from cds_app.pages.fan import NONE, TOLD, Drawn, Fan, fan
 from cds_app.pages.refusals import refusal_line, refusal_lines
 from cds_app.pages.rendering import Words
 from cds_app.simulate.kinetics.drugs import Drug
-from cds_app.simulate.refusals import Refused
+from cds_app.simulate.refusals import Refused, told
 from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.outcomes import DAY_H, Spread, area_unit
 
@@ -81,12 +82,18 @@ class WhatIfView:
 
 
 def what_if_view(
-    words: Words, found: WhatIf, *, asked: str, current: str | None, measured: Sequence[SeenView] = ()
+    words: Words,
+    found: WhatIf,
+    ontology: Ontology,
+    *,
+    asked: str,
+    current: str | None,
+    measured: Sequence[SeenView] = (),
 ) -> WhatIfView:
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
-    plan, told = by_name[asked], _worth_telling(found, asked, current)
-    harms = tuple(dict.fromkeys(_short(harm) for one in told for harm in one.harms))
+    plan, shown = by_name[asked], _worth_telling(found, asked, current)
+    harms = tuple(dict.fromkeys(_short(harm) for one in shown for harm in one.harms))
     other = by_name[current].bands[2] if current is not None and current != asked else None
     low90, low50, middle, high50, high90 = plan.bands
     drawing = fan(Drawn(times=found.times_h, bands=(low90, low50, middle, high50, high90), other=other))
@@ -98,9 +105,9 @@ def what_if_view(
         sentence=_sentence(words, found, plan, None if current in (None, asked) else by_name[current]),
         figures=tuple(name for name, _ in _figures(plan, found)),
         harms=harms,
-        rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in told),
+        rows=tuple(_row(one, harms, found, asked=asked, current=current) for one in shown),
         models=tuple((one.name, _weight(one), one.applied) for one in found.models),
-        left_out=tuple((name, "; ".join(refusal_line(one) for one in why)) for name, why in found.left_out),
+        left_out=tuple((name, "; ".join(map(refusal_line, told(why, ontology)))) for name, why in found.left_out),
         used=words.say("used", doses=found.doses, levels=found.levels, measured=measured),
         remarks=found.remarks,
         review=any(one.needs_review for one in found.models) or any(one.needs_review for one in plan.harms),
@@ -227,12 +234,12 @@ def goal_choices(drug: Drug, chosen: str | None) -> tuple[tuple[str, str, bool],
     return tuple((name, one.target.says, name == chosen) for name, one in goals.items()) if len(goals) > 1 else ()
 
 
-def nothing(words: Words, refused: Refused) -> dict[str, object]:
+def nothing(words: Words, refused: Refused, ontology: Ontology) -> dict[str, object]:
     """The same where nothing was simulated: what was drawn before is of another plan, and is taken away."""
     cells = {f"fan-{n}-{m}": NONE for n in range(TOLD) for m in range(1, _COLUMNS)}
     return {
         "paths": dict.fromkeys(("fan-wide", "fan-half", "fan-median", "fan-other"), ""),
-        "texts": {"simulated": words.say("not_simulated", lines=refusal_lines(refused)), **cells},
+        "texts": {"simulated": words.say("not_simulated", lines=refusal_lines(refused, ontology)), **cells},
     }
 
 

@@ -15,6 +15,7 @@ from cds_app.cards.doses import dose_cards
 from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
 from cds_app.cards.undosed import undosed_text
+from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.doses import Dosed, DoseRule, Given, Undosed, simulate_drafts
@@ -27,6 +28,7 @@ from cds_app.score.situation import Situation
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.continuity import stand_ins
 from cds_app.services.inputs import Inputs, setting_of, situation_of
+from cds_app.simulate.refusals import told
 
 _Checking = Callable[[OrderChecks, View, Proposed, Set[str]], tuple[Checked, ...]]
 _SEEDS: Final = 2**32
@@ -38,15 +40,15 @@ def draft_dues(knowledge: Knowledge, inputs: Inputs) -> tuple[Due, ...]:
     material = _material(knowledge, inputs, situation, check_orders)
     if material is None:
         return ()
-    doses = _doses(knowledge, inputs, situation, material.checked)
+    doses = [_told(one, knowledge.ontology) for one in _doses(knowledge, inputs, situation, material.checked)]
     reasons = {
         one.order.ref: undosed_text(one, knowledge.labels, knowledge.templates)
         for one in doses
         if isinstance(one, Undosed)
     }
     orders = order_cards(replace(material, undosed=reasons))
-    told = frozenset(ground for one in orders for ground in one.grounds)
-    found = (*orders, *_dose_dues(knowledge, inputs, situation, doses, told))
+    grounds = frozenset(ground for one in orders for ground in one.grounds)
+    found = (*orders, *_dose_dues(knowledge, inputs, situation, doses, grounds))
     return tuple(sorted(found, key=lambda one: -one.tier))
 
 
@@ -100,6 +102,11 @@ def _doses(
     if people is None or asked.insulin is None:
         return found
     return (*found, *simulate_insulin(people, _insulin_rule(asked.insulin), situation, proposed))
+
+
+def _told(one: Dosed | Injection | Undosed, ontology: Ontology) -> Dosed | Injection | Undosed:
+    """Why a dose was not simulated, in the units that the site reads."""
+    return replace(one, reasons=told(one.reasons, ontology)) if isinstance(one, Undosed) else one
 
 
 def _bars(finding: Finding) -> bool:

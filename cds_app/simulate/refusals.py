@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
+
+from cds_app.domain.ontology import Ontology
 
 _DAY_H: Final = 24.0
 _HOUR_MIN: Final = 60.0
+_QUANTITIES: Final = {"glucose_mg_dl": "glucose", "creatinine_mg_dl": "creatinine", "scr": "creatinine"}
+"""Fields whose limits are told in the units that a site reads: models are in the canonical ones."""
+_SPAN: Final = re.compile(r"must be (?P<low>\S+) to (?P<high>\S+) (?P<unit>\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,21 @@ def aged(hours: float) -> str:
     if hours >= 2.0 * _DAY_H:
         return f"{hours / _DAY_H:.0f} days"
     return f"{hours * _HOUR_MIN:.0f} min" if hours < 2.0 else f"{hours:.0f} h"
+
+
+def told(refusals: Iterable[Refusal], ontology: Ontology) -> tuple[Refusal, ...]:
+    """Refusals with their limits in the units in which the ontology has them told."""
+    return tuple(_told(one, ontology) for one in refusals)
+
+
+def _told(one: Refusal, ontology: Ontology) -> Refusal:
+    quantity = _QUANTITIES.get(one.field.rpartition(".")[2].lower(), "")
+    found = _SPAN.match(one.limit) if ontology.measuring(quantity) else None
+    if found is None or ontology.quantity(quantity).chosen is None:
+        return one
+    told = ontology.quantity(quantity).told
+    low, high = told.limit(float(found["low"]), float(found["high"]))
+    return replace(one, limit=f"must be {low} to {high} {told.text}{one.limit[found.end() :]}")
 
 
 def outside(field: str, value: float | None, low: float, high: float, unit: str) -> tuple[Refusal, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import DictLoader, Environment
 
 from cds_app.cards.text import clock_time
+from cds_app.domain.limit_texts import worded
+from cds_app.domain.ontology import Ontology
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest
 from cds_app.pages.rendering import Words, html_environment, page
@@ -70,7 +72,7 @@ class Frame:
     def __init__(self, opening: Opening, folder: Path) -> None:
         self.opening = opening
         self.folder = folder
-        self._templates: Environment = html_environment(FileSystemLoader(folder))
+        self._templates: Environment = html_environment(DictLoader(dict(_told(folder, opening.knowledge.ontology))))
         self._versions = _versions(opening.knowledge)
 
     @property
@@ -116,6 +118,12 @@ class Frame:
     def problem(self, title: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
         """A page that says what went wrong, and holds nothing of any patient."""
         return page(self._templates, "problem", {"title": title, "text": text, "back": back, "resume": resume})
+
+
+def _told(folder: Path, ontology: Ontology) -> Iterator[tuple[str, str]]:
+    """The templates, with their limits in the units that the site reads."""
+    for file in sorted((*folder.glob("*.html"), *folder.glob("*.j2"))):
+        yield file.name, worded(file.read_text("utf-8"), ontology)
 
 
 def _versions(knowledge: Knowledge) -> str:

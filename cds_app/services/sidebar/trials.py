@@ -61,7 +61,7 @@ class Trials:
             If the drug cannot be simulated.
         """
         subject = self._frame.subject(asking)
-        pharmacy = self._simulators.pharmacy
+        pharmacy, ontology = self._simulators.pharmacy, subject.material.situation.ontology
         names, had = can_be_tried(pharmacy), drugs_of(subject.material.situation, pharmacy)
         name = wish.drug or (had[0] if had else names[0])
         tried = self._tried(subject, asking, replace(wish, drug=name))
@@ -73,22 +73,26 @@ class Trials:
             "fields": _dose_fields(pharmacy[name], tried.plan),
             "kept": _kept(wish),
             "current": current,
-            "refused": refusal_lines(tried.answer) if isinstance(tried.answer, Refused) else (),
+            "refused": refusal_lines(tried.answer, ontology) if isinstance(tried.answer, Refused) else (),
             "stable": stable_dose(self._stable(), subject.material.situation) if name == WARFARIN else None,
         }
         if not isinstance(tried.answer, Refused):
             measured = [seen(one, None, subject.setting) for one in tried.measured]
-            view = what_if_view(self._words, tried.answer, asked=tried.plan.name, current=current, measured=measured)
+            view = what_if_view(
+                self._words, tried.answer, ontology, asked=tried.plan.name, current=current, measured=measured
+            )
             values |= {"view": view, "remarks": (*view.remarks, *tried.remarks)}
         return self._frame.page("what-if", asking, subject, values, query=f"?drug={name}")
 
     def what_if_changes(self, asking: Asking, wish: Wish) -> Mapping[str, object]:
         """The same for a script that draws anew."""
-        tried = self._tried(self._frame.subject(asking), asking, wish)
+        subject = self._frame.subject(asking)
+        tried = self._tried(subject, asking, wish)
         if isinstance(tried.answer, Refused):
-            return nothing(self._words, tried.answer)
+            return nothing(self._words, tried.answer, subject.material.situation.ontology)
         current = tried.current.name if tried.current is not None else None
-        return changes(what_if_view(self._words, tried.answer, asked=tried.plan.name, current=current))
+        ontology = subject.material.situation.ontology
+        return changes(what_if_view(self._words, tried.answer, ontology, asked=tried.plan.name, current=current))
 
     def operation(self, asking: Asking, planned: Planned) -> str:
         """What an anaesthetic and blood loss would do.
@@ -123,8 +127,10 @@ class Trials:
             found = try_insulin(self._simulators.people, situation, wish)
         values = {
             "fields": injected_fields(self._simulators.people, wish, usual_insulin(situation, wish)),
-            "view": None if isinstance(found, Refused) else insulin_view(found, asked=PLANNED, none=NONE),
-            "refused": refusal_lines(found) if isinstance(found, Refused) else (),
+            "view": None
+            if isinstance(found, Refused)
+            else insulin_view(found, situation.ontology.quantity("glucose").told, asked=PLANNED, none=NONE),
+            "refused": refusal_lines(found, situation.ontology) if isinstance(found, Refused) else (),
             "other": NONE,
         }
         return self._frame.page("insulin", asking, subject, values, tab="what-if")

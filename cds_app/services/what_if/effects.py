@@ -170,7 +170,7 @@ class _Dose:
     def lacks(self) -> tuple[str, ...]:
         charted = patient_of(self.situation, self.drug)
         if isinstance(charted, Refused):
-            return refusal_lines(charted)
+            return refusal_lines(charted, self.situation.ontology)
         if self.effect.change != "start" and ordered(self.situation, self.drug, charted) is None:
             return (f"no standing order of {self.drug.name} says a dose, an interval and a route",)
         goal = aim_of(self.drug, self.situation)
@@ -190,7 +190,7 @@ class _Dose:
     def simulate(self, basis: str) -> EffectLine:
         charted = patient_of(self.situation, self.drug, likely=self.likely())
         if isinstance(charted, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(charted))
+            return EffectLine(link=self.link, lacks=refusal_lines(charted, self.situation.ontology))
         labels = (self.situation.ontology.quantity(one.quantity).label for one in charted.imputed)
         return resting_on(self.words, self._simulated(charted, basis), tuple(labels))
 
@@ -217,7 +217,7 @@ class _Dose:
         plans = (*([current] if current is not None else []), *offers)
         found = looked_over(self.drug, charted, plans, Sought(goal=self._goal, digest=basis))
         if isinstance(found, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(found))
+            return EffectLine(link=self.link, lacks=refusal_lines(found, self.situation.ontology))
         if found.recommended is None:
             return EffectLine(link=self.link, says=self.words.say("none_within", compared=len(plans)))
         best = next(one for one in plans if one.name == found.recommended)
@@ -229,7 +229,7 @@ class _Dose:
         asked = {"drug": self.drug.name, "dose": f"{tried.plan.amount_mg:g}", "interval": f"{tried.plan.interval_h:g}"}
         link = f"what-if?{urlencode(asked)}"
         if isinstance(tried.answer, Refused):
-            return EffectLine(link=link, lacks=refusal_lines(tried.answer))
+            return EffectLine(link=link, lacks=refusal_lines(tried.answer, self.situation.ontology))
         target = self.drug.file.goals[tried.answer.goal].target
         current = tried.current.name if tried.current is not None else None
         says = dose_effect(self.words, tried.answer, plan=tried.plan.name, current=current, target=target, best=best)
@@ -240,7 +240,7 @@ class _Dose:
         question = replace(self._question((none, current), basis), horizon_h=_STOP_H)
         found = what_if(self.drug, charted.patient, question)
         if isinstance(found, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(found))
+            return EffectLine(link=self.link, lacks=refusal_lines(found, self.situation.ontology))
         return EffectLine(link=self.link, says=stop_effect(self.words, found, plan=none.name, current=current.name))
 
     def _left_out(self, charted: Charted, current: Regimen, doses: int, basis: str) -> EffectLine:
@@ -249,7 +249,7 @@ class _Dose:
         later = replace(current, name=name, start_h=current.start_h + doses * current.interval_h)
         found = what_if(self.drug, charted.patient, self._question((later, current), basis))
         if isinstance(found, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(found))
+            return EffectLine(link=self.link, lacks=refusal_lines(found, self.situation.ontology))
         target = self.drug.file.goals[found.goal].target
         return EffectLine(
             link=self.link, says=dose_effect(self.words, found, plan=name, current=current.name, target=target)
@@ -320,17 +320,18 @@ class _Glucose:
 
     def lacks(self) -> tuple[str, ...]:
         found = like_whom(self.models.people, self.situation, usual_insulin(self.situation, self.wish))
-        return refusal_lines(found) if isinstance(found, Refused) else ()
+        return refusal_lines(found, self.situation.ontology) if isinstance(found, Refused) else ()
 
     def simulate(self, _: str) -> EffectLine:
         nothing = Injected(bolus_u=0.0, carbohydrate_g=0.0)
         found, none = (try_insulin(self.models.people, self.situation, one) for one in (self.wish, nothing))
         if isinstance(found, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(found))
+            return EffectLine(link=self.link, lacks=refusal_lines(found, self.situation.ontology))
         if isinstance(none, Refused):
-            return EffectLine(link=self.link, lacks=refusal_lines(none))
+            return EffectLine(link=self.link, lacks=refusal_lines(none, self.situation.ontology))
+        told = self.situation.ontology.quantity("glucose").told
         if self.effect.bolus_u is not None:
-            says = insulin_effect(self.words, found, units=self.effect.bolus_u, plan=PLANNED, nothing=NONE)
+            says = insulin_effect(self.words, found, told, units=self.effect.bolus_u, plan=PLANNED, nothing=NONE)
         else:
-            says = carbohydrate_effect(self.words, found, none, grams=self.wish.carbohydrate_g, plan=PLANNED)
+            says = carbohydrate_effect(self.words, found, none, told, grams=self.wish.carbohydrate_g, plan=PLANNED)
         return EffectLine(link=self.link, says=says)
