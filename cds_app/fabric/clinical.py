@@ -104,7 +104,7 @@ def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]
 def _places(resource: Object, context: Context) -> Iterator[Place]:
     """Where the patient lay or lies; not what is planned or kept free, nor what ended nobody knows when."""
     for one in objects(resource.get("location")):
-        status, period = one.get("status"), as_object(one.get("period")) or {}
+        status, period = word(one.get("status")), as_object(one.get("period")) or {}
         text, start, end = (
             _place_name(one.get("location"), resource, context),
             time_in(period.get("start"), local=context.zone),

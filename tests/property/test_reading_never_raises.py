@@ -20,7 +20,7 @@ from cds_app.fabric.plain import read_plain
 from cds_app.fabric.prefetch import resolve
 from cds_app.fabric.reading import read_item, unpack
 from cds_app.fabric.references import Item, References
-from tests.mutations import JUNK, SECRET, VALID, mutated, nested
+from tests.mutations import JUNK, SECRET, VALID, mutated, nested, paths, replaced
 from tests.unit.fabric.conftest import (
     NOW,
     ONTOLOGY,
@@ -56,6 +56,16 @@ def _context() -> Context:
         patient="1", subject="Patient/1", former=frozenset(), lexicon=lexicon, learned=NOW, earliest=earliest,
         latest=latest, zone=UTC, references=References(()), issues=[],
     )  # fmt: skip
+
+
+ODD: tuple[object, ...] = ([], {}, [{}], {"value": "x"}, 7, 1e300, True, None, "2024-03-10T10:00:00Z")
+
+
+@pytest.mark.parametrize("document", VALID)
+def test_no_one_thing_in_a_place_of_another_makes_reading_raise(document: dict[str, Any]) -> None:
+    for place in paths(document):
+        for odd in ODD:
+            _check([replaced(document, place, odd)])
 
 
 @settings(max_examples=600, deadline=None)
