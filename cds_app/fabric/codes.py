@@ -38,6 +38,12 @@ _PLAIN: Final[Mapping[str, str]] = {
 _FILED_AS: Final = {
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
     "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10,
+    "http://hl7.org/fhir/sid/icd-10-nl": ICD10,
+    "urn:oid:2.16.840.1.113883.6.3.2": ICD10,
+    "http://hl7.org/fhir/sid/icd-10-am": ICD10,
+    "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full": ICD10,
+    "http://www.saude.gov.br/fhir/r4/CodeSystem/BRCID10": ICD10,
+    "https://terminologia.saude.gov.br/fhir/CodeSystem/BRCID10": ICD10,
     "http://fhir.de/CodeSystem/bfarm/atc": ATC,
     "http://fhir.de/CodeSystem/dimdi/atc": ATC,
 }

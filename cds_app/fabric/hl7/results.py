@@ -14,6 +14,7 @@ from cds_app.fabric.codes import LOINC, SNOMED
 from cds_app.fabric.hl7.messages import Message, Segment, time_of
 
 UCUM: Final = "http://unitsofmeasure.org"
+DEVICES: Final = "urn:iso:std:iso:11073:10101"
 SOURCES: Final = "http://terminology.hl7.org/CodeSystem/v2-0070"
 SPECIMENS: Final = "http://terminology.hl7.org/CodeSystem/v2-0487"
 LOCAL: Final = "urn:twinline:source:"
@@ -27,14 +28,15 @@ _STATUS: Final[Mapping[str, str]] = {
 }
 """OBX-11, HL7 table 0085. C replaces what was there, D deletes it, W says that it was wrong all along."""
 _SYSTEMS: Final[Mapping[str, str]] = {
-    **{"LN": LOINC, "SCT": SNOMED, "SNM": SNOMED, "UCUM": UCUM},
+    **{"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "UCUM": UCUM, "MDC": DEVICES},
     **{"I10": "http://hl7.org/fhir/sid/icd-10", "I10C": "http://hl7.org/fhir/sid/icd-10-cm"},
     "RXNORM": "http://www.nlm.nih.gov/research/umls/rxnorm",
     **{"HL70070": SOURCES, "HL70487": SPECIMENS},
 }
-"""HL7 table 0396."""
+"""HL7 table 0396, and the full name by which some call LOINC."""
 _NUMBER: Final = re.compile(r"(<=|>=|<|>|=)?\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\+)?", re.ASCII)
 _USUAL: Final = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)", re.ASCII)
+_ONE_SIDED: Final = re.compile(r"([<>])=?\s*(\d+(?:\.\d+)?)", re.ASCII)
 _CODED: Final = frozenset({"CE", "CWE", "CNE", "CF"})
 _TIMES: Final = frozenset({"DT", "TM", "TS", "DTM"})
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
@@ -126,7 +128,8 @@ def _order(obr: Segment, dialect: Dialect, *, filler: str, placer: str, encounte
 
 
 def _observation(obx: Segment, order: _Order, message: Message, dialect: Dialect) -> dict[str, Any]:
-    when = obx.text(14) or order.time
+    own = obx.text(14)
+    when = own if own.strip("0") else order.time  # nothing but noughts is how some say that there is none
     version = max(filter(None, (order.changed, sent_at(message, dialect))), default="")
     observation: dict[str, Any] = {
         "resourceType": "Observation",
@@ -170,9 +173,12 @@ def _value(obx: Segment, dialect: Dialect) -> dict[str, Any]:
 
 
 def _usual(obx: Segment) -> dict[str, Any]:
-    """OBX-7, where it is two numbers: they have the unit of the value."""
-    found = _USUAL.fullmatch(obx.text(7).strip())
-    return {} if found is None else {"referenceRange": [{"low": _limit(found[1]), "high": _limit(found[2])}]}
+    """OBX-7, where it is two numbers, or one with a sign: they have the unit of the value."""
+    said = obx.text(7).strip()
+    if found := _USUAL.fullmatch(said):
+        return {"referenceRange": [{"low": _limit(found[1]), "high": _limit(found[2])}]}
+    edge = _ONE_SIDED.fullmatch(said)
+    return {} if edge is None else {"referenceRange": [{"high" if edge[1] == "<" else "low": _limit(edge[2])}]}
 
 
 def _interpretation(obx: Segment) -> dict[str, Any]:
@@ -254,13 +260,14 @@ def _quantity(text: str, comparator: str | None, obx: Segment, dialect: Dialect)
     found = _NUMBER.fullmatch(text)
     value: object = float(found[2]) if found and not found[1] and not found[3] else text
     unit = next((one for one in _codings(obx, obx.raw(6), dialect) if one.get("system") == UCUM), None)
-    text = obx.text(6) or obx.text(6, 2) or obx.text(6, 9)
+    code, text = obx.text(6), obx.text(6, 2) or obx.text(6, 9)  # a code of the house, and the unit in words beside it
+    said = {"unit": unit["code"], "code": unit["code"], "system": UCUM} if unit else {"unit": text or code}
     return {
         "valueQuantity": {
             "value": value,
             **({"comparator": comparator} if comparator else {}),
-            **({"unit": unit["code"], "code": unit["code"], "system": UCUM} if unit else {}),
-            **({"unit": text} if text and not unit else {}),
+            **({name: one for name, one in said.items() if one}),
+            **({"code": code} if code and text and not unit else {}),
         }
     }
 

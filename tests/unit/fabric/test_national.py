@@ -52,6 +52,13 @@ def _bare(code: str, **elements: Any) -> dict[str, Any]:
         (LOINC, "71835-3", 0.3, "1", "fio2_setting", 30.0),
         (LOINC, "19994-3", 40.0, "%", "fio2_setting", 40.0),
         (LOINC, "30239-8", 30.0, "U/L", "ast", 30.0),
+        (LOINC, "14743-9", 5.0, "mmol/L", "glucose_poc", 90.1),
+        (LOINC, "71833-8", 0.45, "1", "hematocrit", 45.0),
+        (LOINC, "14937-7", 5.0, "mmol/L", "urea", 14.0),
+        (LOINC, "6690-2", 11.5, "x10e3/uL", "wbc", 11.5),
+        (LOINC, "785-6", 33.7, "uug", "mch", 33.7),
+        (LOINC, "3167-4", 1.4, "L", "urine_output_24h", 1400.0),
+        (LOINC, "9192-6", 1400.0, "mL", "urine_output_24h", 1400.0),
     ],
 )
 def test_codes_of_other_countries_are_read(
@@ -62,6 +69,21 @@ def test_codes_of_other_countries_are_read(
     (one,) = found.facts.measurements
     assert one.variable == variable
     assert one.value == pytest.approx(canonical, rel=2e-3)  # exact factors; what is expected is rounded
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+        "http://hl7.org/fhir/sid/icd-10-nl",
+        "http://hl7.org/fhir/sid/icd-10-am",
+        "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full",
+        "http://www.saude.gov.br/fhir/r4/CodeSystem/BRCID10",
+    ],
+)
+def test_national_modifications_of_icd_10_are_read_by_its_categories(system: str) -> None:
+    (one,) = _read(resource("Condition", code=_codes((system, "N18.4")))).facts.conditions
+    assert "chronic_kidney_disease" in one.concepts
 
 
 @pytest.mark.parametrize("codes", [[(LOINC, "2708-6")], [(SNOMED, "103228002"), (LOINC, "2708-6")]])
