@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from itertools import chain
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.sql import ClauseElement
@@ -24,10 +26,13 @@ from cds_app.errors import DependencyDown, SettingsError
 PATIENCE_S: Final = 5.0
 _READERS: Final = 8
 _STREAMED: Final = 1000  # rows held at once
-_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+_LOOK_AGAIN_S: Final = 0.002
+"""SQLite itself looks ever less often whether it may write, at last every 100 ms: who waits longest, waits on."""
+_KIND_OF_ERROR: Final = 0xFF  # of SQLite's extended codes
 
 
 Errors = tuple[type[Exception], ...]
+_Begin = Callable[[DBAPICursor], None]
 
 
 class Database:
@@ -62,8 +67,9 @@ class Database:
         self.url = read_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.reading = _sqlite(self.url, patience_s, "BEGIN", _READERS)
-            self.writing = _sqlite(self.url, patience_s, _BEGIN_WRITING, 1, waits_for_disk=waits_for_disk)
+            self._begin_writing = partial(_take_turn, patience_s)
+            self.reading = _sqlite(self.url, patience_s, _READERS)
+            self.writing = _sqlite(self.url, patience_s, 1, self._begin_writing, waits_for_disk=waits_for_disk)
         else:
             # One statement is one transaction: a read is one round trip instead of three.
             self.reading = _postgresql(self.url, patience_s, _READERS, isolation_level="AUTOCOMMIT")
@@ -92,7 +98,7 @@ class Database:
         with _borrowed(self.writing) as connection:
             cursor = connection.cursor()
             if self.is_sqlite:
-                cursor.execute(_BEGIN_WRITING)
+                self._begin_writing(cursor)
             yield Session(cursor, self._wording)
             connection.commit()
 
@@ -241,7 +247,10 @@ def copy_sqlite(url: URL, path: Path) -> None:
         raise DependencyDown("the backup cannot be written") from error
 
 
-def _sqlite(url: URL, patience_s: float, begin: str, connections: int, *, waits_for_disk: bool = True) -> Engine:
+def _sqlite(
+    url: URL, patience_s: float, connections: int, begin: _Begin | None = None, *, waits_for_disk: bool = True
+) -> Engine:
+    """Connections of which those that write begin in a way of their own."""
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -252,12 +261,37 @@ def _sqlite(url: URL, patience_s: float, begin: str, connections: int, *, waits_
         connect_args={"timeout": patience_s, "check_same_thread": False},
     )
     event.listen(engine, "connect", partial(_set_up_sqlite, "FULL" if waits_for_disk else "NORMAL"))
-    event.listen(engine, "begin", partial(_begin, begin))
+    event.listen(engine, "begin", partial(_begin, begin or _begin_reading))
+    if begin:
+        event.listen(engine, "connect", _wait_for_nobody)
     return engine
 
 
-def _begin(how: str, connection: Connection) -> None:
-    connection.exec_driver_sql(how)
+def _begin(how: _Begin, connection: Connection) -> None:
+    how(connection.connection.cursor())
+
+
+def _begin_reading(cursor: DBAPICursor) -> None:
+    cursor.execute("BEGIN")
+
+
+def _take_turn(patience_s: float, cursor: DBAPICursor) -> None:
+    """Begin to write as soon as nobody else does."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _KIND_OF_ERROR == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
+
+
+def _wait_for_nobody(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA busy_timeout = 0")
 
 
 def _set_up_sqlite(synchronous: str, connection: Any, _: object) -> None:
