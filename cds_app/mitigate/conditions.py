@@ -174,18 +174,17 @@ def _on_quantity(rule: Quantity, view: View) -> Verdict:
         return _unknown(rule.quantity)
     if rule.times > 1:
         return _several(rule, situation, newest)
-    glucose = _glucose(rule, newest, situation)
-    holds = _compares(newest, rule.op, rule.value - lowered_by(glucose))
+    beside = _beside(rule, newest, situation)
+    holds = _compares(newest, rule.op, rule.value - sum(map(lowered_by, beside)))
     unknown = () if holds is not None else (rule.quantity,)
-    return Verdict(holds=holds, evidence=(newest, *_moving(glucose)), unknown=unknown)
+    return Verdict(holds=holds, evidence=(newest, *beside), unknown=unknown)
 
 
-def _glucose(rule: Quantity | Change, of: Measurement, situation: Situation) -> Measurement | None:
-    """What is looked at beside a value that is to be taken apart from it."""
-    return glucose_beside(of, situation) if rule.apart_from == "glucose" else None
-
-
-def _moving(glucose: Measurement | None) -> tuple[Measurement, ...]:
+def _beside(rule: Quantity | Change, of: Measurement, situation: Situation) -> tuple[Measurement, ...]:
+    """What has moved a value that is to be taken apart from it."""
+    if rule.apart_from != "glucose":
+        return ()
+    glucose = glucose_beside(of, situation)
     return (glucose,) if glucose is not None and lowered_by(glucose) > 0 else ()
 
 
@@ -241,7 +240,7 @@ def _changed(rule: Change, earlier: Sequence[Measurement], newest: Measurement, 
     """What is left of a change apart from something counts where it was measured so, too."""
 
     def apart(one: Measurement) -> float:
-        return one.value + lowered_by(_glucose(rule, one, situation))
+        return one.value + sum(map(lowered_by, _beside(rule, one, situation)))
 
     lowest, highest = min(reversed(earlier), key=apart), max(reversed(earlier), key=apart)
     steps = {"rise": [(lowest, newest)], "fall": [(newest, highest)]}
@@ -252,7 +251,7 @@ def _changed(rule: Change, earlier: Sequence[Measurement], newest: Measurement, 
         if _reaches(rule, low=low.value, high=high.value) and _reaches(rule, low=apart(low), high=apart(high))
     ]
     shown = sorted((met or pairs)[0], key=lambda one: one.when)
-    beside = (one for measured in shown for one in _moving(_glucose(rule, measured, situation)))
+    beside = (one for measured in shown for one in _beside(rule, measured, situation))
     return Verdict(holds=bool(met), evidence=(*shown, *dict.fromkeys(beside)))
 
 

@@ -28,9 +28,9 @@ def glucose_beside(sodium: Measurement, situation: Situation) -> Measurement | N
     return min(near, key=lambda one: abs(one.when - sodium.when), default=None)
 
 
-def lowered_by(glucose: Measurement | None) -> float:
+def lowered_by(glucose: Measurement) -> float:
     """How much lower sodium is for this glucose, mmol/L; of a bound, for what it names."""
-    if glucose is None or glucose.value <= _USUAL:
+    if glucose.value <= _USUAL:
         return 0.0
     factor = _FACTOR_ABOVE if glucose.value > _VERY_HIGH else _FACTOR
     return factor * (glucose.value - _USUAL) / _STEP
