@@ -28,7 +28,7 @@ from cds_app.cards.text import Trusted, against, ago, hours_ahead, hundred, rend
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import SeenView, Setting
+from cds_app.cards.views import SeenView, Setting, came_otherwise
 from cds_app.cards.why import Why
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
@@ -231,7 +231,8 @@ def _briefer(
     beside its reasons, and one.
     """
     concern, shown = why.advice.concern, why.material.service.policy.reasons_shown
-    if any(one.latest.sent for one in concern.readings) or any(one.now and one.now.sent for one in explained):
+    seen = (*(one.latest for one in concern.readings), *(one.now for one in explained if one.now is not None))
+    if any(came_otherwise(one, why.material.setting) for one in seen):
         why = replace(why, as_sent=False)
         yield lambda: why.explained(explained, shown)
     least = () if beside else explained

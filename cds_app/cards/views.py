@@ -132,6 +132,11 @@ def seen(one: Measurement, earlier: Measurement | None, setting: Setting, *, as_
     )
 
 
+def came_otherwise(one: Measurement, setting: Setting) -> bool:
+    """Whether a measurement came as another number than the one that is told."""
+    return bool(setting.ontology.variables[one.variable].told.beside(one))
+
+
 def compared(one: Measurement, situation: Situation, setting: Setting, change_h: float) -> Measurement | None:
     """What a value is read beside; where the twin set it aside, the one just before, which says why."""
     return earlier_of(one, situation, 0.0 if setting.aside(one) else change_h)

@@ -61,7 +61,7 @@ def serve(**flags: Any) -> None:
     os.environ[METRICS] = metrics_folder()  # before the first import of what counts
     try:
         names = _checked_clients(settings)
-        _read_ahead()
+        _read_ahead(settings.units)
     except TwinlineError:
         _forget_all(None)
         raise
@@ -79,11 +79,11 @@ def _checked_clients(settings: Settings) -> list[str]:
         return [one.name for one in register.clients()]
 
 
-def _read_ahead() -> None:
+def _read_ahead(units: str) -> None:
     """Once for all workers, and for those who will take a dead one's place; in memory that they share."""
     from cds_app.services.content.knowledge import read_ahead
 
-    read_ahead(content_root())
+    read_ahead(content_root(), units)
     gc.freeze()  # collections in the workers would write to what is shared
 
 

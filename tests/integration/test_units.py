@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_app.bootstrap import app_of
+from cds_app.cards.views import came_otherwise
+from cds_app.commands.decision import lines_of
 from cds_app.deps import Deps
+from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.replay import replay_decision
+from cds_app.services.why import why
 from tests.answers import cards_in, cards_of, told
+from tests.bedside import bed_of
 from tests.conftest import FROZEN
 from tests.orders import medication, signing
-from tests.patients import call, hyperkalaemic, observation, patient, stay
+from tests.patients import call, hyperkalaemic, observation, patient, septic, stay
 from tests.units import left_in
 
 CHART = (patient(), stay(FROZEN - timedelta(hours=40)))
@@ -76,6 +82,30 @@ def test_a_draft_is_checked_in_the_units_that_are_read(si: Deps) -> None:
     with app_of(si).test_client() as client:
         (card,) = cards_in(client.post("/cds-services/twinline-order-sign", json=body))
     assert "Creatinine 320 umol/L (310, 29 h earlier)" in card["detail"]
+
+
+def test_what_would_change_an_estimate_is_told_in_the_units_of_now(deps: Deps) -> None:
+    with app_of(deps).test_client() as client:
+        first = cards_of(client, septic(FROZEN))[0]
+    si = deps.knowledge.told_in("si")
+    lines = {knowledge.units_told: _why(knowledge, deps, first["uuid"]) for knowledge in (deps.knowledge, si)}
+    assert re.search(r"Creatinine measured again: .* at \d\.\d\d mg/dL, .* at \d\.\d\d mg/dL", lines["conventional"])
+    assert re.search(r"Creatinine measured again: .* at \d+ umol/L, .* at \d+ umol/L", lines["si"])
+    assert left_in({"why": lines["si"]}) == {}
+
+
+def _why(knowledge: Knowledge, deps: Deps, decision: str) -> str:
+    return "\n".join(line for one in why(knowledge, deps.store, decision) for line in lines_of(one, knowledge))
+
+
+def test_where_there_is_no_room_what_came_otherwise_is_left_out_first(si: Deps) -> None:
+    bed = bed_of(si, [*CHART, result("creatinine", 0.9, 20), result("glucose", 6.4, 6, "mmol/L")], FROZEN)
+    material = bed.frame.subject(bed.asking()).material
+    found = {name: material.situation.latest(name) for name in ("creatinine", "glucose")}
+    assert {name: one and came_otherwise(one, material.setting) for name, one in found.items()} == {
+        "creatinine": True,
+        "glucose": False,
+    }
 
 
 @pytest.mark.parametrize(("then", "now"), [("si", "conventional"), ("conventional", "si"), ("si, hba1c=%", "si")])

@@ -261,14 +261,21 @@ def load_knowledge(
     )
 
 
-def read_ahead(root: Path) -> None:
+def read_ahead(root: Path, units: str = CONVENTIONAL) -> None:
     """Read what takes longest and survives a fork: trees, and what units mean. `load_knowledge` is then soon done.
 
-    Nothing is checked by it and nothing missed: what is wrong with the content is left for `load_knowledge` to say.
+    Nothing but the choice of units is checked by it and nothing missed: what is wrong with the content is left for
+    `load_knowledge` to say.
+
+    Raises
+    ------
+    SettingsError
+        Naming the quantity and the unit in which it cannot be told.
     """
     with suppress(ContentError):
         versions = _versions(load_services(root / "hooks"))
-        load_ontology(artefact("ontology", versions["ontology"], root=root))
+        content = artefact("ontology", versions["ontology"], root=root)
+        Presets(content, load_ontology(content)).choice(units)
         for name in (*RISKS, *BACKGROUND):
             with suppress(ContentError):  # also of trees that are left to xgboost, which no fork may find loaded
                 own_trees(artefact(name, versions[name], root=root).read_bytes("model.ubj"))

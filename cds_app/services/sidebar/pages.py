@@ -369,4 +369,4 @@ def _first_of(subject: Subject) -> str:
 
 
 def _is_version(name: str) -> bool:
-    return name.startswith(("models/", "templates/", "hooks", "timezone"))
+    return name.startswith(("models/", "templates/", "hooks", "timezone", "units"))

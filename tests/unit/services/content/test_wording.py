@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from pydantic import BaseModel
 
 from cds_app.content import content_root, write_manifest
+from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError, SettingsError
-from cds_app.services.content.knowledge import Knowledge, load_knowledge
+from cds_app.mitigate.catalogue import Catalogue
+from cds_app.mitigate.rules import Change, Quantity, Rule, leaves
+from cds_app.services.content.knowledge import Knowledge, load_knowledge, read_ahead
 from tests.units import left_in
 
 _READ = ("text", "word", "why", "says", "title", "consider", "strength", "dialysis", "asks")
@@ -89,6 +93,8 @@ def test_what_is_loaded_in_other_units_is_what_is_retold(si: Knowledge) -> None:
 def test_units_that_cannot_be_stop_the_start() -> None:
     with pytest.raises(SettingsError, match=r"^units: glucose cannot be told in mmol: it does not convert to mg/dL"):
         load_knowledge(content_root(), timezone="UTC", units="si, glucose=mmol")
+    with pytest.raises(SettingsError, match=r"^units: glucose cannot be told in mmol"):
+        read_ahead(content_root(), "si, glucose=mmol")  # before any worker is made
 
 
 @pytest.mark.parametrize(
@@ -118,3 +124,29 @@ def _changed(root: Path, change: Any) -> Path:
     (folder / "catalogue.json").write_text(json.dumps(content), "utf-8")
     write_manifest(folder, json.loads((folder / "manifest.json").read_text("utf-8")))
     return root
+
+
+def limits_in(rule: Rule, ontology: Ontology) -> set[str]:
+    """Canonical limits that a rule asks for of quantities that are told in other units, as a text would have them."""
+    asked = [one for one in leaves(rule) if isinstance(one, Quantity | Change)]
+    named = [(one.quantity, one.value) if isinstance(one, Quantity) else (one.change, one.amount) for one in asked]
+    return {f"{value:g}" for quantity, value in named if value is not None and ontology.quantity(quantity).chosen}
+
+
+def bare_limits(catalogue: Catalogue, ontology: Ontology) -> Iterator[tuple[str, str]]:
+    """Texts of topics and options that tell a canonical limit of their own rule, with the limit."""
+    for topic in catalogue.topics.values():
+        said = [(one.word, one.when) for one in topic.tiers]
+        said += [(one.why, one.when) for tier in topic.tiers for one in tier.says]
+        said += [(one.text, one.when) for one in topic.options if one.when is not None]
+        gates = [one.gates for one in topic.options]
+        said += [(one.why, one.when) for gate in gates for one in (*gate.contraindicated, *gate.cautions)]
+        for text, rule in said:
+            numbers = set(re.findall(r"(?<![\d.-])\d+(?:\.\d+)?(?![\d.-])", text))
+            yield from ((text, one) for one in limits_in(rule, ontology) & numbers)
+
+
+def test_no_text_tells_the_bare_canonical_limit_of_its_own_rule(knowledge: Knowledge, si: Knowledge) -> None:
+    """A limit that is written without its unit, and not as a limit, would read as one of the other unit."""
+    assert list(bare_limits(si.catalogue, si.ontology)) == []
+    assert len(list(bare_limits(knowledge.catalogue, si.ontology))) > 10
