@@ -23,7 +23,7 @@ from tests.bedside import Bed, bed_of, token
 from tests.conftest import FROZEN
 from tests.insulin import TYPE_1, USUAL, injecting, lispro, sugar
 from tests.orders import medication, signing
-from tests.patients import QUIET, course, patient, stay
+from tests.patients import QUIET, call, course, patient, stay
 from tests.trials import effect_of, on_vancomycin
 from tests.units import left_in, sent_as
 
@@ -125,6 +125,29 @@ def test_the_card_of_every_drug_that_a_check_asks_of(si: Deps, values: Mapping[s
             answer = client.post(SIGN, json=signing(draft, chart=known))
             told |= {f"{key} {one['uuid']}": f"{one['summary']}\n{one['detail']}" for one in cards_in(answer)}
     assert len(told) >= 20
+    assert left_in(told) == {}
+
+
+def test_before_discharge(si: Deps) -> None:
+    """What is unresolved, and the parts of a score, which name limits of their own."""
+    ontology = si.knowledge.ontology
+    before = [stay(FROZEN - timedelta(days=30 * at)) for at in (2, 5)]
+    for at, one in enumerate(before):
+        start = FROZEN - timedelta(days=60 + at)
+        ended = {"start": start.isoformat(), "end": (start + timedelta(days=3)).isoformat()}
+        one.update(id=f"earlier-{at}", status="finished", period=ended)
+    found = [result(ontology, name, value, 3) for name, value in {"hemoglobin": 9.8, "sodium": 131.0}.items()]
+    found += [result(ontology, "creatinine", value, hours) for value, hours in ((0.9, 60), (2.1, 3))]
+    told = dict[str, str]()
+    for chart in ((*before, *found[:2]), found[2:]):
+        days = timedelta(days=6 if chart[0] in before else 3)
+        body = call(patient(), stay(FROZEN - days), *course(FROZEN, QUIET, QUIET), *chart, hook="encounter-discharge")
+        body["context"]["encounterId"] = "p1-stay"
+        with app_of(si).test_client() as client:
+            cards = cards_in(client.post("/cds-services/twinline-encounter-discharge", json=body))
+        told |= {one["summary"]: one["detail"] for one in cards}
+    assert "haemoglobin below 120 g/L, 1" in "".join(told.values())
+    assert "times the week's lowest of 80 umol/L" in "".join(told.values())
     assert left_in(told) == {}
 
 
