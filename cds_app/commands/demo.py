@@ -44,11 +44,12 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
         SigningKeys(cabinet).make(now)
 
 
-@click.command(epilog=examples("twinline demo", "twinline demo --once"))
+@click.command(epilog=examples("twinline demo", "twinline demo --once --units si"))
 @click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8718, show_default=True, help="Port of the EHR's pages.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
-def demo(once: bool, port: int, seed: int) -> None:
+@click.option("--units", default="conventional", show_default=True, help="In which units cards are read: si, too.")
+def demo(once: bool, port: int, seed: int, units: str) -> None:
     """Start the service and a small EHR with synthetic patients."""
     from cds_app.sandbox.demo import run_demo, run_once_demo
     from cds_app.sandbox.signing import Signer
@@ -58,7 +59,7 @@ def demo(once: bool, port: int, seed: int) -> None:
     with tempfile.TemporaryDirectory(prefix="twinline-demo-") as folder:
         home = Path(folder)
         equip_demo(home, signer.issuer, signer.public_keys(), f"http://127.0.0.1:{port}")
-        flags = ("--simulated-time", "--sidebar-links")
+        flags = ("--simulated-time", "--sidebar-links", "--units", units)
         with running_service(home, *flags, environ=unconfigured(), authenticated=True) as service:
             status = run_once_demo(service, seed, signer, port) if once else run_demo(service, port, seed, signer)
     raise SystemExit(status)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from cds_app import __main__
+from cds_app.commands import demo
 from cds_app.settings import Settings, load_settings
 
 
@@ -47,3 +52,19 @@ def test_flag_environment_and_file_say_it(tmp_path_factory: pytest.TempPathFacto
 
 def test_serve_says_that_there_is_a_choice() -> None:
     assert "--units" in CliRunner().invoke(__main__.twinline, ["serve", "--help"]).output
+
+
+def test_the_demo_serves_in_the_units_that_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[str] = []
+
+    @contextmanager
+    def running(home: Path, *flags: str, **more: object) -> Iterator[str]:
+        served.extend(flags)
+        yield "http://127.0.0.1:1"
+
+    monkeypatch.setattr(demo, "equip_demo", lambda *said: None)
+    monkeypatch.setattr(demo, "running_service", running)
+    monkeypatch.setattr("cds_app.sandbox.demo.run_once_demo", lambda *said: 0)
+    found = CliRunner().invoke(demo.demo, ["--once", "--units", "si, pco2=mm[Hg]"])
+    assert found.exit_code == 0, found.output
+    assert served[-2:] == ["--units", "si, pco2=mm[Hg]"]
