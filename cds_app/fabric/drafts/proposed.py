@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cds_app.domain.facts import Medication
+from cds_app.domain.facts import Medication, Procedure
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.context import MODIFIERS
+from cds_app.fabric.drafts.contrast import contrast_orders
 from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.lexicon import Units
 from cds_app.fabric.reading import read
@@ -102,7 +103,8 @@ def read_proposed(
         now=now,
         beside=people,
     )
-    orders = tuple(_once(reading.facts.medications))
+    studies = contrast_orders(_studies(items, reading.facts.procedures), ontology)
+    orders = tuple(_once([*reading.facts.medications, *studies]))
     drafted = frozenset(one.ref for one in orders)
     selected = _selected(context.get("selections"), items)
     proposed = Proposed(
@@ -117,6 +119,14 @@ def read_proposed(
         disputed=tuple(sorted(_disputed(reading.issues, drafted))),
     )
     return proposed, (*problems, *reading.issues, *_unknown(proposed.orders))
+
+
+def _studies(items: Sequence[Item], procedures: Sequence[Procedure]) -> Iterator[tuple[Procedure, Object]]:
+    asked = {one.ref: one for one in procedures}
+    for item in items if asked else ():
+        found = as_object(item.resource)
+        if found is not None and (one := asked.pop(_reference(found), None)) is not None:
+            yield one, found
 
 
 def _written(
