@@ -40,10 +40,10 @@ Changes = dict[str, Any]  # blocks by name
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
-    """Finished lines. *Why now* is estimate to others; *Options to consider* is options, refusals.
+    """Finished lines. *Why now* is estimate to besides; *Options to consider* is options, refusals.
 
     ``estimate`` is what a model says beside a rule; ``source`` that of all options, where it is one and they do not
-    say it.
+    say it. ``besides`` is what is open and has no card, and is never left out.
     """
 
     sure: Trusted
@@ -53,6 +53,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Lines = ()
     remarks: Lines = ()
     others: Lines = ()
+    besides: Lines = ()
     options: Lines = ()
     refusals: Lines = ()
     source: Trusted = Trusted("")
@@ -116,7 +117,7 @@ def _shortened(blocks: Blocks, excess: int) -> Blocks:
 
 def _text(blocks: Blocks, templates: Environment) -> str:
     values = {
-        "why": (*blocks.estimate, *blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others),
+        "why": (*blocks.estimate, *blocks.reasons, *blocks.evidence, *blocks.remarks, *blocks.others, *blocks.besides),
         "options": (*blocks.options, *blocks.refusals),
         "source": blocks.source if blocks.options else "",
         "sure": blocks.sure,

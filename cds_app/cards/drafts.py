@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from cds_app.cards.detail import Blocks, Changes, say, write
+import msgspec
+
+from cds_app.cards.detail import Blocks, Changes, Lines, say, write
 from cds_app.cards.disputes import DISPUTED, dispute
 from cds_app.cards.explanation import explanation_of
 from cds_app.cards.grounds import (
@@ -28,7 +30,7 @@ from cds_app.cards.text import Trusted, against, ago, hours_ahead, hundred, rend
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
-from cds_app.cards.views import SeenView, Setting, came_otherwise
+from cds_app.cards.views import SeenView, Setting, came_otherwise, seen
 from cds_app.cards.why import Why
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Measurement
@@ -47,16 +49,27 @@ _GLANCE = 110  # characters of a summary that are read at a glance: for more, on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What else a response tells: options that earlier cards of it offer, and what is open and has no card in it."""
+
+    options: Sequence[Option] = ()
+    besides: Lines = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due(Candidate):
     """A card that is due: what the alert policy needs to know of it, and how to write it if it may be shown.
 
     Parameters
     ----------
     write : callable
-        Takes the options that earlier cards of the response offer.
+        Takes what else the response tells.
+    brief : callable
+        What it is about in a few words, for another card to name it where there is no room for it.
     """
 
-    write: Callable[[Sequence[Option]], Draft]
+    write: Callable[[Told], Draft]
+    brief: Callable[[], Trusted] = Trusted
 
 
 def due(material: Material) -> tuple[Due, ...]:
@@ -87,7 +100,8 @@ def _concern_due(concern: Concern, material: Material) -> Due:
         points=100.0 * risk.probability if risk else None,
         grounds=tuple(dict.fromkeys(fact.ref for fact in concern.facts)),
         measured=concern.measured if not concern.estimated or estimate is None else _told(estimate, material),
-        write=lambda offered: _concern(material.advise(concern, offered), material),
+        write=lambda told: _concern(material.advise(concern, told.options), material, told.besides),
+        brief=lambda: _brief(concern, material),
         extents=concern.extents,
         courses=concern.courses,
     )
@@ -101,11 +115,20 @@ def _risk(estimate: RiskEstimate | None) -> Risk | None:
     return estimate.outcome if estimate is not None and isinstance(estimate.outcome, Risk) else None
 
 
-def _concern(advice: Advice, material: Material) -> Draft:
+def _brief(concern: Concern, material: Material) -> Trusted:
+    """Its title, and the measurement that it rests on or else how much it is so."""
+    lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
+    if lead is None:
+        return Trusted(f"{concern.title}, {concern.tier_word}")
+    view = seen(lead.latest, None, material.setting)
+    return Trusted(f"{concern.title} {view.value}{view.unit}")
+
+
+def _concern(advice: Advice, material: Material, besides: Lines) -> Draft:
     concern, why = advice.concern, Why(advice=advice, material=material)
     estimate = material.risks.get(advice.risk or "")
     risk = _risk(estimate)
-    detail, told = _detail(why, estimate, risk)
+    detail, told = _detail(why, estimate, risk, besides)
     if risk is not None and concern.estimated:
         summary = _risk_summary(advice, risk, material)
     else:
@@ -114,12 +137,22 @@ def _concern(advice: Advice, material: Material) -> Draft:
         topic=concern.topic,
         title=concern.title,
         tier=concern.tier,
-        summary=summary,
+        summary=_naming(summary, besides, material),
         detail=detail,
         proposals=tuple(_proposals(advice.offered[:told])),
         explanation=explanation_of(advice, estimate, risk, material.background()),
         options=advice.offered[:told],
     )
+
+
+def _naming(summary: str, besides: Lines, material: Material) -> str:
+    """A summary that names what has no card, as much of it as there is room for."""
+    values = {"summary": Trusted(summary), "total": len(besides)}
+    named = (
+        render(material.templates, "besides.summary.j2", {**values, "besides": besides[:most]})
+        for most in range(len(besides), 0, -1)
+    )
+    return next((one for one in named if len(one) <= SUMMARY_LIMIT), summary)
 
 
 def _risk_summary(advice: Advice, risk: Risk, material: Material) -> str:
@@ -193,13 +226,16 @@ def _title(why: Why) -> str:
     return next((score_value(one, title) for one in why.scores if why.label(one) == title), title)
 
 
-def _detail(why: Why, estimate: RiskEstimate | None, risk: Risk | None) -> tuple[str, int]:
+def _detail(why: Why, estimate: RiskEstimate | None, risk: Risk | None, besides: Lines) -> tuple[str, int]:
     """The four blocks, and how many options they name."""
     estimated = why.advice.concern.estimated
     beside = risk if risk is not None and risk.alert and not estimated else None
     explained = estimate.reasons if estimate and (estimated or beside) else ()
     unknown = _unseen(why, risk)
     blocks = _blocks(why, explained, beside, None if beside else risk, unknown)
+    blocks = msgspec.structs.replace(
+        blocks, besides=say(why.material.templates, "besides", [besides] if besides else [])
+    )
     return write(blocks, why.material.templates, _briefer(why, explained, beside, unknown))
 
 

@@ -90,7 +90,8 @@ def _due(checked: Checked, material: OrderMaterial) -> Due | None:
         points=None,
         grounds=tuple(dict.fromkeys([checked.order.ref, *(one.ref for one in facts)])),
         measured=frozenset(variables[one.variable].quantity for one in measured),
-        write=lambda _: _card(checked, about, topic, material),
+        write=lambda told: _card(checked, about, topic, material, told.besides),
+        brief=lambda: _brief(checked, about, material),
     )
 
 
@@ -99,12 +100,21 @@ def _tier(checked: Checked, *, disputed: bool) -> int:
     return max(found, _DISPUTED_TIER) if disputed else found
 
 
-def _card(checked: Checked, about: Check | None, topic: str, material: OrderMaterial) -> Draft:
+def _title(checked: Checked, about: Check | None, material: OrderMaterial) -> str:
+    return f"{_drug(checked.order, material)}: {about.title if about else 'code and name differ'}"
+
+
+def _brief(checked: Checked, about: Check | None, material: OrderMaterial) -> Trusted:
+    return Trusted(_title(checked, about, material))
+
+
+def _card(checked: Checked, about: Check | None, topic: str, material: OrderMaterial, besides: Lines) -> Draft:
     label = _drug(checked.order, material)
-    detail, _ = write(_fitting(checked, material), material.templates)
+    said = say(material.templates, "besides", [besides] if besides else [])
+    detail, _ = write(msgspec.structs.replace(_fitting(checked, material), besides=said), material.templates)
     return Draft(
         topic=topic,
-        title=f"{label}: {about.title if about else 'code and name differ'}",
+        title=_title(checked, about, material),
         tier=_tier(checked, disputed=checked.order.ref in material.disputed),
         summary=_summary(checked, label, material),
         detail=detail,

@@ -12,10 +12,11 @@ from functools import cache, partial
 from typing import Any
 
 from cds_app.cards.definition import HIGHEST_TIER, Pipeline
-from cds_app.cards.drafts import ACT_TODAY, Due, due
+from cds_app.cards.drafts import ACT_TODAY, Due, Told, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import judge
 from cds_app.cards.shadow import judged
+from cds_app.cards.text import Trusted
 from cds_app.cards.unread import UNREAD
 from cds_app.cards.wire import to_card, wire_json
 from cds_app.domain.decisions import Decision, Remembered, Suppression
@@ -62,14 +63,24 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
     pins = _pins(knowledge, inputs)
     offered: dict[Suppression, list[Option]] = {Suppression.NONE: [], Suppression.SHADOW: []}
     decisions: list[Decision] = []
-    for index, (one, verdict) in enumerate(zip(dues, _verdicts(dues, inputs), strict=True)):
+    verdicts = _verdicts(dues, inputs)
+    last = max((index for index, verdict in enumerate(verdicts) if verdict is Suppression.NONE), default=None)
+    for index, (one, verdict) in enumerate(zip(dues, verdicts, strict=True)):
         card = None
         if verdict in offered:
-            draft = one.write(offered[verdict])
+            besides = _without_room(dues, verdicts) if index == last else ()
+            draft = one.write(Told(options=offered[verdict], besides=besides))
             offered[verdict].extend(draft.options)
             card = partial(to_card, draft, inputs.service, launch_url=knowledge.launch_url)
         decisions.append(_decision(inputs, one, card, verdict, index, pins))
     return tuple(decisions)
+
+
+def _without_room(dues: Sequence[Due], verdicts: Sequence[Suppression]) -> tuple[Trusted, ...]:
+    """What is to be acted on, and has no card because the response has no room for more: its last card names it."""
+    rows = zip(dues, verdicts, strict=True)
+    open_ = (one.brief() for one, verdict in rows if verdict is Suppression.RESPONSE and one.tier >= ACT_TODAY)
+    return tuple(text for text in open_ if text)
 
 
 def _verdicts(dues: Sequence[Due], inputs: Inputs) -> Sequence[Suppression]:
