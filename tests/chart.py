@@ -89,7 +89,7 @@ _CONCEPTS: dict[ConceptKind, str] = {
     ),
     "procedure": (
         "blood_culture ecg icu_admission noninvasive_ventilation mechanical_ventilation oxygen_therapy "
-        "renal_replacement_therapy crrt>renal_replacement_therapy pregnancy_ended extubation"
+        "renal_replacement_therapy crrt>renal_replacement_therapy pregnancy_ended extubation cabg"
     ),
     "finding": (
         "alert not_alert new_confusion>not_alert responds_to_voice>not_alert responds_to_pain>not_alert "

@@ -24,6 +24,7 @@ _LEAST_NEEDED = (
     ("estimate", 0),
     ("refusals", 0),
     ("evidence", 2),
+    ("besides", 0),
     ("options", 2),
     ("evidence", 1),
     ("options", 1),
@@ -43,7 +44,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """Finished lines. *Why now* is estimate to besides; *Options to consider* is options, refusals.
 
     ``estimate`` is what a model says beside a rule; ``source`` that of all options, where it is one and they do not
-    say it. ``besides`` is what is open and has no card, and is never left out.
+    say it. ``besides`` is what is open and has no card; the summary names it, too, as far as there is room.
     """
 
     sure: Trusted
@@ -100,7 +101,9 @@ def write(blocks: Blocks, templates: Environment, briefer: Iterable[Callable[[],
 
 def _without(wording: Blocks, short: Blocks) -> Blocks:
     """All lines in a fuller wording, but for those that were left out for others to have room."""
-    lasting: Changes = {name: getattr(short, name) for name in ("estimate", "remarks", "options", "refusals")}
+    lasting: Changes = {
+        name: getattr(short, name) for name in ("estimate", "remarks", "besides", "options", "refusals")
+    }
     return msgspec.structs.replace(wording, **lasting)
 
 

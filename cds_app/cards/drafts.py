@@ -116,9 +116,9 @@ def _risk(estimate: RiskEstimate | None) -> Risk | None:
 
 
 def _brief(concern: Concern, material: Material) -> Trusted:
-    """Its title, and the measurement that it rests on or else how much it is so."""
+    """Its title, and the measurement that its tier compares or else how much it is so."""
     lead = next((one for one in concern.readings if one.quantity in concern.measured), None)
-    if lead is None:
+    if lead is None or lead.quantity not in concern.extents:
         return Trusted(f"{concern.title}, {concern.tier_word}")
     view = seen(lead.latest, None, material.setting)
     return Trusted(f"{concern.title} {view.value}{view.unit}")
@@ -146,11 +146,13 @@ def _concern(advice: Advice, material: Material, besides: Lines) -> Draft:
 
 
 def _naming(summary: str, besides: Lines, material: Material) -> str:
-    """A summary that names what has no card, as much of it as there is room for."""
+    """A summary that names what has no card, or says how much of it there is, as there is room for."""
+    if not besides:
+        return summary
     values = {"summary": Trusted(summary), "total": len(besides)}
     named = (
         render(material.templates, "besides.summary.j2", {**values, "besides": besides[:most]})
-        for most in range(len(besides), 0, -1)
+        for most in range(len(besides), -1, -1)
     )
     return next((one for one in named if len(one) <= SUMMARY_LIMIT), summary)
 

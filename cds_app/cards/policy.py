@@ -108,7 +108,7 @@ def judge(
         verdict = _alone(candidate, past, policy, snooze_h, now)
         if candidate.topic in seen:
             verdict = Suppression.TOPIC
-        elif verdict is Suppression.NONE and _restates(candidate, known, policy):
+        elif verdict is Suppression.NONE and restates(candidate, known, policy):
             verdict = Suppression.RESTATES
         elif verdict is Suppression.NONE and verdicts.count(Suppression.NONE) >= policy.max_cards:
             verdict = Suppression.RESPONSE
@@ -143,8 +143,8 @@ def _arrived(past: Past) -> Past:
     return [one for one in past if not (isinstance(one, Decision) and one.id in lost)] if lost else past
 
 
-def _restates(candidate: Candidate, known: Sequence[Candidate], policy: Policy) -> bool:
-    """Whether something more specific that holds now, and was told, is as urgent and rests on the same quantity."""
+def restates(candidate: Candidate, known: Sequence[Candidate], policy: Policy) -> bool:
+    """Whether something more specific that holds now, and is told, is as urgent and rests on the same quantity."""
     specific = policy.gives_way.get(candidate.topic, ())
     return any(
         one.topic in specific and one.tier >= candidate.tier and not one.measured.isdisjoint(candidate.measured)

@@ -35,7 +35,7 @@ def grafted(found: Mapping[str, tuple[Condition, ...]]) -> Mapping[str, tuple[Co
     since = max(one.when for one in grafts)
     if any(one.when >= since for one in found.get("kidney_graft_failure", ())):
         return found
-    return {**found, _END_STAGE: tuple(one for one in found.get(_END_STAGE, ()) if one.when >= since)}
+    return {**found, _END_STAGE: tuple(one for one in found.get(_END_STAGE, ()) if one.when > since)}
 
 
 def worded(one: Condition | Allergy) -> bool:

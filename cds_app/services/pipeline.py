@@ -14,7 +14,7 @@ from typing import Any
 from cds_app.cards.definition import HIGHEST_TIER, Pipeline
 from cds_app.cards.drafts import ACT_TODAY, Due, Told, due
 from cds_app.cards.material import Advice, Material
-from cds_app.cards.policy import judge
+from cds_app.cards.policy import judge, restates
 from cds_app.cards.shadow import judged
 from cds_app.cards.text import Trusted
 from cds_app.cards.unread import UNREAD
@@ -68,7 +68,7 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
     for index, (one, verdict) in enumerate(zip(dues, verdicts, strict=True)):
         card = None
         if verdict in offered:
-            besides = _without_room(dues, verdicts) if index == last else ()
+            besides = _without_room(dues, verdicts, inputs) if index == last else ()
             draft = one.write(Told(options=offered[verdict], besides=besides))
             offered[verdict].extend(draft.options)
             card = partial(to_card, draft, inputs.service, launch_url=knowledge.launch_url)
@@ -76,11 +76,12 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
     return tuple(decisions)
 
 
-def _without_room(dues: Sequence[Due], verdicts: Sequence[Suppression]) -> tuple[Trusted, ...]:
+def _without_room(dues: Sequence[Due], verdicts: Sequence[Suppression], inputs: Inputs) -> tuple[Trusted, ...]:
     """What is to be acted on, and has no card because the response has no room for more: its last card names it."""
     rows = zip(dues, verdicts, strict=True)
-    open_ = (one.brief() for one, verdict in rows if verdict is Suppression.RESPONSE and one.tier >= ACT_TODAY)
-    return tuple(text for text in open_ if text)
+    open_ = [one for one, verdict in rows if verdict is Suppression.RESPONSE and one.tier >= ACT_TODAY]
+    named = (one for one in open_ if not restates(one, open_, inputs.service.policy))
+    return tuple(text for one in named if (text := one.brief()))
 
 
 def _verdicts(dues: Sequence[Due], inputs: Inputs) -> Sequence[Suppression]:

@@ -144,6 +144,8 @@ def test_kdigo_of_a_kidney_that_was_transplanted_is_staged_whatever_the_list_sti
     rising = (measured("creatinine", 1.2, 30), measured("creatinine", 2.6, 1))
     old, graft = problem("end_stage_renal_disease", hours=50_000), problem("kidney_transplant", hours=20_000)
     assert scored(kdigo(situation(*rising, old, graft))).value == 2
+    same_day = problem("kidney_transplant", hours=50_000)
+    assert scored(kdigo(situation(*rising, old, same_day))).value == 2
     for other in (problem("dialysis_dependence"), problem("end_stage_renal_disease", hours=900)):
         assert isinstance(kdigo(situation(*rising, old, graft, other)), Abstained)
 
