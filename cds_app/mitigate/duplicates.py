@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cds_app.domain.facts import Medication
+from cds_app.mitigate.conditions import evaluate
 from cds_app.mitigate.findings import Case, Finding, Outcome
-from cds_app.mitigate.order_checks import DuplicateCheck
+from cds_app.mitigate.order_checks import DuplicateCheck, Overlap
 from cds_app.score.chronology import is_single
 
 _HOW: Final = {"request": "is ordered", "administration": "was given", "statement": "is taken"}
@@ -34,8 +35,16 @@ def _finding(check: DuplicateCheck, case: Case, rows: tuple[Medication, ...], wh
     drafted = rows[0] in case.drafts
     stands = "is drafted beside it" if drafted else f"{_HOW[rows[0].source]} already"
     how = f"{stands}, as a single dose" if single else stands
-    lesser = drafted or single or rows[0].source == "administration" or is_single(case.order)
+    given = single or rows[0].source == "administration" or is_single(case.order)
+    lesser = drafted or given or any(_is_meant(one, rows[0], case) for one in check.overlaps)
     return Finding(check=check, tier=check.lesser_tier if lesser else check.tier, why=f"{what} {how}.", beside=rows)
+
+
+def _is_meant(overlap: Overlap, other: Medication, case: Case) -> bool:
+    """Whether the two are the ones that go on beside each other for a time, and it is that time."""
+    pairs = ((overlap.drugs, overlap.partners), (overlap.partners, overlap.drugs))
+    named = any(case.is_one_of(mine) and not frozenset(its).isdisjoint(other.concepts) for mine, its in pairs)
+    return named and bool(evaluate(overlap.when, case.view).holds)
 
 
 def _same(head: str, check: DuplicateCheck, case: Case) -> tuple[Medication, ...]:

@@ -74,11 +74,19 @@ class AllergyCheck(Check):
     cross: tuple[Cross, ...] = ()
 
 
+class Overlap(Content):
+    """Drugs that are given beside others for a time, while this holds, and then are no duplicates."""
+
+    drugs: Drugs
+    partners: Drugs
+    when: Rule
+
+
 class DuplicateCheck(Check):
     """The same ingredient is taken already, or another one of a class that is not to be doubled.
 
     ``lesser_tier`` where one of the two is a single dose, or was given and is not ordered: a loading dose, a dose more;
-    and where both are drafts, which whoever signs sees side by side.
+    and where both are drafts, which whoever signs sees side by side. So it is of an ``overlap`` that is meant.
     """
 
     kind: Literal["duplicate"]
@@ -86,6 +94,7 @@ class DuplicateCheck(Check):
     lesser_tier: Tier
     classes: tuple[Key, ...] = ()
     given_within_h: PositiveFloat
+    overlaps: tuple[Overlap, ...] = ()
 
 
 class Filtration(Content):
@@ -205,7 +214,7 @@ class AmountCheck(Check):
     """More of the drug in a day than is safe, as needed or not.
 
     ``at_once``: whether a single dose above that is too much as well, however often it is given; not of what is taken
-    once a week.
+    once a week. ``when``: only of whom that holds.
     """
 
     kind: Literal["amount"]
@@ -213,11 +222,25 @@ class AmountCheck(Check):
     most_mg_per_day: PositiveFloat
     light: Light | None = None
     at_once: bool = True
+    when: Rule | None = None
     tier: Tier
     why: Text
 
 
-AnyOf = AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck
+class OnceCheck(Check):
+    """More of the drug in one dose, by one of these routes, than is safe for whoever is not used to it."""
+
+    kind: Literal["once"]
+    drugs: Drugs
+    routes: Annotated[tuple[Literal["iv", "oral", "subcutaneous"], ...], Field(min_length=1)]
+    most_mg: PositiveFloat
+    tier: Tier
+    why: Text
+
+
+AnyOf = (
+    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck | OnceCheck
+)
 AnyCheck = Annotated[
     AnyOf,
     Field(discriminator="kind"),
@@ -267,12 +290,20 @@ def _problems(check: Check, names: Names) -> Iterator[str]:
             yield f"names a concept that the ontology does not know: {concept}"
         elif known.kind not in {"drug", "drug-class"}:
             yield f"names a concept that is no drug: {concept}"
-    conditional: tuple[Level | Worse, ...] = ()
-    if isinstance(check, StateCheck | InteractionCheck):
-        conditional = check.levels if isinstance(check, StateCheck) else check.worse
-    for one in conditional:
-        for leaf in leaves(one.when):
+    for rule in _rules(check):
+        for leaf in leaves(rule):
             yield from leaf_problems(leaf, names)
+
+
+def _rules(check: Check) -> Iterator[Rule]:
+    if isinstance(check, StateCheck):
+        yield from (one.when for one in check.levels)
+    if isinstance(check, InteractionCheck):
+        yield from (one.when for one in check.worse)
+    if isinstance(check, DuplicateCheck):
+        yield from (one.when for one in check.overlaps)
+    if isinstance(check, AmountCheck) and check.when is not None:
+        yield check.when
 
 
 def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
@@ -293,11 +324,12 @@ def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
 
 def _concepts(check: Check) -> Iterator[str]:
     yield from check.spare
-    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck):
+    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck | OnceCheck):
         yield from check.drugs
     if isinstance(check, InteractionCheck):
         yield from (*check.partners, *check.third)
     if isinstance(check, DuplicateCheck):
         yield from check.classes
+        yield from (name for one in check.overlaps for name in (*one.drugs, *one.partners))
     if isinstance(check, AllergyCheck):
         yield from (one.via for one in check.cross)

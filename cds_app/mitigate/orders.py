@@ -13,7 +13,7 @@ from typing import Any, Final
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
 from cds_app.domain.pharmacogenes import INDETERMINATE
 from cds_app.domain.proposed import NOTHING, Proposed
-from cds_app.mitigate.amounts import amount, kidney
+from cds_app.mitigate.amounts import amount, kidney, once
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.mitigate.duplicates import duplicate
 from cds_app.mitigate.findings import Case, Checked, Finding, Outcome, Unchecked
@@ -28,6 +28,7 @@ from cds_app.mitigate.order_checks import (
     GenesCheck,
     InteractionCheck,
     KidneyCheck,
+    OnceCheck,
     OrderChecks,
     StateCheck,
 )
@@ -270,4 +271,5 @@ _MAKE: Final[Mapping[type, Callable[[Any, Case], Outcome]]] = {
     StateCheck: _state,
     GenesCheck: _genes,
     AmountCheck: amount,
+    OnceCheck: once,
 }
