@@ -49,7 +49,7 @@ _GLANCE = 110  # characters of a summary that are read at a glance: for more, on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Alongside:
     """What else a response tells: options that earlier cards of it offer, and what is open and has no card in it."""
 
     options: Sequence[Option] = ()
@@ -68,7 +68,7 @@ class Due(Candidate):
         What it is about in a few words, for another card to name it where there is no room for it.
     """
 
-    write: Callable[[Told], Draft]
+    write: Callable[[Alongside], Draft]
     brief: Callable[[], Trusted] = Trusted
 
 

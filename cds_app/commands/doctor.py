@@ -180,7 +180,11 @@ def _clock(settings: Settings, flags: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(what=f"clock: {error.message}", fine=False, mend="run `twinline doctor --log`")
         return
     said = "behind what is in the decision log" if behind else "not behind the decision log"
-    mend = "set it by NTP, here or on the machine that wrote last; until then patients may be refused (clock-behind)"
+    mend = (
+        "set it by NTP, here or on the machine that wrote last; until then patients may be refused (clock-behind). "
+        "Where the clocks are right, the database once ran with --simulated-time, and keeps what was said of times to "
+        "come: go back to a backup of before (`twinline db restore`), or begin a new one (--data-dir, --database-url)"
+    )
     yield Finding(what=f"clock: {said}", fine=not behind, mend=mend)
 
 

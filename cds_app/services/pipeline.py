@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 from cds_app.cards.definition import HIGHEST_TIER, Pipeline
-from cds_app.cards.drafts import ACT_TODAY, Due, Told, due
+from cds_app.cards.drafts import ACT_TODAY, Alongside, Due, due
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import judge, restates
 from cds_app.cards.shadow import judged
@@ -69,7 +69,7 @@ def conclude(knowledge: Knowledge, inputs: Inputs, dues: Sequence[Due]) -> tuple
         card = None
         if verdict in offered:
             besides = _without_room(dues, verdicts, inputs) if index == last else ()
-            draft = one.write(Told(options=offered[verdict], besides=besides))
+            draft = one.write(Alongside(options=offered[verdict], besides=besides))
             offered[verdict].extend(draft.options)
             card = partial(to_card, draft, inputs.service, launch_url=knowledge.launch_url)
         decisions.append(_decision(inputs, one, card, verdict, index, pins))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from cds_app.bootstrap import app_of
-from cds_app.cards.drafts import due
+from cds_app.cards.drafts import Alongside, due
 from cds_app.deps import Deps
 from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.effects import GlucoseEffect
@@ -79,7 +79,7 @@ def bed(request: pytest.FixtureRequest, si: Deps) -> Bed:
 
 def test_every_card_that_is_due(bed: Bed) -> None:
     material = bed.frame.subject(bed.asking()).material
-    drafts = {one.topic: one.write(()) for one in due(material)}
+    drafts = {one.topic: one.write(Alongside()) for one in due(material)}
     assert len(drafts) >= 8
     told = {name: f"{one.summary}\n{one.detail}" for name, one in drafts.items()}
     assert left_in(told) == {}

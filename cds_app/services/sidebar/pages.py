@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from cds_app.cards.drafts import Told, due
+from cds_app.cards.drafts import Alongside, due
 from cds_app.cards.material import Advice
 from cds_app.cards.text import clock_time, hundred, number, plain
 from cds_app.cards.unseen import unseen
@@ -271,7 +271,7 @@ class Sidebar:
     def _summaries(self, subject: Subject) -> tuple[dict[str, str], list[str]]:
         """The sentence of each card that is due, by topic, and the topics in their order."""
         dues = due(subject.material)
-        return {one.topic: one.write(Told()).summary for one in dues}, [one.topic for one in dues]
+        return {one.topic: one.write(Alongside()).summary for one in dues}, [one.topic for one in dues]
 
     def _sentence(self, lead: RiskLine, subject: Subject) -> str:
         """The reasons that moved the estimate most, in one sentence."""

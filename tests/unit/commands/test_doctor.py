@@ -183,3 +183,5 @@ def test_a_clock_behind_the_decision_log_is_found(tmp_path: Path, ahead: timedel
     found = {one["what"]: one for one in json.loads(run("--data-dir", "data", "--json").output)}
     said = "clock: not behind the decision log" if fine else "clock: behind what is in the decision log"
     assert found[said]["fine"] is fine
+    for way in ("NTP", "--simulated-time", "`twinline db restore`", "--data-dir"):
+        assert way in found[said]["mend"]
