@@ -52,7 +52,8 @@ _CONCEPTS: dict[ConceptKind, str] = {
         "intracranial_bleeding>active_bleeding chest_pain diabetic_ketoacidosis mechanical_heart_valve "
         "diabetes type_1_diabetes>diabetes do_not_resuscitate palliative_care "
         "torsades_de_pointes venous_thromboembolism malignancy neutropenia liver_disease cirrhosis>liver_disease "
-        "kidney_transplant kidney_graft_failure>kidney_transplant haematological_malignancy>malignancy "
+        "kidney_transplant kidney_graft_failure>kidney_transplant obesity_hypoventilation myocardial_infarction "
+        "haematological_malignancy>malignancy "
         "adrenal_insufficiency pre_eclampsia>pregnancy asthma comfort_care>palliative_care blood_refused "
         "postpartum_haemorrhage>active_bleeding sickle_cell_disease g6pd_deficiency anaphylaxis"
     ),

@@ -67,3 +67,46 @@ def test_on_insulin_for_ketoacidosis_a_potassium_below_3_5_is_for_today() -> Non
     assert said("hypokalaemia", low, ketones) == (1, "below 3.5")
     assert said("hypokalaemia", low, INSULIN) == (1, "below 3.5")
     assert said("hypokalaemia", low, measured("ketones_bhb", 3.4, 14), INSULIN) == (1, "below 3.5")
+
+
+def test_what_falls_after_a_recorded_infarction_is_its_course() -> None:
+    falling = (measured("troponin_t_hs", 2200, 8), measured("troponin_t_hs", 1300))
+    assert said("acs", *falling) == (2, "troponin high and changing")
+    for name in ("myocardial_infarction", "acute_coronary_syndrome"):
+        assert said("acs", *falling, problem(name, hours=30)) is None
+        assert said("acs", *falling, problem(name, hours=400)) == (2, "troponin high and changing")
+    rising = (measured("troponin_t_hs", 900, 8), measured("troponin_t_hs", 1300))
+    assert said("acs", *rising, problem("myocardial_infarction", hours=30)) == (2, "troponin high and changing")
+
+
+@pytest.mark.parametrize("name", ["copd", "hypercapnic_respiratory_failure", "obesity_hypoventilation"])
+def test_where_88_to_92_is_the_target_a_saturation_in_it_is_not_low(name: str) -> None:
+    assert said("hypoxia", measured("spo2", 89)) == (2, "below target")
+    assert said("hypoxia", measured("spo2", 89), problem(name, hours=9000)) is None
+    assert said("hypoxia", measured("spo2", 87), problem(name, hours=9000)) == (2, "below target")
+
+
+def test_a_low_pressure_with_anaphylaxis_is_for_now() -> None:
+    low = measured("map", 58)
+    assert said("hypotension", low, problem("anaphylaxis", hours=1)) == (3, "with anaphylaxis")
+    assert said("hypotension", low, problem("anaphylaxis", hours=60)) == (2, "below 65 mean or 90 systolic")
+
+
+@pytest.mark.parametrize(
+    ("level", "rate", "given", "told"),
+    [
+        (8.6, 9, True, (3, "with slow breathing")),
+        (8.6, 16, True, None),
+        (9.4, 16, True, (2, "above 9")),
+        (6.4, 16, False, (2, "above 6 with none given")),
+        (5.8, 9, True, None),
+        (12.6, 16, True, (3, "above 12")),
+    ],
+)
+def test_magnesium_is_high_by_what_it_does_and_by_whether_it_is_given(
+    level: float, rate: float, given: bool, told: tuple[int, str] | None
+) -> None:
+    chart = [measured("magnesium", level), measured("resp_rate", rate), *([drug("magnesium_sulfate")] if given else [])]
+    assert said("high_magnesium", *chart) == told
+    if told:
+        assert "high_magnesium_calcium" in offered("high_magnesium", *chart)

@@ -60,6 +60,7 @@ def test_a_trough_of_amikacin_has_a_limit_of_its_own(level: float, told: tuple[i
     if told:
         assert {"aminoglycoside_interval", "aminoglycoside_level_amikacin"} <= set(offered("aminoglycoside", *chart))
         assert "aminoglycoside_level" not in offered("aminoglycoside", *chart)
+        assert not {"gentamicin_trough", "tobramycin_trough"} & set(judged(*chart)[0]["aminoglycoside"].unknown)
 
 
 def test_with_an_aldosterone_antagonist_a_potassium_of_5_5_is_for_today() -> None:

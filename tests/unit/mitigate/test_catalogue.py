@@ -125,8 +125,8 @@ def test_a_topic_tells_which_risk_and_scores_it_asks_for(shipped: Catalogue) -> 
     assert shipped.topics["aki"].scores == ("kdigo",)
 
 
-def test_the_shipped_catalogue_has_the_47_topics(shipped: Catalogue) -> None:
-    assert len(shipped.topics) == 47
+def test_the_shipped_catalogue_has_the_48_topics(shipped: Catalogue) -> None:
+    assert len(shipped.topics) == 48
     assert {one.id for one in shipped.topics.values() if not one.active} == {
         "perioperative",
         "vancomycin_under",
