@@ -6,7 +6,7 @@ The ontology is content (``models/ontology/<version>``); this module gives it ty
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log, sqrt
 from typing import Final, Literal
 
@@ -115,6 +115,8 @@ class Variable:
         ``molar_mass``.
     needs_review : bool
         Whether there is any such.
+    measurand : str
+        What a laboratory's number is of, where variables of one quantity differ in that: ``urea``, ``urea nitrogen``.
     chosen : Told, optional
         How the site has it told; by default as it is, in the canonical unit.
     told : Told
@@ -146,13 +148,15 @@ class Variable:
     source: str = ""
     review: tuple[str, ...] = ()
     needs_review: bool = False
+    measurand: str = ""
     chosen: Told | None = None
     told: Told = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Settle how it is told."""
         told = self.chosen or Told(unit=self.unit, text=self.unit_text, decimals=self.decimals)
-        object.__setattr__(self, "told", told)
+        measurand = "" if self.measurand == self.label.casefold() else self.measurand
+        object.__setattr__(self, "told", replace(told, measurand=measurand))
 
     def reference_for(self, sex: str | None) -> Range | None:
         """Reference range for a sex, else the general one, else None."""

@@ -90,6 +90,7 @@ class _Numeric(_Named):
     molar_mass: PositiveFloat | None = None
     valence: Annotated[int, Field(ge=1, le=6)] = 1
     by_substance: bool = False
+    measurand: str = ""
     alternate_units: tuple[Text, ...] = ()
     unit_synonyms: Mapping[str, str] = {}
     affine: Mapping[str, _Line] = {}
@@ -102,6 +103,7 @@ class _Numeric(_Named):
             **self.shared(),
             **{name: getattr(self, name) for name in names},
             as_vital_sign=self.as_vital_sign,
+            measurand=self.measurand,
             unit_synonyms=self.unit_synonyms,
             plausible=self.plausible.built(),
             reference={str(sex): limits.built() for sex, limits in self.reference.items()},

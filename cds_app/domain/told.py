@@ -30,6 +30,9 @@ class Told:
         Text of the canonical unit; "" where that is the unit that is told.
     factor, offset : float
         ``told = factor * canonical + offset``.
+    measurand : str
+        What a number that came in another unit is of, where that is not what the variable is called: a mass of urea is
+        not one of its nitrogen. Else "".
     """
 
     unit: str
@@ -38,6 +41,7 @@ class Told:
     canonical: str = ""
     factor: float = 1.0
     offset: float = 0.0
+    measurand: str = ""
 
     def value(self, canonical: float) -> float:
         """A value in the unit that is told."""
@@ -60,6 +64,10 @@ class Told:
 
     def beside(self, one: Measurement) -> str:
         """What came, where that is another number than the one that is told; "" where it is not."""
+        sent = self._sent(one)
+        return f"{sent} {self.measurand}" if sent and self.measurand else sent
+
+    def _sent(self, one: Measurement) -> str:
         if not self.canonical:
             return one.sent
         if self._as_sent(one):

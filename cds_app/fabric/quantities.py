@@ -156,7 +156,7 @@ def convert(
     unit = context.lexicon.unit(variable.key, code, word(text))
     if isinstance(unit, IssueCode):
         return Refusal(unit, "valueQuantity.code" if code else "valueQuantity.unit")
-    converted = value if unit == variable.unit else context.lexicon.convert(value, unit, variable)
+    converted = context.lexicon.convert(value, unit, variable)
     if not isfinite(converted):
         return Refusal(IssueCode.NOT_A_NUMBER, "valueQuantity.value")
     return Amount(converted, bound, _sent(value, unit, bound) if converted != value else "")
