@@ -42,7 +42,8 @@ def word(value: object) -> str:
     """
     if not isinstance(value, str):
         return ""
-    return value if len(value) <= MAX_TEXT and value.isprintable() else _cleaned(value)
+    clean = len(value) <= MAX_TEXT and value.isprintable() and value == value.strip()
+    return value if clean else _cleaned(value)
 
 
 def _cleaned(text: str) -> str:
