@@ -85,9 +85,12 @@ def test_an_unknown_drug_is_said_beside_another_card(client: FlaskClient) -> Non
     assert "1 draft of drugs not known here, not checked." in card["detail"]
 
 
-def test_a_draft_for_another_patient_is_dropped(client: FlaskClient) -> None:
+def test_a_draft_for_another_patient_is_dropped_and_nothing_of_it_told(client: FlaskClient) -> None:
     other = spironolactone(subject={"reference": "Patient/p2"})
-    assert cards(client, signing(other, chart=potassium(6.4))) == []
+    (card,) = cards(client, signing(other, chart=potassium(6.4)))
+    assert "1 for another patient than the one of the call" in card["detail"]
+    assert "Nothing was checked" in card["detail"]
+    assert not any(one in json.dumps(card).lower() for one in ("spironolactone", "potassium", "p2"))
 
 
 def test_no_text_of_a_draft_is_alive(client: FlaskClient) -> None:
