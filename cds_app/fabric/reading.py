@@ -38,7 +38,7 @@ from cds_app.fabric.merging import merged_into
 from cds_app.fabric.observations import component_refs, read_observation
 from cds_app.fabric.plain import read_plain
 from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text
-from cds_app.fabric.shapes import Object, as_object
+from cds_app.fabric.shapes import Object, as_object, word
 from cds_app.fabric.taking import SPECIMEN
 from cds_app.fabric.times import UNDATED
 
@@ -354,7 +354,7 @@ def _is_about(resource: Object, field: str, ref: str, context: Context) -> bool:
 
 
 def _is_error(resource: Object) -> bool:
-    return resource.get("status") == _ERROR or (
+    return word(resource.get("status")).strip() == _ERROR or (
         "verificationStatus" in resource and status_of(resource["verificationStatus"]) == _ERROR
     )
 

@@ -1,7 +1,9 @@
 """Observations of the FHIR Genomics Reporting guide: variants, haplotypes, genotypes and what they mean for drugs.
 
 Source: HL7 Genomics Reporting Implementation Guide, STU2 and STU3 (codes read in the guide's own examples and value
-sets). Only what is said is kept; alleles and phenotypes are worked out when they are needed.
+sets). Laboratories that do not follow the guide name the gene in the code itself, by LOINC ("CYP2C9 gene product
+metabolic activity interpretation", as the example `observation-example-phenotype` of FHIR R4). Only what is said is
+kept; alleles and phenotypes are worked out when they are needed.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from typing import Final, Literal
 
 from cds_app.domain.facts import Code, GeneResult, Site
 from cds_app.domain.issues import IssueCode
-from cds_app.fabric.codes import LOINC, SNOMED, codes_of, text_of
+from cds_app.fabric.codes import LOINC, SNOMED, codes_of, text_of, words_of
 from cds_app.fabric.context import Context, Head
 from cds_app.fabric.shapes import Object, objects, word
 
 _TBD: Final = (
     "http://hl7.org/fhir/uv/genomics-reporting/CodeSystem/tbd-codes-cs",
     "http://hl7.org/fhir/uv/genomics-reporting/CodeSystem/tbd-codes",
+    "http://hl7.org/fhir/uv/genomics-reporting/CodeSystem/TbdCodes",
 )
 _GENOTYPE, _HAPLOTYPE, _VARIANT = (LOINC, "84413-4"), (LOINC, "84414-2"), (LOINC, "69548-6")
 _IMPLICATIONS: Final = frozenset(
@@ -30,7 +33,24 @@ _IMPLICATIONS: Final = frozenset(
     }
 )
 _LOOKED_FOR: Final = {(LOINC, "50956-2"): ("HLA-B", "*57:01")}
-KINDS: Final = frozenset({_GENOTYPE, _HAPLOTYPE, _VARIANT, *_IMPLICATIONS, *_LOOKED_FOR})
+_ACTIVITY: Final = {
+    (LOINC, "79713-4"): "TPMT",
+    (LOINC, "79714-2"): "CYP2C19",
+    (LOINC, "79715-9"): "CYP2D6",
+    (LOINC, "79716-7"): "CYP2C9",
+    (LOINC, "79717-5"): "CYP3A5",
+    (LOINC, "79719-1"): "DPYD",
+    (LOINC, "79722-5"): "SLCO1B1",
+    (LOINC, "81145-5"): "CYP3A4",
+}
+_TYPING: Final = {
+    (LOINC, "40425-1"): "CYP2D6",
+    (LOINC, "41048-0"): "TPMT",
+    (LOINC, "81139-8"): "CYP3A4",
+    (LOINC, "81140-6"): "CYP3A5",
+}
+_OF_ONE_GENE: Final = {**_ACTIVITY, **_TYPING}
+KINDS: Final = frozenset({_GENOTYPE, _HAPLOTYPE, _VARIANT, *_IMPLICATIONS, *_LOOKED_FOR, *_OF_ONE_GENE})
 """Codes of the Observations that are read here."""
 
 _GENE, _DBSNP, _GENOMIC = "48018-6", "81255-2", "81290-9"
@@ -70,13 +90,13 @@ def read_genomic(
 ) -> list[GeneResult]:
     """Results of one Observation, one a gene; an empty list, with an issue, where it names no gene or says nothing."""
     allele = next((_LOOKED_FOR[one] for one in codes if one in _LOOKED_FOR), None)
-    genes = _genes(resource) if allele is None else [allele[0]]
+    genes = _genes(resource, codes) if allele is None else [allele[0]]
     source, alleles, phenotype = _said(resource, codes)
     if allele is not None:
         phenotype = _found(resource, phenotype)
         alleles = (allele[1],) if phenotype else ()
     sites = tuple(_sites(resource)) if source == "variant" else ()
-    if source == "genotype" and len(genes) > 1:  # the guide's own examples list genes beside that of the value
+    if _GENOTYPE in codes and len(genes) > 1:  # the guide's own examples list genes beside that of the value
         genes = [one for one in genes if any(one in text.split() or text.startswith(one) for text in alleles)]
     if not genes:
         genes = [found[0] for text in alleles if (found := _SYMBOL.match(text)) is not None][:1]
@@ -107,7 +127,7 @@ def _said(resource: Object, codes: tuple[Code, ...]) -> tuple[_Source, tuple[str
     value = _worded(resource)
     if _VARIANT in codes:
         return "variant", (), ""
-    if _GENOTYPE in codes:
+    if _GENOTYPE in codes or not _TYPING.keys().isdisjoint(codes):
         return "genotype", (value,) if value else (), ""
     if _HAPLOTYPE in codes:
         return "haplotype", (value,) if value else (), ""
@@ -144,14 +164,16 @@ def _of(resource: Object, loinc: str) -> list[Object]:
     return [one for one in _components(resource) if (LOINC, loinc) in codes_of(one.get("code"))]
 
 
-def _genes(resource: Object) -> list[str]:
-    """Symbols, or identifiers where no symbol is told."""
-    found: dict[str, None] = {}
+def _genes(resource: Object, codes: tuple[Code, ...]) -> list[str]:
+    """Symbols, or identifiers where no symbol is told; all that codes of one gene and the words beside them name."""
+    of_one = dict.fromkeys(_OF_ONE_GENE[code] for code in codes if code in _OF_ONE_GENE)
+    said = " ".join(words_of(resource.get("code"))) if of_one else ""
+    found = of_one | dict.fromkeys(one for one in _OF_ONE_GENE.values() if re.search(rf"\b{one}\b", said))
     for one in _of(resource, _GENE):
         concept = one.get("valueCodeableConcept")
         symbol = _SYMBOL.fullmatch(text_of(concept))
         coded = next((code for _, code in codes_of(concept)), "")
-        name = symbol[0] if symbol else coded
+        name = symbol[0] if symbol else "" if of_one else coded
         if name:
             found[name] = None
     return list(found)

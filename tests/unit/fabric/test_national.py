@@ -52,6 +52,7 @@ def _bare(code: str, **elements: Any) -> dict[str, Any]:
         (LOINC, "71835-3", 0.3, "1", "fio2_setting", 30.0),
         (LOINC, "19994-3", 40.0, "%", "fio2_setting", 40.0),
         (LOINC, "30239-8", 30.0, "U/L", "ast", 30.0),
+        (LOINC, "30522-7", 12.2, "mg/L", "crp", 12.2),
         (LOINC, "14743-9", 5.0, "mmol/L", "glucose_poc", 90.1),
         (LOINC, "71833-8", 0.45, "1", "hematocrit", 45.0),
         (LOINC, "14937-7", 5.0, "mmol/L", "urea", 14.0),

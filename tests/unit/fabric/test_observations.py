@@ -202,9 +202,10 @@ def test_preliminary_is_flagged() -> None:
     assert _one(observation(status="preliminary")).preliminary
 
 
-def test_entered_in_error_voids_the_value_and_its_components() -> None:
+@pytest.mark.parametrize("status", ["entered-in-error", "entered-in-error "])
+def test_entered_in_error_voids_the_value_and_its_components(status: str) -> None:
     before = reading(pressure())
-    after = reading(pressure(status="entered-in-error", meta={"versionId": "2"}, modifierExtension=[{"url": "x"}]))
+    after = reading(pressure(status=status, meta={"versionId": "2"}, modifierExtension=[{"url": "x"}]))
     assert all(fact.void for fact in after.facts)
     assert [(issue.code, issue.dropped) for issue in after.issues] == [(IssueCode.ENTERED_IN_ERROR, False)]
     assert len(Timeline.of([*before.facts, *after.facts]).facts) == 0

@@ -70,6 +70,60 @@ def test_what_a_gene_means_for_a_drug_is_a_phenotype(reading: Any, value: dict[s
 
 
 @pytest.mark.parametrize(
+    ("code", "gene"),
+    [
+        ("79713-4", "TPMT"), ("79714-2", "CYP2C19"), ("79715-9", "CYP2D6"), ("79716-7", "CYP2C9"),
+        ("79717-5", "CYP3A5"), ("79719-1", "DPYD"), ("79722-5", "SLCO1B1"), ("81145-5", "CYP3A4"),
+    ],
+)  # fmt: skip
+def test_a_phenotype_whose_code_names_the_gene_needs_no_component(reading: Any, code: str, gene: str) -> None:
+    found = only(reading(reported("a", code, coded("LA9657-3"))))
+    assert (found.gene, found.source, found.phenotype) == (gene, "phenotype", "Poor metabolizer")
+
+
+@pytest.mark.parametrize(
+    ("code", "gene"), [("40425-1", "CYP2D6"), ("41048-0", "TPMT"), ("81139-8", "CYP3A4"), ("81140-6", "CYP3A5")]
+)
+def test_a_genotype_whose_code_names_the_gene_needs_no_component(reading: Any, code: str, gene: str) -> None:
+    found = only(reading(reported("a", code, "*1/*3")))
+    assert (found.gene, found.source, found.alleles) == (gene, "genotype", ("*1/*3",))
+
+
+def named(code: str, text: str, value: str, gene: str = "") -> dict[str, Any]:
+    """A result whose code is named by the sender."""
+    made = reported("a", code, value, gene)
+    return made | {"code": {"coding": [made["code"]["coding"][0] | {"display": text}]}}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        named("79716-7", "CYP2C9 gene product metabolic activity interpretation", "Normal metabolizer"),
+        named("79716-7", "Metabolizer status", "Normal metabolizer", "CYP2C9"),
+    ],
+)
+def test_what_stands_beside_the_code_of_a_gene_may_repeat_it(reading: Any, resource: dict[str, Any]) -> None:
+    assert only(reading(resource)).gene == "CYP2C9"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        named("79716-7", "CYP2C19 phenotype", "Poor metabolizer"),
+        named("79716-7", "Phenotype", "Poor metabolizer", "CYP2C19"),
+        named("79714-2", "CYP2D6 gene product metabolic activity interpretation", "CYP2D6 *4/*4"),
+        named("40425-1", "CYP2C19 genotype", "CYP2C19 *2/*2"),
+    ],
+)
+def test_a_code_that_senders_took_for_that_of_another_gene_tells_of_neither(
+    reading: Any, resource: dict[str, Any]
+) -> None:
+    found = reading(resource)
+    assert not found.facts.genes
+    assert [one.code for one in found.issues] == [IssueCode.AMBIGUOUS_CODE]
+
+
+@pytest.mark.parametrize(
     ("value", "state", "alleles"),
     [
         ("LA9633-4", "LA6706-1", ("C", "T")), ("LA9633-4", "LA6705-3", ("T", "T")), ("LA9634-2", None, ("C", "C")),
