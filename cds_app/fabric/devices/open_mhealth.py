@@ -14,12 +14,15 @@ from typing import Any, Final, Literal
 
 from cds_app.domain.time import time_in
 from cds_app.fabric.references import is_id
-from cds_app.fabric.shapes import MAX_TEXT, Object, as_object, number, word
+from cds_app.fabric.shapes import MAX_TEXT, Object, as_object, number, objects, word
 
 LOINC: Final = "http://loinc.org"
 SUBJECT: Final = "Patient/person"
 _UCUM: Final = "http://unitsofmeasure.org"
-_UNITS: Final = {"beats/min": "/min", "steps": "{steps}", "sec": "s", "min": "min", "h": "h", "ms": "ms"}
+_UNITS: Final = {
+    "beats/min": "/min", "steps": "{steps}", "sec": "s", "min": "min", "h": "h", "ms": "ms",
+    "MGDL": "mg/dL",  # what CommonHealth makes of Health Connect
+}  # fmt: skip
 _SPECIMENS: Final[Mapping[str, Mapping[str, str]]] = {
     "interstitial fluid": {"mg/dL": "99504-3", "mmol/L": "105272-9"},
     "capillary blood": {"": "41653-7"},
@@ -101,17 +104,24 @@ def _point(value: object) -> DataPoint:
     if reader is None or word(schema.get("namespace")) not in ("omh", "ieee"):
         raise _Refused("unsupported-type")
     span = _span(body)
-    origin = as_object(header.get("acquisition_provenance")) or header
+    origin = as_object(header.get("acquisition_provenance")) or {}
     found = tuple(_observation(one, message, span, header) for one in reader(body, span))
     if not found:
         raise _Refused("malformed")
     return DataPoint(
         message=message,
         user=user,
-        device=word(origin.get("source_name")),
-        sensed=word(origin.get("modality")) == "sensed",
+        device=word(origin.get("source_name")) or _maker(header),
+        sensed=(word(origin.get("modality")) or word(header.get("modality"))) == "sensed",
         resources=found,
     )
+
+
+def _maker(header: Object) -> str:
+    """What IEEE 1752.1 says in the place of a source's name."""
+    sheets = objects(header.get("external_datasheets"))
+    named = (one for one in sheets if word(one.get("datasheet_type")) == "manufacturer")
+    return next((word(one.get("datasheet_reference")) for one in named), word(header.get("source_name")))
 
 
 def _steps(body: Object, span: _Span) -> Iterator[_Value]:
@@ -158,7 +168,7 @@ def _glucose(body: Object, span: _Span) -> Iterator[_Value]:
     _check_statistic(body)
     value, unit = _quantity(body.get("blood_glucose"))
     codes = _SPECIMENS.get(word(body.get("specimen_source")), {})
-    code = codes.get(unit) or codes.get("")
+    code = codes.get(_UNITS.get(unit, unit)) or codes.get("")
     if code is None:
         raise _Refused("unsupported-type")
     yield code, value, unit

@@ -21,7 +21,7 @@ _TYPES: Final = frozenset({"Observation"})
 
 
 def deliveries_of(value: object, *, source: str, system: str, received: datetime) -> Iterator[Delivery]:
-    """Deliveries of one JSON value: a data point, a list of them, a FHIR resource or a Bundle.
+    """Deliveries of one JSON value: a data point, a list of them (as Shimmer has it too), a FHIR resource or a Bundle.
 
     Parameters
     ----------
@@ -30,7 +30,9 @@ def deliveries_of(value: object, *, source: str, system: str, received: datetime
     system : str
         Within which ``header.user_id`` of a data point names a person.
     """
-    for one in value if isinstance(value, list) else [value]:
+    answer = as_object(value) or {}
+    points = answer.get("body") if "shim" in answer else value
+    for one in points if isinstance(points, list) else [value]:
         if "resourceType" in (as_object(one) or {}):
             yield from _of_fhir(one, source, received)
         else:

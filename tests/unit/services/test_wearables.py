@@ -49,6 +49,14 @@ def result(code: str, value: float, unit: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def test_the_answer_of_a_shimmer_is_a_list_of_points(deps: Deps) -> None:
+    frame = {"date_time": (FROZEN - timedelta(hours=1)).isoformat()}
+    points = [point("heart-rate", {"heart_rate": amount(71, "beats/min")}, frame=frame), "no point"]
+    assert taken(deps, {"shim": "googlefit", "timeStamp": 1534251049, "body": points}) == ["stored", "refused"]
+    assert taken(deps, {"shim": "googlefit", "body": None}) == ["refused"]
+    assert [one.value for one in measured(deps)["heart_rate"]] == [71.0]
+
+
 def test_points_are_measurements_of_their_person_with_the_device_that_made_them(deps: Deps) -> None:
     frame = {"date_time": (FROZEN - timedelta(hours=1)).isoformat()}
     glucose = {"blood_glucose": amount(5.5, "mmol/L"), "specimen_source": "interstitial fluid"}

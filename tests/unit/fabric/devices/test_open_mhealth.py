@@ -36,6 +36,12 @@ def read(name: str, body: dict[str, Any], **more: Any) -> list[tuple[str, float,
             ("80404-7", 41.5, "ms"),
         ),
         ("blood-glucose", {"blood_glucose": amount(95, "mg/dL")}, ("2339-0", 95, "mg/dL")),
+        ("blood-glucose", {"blood_glucose": amount(65, "MGDL")}, ("2339-0", 65, "mg/dL")),
+        (
+            "blood-glucose",
+            {"blood_glucose": amount(65, "MGDL"), "specimen_source": "interstitial fluid"},
+            ("99504-3", 65, "mg/dL"),
+        ),
         (
             "blood-glucose",
             {"blood_glucose": amount(95, "mg/dL"), "specimen_source": "interstitial fluid"},
@@ -117,6 +123,19 @@ def test_a_point_says_whose_it_is_what_measured_and_whether_anything_did() -> No
     found = read_point(point("step-count", {"step_count": 9}, acquisition_provenance=None, **ieee))
     assert isinstance(found, DataPoint)
     assert (found.message, found.sensed) == ("9f", True)
+
+
+def test_a_header_of_ieee_1752_beside_a_source_without_a_modality_is_heard() -> None:
+    sheets = [
+        {"datasheet_type": "software", "datasheet_reference": "App 4"},
+        {"datasheet_type": "manufacturer", "datasheet_reference": "Oura Ring"},
+    ]
+    for origin, device in (({"source_name": "shim"}, "shim"), (None, "Oura Ring")):
+        sent = point("step-count", {"step_count": 9}, acquisition_provenance=origin, external_datasheets=sheets)
+        sent["header"]["modality"] = "sensed"
+        found = read_point(sent)
+        assert isinstance(found, DataPoint)
+        assert (found.device, found.sensed) == (device, True)
 
 
 _RATE = {"heart_rate": amount(70, "beats/min")}
