@@ -57,7 +57,14 @@ def test_what_the_laboratory_wrote_below_a_result_stands_beside_it_and_no_other(
 
 @pytest.mark.parametrize(
     ("written", "low", "high"),
-    [("3.3-5.1", 3.3, 5.1), ("3.3 - 5.1", 3.3, 5.1), ("5.1-3.3", None, None), ("<5.1", None, None), ("-", None, None)],
+    [
+        ("3.3-5.1", 3.3, 5.1),
+        ("3.3 - 5.1", 3.3, 5.1),
+        ("5.1-3.3", None, None),
+        ("<5.1", None, 5.1),
+        (">3.3", 3.3, None),
+        ("-", None, None),
+    ],
 )
 def test_the_usual_range_of_the_laboratory_goes_with_its_result(
     desk: Hl7Desk, written: str, low: float | None, high: float | None
