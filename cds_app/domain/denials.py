@@ -9,6 +9,10 @@ _DENIAL: Final = re.compile(
     r"\W*(?:(?:nka|nkda|nkfa|nil|none|denies)\b"
     r"|no\s+(?:known|history|reactions?|adverse|allerg(?:y|ies))\b"
     r"|never\s+(?:had|reacted)\b"
+    r"|(?:niega|nega)\s"
+    r"|(?:sin|sem|senza|nessuna?|keine?|geen|aucune?)\s+(?:\w+\s+)?all?[eé]rg"
+    r"|no\s+(?:al[eé]rgic[oa]|conocid[oa]s?|hay|refiere|presenta)\b"
+    r"|pas\s+d(?:['\u2019]\s*|e\s+)allerg"
     r"|not\s+(?:known|allergic|intolerant)\b"
     r"|no(?:\s+\w+){1,3}\s+allerg(?:y|ies)\W*\Z"
     r"|not?\W*\Z)",
@@ -19,7 +23,11 @@ _DENIED: Final = re.compile(  # "Penicillin: not allergic", of one thing and as 
     r"(?:not\s+allergic|no\s+(?:known\s+)?allergy|(?:allergy\s+)?denied)(?:\s+to\s+(?:it|this))?\W*",
     re.IGNORECASE,
 )
-_EXCEPTION: Final = re.compile(r"\b(?:except\w*|but|other\s+than|apart\s+from|besides)\b", re.IGNORECASE)
+_EXCEPTION: Final = re.compile(
+    r"\b(?:except\w*|but|other\s+than|apart\s+from|besides|salvo|menos|sauf|tranne|eccetto|au(?:ß|ss)er|behalve"
+    r"|pero|mais|aber|maar)\b",
+    re.IGNORECASE,
+)
 
 
 def affirmed(text: str) -> str:

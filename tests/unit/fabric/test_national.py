@@ -1,4 +1,4 @@
-"""What hospitals outside the United States send: SNOMED CT alone, moles, findings in the place of a question."""
+"""What hospitals outside the United States send: SNOMED CT alone, moles, findings as codes, names in their language."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cds_app.domain.ontology import Ontology
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.units import UnitConverter
 from cds_app.fabric.reading import Reading, read
+from cds_app.score.allergies import most_specific
 from cds_app.score.clinical.news2 import news2
 from cds_app.score.result import Score
 from cds_app.score.situation import Situation
@@ -115,6 +116,29 @@ def test_an_oxygen_saturation_among_the_vital_signs_is_of_pulse_oximetry(
 def test_a_finding_that_stands_as_the_code_is_read(code: str, variable: str, concept: str) -> None:
     (one,) = _read(_bare(code)).facts.coded
     assert (one.variable, one.concepts[0]) == (variable, concept)
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("Alergia a la PENICILINA", ("penicillins",)),
+        ("Pénicilline : urticaire", ("penicillins",)),
+        ("Penizillin-Allergie", ("penicillins",)),
+        ("Ibuprofeno 600 mg comprimidos", ("ibuprofen",)),
+        ("Acide acétylsalicylique", ("aspirin",)),
+        ("Acetylsalicylsäure", ("aspirin",)),
+        ("Espironolactona/hidroclorotiazida", ("spironolactone", "hydrochlorothiazide")),
+        ("Furosemid 40 mg", ("furosemide",)),
+        ("amoxicilina/ácido clavulánico", ("amoxicillin_clavulanate",)),
+        ("Trimetoprima-sulfametoxazol", ("co_trimoxazole",)),
+        ("Sin alergia a penicilina", ()),
+        ("Keine Allergie gegen Penizillin", ()),
+    ],
+)
+def test_an_allergy_is_read_in_the_language_of_the_house(text: str, concepts: tuple[str, ...]) -> None:
+    sent = resource("AllergyIntolerance", subject=None, patient={"reference": "Patient/1"}, code={"text": text})
+    (one,) = _read(sent).facts.allergies
+    assert most_specific(one.concepts, ONTOLOGY) == frozenset(concepts)
 
 
 @pytest.mark.parametrize(
