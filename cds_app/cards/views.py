@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
@@ -145,8 +145,7 @@ def compared(one: Measurement, situation: Situation, setting: Setting, change_h:
 def also(one: Measurement, situation: Situation, setting: Setting) -> Trusted | None:
     """What else of it was measured at the same instant, where that reads otherwise: a cuff beside an arterial line."""
     variables = setting.ontology.variables
-    rows = (situation.by_variable.get(key, ()) for key in setting.ontology.measuring(variables[one.variable].quantity))
-    there = [other for row in rows for other in row if other.when == one.when and not other.implausible]
+    there = _together(one, situation)
     told = {_value(other, variables[other.variable]): other for other in there}
     told.pop(_value(one, variables[one.variable]), None)
     values = ", ".join(sorted(told))
@@ -154,6 +153,15 @@ def also(one: Measurement, situation: Situation, setting: Setting) -> Trusted | 
     if values and by_line(one) and all(map(by_cuff, told.values())):
         return Trusted(f"of the {kinds[LINE].label}, {kinds[CUFF].label} {values}")
     return Trusted(values) or None
+
+
+def _together(one: Measurement, situation: Situation) -> Sequence[Measurement]:
+    """What counts of the same quantity and instant; beside an arterial line also what does not."""
+    quantity = situation.ontology.variables[one.variable].quantity
+    if not by_line(one):
+        return situation.history(quantity, 0.0, until=one.when)
+    rows = (situation.by_variable.get(key, ()) for key in situation.ontology.measuring(quantity))
+    return [other for row in rows for other in row if other.when == one.when and not other.implausible]
 
 
 def reported(one: Measurement, span: Range | None, ontology: Ontology) -> Trusted | None:

@@ -354,7 +354,7 @@ def _is_about(resource: Object, field: str, ref: str, context: Context) -> bool:
 
 
 def _is_error(resource: Object) -> bool:
-    return word(resource.get("status")).strip() == _ERROR or (
+    return word(resource.get("status")) == _ERROR or (
         "verificationStatus" in resource and status_of(resource["verificationStatus"]) == _ERROR
     )
 
