@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -26,8 +26,8 @@ from cds_app.errors import DependencyDown, SettingsError
 PATIENCE_S: Final = 5.0
 _READERS: Final = 8
 _STREAMED: Final = 1000  # rows held at once
-_LOOK_AGAIN_S: Final = 0.002
-"""SQLite itself looks ever less often whether it may write, at last every 100 ms: who waits longest, waits on."""
+_LOOK_AGAIN_S: Final = (0.001, 0.002, 0.005)
+"""After how long to look again whether one may write; the last from then on. SQLite itself would go on to 100 ms."""
 _KIND_OF_ERROR: Final = 0xFF  # of SQLite's extended codes
 
 
@@ -278,14 +278,14 @@ def _begin_reading(cursor: DBAPICursor) -> None:
 def _take_turn(patience_s: float, cursor: DBAPICursor) -> None:
     """Begin to write as soon as nobody else does."""
     until = time.monotonic() + patience_s
-    while True:
+    for wait_s in chain(_LOOK_AGAIN_S, repeat(_LOOK_AGAIN_S[-1])):
         try:
             cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & _KIND_OF_ERROR == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() >= until:
                 raise
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(wait_s)
         else:
             return
 
