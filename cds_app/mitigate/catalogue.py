@@ -37,7 +37,7 @@ from cds_app.mitigate.rules import (
 
 FILE = "catalogue.json"
 Text = Annotated[str, Field(min_length=1, max_length=140, pattern=r"^[^{}]*$")]
-"""What people read: a brace is left where a limit is not written as `cds_app.domain.told` has it."""
+"""What people read: a brace is left where a limit is not written as `cds_app.domain.limit_texts` has it."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Tag = Literal["V", "M"]
 _NO_SOURCE: Final = "source to be confirmed"
