@@ -14,6 +14,7 @@ from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Ontology
 from cds_app.errors import ContentError
 from cds_app.mitigate.effects import Effect
+from cds_app.mitigate.naming import Naming
 from cds_app.mitigate.rules import (
     AllergyTo,
     Change,
@@ -224,7 +225,7 @@ class Topic(Content):
         return self
 
 
-class CatalogueFile(Content):
+class CatalogueFile(Naming):
     """The whole file. Nobody younger than ``min_age_years`` is judged by it; ``age_note`` says why.
 
     While the topic ``alone`` concerns a patient, no other does.

@@ -1,7 +1,7 @@
 """The words in which the catalogue states a condition: data, written by a clinical team, read by pydantic.
 
 A rule is a JSON object that is recognised by its first word: ``{"quantity": "potassium", "op": ">=", ...}``,
-``{"all": [...]}``. Unknown words are an error. Evaluation is in `conditions`.
+``{"all": [...]}``. Unknown words are an error. A rule may have a name (`naming`). Evaluation is in `conditions`.
 """
 
 from __future__ import annotations

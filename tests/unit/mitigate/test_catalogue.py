@@ -11,7 +11,7 @@ import pytest
 from cds_app.content import artefact
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.errors import ContentError
-from cds_app.mitigate.catalogue import Catalogue, Guideline, load_catalogue, risk_of
+from cds_app.mitigate.catalogue import Catalogue, CatalogueFile, Guideline, load_catalogue, risk_of
 from cds_app.score.clinical.scores import NAMES
 from cds_app.services.content.knowledge import RISKS
 from tests.chart import ONTOLOGY
@@ -103,6 +103,48 @@ MALFORMED = [
 def test_malformed_content_stops_the_start(tmp_path: Path, content: Any, said: str) -> None:
     with pytest.raises(ContentError, match=said):
         loaded(tmp_path, content)
+
+
+HIGH = {"high": HIGH_POTASSIUM}
+NAMED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (HIGH, {"is": "high"}),
+    ({**HIGH, "not_high": {"not": {"is": "high"}}}, {"not": {"is": "not_high"}}),
+    ({**HIGH, "both": {"all": [{"is": "high"}, {"is": "high"}]}}, {"any": [{"is": "both"}, {"sex": "male"}]}),
+]
+SPELLED_OUT: list[dict[str, Any]] = [
+    HIGH_POTASSIUM,
+    {"not": {"not": HIGH_POTASSIUM}},
+    {"any": [{"all": [HIGH_POTASSIUM, HIGH_POTASSIUM]}, {"sex": "male"}]},
+]
+
+
+@pytest.mark.parametrize(("names", "short", "long"), [(*one, two) for one, two in zip(NAMED, SPELLED_OUT, strict=True)])
+def test_a_name_stands_for_its_rule_wherever_a_rule_may_stand(names: Any, short: Any, long: Any) -> None:
+    def topics(rule: Any) -> list[dict[str, Any]]:
+        gates = {"cautions": [{"when": rule, "why": "It is so."}]}
+        tiers = [{"tier": 1, "word": "x", "when": rule, "says": [{"when": rule, "why": "so"}]}]
+        return [topic(option(when=rule, gates=gates), tiers=tiers)]
+
+    found = CatalogueFile.model_validate({"topics": topics(short), "named": names})
+    assert found.topics == CatalogueFile.model_validate({"topics": topics(long)}).topics
+
+
+MISNAMED = [
+    ({}, {"is": "high"}, "asks for what has no such name above: high"),
+    ({"low": {"not": {"is": "high"}}, **HIGH}, {"is": "low"}, "asks for what has no such name above: high"),
+    ({"high": {"not": {"is": "high"}}}, {"is": "high"}, "asks for what has no such name above: high"),
+    (HIGH, {"is": ["high"]}, "asks for what has no such name above"),
+    ({}, {"is": "high", "within_h": 2}, "discriminator"),
+    ({**HIGH, "idle": HIGH_POTASSIUM}, {"is": "high"}, "names what nothing asks for: idle"),
+    ({"high": {**HIGH_POTASSIUM, "unit": "mg/dL"}}, {"is": "high"}, "potassium in another unit"),
+    ({"high": {**HIGH_POTASSIUM, "colour": "red"}}, {"is": "high"}, "Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("names", "rule", "said"), MISNAMED)
+def test_a_name_that_stands_for_nothing_stops_the_start(tmp_path: Path, names: Any, rule: Any, said: str) -> None:
+    with pytest.raises(ContentError, match=said):
+        load_catalogue(artefact_of(tmp_path, [when(rule)], named=names), ONTOLOGY, scores=NAMES, risks=("sepsis",))
 
 
 @pytest.mark.parametrize("topics", [[topic(), topic()], [topic(option()), topic(option(), id="aki")]])
