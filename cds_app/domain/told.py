@@ -94,6 +94,10 @@ class Told:
         moved = bool(self.canonical) and any(abs(round(one, self.decimals) - one) > _MOVED * abs(one) for one in values)
         return tuple(f"{one:.{self.decimals + moved}f}" for one in values)
 
+    def span(self, low: float, high: float) -> str:
+        """Two canonical limits as text, with the unit: ``3.3 to 19.4 mmol/L``."""
+        return f"{' to '.join(self.limit(low, high))} {self.text}"
+
 
 def with_unit(number: str, unit: str) -> str:
     """A number with its unit, and the space between them that it needs: none for a percent sign or no unit."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,7 +12,18 @@ _DAY_H: Final = 24.0
 _HOUR_MIN: Final = 60.0
 _QUANTITIES: Final = {"glucose_mg_dl": "glucose", "creatinine_mg_dl": "creatinine", "scr": "creatinine"}
 """Fields whose limits are told in the units that a site reads: models are in the canonical ones."""
-_SPAN: Final = re.compile(r"must be (?P<low>\S+) to (?P<high>\S+) (?P<unit>\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which numbers would be accepted: ``low`` to ``high``, themselves included, in a model's ``unit`` ("": none)."""
+
+    low: float
+    high: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"must be {self.low:g} to {self.high:g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +39,14 @@ class Refusal:
     beyond : bool
         Whether what is asked is of another kind than what is simulated, so that nothing that anybody could measure or
         write down would make it possible.
+    span : Span, optional
+        The numbers with which ``limit`` begins, where it is one of numbers.
     """
 
     field: str
     limit: str
     beyond: bool = False
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +79,15 @@ def told(refusals: Iterable[Refusal], ontology: Ontology) -> tuple[Refusal, ...]
 
 def _told(one: Refusal, ontology: Ontology) -> Refusal:
     quantity = _QUANTITIES.get(one.field.rpartition(".")[2].lower(), "")
-    found = _SPAN.match(one.limit) if ontology.measuring(quantity) else None
-    if found is None or ontology.quantity(quantity).chosen is None:
+    chosen = ontology.quantity(quantity).chosen if ontology.measuring(quantity) else None
+    if one.span is None or chosen is None:
         return one
-    told = ontology.quantity(quantity).told
-    low, high = told.limit(float(found["low"]), float(found["high"]))
-    return replace(one, limit=f"must be {low} to {high} {told.text}{one.limit[found.end() :]}")
+    return replace(one, limit=one.limit.replace(str(one.span), f"must be {chosen.span(one.span.low, one.span.high)}"))
 
 
 def outside(field: str, value: float | None, low: float, high: float, unit: str) -> tuple[Refusal, ...]:
     """A refusal if a number is missing, not finite or outside its limits; limits themselves are inside."""
     if value is not None and low <= value <= high:
         return ()
-    return (Refusal(field=field, limit=f"must be {low:g} to {high:g} {unit}".rstrip()),)
+    span = Span(low, high, unit)
+    return (Refusal(field=field, limit=str(span), span=span),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil, isfinite
 from typing import Final
@@ -104,7 +104,7 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
         doses = asked.until(horizon_h).doses
         found = dose_problems(doses[:1], where, drug.file.routes)
         if found:  # all doses are alike: said once
-            return tuple(Refusal(field=one.field.replace(f"{where}.0", where), limit=one.limit) for one in found)
+            return tuple(replace(one, field=one.field.replace(f"{where}.0", where)) for one in found)
         asked = asked.until(horizon_h)
     found = dose_problems(asked.doses, f"{where}.doses", drug.file.routes)
     if not found and not all(0.0 <= one.at_h < horizon_h for one in asked.doses):
