@@ -316,7 +316,7 @@ def _sure(why: Why, risk: Risk | None) -> Trusted:
         "base": hundred(risk.base) if risk else Trusted(""),
         "rule": None if risk and alone else Trusted(advice.topic.guideline.cited),
         "model": Trusted(f"{risk.model_name} {risk.model_version}") if risk else None,
-        "cautions": [Trusted(one.caution) for one in why.scores if one.caution],
+        "provisos": why.provisos,
         "assumed_stay": bool(risk and material.risks[advice.risk or ""].assumed_stay),
     }
     return Trusted(render(material.templates, "sure.j2", values))

@@ -9,7 +9,7 @@ from functools import cached_property
 import msgspec
 
 from cds_app.cards.detail import Changes, Lines, say
-from cds_app.cards.grounds import named_facts, score_text, unmeasured
+from cds_app.cards.grounds import named_facts, proviso_text, score_text, unmeasured
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.text import Trusted, points
 from cds_app.cards.views import ReasonView, SeenView, also, compared, reason, seen
@@ -35,11 +35,11 @@ class Why:
     def scores(self) -> tuple[Score, ...]:
         """The scores that a topic asks for, as far as they say something.
 
-        Beside a learned risk alone none that has to be taken with caution: it is not what the card rests on.
+        Beside a learned risk alone none with a proviso: it is not what the card rests on.
         """
         scores = [self.material.scores.get(name) for name in self.advice.topic.scores]
         known = [one for one in scores if isinstance(one, Score) and one.value > 0]
-        return tuple([one for one in known if not (self.advice.concern.estimated and one.caution)])
+        return tuple([one for one in known if not (self.advice.concern.estimated and one.proviso)])
 
     def label(self, score: Score) -> str:
         """What a score is called."""
@@ -49,6 +49,12 @@ class Why:
     def totals(self) -> Lines:
         """The same scores in words."""
         return tuple([score_text(one, self.label(one)) for one in self.scores])
+
+    @cached_property
+    def provisos(self) -> Lines:
+        """What in reading the patient for these scores a clinician may have to decide otherwise."""
+        templates = self.material.templates
+        return tuple([proviso_text(one.proviso, templates) for one in self.scores if one.proviso])
 
     def explained(self, reasons: Sequence[Reason], shown: int, *, comments: bool = True) -> Changes:
         """The lines that depend on how much of an estimate is taken apart."""

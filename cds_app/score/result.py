@@ -78,6 +78,23 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     finding: str = ""
 
 
+class Proviso(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice in reading a patient, by the name of the sentence that says it (``proviso_NAME`` among the phrases).
+
+    Parameters
+    ----------
+    name : str
+    weight_kg : float, optional
+        The weight that was counted with, where the choice is of one.
+    obese : bool
+        Whether that weight is an obese person's.
+    """
+
+    name: Literal["scale_1", "scale_2", "sodium", "weight"]
+    weight_kg: float | None = None
+    obese: bool = False
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A clinical score.
 
@@ -100,8 +117,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     notes : tuple of str
         What to know of it for this patient: whom it was not made for, what it does not see. Sentences without their
         full stop, which stand behind it wherever its parts are told.
-    caution : str
-        A choice in reading this patient that a clinician may have to make otherwise; "" mostly.
+    proviso : Proviso, optional
+        A choice in reading this patient that a clinician may have to make otherwise.
     """
 
     name: str
@@ -112,7 +129,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     bound: Literal["=", ">="] = "="
     lacks: tuple[Lack, ...] = ()
     notes: tuple[str, ...] = ()
-    caution: str = ""
+    proviso: Proviso | None = None
 
     @property
     def inputs(self) -> tuple[Evidence, ...]:

@@ -9,7 +9,7 @@ from cds_app.domain.facts import CodedFinding, Fact, Measurement
 from cds_app.score.clinical.news2 import news2, qsofa
 from cds_app.score.clinical.scores import clinical_scores, shock_index
 from cds_app.score.clinical.sofa import sofa
-from cds_app.score.result import Abstained
+from cds_app.score.result import Abstained, Proviso
 from tests.chart import (
     abstained,
     drug,
@@ -75,15 +75,15 @@ def test_news2_scale_2_reads_saturation_by_oxygen(value: float, air: int, oxygen
     assert scored(news2(situation(*vital_signs(spo2=value), hypercapnic))).value == air
     on_oxygen = scored(news2(situation(*vital_signs(spo2=value, o2_flow=2), hypercapnic)))
     assert on_oxygen.value == oxygen + 2
-    assert "by scale 2" in on_oxygen.caution
+    assert on_oxygen.proviso == Proviso(name="scale_2")
 
 
 def test_news2_uses_scale_1_for_copd_without_documented_hypercapnia() -> None:
     copd = scored(news2(situation(*vital_signs(spo2=90), problem("copd"))))
     assert copd.value == 3
-    assert "by scale 1, though COPD is recorded" in copd.caution
-    assert scored(news2(situation(*vital_signs(spo2=97), problem("copd")))).caution == ""
-    assert scored(news2(situation(*vital_signs(spo2=90)))).caution == ""
+    assert copd.proviso == Proviso(name="scale_1")
+    assert scored(news2(situation(*vital_signs(spo2=97), problem("copd")))).proviso is None
+    assert scored(news2(situation(*vital_signs(spo2=90)))).proviso is None
     both = (problem("copd"), problem("hypercapnic_respiratory_failure"))
     assert scored(news2(situation(*vital_signs(spo2=90), *both))).value == 0
 

@@ -6,7 +6,7 @@ import pytest
 
 from cds_app.domain.facts import Measurement
 from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo, on_dialysis
-from cds_app.score.result import Abstained
+from cds_app.score.result import Abstained, Proviso
 from tests.chart import abstained, drug, hourly_urine, measured, person, problem, procedure, scored, situation
 
 
@@ -161,17 +161,15 @@ def test_a_graft_that_failed_is_no_kidney_that_hides_the_end_stage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "height", "said"),
-    [
-        (120.0, None, "Urine output is per kg of the weight charted, 120 kg."),
-        (96.7, 180.0, "Urine output is per kg of the weight charted, 96.7 kg."),
-        (97.5, 180.0, "97.5 kg. In obesity that finds more injury than ideal weight does; KDIGO does not say which."),
-    ],
+    ("weight", "height", "obese"),
+    [(120.0, None, False), (96.7, 180.0, False), (97.5, 180.0, True)],
 )
-def test_an_output_that_counts_says_by_which_weight(weight: float, height: float | None, said: str) -> None:
+def test_an_output_that_counts_says_by_which_weight(weight: float, height: float | None, obese: bool) -> None:
     body = [measured("body_weight", weight), *([] if height is None else [measured("body_height", height)])]
-    assert scored(kdigo(situation(*hourly_urine(40, 12), *body))).caution.endswith(said)
-    assert scored(kdigo(situation(*hourly_urine(80, 12), *body))).caution == ""
+    assert scored(kdigo(situation(*hourly_urine(40, 12), *body))).proviso == Proviso(
+        name="weight", weight_kg=weight, obese=obese
+    )
+    assert scored(kdigo(situation(*hourly_urine(80, 12), *body))).proviso is None
 
 
 def test_kdigo_is_exact_when_urine_can_be_judged_too() -> None:

@@ -16,7 +16,7 @@ from cds_app.domain.ontology import Sex
 from cds_app.domain.told import Told
 from cds_app.score.clinical.bands import apart, current, lacking, rounded
 from cds_app.score.clinical.urine import Urine, collected
-from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
+from cds_app.score.result import Abstained, Evidence, Lack, Part, Proviso, Score
 from cds_app.score.situation import Situation
 
 Number = float | Floats
@@ -35,7 +35,6 @@ _SEVERE_MG_DL = 4.0
 _OLIGURIA_ML_PER_KG_H = (0.5, 0.3)
 _ANURIA_ML_PER_KG_H = 0.05  # KDIGO gives no volume; "no urine" with room for what a catheter drips
 _OBESE_KG_PER_M2: Final = 30.0  # WHO Technical Report Series 894, 2000
-_IN_OBESITY: Final = "In obesity that finds more injury than ideal weight does; KDIGO does not say which."
 _SOURCE = "KDIGO AKI guideline 2012"
 
 
@@ -83,7 +82,7 @@ def kdigo(situation: Situation) -> Score | Abstained:
         source=_SOURCE,
         lacks=lacks,
         notes=_notes(situation),
-        caution=_weighed(situation, by_urine),
+        proviso=_weighed(situation, by_urine),
     )
 
 
@@ -107,17 +106,16 @@ def _notes(situation: Situation) -> tuple[str, ...]:
     return ("Under 18 years: the eGFR criterion is not applied",) if child else ()
 
 
-def _weighed(situation: Situation, urine: Part | Lack) -> str:
+def _weighed(situation: Situation, urine: Part | Lack) -> Proviso | None:
     """By which weight an output counted as little: KDIGO names none, and by actual weight the obese have more injuries.
 
     Ideal weight finds fewer, the same of whom die (Thongprayoon, BMC Nephrol 2014;15:176; Katayama, 2018;19:101).
     """
     weight, height = situation.fresh("body_weight"), situation.latest("body_height")
     if isinstance(urine, Lack) or not urine.points or weight is None:
-        return ""
-    said = f"Urine output is per kg of the weight charted, {weight.value:g} kg."
+        return None
     obese = height is not None and weight.value >= _OBESE_KG_PER_M2 * (height.value / 100.0) ** 2
-    return f"{said} {_IN_OBESITY}" if obese else said
+    return Proviso(name="weight", weight_kg=weight.value, obese=obese)
 
 
 def _creatinine_parts(situation: Situation) -> tuple[Part | Lack, ...]:

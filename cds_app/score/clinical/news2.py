@@ -12,7 +12,7 @@ from typing import Final
 
 from cds_app.domain.facts import CodedFinding, Measurement, Medication, Procedure
 from cds_app.score.clinical.bands import Bands, apart, lacking, points_of, rounded
-from cds_app.score.result import Abstained, Lack, Part, Score
+from cds_app.score.result import Abstained, Lack, Part, Proviso, Score
 from cds_app.score.situation import Situation
 
 RESPIRATION: Final[Bands] = ((-inf, 3), (9, 1), (12, 0), (21, 2), (25, 3))
@@ -31,11 +31,6 @@ NOT_ALERT_POINTS: Final = 3
 _MEDIUM, _HIGH = 5, 7
 _SOURCE = "Royal College of Physicians, NEWS2, 2017"
 _SATURATION = "oxygen saturation"
-_SCALE_2 = "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."
-_SCALE_1 = (
-    "Saturation by scale 1, though COPD is recorded: scale 2 (88–92 %) is for hypercapnic failure that a clinician"
-    " has confirmed."
-)
 _RECENT_H = 6.0
 _SEDATION_H = 2.0
 SEDATIVES: Final = ("propofol", "dexmedetomidine", "ketamine", "midazolam")
@@ -87,7 +82,7 @@ def news2(situation: Situation) -> Score | Abstained:
         source=_SOURCE,
         lacks=lacks,
         notes=_notes(situation),
-        caution=_caution(situation, parts, hypercapnic),
+        proviso=_proviso(situation, parts, hypercapnic),
     )
 
 
@@ -114,12 +109,12 @@ def _notes(situation: Situation) -> tuple[str, ...]:
     return ("Not for pregnancy, of which nothing is known",) if situation.pregnant is None else ()
 
 
-def _caution(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> str:
+def _proviso(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> Proviso | None:
     """By which scale the saturation was judged, where that is not plain."""
     if hypercapnic:
-        return _SCALE_2
+        return Proviso(name="scale_2")
     low = any(part.label == _SATURATION and part.points for part in parts)
-    return _SCALE_1 if low and situation.conditions("copd") else ""
+    return Proviso(name="scale_1") if low and situation.conditions("copd") else None
 
 
 def _vital(situation: Situation, quantity: str, label: str, bands: Bands, step: str) -> Part | Lack:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cds_app.domain.facts import Measurement
 from cds_app.score.clinical.bands import current
-from cds_app.score.result import Abstained, Lack, Part, Score, Why
+from cds_app.score.result import Abstained, Lack, Part, Proviso, Score, Why
 from cds_app.score.situation import Situation
 
 NAME: Final = "sodium_corrected"
@@ -62,7 +62,7 @@ def corrected_sodium(situation: Situation) -> Score | Abstained:
         parts=parts,
         band="",
         source="Katz, N Engl J Med 1973;289:843; Hillier, Am J Med 1999;106:399",
-        caution="How much glucose lowers sodium is from memory, pending clinical review.",
+        proviso=Proviso(name="sodium"),
     )
 
 

@@ -13,6 +13,7 @@ from cds_app.cards.grounds import (
     named_facts,
     not_asked_again,
     option_views,
+    proviso_text,
     score_text,
     shared_source,
     short_name,
@@ -27,7 +28,7 @@ from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Caution, Gate, Refusal
 from cds_app.mitigate.options import Option
-from cds_app.score.result import Part, Score
+from cds_app.score.result import Part, Proviso, Score
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
@@ -189,3 +190,26 @@ def test_a_measurement_that_was_made_is_no_refusal_worth_telling() -> None:
     made = Refusal(option="o", gate="already", reason="Measured.", evidence=(measured("lactate", 2.0),))
     given = Refusal(option="p", gate="already", reason="Given.", evidence=(drug("digoxin"),))
     assert told_refusals([made, given], 2) == [given]
+
+
+_OUTPUT = "Urine output is per kg of the weight charted,"
+_OBESE = "In obesity that finds more injury than ideal weight does; KDIGO does not say which."
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (Proviso(name="scale_2"), "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."),
+        (
+            Proviso(name="scale_1"),
+            "Saturation by scale 1, though COPD is recorded: scale 2 (88–92 %) is for hypercapnic failure that a"
+            " clinician has confirmed.",
+        ),
+        (Proviso(name="sodium"), "How much glucose lowers sodium is from memory, pending clinical review."),
+        (Proviso(name="weight", weight_kg=120.0), f"{_OUTPUT} 120 kg."),
+        (Proviso(name="weight", weight_kg=96.7), f"{_OUTPUT} 96.7 kg."),
+        (Proviso(name="weight", weight_kg=97.5, obese=True), f"{_OUTPUT} 97.5 kg. {_OBESE}"),
+    ],
+)
+def test_a_proviso_of_a_score_is_said_in_a_sentence(knowledge: Knowledge, one: Proviso, text: str) -> None:
+    assert proviso_text(one, knowledge.templates) == text
