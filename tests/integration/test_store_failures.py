@@ -189,22 +189,25 @@ def test_more_than_the_queue_holds_is_refused_at_once(url: str, locked: Lock) ->
     store.close()
 
 
-def test_a_full_disk_is_said_and_gets_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", [0, 8])
+def test_a_full_disk_is_said_and_gets_over(tmp_path: Path, pages: int) -> None:
     store = sqlite_store(tmp_path)
     patient = store.pseudonym("north", "pat-1")
     append(store, patient, facts=facts(10))
     size = (tmp_path / "twinline.sqlite-wal").stat().st_size
     big = commit_to(patient, known=(1, 0), facts=facts(3000), decisions=(decision(),))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # no file may grow: as good as a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + pages * 4120, hard))  # no file may grow: as good as a full disk
     try:
         with pytest.raises(DependencyDown):
             store.commit(big)
-        with pytest.raises(DependencyDown):
-            store.ready()
+        for _ in range(2):  # also where there is room for little
+            with pytest.raises(DependencyDown):
+                store.ready()
         assert known_of(store, patient) == (1, 0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.ready()
     assert store.commit(big) == 2
     assert store.verify().broken_at is None
     store.close()

@@ -126,6 +126,9 @@ SET_HEAD = (
     update(log_head).where(log_head.c.id == 1).values({name: bindparam(name) for name in ("number", "mac", "seal")})
 )
 TOUCH_HEAD = update(log_head).values(probes=log_head.c.probes + 1)
+_TRIAL = "trial"  # no kind of document
+PUT_TRIAL = insert(documents).values(kind=_TRIAL, name="", version=0, sealed=bytes(1 << 20))  # more than most calls
+TAKE_TRIAL = delete(documents).where(documents.c.kind == _TRIAL)
 DESTROY_KEY = update(patients).where(patients.c.pseudonym == _PATIENT).values(wrapped_key=None, erased=bindparam("at"))
 ADD_MENTIONS = insert(mentions)
 MENTIONS = select(mentions.c.patient, mentions.c.resources).where(

@@ -41,6 +41,7 @@ class Transactions:
         self._vault = vault
         self._anchor = anchor
         self._wal_holds_keys = False
+        self._failed = False  # since the last `probe` that went well
         self._batches = count(1)
 
     def write(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -109,6 +110,8 @@ class Transactions:
     def probe(self) -> None:
         """Write to the database without changing it, and catch up on what could not be done before.
 
+        After a failure as much is written as a call has to: on a full disk there may be room for a number.
+
         Raises
         ------
         DependencyDown
@@ -122,6 +125,10 @@ class Transactions:
             if last != (head.number, head.mac):
                 raise IntegrityError("the log does not end at its head")
             session.run(sql.TOUCH_HEAD)
+            if self._failed:
+                session.run(sql.PUT_TRIAL)
+                session.run(sql.TAKE_TRIAL)
+        self._failed = False
         self._scrub()
         if self._anchor:
             self._anchor.catch_up()
@@ -150,6 +157,7 @@ class Transactions:
         except self._database.refusals:
             raise
         except self._database.failures as error:
+            self._failed = True
             self._database.writing.dispose()  # the next group starts on a new connection
             raise DependencyDown("the store cannot be written") from error
 
