@@ -16,7 +16,7 @@ from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.errors import DataUnavailable, SettingsError
-from cds_app.fabric.reading import TYPES
+from cds_app.fabric.resources import TYPES
 from cds_app.services.smart.issuers import Issuers, client_of
 from cds_app.services.sources.subscriptions import Heard, Subscription, Subscriptions, digest, new_secret
 from cds_app.web.notifications import PATH

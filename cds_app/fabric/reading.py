@@ -3,90 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from hashlib import blake2b
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace as struct_replace
 
-from cds_app.domain.facts import CodedFinding, Fact, Facts, Measurement, Report, UnknownFinding, gather
+from cds_app.domain.facts import Fact, Facts, Measurement, gather
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import NOTHING, Proposed
 from cds_app.domain.time import time_in
 from cds_app.fabric.bundles import unpack
-from cds_app.fabric.clinical import (
-    read_allergy,
-    read_condition,
-    read_encounter,
-    read_patient,
-    read_procedure,
-    read_report,
-    read_service_request,
-)
-from cds_app.fabric.codes import status_of
-from cds_app.fabric.context import MODIFIERS, Context, Head, outdone, version_of
+from cds_app.fabric.context import Context, outdone, version_of
 from cds_app.fabric.contradictions import contradictory, is_pressure, meeting
-from cds_app.fabric.deletions import Deletion
-from cds_app.fabric.drugs.medications import read_administration, read_medication, read_request, read_statement
 from cds_app.fabric.identifiers import Identifier, identifiers_of
 from cds_app.fabric.lexicon import Units, lexicon_of
 from cds_app.fabric.merging import merged_into
-from cds_app.fabric.observations import component_refs, read_observation
-from cds_app.fabric.plain import read_plain
-from cds_app.fabric.references import Item, References, hashed_reference, local_reference, reference_text
-from cds_app.fabric.shapes import Object, as_object, word
+from cds_app.fabric.references import Item, References, hashed_reference, local_reference
+from cds_app.fabric.resources import Outcome, read_resource, withdrawn
+from cds_app.fabric.shapes import Object, as_object
 from cds_app.fabric.taking import SPECIMEN
 from cds_app.fabric.times import UNDATED
-
-__all__ = ["Item", "Reading", "Tally", "read", "unpack"]
-
-Outcome = Literal["used", "unknown", "dropped"]
-Reader = Callable[[Object, Head, Context], list[Fact] | None]
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 CLOCK_MARGIN: Final = timedelta(minutes=10)
 _ZONE_MARGIN: Final = timedelta(days=1)  # a birth date has no zone
-_ERROR: Final = "entered-in-error"
-OTHER: Final = "other"
-_UNUSABLE: Final = frozenset({
-    IssueCode.NOT_FINAL, IssueCode.DATA_ABSENT, IssueCode.NO_VALUE, IssueCode.NOT_A_NUMBER, IssueCode.NO_UNIT,
-    IssueCode.UNKNOWN_UNIT, IssueCode.WRONG_DIMENSION, IssueCode.MODIFIER_EXTENSION, IssueCode.NO_CODE,
-})  # fmt: skip
-"""What is wrong with a result itself, and not only with when we look at it or with what else was sent."""
-
-_READERS: Final[Mapping[str, tuple[Reader, str]]] = {
-    "Observation": (read_observation, "subject"),
-    "Condition": (read_condition, "subject"),
-    "MedicationRequest": (read_request, "subject"),
-    "MedicationAdministration": (read_administration, "subject"),
-    "MedicationStatement": (read_statement, "subject"),
-    "Medication": (read_medication, ""),
-    "Procedure": (read_procedure, "subject"),
-    "ServiceRequest": (read_service_request, "subject"),
-    "AllergyIntolerance": (read_allergy, "patient"),
-    "DiagnosticReport": (read_report, "subject"),
-    "Encounter": (read_encounter, "subject"),
-    "Patient": (read_patient, ""),
-}
-TYPES: Final = tuple(_READERS)
-"""Resource types that are read."""
-# Counted by name; any other name might be anything, and is counted as "other".
-_UNUSED: Final = frozenset(
-    """Account Appointment AuditEvent Basic Binary BodyStructure CarePlan CareTeam Claim ClaimResponse
-    ClinicalImpression Communication CommunicationRequest Composition Consent Coverage DetectedIssue Device
-    DeviceRequest DeviceUseStatement DocumentReference EpisodeOfCare ExplanationOfBenefit FamilyMemberHistory Flag
-    Goal Group HealthcareService ImagingStudy Immunization List Location Media MedicationDispense NutritionOrder
-    Organization Parameters Practitioner PractitionerRole Provenance Questionnaire QuestionnaireResponse
-    RelatedPerson RequestGroup RiskAssessment Schedule Slot Substance SupplyDelivery Task
-    VisionPrescription""".split()  # noqa: SIM905 - fifty names read better as words than as a column
-)
-
-# Whom and what others only refer to (``_include``): nothing of a patient is lost with them.
-_OF_NOBODY: Final = {"Endpoint", "HealthcareService", "Location", "Organization", "Practitioner", "PractitionerRole"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,43 +134,82 @@ def read(  # noqa: PLR0913 - all by name
         references=References((*items, *beside)),
         issues=issues,
     )
-    facts: list[Fact] = []
-    withdrawn: list[Fact] = []
-    counts: Counter[tuple[str, Outcome]] = Counter((kind, "used") for kind in again)
-    clean: set[bytes] = set()
-    passed: list[Item] = []
+    taken = _Taken(counts=Counter((kind, "used") for kind in again))
+    _take(taken, items, seen, context)
+    _look_again(taken, context, ontology)
+    _doubt(taken, items, context, ontology)
+    return Reading(
+        facts=gather((*taken.facts, *taken.unsaid())),
+        issues=tuple(issues),
+        tally=_tally(taken.counts),
+        clean=frozenset(taken.clean),
+        identifiers=identifiers_of(people, patient),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Taken:
+    """What has been made of resources so far.
+
+    Parameters
+    ----------
+    counts : Counter of (str, Outcome)
+        By resource type.
+    facts, withdrawn : list of Fact
+        What is said, and what is no longer.
+    clean : set of bytes
+        Fingerprints, as of `Reading`.
+    passed : list of Item
+        What was read before, and not again.
+    """
+
+    counts: Counter[tuple[str, Outcome]]
+    facts: list[Fact] = field(default_factory=list)
+    withdrawn: list[Fact] = field(default_factory=list)
+    clean: set[bytes] = field(default_factory=set)
+    passed: list[Item] = field(default_factory=list)
+
+    def unsaid(self) -> list[Fact]:
+        """What is withdrawn, but for what the same version says otherwise."""
+        said = {(fact.ref.partition("#")[0], fact.version) for fact in self.facts} if self.withdrawn else set()
+        return [one for one in self.withdrawn if (one.ref, one.version) not in said]
+
+
+def _take(taken: _Taken, items: Sequence[Item], seen: Set[bytes], context: Context) -> None:
+    """Read each resource that was not seen before."""
+    issues = context.issues
     specimens = bool(seen) and SPECIMEN in context.references.types
     for item in items:
         before, version = len(issues), version_of(item.resource)
         mark = fingerprint(item.resource, version)
         known = mark in seen and not (specimens and "specimen" in (as_object(item.resource) or {}))
-        kind, outcome, found = _known(item.resource) if known else _read(item, version, context)
-        counts[kind, outcome] += 1
-        facts.extend(found)
+        kind, outcome, found = _known(item.resource) if known else read_resource(item, version, context)
+        taken.counts[kind, outcome] += 1
+        taken.facts.extend(found)
         if known:
-            passed.append(item)
+            taken.passed.append(item)
         if mark and outcome == "used" and len(issues) == before:
-            clean.add(mark)
+            taken.clean.add(mark)
         if outcome == "dropped" and kind == "Observation":
-            withdrawn.extend(_withdrawn(item.resource, version, issues[before:], learned))
-    facts.extend(one for item in meeting(passed, facts, ontology, zone) for one in _pressures(item, context, ontology))
-    doubted = contradictory(facts, ontology)
+            taken.withdrawn.extend(withdrawn(item.resource, version, issues[before:], context.learned))
+
+
+def _look_again(taken: _Taken, context: Context, ontology: Ontology) -> None:
+    """Read what was passed over and now meets other pressures of its time."""
+    met = meeting(taken.passed, taken.facts, ontology, context.zone)
+    taken.facts.extend([one for item in met for one in _pressures(item, context, ontology)])
+
+
+def _doubt(taken: _Taken, items: Sequence[Item], context: Context, ontology: Ontology) -> None:
+    """Flag measurements that contradict each other."""
+    doubted = contradictory(taken.facts, ontology)
     if doubted:
-        facts = [_doubted(fact, context) if fact.ref in doubted else fact for fact in facts]
-        clean -= {fingerprint(one.resource, version_of(one.resource)) for one in items if _holds(one, doubted)}
-    said = {(fact.ref.partition("#")[0], fact.version) for fact in facts} if withdrawn else set()
-    facts.extend(one for one in withdrawn if (one.ref, one.version) not in said)
-    return Reading(
-        facts=gather(facts),
-        issues=tuple(issues),
-        tally=_tally(counts),
-        clean=frozenset(clean),
-        identifiers=identifiers_of(people, patient),
-    )
+        taken.facts = [_doubted(fact, context) if fact.ref in doubted else fact for fact in taken.facts]
+        taken.clean -= {fingerprint(one.resource, version_of(one.resource)) for one in items if _holds(one, doubted)}
 
 
 def _pressures(item: Item, context: Context, ontology: Ontology) -> list[Fact]:
-    return [one for one in _read(item, version_of(item.resource), context)[2] if is_pressure(one, ontology)]
+    return [one for one in read_resource(item, version_of(item.resource), context)[2] if is_pressure(one, ontology)]
 
 
 def _doubted(fact: Fact, context: Context) -> Fact:
@@ -261,21 +245,6 @@ def _known(resource: Any) -> tuple[str, Outcome, Sequence[Fact]]:
     return resource["resourceType"], "used", ()
 
 
-def _read(item: Item, version: str, context: Context) -> tuple[str, Outcome, Sequence[Fact]]:
-    """How a resource is counted, and its facts."""
-    measurement = read_plain(item.resource, version, context)
-    if measurement is not None:
-        return "Observation", "used", (measurement,)
-    if (as_object(item.resource) or {}).get("resourceType") == SPECIMEN:  # read with what points to it
-        return SPECIMEN, "used", ()
-    if isinstance(gone := item.resource, Deletion):
-        kind = gone.name.partition("/")[0]
-        known = [_nothing(gone.name, gone.version, context.learned)] if kind in _READERS else []
-        return (kind if known else OTHER), "used", known
-    kind, found = read_item(item, version, context)
-    return kind, _outcome(found), found or ()
-
-
 def _tally(counts: Mapping[tuple[str, Outcome], int]) -> dict[str, Tally]:
     found: dict[str, dict[str, int]] = {}
     for (kind, outcome), count in counts.items():
@@ -308,88 +277,3 @@ def _earliest(people: Sequence[Object], patient: str, now: datetime, zone: tzinf
             if birth is not None and UNDATED + _ZONE_MARGIN <= birth.start <= now:
                 return birth.start - _ZONE_MARGIN
     return UNDATED
-
-
-def read_item(item: Item, version: str, context: Context) -> tuple[str, list[Fact] | None]:
-    """The type under which an item is counted, and its facts: none when left out, None when it needs none."""
-    resource = as_object(item.resource)
-    kind = resource.get("resourceType") if resource is not None else None
-    if resource is None or not isinstance(kind, str):
-        context.note(IssueCode.UNREADABLE, item.at, "" if resource is None else "resourceType")
-        return OTHER, []
-    reader, subject = _READERS.get(kind, (None, ""))
-    if reader is None:
-        if kind not in _OF_NOBODY:
-            context.note(IssueCode.UNSUPPORTED_TYPE, item.at)
-        return (kind if kind in _UNUSED else OTHER), None if kind in _OF_NOBODY else []
-    ref = local_reference(resource) or hashed_reference(resource) or f"{kind}/~{item.at}"
-    if not _is_about(resource, subject, ref, context):
-        return kind, []
-    head = Head(ref, version, _is_error(resource))
-    if head.void:
-        context.note(IssueCode.ENTERED_IN_ERROR, ref, dropped=False)
-        return kind, _void(resource, head, context)
-    for modifier in MODIFIERS:
-        if modifier in resource:
-            context.note(IssueCode.MODIFIER_EXTENSION, ref, modifier)
-            return kind, []
-    return kind, reader(resource, head, context)
-
-
-def _is_about(resource: Object, field: str, ref: str, context: Context) -> bool:
-    """Whether the resource is about this patient; if not, says so."""
-    if not field:
-        if resource["resourceType"] != "Patient" or ref == context.subject:
-            return True
-        context.note(IssueCode.OTHER_PATIENT, ref)
-        return False
-    reference = resource.get(field)
-    text = reference_text(reference)
-    name = text if text == context.subject else context.references.name(reference)
-    if name == context.subject or name in context.former or text == f"urn:uuid:{context.patient}":
-        return True
-    unknown = IssueCode.UNRESOLVED_REFERENCE if text else IssueCode.UNREADABLE
-    context.note(IssueCode.OTHER_PATIENT if name else unknown, ref, field)
-    return False
-
-
-def _is_error(resource: Object) -> bool:
-    return word(resource.get("status")) == _ERROR or (
-        "verificationStatus" in resource and status_of(resource["verificationStatus"]) == _ERROR
-    )
-
-
-def _void(resource: Object, head: Head, context: Context) -> list[Fact]:
-    """Void facts for a resource of any type, and for each of its components: no older version counts any more."""
-    refs = [head.ref, *(ref for _, ref in component_refs(resource, head.ref))]
-    return [_nothing(ref, head.version, context.learned) for ref in refs]
-
-
-def _withdrawn(resource: object, version: str, why: Sequence[Issue], learned: datetime) -> Iterator[Fact]:
-    """Of a result that says nothing that can be used: that what older versions said counts no more.
-
-    Laboratories take a result back in a newer version that is cancelled, or has a reason in the place of its value.
-    """
-    ref = local_reference(as_object(resource) or {})
-    if ref and any(one.dropped and one.ref.partition("#")[0] == ref and one.code in _UNUSABLE for one in why):
-        yield _nothing(ref, version, learned)
-
-
-def _nothing(ref: str, version: str, learned: datetime) -> Fact:
-    return UnknownFinding(ref=ref, version=version, when=UNDATED, learned=learned, void=True, codes=(), text="")
-
-
-def _outcome(facts: list[Fact] | None) -> Outcome:
-    if facts is None:
-        return "used"
-    if not facts:
-        return "dropped"
-    return "used" if any(map(_is_known, facts)) else "unknown"
-
-
-def _is_known(fact: Fact) -> bool:
-    if isinstance(fact, (Measurement, CodedFinding)) or fact.void:
-        return True
-    if isinstance(fact, UnknownFinding):
-        return False
-    return bool(getattr(fact, "concepts", True)) or (isinstance(fact, Report) and bool(fact.results))

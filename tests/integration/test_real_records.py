@@ -16,7 +16,9 @@ from cds_app.content import artefact
 from cds_app.domain.ontology_files import load_ontology
 from cds_app.domain.strict_json import loads
 from cds_app.domain.units import UnitConverter
-from cds_app.fabric.reading import Item, Reading, read, unpack
+from cds_app.fabric.bundles import unpack
+from cds_app.fabric.reading import Reading, read
+from cds_app.fabric.references import Item
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from cds_app.domain.strict_json import loads
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import TwinlineError
+from cds_app.fabric.bundles import unpack
 from cds_app.fabric.context import Context, version_of
 from cds_app.fabric.lexicon import lexicon_of
 from cds_app.fabric.plain import read_plain
 from cds_app.fabric.prefetch import resolve
-from cds_app.fabric.reading import read_item, unpack
 from cds_app.fabric.references import Item, References
+from cds_app.fabric.resources import read_item
 from tests.mutations import JUNK, SECRET, VALID, mutated, nested, paths, replaced
 from tests.unit.fabric.conftest import (
     NOW,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cds_app.domain.issues import IssueCode
-from cds_app.fabric.reading import unpack
+from cds_app.fabric.bundles import unpack
 from tests.unit.fabric.conftest import observation, pressure, reading, resource
 
 _UUID = "urn:uuid:0b1d2c3e-0000-4000-8000-000000000001"
