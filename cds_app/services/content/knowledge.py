@@ -212,12 +212,7 @@ def load_knowledge(
     services = load_services(root / "hooks")
     versions = _versions(services)
     learned = load_learned({name: versions[name] for name in (*RISKS, *BACKGROUND)}, root)
-    plain = {
-        name: artefact(name, version, root=root)
-        for name, version in versions.items()
-        if name not in (*RISKS, *BACKGROUND)
-    }
-    found = {**plain, **learned.artefacts}
+    found = _artefacts(versions, learned, root)
     genes = load_pharmacogenes(found["pharmacogenomics"])
     words = Words(
         presets=Presets(found["ontology"], _ontology(found["ontology"], mapping)),
@@ -229,9 +224,7 @@ def load_knowledge(
     )
     said = words.told(units)
     ontology = said.ontology
-    quantities = {one.quantity for one in ontology.variables.values()}
-    check_names(services, quantities, said.catalogue, said.order_checks)
-    _check_labels(said.labels, quantities, learned.models)
+    _check_names(services, said, learned)
     about = {name: one for name, topic in said.catalogue.topics.items() if (one := risk_of(topic))}
     services = with_alert_policies(services, about, learned)
     drugs = load_drugs(drugs_named(services), root, ontology)
@@ -291,6 +284,19 @@ def load_vocabulary(root: Path, mapping: SiteMapping | None = None) -> tuple[Ont
 def _ontology(content: Artefact, mapping: SiteMapping | None) -> Ontology:
     ontology = load_ontology(content)
     return ontology if mapping is None else mapped(ontology, mapping)
+
+
+def _artefacts(versions: Mapping[str, str], learned: Learned, root: Path) -> dict[str, Artefact]:
+    """Every artefact by name; what was learned is loaded already, those that failed their check among them."""
+    others = {name: one for name, one in versions.items() if name not in (*RISKS, *BACKGROUND)}
+    return {**{name: artefact(name, one, root=root) for name, one in others.items()}, **learned.artefacts}
+
+
+def _check_names(services: Mapping[str, ServiceDefinition], said: Wording, learned: Learned) -> None:
+    """Everything that is named is there, and has a name."""
+    quantities = {one.quantity for one in said.ontology.variables.values()}
+    check_names(services, quantities, said.catalogue, said.order_checks)
+    _check_labels(said.labels, quantities, learned.models)
 
 
 def _check_labels(labels: Mapping[str, str], quantities: Set[str], risks: Mapping[str, RiskModel]) -> None:
