@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -205,7 +205,7 @@ def _acts(routes: Blueprint, desk: Bedside) -> None:
     def leave(visit_id: str) -> ResponseReturnValue:
         here = _acting(desk, visit_id)
         desk.visits.close(here.browser, here.visit.id)
-        return desk.frame.problem("This visit has ended", "Launch Twinline again from the EHR to go on.")
+        return desk.frame.problem(SessionExpired.code, desk.frame.problems.say("left"))
 
 
 def _here(desk: Bedside, visit_id: str, *, used: bool = True) -> _Here:
@@ -241,33 +241,11 @@ def _wish() -> Wish:
     )
 
 
-_TITLES: Final[Mapping[str, str]] = {
-    "session-expired": "This visit has ended",
-    "other-patient": "Another patient was opened in the EHR",
-    "forbidden": "This form cannot be accepted",
-    "data-changed": "The record has changed",
-    "data-unavailable": "The EHR did not answer",
-    "not-found": "This is not here any more",
-    "patient-erased": "This patient was erased",
-    "request-invalid": "This cannot be asked like that",
-    "dependency-down": "Twinline cannot do this now",
-    "clock-behind": "Twinline's clock is behind",
-    "version-conflict": "Somebody else was faster",
-    "service-off": "Twinline is switched off",
-}
-_TITLE: Final = "This did not work"
-_TEXTS: Final[Mapping[str, str]] = {
-    "session-expired": "Launch Twinline again from the EHR. Nothing that you decided is lost.",
-    "other-patient": "This page belongs to the patient who was opened before. Nothing was done.",
-    "forbidden": "It was not made by a page of this visit, or before its newest launch. Nothing was done.",
-}
-
-
 def _problem(desk: Bedside, error: TwinlineError) -> Response:
     """What went wrong, on a page that names no patient; for a script, as a problem document (RFC 9457)."""
     _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
     g.frames = g.get("frames") or _ancestors(desk, error)
-    response = _told(error) if request.endpoint in _FOR_SCRIPTS else _page(desk, error)
+    response = _told(desk, error) if request.endpoint in _FOR_SCRIPTS else _page(desk, error)
     if error.status == 503:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
@@ -286,24 +264,25 @@ def _ancestors(desk: Bedside, error: TwinlineError) -> Sequence[str]:
     return ()
 
 
-def _told(error: TwinlineError) -> Response:
+def _told(desk: Bedside, error: TwinlineError) -> Response:
+    words, code = desk.frame.problems, error.code
+    about = {"type": f"urn:twinline:error:{code}", "title": words.say("title", code=code), "status": error.status}
     field = {"field": error.field} if error.field else {}
-    about = {"type": f"urn:twinline:error:{error.code}", "title": _TITLES.get(error.code, _TITLE)}
-    told = {**about, "status": error.status, "detail": _TEXTS.get(error.code, error.message), **field}
+    told = {**about, "detail": words.say("text", code=code) or error.message, **field}
     return Response(wire_json(told), status=error.status, mimetype="application/problem+json")
 
 
 def _page(desk: Bedside, error: TwinlineError) -> Response:
     visit_id = (request.view_args or {}).get("visit_id", "")
     where = f"{error.field}: " if isinstance(error, BadRequest) and error.field else ""
-    said = f"{error.message[:1].upper()}{error.message[1:]}"
-    text = _TEXTS.get(error.code, f"{where}{error.message}" if where else said)
+    said = f"{where}{error.message}" if where else f"{error.message[:1].upper()}{error.message[1:]}"
+    text = desk.frame.problems.say("text", code=error.code) or said
     resume = None
     if isinstance(error, OtherPatient):
         resume = {"action": f"/sidebar/{visit_id}/resume", "token": form_token(browser_of(request), visit_id)}
     lost = isinstance(error, SessionExpired | OtherPatient)
     back = "" if lost else f"/sidebar/{visit_id}/{_again(error)}"
-    html = desk.frame.problem(_TITLES.get(error.code, _TITLE), text, back=back, resume=resume)
+    html = desk.frame.problem(error.code, text, back=back, resume=resume)
     return Response(html, status=error.status, mimetype="text/html")
 
 

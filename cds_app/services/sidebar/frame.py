@@ -31,6 +31,7 @@ _TABS: Final = (
     ("history", "History"),
     ("about", "About"),
 )
+_PROBLEMS: Final = frozenset({"title", "text", "left"})
 _LOOKING_BACK: Final = frozenset({"now", "trend", "why", "options"})
 """Pages that can show what was known earlier; the others are of now."""
 
@@ -67,12 +68,23 @@ class Frame:
     ----------
     folder : Path
         ``templates/sidebar``.
+
+    Attributes
+    ----------
+    problems : Words
+        What went wrong, by the code of the error.
+
+    Raises
+    ------
+    ContentError
+        If a sentence about problems is not in the folder.
     """
 
     def __init__(self, opening: Opening, folder: Path) -> None:
         self.opening = opening
         self.folder = folder
         self._templates: Environment = html_environment(DictLoader(dict(_told(folder, opening.knowledge.ontology))))
+        self.problems = Words(templates=self._templates, name="problems.j2").holding(_PROBLEMS)
         self._versions = _versions(opening.knowledge)
 
     @property
@@ -115,8 +127,9 @@ class Frame:
         }
         return page(self._templates, name, {**common, **values})
 
-    def problem(self, title: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
+    def problem(self, code: str, text: str, *, back: str = "", resume: Mapping[str, str] | None = None) -> str:
         """A page that says what went wrong, and holds nothing of any patient."""
+        title = self.problems.say("title", code=code)
         return page(self._templates, "problem", {"title": title, "text": text, "back": back, "resume": resume})
 
 

@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_app.bootstrap import app_of, smart_of
+from cds_app.content import content_root
 from cds_app.deps import Deps
 from cds_app.domain.visits import Visit
+from cds_app.errors import TwinlineError
 from cds_app.services.smart.drawers import Drawer, new_secret
 from cds_app.services.smart.issuers import Issuers, new_issuer
 from cds_app.services.smart.visits import Held
@@ -282,6 +284,31 @@ def test_a_script_is_told_of_a_visit_that_has_ended_by_a_problem_document(page: 
         answer = page.get(path)
         assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
         assert answer.get_json()["type"] == "urn:twinline:error:session-expired"
+
+
+def test_what_went_wrong_has_a_title_and_says_what_to_do(page: Page) -> None:
+    page.launch("p2", "visit-two")
+    assert '<h1 id="problem">Another patient was opened in the EHR</h1>' in page.post("accept", {}).text
+    told = page.get("state").get_json()
+    assert told["title"] == "Another patient was opened in the EHR"
+    assert told["detail"] == "This page belongs to the patient who was opened before. Nothing was done."
+
+
+def test_who_leaves_is_told_how_to_go_on(page: Page) -> None:
+    left = page.post("leave", {}).text
+    assert '<h1 id="problem">This visit has ended</h1>' in left
+    assert "<p>Launch Twinline again from the EHR to go on.</p>" in left
+
+
+def test_only_problems_that_there_are_have_words() -> None:
+    words = (content_root() / "templates" / "sidebar" / "problems.j2").read_text("utf-8")
+    named = set(re.findall(r'code == "([^"]+)"', words))
+    kinds, codes = [TwinlineError], set()
+    while kinds:
+        kind = kinds.pop()
+        codes.add(kind.code)
+        kinds.extend(kind.__subclasses__())
+    assert {"session-expired", "other-patient", "forbidden"} <= named <= codes
 
 
 def test_a_look_back_leads_only_to_pages_that_can_look_back(page: Page) -> None:
