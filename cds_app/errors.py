@@ -124,9 +124,7 @@ class LaunchRefused(TwinlineError):
     Parameters
     ----------
     reason : str
-        One of a closed list, for the log.
-    message : str
-        For the user. Holds nothing of the request, and nothing that the EHR wrote.
+        One of a closed list. Holds nothing of the request, and nothing that the EHR wrote.
     status : int
         HTTP status.
     """
@@ -134,8 +132,8 @@ class LaunchRefused(TwinlineError):
     code = "launch-refused"
     issue_type = "security"
 
-    def __init__(self, reason: str, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(f"the launch is refused: {reason}")
         self.reason = reason
         self.status = status
 

@@ -120,13 +120,12 @@ class _Pages:
     def refused(self, error: LaunchRefused) -> Response:
         """A launch that leads nowhere."""
         _LOG.warning("launch-refused", reason=error.reason, status=error.status)
-        return self.page("launch_failed", error.status, message=error.message)
+        return self.page("launch_failed", error.status, reason=error.reason)
 
     def failed(self, error: TwinlineError) -> Response:
         """Anything else that is ours to say."""
         _LOG.warning("refused", code=error.code, status=error.status, field=error.field or "")
-        message = "Twinline cannot do this at the moment." if error.status == 503 else "This form cannot be used."
-        response = self.page("launch_failed", error.status, message=message)
+        response = self.page("launch_failed", error.status, reason="busy" if error.status == 503 else "form")
         if error.status == 503:
             response.headers["Retry-After"] = str(error.retry_after_s)
         if error.status == 503 and request.method == "GET":

@@ -36,30 +36,16 @@ CALLBACK_PATH: Final = "/smart/callback"
 _MAX_PARAMETER: Final = 4096
 _LOG = structlog.get_logger("twinline")
 
-_REFUSALS: Final[Mapping[str, tuple[int, str]]] = {
-    "request": (400, "The address that started Twinline is incomplete."),
-    "issuer": (403, "This EHR is not registered with Twinline."),
-    "setup": (503, "Twinline is not set up completely for this EHR."),
-    "ehr-down": (502, "The EHR's authorisation service cannot be reached, or its answer cannot be used."),
-    "pkce": (502, "The EHR does not support the protection (PKCE with S256) that Twinline requires."),
-    "state": (
-        400,
-        "This launch is unknown: it is older than ten minutes, was completed already, or was begun in another "
-        "browser. It may also be that this browser keeps no cookies for pages inside of other pages.",
-    ),
-    "mix-up": (400, "The answer came from another EHR than the one that was asked."),
-    "denied": (403, "The EHR did not allow Twinline to be opened: access was denied."),
-    "ehr-error": (502, "The EHR did not complete the launch."),
-    "code": (403, "The EHR did not accept the launch that it had begun."),
-    "patient": (502, "The EHR did not say which patient."),
-    "id-token": (403, "The EHR's statement of who you are cannot be trusted."),
-}
+_REFUSALS: Final[Mapping[str, int]] = {
+    "request": 400, "issuer": 403, "setup": 503, "ehr-down": 502, "pkce": 502, "state": 400, "mix-up": 400,
+    "denied": 403, "ehr-error": 502, "code": 403, "patient": 502, "id-token": 403,
+}  # fmt: skip
+"""HTTP status by reason; ``templates/sidebar/launch_failed.html`` says each to the user."""
 
 
 def refuse(reason: str) -> NoReturn:
     """Refuse a launch, for one of the reasons of the closed list."""
-    status, message = _REFUSALS[reason]
-    raise LaunchRefused(reason, message, status)
+    raise LaunchRefused(reason, _REFUSALS[reason])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
