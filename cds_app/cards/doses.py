@@ -24,10 +24,11 @@ from cds_app.simulate.kinetics.drugs import Target
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome
 from cds_app.simulate.regimens.outcomes import DAY_H, area_unit
 from cds_app.simulate.regimens.remarks import measured_of
+from cds_app.simulate.regimens.what_if import DISAGREEING, NO_LEVEL
 
 _DECIMALS: Final = 4
 _INR: Final = "{INR}"
-_TOLD_ELSEWHERE: Final = ("No level was used", "Published models disagree")
+_TOLD_ELSEWHERE: Final = frozenset({NO_LEVEL, DISAGREEING})
 
 
 def dose_cards(material: DoseMaterial) -> tuple[Due, ...]:
@@ -134,7 +135,7 @@ def _harm_view(harm: HarmChance) -> dict[str, object]:
         "chance": hundred(harm.chance.probability),
         "limit": Trusted(f"{100.0 * harm.at_most:.0f}"),
         "says": Trusted(harm.says),
-        "short": Trusted(harm.says.partition(":")[0]),
+        "short": Trusted(harm.short),
     }
 
 
@@ -188,7 +189,7 @@ def _limits(one: Dosed, material: DoseMaterial) -> Lines:
         {"field": field_text(each.field, material.labels), "limit": Trusted(each.limit)} for each in one.draft.outside
     ]
     said = (*one.answer.remarks, *one.charted.remarks)
-    told = tuple(Trusted(each.rstrip(".")) for each in said if not each.startswith(_TOLD_ELSEWHERE))
+    told = tuple(Trusted(each.rstrip(".")) for each in said if each not in _TOLD_ELSEWHERE)
     return (
         *say(material.templates, "dose_harm", harms),
         *say(material.templates, "dose_outside", broken),

@@ -206,8 +206,7 @@ def _on_target(asked: PlanOutcome, ordered: PlanOutcome | None, target: Target) 
 
 
 def _harm(harm: HarmChance) -> dict[str, object]:
-    says = harm.says.partition(":")[0]
-    return {"says": says, "chance": hundred(harm.chance.probability), "within": harm.within}
+    return {"says": harm.short, "chance": hundred(harm.chance.probability), "within": harm.within}
 
 
 def _outcome(found: Comparison, name: str) -> Outcome | None:

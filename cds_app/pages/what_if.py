@@ -15,7 +15,7 @@ from cds_app.pages.refusals import refusal_line, refusal_lines
 from cds_app.pages.rendering import Words
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.refusals import Refused, told
-from cds_app.simulate.regimens.answers import HarmChance, ModelUse, PlanOutcome, WhatIf
+from cds_app.simulate.regimens.answers import ModelUse, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.outcomes import DAY_H, Spread, area_unit
 
 _MOST_PLANS: Final = 6
@@ -93,7 +93,7 @@ def what_if_view(
     """Put an answer into words: the plan that was asked for, the current one, and the best others."""
     by_name = {one.name: one for one in found.plans}
     plan, shown = by_name[asked], _worth_telling(found, asked, current)
-    harms = tuple(dict.fromkeys(_short(harm) for one in shown for harm in one.harms))
+    harms = tuple(dict.fromkeys(harm.short for one in shown for harm in one.harms))
     other = by_name[current].bands[2] if current is not None and current != asked else None
     low90, low50, middle, high50, high90 = plan.bands
     drawing = fan(Drawn(times=found.times_h, bands=(low90, low50, middle, high50, high90), other=other))
@@ -129,12 +129,8 @@ def _probability(plan: PlanOutcome) -> float:
     return plan.target.probability if plan.target is not None else 0.0
 
 
-def _short(harm: HarmChance) -> str:
-    return harm.says.partition(":")[0]
-
-
 def _row(plan: PlanOutcome, harms: Sequence[str], found: WhatIf, *, asked: str, current: str | None) -> PlanRow:
-    feared = {_short(one): (hundred(one.chance.probability), one.within) for one in plan.harms}
+    feared = {one.short: (hundred(one.chance.probability), one.within) for one in plan.harms}
     return PlanRow(
         name=plan.name,
         begins=f"in {round(plan.begins_h, 1):g} h" if plan.begins_h else "now",

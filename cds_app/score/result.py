@@ -65,8 +65,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         What it adds.
     evidence : tuple of Fact
         What it rests on.
-    text : str
-        Said instead where no fact can be pointed at.
     finding : str
         What was found, with its unit, where that is none of the facts but computed from them.
     """
@@ -74,7 +72,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     points: float
     evidence: tuple[Evidence, ...] = ()
-    text: str = ""
     finding: str = ""
 
 

@@ -196,8 +196,7 @@ def consciousness(situation: Situation) -> Part | Lack:
         )
     if gcs is not None and gcs.bound == "=":
         awake = gcs.value >= FULL_GCS
-        text = "from the Glasgow coma score"
-        return Part(label="consciousness", points=0 if awake else NOT_ALERT_POINTS, evidence=(gcs,), text=text)
+        return Part(label="consciousness", points=0 if awake else NOT_ALERT_POINTS, evidence=(gcs,))
     return _consciousness_lack(situation)
 
 
@@ -248,4 +247,4 @@ def _mentation(situation: Situation) -> Part | Lack:
     found = consciousness(situation)
     if isinstance(found, Lack):
         return found
-    return Part(label="altered mentation", points=min(found.points, 1), evidence=found.evidence, text=found.text)
+    return Part(label="altered mentation", points=min(found.points, 1), evidence=found.evidence)

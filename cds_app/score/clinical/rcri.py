@@ -89,7 +89,7 @@ def _unfit(situation: Situation) -> Lack | None:
 def _surgery(high_risk: bool | None) -> Part | Lack:
     if high_risk is None:
         return Lack(name="high_risk_surgery", why="missing", text="intraperitoneal, intrathoracic, large vessels")
-    return Part(label="high-risk surgery", points=int(high_risk), text="as told" if high_risk else "")
+    return Part(label="high-risk surgery", points=int(high_risk))
 
 
 def _history(situation: Situation, concept: str, label: str) -> Part | Lack:

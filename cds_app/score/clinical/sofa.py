@@ -122,7 +122,7 @@ def _pressors(situation: Situation) -> Part | None:
     for name, least in _PRESSORS:
         given: tuple[Medication, ...] = situation.given(name, WINDOW_H)
         if given:
-            return Part(label="vasopressor", points=least, evidence=given[-1:], text="at least; rate not computed")
+            return Part(label="vasopressor", points=least, evidence=given[-1:])
     return None
 
 
@@ -134,10 +134,9 @@ def _lungs(situation: Situation) -> Found:
     po2, fio2 = min(pairs, key=_ratio)
     given, ventilated = points(OXYGENATION, _ratio((po2, fio2))), _ventilated(situation)
     most = given if ventilated else min(given, _UNVENTILATED_MOST)
-    text = "" if most == given else "no ventilation documented: 2 at most"
     told = situation.ontology.quantity("po2").told
     finding = f"{told.number(_ratio((po2, fio2)))} {told.text}"
-    return Part(label="PaO2/FiO2", points=most, evidence=(po2, fio2), text=text, finding=finding), most == given
+    return Part(label="PaO2/FiO2", points=most, evidence=(po2, fio2), finding=finding), most == given
 
 
 def _with_fraction(situation: Situation, po2: Measurement) -> tuple[Measurement, Measurement] | None:

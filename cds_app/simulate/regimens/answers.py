@@ -35,6 +35,11 @@ class HarmChance:
     within: bool
     needs_review: bool
 
+    @property
+    def short(self) -> str:
+        """The harm by its name alone: what stands before the colon of ``says``."""
+        return self.says.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOutcome:

@@ -34,6 +34,8 @@ from cds_app.simulate.regimens.outcomes import (
 )
 from cds_app.simulate.regimens.questions import USUAL, Question, goal_of, limit_problems, question_problems, times_of
 
+NO_LEVEL: Final = "No level was used: this is what people like the patient do. A level would change the answer most."
+DISAGREEING: Final = "Published models disagree: each counts as the content says, until a level tells them apart."
 _NORMAL_90: Final = 1.6448536269514722
 _STRANGE_SD: Final = 3.0
 _CHANGED_SHARE: Final = 0.3
@@ -227,7 +229,7 @@ def _use(member: Member) -> ModelUse:
 
 def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
     if not patient.levels:
-        yield "No level was used: this is what people like the patient do. A level would change the answer most."
+        yield NO_LEVEL
     elif any(one.posterior.strangest > _STRANGE_SD for one in mixture.members if one.weight > 0.05):
         yield "The levels are unusual for people like the patient: check the times of doses and levels."
     values = [one.covariates.creatinine_mg_dl for one in patient.stages]
@@ -235,7 +237,7 @@ def _remarks(mixture: Mixture, patient: Patient) -> Iterator[str]:
     if len(known) > 1 and max(known) > (1.0 + _CHANGED_SHARE) * min(known):
         yield "Kidney function changed while levels were taken: the forecast assumes that it stays as it is now."
     if len(mixture.members) > 1 and not patient.levels:
-        yield "Published models disagree: each counts as the content says, until a level tells them apart."
+        yield DISAGREEING
 
 
 def _reasons(mixture: Mixture) -> tuple[Refusal, ...]:
