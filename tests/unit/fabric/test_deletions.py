@@ -9,6 +9,7 @@ import pytest
 from cds_app.domain.facts import Measurement
 from cds_app.domain.issues import IssueCode
 from cds_app.domain.timeline import Timeline
+from cds_app.fabric.context import version_of
 from tests.unit.fabric.conftest import observation, pressure, reading
 
 _META = {"versionId": "1", "lastUpdated": "2024-03-10T09:00:00Z"}
@@ -39,6 +40,18 @@ def test_a_deleted_result_counts_no_more(gone: dict[str, Any], meta: dict[str, s
     for resource in (observation(id="1", meta=meta), pressure(id="1", meta=meta)):
         assert _counting(_history({"resource": resource}))
         assert _counting(_history(gone, {"resource": resource})) == []
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"request": _DELETE, "response": {"status": "204", "etag": 'W/"2"'}},
+        {"request": {"method": "DELETE", "url": "Observation/1/_history/2"}, "response": {"status": "204"}},
+    ],
+)
+def test_a_deletion_has_its_version_from_the_tag_or_from_the_address(gone: dict[str, Any]) -> None:
+    (found,) = reading(_history(gone)).facts
+    assert found.version == version_of({"meta": {"versionId": "2"}}) != version_of({})
 
 
 def test_what_was_made_again_after_it_was_deleted_counts() -> None:

@@ -376,3 +376,25 @@ def test_entries_without_their_resources_are_no_answer(knowledge: Knowledge, ser
             gather(knowledge, fhir, call(complete(service, vitals=named), server=server))
         reading = gather(knowledge, fhir, call(complete(service, orders=named), server=server))
         assert (IssueCode.FETCH_FAILED, "prefetch.orders") in issues(reading)
+
+
+@pytest.mark.parametrize(("drafts", "taken"), [(200, True), (201, False)])
+def test_more_drafts_than_are_looked_at_in_one_call_are_refused_by_name(
+    knowledge: Knowledge, drafts: int, taken: bool
+) -> None:
+    order = {
+        "resourceType": "MedicationRequest",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+    }
+    orders = [order | {"id": f"d{n}", "medicationCodeableConcept": {"text": "Aspirin"}} for n in range(drafts)]
+    base = call({"patient": patient()}, server=None)
+    context = {**base.context, "draftOrders": bundle(*orders)}
+    made = replace(base, event=replace(base.event, service="twinline-order-sign", hook="order-sign"), context=context)
+    if taken:
+        assert len(gather(knowledge, FakeFhir(), made).proposed.orders) == drafts
+    else:
+        with pytest.raises(TooLarge, match="more than 200 drafts") as refused:
+            gather(knowledge, FakeFhir(), made)
+        assert refused.value.field == "context.draftOrders"
