@@ -48,6 +48,7 @@ def test_a_low_dose_is_told_with_a_better_one_and_what_it_rests_on(client: Flask
     assert card["summary"].startswith("Vancomycin 500 mg every 12 h: ")
     assert "in 100 reach AUC24 400–600 mg.h/L; 1" in card["summary"]
     assert better["target"] - plan(card, "draft")["target"] >= said["gainPoints"]
+    assert better["harms"]
     assert all(harm["points"] <= harm["limit"] for harm in better["harms"])
     assert (said["draws"], said["doses"], said["levels"]) == (2000, 0, 0)
     assert sum(one["draws"] for one in said["models"]) == 2000

@@ -66,6 +66,7 @@ def test_too_much_is_told_with_a_dose_that_is_not_and_what_it_rests_on(client: F
     assert (topic(card), card["indicator"]) == ("doseHarmInsulins", "warning")
     assert card["summary"].startswith("Insulin lispro 10 units now: ")
     assert f"in 100 below 54 mg/dL (limit 5); {better['units']:g} units now " in card["summary"]
+    assert better["harms"]
     assert all(harm["points"] <= harm["limit"] for harm in better["harms"])
     assert better["timeInRange"] - plan(card, "draft")["timeInRange"] >= said["gainPoints"]
     assert (said["people"], said["chance"], said["hours"]) == (10, "none", 6.0)

@@ -288,7 +288,9 @@ def test_the_master_key_and_the_database_do_not_open_a_visit(launcher: Launcher)
     """What the cabinet gives out, as it does to who has its key, is sealed once more."""
     began(launcher)
     for kind in ("visit", "browser"):
-        for document in launcher.cabinet.all(kind, launcher.clock.at):
+        documents = tuple(launcher.cabinet.all(kind, launcher.clock.at))
+        assert documents, kind
+        for document in documents:
             assert b"ZQX" not in document.content
             assert b"patient" not in document.content
 

@@ -48,6 +48,7 @@ def test_a_problem_in_words_is_known_by_its_whole_name_and_nothing_else(
     body["prefetch"]["conditions"] = bundle(worded("Condition", text, recordedDate=FROZEN.isoformat()))
     found = cards_of(client, body)
     assert ("acuteHf" in {one["source"]["topic"]["code"] for one in found}) is read
+    assert found
     assert all(("1 problem " + UNREAD in one["detail"]) is not read for one in found)
 
 

@@ -44,13 +44,18 @@ def test_chatter_is_left_out() -> None:
 
 
 class FullDisk(io.StringIO):
+    tried = 0
+
     def flush(self) -> None:
+        self.tried += 1
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_log_on_a_full_disk_fails_nobody() -> None:
-    configure_logs(FullDisk())
+    disk = FullDisk()
+    configure_logs(disk)
     structlog.get_logger("twinline").info("answered")
+    assert disk.tried
 
 
 def test_a_closed_log_fails_nobody() -> None:

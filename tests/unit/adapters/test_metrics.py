@@ -116,8 +116,12 @@ def test_workers_are_added_up_and_outlived_by_what_they_counted(tmp_path: Path) 
 
 
 def test_what_cannot_be_counted_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
     def full(*_: object) -> None:
+        tried.append(1)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("prometheus_client.Counter.inc", full)
     PrometheusMeter().call("a", "call", 200, 0.1)
+    assert tried

@@ -86,6 +86,7 @@ def test_what_would_do_with_the_smallest_change_comes_first(question: Question) 
     now = float(question.risk()[0])
     found = needs(question, ["heart_rate", "body_temp", "map", "resp_rate"], 0.97 * now)
     reached = [one.change for one in found if one.needed is not None]
+    assert len(reached) > 1
     assert reached == sorted(reached)
 
 
@@ -107,6 +108,7 @@ def test_no_value_is_tried_that_neither_such_patients_nor_this_one_have(question
     usual = {one.quantity: one for one in most_telling(asked, names)}
     found = {one.quantity: one for one in most_telling(asked, names, wide)}
     assert found.keys() >= usual.keys() - {"map", "spo2"}
+    assert bool(found.keys() & usual.keys()) is (head != "hypotension")  # of this patient only the pressure tells there
     for name in found.keys() & usual.keys():
         seen = asked.seen(name)
         newest = [asked.tracks[name].values[seen - 1]] if seen else []
@@ -117,7 +119,9 @@ def test_no_value_is_tried_that_neither_such_patients_nor_this_one_have(question
 def test_what_it_would_take_lies_between_the_newest_value_and_the_usual_one(question: Question) -> None:
     few = {**question.tracks, "wbc": track_of(question.twin, "wbc", [6.0], [0.4])}
     asked = replace(question, tracks=few)
-    for one in needs(asked, ["wbc", "heart_rate", "body_temp", "map"], 0.95 * float(asked.risk()[0])):
+    found = needs(asked, ["wbc", "heart_rate", "body_temp", "map"], 0.95 * float(asked.risk()[0]))
+    assert any(one.needed is not None for one in found)
+    for one in found:
         dynamics = asked.twin.dynamics[one.quantity]
         ends = sorted((one.now, dynamics.to_unit(dynamics.baseline_mean)))
         assert one.needed is None or ends[0] <= one.needed <= ends[1]

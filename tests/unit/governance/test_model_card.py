@@ -244,5 +244,7 @@ def test_every_row_is_as_wide_as_its_head(manifest: dict[str, Any], report: dict
         "transfer": {"A to B": {"auroc": 0.8, "auprc": 0.1}},
         "population": _population(),
     }
-    for table in tables({**manifest, "policy": policy}, whole):
+    found = tables({**manifest, "policy": policy}, whole)
+    assert found
+    for table in found:
         assert {len(row) for row in table.rows} == {len(table.heads)}, table.title

@@ -161,6 +161,8 @@ def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_wher
 def test_bands_hold_the_median_and_the_half_lies_in_the_ninety(subject: Subject) -> None:
     view = trend(subject.twin, subject.state, subject.material.situation, asked())
     assert view is not None
+    assert view.past
+    assert view.ahead
     for band in (*view.past, *view.ahead):
         wide, half = (_spans(path) for path in (band.wide, band.half))
         assert wide.keys() == half.keys()
@@ -252,7 +254,9 @@ def test_an_option_is_offered_once_over_all_concerns(subject: Subject) -> None:
     lines = concern_lines(advices(subject.material, topics), {})
     drafts = [option.draft for line in lines for option in line.offered if option.draft]
     assert len(drafts) == len(set(drafts))
-    assert all(one.gate and one.why for line in lines for one in line.refused)
+    refused = [one for line in lines for one in line.refused]
+    assert refused
+    assert all(one.gate and one.why for one in refused)
 
 
 def test_a_concern_does_not_say_its_name_twice(subject: Subject) -> None:

@@ -40,6 +40,7 @@ def test_what_is_put_in_is_found_by_its_browser_only(cabinet: MemoryCabinet, dra
 
 def test_nothing_in_it_can_be_read_from_the_cabinet(cabinet: MemoryCabinet, drawer: Drawer) -> None:
     drawer.put("visit", "key-1", kept(), FROZEN, until=UNTIL)
+    assert cabinet._kept
     for document in cabinet._kept.values():
         assert b"zqx" not in document.content
         assert "key-1" not in document.name

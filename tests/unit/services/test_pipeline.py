@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cds_app.cards.policy import ABSTENTION
 from cds_app.domain.decisions import Decision, Suppression
 from cds_app.domain.facts import Fact
 from cds_app.fabric.reading import read
@@ -122,7 +123,9 @@ def test_the_past_is_an_input(knowledge: Knowledge, facts: tuple[Fact, ...]) -> 
 
 def test_a_patient_of_whom_nothing_is_known_is_no_error(knowledge: Knowledge) -> None:
     record = Twinner(knowledge.twin, knowledge.ontology).empty()
-    assert all(one.points is None for one in decide(knowledge, inputs(knowledge, record)))
+    found = decide(knowledge, inputs(knowledge, record))
+    assert [one.topic for one in found] == [ABSTENTION]
+    assert all(one.points is None for one in found)
 
 
 def test_pins_say_everything_that_the_decision_rests_on(knowledge: Knowledge, facts: tuple[Fact, ...]) -> None:

@@ -21,7 +21,7 @@ from tests.connections import PATIENT_VIEW, call, caller
 from tests.patients import QUIET, SEPTIC, course, hyperkalaemic, observation, patient, septic, stay
 
 _MOST_BYTES = 60_000
-_HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
+_HOSTILE = "{{7*7}}<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 def pages(bed: Bed) -> dict[str, str]:
@@ -86,7 +86,7 @@ def test_what_comes_from_the_ehr_is_inert_on_every_page(deps: Deps) -> None:
     for name, html in pages(bed).items():
         assert "<script>alert" not in html, name
         assert "<img src=x" not in html, name
-        assert "49" not in re.findall(r"\{\{7\*7\}\}", html)
+        assert html.count("{{7*7}}") == html.count("&lt;script&gt;alert(1)") > 0, name  # as it came, never filled
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_58_a_what_if_never_shows_benefit_alone(bed: Bed) -> None:
     assert len(plans) > 1
     for plan in plans:
         chances = re.findall(r"<td[^>]*>(.*?)</td>", plan)[2 : 2 + len(harms)]
+        assert len(chances) == len(harms)
         assert all(re.match(r"(?:&lt;|<|&gt;|>)? ?\d", one) for one in chances), chances
     assert "90 in 100" in html  # how wide: the band of the copies
 
@@ -185,7 +186,9 @@ def test_an_operation_is_tried_beside_a_gentler_one(bed: Bed) -> None:
     assert "Eleveld, Br J Anaesth 2018;120:942-959" in html
     assert "read in the named source; re-computed, with golden values" in html
     columns = re.findall(r'<th scope="col">([^<]*)</th>', html[html.index("<caption>Plans compared") :])
-    for row in re.findall(r'<tr><th scope="row">.*?</tr>', html[html.index("<caption>Plans compared") :]):
+    rows = re.findall(r'<tr><th scope="row">.*?</tr>', html[html.index("<caption>Plans compared") :])
+    assert len(rows) > 1
+    for row in rows:
         cells = dict(zip(columns, re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row), strict=False))
         assert re.fullmatch(r"(?:&[lg]t;)?\d+", cells["BIS below 40, in 100"])
         assert re.fullmatch(r"(?:&[lg]t;)?\d+", cells["BIS above 60, in 100"])

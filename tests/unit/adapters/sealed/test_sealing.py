@@ -21,6 +21,8 @@ def test_a_reason_is_clear_only_if_the_service_offers_it(listed: bool, clear: st
 
 def test_nothing_that_a_client_writes_freely_stands_in_clear() -> None:
     made = replace(feedback("ZQX"), comment="ZQX", reason_code="ZQX", reason_display="ZQX", reason_system="ZQX")
-    for note in notes_of(commit_to("p", decisions=(decision(card=b"ZQX"),), feedback=(made,))):
+    notes = notes_of(commit_to("p", decisions=(decision(card=b"ZQX"),), feedback=(made,)))
+    assert len(notes) == 2
+    for note in notes:
         assert "ZQX" not in repr(replace(note, plain=b""))
         assert b"ZQX" in note.plain

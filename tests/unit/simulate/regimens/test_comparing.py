@@ -96,6 +96,7 @@ def test_what_the_fit_left_of_the_clotting_factors_is_what_the_history_leaves() 
     levels = tuple(Level(at_h=at, value=value, quantity="inr") for at, value in ((-200.0, 1.9), (-50.7, 2.4)))
     patient = Patient(stages=(Stage(from_h=history[0].at_h, covariates=person),), history=history, levels=levels)
     mixture = mix(drug("warfarin"), patient, draws=200, rng=np.random.default_rng(3))
+    assert mixture.members
     assert all(one.left is not None for one in mixture.members)
     anew = replace(mixture, members=tuple(replace(one, left=None) for one in mixture.members))
     plan = Regimen(name="r", amount_mg=5.0, interval_h=24.0, route="oral", start_h=20.0).until(48.0)
