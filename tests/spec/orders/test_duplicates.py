@@ -71,6 +71,14 @@ def test_what_goes_on_is_told_before_single_doses(draft: Medication, chart: Medi
     assert (one.tier, one.why) == (tier, why)
 
 
+def test_an_order_that_goes_on_is_told_before_a_newer_dose_of_it() -> None:
+    standing, dose = whole(taking("ketorolac", hours=20)), whole(given("ketorolac", hours=1))
+    for chart in ((standing, dose), (dose, standing)):
+        one = found(whole(drafted("ketorolac")), *chart)
+        assert one is not None
+        assert (one.tier, one.why, one.beside) == (2, "Ketorolac is ordered already.", (standing, dose))
+
+
 @pytest.mark.parametrize(
     ("draft", "chart"),
     [

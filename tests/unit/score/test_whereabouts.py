@@ -41,6 +41,7 @@ def test_intensive_care_begins_where_the_first_of_the_units_was_entered_that_fol
 
 def test_who_left_the_unit_or_is_to_come_is_not_in_it() -> None:
     assert unit(stay(places=(place("MICU", hours=30, end_hours=2), place("Medicine", hours=2)))) is None
+    assert unit(stay(places=(place("MICU", hours=30, end_hours=0),))) is None  # left this minute
     assert unit(stay(places=(place("MICU", hours=-3),))) is None
     assert unit(stay(hours=40, end_hours=1, status="finished", places=(place("MICU"),))) is None
 
