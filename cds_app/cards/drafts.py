@@ -26,7 +26,7 @@ from cds_app.cards.grounds import (
 )
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.policy import ABSTENTION, Candidate
-from cds_app.cards.text import Trusted, against, ago, hours_ahead, hundred, render
+from cds_app.cards.text import Trusted, against, ago, capital, hours_ahead, hundred, render
 from cds_app.cards.unestimated import abstention, failed, unestimated
 from cds_app.cards.unseen import Unseen, unseen
 from cds_app.cards.unusual import DEVIATION, deviation
@@ -158,7 +158,7 @@ def _naming(summary: str, besides: Lines, material: Material) -> str:
 
 
 def _risk_summary(advice: Advice, risk: Risk, material: Material) -> str:
-    values = {"word": _sentence(advice.concern.tier_word), **_risk_values(advice, risk, material.setting)}
+    values = {"word": Trusted(capital(advice.concern.tier_word)), **_risk_values(advice, risk, material.setting)}
     return render(material.templates, "risk.summary.j2", values)
 
 
@@ -295,10 +295,6 @@ def _computed(advice: Advice, lead: Measurement, material: Material) -> Trusted 
     """What a score computed from the leading measurement and others, where that says more than it does."""
     scores = (one for name in advice.topic.scores if isinstance(one := material.scores.get(name), Score))
     return next((text for one in scores if (text := computed(one, lead)) is not None), None)
-
-
-def _sentence(text: str) -> Trusted:
-    return Trusted(text[:1].upper() + text[1:])
 
 
 def _sure(why: Why, risk: Risk | None) -> Trusted:

@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from cds_app.cards.detail import say
 from cds_app.cards.material import Advice
-from cds_app.cards.text import Trusted, number, plain
+from cds_app.cards.text import Trusted, capital, number, plain
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import CodedFinding, Condition, Fact, GeneResult, Measurement, Medication, Procedure, Report
 from cds_app.explain.reasons import Reason
@@ -126,7 +126,7 @@ def computed(score: Score, lead: Fact) -> Trusted | None:
     """What gave a score its points where that is no single measurement: ``Urine output 0.3 mL/kg/h over 12 h``."""
     found = (part for part in score.parts if part.points and part.finding and lead in part.evidence)
     top = next(found, None)
-    return Trusted(f"{top.label[:1].upper()}{top.label[1:]} {top.finding}") if top is not None else None
+    return Trusted(f"{capital(top.label)} {top.finding}") if top is not None else None
 
 
 def told_refusals(refused: Sequence[Refusal], most: int) -> list[Refusal]:
@@ -172,8 +172,7 @@ def refusal_view(refusal: Refusal, topic: Topic) -> dict[str, Trusted]:
 @cache  # asked of options of the catalogue alone
 def short_name(text: str) -> str:
     """The thing itself out of an option's sentence: no "consider", no dose, no condition."""
-    named = _REST.sub("", _FIRST_WORDS.sub("", text, count=1), count=1)
-    return named[:1].upper() + named[1:]
+    return capital(_REST.sub("", _FIRST_WORDS.sub("", text, count=1), count=1))
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, 
 from cds_app.cards.drafts import Due
 from cds_app.cards.insulin_numbers import insulin_numbers
 from cds_app.cards.redrafts import once, redrafted
-from cds_app.cards.text import Trusted, hundred, plain, render
+from cds_app.cards.text import Trusted, capital, hundred, plain, render
 from cds_app.cards.unseen import lost
 from cds_app.cards.views import seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
@@ -159,9 +159,8 @@ def _options(one: Injection, material: DoseMaterial) -> Lines:
 
 
 def _plan_view(one: Injection, outcome: InsulinOutcome, told: Told) -> dict[str, object]:
-    plan = _units(one, outcome.name)
     return {
-        "plan": Trusted(plan[:1].upper() + plan[1:]),
+        "plan": Trusted(capital(_units(one, outcome.name))),
         "share": _share(outcome),
         "lows": [_low_view(low, told) for low in sorted(one.lows(outcome), key=lambda low: -low.below_mg_dl)],
     }

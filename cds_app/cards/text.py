@@ -46,6 +46,11 @@ def plain(text: object, *, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def capital(text: str) -> str:
+    """Our own words as they stand at the beginning of a line: with a capital, and else as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def inert(text: object) -> Trusted:
     """Text that no markdown reader turns into anything but itself: punctuation as numeric entities."""
     escaped = _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", plain(text, limit=_LONGEST_FOREIGN))

@@ -11,7 +11,7 @@ from cds_app.cards.detail import Blocks, say, write
 from cds_app.cards.dose_material import TIER, TITLE, DoseMaterial, dose_topics, line, removal
 from cds_app.cards.dose_numbers import excess_numbers, undosed_numbers
 from cds_app.cards.drafts import Due
-from cds_app.cards.text import Trusted, plain, render
+from cds_app.cards.text import Trusted, capital, plain, render
 from cds_app.cards.unseen import lost
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft
 from cds_app.mitigate.doses import Undosed
@@ -70,7 +70,7 @@ def _excess(one: Undosed, material: DoseMaterial) -> Draft:
     blocks = Blocks(
         reasons=say(material.templates, "dose_draft", [order]),
         sure=line(material.templates, "dose.excess.sure.j2", {"review": highest.from_memory}),
-        unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
+        unseen=Trusted(f"{capital(why)}."),
     )
     return Draft(
         topic=dose_topics(one.drug)[1],
@@ -120,7 +120,7 @@ def _undosed(one: Undosed, material: DoseMaterial) -> Draft:
     blocks = Blocks(
         reasons=say(templates, "dose_draft", [order]),
         sure=line(templates, "dose.undosed.sure.j2", {"page": page, **lost(material.unused)}),
-        unseen=Trusted(f"{why[:1].upper()}{why[1:]}."),
+        unseen=Trusted(f"{capital(why)}."),
     )
     return Draft(
         topic=dose_topics(one.drug)[2],

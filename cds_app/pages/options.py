@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_app.cards.material import Advice, Material
-from cds_app.cards.text import Trusted
+from cds_app.cards.text import Trusted, capital
 from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.gates import Refusal
 from cds_app.mitigate.options import Option
@@ -114,7 +114,7 @@ def _concern(advice: Advice, summary: str) -> ConcernLine:
 
 def _said(summary: str, beginning: str) -> str:
     rest = summary.removeprefix(beginning)
-    return rest if rest[1:2].isupper() else f"{rest[:1].upper()}{rest[1:]}"  # pH is never PH
+    return rest if rest[1:2].isupper() else capital(rest)  # pH is never PH
 
 
 def _offered(option: Option) -> OptionLine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from cds_app.cards.text import capital
 from cds_app.domain.ontology import Ontology
 from cds_app.score.result import Abstained, Lack
 from cds_app.simulate.refusals import Refusal, Refused, told
@@ -58,7 +59,7 @@ def refusal_line(one: Refusal) -> str:
     if ".genotypes." in field:
         return f"Genotype of {last}: {limit}"
     name = _FIELDS.get(last, _FIELDS.get(field.partition(".")[2].partition(".")[0], last.replace("_", " ")))
-    return f"{name[:1].upper()}{name[1:]}: {limit}"
+    return f"{capital(name)}: {limit}"
 
 
 def lacks(one: Abstained) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cds_app.cards.text import against, hours_ahead, hundred
+from cds_app.cards.text import against, capital, hours_ahead, hundred
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.pages.subject import Subject
 from cds_app.score.result import Lack
@@ -113,5 +113,4 @@ def lacking(reasons: Sequence[Lack], subject: Subject) -> str:
     labels, names = subject.material.labels, {one.name for one in reasons}
     begun = {Ineligible.TOO_EARLY.value} if Ineligible.NOT_INPATIENT.value in names else set()
     told = [one for one in reasons if one.name not in begun]
-    said = ", ".join(dict.fromkeys(labels.get(one.text or one.name, one.text or one.name) for one in told))
-    return f"{said[:1].upper()}{said[1:]}"
+    return capital(", ".join(dict.fromkeys(labels.get(one.text or one.name, one.text or one.name) for one in told)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-from cds_app.cards.text import hundred, simulated
+from cds_app.cards.text import capital, hundred, simulated
 from cds_app.cards.views import SeenView
 from cds_app.domain.ontology import Ontology
 from cds_app.pages.fan import NONE, TOLD, Drawn, Fan, fan
@@ -242,4 +242,4 @@ def nothing(words: Words, refused: Refused, ontology: Ontology) -> dict[str, obj
 def choices(names: Sequence[str], first: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Drugs to choose from: those that the patient has, then all others, each with its name for readers."""
     ordered = dict.fromkeys((*(one for one in first if one in names), *sorted(names)))
-    return tuple((one, one[:1].upper() + one[1:]) for one in ordered)
+    return tuple((one, capital(one)) for one in ordered)

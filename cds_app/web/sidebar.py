@@ -12,6 +12,7 @@ import structlog
 from flask import Blueprint, Response, g, redirect, request
 from flask.typing import ResponseReturnValue
 
+from cds_app.cards.text import capital
 from cds_app.cards.wire import wire_json
 from cds_app.domain.visits import Visit
 from cds_app.errors import BadRequest, NotFound, OtherPatient, SessionExpired, TwinlineError
@@ -275,7 +276,7 @@ def _told(desk: Bedside, error: TwinlineError) -> Response:
 def _page(desk: Bedside, error: TwinlineError) -> Response:
     visit_id = (request.view_args or {}).get("visit_id", "")
     where = f"{error.field}: " if isinstance(error, BadRequest) and error.field else ""
-    said = f"{where}{error.message}" if where else f"{error.message[:1].upper()}{error.message[1:]}"
+    said = f"{where}{error.message}" if where else capital(error.message)
     text = desk.frame.problems.say("text", code=error.code) or said
     resume = None
     if isinstance(error, OtherPatient):
