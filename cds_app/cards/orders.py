@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment
 
+from cds_app.cards.allergies import allergies_due
 from cds_app.cards.definition import ServiceDefinition
 from cds_app.cards.detail import Blocks, Lines, fits, say, write
 from cds_app.cards.drafts import Due
@@ -21,8 +22,8 @@ from cds_app.cards.unseen import lost
 from cds_app.cards.views import Setting, compared, seen
 from cds_app.cards.wire import SUMMARY_LIMIT, Draft, Proposal
 from cds_app.domain.facts import Allergy, Fact, Measurement, Medication
+from cds_app.mitigate.check import Check
 from cds_app.mitigate.findings import UNCHECKED_TIER, Checked, Finding, Unchecked
-from cds_app.mitigate.order_checks import Check
 from cds_app.score.allergies import named_most
 from cds_app.score.situation import Situation
 
@@ -50,6 +51,8 @@ class OrderMaterial:
         References of drafts whose codes say one drug and whose words say another: both were checked.
     undosed : mapping of str to Trusted
         By reference of a draft, why its dose was not simulated.
+    allergies : tuple of Allergy
+        Those that may be to a drug, in words that are not understood, newest first.
     """
 
     service: ServiceDefinition
@@ -63,6 +66,7 @@ class OrderMaterial:
     unread: Mapping[str, str] = field(default_factory=dict)
     disputed: tuple[str, ...] = ()
     undosed: Mapping[str, Trusted] = field(default_factory=dict)
+    allergies: tuple[Allergy, ...] = ()
 
 
 def order_cards(material: OrderMaterial) -> tuple[Due, ...]:
@@ -70,6 +74,10 @@ def order_cards(material: OrderMaterial) -> tuple[Due, ...]:
     found = [one for checked in material.checked if (one := _due(checked, material)) is not None]
     if material.unread:
         found.append(unread_due(material.unread, material.templates))
+    if not found and material.allergies:  # a card of an order has a line for them
+        views = [_allergy_view(one, material.setting) for one in material.allergies]
+        stay = material.situation.stay
+        found.append(allergies_due(material.allergies, views, stay.ref if stay else None, material.templates))
     return tuple(sorted(found, key=lambda one: -one.tier))
 
 
@@ -264,10 +272,14 @@ def _evidence(
 
 def _named(fact: Fact, setting: Setting) -> Named | None:
     if isinstance(fact, Allergy):
-        return Named(text=plain(f"Allergy: {fact.text}", limit=60), how="known", time=_since(fact, setting))
+        return _allergy_view(fact, setting)
     if isinstance(fact, Medication) and fact.status == "draft":
         return Named(text=plain(fact.text, limit=60), how="drafted", time=setting.clock(fact.when))
     return named_of(fact, setting)
+
+
+def _allergy_view(allergy: Allergy, setting: Setting) -> Named:
+    return Named(text=plain(f"Allergy: {allergy.text}", limit=60), how="known", time=_since(allergy, setting))
 
 
 def _since(fact: Fact, setting: Setting) -> Trusted:
@@ -295,7 +307,10 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
     latest = (situation.latest(name) for name in situation.quantities)
     newest = max((one.when for one in latest if one is not None), default=None)
     return {
-        "unchecked": [{"title": one.check.asks, "lacking": one.lacking} for one in _each(checked.unchecked)],
+        "unchecked": [
+            {"title": one.check.asks, "lacking": one.lacking, "words": plain(one.words, limit=60)}
+            for one in _each(checked.unchecked)
+        ],
         "undosed": material.undosed.get(checked.order.ref),
         "unknown": material.unknown,
         **lost(material.unused),

@@ -16,7 +16,8 @@ TEMPLATES: Final = frozenset({
     "dose.excess.j2", "dose.excess.sure.j2", "dose.proposal.j2", "dose.summary.j2", "dose.sure.j2", "dose.undosed.j2",
     "dose.undosed.summary.j2", "dose.undosed.sure.j2", "dose.unseen.j2", "effect.j2", "insulin.proposal.j2",
     "insulin.summary.j2", "insulin.sure.j2", "insulin.unseen.j2", "lost.j2", "measured.summary.j2",
-    "named.summary.j2", "order.disputed.j2", "order.summary.j2", "order.sure.j2", "order.unchecked.j2",
+    "named.summary.j2", "order.allergies.options.j2", "order.allergies.summary.j2", "order.allergies.sure.j2",
+    "order.allergies.unseen.j2", "order.disputed.j2", "order.summary.j2", "order.sure.j2", "order.unchecked.j2",
     "order.unread.summary.j2", "order.unread.sure.j2", "order.unread.unseen.j2", "order.unseen.j2", "phrases.j2",
     "readmission.summary.j2", "risk.summary.j2", "sure.j2", "unseen.j2",
 })  # fmt: skip
@@ -24,8 +25,8 @@ MACROS: Final = frozenset({
     "also", "besides", "disputed", "dose_aim", "dose_draft", "dose_exposure", "dose_harm", "dose_none", "dose_outside",
     "dose_plan", "dose_target", "estimated", "evidence", "insulin_low", "insulin_none", "insulin_plan",
     "insulin_range", "named", "option", "order", "others", "pending", "proviso_scale_1", "proviso_scale_2",
-    "proviso_sodium", "proviso_weight", "reason", "refusal", "seen", "source", "unmeasured", "unread", "unresolved",
-    "why",
+    "proviso_sodium", "proviso_weight", "reason", "refusal", "seen", "source", "unmeasured", "unnamed", "unread",
+    "unresolved", "why",
 })  # fmt: skip
 """Of `PHRASES`."""
 

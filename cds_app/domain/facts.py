@@ -15,6 +15,8 @@ from typing import Literal
 
 import msgspec
 
+from cds_app.domain.dosing import Daily, Dosing, Giving
+
 Bound = Literal["=", "<", "<=", ">", ">="]
 Code = tuple[str, str]  # (system, code)
 
@@ -171,66 +173,6 @@ class Condition(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     abated: datetime | None = None
 
 
-Open = Literal["dosage", "dose", "maximum", "timing", "length"]
-"""What a dosage may leave open, or say in a way that no regular plan follows from."""
-
-
-class Dosing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """How a drug is to be given, as far as the resource says so in a form that can be computed with.
-
-    Parameters
-    ----------
-    route : {"iv", "oral", "subcutaneous", "local", "other", ""}
-        "": not said.
-    interval_h : float or None
-        From dose to dose, hours.
-    over_h : float or None
-        Length of each infusion, hours.
-    start : datetime or None
-        When an order takes effect, UTC; may lie in the future.
-    as_needed : bool
-        Whether it is given on demand only.
-    once : bool
-        Whether it is one dose and no more.
-    with_meals : bool
-        Whether it goes with meals.
-    rated : bool
-        Whether it runs at a rate, so much in a time.
-    carbohydrate_g : float or None
-        Eaten with a dose, as the dosage says; None where it says no one amount.
-    start_day : datetime or None
-        When the day, month or year begins, UTC, in which an order takes effect, where no more is said of it.
-    lasts_h : float or None
-        How long the course lasts at least, hours, by the number of its doses or a length; None where neither is said.
-    end : datetime or None
-        When an order ends, UTC, by its bounds.
-    unsettled : tuple of str
-        What is said and not settled: ``dosage`` several instructions, ``dose`` or ``timing`` more than one, ``maximum``
-        a highest dose that it might exceed, ``length`` a rate or range that makes no one length.
-    """
-
-    route: Literal["iv", "oral", "subcutaneous", "local", "other", ""] = ""
-    interval_h: float | None = None
-    over_h: float | None = None
-    start: datetime | None = None
-    as_needed: bool = False
-    once: bool = False
-    with_meals: bool = False
-    rated: bool = False
-    carbohydrate_g: float | None = None
-    start_day: datetime | None = None
-    lasts_h: float | None = None
-    end: datetime | None = None
-    unsettled: tuple[Open, ...] = ()
-
-
-class Daily(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """So much of a drug, mg, in 24 h or in one piece; ``concepts`` are the drug's ontology keys."""
-
-    concepts: tuple[str, ...]
-    mg: float
-
-
 class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A drug that was ordered, given or reported.
 
@@ -249,6 +191,8 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         How it is given; None where nothing of that was said.
     daily : tuple of Daily
         Of an order, the most of each drug in 24 h that words, tablets or a range say, where only they do.
+    giving : tuple of Giving
+        Of a draft, how each of its instructions says that it is given, in elements or else in words.
     """
 
     source: Literal["request", "administration", "statement"]
@@ -262,6 +206,7 @@ class Medication(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     dose_unit: str = ""
     dosing: Dosing | None = None
     daily: tuple[Daily, ...] = ()
+    giving: tuple[Giving, ...] = ()
 
 
 class Procedure(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -276,7 +221,7 @@ class Procedure(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
 
 class Allergy(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """An allergy or intolerance to a drug, a class or something else."""
+    """An allergy or intolerance to a drug, a class or something else; ``categories`` as sent."""
 
     concepts: tuple[str, ...]
     codes: tuple[Code, ...]
@@ -284,6 +229,7 @@ class Allergy(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     clinical: str
     verification: str
     criticality: str = ""
+    categories: tuple[str, ...] = ()
 
 
 class Report(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

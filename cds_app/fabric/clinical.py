@@ -213,7 +213,14 @@ def _allergy(resource: Object, head: Head, context: Context, when: datetime, sai
         clinical=status_of(resource.get("clinicalStatus")),
         verification=status_of(resource.get("verificationStatus")),
         criticality=word(resource.get("criticality")),
+        categories=_categories(resource),
     )
+
+
+def _categories(resource: Object) -> tuple[str, ...]:
+    """What R4 has a list of and older releases one."""
+    said = resource.get("category")
+    return tuple(dict.fromkeys(filter(None, map(word, (said if isinstance(said, list) else [said])[:MAX_ITEMS]))))
 
 
 def read_report(resource: Object, head: Head, context: Context) -> list[Fact]:

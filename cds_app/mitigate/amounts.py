@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from math import inf, isfinite
 from typing import Final
 
-from cds_app.domain.facts import Daily, Medication
+from cds_app.domain.dosing import Daily
+from cds_app.domain.facts import Medication
 from cds_app.domain.ontology import Ontology
 from cds_app.mitigate.conditions import evaluate
 from cds_app.mitigate.filtration import Filtered, Unfiltered, filtration_of
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
-from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck, OnceCheck
+from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck
 from cds_app.score.allergies import most_specific
 from cds_app.score.chronology import is_single
 from cds_app.simulate.regimens.orders import mass_mg
@@ -86,17 +87,6 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         yield Unchecked(check=check, lacking=_MORE, said=False)
     elif check.light is not None and case.situation.fresh("body_weight") is None:
         yield Unchecked(check=check, lacking="no current weight", said=False)
-
-
-def once(check: OnceCheck, case: Case) -> Outcome:
-    """A single dose, not what runs at a rate, of more than is safe by its route."""
-    order, dosing = case.order, case.order.dosing
-    if not case.is_one_of(check.drugs) or dosing is None or dosing.rated or dosing.route not in check.routes:
-        return
-    dose_mg = mass_mg(order.dose_value, order.dose_unit) if len(case.heads) == 1 else None
-    if dose_mg is not None and dose_mg > check.most_mg:
-        figure = f"{dose_mg:g} mg at once, at most {check.most_mg:g}"
-        yield Finding(check=check, tier=check.tier, why=f"{figure} mg. {check.why}", figure=figure)
 
 
 def _at_once(check: AmountCheck, case: Case) -> Finding | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cds_app.domain.facts import Fact, Medication
+from cds_app.mitigate.check import Check
 from cds_app.mitigate.conditions import View
-from cds_app.mitigate.order_checks import Check
 from cds_app.score.situation import Situation
 
 UNCHECKED_TIER: Final = 1
@@ -43,11 +43,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchecked:
-    """A check that could not be made, what was lacking in a reader's words, and whether a card must say so."""
+    """A check that could not be made, what was lacking in a reader's words, and whether a card must say so.
+
+    ``words`` are those of the record that were not understood.
+    """
 
     check: Check
     lacking: str
     said: bool
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from datetime import timedelta
 from math import isfinite
 from typing import Final
 
-from cds_app.domain.facts import Dosing, Medication
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Medication
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.mitigate.doses import DRAFT, Highest, Undosed
 from cds_app.score.situation import Situation

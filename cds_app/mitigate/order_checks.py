@@ -15,13 +15,12 @@ from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.pharmacogenes import Pair, Pharmacogenes, Score
 from cds_app.errors import ContentError
-from cds_app.mitigate.catalogue import Guideline, Key, Names, Tag, Text, leaf_problems
+from cds_app.mitigate.catalogue import Key, Names, Text, leaf_problems
+from cds_app.mitigate.check import Check, Drugs, Tier
+from cds_app.mitigate.giving_checks import IntervalCheck, OnceCheck, RateCheck, RouteCheck, StrengthCheck
 from cds_app.mitigate.rules import Rule, leaves
 
-FILE = "checks.json"
-HIGHEST: Final = 3
-Tier = Annotated[int, Field(ge=1, le=HIGHEST)]
-Drugs = Annotated[tuple[Key, ...], Field(min_length=1)]
+FILE: Final = "checks.json"
 
 
 class Level(Content):
@@ -30,31 +29,6 @@ class Level(Content):
     tier: Tier
     when: Rule
     why: Text
-
-
-class Check(Content):
-    """What all checks share.
-
-    ``drugs`` are concepts that a draft must be one of, ``spare`` those of them that it is not about. ``title`` is what
-    was found, ``asks`` what was looked at, for when that could not be done. ``consider`` is what may be done about it.
-    ``evidence``: the statement was seen in a published page or repository (V), or is from memory (M), which needs
-    review and is shown so.
-    """
-
-    id: Key
-    title: Annotated[str, Field(min_length=1, max_length=48)]
-    asks: Annotated[str, Field(min_length=1, max_length=40)]
-    consider: Text
-    guideline: Guideline
-    evidence: Tag
-    needs_review: bool
-    spare: tuple[Key, ...] = ()
-
-    @model_validator(mode="after")
-    def _is_honest(self) -> Check:
-        if self.evidence == "M" and not self.needs_review:
-            raise ValueError("a check from memory needs review")
-        return self
 
 
 class Cross(Content):
@@ -227,19 +201,19 @@ class AmountCheck(Check):
     why: Text
 
 
-class OnceCheck(Check):
-    """More of the drug in one dose, by one of these routes, than is safe for whoever is not used to it."""
-
-    kind: Literal["once"]
-    drugs: Drugs
-    routes: Annotated[tuple[Literal["iv", "oral", "subcutaneous"], ...], Field(min_length=1)]
-    most_mg: PositiveFloat
-    tier: Tier
-    why: Text
-
-
 AnyOf = (
-    AllergyCheck | DuplicateCheck | KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck | OnceCheck
+    AllergyCheck
+    | DuplicateCheck
+    | KidneyCheck
+    | InteractionCheck
+    | StateCheck
+    | GenesCheck
+    | AmountCheck
+    | OnceCheck
+    | RateCheck
+    | StrengthCheck
+    | RouteCheck
+    | IntervalCheck
 )
 AnyCheck = Annotated[
     AnyOf,
@@ -283,7 +257,7 @@ def load_order_checks(
     return OrderChecks(checks=file.checks, version=artefact.version, sha256=artefact.sha256)
 
 
-def _problems(check: Check, names: Names) -> Iterator[str]:
+def _problems(check: AnyOf, names: Names) -> Iterator[str]:
     for concept in _concepts(check):
         known = names.ontology.concepts.get(concept)
         if known is None:
@@ -302,8 +276,10 @@ def _rules(check: Check) -> Iterator[Rule]:
         yield from (one.when for one in check.worse)
     if isinstance(check, DuplicateCheck):
         yield from (one.when for one in check.overlaps)
-    if isinstance(check, AmountCheck) and check.when is not None:
+    if isinstance(check, AmountCheck | RouteCheck) and check.when is not None:
         yield check.when
+    if isinstance(check, RateCheck | StrengthCheck):
+        yield from (one.when for one in check.levels if one.when is not None)
 
 
 def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
@@ -322,9 +298,9 @@ def _gene_problems(check: Check, genes: Pharmacogenes) -> Iterator[str]:
             yield f"names an allele that is not looked for: {level.carries}"
 
 
-def _concepts(check: Check) -> Iterator[str]:
+def _concepts(check: AnyOf) -> Iterator[str]:
     yield from check.spare
-    if isinstance(check, KidneyCheck | InteractionCheck | StateCheck | GenesCheck | AmountCheck | OnceCheck):
+    if not isinstance(check, AllergyCheck | DuplicateCheck):
         yield from check.drugs
     if isinstance(check, InteractionCheck):
         yield from (*check.partners, *check.third)

@@ -13,28 +13,29 @@ from typing import Any, Final
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
 from cds_app.domain.pharmacogenes import INDETERMINATE
 from cds_app.domain.proposed import NOTHING, Proposed
-from cds_app.mitigate.amounts import amount, kidney, once
+from cds_app.mitigate.amounts import amount, kidney
+from cds_app.mitigate.check import HIGHEST, Check
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.mitigate.duplicates import duplicate
 from cds_app.mitigate.findings import Case, Checked, Finding, Outcome, Unchecked
 from cds_app.mitigate.gates import named
+from cds_app.mitigate.giving import interval, once, rate, route, strength
+from cds_app.mitigate.giving_checks import IntervalCheck, OnceCheck, RateCheck, RouteCheck, StrengthCheck
 from cds_app.mitigate.order_checks import (
-    HIGHEST,
     AllergyCheck,
     AmountCheck,
-    Check,
     DuplicateCheck,
     GeneLevel,
     GenesCheck,
     InteractionCheck,
     KidneyCheck,
-    OnceCheck,
     OrderChecks,
     StateCheck,
 )
 from cds_app.score.allergies import AllergyMatch, most_specific
 from cds_app.score.genes.calls import GeneCall, described
 from cds_app.score.situation import Situation
+from cds_app.score.standing import unread_allergies
 
 
 def check_orders(checks: OrderChecks, view: View, proposed: Proposed, kinds: Set[str]) -> tuple[Checked, ...]:
@@ -129,8 +130,10 @@ def _allergy(check: AllergyCheck, case: Case) -> Outcome:
         found = [one for match in case.situation.allergies(head) if (one := _allergic(check, head, match, case))]
         if found:
             yield max(found, key=lambda one: one.tier)
-    if case.situation.worded_allergies:
-        yield Unchecked(check=check, lacking="one in words that are not understood here is recorded", said=False)
+    unread = (*unread_allergies(case.situation.facts.allergies, case.situation.now), *case.situation.worded_allergies)
+    if unread:
+        lacking = "one in words that are not understood here is recorded"
+        yield Unchecked(check=check, lacking=lacking, said=False, words=unread[0].text)
 
 
 def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -> Finding | None:
@@ -272,4 +275,8 @@ _MAKE: Final[Mapping[type, Callable[[Any, Case], Outcome]]] = {
     GenesCheck: _genes,
     AmountCheck: amount,
     OnceCheck: once,
+    RateCheck: rate,
+    StrengthCheck: strength,
+    RouteCheck: route,
+    IntervalCheck: interval,
 }

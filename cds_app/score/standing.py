@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from cds_app.domain.denials import affirmed
 from cds_app.domain.facts import Allergy, Condition
 
 _NOT_A_DIAGNOSIS = frozenset({"refuted", "entered-in-error", "differential"})
@@ -13,6 +14,7 @@ _SHARED = (
     "http://fdasis.nlm.nih.gov", "http://loinc.org", "http://fhir.de/CodeSystem/bfarm/", "http://www.whocc.no/atc",
 )  # fmt: skip
 _END_STAGE = "end_stage_renal_disease"
+_TO_DRUGS = frozenset({"medication", "biologic"})
 _OVER = frozenset({"inactive", "remission", "resolved"})
 
 
@@ -41,3 +43,15 @@ def grafted(found: Mapping[str, tuple[Condition, ...]]) -> Mapping[str, tuple[Co
 def worded(one: Condition | Allergy) -> bool:
     """Whether nothing but words says what it is: no concept, and no code of a terminology that others share."""
     return not one.concepts and not any(system.startswith(_SHARED) for system, _ in one.codes)
+
+
+def unread_allergies(allergies: Iterable[Allergy], now: datetime) -> tuple[Allergy, ...]:
+    """Allergies that hold, may be to a drug, and name in words none that is known here; the newest first."""
+    held = (one for one in allergies if not one.concepts and holds(one, now))
+    found = [one for one in held if affirmed(one.text) and _may_be_to_a_drug(one)]
+    return tuple(sorted(found, key=lambda one: one.when, reverse=True))
+
+
+def _may_be_to_a_drug(one: Allergy) -> bool:
+    """Whether its category says so, or where it has none, nothing but words says what it is to."""
+    return not _TO_DRUGS.isdisjoint(one.categories) if one.categories else worded(one)

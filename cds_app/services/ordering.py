@@ -15,6 +15,7 @@ from cds_app.cards.doses import dose_cards
 from cds_app.cards.drafts import Due
 from cds_app.cards.orders import OrderMaterial, order_cards
 from cds_app.cards.undosed import undosed_text
+from cds_app.domain.facts import Allergy
 from cds_app.domain.ontology import Ontology
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.conditions import View
@@ -25,6 +26,7 @@ from cds_app.mitigate.order_checks import AllergyCheck, OrderChecks
 from cds_app.mitigate.orders import check_orders, check_recorded
 from cds_app.score.clinical.scores import clinical_scores
 from cds_app.score.situation import Situation
+from cds_app.score.standing import unread_allergies
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.continuity import stand_ins
 from cds_app.services.inputs import Inputs, setting_of, situation_of
@@ -74,7 +76,14 @@ def _material(knowledge: Knowledge, inputs: Inputs, situation: Situation, checki
         unknown=sum(not one.concepts for one in proposed.judged),
         unread=proposed.unread,
         disputed=proposed.disputed,
+        allergies=_unread_allergies(inputs, situation),
     )
+
+
+def _unread_allergies(inputs: Inputs, situation: Situation) -> tuple[Allergy, ...]:
+    """What the drafts could not be checked against; nothing where none is judged, or the patient has died."""
+    asked = inputs.proposed.judged and "allergy" in inputs.service.checks and not situation.deceased
+    return unread_allergies(situation.facts.allergies, situation.now) if asked else ()
 
 
 # --- doses

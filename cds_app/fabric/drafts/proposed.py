@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
+from msgspec.structs import replace
+
 from cds_app.domain.facts import Medication, Procedure
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.ontology import Ontology
@@ -18,6 +20,7 @@ from cds_app.domain.proposed import Proposed, Written
 from cds_app.fabric.bundles import unpack
 from cds_app.fabric.context import MODIFIERS
 from cds_app.fabric.drafts.contrast import contrast_orders
+from cds_app.fabric.drafts.giving import givings_of
 from cds_app.fabric.drafts.redrafting import written_of
 from cds_app.fabric.lexicon import Units
 from cds_app.fabric.reading import read
@@ -104,7 +107,8 @@ def read_proposed(
         beside=people,
     )
     studies = contrast_orders(_studies(items, reading.facts.procedures), ontology)
-    orders = tuple(_once([*reading.facts.medications, *studies]))
+    beside = [*items, *medications]
+    orders = tuple(_given(list(_once([*reading.facts.medications, *studies])), items, beside, zone))
     drafted = frozenset(one.ref for one in orders)
     selected = _selected(context.get("selections"), items)
     proposed = Proposed(
@@ -112,7 +116,7 @@ def read_proposed(
         selected=None if selected is None else tuple(ref for ref in selected if ref in drafted),
         allergies=tuple(one for one in reading.facts.allergies if not one.void),
         conditions=tuple(one for one in reading.facts.conditions if not one.void),
-        written=dict(_written(orders, draft.simulated, items, [*items, *medications], zone)),
+        written=dict(_written(orders, draft.simulated, items, beside, zone)),
         replaced=dict(_replaced(items, drafted)),
         unread=dict(_unread(items, reading.issues, selected))
         | (dict(_strange(found, problems, selected)) if draft.field in _OF_ORDERS else {}),
@@ -127,6 +131,17 @@ def _studies(items: Sequence[Item], procedures: Sequence[Procedure]) -> Iterator
         found = as_object(item.resource)
         if found is not None and (one := asked.pop(_reference(found), None)) is not None:
             yield one, found
+
+
+def _given(
+    orders: Sequence[Medication], items: Sequence[Item], beside: Sequence[Item], zone: tzinfo
+) -> Iterator[Medication]:
+    """Each draft with how it says that its drug is given."""
+    drafted = {_reference(found): found for item in reversed(items) if (found := as_object(item.resource)) is not None}
+    references = References(beside)
+    for one in orders:
+        giving = givings_of(drafted.get(one.ref, {}), references, zone)
+        yield replace(one, giving=giving) if giving else one
 
 
 def _written(

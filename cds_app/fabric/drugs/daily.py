@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from cds_app.domain.facts import Daily, Dosing
+from cds_app.domain.dosing import Daily, Dosing
 from cds_app.domain.units import mg_per
 from cds_app.fabric.shapes import Object, as_object, number, objects, word
 

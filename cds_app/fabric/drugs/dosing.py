@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from cds_app.domain.facts import Dosing
+from cds_app.domain.dosing import Dosing
 from cds_app.domain.time import time_in
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.drugs.meals import carbohydrate_g, goes_with_meals

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
-from cds_app.domain.facts import Daily, Dosing, Fact, Medication
+from cds_app.domain.dosing import Daily, Dosing
+from cds_app.domain.facts import Fact, Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.codes import codes_of, text_of
 from cds_app.fabric.context import MODIFIERS, Context, Head

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from cds_app.domain.facts import Open
+from cds_app.domain.dosing import Open
 from cds_app.domain.units import mg_per
 from cds_app.fabric.shapes import Object, as_object, first, number, objects, word
 

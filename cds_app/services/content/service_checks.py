@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from itertools import chain
 
+from cds_app.cards.allergies import UNREAD_ALLERGIES
 from cds_app.cards.definition import Policy, ServiceDefinition
 from cds_app.cards.disputes import DISPUTED
 from cds_app.cards.dose_material import dose_topics
@@ -65,7 +66,7 @@ def check_names(
     for service in services.values():
         policy, asked = service.policy, service.simulates
         dosed = chain(*map(dose_topics, (*asked.drugs, INSULINS))) if asked is not None else ()
-        topics = {*catalogue.topics, DEVIATION, DISPUTED, *dosed}
+        topics = {*catalogue.topics, DEVIATION, DISPUTED, UNREAD_ALLERGIES, *dosed}
         for field, names, known in (
             ("policy.asked_first", policy.asked_first, quantities),
             ("policy.precedence", policy.precedence, topics),

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from cds_app.domain.facts import Dosing, Medication, Open
+from cds_app.domain.dosing import Dosing, Open
+from cds_app.domain.facts import Medication
 from cds_app.domain.units import mg_per
 from cds_app.simulate.kinetics.drugs import Drug
 from cds_app.simulate.kinetics.patients import Patient

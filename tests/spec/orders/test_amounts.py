@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Daily, Dosing, Fact, Medication, Open
+from cds_app.domain.dosing import Daily, Dosing, Open
+from cds_app.domain.facts import Fact, Medication
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Medication, gather
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Medication, gather
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Finding
 from cds_app.mitigate.orders import check_orders

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Fact
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Fact
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.orders import check_orders
 from tests.chart import measured, person, procedure, stay

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Fact
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Fact
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders

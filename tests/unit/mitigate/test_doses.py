@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from cds_app.domain.facts import Demographics, Dosing, Fact, Medication
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Demographics, Fact, Medication
 from cds_app.domain.proposed import Proposed, Written
 from cds_app.mitigate.doses import DRAFT, STANDING, Dosed, DoseRule, Given, Undosed, simulate_draft, simulate_drafts
 from cds_app.simulate.plans import Regimen

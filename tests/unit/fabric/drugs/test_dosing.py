@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_app.domain.facts import Dosing
+from cds_app.domain.dosing import Dosing
 from cds_app.fabric.drugs.dosing import dosing_of
 
 SNOMED = "http://snomed.info/sct"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cds_app.domain.facts import Dosing, Medication
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Medication
 from cds_app.domain.issues import IssueCode
 from cds_app.fabric.names import names_of
 from tests.unit.fabric.conftest import ONTOLOGY, RXNORM, coded, reading, resource

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
-from cds_app.domain.facts import Dosing, Fact, Medication
+from cds_app.domain.dosing import Dosing
+from cds_app.domain.facts import Fact, Medication
 from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.kinetics.patients import Patient, Stage
 from cds_app.simulate.plans import Dose, Regimen
