@@ -24,7 +24,7 @@ from cds_app.simulate.plans import Regimen
 from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.answers import HarmChance, PlanOutcome, WhatIf
 from cds_app.simulate.regimens.chart import Charted, patient_of
-from cds_app.simulate.regimens.goals import spoken_against
+from cds_app.simulate.regimens.goals import meant_now, spoken_against
 from cds_app.simulate.regimens.orders import mass_mg, next_due_h, regimen_of
 from cds_app.simulate.regimens.questions import MOST_PLANS, Question, limit_problems, offered
 from cds_app.simulate.regimens.what_if import problems_of, ranked, sampled, what_if
@@ -68,14 +68,9 @@ class DoseRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What a simulation has beside the chart.
+    """What a simulation has beside the chart: the ``seed`` of all chance, and what may stand in (``likely``).
 
-    Parameters
-    ----------
-    seed : int
-        All chance comes from it.
-    likely : callable
-        Gives what may stand in for a measurement that is not current; asked where a draft is simulated.
+    That is asked for only where a draft is simulated.
     """
 
     seed: int
@@ -151,6 +146,8 @@ class Dosed:
     answer : WhatIf
     offers : int
         How many plans of the content were looked at; 0 where the draft left nothing to wish for.
+    unmet : bool
+        Whether some of these better the draft's chance, and none of them within its limits of harm.
     """
 
     order: Medication
@@ -161,6 +158,7 @@ class Dosed:
     plans: Mapping[str, Regimen]
     answer: WhatIf
     offers: int = 0
+    unmet: bool = False
 
     @property
     def target(self) -> Target:
@@ -204,8 +202,8 @@ class Dosed:
 
     @property
     def speaks(self) -> bool:
-        """Whether there is something to say: a harm over its limit, or a low chance that another plan betters."""
-        return bool(self.over) or (self.low and self.better is not None)
+        """Whether there is something to say: a harm over its limit, or a low chance that other plans better."""
+        return bool(self.over) or (self.low and (self.better is not None or self.unmet))
 
 
 def _undosed(order: Medication, drug: Drug, reasons: tuple[Refusal, ...]) -> Undosed:
@@ -286,7 +284,7 @@ def simulate_draft(
     charted = patient_of(situation, drug, likely=given.likely())
     if isinstance(charted, Refused):
         return _undosed(order, drug, charted.reasons)
-    aimed = True
+    aimed, rule = True, replace(rule, goal=meant_now(drug, rule.goal, situation))
     if against := spoken_against(drug, rule.goal, situation):
         aimed, rule = False, replace(rule, low=0.0)
         said = f"With a {against} the target may be another one: no other plan was looked for."
@@ -326,7 +324,13 @@ def _compared(dosed: Dosed, question: Question, mixture: Mixture) -> Dosed:
     named = {one.name: one for one in offers}
     plans = {**dosed.plans, **{one.name: named[one.name] for one in best}}
     found = what_if(drug, patient, replace(question, plans=tuple(plans.values())), mixture)
-    return dosed if isinstance(found, Refused) else replace(dosed, plans=plans, answer=found, offers=len(offers))
+    if isinstance(found, Refused):
+        return dosed
+    most, now = (
+        max(one.target.probability if one.target else 0.0 for one in rows) for rows in (outcomes, [dosed.draft])
+    )
+    unmet = found.recommended is None and most - now >= dosed.rule.gain
+    return replace(dosed, plans=plans, answer=found, offers=len(offers), unmet=unmet)
 
 
 def _regimen(

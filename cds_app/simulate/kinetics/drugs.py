@@ -30,10 +30,14 @@ Metric = Literal["auc24_steady", "auc24_last", "trough", "highest", "end", "time
 
 
 class UsedModel(Content):
-    """A version of a model, and how much it counts before any level is known."""
+    """A version of a model, and how much it counts before any level is known.
+
+    ``settles_h``: after so long nothing that matters is left of doses before; without, that is not taken for granted.
+    """
 
     version: Text
     weight: PositiveFloat
+    settles_h: PositiveFloat | None = None
 
 
 class Levels(Content):
@@ -128,12 +132,24 @@ class Harm(Wish):
         return self
 
 
+class Since(Content):
+    """For so many days after a procedure, where the day of it is on record."""
+
+    procedure: Text
+    within_days: PositiveFloat
+    source: Text
+
+
 class Goal(Content):
-    """What is wanted, and what is feared; not meant by itself for who has a problem of ``unless``."""
+    """What is wanted, and what is feared; not meant by itself for who has a problem of ``unless``.
+
+    ``since``: meant in the place of others for a time after a procedure.
+    """
 
     target: Target
     harms: tuple[Harm, ...] = ()
     unless: tuple[Text, ...] = ()
+    since: Since | None = None
 
 
 class DrugFile(Content):
@@ -255,7 +271,7 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
     Raises
     ------
     ContentError
-        If the concept is no drug, a level no quantity in a unit that is the model's own, or a condition none.
+        If the concept is no drug, a level no quantity in a unit that is the model's own, a condition or procedure none.
     """
     concept = ontology.concepts.get(drug.file.concept)
     if concept is None or concept.kind != "drug":
@@ -265,10 +281,13 @@ def check_names(drug: Drug, ontology: Ontology) -> None:
             raise ContentError(f"models/pkpd/{drug.name}: no variable measures {quantity}", field=FILE)
         if SAME_UNIT.get(ontology.quantity(quantity).unit) != drug.file.levels.unit:
             raise ContentError(f"models/pkpd/{drug.name}: {quantity} is in another unit", field=FILE)
-    asked = {name for model in drug.models for name in model.file.conditions}
-    for name in sorted(asked.union(*(goal.unless for goal in drug.file.goals.values()))):
-        if name not in ontology.concepts or ontology.concepts[name].kind != "condition":
-            raise ContentError(f"models/pkpd/{drug.name}: the ontology knows no condition {name}", field=FILE)
+    goals = drug.file.goals.values()
+    asked = {name for model in drug.models for name in model.file.conditions}.union(*(goal.unless for goal in goals))
+    since = {goal.since.procedure for goal in goals if goal.since is not None}
+    for kind, names in (("condition", asked), ("procedure", since)):
+        for name in sorted(names):
+            if name not in ontology.concepts or ontology.concepts[name].kind != kind:
+                raise ContentError(f"models/pkpd/{drug.name}: the ontology knows no {kind} {name}", field=FILE)
 
 
 def named_models(artefact: Artefact) -> Mapping[str, str]:

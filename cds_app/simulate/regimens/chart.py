@@ -14,17 +14,15 @@ from cds_app.domain.facts import Measurement, Medication
 from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.situation import Situation
 from cds_app.simulate.kinetics.covariates import Covariates, Imputed, fields_of
-from cds_app.simulate.kinetics.drugs import SAME_UNIT, Drug
-from cds_app.simulate.kinetics.patients import MAX_STAGES, Level, Patient, Stage
+from cds_app.simulate.kinetics.drugs import Drug
+from cds_app.simulate.kinetics.patients import MAX_STAGES, Patient, Stage
 from cds_app.simulate.plans import ROUTES, Dose, Route
-from cds_app.simulate.refusals import Refusal, Refused, aged
+from cds_app.simulate.refusals import Refusal, Refused
 from cds_app.simulate.regimens.genes import genotypes_of, heard_genes, uncalled
+from cds_app.simulate.regimens.levels import COURSE_GAP_H, incredible, known_from, levels_of
 from cds_app.simulate.regimens.orders import hours, mass_mg
 from cds_app.simulate.regimens.remarks import foreign, imputed_text, of_kidneys
 from cds_app.twin.bedside import NOBODY, Likely
-
-COURSE_GAP_H: Final = 14.0 * 24.0
-"""Doses before a longer pause belong to another course, of which little is left."""
 
 _HISTORY_H: Final = 90.0 * 24.0
 _HALTED: Final = frozenset({"stopped", "on-hold", "unknown"})
@@ -38,13 +36,12 @@ _EXPECTING: Final = Refusal(field="covariates.pregnancy", limit="is outside what
 _SHARED: Final = frozenset({"dosage", "dose"})
 
 _TRANSPLANT: Final = "kidney_transplant"
+_SINCE: Final = frozenset({"days_since_transplant"})
 _KINDS: Final = {
     "body_weight": "weight_kg",
     "body_height": "height_cm",
     "hematocrit": "haematocrit_percent",
 }
-_BASELINES: Final = frozenset({"inr"})
-"""What is measured before the first dose to begin with, and not in vain."""
 _CHANGING: Final = {"creatinine": "creatinine_mg_dl", "hematocrit": "haematocrit_percent"}
 """What changes within days: only this is imputed. Weight and height stay current for longer than imputation sees."""
 
@@ -122,10 +119,11 @@ def patient_of(
         return Refused(subject=drug.name, reasons=tuple(problems))
     course = _last_course([one for one in doses if not isinstance(one, Refusal)], remarks)
     start_h = course[0][0].at_h if course else 0.0
-    if untold := tuple(_untold(situation, drug, start_h, begun=bool(course))):
-        return Refused(subject=drug.name, reasons=untold)
-    levels = list(_levels(situation, drug, start_h if course else None, remarks))
-    remarks.extend(_incredible(situation, drug, start_h if course else -COURSE_GAP_H))
+    known_h = known_from(situation, drug, start_h if course else None, _settles_h(drug, given_extra), remarks)
+    if isinstance(known_h, Refusal):
+        return Refused(subject=drug.name, reasons=(known_h,))
+    levels = list(levels_of(situation, drug, known_h, remarks))
+    remarks.extend(incredible(situation, drug, start_h if course else -COURSE_GAP_H))
     remarks.extend(_needless(drug, given_extra))
     remarks.extend(_assumed(drug, given_extra))
     remarks.extend(foreign(situation, drug, start_h if course else -COURSE_GAP_H))
@@ -139,6 +137,15 @@ def patient_of(
     )
     refs = (*(ref for _, ref in course), *(ref for _, ref in levels), *(one.evidence[0].ref for one in genes))
     return Charted(patient=patient, facts=refs, remarks=tuple(dict.fromkeys(remarks)), imputed=imputed)
+
+
+def _settles_h(drug: Drug, extra: Extra) -> float | None:
+    """After how long doses are forgotten, by each model that may be used; None where one of them does not say."""
+    told = extra.days_since_transplant is not None
+    usable = [one for one in drug.models if told or not any(_SINCE & fields_of(name) for name in one.needs)]
+    said = [drug.file.models[one.name].settles_h for one in usable]
+    known = [one for one in said if one is not None]
+    return max(known) if known and len(known) == len(said) else None
 
 
 def _needless(drug: Drug, extra: Extra) -> Iterator[str]:
@@ -252,51 +259,6 @@ def _last_course(doses: Sequence[tuple[Dose, str]], remarks: list[str]) -> list[
             remarks.append("Doses of an earlier course, more than 14 days before the next dose, were left out.")
             return rows[n:]
     return rows
-
-
-# --- levels
-
-
-def _incredible(situation: Situation, drug: Drug, start_h: float) -> Iterator[str]:
-    """That levels of the course were left out as they cannot be true: somebody may think that they were used."""
-    named = (key for one in drug.file.levels.quantities for key in situation.ontology.measuring(one))
-    rows = (row for key in named for row in situation.by_variable.get(key, ()))
-    if any(row.implausible and start_h < hours(situation.now, row.when) <= 0.0 for row in rows):
-        yield "Levels that cannot be true were left out: check value and unit."
-
-
-def _levels(situation: Situation, drug: Drug, start_h: float | None, remarks: list[str]) -> Iterator[tuple[Level, str]]:
-    for quantity in drug.file.levels.quantities:
-        unit = situation.ontology.quantity(quantity).unit if situation.ontology.measuring(quantity) else ""
-        for one in situation.series(quantity):
-            at_h = hours(situation.now, one.when)
-            if start_h is None or at_h <= start_h:
-                if quantity in _BASELINES:
-                    continue
-                remarks.append("Levels from before the first dose of the course were left out.")
-            elif one.bound != "=":
-                remarks.append("Levels known only as a bound were left out.")
-            elif SAME_UNIT.get(unit) != drug.file.levels.unit:
-                remarks.append("Levels in another unit than the model's were left out.")
-            else:
-                yield Level(at_h=at_h, value=one.value, quantity=quantity), one.ref
-
-
-def _untold(situation: Situation, drug: Drug, start_h: float, *, begun: bool) -> Iterator[Refusal]:
-    """A level of the days before the first dose on record: the drug was given, and nobody knows how much and when."""
-    measuring = (one for one in drug.file.levels.quantities if situation.ontology.measuring(one))
-    for quantity in (one for one in measuring if one not in _BASELINES):
-        unit = SAME_UNIT.get(situation.ontology.quantity(quantity).unit)
-        ages_h = (
-            start_h - hours(situation.now, one.when)
-            for one in situation.series(quantity)
-            if one.bound == "=" and unit == drug.file.levels.unit and one.value >= drug.file.levels.low
-        )
-        before_h = min((age for age in ages_h if 0.0 <= age < COURSE_GAP_H), default=None)
-        if before_h is not None:
-            told = "before the first one on record" if begun else "ago, and none is on record"
-            yield Refusal(field="history", limit=f"are missing: a level was measured {aged(before_h)} {told}")
-            return
 
 
 # --- covariates

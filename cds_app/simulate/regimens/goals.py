@@ -22,3 +22,10 @@ def spoken_against(drug: Drug, name: str, situation: Situation) -> str:
     """The problem on record with which a goal is not meant by itself; "" where there is none."""
     against = (one for one in drug.file.goals[name].unless if situation.conditions(one))
     return next((situation.ontology.concepts[one].label.lower() for one in against), "")
+
+
+def meant_now(drug: Drug, name: str, situation: Situation) -> str:
+    """The goal that is meant for a time after a procedure, where it is that time; else the one that is named."""
+    timed = ((key, goal.since) for key, goal in drug.file.goals.items() if goal.since is not None)
+    now = (key for key, since in timed if situation.procedures_done(since.procedure, 24.0 * since.within_days))
+    return next(now, name)
