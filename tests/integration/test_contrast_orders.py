@@ -102,3 +102,12 @@ def test_with_a_sound_kidney_and_nothing_against_it_there_is_no_card(client: Fla
 )
 def test_names_of_studies_say_whether_contrast_is_given(text: str, given: bool) -> None:
     assert gives_contrast(text) is given
+
+
+@pytest.mark.parametrize(("name", "told"), [(WITH, True), ({"text": "CT abdomen without contrast"}, False)])
+def test_contrast_in_pregnancy_is_told(client: FlaskClient, name: dict[str, Any], told: bool) -> None:
+    body = signing(study(name), chart=(problem("Z33.1"), *kidney(0.7)))
+    body["prefetch"]["patient"]["birthDate"] = "1996-02-03"
+    found = cards(client, body)
+    assert ["Pregnancy is recorded: the study irradiates" in one["detail"] for one in found] == ([True] if told else [])
+    assert all(one["indicator"] == "warning" and "CT decides" in one["detail"] for one in found)

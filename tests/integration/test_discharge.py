@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
@@ -12,7 +13,7 @@ from cds_app.services.replay import replay_decision
 from tests.answers import cards_in
 from tests.conformance.rules import violations
 from tests.conftest import FROZEN
-from tests.orders import potassium
+from tests.orders import medication, potassium
 from tests.patients import QUIET, call, course, observation, patient, stay
 
 URL = "/cds-services/twinline-encounter-discharge"
@@ -115,3 +116,11 @@ def test_who_has_died_is_not_discharged_with_a_card(client: FlaskClient) -> None
     body = leaving(*potassium(6.2))
     body["prefetch"]["patient"]["deceasedDateTime"] = (FROZEN - timedelta(hours=1)).isoformat()
     assert cards(client, body) == []
+
+
+@pytest.mark.parametrize(("drug", "told"), [("spironolactone 25 mg", True), ("ramipril 5 mg", False)])
+def test_a_potassium_of_5_5_is_unresolved_at_discharge_on_an_aldosterone_antagonist(
+    client: FlaskClient, drug: str, told: bool
+) -> None:
+    said = [one["summary"] for one in cards(client, leaving(*potassium(5.5), medication("m", drug)))]
+    assert said == (["Before discharge: 1 unresolved (High potassium, mild, with an MRA)"] if told else [])

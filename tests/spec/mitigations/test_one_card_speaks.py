@@ -71,3 +71,10 @@ def test_with_an_aldosterone_antagonist_a_potassium_of_5_5_is_for_today() -> Non
     assert said("hyperkalaemia", measured("potassium", 6.1), spironolactone) == (2, "moderate")
     on_dialysis = problem("dialysis_dependence", hours=9000)
     assert said("hyperkalaemia", measured("potassium", 5.6), spironolactone, on_dialysis) is None
+
+
+def test_with_an_ace_inhibitor_alone_a_potassium_of_5_6_is_mild() -> None:
+    """As the UK Kidney Association (2023) grades it; a draft of one meets its own check, from 5.5 on."""
+    ramipril = drug("ace_inhibitors", source="request")
+    assert said("hyperkalaemia", measured("potassium", 5.6), ramipril) == (1, "mild")
+    assert said("hyperkalaemia", measured("potassium", 6.0), ramipril) == (2, "moderate")
