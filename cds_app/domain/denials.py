@@ -10,7 +10,7 @@ _DENIAL: Final = re.compile(
     r"|no\s+(?:known|history|reactions?|adverse|allerg(?:y|ies))\b"
     r"|never\s+(?:had|reacted)\b"
     r"|(?:niega|nega)\s"
-    r"|(?:sin|sem|senza|nessuna?|keine?|geen|aucune?)\s+(?:\w+\s+)?all?[eé]rg"
+    r"|(?:sin|sem|senza|nessuna?|keine?|geen|aucune?|ingen|inga|brak|bez)\s+(?:\w+\s+)?all?[eé]rg"
     r"|no\s+(?:al[eé]rgic[oa]|conocid[oa]s?|hay|refiere|presenta)\b"
     r"|pas\s+d(?:['\u2019]\s*|e\s+)allerg"
     r"|not\s+(?:known|allergic|intolerant)\b"

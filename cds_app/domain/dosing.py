@@ -89,8 +89,10 @@ class Giving(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     way : str
     pushed : bool
         Whether it goes in at once (a push, a bolus, undiluted) and no length of time or rate is said.
+    runs : bool
+        Whether words say that it runs (a drip, an infusion, titrated), at whatever rate.
     amount : Amount or None
-        Given at once, or in ``over_h``.
+        Given at once, or in ``over_h``, or what is in all that runs.
     rate : Amount or None
         In an hour.
     per_ml : Amount or None
@@ -103,6 +105,7 @@ class Giving(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
     way: Way = ""
     pushed: bool = False
+    runs: bool = False
     amount: Amount | None = None
     rate: Amount | None = None
     per_ml: Amount | None = None

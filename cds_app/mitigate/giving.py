@@ -25,7 +25,7 @@ def once(check: OnceCheck, case: Case) -> Outcome:
         return
     for given in givings_of(order):
         value = _value(given.amount, given, check.unit, case)
-        if given.rate is not None or given.way not in check.routes or value is None:
+        if given.runs or given.rate is not None or given.way not in check.routes or value is None:
             continue
         if (found := _too_much(check, value, case)) is not None:
             yield found
@@ -85,10 +85,10 @@ def rate(check: RateCheck, case: Case) -> Outcome:
         hourly = _hourly(check, given, case)
         if hourly is not None:
             if (found := _reached(check.levels, hourly, given, case)) is not None:
-                yield _above(check, found, f"{hourly:g} {_UNITS.get(check.unit, check.unit)} an hour", case)
+                yield _above(check, found, hourly, " an hour", case)
                 return
-        elif _unsaid(check, given, case):
-            yield Unchecked(check=check, lacking=_SLOWLY, said=True)
+        elif (whole := _unsaid(check, given, case)) is not None:
+            yield Unchecked(check=check, lacking=_SLOWLY, said=whole > (check.unsaid_above or whole))
             return
 
 
@@ -100,11 +100,12 @@ def _hourly(check: RateCheck, given: Giving, case: Case) -> float | None:
     return whole / given.over_h if whole is not None and given.over_h and into_a_vein else None
 
 
-def _unsaid(check: RateCheck, given: Giving, case: Case) -> bool:
-    if check.unsaid_above is None or given.way != "iv" or given.over_h or given.rate is not None or given.pushed:
-        return False
+def _unsaid(check: RateCheck, given: Giving, case: Case) -> float | None:
+    """How much goes into a vein with nothing said of how fast, where in an hour that is more than the least limit."""
+    if given.way != "iv" or given.over_h or given.rate is not None or given.pushed:
+        return None
     whole = _value(given.amount, given, check.unit, case, check.mg_per_unit)
-    return whole is not None and whole > check.unsaid_above
+    return whole if whole is not None and whole > min(one.above for one in check.levels) else None
 
 
 def strength(check: StrengthCheck, case: Case) -> Outcome:
@@ -114,7 +115,7 @@ def strength(check: StrengthCheck, case: Case) -> Outcome:
     for given in givings_of(case.order):
         held = None if given.per_ml is None else _in_unit(given.per_ml, check.unit, check.mg_per_unit)
         if held is not None and (found := _reached(check.levels, held, given, case)) is not None:
-            yield _above(check, found, f"{held:g} {_UNITS.get(check.unit, check.unit)}/mL", case)
+            yield _above(check, found, held, "/mL", case)
             return
 
 
@@ -131,9 +132,14 @@ def _reached(levels: Sequence[Above], value: float, given: Giving, case: Case) -
     return None
 
 
-def _above(check: RateCheck | StrengthCheck, level: Above, said: str, case: Case) -> Finding:
+def _above(check: RateCheck | StrengthCheck, level: Above, value: float, of: str, case: Case) -> Finding:
+    """What was found with its limit; of a strength, which is no limit but what is usual, without."""
     weight = case.situation.fresh("body_weight") if level.per_kg else None
-    figure = f"{said}, at most {level.above:g}{' a kg' if level.per_kg else ''}"
+    figure = f"{value:g} {_UNITS.get(check.unit, check.unit)}{of}"
+    if weight is not None:
+        figure += f", {value / weight.value:.2g} a kg"
+    if isinstance(check, RateCheck):
+        figure += f", at most {level.above:g}"
     evidence: tuple[Measurement, ...] = () if weight is None else (weight,)
     return Finding(check=check, tier=level.tier, why=f"{figure}. {level.why}", evidence=evidence, figure=figure)
 
@@ -167,7 +173,7 @@ def route(check: RouteCheck, case: Case) -> Outcome:
     if not case.is_one_of(check.drugs):
         return
     givings = givings_of(case.order)
-    if any(one.way in check.routes or (check.pushed and one.pushed) for one in givings):
+    if any(one.way in check.routes or (check.pushed and one.pushed and one.way in ("iv", "")) for one in givings):
         if check.when is None or evaluate(check.when, case.view).holds:
             yield Finding(check=check, tier=check.tier, why=check.why)
         return

@@ -51,8 +51,8 @@ class Above(Content):
 class RateCheck(Check):
     """More of the drug in an hour than is safe.
 
-    ``unsaid_above``: from more than this much into a vein at once on, nothing said of how fast is told. ``mg_per_unit``
-    turns a mass into the unit.
+    ``unsaid_above``: that nothing is said of how fast so much goes into a vein is told by a card, not by a line of
+    another one alone. ``mg_per_unit`` turns a mass into the unit.
     """
 
     kind: Literal["rate"]

@@ -8,7 +8,17 @@ from typing import Final
 
 from cds_app.domain.dosing import Amount, Giving, Way
 from cds_app.fabric.codes import codes_of, text_of, words_of
-from cds_app.fabric.drafts.sayings import amount, amounts_in, daily_in, lasts_h_in, only, per_ml_in, pushes, ways_in
+from cds_app.fabric.drafts.sayings import (
+    amount,
+    amounts_in,
+    daily_in,
+    lasts_h_in,
+    only,
+    per_ml_in,
+    pushes,
+    runs,
+    ways_in,
+)
 from cds_app.fabric.drugs.dosing import dosing_of
 from cds_app.fabric.drugs.unsettled import HOURS, doses_of, one_dose
 from cds_app.fabric.references import References
@@ -54,17 +64,18 @@ def _strength(strength: object) -> Amount | None:
 
 
 def _giving(instruction: Object, names: Sequence[str], strength: Amount | None, zone: tzinfo) -> Giving:
-    text, dose = word(instruction.get("text")), one_dose(doses_of(instruction))
+    text, dose = word(instruction.get("text")), one_dose(doses_of(instruction)) or _most(instruction)
     dosing = dosing_of(instruction, dose, zone)
     said = list(amounts_in(text))
     at_once = only([one for one, hourly in said if not hourly and one.unit != "mL"])
     rate = _rate(instruction) or only([one for one, hourly in said if hourly])
     over_h = (dosing.over_h if dosing else None) or lasts_h_in(text)
-    per_ml = strength or next(filter(None, map(per_ml_in, (*names, text))), None)
+    per_ml = per_ml_in(text) or strength or next(filter(None, map(per_ml_in, names)), None)  # a mixture first
     every_h = dosing.interval_h if dosing else None
     return Giving(
         way=_way(instruction, dosing.route if dosing else "", names),
         pushed=rate is None and (over_h or 0.0) < _SLOW_H and any(map(pushes, _how(instruction))),
+        runs=any(map(runs, (*_how(instruction), *names))),
         amount=_dose(dose) if dose else at_once,
         rate=rate,
         per_ml=per_ml,
@@ -95,6 +106,12 @@ def _way(instruction: Object, route: str, names: Sequence[str]) -> Way:
     return only(worded) or (only(named) if not worded else None) or ""
 
 
+def _most(instruction: Object) -> Object:
+    """The upper end of a range of doses, where only a range is said."""
+    said = as_object(first(instruction.get("doseAndRate")).get("doseRange")) or as_object(instruction.get("doseRange"))
+    return as_object((said or {}).get("high")) or {}
+
+
 def _dose(dose: Object) -> Amount | None:
     if dose.get("comparator"):
         return None
@@ -117,9 +134,10 @@ def _rate(instruction: Object) -> Amount | None:
 def _hourly(value: float | None, unit: str, many: float, time: str) -> Amount | None:
     hours = HOURS.get(time.strip().casefold().removesuffix("s"))
     said, _, per = unit.partition("/")
-    if value is None or hours is None or many <= 0.0 or per not in ("", "kg"):
+    lasting_h = many * (hours or 0.0)
+    if value is None or lasting_h <= 0.0 or per not in ("", "kg"):
         return None
-    return amount(value, said, per_kg=per == "kg", times=1.0 / (many * hours))
+    return amount(value, said, per_kg=per == "kg", times=1.0 / lasting_h)
 
 
 def _unit(quantity: Object) -> str:

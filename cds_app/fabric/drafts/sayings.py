@@ -48,6 +48,9 @@ _PUSHED: Final = re.compile(
     r"(?i)\b(?:iv ?push|ivp|push|bolus\w*|bolo|direkt(?= i\.?v)|unverd[uü]nnt|undiluted|intraveineuse directe|ivd"
     r"|sin diluir|onverdund|non dilu\w+)\b|\bi\.?v\.? ?direkt\b|\bi\.v\.d\."
 )
+_RUNS: Final = re.compile(
+    r"(?i)\b(?:drip|gtt|\w*infus\w*|infuu\w*|titrat\w*|continu\w*|kontinuierlich\w*|dauertropf\w*|tropf|perfus\w*|goteo)\b"
+)
 _WAYS: Final[Mapping[Way, re.Pattern[str]]] = {
     "intrathecal": re.compile(
         r"(?i)\b(?:intrath?[eé][ck]\w*|intraventric\w*|intracistern\w*|intralumb\w*|ommaya)\b|\bi\.\s?th?\.(?!\w)|\bi\.?th\b"
@@ -56,7 +59,9 @@ _WAYS: Final[Mapping[Way, re.Pattern[str]]] = {
     "transdermal": re.compile(
         r"(?i)\b(?:trans[ck]?derm\w*|patch(?:es)?|\w*pflaster|tts|parches?|cerott[oi]|pleisters?|adesivos?)\b"
     ),
-    "iv": re.compile(r"(?i)\bi\.?v\.?(?!\w)|\bivpb\b|\b(?:intraven|intravein|endoven)\w*|\bivp\b"),
+    "iv": re.compile(
+        r"(?i)\bi\.?v\.?(?!\w)|\be\.v\.?(?!\w)|(?-i:\bEV\b)|\bivpb\b|\bivp\b|\b(?:intraven|intravein|endoven)\w*"
+    ),
     "subcutaneous": re.compile(
         r"(?i)\bs\.\s?c\.(?!\w)|\b(?:sc|subq|subcut)\b|\b(?:su[bt]?[ck]ut|sous.cutan|sottocut)\w*"
     ),
@@ -159,6 +164,11 @@ def ways_in(text: str) -> tuple[Way, ...]:
 def pushes(text: str) -> bool:
     """Whether a text says that a drug goes in at once."""
     return any(_means(text, one) for one in _PUSHED.finditer(text))
+
+
+def runs(text: str) -> bool:
+    """Whether a text says that a drug runs for some time."""
+    return any(_means(text, one) for one in _RUNS.finditer(text))
 
 
 def _means(text: str, found: re.Match[str]) -> bool:

@@ -89,6 +89,7 @@ def test_of_a_volume_what_is_in_it_counts() -> None:
     [
         (Giving(way="iv", amount=units(10)), []),
         (Giving(way="iv", amount=units(60)), [("once_insulin_vein", 2)]),
+        (Giving(way="iv", amount=units(100), runs=True), []),
         (Giving(way="iv", rate=units(7)), []),
         (Giving(way="iv", rate=units(70)), [("rate_insulin", 2)]),
         (Giving(way="iv", rate=units(1, per_kg=True)), [("rate_insulin", 2)]),
@@ -123,30 +124,40 @@ def test_insulin_for_the_whole_day_is_not_for_a_vein() -> None:
         (Giving(way="iv", rate=mmol(30)), 2, 2),
         (Giving(way="iv", rate=mmol(60)), 3, 3),
         (Giving(way="oral", amount=mmol(40), over_h=1.0), None, None),
-        (Giving(rate=Amount(value=3.0, unit="mg")), None, None),
+        (Giving(way="iv", amount=Amount(value=3000.0, unit="mg"), over_h=1.0), 3, 3),
+        (Giving(way="iv", amount=Amount(value=1000.0, unit="mg"), over_h=24.0), None, None),
     ],
 )
 def test_potassium_runs_slowly(giving: Giving, ward: int | None, unit: int | None) -> None:
     for place, tier in ((WARD, ward), (UNIT, unit)):
         found = told("potassium_chloride", giving, chart=(place,))
-        assert found == ([] if tier is None else [("rate_potassium", tier)])
+        assert found == ([] if tier is None else [("rate_potassium_chloride", tier)])
 
 
-def test_potassium_that_nobody_says_how_fast_to_give_is_told_from_10_mmol_on() -> None:
-    def lacking(giving: Giving) -> list[str]:
-        return [one.lacking for one in checked("potassium_chloride", giving).unchecked if one.said]
+def test_of_other_salts_of_potassium_a_mass_is_no_amount() -> None:
+    assert told("potassium_phosphate", Giving(way="iv", rate=Amount(value=9000.0, unit="mg"))) == []
+    assert told("potassium_phosphate", Giving(way="iv", rate=mmol(45))) == [("rate_potassium", 3)]
 
-    assert lacking(Giving(way="iv", amount=mmol(20))) == ["neither a rate nor a length of time is said"]
+
+def test_potassium_that_nobody_says_how_fast_to_give_is_noted_and_from_40_mmol_on_told() -> None:
+    def lacking(giving: Giving) -> list[bool]:
+        found = checked("potassium_chloride", giving).unchecked
+        return [one.said for one in found if one.lacking == "neither a rate nor a length of time is said"]
+
+    assert lacking(Giving(way="iv", amount=mmol(60))) == [True]
+    assert lacking(Giving(way="iv", amount=mmol(20))) == [False]
     assert lacking(Giving(way="iv", amount=mmol(10))) == []
-    assert lacking(Giving(way="oral", amount=mmol(40))) == []
-    assert lacking(Giving(way="iv", amount=mmol(20), over_h=4.0)) == []
+    assert lacking(Giving(way="oral", amount=mmol(60))) == []
+    assert lacking(Giving(way="iv", amount=mmol(60), over_h=12.0)) == []
 
 
 def test_potassium_is_never_pushed_and_concentrates_stay_in_intensive_care() -> None:
     pushed = Giving(way="iv", amount=mmol(40), pushed=True)
     assert told("potassium_chloride", pushed) == [("route_potassium", 3)]
+    assert told("potassium_chloride", replace(pushed, way="")) == [("route_potassium", 3)]
+    assert told("potassium_chloride", replace(pushed, way="oral")) == []
     strong = Giving(way="iv", rate=mmol(8), per_ml=mmol(1.0))
-    assert told("potassium_chloride", strong) == [("strength_potassium", 2)]
+    assert told("potassium_chloride", strong) == [("strength_potassium", 1)]
     assert told("potassium_chloride", strong, chart=(UNIT,)) == []
 
 

@@ -39,6 +39,7 @@ def dose(value: float, unit: str, **more: Any) -> dict[str, Any]:
         {"doseQuantity": {"value": 10, "unit": "U"}},
         {"doseAndRate": [{"doseQuantity": {"value": 10, "unit": "anything", "code": "[iU]"}}]},
         {"text": "10 IE"},
+        {"doseAndRate": [{"doseRange": {"low": {"value": 5, "unit": "U"}, "high": {"value": 10, "unit": "U"}}}]},
     ],
 )
 def test_units_of_insulin_are_one_unit(instruction: dict[str, Any]) -> None:
@@ -72,6 +73,11 @@ def test_rates_are_read_for_an_hour(rated: dict[str, Any], value: float, unit: s
     (found,) = read({"doseAndRate": [rated]})
     assert found.rate is not None
     assert (round(found.rate.value, 6), found.rate.unit, found.rate.per_kg) == (value, unit, per_kg)
+
+
+def test_a_rate_in_no_time_at_all_is_none() -> None:
+    ratio = {"numerator": {"value": 1, "unit": "mmol"}, "denominator": {"value": 5e-324, "unit": "min"}}
+    assert read({"doseAndRate": [{"rateRatio": ratio}]}) == ()
 
 
 @pytest.mark.parametrize("unit", ["mmol/fortnight", "mmol/m2/h", "h", "drops/min"])
@@ -110,6 +116,13 @@ def test_a_push_is_none_that_runs_for_a_time_or_at_a_rate() -> None:
     assert not read({**pushed, "doseAndRate": [{"rateQuantity": {"value": 5, "unit": "mmol/h"}}]})[0].pushed
 
 
+@pytest.mark.parametrize("text", ["100 UNIT IV DRIP TITRATE TO", "100 IE i.v. als Dauerinfusion", "50 E i.v. Perfusor"])
+def test_what_runs_says_so(text: str) -> None:
+    (found,) = read({"text": text})
+    assert found.runs
+    assert not read({"text": "10 IE i.v., keine Infusion"})[0].runs
+
+
 def test_what_is_in_a_ml_is_said_by_an_ingredient_or_a_name() -> None:
     ratio = {"numerator": {"value": 500, "unit": "U"}, "denominator": {"value": 5, "unit": "mL"}}
     kept = {"resourceType": "Medication", "id": "m", "ingredient": [{"strength": ratio}], "code": {"text": "Insulin"}}
@@ -118,6 +131,11 @@ def test_what_is_in_a_ml_is_said_by_an_ingredient_or_a_name() -> None:
     assert read({}, medication={"concept": {"text": "insulin U-500"}})[0].per_ml == Amount(value=500.0, unit="[iU]")
     per_tablet = {**ratio, "denominator": {"value": 1, "unit": "tablet"}}
     assert read({}, beside=({**kept, "ingredient": [{"strength": per_tablet}]},), **named) == ()
+
+
+def test_a_mixture_in_words_counts_before_the_strength_of_a_product() -> None:
+    found = read({"text": "20 mmol in 1000 mL over 8 h"}, name="potassium chloride 2 MEQ/ML")
+    assert found[0].per_ml == Amount(value=0.02, unit="mmol")
 
 
 def test_each_instruction_is_told_and_an_order_without_any_by_its_name() -> None:

@@ -83,6 +83,9 @@ def test_how_much_is_in_a_ml_is_read_of_names_and_mixtures(text: str, found: Amo
         ("200 IE s.c.", ("subcutaneous",)),
         ("10 mg p.o.", ("oral",)),
         ("20 mmol i.v. oder p.o.", ("iv", "oral")),
+        ("10 mEq e.v. in bolo", ("iv",)),
+        ("20 mEq EV", ("iv",)),
+        ("ev. 10 mg", ()),
     ],
 )
 def test_ways_are_read_but_for_those_that_are_forbidden(text: str, ways: tuple[str, ...]) -> None:
