@@ -153,7 +153,7 @@ def test_a_card_of_shock_names_what_to_do_before_it_takes_a_number_apart(client:
     assert len(sepsis["detail"]) <= 900
 
 
-def test_a_score_that_a_raised_risk_does_not_rest_on_brings_no_caution_of_its_own(client: FlaskClient) -> None:
+def test_a_score_that_a_raised_risk_does_not_rest_on_brings_no_proviso_of_its_own(client: FlaskClient) -> None:
     recorded = {"subject": {"reference": "Patient/p1"}, "recordedDate": "2020-01-01T00:00:00Z"}
     copd = {"resourceType": "Condition", "id": "c", **recorded, "code": {"text": "COPD"}}
     vital = {

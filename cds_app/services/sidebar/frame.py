@@ -32,6 +32,7 @@ _TABS: Final = (
     ("about", "About"),
 )
 _PROBLEMS: Final = frozenset({"title", "text", "left"})
+_TWIN: Final = frozenset({"interval", "joint", "leads", "usual"})
 _LOOKING_BACK: Final = frozenset({"now", "trend", "why", "options"})
 """Pages that can show what was known earlier; the others are of now."""
 
@@ -73,11 +74,13 @@ class Frame:
     ----------
     problems : Words
         What went wrong, by the code of the error.
+    twin : Words
+        What the twin and its estimates say.
 
     Raises
     ------
     ContentError
-        If a sentence about problems is not in the folder.
+        If one of their sentences is not in the folder.
     """
 
     def __init__(self, opening: Opening, folder: Path) -> None:
@@ -85,6 +88,7 @@ class Frame:
         self.folder = folder
         self._templates: Environment = html_environment(DictLoader(dict(_told(folder, opening.knowledge.ontology))))
         self.problems = Words(templates=self._templates, name="problems.j2").holding(_PROBLEMS)
+        self.twin = Words(templates=self._templates, name="twin.j2").holding(_TWIN)
         self._versions = _versions(opening.knowledge)
 
     @property

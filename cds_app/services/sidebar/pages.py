@@ -20,6 +20,7 @@ from cds_app.pages.canvas import Asked
 from cds_app.pages.effects import EffectLine
 from cds_app.pages.history import DecisionLine, Moment, accepted_times, answered_lines, history_lines, open_lines
 from cds_app.pages.options import advices, concern_lines
+from cds_app.pages.rendering import Words
 from cds_app.pages.risks import RiskLine, risk_lines
 from cds_app.pages.scale import Axis
 from cds_app.pages.subject import Subject
@@ -85,7 +86,7 @@ class Sidebar:
             "risks": [one for one in lines if one is not lead],
             "systems": systems(subject, self._systems),
             "followed": frozenset(subject.state.tracks),
-            "joint": _joint_text(subject),
+            "joint": _joint_text(self._frame.twin, subject),
             "unseen": self._unseen(subject),
         }
         return self._frame.page("now", asking, subject, values)
@@ -277,7 +278,7 @@ class Sidebar:
         """The reasons that moved the estimate most, in one sentence."""
         raising = [one for one in reason_lines(subject.material.risks[lead.name].reasons, subject) if one.raises]
         named = [f"{one.label} {one.value}{one.unit}".strip() for one in raising[:_LEADS]]
-        return f"Most for {', '.join(named)}." if named else ""
+        return self._frame.twin.say("leads", named=", ".join(named))
 
     def _reasons(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
         estimate = subject.material.risks[line.name]
@@ -292,7 +293,7 @@ class Sidebar:
             "limit": hundred(tier.lowest if tier else risk.threshold),
             "tier": tier,
             "outcome": subject.material.labels[f"outcome:{line.name}"],
-            "interval": _interval_text(line, interval),
+            "interval": _interval_text(self._frame.twin, line, interval),
         }
 
     def _change(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
@@ -326,34 +327,27 @@ class Sidebar:
         if found is None or not subject.setting.adult:
             return ""
         told = self._knowledge.ontology.quantity(quantity).told
-        span = f"{told.number(found.low)} to {told.number(found.high)} {told.text} (from {found.samples} measured)"
-        return f"What the twin takes for usual in this patient by now: {span}; not a healthy range."
+        low, high = map(told.number, (found.low, found.high))
+        return self._frame.twin.say("usual", low=low, high=high, unit=told.text, samples=found.samples)
 
     def _history(self, opened: Opened) -> tuple[DecisionLine, ...]:
         moment = Moment(now=opened.at, zone=self._knowledge.zone, services=self._knowledge.services)
         return history_lines(opened.record.past, self._opening.titles, moment)
 
 
-def _joint_text(subject: Subject) -> str:
+def _joint_text(words: Words, subject: Subject) -> str:
     found = subject.joint
     if found.percentile is None or not subject.setting.adult:
         return ""
     named = ", ".join(subject.setting.label(name) for name, _ in found.contributions[:_LEADS])
-    leads = f"; most for {named}" if found.percentile >= _MIDDLE else ""  # of what is as usual nothing stands out
-    said = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)
-    together = f"All {len(found.used)} current measurements together"
-    return f"{together} are more unusual than in {said} of 100 hours of other patients{leads}."
+    leads = named if found.percentile >= _MIDDLE else ""  # of what is as usual nothing stands out
+    more_than = number(min(found.percentile, 99.9), 0 if found.percentile < 99 else 1)
+    return words.say("joint", count=len(found.used), more_than=more_than, leads=leads)
 
 
-def _interval_text(line: RiskLine, interval: Mapping[str, Any]) -> str:
-    ends = (
-        f"range of {line.low} to {line.high} in 100"
-        if line.low != line.high
-        else f"range, {line.low} in 100 at both ends,"
-    )
-    said = f"The {ends} says how well the number is known for such patients, not how this one will fare."
+def _interval_text(words: Words, line: RiskLine, interval: Mapping[str, Any]) -> str:
     held, cells = interval.get("held"), interval.get("cells")
-    return f"{said} On unseen patients it held in {held} of {cells} groups." if held and cells else said
+    return words.say("interval", low=line.low, high=line.high, held=held, cells=cells)
 
 
 def _view(subject: Subject) -> View:

@@ -51,5 +51,7 @@ def test_one_more_is_one_other_and_points_are_what_a_measurement_moves(bed: Bed)
 
 def test_an_interval_whose_ends_read_alike_is_no_range_from_one_to_the_other(bed: Bed) -> None:
     line = RiskLine(name="sepsis", label="Sepsis risk", low="2", high="2")
-    assert _interval_text(line, {}).startswith("The range, 2 in 100 at both ends, says")
-    assert _interval_text(replace(line, high="3"), {}).startswith("The range of 2 to 3 in 100 says")
+    words, fate = bed.frame.twin, "says how well the number is known for such patients, not how this one will fare."
+    assert _interval_text(words, line, {}) == f"The range, 2 in 100 at both ends, {fate}"
+    wide = _interval_text(words, replace(line, high="3"), {"held": 18, "cells": 20})
+    assert wide == f"The range of 2 to 3 in 100 {fate} On unseen patients it held in 18 of 20 groups."
