@@ -90,3 +90,48 @@ def test_alone_as_among_others_whatever_the_order() -> None:
     for stay, age in enumerate(ages):
         alone = stay_features(series(*((0, *one[1:]) for one in samples if one[0] == stay)), stayers(age))
         np.testing.assert_array_equal(alone[0], together[stay])
+
+
+def stepped(score: str, quantity: str, values: tuple[float, ...]) -> list[float]:
+    """The points of each value alone, of one too young to have any for age."""
+    return [row((quantity, 40.0, value), age=39.0)[score] for value in values]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values", "points"),
+    [
+        ("platelets", (19, 20, 49, 50, 99, 100, 149, 150), [4, 3, 3, 2, 2, 1, 1, 0]),
+        ("bilirubin_total", (1.1, 1.2, 1.9, 2.0, 5.9, 6.0, 11.9, 12.0), [0, 1, 1, 2, 2, 3, 3, 4]),
+        ("creatinine", (1.1, 1.2, 1.9, 2.0, 3.4, 3.5, 4.9, 5.0), [0, 1, 1, 2, 2, 3, 3, 4]),
+        ("map", (69, 70), [1, 0]),
+        ("gcs_total", (5, 6, 9, 10, 12, 13, 14, 15), [4, 3, 3, 2, 2, 1, 1, 0]),
+    ],
+)
+def test_sofa_has_the_points_of_its_table(quantity: str, values: tuple[float, ...], points: list[float]) -> None:
+    """Vincent, Intensive Care Med 1996;22:707, table 3, as far as these measurements go."""
+    assert stepped("sofa_stay", quantity, values) == points
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values", "points"),
+    [
+        ("heart_rate", (119, 120, 159, 160), [0, 4, 4, 7]),
+        ("sbp", (69, 70, 99, 100), [13, 5, 5, 0]),
+        ("body_temp", (38.9, 39.0), [0, 3]),
+        ("urea_nitrogen", (27, 28, 83, 84), [0, 6, 6, 10]),
+        ("wbc", (19.9, 20.0), [0, 3]),
+        ("potassium", (4.9, 5.0), [0, 3]),
+        ("sodium", (124, 125), [5, 0]),
+        ("bicarbonate", (14, 15, 19, 20), [6, 3, 3, 0]),
+        ("bilirubin_total", (3.9, 4.0, 5.9, 6.0), [0, 4, 4, 9]),
+        ("gcs_total", (5, 6, 8, 9, 10, 11, 13, 14), [26, 13, 13, 7, 7, 5, 5, 0]),
+    ],
+)
+def test_saps_ii_has_the_points_of_its_table(quantity: str, values: tuple[float, ...], points: list[float]) -> None:
+    """Le Gall, JAMA 1993;270:2957, figure 2, as far as these measurements go."""
+    assert stepped("saps_stay", quantity, values) == points
+
+
+def test_saps_ii_has_the_points_of_age() -> None:
+    ages = (39.0, 40.0, 59.0, 60.0, 69.0, 70.0, 74.0, 75.0, 79.0, 80.0)
+    assert [row(age=one)["saps_stay"] for one in ages] == [0, 7, 7, 12, 12, 15, 15, 16, 16, 18]
