@@ -59,6 +59,21 @@ def test_a_reference_base_that_is_not_grch38_refuses_the_file() -> None:
             sites(record("chr16", VKORC1, ref, alt, "0/1"))
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        COLUMNS.replace("REF\tALT", "ALT\tREF"),
+        COLUMNS.replace("FORMAT", "FORMATS"),
+        COLUMNS.replace("\tFORMAT\tNA1", ""),
+        COLUMNS.replace("\tINFO", ""),
+    ],
+)
+def test_columns_in_another_order_or_without_genotypes_are_refused(columns: str) -> None:
+    with pytest.raises(DataError) as refused:
+        read_vcf([*HEADER, columns, record("chr10", STAR2, "C", "T", "0/1")], pharmacogenes())
+    assert refused.value.field == "vcf.header"
+
+
 def test_a_sample_is_named_where_there_are_several() -> None:
     lines = [*HEADER, f"{COLUMNS}\tNA2", f"{record('chr10', STAR2, 'C', 'T', '0/0')}\t1/1"]
     with pytest.raises(DataError) as refused:
