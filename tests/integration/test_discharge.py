@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -98,6 +99,22 @@ def test_what_is_pending_alone_is_information(client: FlaskClient) -> None:
     (card,) = cards(client, leaving(order))
     assert (card["indicator"], card["summary"]) == ("info", "Before discharge: 1 result or test pending")
     assert "Pending: Echocardiogram, ordered, no result" in card["detail"]
+
+
+@pytest.mark.parametrize(("orders", "more"), [(4, None), (5, "1 more not final"), (7, "3 more not final")])
+def test_of_much_that_is_pending_the_rest_is_counted(client: FlaskClient, orders: int, more: str | None) -> None:
+    order = {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "authoredOn": (FROZEN - timedelta(hours=5)).isoformat(),
+    }
+    pending = [{**order, "id": f"s{number}", "code": {"text": f"Study {number}"}} for number in range(orders)]
+    (card,) = cards(client, leaving(*pending))
+    assert card["summary"] == f"Before discharge: {orders} results or tests pending"
+    assert card["detail"].count("ordered, no result") == 4
+    assert re.findall(r"\d+ more not final", card["detail"]) == ([more] if more else [])
 
 
 def test_a_readmission_score_names_its_parts_and_what_it_lacks(client: FlaskClient) -> None:

@@ -86,6 +86,15 @@ def test_tpmt_3a_and_3b_3c_are_both_kept_where_the_order_is_not_known() -> None:
     assert seen("TPMT", "TPMT*3B", "TPMT*3C", genotype="0|1").diplotype == "*1/*3A"
 
 
+def test_changes_that_may_lie_on_two_chromosomes_in_too_many_ways_are_not_sorted_out() -> None:
+    """Eleven that are not phased lie in 1,024 ways: ten are the most that are looked at."""
+    positions = pharmacogenes().genes["CYP2C9"].positions
+    changes = {one.at: (one.alts[0], "0/1") for one in positions[:11]}
+    assert call("CYP2C9", *sequenced(genome(changes))).lacking == "too many changes whose chromosome is not known"
+    fewer = dict(list(changes.items())[:10])
+    assert call("CYP2C9", *sequenced(genome(fewer))).lacking != "too many changes whose chromosome is not known"
+
+
 @pytest.mark.parametrize("symbol", ["CYP2C9", "CYP3A5", "DPYD", "VKORC1", "TPMT"])
 def test_a_position_that_was_not_seen_is_never_the_reference(symbol: str) -> None:
     for at in [one.at for one in pharmacogenes().genes[symbol].positions][:3]:
