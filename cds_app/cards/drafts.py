@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from jinja2 import Environment
 
 from cds_app.cards.detail import Blocks, Changes, Lines, say, write
 from cds_app.cards.disputes import DISPUTED, dispute
@@ -137,7 +138,7 @@ def _concern(advice: Advice, material: Material, besides: Lines) -> Draft:
         topic=concern.topic,
         title=concern.title,
         tier=concern.tier,
-        summary=_naming(summary, besides, material),
+        summary=naming(summary, besides, material.templates),
         detail=detail,
         proposals=tuple(_proposals(advice.offered[:told])),
         explanation=explanation_of(advice, estimate, risk, material.background()),
@@ -145,13 +146,13 @@ def _concern(advice: Advice, material: Material, besides: Lines) -> Draft:
     )
 
 
-def _naming(summary: str, besides: Lines, material: Material) -> str:
+def naming(summary: str, besides: Lines, templates: Environment) -> str:
     """A summary that names what has no card, or says how much of it there is, as there is room for."""
     if not besides:
         return summary
     values = {"summary": Trusted(summary), "total": len(besides)}
     named = (
-        render(material.templates, "besides.summary.j2", {**values, "besides": besides[:most]})
+        render(templates, "besides.summary.j2", {**values, "besides": besides[:most]})
         for most in range(len(besides), -1, -1)
     )
     return next((one for one in named if len(one) <= SUMMARY_LIMIT), summary)
