@@ -66,7 +66,7 @@ def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Fi
 
 def amount(check: AmountCheck, case: Case) -> Outcome:
     """More of a drug in a day than is safe, by weight in the light, with what is ordered or drafted beside it."""
-    if not case.is_one_of(check.drugs) or _on_the_spot(case.order):
+    if not case.is_one_of(check.drugs) or _on_the_spot(case.order) or _otherwise(check, case.order):
         return
     if check.when is not None and not evaluate(check.when, case.view).holds:
         return
@@ -87,6 +87,11 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         yield Unchecked(check=check, lacking=_MORE, said=False)
     elif check.light is not None and case.situation.fresh("body_weight") is None:
         yield Unchecked(check=check, lacking="no current weight", said=False)
+
+
+def _otherwise(check: AmountCheck, order: Medication) -> bool:
+    """Whether every instruction gives it by a route that the check says nothing of."""
+    return bool(order.giving) and all(one.way in check.but for one in order.giving)
 
 
 def _at_once(check: AmountCheck, case: Case) -> Finding | None:

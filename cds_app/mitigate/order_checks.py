@@ -17,7 +17,7 @@ from cds_app.domain.pharmacogenes import Pair, Pharmacogenes, Score
 from cds_app.errors import ContentError
 from cds_app.mitigate.catalogue import Key, Names, Text, leaf_problems
 from cds_app.mitigate.check import Check, Drugs, Tier
-from cds_app.mitigate.giving_checks import IntervalCheck, OnceCheck, RateCheck, RouteCheck, StrengthCheck
+from cds_app.mitigate.giving_checks import IntervalCheck, OnceCheck, RateCheck, Route, RouteCheck, StrengthCheck
 from cds_app.mitigate.rules import Rule, leaves
 
 FILE: Final = "checks.json"
@@ -188,11 +188,12 @@ class AmountCheck(Check):
     """More of the drug in a day than is safe, as needed or not.
 
     ``at_once``: whether a single dose above that is too much as well, however often it is given; not of what is taken
-    once a week. ``when``: only of whom that holds.
+    once a week. ``when``: only of whom that holds. ``but``: nothing is said of what is given by these routes alone.
     """
 
     kind: Literal["amount"]
     drugs: Drugs
+    but: tuple[Route, ...] = ()
     most_mg_per_day: PositiveFloat
     light: Light | None = None
     at_once: bool = True

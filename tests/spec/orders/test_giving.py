@@ -219,6 +219,27 @@ def test_methotrexate_by_mouth_is_weekly_whatever_its_dose(giving: Giving, dosin
 
 
 @pytest.mark.parametrize(
+    ("ways", "tells"),
+    [
+        (["iv"], False),
+        (["intrathecal"], False),
+        (["iv", "intrathecal"], False),
+        (["oral"], True),
+        ([""], True),
+        (["iv", "oral"], True),
+        ([], True),
+    ],
+)
+def test_a_dose_against_cancer_is_not_held_to_one_of_a_week_by_mouth(ways: list[Any], tells: bool) -> None:
+    daily = {"dose_value": 5000.0, "dose_unit": "mg", "dosing": Dosing(interval_h=24.0)}
+    givings = [Giving(way=way, every_h=24.0) for way in ways]
+    kinds = KINDS | {"amount"}
+    proposed = Proposed(orders=(draft("methotrexate", *givings, **daily),))
+    (found,) = check_orders(CHECKS, view_of(HEAVY, WARD), proposed, kinds)
+    assert ("daily_methotrexate" in {one.check.id for one in found.findings}) is tells
+
+
+@pytest.mark.parametrize(
     ("chart", "tier", "unsure"),
     [
         ((measured("neutrophils_abs", 0.8),), 3, False),
