@@ -21,6 +21,7 @@ ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
 ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
 ATC: Final = "http://www.whocc.no/atc"
+YJ: Final = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code"
 
 _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
@@ -30,10 +31,12 @@ _SYSTEMS: Final = {
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.103": ICD9CM,
     "urn:oid:2.16.840.1.113883.6.73": ATC,
+    "urn:oid:1.2.392.100495.20.1.73": YJ,
+    "urn:oid:1.2.392.100495.20.2.73": YJ,
 }
 _PLAIN: Final[Mapping[str, str]] = {
     url.removeprefix("http://").removeprefix("www.").lower(): url
-    for url in (LOINC, SNOMED, RXNORM, ICD10, ICD10CM, ICD9CM, ATC)
+    for url in (LOINC, SNOMED, RXNORM, ICD10, ICD10CM, ICD9CM, ATC, YJ)
 }
 _FILED_AS: Final = {
     "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10,
@@ -46,8 +49,15 @@ _FILED_AS: Final = {
     "https://terminologia.saude.gov.br/fhir/CodeSystem/BRCID10": ICD10,
     "http://fhir.de/CodeSystem/bfarm/atc": ATC,
     "http://fhir.de/CodeSystem/dimdi/atc": ATC,
+    "urn:oid:1.2.392.100495.20.2.72": YJ,
+    "urn:oid:1.2.392.100495.20.1.81": YJ,
+    "urn:oid:1.2.392.100495.20.2.81": YJ,
+    "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode": YJ,
+    "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagyMedicationAllergen_CS": YJ,
 }
-"""National modifications whose categories are those of another classification."""
+"""National modifications whose categories are those of another classification; codes of Japan that begin as YJ's do."""
+_INGREDIENT_OF_YJ: Final = 7
+"""Characters that name class, ingredient and way in; what follows is form, strength and brand."""
 _GROUPS_OF_ATC: Final = (5, 4, 3)
 """Lengths of codes of its subgroups, the narrowest first; the whole code of a substance has 7."""
 _CLASSIFICATIONS: Final = frozenset({ICD10, ICD10CM, ICD9CM})
@@ -126,11 +136,17 @@ def concepts_of(codes: tuple[Code, ...], ontology: Ontology) -> tuple[str, ...]:
     by its category is therefore found through the category. ATC groups by use as well as by kind, so that what the
     ontology lists is only that, and anything else what the narrowest group above it that is listed says.
     """
-    codes = tuple([(_FILED_AS.get(system, system), code) for system, code in codes])
+    codes = tuple([_filed(*code) for code in codes])
     direct = ontology.concepts_of(codes)
     wider = ontology.concepts_of([above for code in codes if code[0] in _CLASSIFICATIONS for above in _above(code)])
     grouped = [key for system, code in codes if system == ATC for key in _grouped(code.upper(), ontology)]
     return tuple(dict.fromkeys((*direct, *wider, *grouped)))
+
+
+def _filed(system: str, code: str) -> Code:
+    """A code as the ontology lists it: of a national form the classification, of a product of Japan the ingredient."""
+    system = _FILED_AS.get(system, system)
+    return system, code[:_INGREDIENT_OF_YJ] if system == YJ else code
 
 
 def _grouped(code: str, ontology: Ontology) -> tuple[str, ...]:

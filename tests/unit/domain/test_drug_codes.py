@@ -19,6 +19,7 @@ from cds_app.fabric.codes import code_of, concepts_of
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
 SNOMED = "http://snomed.info/sct"
+YJ = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,41 @@ def test_an_atc_code_is_what_is_listed_or_else_of_the_narrowest_group(
     ontology: Ontology, code: str, meant: set[str]
 ) -> None:
     assert _meant(ontology, ATC, code) == meant
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("3332001F1032", {"warfarin"}),
+        ("2149114F1029", {"valsartan", "amlodipine"}),
+        ("1149019F1706", {"nsaids"}),
+        ("6139505F3036", {"piperacillin_tazobactam"}),
+        ("2149110F1023", {"losartan", "hydrochlorothiazide"}),
+        ("6113001B1020", set()),  # vancomycin by mouth: nothing is taken up
+        ("2649735S2150", set()),  # a patch
+        ("9999999F1032", set()),
+    ],
+)
+def test_a_japanese_product_is_known_by_its_ingredient(ontology: Ontology, code: str, meant: set[str]) -> None:
+    assert _meant(ontology, YJ, code) == meant
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "meant"),
+    [
+        ("urn:oid:1.2.392.100495.20.2.73", "3332001F1032", {"warfarin"}),
+        ("urn:oid:1.2.392.100495.20.1.73", "3332001F1032", {"warfarin"}),
+        ("urn:oid:1.2.392.100495.20.2.72", "3332001F1016", {"warfarin"}),
+        ("urn:oid:1.2.392.100495.20.2.81", "1149019F1ZZZ", {"nsaids"}),
+        ("http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode", "1149019F1ZZZ", {"nsaids"}),
+        ("http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagyMedicationAllergen_CS", "6131001F1ZZZ", {"amoxicillin"}),
+        ("http://medis.or.jp/CodeSystem/master-HOT9", "103835401", set()),  # a number that says nothing by itself
+    ],
+)
+def test_other_codes_of_japan_are_read_where_they_begin_as_yj_codes_do(
+    ontology: Ontology, system: str, code: str, meant: set[str]
+) -> None:
+    assert _meant(ontology, system, code) == meant
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def _bare(code: str, **elements: Any) -> dict[str, Any]:
         (SNOMED, "1107751000000106", 4.7, "mmol/L", "potassium", 4.7),
         (SNOMED, "1107511000000100", 108.0, "g/L", "hemoglobin", 10.8),
         (SNOMED, "1106081000000100", 15.0, "[iU]/L", "alt", 15.0),
+        (SNOMED, "1000621000000104", 95.0, "iu/L", "alp", 95.0),
+        (SNOMED, "1000731000000107", 88.42, "umol/L", "creatinine", 1.0),
+        (SNOMED, "1000651000000109", 4.7, "mmol/L", "potassium", 4.7),
+        (SNOMED, "1020291000000106", 55.0, "mL/min/1.73m*2", "egfr_mdrd", 55.0),
+        (SNOMED, "1022431000000105", 108.0, "g/L", "hemoglobin", 10.8),
         (SNOMED, "364075005", 95.0, "{beats}/min", "heart_rate", 95.0),
         (SNOMED, ON_OXYGEN, 2.0, "L/min", "o2_flow", 2.0),
         (SNOMED, "1104051000000101", 6.0, "{ScoreOf}", "news2_total", 6.0),
@@ -175,3 +180,30 @@ def test_the_values_of_a_british_chart_make_a_whole_news2() -> None:
     found = news2(Situation(ontology=ONTOLOGY, facts=facts, now=NOW))
     assert isinstance(found, Score)
     assert (found.value, found.bound) == (8, "=")
+
+
+@pytest.mark.parametrize("code", ["5902-2", "6301-6"])
+def test_a_prothrombin_time_in_percent_is_neither_seconds_nor_an_inr(code: str) -> None:
+    found = _read(observation(value=20, unit="%", code=_codes((LOINC, code)) | {"text": "Quick"}))
+    assert not found.facts.measurements
+    assert [(one.code, one.dropped) for one in found.issues] == [(IssueCode.WRONG_DIMENSION, True)]
+
+
+def test_a_prothrombin_time_against_normal_stays_unknown() -> None:
+    found = _read(observation(value=85, unit="%", code=_codes((LOINC, "5894-1")) | {"text": "Quick"}))
+    assert [one.codes for one in found.facts.unknown] == [((LOINC, "5894-1"),)]
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "value", "unit"),
+    [
+        (SNOMED, "386534000", 20, "mm[Hg]"),  # pressure in the arterial limb of an ECMO
+        (LOINC, "83064-6", 0.2, "mmol/L"),  # ionised calcium behind the filter
+    ],
+)
+def test_what_is_measured_in_a_circuit_outside_the_body_is_none_of_the_patients(
+    system: str, code: str, value: float, unit: str
+) -> None:
+    outside = [_codes((SNOMED, "182744004"))]
+    found = _read(observation(value=value, unit=unit, code=_codes((system, code)), category=outside))
+    assert (found.facts.measurements, len(found.facts.unknown)) == ((), 1)
