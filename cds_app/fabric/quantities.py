@@ -14,10 +14,12 @@ from cds_app.domain.issues import IssueCode
 from cds_app.domain.ontology import Variable
 from cds_app.domain.units import is_number_name, unit_name
 from cds_app.fabric.context import Context
-from cds_app.fabric.shapes import Object, as_object, number, objects, word
+from cds_app.fabric.shapes import WITH_COMMA, Object, as_object, decimal, number, objects, word
 
 _LONGEST: Final = 60
-_WRITTEN: Final = re.compile(r"\s*([<>]=?|)\s*(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([^\s0-9.,;:<>=+-].*?)\s*")
+_WRITTEN: Final = re.compile(
+    rf"\s*([<>]=?|)\s*(-?(?:[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?|{WITH_COMMA}))\s*([^\s0-9.,;:<>=+-].*?)\s*"
+)
 _OF_SOME: Final = frozenset({"appliesTo", "age", "modifierExtension"})
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
 
@@ -90,12 +92,13 @@ def _end_of(limit: object, beside: Object, variable: Variable, context: Context)
 def read_text(value: object, variable: Variable, context: Context) -> Amount | None:
     """A number with a comparator, if any, and its unit, and nothing else (``> 7.1 mmol/L``); None for any other text.
 
-    A number without a unit, with a decimal comma, or among other words is text: what it means would be a guess.
+    A number without a unit, among other words, or with a comma before three digits, which may part thousands, is text:
+    what it means would be a guess.
     """
     found = _WRITTEN.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     if found is None:
         return None
-    amount = convert(float(found[2]), None, found[3], variable, context, bound=cast("Bound", found[1] or "="))
+    amount = convert(decimal(found[2]), None, found[3], variable, context, bound=cast("Bound", found[1] or "="))
     return None if isinstance(amount, Refusal) else amount
 
 

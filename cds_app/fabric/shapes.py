@@ -10,6 +10,8 @@ Object = dict[str, Any]
 
 MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 500
+WITH_COMMA: Final = r"(?:0,[0-9]{1,9}|[0-9]{1,9},(?:[0-9]{1,2}|[0-9]{4,9}))"
+"""A decimal comma in a pattern. Before three digits it may as well part thousands, and nobody knows which."""
 
 
 def as_object(value: object) -> Object | None:
@@ -57,6 +59,11 @@ def _kept(character: str) -> str:
     if category[0] == "Z" or character in "\t\n\v\f\r":
         return " "
     return "" if category[0] == "C" else character
+
+
+def decimal(text: str) -> float:
+    """The number in a text that was found to be one, with a point or `WITH_COMMA`."""
+    return float(text.replace(",", "."))
 
 
 def number(value: object) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from cds_app.domain.facts import Provenance
 from cds_app.fabric.codes import LOINC, SNOMED
 from cds_app.fabric.hl7.messages import Message, Segment, time_of
+from cds_app.fabric.shapes import WITH_COMMA, decimal
 
 UCUM: Final = "http://unitsofmeasure.org"
 DEVICES: Final = "urn:iso:std:iso:11073:10101"
@@ -34,9 +35,12 @@ _SYSTEMS: Final[Mapping[str, str]] = {
     **{"HL70070": SOURCES, "HL70487": SPECIMENS},
 }
 """HL7 table 0396, and the full name by which some call LOINC."""
-_NUMBER: Final = re.compile(r"(<=|>=|<|>|=)?\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\+)?", re.ASCII)
-_USUAL: Final = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)", re.ASCII)
-_ONE_SIDED: Final = re.compile(r"([<>])=?\s*(\d+(?:\.\d+)?)", re.ASCII)
+_NUMBER: Final = re.compile(
+    rf"(<=|>=|<|>|=)?\s*([+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{{1,3}})?|{WITH_COMMA}))\s*(\+)?", re.ASCII
+)
+_LIMIT: Final = rf"(\d+(?:\.\d+)?|{WITH_COMMA})"
+_USUAL: Final = re.compile(rf"{_LIMIT}\s*-\s*{_LIMIT}", re.ASCII)
+_ONE_SIDED: Final = re.compile(rf"([<>])=?\s*{_LIMIT}", re.ASCII)
 _CODED: Final = frozenset({"CE", "CWE", "CNE", "CF"})
 _TIMES: Final = frozenset({"DT", "TM", "TS", "DTM"})
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
@@ -222,7 +226,7 @@ def _taken(specimens: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _limit(written: str) -> dict[str, Any]:
-    return {"value": float(written)}
+    return {"value": decimal(written)}
 
 
 def _written(whole: str, kind: str, obx: Segment, dialect: Dialect) -> dict[str, Any]:
@@ -258,7 +262,7 @@ def _structured(obx: Segment, row: str, dialect: Dialect) -> dict[str, Any]:
 
 def _quantity(text: str, comparator: str | None, obx: Segment, dialect: Dialect) -> dict[str, Any]:
     found = _NUMBER.fullmatch(text)
-    value: object = float(found[2]) if found and not found[1] and not found[3] else text
+    value: object = decimal(found[2]) if found and not found[1] and not found[3] else text
     unit = next((one for one in _codings(obx, obx.raw(6), dialect) if one.get("system") == UCUM), None)
     code, text = obx.text(6), obx.text(6, 2) or obx.text(6, 9)  # a code of the house, and the unit in words beside it
     said = {"unit": unit["code"], "code": unit["code"], "system": UCUM} if unit else {"unit": text or code}

@@ -14,7 +14,16 @@ from tests.unit.fabric.conftest import coded, observation, reading
 
 @pytest.mark.parametrize(
     ("text", "value", "bound"),
-    [("7.1 mmol/L", 7.1, "="), ("7.1mmol/L", 7.1, "="), (" > 7 meq/L ", 7.0, ">"), ("<=2.0 mmol/L", 2.0, "<=")],
+    [
+        ("7.1 mmol/L", 7.1, "="),
+        ("7.1mmol/L", 7.1, "="),
+        (" > 7 meq/L ", 7.0, ">"),
+        ("<=2.0 mmol/L", 2.0, "<="),
+        ("7,1 mmol/L", 7.1, "="),
+        ("<2,05 mmol/L", 2.05, "<"),
+        ("0,125 mmol/L", 0.125, "="),
+        ("7,1234 mmol/L", 7.1234, "="),
+    ],
 )
 def test_a_number_that_is_written_out_with_its_unit_is_read(text: str, value: float, bound: str) -> None:
     found = reading(observation("2823-3", valueQuantity=None, valueString=text))
@@ -23,8 +32,9 @@ def test_a_number_that_is_written_out_with_its_unit_is_read(text: str, value: fl
 
 @pytest.mark.parametrize(
     "text",
-    ["7.1", "7,1 mmol/L", "7.1 mg/kg", "7.1 - 7.3 mmol/L", "K 7.1 mmol/L", "7.1 mmol/L (haemolysed)", "1e400 mmol/L",
-     "NaN mmol/L", "\uff17.1 mmol/L", "7.1 " + "m" * 500, "7.1.2 mmol/L", "> mmol/L", "7.1 = mmol/L"],
+    ["7.1", "7,1", "7,100 mmol/L", "1,000,5 mmol/L", "7.1 mg/kg", "7.1 - 7.3 mmol/L", "K 7.1 mmol/L",
+     "7.1 mmol/L (haemolysed)", "1e400 mmol/L", "NaN mmol/L", "\uff17.1 mmol/L", "7.1 " + "m" * 500, "7.1.2 mmol/L",
+     "> mmol/L", "7.1 = mmol/L"],
 )  # fmt: skip
 def test_any_other_text_stays_text(text: str) -> None:
     found = reading(observation("2823-3", valueQuantity=None, valueString=text))

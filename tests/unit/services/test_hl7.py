@@ -147,6 +147,9 @@ def test_what_is_no_result_is_none(desk: Hl7Desk, status: str) -> None:
         ("SN", "^5.9", (5.9, "=")),
         ("SN", "^5.9^+", (5.9, ">=")),
         ("SN", "^5.9^-^7", (5.9, ">=")),
+        ("NM", "5,9", (5.9, "=")),
+        ("ST", "<5,90", (5.9, "<")),
+        ("SN", ">^5,9", (5.9, ">")),
     ],
 )
 def test_numbers_are_read_with_their_bounds(desk: Hl7Desk, kind: str, value: str, found: tuple[float, str]) -> None:
@@ -155,7 +158,10 @@ def test_numbers_are_read_with_their_bounds(desk: Hl7Desk, kind: str, value: str
     assert (one.value, one.bound) == found
 
 
-@pytest.mark.parametrize(("kind", "value"), [("NM", "haemolysed"), ("NM", "1e999"), ("SN", "^x"), ("NM", "")])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("NM", "haemolysed"), ("NM", "1e999"), ("SN", "^x"), ("NM", ""), ("NM", "5,900"), ("ST", "5,900")],
+)
 def test_what_is_no_number_is_no_measurement(desk: Hl7Desk, kind: str, value: str) -> None:
     assert send(desk, oru(obx(kind=kind, value=value)))[0][0] == "AA"
     assert values(desk) == []
