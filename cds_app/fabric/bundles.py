@@ -73,7 +73,7 @@ def _collect(item: Item, depth: int, found: _Found) -> None:
     value: Any = item.resource
     kind = value.get("resourceType") if isinstance(value, dict) else None
     if kind == "Bundle" or isinstance(value, list):
-        if depth == MAX_NESTING:
+        if depth == MAX_NESTING or (depth and value == []):
             found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=item.at))
             return
         for inner in _members(value, item.at, found):
@@ -108,24 +108,33 @@ def _members(value: Any, at: str, found: _Found) -> Iterator[Item]:
     if isinstance(value, list):
         yield from takewhile(lambda _: not found.enough, (Item(one, f"{at}[{i}]") for i, one in enumerate(value)))
         return
-    entries = value.get("entry", [])
-    if not isinstance(entries, list):
+    stated = value.get("entry", [])
+    if not isinstance(stated, (list, dict)):
         found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
         return
-    told = value.get("type") == "history"
-    for i, entry in enumerate(entries):
+    told = [one for one, _ in _entries(stated, "")] if value.get("type") == "history" else []
+    for i, (entry, place) in enumerate(_entries(stated, f"{at}.entry")):
         if found.enough:
             return
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        if resource is None and told and (gone := deletion_in(entry, entries[i + 1 :])):
-            yield Item(gone, f"{at}.entry[{i}]")
+        if resource is None and told and (gone := deletion_in(entry, told[i + 1 :])):
+            yield Item(gone, place)
             continue
         if resource is None:
-            found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=f"{at}.entry[{i}]", field="resource"))
+            found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=place, field="resource"))
             continue
         full_url = entry.get("fullUrl")
         url = full_url if isinstance(full_url, str) else ""
-        yield Item(_called(resource, url) if url.startswith(_URN) else resource, f"{at}.entry[{i}]", url)
+        yield Item(_called(resource, url) if url.startswith(_URN) else resource, place, url)
+
+
+def _entries(stated: Any, at: str) -> Iterator[tuple[Any, str]]:
+    """Each entry with its place; lists within the list are part of it, and one alone counts as a list of it."""
+    for i, one in enumerate(stated if isinstance(stated, list) else [stated]):
+        if isinstance(one, list) and one:
+            yield from _entries(one, f"{at}[{i}]")
+        else:
+            yield one, f"{at}[{i}]"
 
 
 def _called(resource: Any, url: str) -> Any:

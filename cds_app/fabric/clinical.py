@@ -17,6 +17,7 @@ from cds_app.fabric.times import UNDATED, Plan, end_of, find_time
 _STANDING: Final = Plan(fields=("onsetDateTime", "onsetPeriod", "recordedDate", "assertedDate"), missing="always")
 _STAY: Final = Plan(fields=("period",))
 _NOT_THERE: Final = frozenset({"planned", "reserved"})
+_THERE: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 _DONE: Final = Plan(fields=("performedDateTime", "performedPeriod"))
 _ORDERED: Final = Plan(
     fields=("authoredOn", "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming"), missing="learned"
@@ -82,6 +83,7 @@ def _name(resource: Object) -> str:
 
 def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]:
     """A stay or visit."""
+    resource = _since_seen(resource, head, context)
     when = find_time(resource, _STAY, head, context)
     if when is None:
         return []
@@ -99,6 +101,23 @@ def read_encounter(resource: Object, head: Head, context: Context) -> list[Fact]
             places=tuple(_places(resource, context)),
         )
     ]
+
+
+def _since_seen(resource: Object, head: Head, context: Context) -> Object:
+    """A stay that runs and does not say since when: since the earliest beginning among its states and places."""
+    if resource.get("period") or word(resource.get("status")) not in _THERE:
+        return resource
+    rows = (*objects(resource.get("statusHistory")), *objects(resource.get("location")))
+    begun = [
+        (interval.start, start)
+        for one in rows
+        if word(one.get("status")) not in _NOT_THERE
+        and (interval := time_in(start := (as_object(one.get("period")) or {}).get("start"), local=context.zone))
+    ]
+    if not begun:
+        return resource
+    context.note(IssueCode.IMPRECISE_TIME, head.ref, "period", dropped=False)
+    return {**resource, "period": {"start": min(begun)[1]}}
 
 
 def _places(resource: Object, context: Context) -> Iterator[Place]:

@@ -217,3 +217,18 @@ def test_whom_results_only_refer_to_is_nothing_that_could_not_be_used() -> None:
     found = reading(observation(), *beside, {"resourceType": "Immunization", "id": "x"})
     assert [(one.code, one.dropped) for one in found.issues] == [(IssueCode.UNSUPPORTED_TYPE, True)]
     assert {kind: tally.dropped for kind, tally in found.tally.items() if tally.dropped} == {"Immunization": 1}
+
+
+def test_entries_in_lists_within_the_list_and_one_alone_are_read() -> None:
+    one, two, three = ({"resource": observation(id=name)} for name in ("a", "b", "c"))
+    items, issues = unpack(_bundle([one, [two, 5]], three), at="x")
+    assert [item.at for item in items] == ["x.entry[0][0]", "x.entry[0][1][0]", "x.entry[1]"]
+    assert [(issue.code, issue.ref) for issue in issues] == [(IssueCode.UNREADABLE, "x.entry[0][1][1]")]
+    alone, _ = unpack({"resourceType": "Bundle", "entry": one}, at="x")
+    assert [item.at for item in alone] == ["x.entry[0]"]
+
+
+@pytest.mark.parametrize("entry", [5, [], {"resource": []}])
+def test_of_lists_within_the_list_no_more_is_taken_than_is_of_use(entry: object) -> None:
+    items, issues = unpack(_bundle([[entry] * 1000]), at="x", most=20)
+    assert (items, len(issues)) == ((), 21)

@@ -53,6 +53,19 @@ def test_a_stay_is_read() -> None:
     assert reading(resource("Encounter")).issues[0].code is IssueCode.NO_TIME
 
 
+def test_a_stay_that_runs_and_does_not_say_since_when_began_when_its_parts_did() -> None:
+    begun = {"status": "in-progress", "period": {"start": "2024-03-01T08:00:00Z"}}
+    planned = {"status": "planned", "period": {"start": "2024-02-01T08:00:00Z"}}
+    bed = {"location": {"display": "MICU"}, "period": {"start": "2024-03-01T09:30:00Z"}}
+    given = resource("Encounter", status="in-progress", statusHistory=[planned, begun], location=[bed])
+    found = reading(given)
+    assert [one.when for one in found.facts.stays] == [datetime(2024, 3, 1, 8, tzinfo=UTC)]
+    assert [(one.code, one.dropped) for one in found.issues] == [(IssueCode.IMPRECISE_TIME, False)]
+    assert reading(given | {"statusHistory": []}).facts.stays[0].when == datetime(2024, 3, 1, 9, 30, tzinfo=UTC)
+    for unknown in (given | {"status": "finished"}, given | {"statusHistory": [planned], "location": [{"period": 7}]}):
+        assert [(one.code, one.dropped) for one in reading(unknown).issues] == [(IssueCode.NO_TIME, True)]
+
+
 def test_the_places_of_a_stay_are_read_but_for_those_where_nobody_lay() -> None:
     period = {"start": "2024-03-01T08:00:00Z"}
     contained = [{"resourceType": "Location", "id": "bed", "name": "SICU bed 4"}]

@@ -293,7 +293,7 @@ def test_more_resources_than_allowed_are_refused_from_either_side(
     assert len(gather(knowledge, fhir, call(complete(service, **change)), max_entries=11).facts) == 11
 
 
-@pytest.mark.parametrize("entry", [5, {}, {"resource": OUTCOME}, {"resource": bundle(*[POTASSIUM] * 3)}])
+@pytest.mark.parametrize("entry", [5, {}, [], [[]], {"resource": OUTCOME}, {"resource": bundle(*[POTASSIUM] * 3)}])
 @pytest.mark.parametrize("among", [lambda many: bundle() | {"entry": many}, lambda many: many, lambda many: [[many]]])
 def test_entries_that_hold_nothing_count_with_the_others(
     knowledge: Knowledge, service: ServiceDefinition, entry: object, among: Callable[[list[object]], object]
