@@ -48,6 +48,8 @@ def answers(url: str, *pieces: bytes) -> list[tuple[int, bytes]]:
     [
         (GET + b"Host: evil\r\n\r\n", 400),
         (b"GET /cds-services\r\n\r\n", 400),
+        (GET.replace(HOST, b"") + b"\r\n", 400),
+        (POST.replace(HOST, b"") + LENGTH + b"\r\n" + BODY, 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (GET + b"X: a\0b\r\n\r\n", 400),
         (GET + b"X: a\r\n b\r\n\r\n", 400),
@@ -88,6 +90,13 @@ def test_a_body_that_is_announced_is_asked_for_once(service: str) -> None:
 def test_http_1_0_is_answered_in_its_own_version_and_ends(service: str) -> None:
     ((status, answer),) = answers(service, POST.replace(b"1.1", b"1.0") + LENGTH + b"\r\n" + BODY)
     assert (status, answer[:2]) == (200, b"0 ")
+
+
+def test_who_leaves_out_the_host_is_told_so_where_http_asks_for_one(service: str) -> None:
+    hostless = GET.replace(HOST, b"") + b"\r\n"
+    ((status, answer),) = answers(service, hostless)
+    assert (status, b"a Host header" in answer) == (400, True)
+    assert [one[0] for one in answers(service, hostless.replace(b"1.1", b"1.0"))] == [401]  # by no name of this machine
 
 
 def test_two_patients_on_one_connection_are_not_mixed_up(service: str) -> None:

@@ -14,6 +14,10 @@ from gunicorn.http.errors import (
 )
 
 
+class Hostless(ParseException):  # type: ignore[misc] # gunicorn has no types
+    """HTTP/1.1 without Host, which RFC 9112 (3.2) has refused."""
+
+
 class Refusal(NamedTuple):
     """An answer: HTTP status and its reason, our stable code, what is wrong, and the FHIR issue type."""
 
@@ -51,6 +55,7 @@ _KINDS: Final = (
     ),
     (ExpectationFailed, Refusal(417, "Expectation Failed", "http-417", "an expectation that is not met")),
     (UnsupportedTransferCoding, Refusal(501, "Not Implemented", "http-501", "a transfer coding that is not known")),
+    (Hostless, Refusal(400, "Bad Request", "http-400", "a Host header is asked for, and not there")),
     (ParseException, Refusal(400, "Bad Request", "http-400", "this is no HTTP request")),
 )
 _FAILED: Final = Refusal(

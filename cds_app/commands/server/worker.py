@@ -23,7 +23,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_app.commands.server.line import PIECE_BYTES, Line, Unbroken
-from cds_app.commands.server.refusal import BROKEN_OFF, FULL, LATE, Refusal, refusal_of
+from cds_app.commands.server.refusal import BROKEN_OFF, FULL, LATE, Hostless, Refusal, refusal_of
 from cds_app.domain.decisions import Loss
 
 RECEIVED_WITHIN_S = 10.0
@@ -252,6 +252,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         req.body.reader = Unbroken(req.body.reader)
         req._expected_100_continue = False  # it was told to go on, and has
         try:
+            if req.version >= (1, 1) and all(name != "HOST" for name, _ in req.headers):
+                raise Hostless
             stays = super().handle_request(req, conn)
         except BaseException:
             conn.sock.settle("broke-off")
