@@ -339,6 +339,8 @@ def _rules(topic: Topic) -> Iterator[tuple[str, Rule]]:
 
 def leaf_problems(leaf: Leaf, names: Names) -> Iterator[str]:
     """What a statement names that is not there, or states in another unit."""
+    for name in leaf.beside if isinstance(leaf, Quantity | Measured) else ():
+        yield from (problem for _, problem in _quantity_problem(name, "", names))
     match leaf:
         case Quantity(quantity=quantity, unit=unit) | Change(change=quantity, unit=unit):
             canonical = names.units_of(quantity)

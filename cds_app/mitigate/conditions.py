@@ -45,6 +45,7 @@ from cds_app.mitigate.rules import (
     Ventilated,
     Where,
 )
+from cds_app.mitigate.windows import hours_back
 from cds_app.score.clinical.sodium import glucose_beside, lowered_by
 from cds_app.score.result import Abstained, Score
 from cds_app.score.situation import Situation
@@ -168,7 +169,7 @@ def _once(groups: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
 
 def _on_quantity(rule: Quantity, view: View) -> Verdict:
     situation = view.situation
-    window_h = rule.within_h
+    window_h = hours_back(rule, situation)
     newest = situation.fresh(rule.quantity) if window_h is None else situation.latest(rule.quantity, window_h)
     if newest is None:
         return _unknown(rule.quantity)
@@ -189,7 +190,7 @@ def _beside(rule: Quantity | Change, of: Measurement, situation: Situation) -> t
 
 
 def _on_measured(rule: Measured, view: View) -> Verdict:
-    newest = view.situation.latest(rule.measured, rule.within_h)
+    newest = view.situation.latest(rule.measured, hours_back(rule, view.situation))
     return _listed([newest] if newest is not None else [])
 
 

@@ -41,6 +41,7 @@ class Quantity(Content):
 
     ``unit`` is the ontology's canonical unit and is checked at load. Without ``within_h`` the ontology says
     what is current. Of sodium, ``apart_from`` glucose: what it would be without what a high glucose lowers it by.
+    ``beside`` as of `Measured`.
     """
 
     quantity: str
@@ -50,6 +51,13 @@ class Quantity(Content):
     within_h: PositiveFloat | None = None
     times: PositiveInt = 1
     apart_from: Literal["glucose"] | None = None
+    beside: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_timed(self) -> Quantity:
+        if self.beside and (self.within_h is None or self.times > 1):
+            raise ValueError("beside another quantity there is one value, within some hours")
+        return self
 
     @model_validator(mode="after")
     def _is_moved(self) -> Quantity:
@@ -59,10 +67,15 @@ class Quantity(Content):
 
 
 class Measured(Content):
-    """A quantity was measured in the last hours, whatever came out."""
+    """A quantity was measured in the last hours, whatever came out.
+
+    ``beside`` others, the hours are those before the newest current value of any of them, and all since: what stands
+    for another value of the same sample must not cease to do so while that one counts.
+    """
 
     measured: str
     within_h: PositiveFloat
+    beside: tuple[str, ...] = ()
 
 
 class Commented(Content):

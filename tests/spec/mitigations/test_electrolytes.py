@@ -110,3 +110,28 @@ def test_no_treatment_is_offered_for_a_total_calcium_alone() -> None:
     refused = refusals("hypercalcaemia", *usual)
     treatments = {f"hypercalcaemia_{one}" for one in ("fluid", "bisphosphonate", "ecg")}
     assert {refused[one] for one in treatments} == {"Ionised calcium is not high."}
+
+
+def low(total: float, hours: float, *ionised: tuple[float, float]) -> list[Fact]:
+    """A total calcium of some hours ago, a usual albumin, and ionised ones, each with how many hours ago."""
+    rows = (measured("calcium_ionized", value, ago) for value, ago in ionised)
+    return [measured("calcium", total, hours), measured("albumin", 4.1, hours), *rows]
+
+
+@pytest.mark.parametrize(
+    ("chart", "told"),
+    [
+        (low(7.0, 1), 2),
+        (low(7.0, 1, (1.15, 6.5)), None),  # of five hours and a half before
+        (low(7.0, 1, (1.15, 8)), 2),
+        (low(7.0, 10, (1.15, 10)), None),  # of the same sample, however long ago
+        (low(7.0, 10, (1.15, 2)), None),
+        (low(7.0, 10, (0.95, 10)), 2),
+        (low(7.0, 10, (1.15, 17)), 2),
+    ],
+)
+def test_a_total_calcium_is_no_warning_where_the_ionised_beside_it_is_not_low(
+    chart: Sequence[Fact], told: int | None
+) -> None:
+    found = said("low_calcium", *chart)
+    assert (found and found[0]) == told

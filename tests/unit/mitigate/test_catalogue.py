@@ -41,6 +41,11 @@ def gates(**found: Any) -> dict[str, Any]:
 
 UNRESOLVED = [
     (when({**HIGH_POTASSIUM, "quantity": "kryptonite"}), "quantity that the ontology does not know: kryptonite"),
+    (
+        when({**HIGH_POTASSIUM, "within_h": 6, "beside": ["kryptonite"]}),
+        "quantity that the ontology does not know: kryptonite",
+    ),
+    (when({"measured": "sbp", "within_h": 6, "beside": ["kryptonite"]}), "the ontology does not know: kryptonite"),
     (when({**HIGH_POTASSIUM, "unit": "mg/dL"}), "potassium in another unit"),
     (when({"change": "sbp", "direction": "fall", "amount": 40, "unit": "kPa", "within_h": 6}), "sbp in another unit"),
     (when({"all": [{"not": {"score": "apgar", "op": "<", "value": 7}}]}), "score that does not exist: apgar"),

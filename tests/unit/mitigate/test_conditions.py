@@ -350,3 +350,11 @@ def test_a_rule_needs_what_its_statements_are_about(rule: object, expected: list
 def test_apart_from_glucose_there_is_one_sodium_at_a_time(rule: Mapping[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RULES.validate_python(rule)
+
+
+@pytest.mark.parametrize("more", [{}, {"within_h": 6, "times": 2}])
+def test_beside_another_quantity_there_is_one_value_within_some_hours(more: Mapping[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RULES.validate_python(
+            {"quantity": "potassium", "op": ">", "value": 5, "unit": "mmol/L", "beside": ["sodium"], **more}
+        )
