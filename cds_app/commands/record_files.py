@@ -117,7 +117,7 @@ def streamed(file: Path) -> Iterator[Told]:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
             stream = cast("IO[bytes]", raw)
             if ".ndjson" not in file.name:
-                yield Told(file.name, loads(stream.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES))
+                yield Told(file.name, loads(stream.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES, spare="entry"))
                 return
             for line in read_lines(iter(lambda: stream.read(_PIECE), b"")):
                 yield Told(f"{file.name}:{line.number}", line.value, line.problem)
@@ -141,7 +141,7 @@ def _documents(file: Path) -> Iterator[object]:
     lines = [(f" line {number}", line) for number, line in enumerate(raw.splitlines(), 1) if line.strip()]
     for where, text in lines if ".ndjson" in file.name else [("", raw)]:
         try:
-            yield loads(text, max_bytes=_MAX_BYTES)
+            yield loads(text, max_bytes=_MAX_BYTES, spare="entry")
         except (BadRequest, TooLarge) as error:
             raise BadRequest(f"{file.name}{where} cannot be read as JSON: {error.message}", field="paths") from error
 

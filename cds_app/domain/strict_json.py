@@ -25,7 +25,9 @@ _QUOTED: Final = re.compile(rb'"[^"]*"')
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, field: str = "body") -> Any:
+def loads(
+    data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, field: str = "body", spare: str = ""
+) -> Any:
     """Read one JSON value from UTF-8 bytes.
 
     Parameters
@@ -38,6 +40,9 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
         How long the document may be.
     field : str
         What the document is, for the error.
+    spare : str
+        Member of the outermost object in which a number that cannot be held stands as its text instead of refusing the
+        document: where many resources are read, each for itself, a text where a number belongs costs that one.
 
     Raises
     ------
@@ -56,13 +61,15 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
     if data.startswith(_BOM):
         raise BadRequest("starts with a byte order mark", field=field)
     value = _read_quickly(data, max_depth)
-    return _read_carefully(data, max_depth, field) if value is _UNSURE else value
+    return _read_carefully(data, max_depth, field, spare) if value is _UNSURE else value
 
 
-def read_object(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES) -> dict[str, Any] | None:
+def read_object(
+    data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, spare: str = ""
+) -> dict[str, Any] | None:
     """One JSON object, read as by `loads`; None if it is anything else."""
     try:
-        value = loads(data, max_depth=max_depth, max_bytes=max_bytes)
+        value = loads(data, max_depth=max_depth, max_bytes=max_bytes, spare=spare)
     except (BadRequest, TooLarge):
         return None
     return value if isinstance(value, dict) else None
@@ -108,9 +115,10 @@ def _is_within(marks: bytes, max_depth: int) -> bool:
     return not pairs
 
 
-def _read_carefully(data: bytes, max_depth: int, field: str) -> Any:
+def _read_carefully(data: bytes, max_depth: int, field: str, spare: str = "") -> Any:
     value = _parse(data, field)
     _check_depth(value, max_depth, field)
+    value = _held(value, field, spare)
     _check_surrogates(value, field)
     return value
 
@@ -133,17 +141,41 @@ def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
     return pairs
 
 
-def _float(text: str) -> float:
+class _Immense(str):
+    """A number that cannot be held, as it came."""
+
+    __slots__ = ()
+
+
+def _float(text: str) -> float | _Immense:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise BadRequest("holds a number that no double can hold")
-    return value
+    return _Immense(text) if value in (float("inf"), float("-inf")) else value
 
 
-def _int(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise BadRequest("holds an integer with too many digits")
-    return int(text)
+def _int(text: str) -> int | _Immense:
+    return _Immense(text) if len(text) > MAX_DIGITS else int(text)
+
+
+def _held(value: Any, field: str, spare: str) -> Any:
+    """The value without numbers that cannot be held."""
+    spared = isinstance(value, dict) and spare in value
+    others = [one for name, one in value.items() if name != spare] if spared else value
+    if _is_immense(others):
+        raise BadRequest("holds a number that no double can hold, or an integer with too many digits", field=field)
+    return {**value, spare: _as_told(value[spare])} if spared else value
+
+
+def _is_immense(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    return any(map(_is_immense, inner)) if isinstance(value, (dict, list)) else isinstance(value, _Immense)
+
+
+def _as_told(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_told(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_as_told(one) for one in value]
+    return str(value) if isinstance(value, _Immense) else value
 
 
 def _constant(_: str) -> float:

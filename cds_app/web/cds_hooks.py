@@ -18,7 +18,7 @@ from cds_app.services.calls.hook_call import LISTENING, Listener
 from cds_app.services.feedback import Effect, Listening
 from cds_app.settings import Settings
 from cds_app.web import admission
-from cds_app.web.requests import read_call, read_json
+from cds_app.web.requests import PREFETCH, read_call, read_json
 
 _MAX_FEEDBACK = 500
 EFFECTS = "com.twinline.effects"
@@ -49,7 +49,7 @@ def blueprint(desk: Desk) -> Blueprint:
     @routes.post("/cds-services/<service_id>")
     def service(service_id: str) -> ResponseReturnValue:
         definition = desk.answering.knowledge.offered(service_id)
-        body = read_json(request, max_bytes=desk.settings.max_body_bytes)
+        body = read_json(request, max_bytes=desk.settings.max_body_bytes, spare=PREFETCH)
         call = read_call(
             body,
             definition,

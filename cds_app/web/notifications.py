@@ -19,7 +19,7 @@ def blueprint(notified: Notified, max_body_bytes: int) -> Blueprint:
     @routes.post(f"{PATH}/<name>")
     def hear(name: str) -> ResponseReturnValue:
         subscription = notified.admit(name, request.headers.get("Authorization"))
-        body = read_json(request, max_bytes=max_body_bytes, kinds=_KINDS)
+        body = read_json(request, max_bytes=max_body_bytes, kinds=_KINDS, spare="entry")
         notified.hear(name, subscription, body)
         return Response(status=200, headers={"Cache-Control": "no-store"}, mimetype="application/fhir+json")
 

@@ -26,10 +26,13 @@ _STATED = (1900, 2300)  # years: at the ends of the calendar nothing lies before
 _LOCAL = "local"
 _BEARER = "Bearer"
 _AS_IT_IS = "identity"
+PREFETCH = "prefetch"
 
 
-def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("application/json",)) -> dict[str, Any]:
-    """The body as a JSON object, sent as one of some media types.
+def read_json(
+    request: Request, *, max_bytes: int, kinds: Collection[str] = ("application/json",), spare: str = ""
+) -> dict[str, Any]:
+    """The body as a JSON object, sent as one of some media types; ``spare`` as of `loads`.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def read_json(request: Request, *, max_bytes: int, kinds: Collection[str] = ("ap
         raise BadRequest("was not received whole", field="body") from None
     if request.content_length is None and len(content) >= max_bytes:  # of a body in chunks no more is read than that
         raise TooLarge("too many bytes", field="body")
-    body = loads(content, max_bytes=max_bytes)
+    body = loads(content, max_bytes=max_bytes, spare=spare)
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object", field="body")
     return cast(dict[str, Any], body)
@@ -79,7 +82,7 @@ def read_call(
         raise BadRequest("this service answers another hook", field="hook")
     instance = _matching(_UUID, _text(body, "hookInstance", "hookInstance"), "hookInstance")
     context = _object(body, "context", "context")
-    prefetch = _object(body, "prefetch", "prefetch") if body.get("prefetch") is not None else {}
+    prefetch = _object(body, PREFETCH, PREFETCH) if body.get(PREFETCH) is not None else {}
     server, token = _authorization(body)
     who = read_context(context, service.hook)
     event = HookEvent(

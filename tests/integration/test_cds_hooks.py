@@ -249,6 +249,16 @@ def test_renamed_prefetch_keys_are_read(client: FlaskClient) -> None:
     assert "6.8 mmol/L" in cards_in(client.post(URL, json=request))[0]["summary"]
 
 
+def test_a_number_that_no_double_can_hold_costs_its_resource_and_no_other(client: FlaskClient) -> None:
+    request = hyperkalaemic()
+    other = observation("creatinine", 1.125, FROZEN, key="crea")
+    request["prefetch"]["labs"]["entry"].append({"resource": other})
+    content = json.dumps(request).replace("1.125", "1e400")
+    assert "6.8 mmol/L" in cards_in(client.post(URL, data=content, content_type="application/json"))[0]["summary"]
+    elsewhere = content.replace('"context": {', '"context": {"x": 1e400, ')
+    assert issue(client.post(URL, data=elsewhere, content_type="application/json"), 400)["expression"] == ["body"]
+
+
 MALFORMED: list[tuple[bytes, str, int]] = [
     (b"", "application/json", 400),
     (b"{", "application/json", 400),

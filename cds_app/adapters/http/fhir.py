@@ -329,7 +329,8 @@ def _body(response: requests.Response, budget: _Budget) -> bytes:
 
 
 def _resource(body: bytes, budget: _Budget) -> dict[str, Any]:
-    value = read_object(body.removeprefix(_BOM), max_bytes=budget.max_bytes)  # RFC 8259, 8.1, lets it be ignored
+    plain = body.removeprefix(_BOM)  # RFC 8259, 8.1, lets it be ignored
+    value = read_object(plain, max_bytes=budget.max_bytes, spare="entry")
     if value is None:
         raise budget.failure("the FHIR server answered with something else than FHIR JSON")
     kind = value.get("resourceType")

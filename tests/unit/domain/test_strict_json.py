@@ -134,3 +134,17 @@ def test_the_quick_way_and_the_careful_way_agree_on_every_document(text: str) ->
 def test_texts_that_look_like_structure_hide_nothing(text: str) -> None:
     with pytest.raises((BadRequest, TooLarge)):
         loads(text.encode(), max_depth=2)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "7" * 401])
+def test_a_number_that_cannot_be_held_is_text_where_it_costs_one_resource_and_else_refused(number: str) -> None:
+    document = f'{{"a": {{"b": [{number}, 1.5]}}, "c": 1}}'.encode()
+    found = loads(document, spare="a")
+    assert found == {"a": {"b": [number, 1.5]}, "c": 1}
+    assert type(found["a"]["b"][0]) is str
+    for other in ("", "b", "c"):
+        with pytest.raises(BadRequest):
+            loads(document, spare=other)
+    for refused in (b"[1e400]", b'{"a": NaN}', b'{"a": {"b": 1, "b": 2}}', b'{"a": 1, "c": 1e400}'):
+        with pytest.raises(BadRequest):
+            loads(refused, spare="a")
