@@ -32,71 +32,70 @@ _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
 class Settings(BaseModel):
-    """What a site can set.
+    """What a site can set. What stands below each is told by ``twinline serve --help``."""
 
-    Attributes
-    ----------
-    host, port : where the service listens.
-    public_url : base URL under which callers know the service, the audience of their tokens; ``http://host:port`` when
-        empty, which only loopback may be.
-    open_to_this_machine : answer calls without a token as long as no client is registered: whoever can run a program
-        on this machine can then read and write. Loopback only.
-    cors_origins : origins whose pages in a browser may call.
-    sidebar_links : give cards a link that launches the sidebar (SMART App Launch); for EHRs in which it is registered.
-    token_max_age_s : the longest life of a client's token, seconds.
-    data_dir : where the database, the key file and the log head live by default.
-    database_url : SQLAlchemy URL; SQLite in ``data_dir`` when empty.
-    master_key : 64 hexadecimal digits; when empty the key file ``data_dir/master.key`` is used (made if missing).
-    fhir_servers : FHIR base URLs that may be called back with the token of the call.
-    identifier_systems : systems of the Patient identifiers (``Patient.identifier.system``) by which other sources name
-        people: what those tell is then the patient's whose Patient carries the identifier.
-    fetch_budget_s : time for everything that prefetch left out, seconds.
-    page_budget_s : time for the record that a page of the sidebar asks for, seconds.
-    timezone : IANA name of the zone of the site: in it times are shown, and dates and times without an offset
-        are read.
-    site_mapping : file with the codes and unit texts of this site (`twinline fabric check`); none when empty.
-    units : in which units clinicians read: a preset of the ontology, and after commas what is told otherwise
-        (``si, pco2=mm[Hg]``).
-    simulated_time : honour the event time a replay or the demo states; never on a ward.
-    max_body_bytes, max_entries : limits of one request.
-    metrics : serve ``/metrics``; without ``metrics_token`` to this machine only.
-    metrics_token : the bearer token that ``/metrics`` asks for.
-    max_waiting : how many calls may wait for a thread of one worker; more are refused at once with 503.
-    canary_every_s : how often each worker asks for the canary patients, seconds; 0 for never.
-    firing_every_s : how often each worker looks at what fires, seconds; 0 for never, and no storm breaker.
-    cached_facts : how many facts the twins in memory may hold together, per worker.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
+    """Where the service listens."""
     port: int = Field(default=8717, ge=0, le=65535)
+    """Where the service listens."""
     public_url: str = ""
+    """Base URL under which callers know the service, the audience of their tokens; http://host:port when empty, which
+    only loopback may be."""
     open_to_this_machine: bool = False
+    """Answer calls without a token as long as no client is registered: whoever can run a program on this machine can
+    then read and write. Loopback only."""
     cors_origins: tuple[str, ...] = ()
+    """Origins whose pages in a browser may call, separated by commas."""
     sidebar_links: bool = False
+    """Give cards a link that launches the sidebar (SMART App Launch); for EHRs in which it is registered."""
     token_max_age_s: int = Field(default=900, ge=60, le=3600)
+    """The longest life of a client's token, seconds."""
     workers: int = Field(default=2, ge=1, le=64)
+    """Worker processes."""
     threads: int = Field(default=4, ge=1, le=64)
+    """Calls that a worker works on at once."""
     data_dir: Path = Path("twinline-data")
+    """Where the database, the key file and the log head live by default."""
     database_url: str = ""
+    """SQLAlchemy URL: postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE; SQLite in data_dir when empty."""
     master_key: str = Field(default="", repr=False)
+    """64 hexadecimal digits; when empty the key file data_dir/master.key is used (made if missing)."""
     fhir_servers: tuple[str, ...] = ()
+    """FHIR base URLs that may be called back with the token of the call, separated by commas."""
     identifier_systems: tuple[str, ...] = ()
+    """Systems of the Patient identifiers (Patient.identifier.system) by which other sources name people: what those
+    tell is then the patient's whose Patient carries the identifier. Separated by commas."""
     fetch_budget_s: float = Field(default=0.8, gt=0, le=10)
+    """Time for everything that prefetch left out, seconds."""
     page_budget_s: float = Field(default=5.0, gt=0, le=30)
+    """Time for the record that a page of the sidebar asks for, seconds."""
     timezone: str = "UTC"
+    """IANA name of the zone of the site: in it times are shown, and dates and times without an offset are read."""
     site_mapping: Path | None = None
+    """File with the codes and unit texts of this site (twinline fabric check); none when empty."""
     units: str = "conventional"
+    """In which units clinicians read: a preset of the ontology, and after commas what is told otherwise
+    (si, pco2=mm[Hg])."""
     simulated_time: bool = False
+    """Honour the event time a replay or the demo states; never on a ward."""
     max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Limit of one request, bytes."""
     max_entries: int = Field(default=25_000, ge=1)
+    """Limit of one request, resources."""
     metrics: bool = False
+    """Serve /metrics; without metrics_token to this machine only."""
     metrics_token: str = Field(default="", repr=False)
+    """The bearer token that /metrics asks for."""
     max_waiting: int = Field(default=12, ge=0, le=1000)
+    """How many calls may wait for a thread of one worker; more are refused at once with 503."""
     canary_every_s: float = Field(default=300.0, ge=0, le=3600)
+    """How often each worker asks for the canary patients, seconds; 0 for never."""
     firing_every_s: float = Field(default=60.0, ge=0, le=3600)
+    """How often each worker looks at what fires, seconds; 0 for never, and no storm breaker."""
     cached_facts: int = Field(default=200_000, ge=0)
+    """How many facts the twins in memory may hold together, per worker."""
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:

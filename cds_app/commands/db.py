@@ -14,7 +14,7 @@ from cds_app.commands.examples import examples
 from cds_app.commands.stores import installed, with_store
 from cds_app.databases import anchor_of, register_of, vault_of
 from cds_app.errors import SettingsError
-from cds_app.settings import configured
+from cds_app.settings import Settings, configured
 
 
 @click.group()
@@ -34,12 +34,13 @@ def backup(target: Path, **flags: Any) -> None:
 @db.command("restore")
 @with_store
 @click.argument("source", type=click.Path(path_type=Path))
-@click.confirmation_option(prompt="Put this backup in the place of the database? What came after it is set aside.")
-def restore_database(source: Path, **flags: Any) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def restore_database(source: Path, yes: bool, **flags: Any) -> None:
     """Put a backup in the place of the database. Stop the service before; erasures made since are made again."""
     settings = configured(flags)
-    if settings.database_url:
-        raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")
+    _check_place(settings)
+    if not yes:
+        click.confirm("Put this backup in the place of the database? What came after it is set aside.", abort=True)
     now = SystemClock().now()
     found = restore(source, settings.database_file, anchor_of(settings), vault_of(settings), now)
     click.echo(f"{found.entries} entries, unbroken")
@@ -52,3 +53,12 @@ def restore_database(source: Path, **flags: Any) -> None:
     with register_of(settings) as register:
         names = ", ".join(one.name for one in register.clients())
     click.echo(f"who may call is as it was then: {names or 'nobody'}")
+
+
+def _check_place(settings: Settings) -> None:
+    """Refuse what cannot be restored here before anybody is asked."""
+    if not settings.database_url:
+        return
+    if read_url(settings.database_url).get_backend_name() == "sqlite":
+        raise SettingsError("only the database in data_dir is restored: leave database_url out", field="database_url")
+    raise SettingsError("PostgreSQL is restored with pg_restore or from its base backup", field="database_url")

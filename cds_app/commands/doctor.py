@@ -117,8 +117,7 @@ def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) 
         vault_of(settings)
         current, newer = is_current(settings.store_url), is_newer(settings.store_url)
     except SettingsError as error:
-        mend = f"put {settings.data_dir}/master.key back from a backup, of its owner only (chmod 600)"
-        yield Finding(what=f"key: {error.message}", fine=False, mend=mend)
+        yield _unusable(error, settings)
         return
     except TwinlineError as error:
         mend = "check TWINLINE_DATABASE_URL, and that the server runs" if settings.database_url else "restore a backup"
@@ -135,6 +134,15 @@ def _database(settings: Settings, flags: Mapping[str, Any], *, whole_log: bool) 
         yield from _log(flags)
 
 
+def _unusable(error: SettingsError, settings: Settings) -> Finding:
+    """A database that is not named rightly, or a key that cannot be one."""
+    if error.field == "database_url":
+        return Finding(what=error.message, fine=False, mend="correct TWINLINE_DATABASE_URL, or database_url")
+    file = f"put {settings.data_dir}/master.key back from a backup, of its owner only (chmod 600)"
+    given = "set TWINLINE_MASTER_KEY to the key of this database, from the secret store of the house"
+    return Finding(what=f"key: {error.message}", fine=False, mend=given if settings.master_key else file)
+
+
 def _registers(settings: Settings) -> Iterator[Finding]:
     database, now = Database(settings.store_url), datetime.now(UTC)
     try:
@@ -143,7 +151,10 @@ def _registers(settings: Settings) -> Iterator[Finding]:
         issuers, keys = Issuers(cabinet).all(now), SigningKeys(cabinet).all(now)
         subscriptions = Subscriptions(cabinet, SystemClock()).all()
     except TwinlineError as error:
-        mend = "the key and the database do not belong together: restore both from one backup"
+        given = (
+            "set TWINLINE_MASTER_KEY to the key of this database" if settings.master_key else "put its key file back"
+        )
+        mend = f"the key and the database do not belong together: {given}, or restore both from one backup"
         yield Finding(what=f"registers: {error.message}", fine=False, mend=mend)
         return
     finally:

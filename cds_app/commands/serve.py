@@ -19,6 +19,7 @@ from gunicorn.errors import HaltServer
 from gunicorn.util import import_app
 
 from cds_app.commands.examples import examples
+from cds_app.commands.further import WithSettings
 from cds_app.commands.server.worker import Crowd, worker_of
 from cds_app.content import content_root
 from cds_app.errors import IntegrityError, TwinlineError
@@ -32,10 +33,11 @@ _USUAL_CONNECTIONS, _LEAST_CONNECTIONS, _OTHER_DESCRIPTORS = 1000, 64, 128
 
 
 @click.command(
+    cls=WithSettings,
     epilog=examples(
         "twinline serve --open-to-this-machine",
         "twinline serve --host 0.0.0.0 --public-url https://twinline.hospital.example --sidebar-links",
-    )
+    ),
 )
 @click.option("--host", help="Address to bind (default 127.0.0.1).")
 @click.option("--port", type=int, help="Port to bind (default 8717).")

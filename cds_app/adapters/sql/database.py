@@ -24,6 +24,7 @@ from cds_app.adapters.sql.session import Session, Wording
 from cds_app.errors import DependencyDown, SettingsError
 
 PATIENCE_S: Final = 5.0
+_FORMS: Final = "write postgresql://USER:PASSWORD@HOST/NAME, or sqlite:////FOLDER/FILE"
 _READERS: Final = 8
 _STREAMED: Final = 1000  # rows held at once
 _LOOK_AGAIN_S: Final = (0.001, 0.002, 0.005)
@@ -174,13 +175,13 @@ def read_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError as error:
-        raise SettingsError("database_url: is not a database URL", field="database_url") from error
+        raise SettingsError(f"database_url: is not a database URL; {_FORMS}", field="database_url") from error
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(drivername="sqlite+pysqlite")
-    raise SettingsError("database_url: must be SQLite in a file or PostgreSQL", field="database_url")
+    raise SettingsError(f"database_url: must be SQLite in a file or PostgreSQL; {_FORMS}", field="database_url")
 
 
 def make_file(url: URL) -> None:

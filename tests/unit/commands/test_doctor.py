@@ -109,6 +109,27 @@ def test_a_key_that_cannot_be_used_is_told_from_a_database_that_cannot(
     assert key.exists() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said", "mend"),
+    [
+        ("DATABASE_URL", "mysql://h/n", "database_url: must be SQLite", "mend: correct TWINLINE_DATABASE_URL"),
+        ("DATABASE_URL", "h/n", "postgresql://USER:PASSWORD@HOST/NAME", "mend: correct TWINLINE_DATABASE_URL"),
+        ("MASTER_KEY", "ab", "key: master_key: must be 64 hexadecimal", "mend: set TWINLINE_MASTER_KEY"),
+        ("MASTER_KEY", "ab" * 32, "registers:", "do not belong together: set TWINLINE_MASTER_KEY"),
+    ],
+)
+def test_a_setting_is_mended_where_it_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str, mend: str
+) -> None:
+    registered(tmp_path)
+    monkeypatch.setenv(f"TWINLINE_{name}", value)
+    result = run("--data-dir", "data")
+    assert result.exit_code == 1
+    assert said in result.output
+    assert mend in result.output
+    assert "master.key back" not in result.output
+
+
 def test_no_new_key_is_made_for_a_database_that_has_lost_its_own(tmp_path: Path) -> None:
     registered(tmp_path)
     (tmp_path / "data" / "master.key").unlink()
