@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -82,6 +82,13 @@ def entrance(flags: Mapping[str, Any]) -> Iterator[Entrance]:
     source = Source(name=flags["name"], tenant=flags["tenant"])
     with open_deps({key: flags[key] for key in ("data_dir", "database_url")}) as deps:
         yield Entrance(deps=deps, intake=intake_of(deps, source))
+
+
+def mind(systems: Iterable[str], deps: Deps) -> None:
+    """Say of which identifier systems no Patient is read, so that a misspelt one does not keep facts waiting unseen."""
+    for system in sorted(set(systems) - set(deps.settings.identifier_systems)):
+        said = "is none of TWINLINE_IDENTIFIER_SYSTEMS: until it is, facts wait for `twinline ingest tie`"
+        click.echo(f"twinline: {system} {said}", err=True)
 
 
 @ingest.command()

@@ -61,7 +61,10 @@ def bulk(
     with open_deps(flags) as deps:
         found = Issuers(deps.ehrs.cabinet).named(issuer, deps.clock.now())
         if not found.system_scopes:
-            raise SettingsError("the issuer is registered without system scopes", field="issuer")
+            raise SettingsError(
+                "the issuer is registered without system scopes: `issuers add` it with --scope 'system/*.rs'",
+                field="issuer",
+            )
         realm = found.realm(client_of(found, deps.trust.clients.clients()))
         server = RequestsExportServer(found.iss, files_at, loopback_http=True)
         tokens = tokens_of(deps, found)

@@ -12,7 +12,7 @@ from typing import IO, Any, Final, cast
 
 import click
 
-from cds_app.commands.ingest import entrance, with_source
+from cds_app.commands.ingest import entrance, mind, with_source
 from cds_app.content import latest
 from cds_app.domain.facts import GeneResult
 from cds_app.domain.pharmacogenes import Pharmacogenes, load_pharmacogenes
@@ -57,6 +57,7 @@ def genomics(
     if bool(patient) is bool(identifier):
         raise DataError("either a FHIR id or an identifier", field="--patient")
     with entrance(flags) as way:
+        mind([identifier[0]] if identifier else [], way.deps)
         name, results = _results(file, way.deps.knowledge.genes, sample, when, now)
         delivery = Delivery(message=name, received=now, identifier=identifier, fhir_id=patient, facts=results)
         (receipt,) = way.intake.accept([delivery])

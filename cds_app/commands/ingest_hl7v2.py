@@ -13,7 +13,7 @@ import click
 
 from cds_app.adapters.logs import configure_logs
 from cds_app.adapters.mllp import Limits, MllpServer, tls_context
-from cds_app.commands.ingest import Entrance, entrance, with_source
+from cds_app.commands.ingest import Entrance, entrance, mind, with_source
 from cds_app.errors import SettingsError
 from cds_app.fabric.hl7.visits import Registry
 from cds_app.services.sources.hl7 import Hl7Desk
@@ -47,7 +47,9 @@ def hl7v2(identifiers: tuple[str, ...], metrics_port: int | None, **flags: Any) 
     host, port = _address(flags["listen"])
     tls = _tls(flags, host)
     with entrance(flags) as way:
-        desk = desk_of(way, systems_of(identifiers), flags["timezone"], flags["charset"])
+        systems = systems_of(identifiers)
+        desk = desk_of(way, systems, flags["timezone"], flags["charset"])
+        mind(systems.values(), way.deps)
         if metrics_port is not None:
             way.deps.meter.listen(metrics_port)
         server = MllpServer(

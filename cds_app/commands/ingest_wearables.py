@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from cds_app.commands.ingest import entrance, with_source
+from cds_app.commands.ingest import entrance, mind, with_source
 from cds_app.commands.record_files import files_of, streamed
 from cds_app.content import canonical_json
 from cds_app.services.sources.intake import Delivery
@@ -31,6 +31,7 @@ def wearables(paths: tuple[Path, ...], *, system: str, **flags: Any) -> None:
     """
     counts: Counter[str] = Counter()
     with entrance(flags) as way:
+        mind([system], way.deps)
         for file in files_of(paths):
             deliveries = _deliveries(file, flags["name"], system, way.deps.clock.now)
             while batch := list(islice(deliveries, _BATCH)):

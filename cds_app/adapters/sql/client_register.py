@@ -101,7 +101,7 @@ class SqlClients:
 
 def _delete(name: str, session: Session) -> None:
     if not session.rows(_NAMED, name=name):
-        raise NotFound("there is no such client", field="name")
+        raise NotFound("there is no such client; `twinline clients list` tells all", field="name")
     session.run(_REMOVE, name=name)
 
 
@@ -125,7 +125,7 @@ class MemoryClients:
     def remove(self, name: str) -> None:
         with self._lock:
             if self._clients.pop(name, None) is None:
-                raise NotFound("there is no such client", field="name")
+                raise NotFound("there is no such client; `twinline clients list` tells all", field="name")
 
 
 def check_clients(vault: Vault, rows: Iterable[ClientRow], noted: Mapping[str, str | None]) -> str:

@@ -61,7 +61,7 @@ def public_key(stated: Mapping[str, Any], curves: Collection[str] = ("P-384",)) 
         If it is private or shared, not for signatures, or neither on one of the curves nor RSA of 2048 to 8192 bits.
     """
     if _PRIVATE & stated.keys() or stated.get("kty") == "oct":
-        raise UnusableKey("holds private or shared key material")
+        raise UnusableKey("holds private or shared key material: give public keys only")
     if stated.get("use", "sig") != "sig" or "verify" not in stated.get("key_ops", ["verify"]):
         raise UnusableKey("is not for signatures")
     return _read_public(stated, curves)

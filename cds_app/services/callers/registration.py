@@ -48,7 +48,7 @@ def new_client(  # noqa: PLR0913 - one for each field of the record
     """
     must(_NAME.fullmatch(name), "name", "up to 63 lower-case letters, digits and hyphens")
     must(_URI.fullmatch(iss), "iss", "must be an absolute URI without blanks or fragment")
-    must(bool(jku) != bool(jwks), "jwks", "either a jku or a key set must be given")
+    must(bool(jku) != bool(jwks), "jwks", "either a jku or a key set must be given (--jku URL, --jwks FILE)")
     must(not jku or is_url(jku, secure=True), "jku", "must be an https URL; http on loopback only")
     audiences, tenants, algs = frozenset(audiences), frozenset(tenants), frozenset(algs) or DEFAULT_ALGS
     must(all(is_url(one, secure=False) for one in audiences), "audience", "must be a URL")

@@ -53,7 +53,7 @@ class Issuers:
         """The one of this name. Raises NotFound."""
         found = self._cabinet.read(KIND, name, now)
         if found is None:
-            raise NotFound("there is no such issuer", field="name")
+            raise NotFound("there is no such issuer; `twinline issuers list` tells all", field="name")
         return _issuer(found)
 
     def at(self, iss: str, now: datetime) -> Issuer | None:
@@ -74,7 +74,7 @@ class Issuers:
     def remove(self, name: str, now: datetime) -> None:
         """Let it launch no more. Raises NotFound."""
         if self._cabinet.take(KIND, name, now) is None:
-            raise NotFound("there is no such issuer", field="name")
+            raise NotFound("there is no such issuer; `twinline issuers list` tells all", field="name")
 
 
 def _issuer(document: Document) -> Issuer:

@@ -196,7 +196,7 @@ class Subscriptions:
         """Write down what the EHR calls it."""
         document = self._cabinet.read(KIND, name, self._clock.now())
         if document is None:
-            raise NotFound("there is no such subscription", field="name")
+            raise NotFound("there is no such subscription; `twinline subscribe list` tells all", field="name")
         self._write(KIND, name, document.version, replace(_read(document, Subscription), reference=reference))
 
     def remove(self, name: str) -> None:
@@ -204,7 +204,7 @@ class Subscriptions:
         now = self._clock.now()
         self._cabinet.take(HEARD, name, now)
         if self._cabinet.take(KIND, name, now) is None:
-            raise NotFound("there is no such subscription", field="name")
+            raise NotFound("there is no such subscription; `twinline subscribe list` tells all", field="name")
 
     def change(self, name: str, change: Callable[[Heard], Heard]) -> Heard:
         """Change what was heard, whoever else does at the same time. Raises Conflict after many tries."""

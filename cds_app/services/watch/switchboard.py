@@ -93,7 +93,9 @@ def turn_to(  # noqa: PLR0913 - all by name
     """
     _check(names, service, topic, mode)
     if not by.strip() or not reason.strip():
-        raise BadRequest("who says so, and why, must be said", field="by" if not by.strip() else "reason")
+        raise BadRequest(
+            "who says so, and why, must be said: --by, --reason", field="by" if not by.strip() else "reason"
+        )
     before = fold(store.turns()).at(service, topic)
     if before is mode:
         raise BadRequest("the switch stands there already; `twinline switch --list` shows all", field="mode")

@@ -20,6 +20,7 @@ from cds_app.services.sources.identities import Tie
 from cds_app.settings import Settings
 from tests.conftest import FROZEN
 from tests.patients import bundle, observation, patient
+from tests.wearables import amount, point
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_records_in_files_are_taken_in_once(home: Path) -> None:
 def test_an_identifier_is_tied_and_untied_by_hand(home: Path) -> None:
     assert run(home, "ingest", "tie", "urn:oid:1.2", "4711", "--patient", "p1").output == "tied\n"
     assert run(home, "ingest", "tie", "urn:oid:1.2", "4711").output == "untied\n"
+
+
+@pytest.mark.parametrize(("system", "minded"), [("urn:app:users", False), ("urn:app:user", True)])
+def test_a_source_says_by_which_system_nobody_is_found(
+    home: Path, monkeypatch: pytest.MonkeyPatch, system: str, minded: bool
+) -> None:
+    monkeypatch.setenv("TWINLINE_IDENTIFIER_SYSTEMS", "urn:app:users")
+    file = home / "points.ndjson"
+    file.write_text(json.dumps(point("heart-rate", {"heart_rate": amount(61, "beats/min")})))
+    said = run(home, "ingest", "wearables", str(file), "--system", system)
+    assert ("urn:app:user is none of TWINLINE_IDENTIFIER_SYSTEMS" in said.stderr) is minded
+    assert json.loads(said.stdout) == {"stored": 1}
 
 
 def test_a_mistyped_folder_is_no_new_database(tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ def test_files_are_taken_in_line_by_line_and_bad_lines_are_counted(
     data = tmp_path / "data"
     store_of(Settings(data_dir=data)).close()
     monkeypatch.setattr("cds_app.deps.knowledge_of", lambda settings: deps.knowledge)
+    monkeypatch.setenv("TWINLINE_IDENTIFIER_SYSTEMS", APP)
     words = [
         "wearables",
         str(tmp_path / "a.ndjson"),
