@@ -279,7 +279,9 @@ def _named(fact: Fact, setting: Setting) -> Named | None:
 
 
 def _allergy_view(allergy: Allergy, setting: Setting) -> Named:
-    return Named(text=plain(f"Allergy: {allergy.text}", limit=60), how="known", time=_since(allergy, setting))
+    since = _since(allergy, setting)
+    how = "known" if since else "date not known"
+    return Named(text=plain(f"Allergy: {allergy.text}", limit=60), how=how, time=since)
 
 
 def _since(fact: Fact, setting: Setting) -> Trusted:

@@ -43,6 +43,12 @@ def test_it_is_told_in_its_own_words_once_in_a_stay(client: FlaskClient, categor
     assert signed(client, AMOXICILLIN, unread) == []
 
 
+def test_one_without_a_date_says_so(client: FlaskClient) -> None:
+    undated = {name: one for name, one in allergy("Reaktion auf Wirkstoff XY").items() if name != "recordedDate"}
+    (card,) = signed(client, AMOXICILLIN, undated)
+    assert "Wirkstoff XY, date not known\n" in card["detail"]
+
+
 def test_another_that_is_recorded_and_another_stay_bring_it_back(client: FlaskClient, clock: FrozenClock) -> None:
     first, second = allergy("Reaktion auf Wirkstoff XY"), allergy("Zubstanzol", key="a2")
     assert len(signed(client, AMOXICILLIN, first)) == 1
