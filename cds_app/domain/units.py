@@ -51,6 +51,12 @@ _MG_PER: Final[Mapping[str, float]] = {
     **dict.fromkeys(("\N{GREEK SMALL LETTER MU}g", "microgram", "micrograms"), 1e-3),
     **{"milligram": 1.0, "milligrams": 1.0, "gram": 1e3, "grams": 1e3},
 }
+ACTIVITY: Final = (
+    r"(?i:\[iu\]|\[usp'u\]|i\.?\s?u\.?|u\.?\s?i\.?|i\.?\s?e\.?|units?|unt|einheit(?:en)?|unit[eé]s?|unidad(?:es)?"
+    r"|unidades|unit[aà]|eenheden|eenheid)|U|E"
+)
+"""A unit of activity, as insulin is measured in, in the words of several languages: a regular expression."""
+_ACTIVITY: Final = re.compile(rf"{ACTIVITY}|(?i:u|e|ie\.|\[u\]|\{{units?\}}|international units?)")
 _KINDS: Final = frozenset({
     "international_unit", "arbitrary_unit", "osmole", "equivalents", "high_power_field", "low_power_field",
     "colony_forming_unit", "plaque_forming_unit", "US_pharmacopeia_unit", "GPL_unit", "MPL_unit", "APL_unit",
@@ -213,6 +219,11 @@ def mg_per(unit: str) -> float | None:
     Case-folding makes the Greek letter of the micro sign, so that both are one.
     """
     return _MG_PER.get(unit.strip().casefold())
+
+
+def is_activity(unit: str) -> bool:
+    """Whether a unit of a dose is one of activity, in any case of letters."""
+    return _ACTIVITY.fullmatch(unit.strip()) is not None
 
 
 def _same_kind(given: _Meaning, wanted: _Meaning) -> bool:

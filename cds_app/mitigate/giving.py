@@ -7,6 +7,7 @@ from typing import Final
 
 from cds_app.domain.dosing import Amount, Giving, Way
 from cds_app.domain.facts import Measurement, Medication
+from cds_app.domain.units import is_activity
 from cds_app.mitigate.conditions import evaluate
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
 from cds_app.mitigate.giving_checks import Above, IntervalCheck, OnceCheck, RateCheck, RouteCheck, StrengthCheck
@@ -42,7 +43,7 @@ def givings_of(order: Medication) -> tuple[Giving, ...]:
 
 
 def _too_much(check: OnceCheck, value: float, case: Case) -> Finding | None:
-    named, ordered = _UNITS.get(check.unit, check.unit), _ordered(check, case)
+    named, ordered = _UNITS.get(check.unit, check.unit), _ordered(case)
     if ordered is not None and check.ordered_times is not None:
         usual = ordered.dose_value or 0.0
         if value <= max(check.ordered_from, check.ordered_times * usual):
@@ -60,18 +61,11 @@ def _too_much(check: OnceCheck, value: float, case: Case) -> Finding | None:
     return Finding(check=check, tier=check.tier, why=why, evidence=(weight,), figure=figure)
 
 
-def _ordered(check: OnceCheck, case: Case) -> Medication | None:
-    """The standing order of the same drug that says the highest dose in the check's unit."""
+def _ordered(case: Case) -> Medication | None:
+    """The standing order of the same drug that says the highest dose, in units of activity."""
     rows = [one for head in case.heads for one in case.situation.ordered(head) if one.ref != case.order.ref]
-    said = [one for one in rows if one.dose_value and _UNITS.get(check.unit) in (_said_unit(one), None)]
+    said = [one for one in rows if one.dose_value and is_activity(one.dose_unit)]
     return max(said, key=lambda one: one.dose_value or 0.0, default=None)
-
-
-def _said_unit(order: Medication) -> str:
-    return "units" if order.dose_unit.strip().casefold() in _UNIT_NAMES else ""
-
-
-_UNIT_NAMES: Final = frozenset({"[iu]", "u", "unit", "units", "iu", "ie", "e", "ui", "unt", "{unit}", "{units}"})
 
 
 # --- how fast, and how concentrated

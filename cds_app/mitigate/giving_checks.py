@@ -36,6 +36,12 @@ class OnceCheck(Check):
     tier: Tier
     why: Text
 
+    @model_validator(mode="after")
+    def _is_comparable(self) -> OnceCheck:
+        if self.ordered_times is not None and self.unit != "[iU]":
+            raise ValueError("only doses in units of activity are held against what is ordered")
+        return self
+
 
 class Above(Content):
     """Above this much, for each kg where ``per_kg``, by these routes, where a rule holds: how urgent, and why."""

@@ -11,18 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from cds_app.domain.dosing import Amount, Way
-from cds_app.domain.units import mg_per
+from cds_app.domain.units import ACTIVITY, is_activity, mg_per
 
 _T = TypeVar("_T")
 _NUMBER: Final = r"\d{1,3}(?:[.,]\d{3})+(?![.,]?\d)|\d+(?:[.,]\d+)?"
-_IN_UNITS: Final = (
-    r"(?i:\[iu\]|\[usp'u\]|i\.?\s?u\.?|u\.?\s?i\.?|i\.?\s?e\.?|units?|unt|einheit(?:en)?|unit[eé]s?|unidad(?:es)?"
-    r"|unidades|unit[aà]|eenheden|eenheid)|U|E"
-)
 _MASS: Final = r"(?i:mg|mcg|µg|ug|g|grams?|milligrams?|micrograms?)"
 _MOLES: Final = r"(?i:mmol|meq|mval)"
 _VOLUME: Final = r"(?i:ml|millilit(?:er|re)s?|cc|l|lit(?:er|re)s?)"
-_UNIT: Final = rf"(?P<unit>{_MASS}|{_MOLES}|{_VOLUME}|{_IN_UNITS})(?![^\W\d_])"
+_UNIT: Final = rf"(?P<unit>{_MASS}|{_MOLES}|{_VOLUME}|{ACTIVITY})(?![^\W\d_])"
 _HOUR: Final = r"(?i:h|hr|hrs|hours?|std|stunden?|heures?|horas?|ora|ore|uur|hora)\b"
 _MINUTE: Final = r"(?i:min(?:ut\w*)?)\b"
 _PER: Final = r"(?:\s*/\s*|\s+(?i:per|pro|par|por|all|al|an?)\s+)"
@@ -35,7 +31,7 @@ _MOST: Final = re.compile(
     r"(?i)(?:max\w*|up to|not exceed\w*|h[oö]chstens|bis(?: zu)?|jusqu\W\w*|hasta|at[eé]|fino a)\W*\Z"
 )
 _PER_ML: Final = re.compile(
-    rf"(?<![\w.,/-])(?P<value>{_NUMBER})\s*(?P<unit>{_MASS}|{_MOLES}|{_IN_UNITS})(?:\s+[^\W\d]\w*){{0,4}}?"
+    rf"(?<![\w.,/-])(?P<value>{_NUMBER})\s*(?P<unit>{_MASS}|{_MOLES}|{ACTIVITY})(?:\s+[^\W\d]\w*){{0,4}}?"
     rf"\s*(?:/|(?i:per|pro|par|por|in|en|dans|auf|ad|su|op|diluted in|verdünnt in))\s*"
     rf"(?P<volume>{_NUMBER})?\s*(?P<of>{_VOLUME})(?![^\W\d_])(?!{_PER}(?:{_HOUR}|{_MINUTE}))"
 )
@@ -112,14 +108,13 @@ def unit_of(text: str) -> tuple[str, float] | None:
     for unit, pattern, one in _KINDS:
         if pattern.fullmatch(said):
             return unit, one
-    return None
+    return ("[iU]", 1.0) if is_activity(said) else None
 
 
 _KINDS: Final = (
     ("mmol", re.compile(_MOLES), 1.0),
     ("mL", re.compile(r"(?i:ml|millilit(?:er|re)s?|cc)"), 1.0),
     ("mL", re.compile(r"(?i:l|lit(?:er|re)s?)"), 1000.0),
-    ("[iU]", re.compile(rf"{_IN_UNITS}|(?i:u|e|ie\.|\{{units?\}})"), 1.0),
 )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cds_app.domain.facts import Measurement, Medication
+from cds_app.domain.units import is_activity
 from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.situation import Situation
 from cds_app.simulate.glucose.model import Bolus
@@ -19,7 +20,6 @@ from cds_app.simulate.refusals import Refusal, Refused, aged
 from cds_app.simulate.regimens.chart import PUSH_H
 
 DAY_H: Final = 24.0
-_UNITS: Final = frozenset({"u", "[iu]", "[u]", "iu", "unit", "units", "international unit", "international units"})
 _MINUTES: Final = 60.0
 _UNDER_THE_SKIN: Final = frozenset({"", "subcutaneous"})
 _LACKS: Final = {
@@ -56,7 +56,7 @@ def insulin_u(value: float | None, unit: str, weight_kg: float | None = None) ->
         Without, an amount per kg is unknown.
     """
     amount, _, per = unit.strip().casefold().partition("/")
-    if value is None or amount.strip() not in _UNITS or per.strip() not in ("", "kg"):
+    if value is None or not is_activity(amount) or per.strip() not in ("", "kg"):
         return None
     if not per:
         return value

@@ -66,6 +66,7 @@ def test_a_dose_of_insulin_that_few_take_is_told(amount: Amount, found: list[tup
         (10.0, "U", 30.0, False),  # not much, however much more it is
         (120.0, "units", 130.0, False),  # who takes as much is used to it
         (60.0, "IE", 130.0, True),
+        (60.0, "international units", 130.0, True),
         (10.0, "mg", 60.0, False),
     ],
 )

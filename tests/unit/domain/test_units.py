@@ -280,3 +280,15 @@ def test_a_converted_value_meets_the_limit_that_it_is_written_on(
 )  # fmt: skip
 def test_a_unit_is_written_as_people_do_or_not_at_all(unit: str, name: str) -> None:
     assert unit_name(unit) == name
+
+
+@pytest.mark.parametrize(
+    "unit", ["U", "u", "[iU]", "[U]", "IU", "IE", "UI", "I.E.", "Units", "{units}", "International units"]
+)
+def test_units_of_activity_are_known_by_their_names(unit: str) -> None:
+    assert units.is_activity(f" {unit} ")
+
+
+@pytest.mark.parametrize("unit", ["", "mg", "mL", "mmol", "U/mL", "10 U", "unit dose"])
+def test_other_units_are_none_of_activity(unit: str) -> None:
+    assert not units.is_activity(unit)

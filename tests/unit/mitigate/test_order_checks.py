@@ -49,6 +49,7 @@ def one(document: Any, kind: str) -> Any:
         (lambda it: one(it, "state")["levels"].reverse(), "highest tier first"),
         (lambda it: one(it, "state")["levels"][0]["when"].update(unit="mg/dL"), "another unit"),
         (lambda it: one(it, "problem")["levels"][0].update(when={"condition": "boredom"}), "boredom"),
+        (lambda it: one(it, "once").update(ordered_times=2, unit="mg"), "units of activity"),
         (lambda it: one(it, "state").update(kind="guess"), "kind"),
         (lambda it: one(it, "state").update(colour="red"), "colour"),
     ],
