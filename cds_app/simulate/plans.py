@@ -14,6 +14,7 @@ Route = Literal["iv", "oral"]
 ROUTES: Final = ("iv", "oral")
 MAX_DOSES: Final = 2000
 MAX_HORIZON_H: Final = 24.0 * 120.0
+SHORTEST_H: Final = 1.0 / 3600.0
 _TOUCHING_H: Final = 1e-6
 _TWICE: Final = (
     "two doses are alike in amount, time and length: one that stands there under two identities must be recorded once"
@@ -150,6 +151,8 @@ def _own_problems(dose: Dose, where: str, routes: Sequence[str]) -> Iterator[Ref
         yield Refusal(field=f"{where}.over_h", limit="must be 0 for what is swallowed")
     elif not (isfinite(dose.over_h) and 0.0 <= dose.over_h <= MAX_HORIZON_H):
         yield Refusal(field=f"{where}.over_h", limit=f"must be 0 to {MAX_HORIZON_H:g} h")
+    elif 0.0 < dose.over_h < SHORTEST_H:
+        yield Refusal(field=f"{where}.over_h", limit="must be 0, or a second at least")
 
 
 def _overlaps(doses: Sequence[Dose], where: str) -> Iterator[Refusal]:

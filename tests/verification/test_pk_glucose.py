@@ -232,6 +232,8 @@ def test_people_alike_count_most_and_start_at_the_patients_glucose() -> None:
         ({"meals": (Meal(at_min=1, carbohydrate_g=float("nan")),)}, "meals.0.carbohydrate_g"),
         ({"meals": MEALS[:1] * 2}, "meals"),
         ({"meals": MEALS * 100}, "meals"),
+        ({"minutes": 400}, "plans.1.boluses.1.at_min"),
+        ({"minutes": 400}, "meals.1.at_min"),
     ],
 )
 def test_what_the_model_is_not_made_for_is_refused_by_field(change: dict[str, Any], field: str) -> None:

@@ -202,24 +202,24 @@ def _plan_problems(
     if not 0 < len(plans) <= MOST_PLANS or len({one.name for one in plans}) != len(plans):
         yield Refusal(field="plans", limit=f"must be 1 to {MOST_PLANS}, with names of their own")
     for n, plan in enumerate(plans):
-        yield from _insulin_problems(people, plan, f"plans.{n}")
+        yield from _insulin_problems(people, plan, f"plans.{n}", minutes)
     if len(meals) > MOST_EVENTS:
         yield Refusal(field="meals", limit=f"must be at most {MOST_EVENTS}")
         return
     most = people.file.rules.validity["carbohydrate_g"]
-    wrong = [*(one for n, meal in enumerate(meals) for one in _meal_problems(meal, f"meals.{n}", most.high))]
+    wrong = [*(one for n, meal in enumerate(meals) for one in _meal_problems(meal, f"meals.{n}", most.high, minutes))]
     yield from wrong
     if not wrong and any(after.at_min < before.end_min for before, after in pairwise(meals)):
         yield Refusal(field="meals", limit="must be in order of time, each eaten before the next")
 
 
-def _meal_problems(meal: Meal, where: str, most_g: float) -> Iterator[Refusal]:
+def _meal_problems(meal: Meal, where: str, most_g: float, minutes: int) -> Iterator[Refusal]:
     if not (isfinite(meal.carbohydrate_g) and 0.0 < meal.carbohydrate_g <= most_g):
         yield Refusal(field=f"{where}.carbohydrate_g", limit=f"must be above 0 and at most {most_g:g} g")
-    yield from outside(f"{where}.at_min", meal.at_min, 0, LONGEST_MIN, "min")
+    yield from outside(f"{where}.at_min", meal.at_min, 0, minutes - 1, "min")
 
 
-def _insulin_problems(people: People, plan: InsulinPlan, where: str) -> Iterator[Refusal]:
+def _insulin_problems(people: People, plan: InsulinPlan, where: str, minutes: int) -> Iterator[Refusal]:
     limits = people.file.rules.validity
     if plan.basal_u_per_h is not None:
         low, high = limits["basal_u_per_h"].low, limits["basal_u_per_h"].high
@@ -228,13 +228,13 @@ def _insulin_problems(people: People, plan: InsulinPlan, where: str) -> Iterator
         yield Refusal(field=f"{where}.boluses", limit=f"must be at most {MOST_EVENTS}")
         return
     for n, one in enumerate(plan.boluses):
-        yield from _bolus_problems(one, f"{where}.boluses.{n}", limits["bolus_u"].high)
+        yield from _bolus_problems(one, f"{where}.boluses.{n}", limits["bolus_u"].high, minutes)
 
 
-def _bolus_problems(bolus: Bolus, where: str, most_u: float) -> Iterator[Refusal]:
+def _bolus_problems(bolus: Bolus, where: str, most_u: float, minutes: int) -> Iterator[Refusal]:
     if not (isfinite(bolus.units) and 0.0 < bolus.units <= most_u):
         yield Refusal(field=f"{where}.units", limit=f"must be above 0 and at most {most_u:g} units")
-    yield from outside(f"{where}.at_min", bolus.at_min, 0, LONGEST_MIN, "min")
+    yield from outside(f"{where}.at_min", bolus.at_min, 0, minutes - 1, "min")
 
 
 def _outcome(people: People, plan: InsulinPlan, glucose: Floats, weights: Floats) -> InsulinOutcome:

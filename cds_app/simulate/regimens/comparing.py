@@ -111,7 +111,9 @@ class _Linear:
         steady = None
         if plain and plan.daily_mg is not None:
             factor = self._model.file.dose_fraction * self._model.file.concentration_per_mg_l
-            steady = plan.daily_mg * factor / self._epochs[-1].parameters["CL"]
+            now = self._epochs[-1].parameters
+            absorbed = now.get("F", 1.0) if plan.doses[0].route == "oral" else 1.0
+            steady = plan.daily_mg * factor * absorbed / now["CL"]
         return Course(plan=plan, trajectories=found, steady_area=steady)
 
     def _added(self, plan: Plan) -> Trajectories:

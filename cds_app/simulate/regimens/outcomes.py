@@ -154,12 +154,12 @@ def _end(course: Course, _: Wish | None) -> Floats:
 def _time_above(course: Course, wish: Wish | None) -> Floats | None:
     if wish is None or wish.threshold is None:
         return None
-    return np.asarray(np.mean(_of_last_day(course.trajectories) >= wish.threshold, axis=1))
-
-
-def _of_last_day(trajectories: Trajectories) -> Floats:
-    times = trajectories.times_h
-    return np.asarray(trajectories.values[:, times >= times[-1] - DAY_H - _NEAR_H])
+    times, values = course.trajectories.times_h, course.trajectories.values
+    start = int(np.searchsorted(times, times[-1] - DAY_H - _NEAR_H))
+    if start == len(times) - 1:  # nobody looked in that day
+        return None
+    above, steps = values[:, start:] >= wish.threshold, np.diff(times[start:])
+    return np.asarray((above[:, 1:] @ steps + above[:, :-1] @ steps) / (2.0 * steps.sum()))
 
 
 _METRICS: Final[Mapping[Metric, Callable[[Course, Wish | None], Floats | None]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import ceil, isfinite
 from typing import Final
 
@@ -20,6 +20,9 @@ LEAST_DRAWS: Final = 100
 MOST_DRAWS: Final = 20_000
 MOST_PLANS: Final = 32
 MOST_TIMES: Final = 1000
+_MOST_PEAKS: Final = 400
+_AFTER_H: Final = 1e-6
+"""At the instant of a bolus, its concentration is that of just before."""
 MOST_POINTS: Final = 20_000_000
 """Draws times instants times plans: what one question may cost, some seconds."""
 MOST_AT_ONCE: Final = 4_000_000
@@ -109,6 +112,8 @@ def _plan_problems(drug: Drug, asked: Regimen | Plan, where: str, horizon_h: flo
     found = dose_problems(asked.doses, f"{where}.doses", drug.file.routes)
     if not found and not all(0.0 <= one.at_h < horizon_h for one in asked.doses):
         found = (Refusal(field=f"{where}.doses", limit="must start from now on and before the horizon"),)
+    if not found and any(after.at_h < before.at_h for before, after in pairwise(asked.doses)):
+        found = (Refusal(field=f"{where}.doses", limit="must be in order of time"),)
     return found or tuple(_absurd(drug, asked.doses, where))
 
 
@@ -122,7 +127,7 @@ def _absurd(drug: Drug, doses: Sequence[Dose], where: str) -> Iterator[Refusal]:
 def limit_problems(drug: Drug, asked: Regimen | Plan) -> tuple[Refusal, ...]:
     """Limits of the content that a plan breaks: it can be simulated, but is never recommended."""
     limits = drug.file
-    doses = asked.until(asked.start_h + asked.interval_h * 4).doses if isinstance(asked, Regimen) else asked.doses
+    doses = asked.until(asked.start_h + _a_day(asked)).doses if isinstance(asked, Regimen) else asked.doses
     found: list[Refusal] = []
     for amount in sorted({one.amount_mg for one in doses}):
         found.extend(outside("plan.amount_mg", amount, limits.dose_mg.low, limits.dose_mg.high, "mg"))
@@ -133,6 +138,11 @@ def limit_problems(drug: Drug, asked: Regimen | Plan) -> tuple[Refusal, ...]:
     if most_in_a_day(doses) > limits.daily_mg.high:
         found.append(Refusal(field="plan.daily_mg", limit=f"must be at most {limits.daily_mg.high:g} mg in 24 h"))
     return tuple(dict.fromkeys(found))
+
+
+def _a_day(asked: Regimen) -> float:
+    """So long that all doses of a day are laid out, and one after a loading dose."""
+    return max(DAY_H, 2.0 * asked.interval_h)
 
 
 def offered(drug: Drug, *, start_h: float = 0.0) -> tuple[Regimen, ...]:
@@ -172,8 +182,18 @@ def most_in_a_day(doses: Sequence[Dose]) -> float:
 
 
 def times_of(drug: Drug, plans: Sequence[Plan], horizon_h: float, step_h: float | None = None) -> Floats:
-    """A regular grid to the horizon, at most `MOST_TIMES` long, with the troughs of the plans in it."""
-    step_h = max(step_h or drug.file.step_h, horizon_h / (MOST_TIMES - MOST_PLANS - 1))
-    grid = np.minimum(step_h * np.arange(ceil(horizon_h / step_h - 1e-9) + 1), horizon_h)
+    """A regular grid to the horizon, at most `MOST_TIMES` long, with the troughs and peaks of the plans in it."""
     troughs = [at for at in (trough_h(one, horizon_h) for one in plans) if at is not None]
-    return np.unique(np.round(np.concatenate([grid, troughs]), 9).astype(np.float64))
+    peaks = _peaks(plans, horizon_h)
+    step_h = max(step_h or drug.file.step_h, horizon_h / (MOST_TIMES - MOST_PLANS - len(peaks) - 1))
+    grid = np.minimum(step_h * np.arange(ceil(horizon_h / step_h - 1e-9) + 1), horizon_h)
+    return np.unique(np.round(np.concatenate([grid, troughs, peaks]), 9).astype(np.float64))
+
+
+def _peaks(plans: Sequence[Plan], horizon_h: float) -> list[float]:
+    """When what goes into a vein is in: its concentration is never higher. Of very many, evenly spread ones."""
+    ends = {
+        one.end_h if one.over_h else one.at_h + _AFTER_H for plan in plans for one in plan.doses if one.route == "iv"
+    }
+    found = sorted(at for at in ends if at <= horizon_h)
+    return found[:: ceil(len(found) / _MOST_PEAKS) or 1]

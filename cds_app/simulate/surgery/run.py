@@ -139,10 +139,9 @@ def run(model: Model, subject: Subject, plans: Sequence[Plan], *, minutes: float
     theatre = _Theatre(model, subject, plans, steps)
     tally = _Tally((len(plans), theatre.draws), steps, low.low_mmhg, model)
     for at in range(steps + 1):
-        now = theatre.now(at)
-        tally.add(at, now)
+        pressure = tally.add(at, theatre.now(at))
         if at < steps:
-            theatre.advance(at, now.pressure)
+            theatre.advance(at, pressure)
     return tally.course(theatre.rescue)
 
 
@@ -306,8 +305,8 @@ class _Tally:
         self.lowest, self.lowest_bis, self.last = np.full((3, total), np.inf)
         self.gone = np.zeros(total, dtype=bool)
 
-    def add(self, at: int, now: _Now) -> None:
-        """Count an instant, and keep every some of them."""
+    def add(self, at: int, now: _Now) -> Floats:
+        """Count an instant, and keep every some of them; mean pressure, as `Course` has it."""
         self.gone = self.gone | now.outside
         sunk = self.gone & (self.last < self.low_mmhg)
         pressure = np.where(sunk, self.least_mmhg, np.where(self.gone, np.nan, now.pressure))
@@ -321,6 +320,7 @@ class _Tally:
         if at % SAMPLE_STEPS == 0:
             gone = np.where(self.gone, np.nan, 1.0)
             self.kept.append(np.array([pressure, now.rate * gone, now.output * gone, bis]))
+        return pressure
 
     def course(self, rescue: _Rescues) -> Course:
         """Everything counted, by plan and draw."""

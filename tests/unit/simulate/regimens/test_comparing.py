@@ -7,13 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cds_app.simulate.kinetics.averaging import mix
+from cds_app.content import latest
+from cds_app.simulate.kinetics.averaging import Member, Mixture, mix
 from cds_app.simulate.kinetics.covariates import Covariates
-from cds_app.simulate.kinetics.patients import Level, Patient, Stage
+from cds_app.simulate.kinetics.individual import fit_to
+from cds_app.simulate.kinetics.models import load_model
+from cds_app.simulate.kinetics.patients import Level, Patient, Placed, Stage
+from cds_app.simulate.kinetics.posterior import Posterior
 from cds_app.simulate.kinetics.simulation import simulate
 from cds_app.simulate.plans import Dose, Plan, Regimen
 from cds_app.simulate.regimens.comparing import Comparison, once
-from tests.unit.simulate.pharmacy import adult, drug
+from tests.unit.simulate.pharmacy import ROOT, adult, drug
 
 TIMES = np.arange(0.0, 48.1, 0.5)
 PERSON = adult(haematocrit_percent=35.0, baseline_inr=1.0)
@@ -115,3 +119,20 @@ def test_without_a_further_dose_an_inr_falls_back_to_its_baseline(given_h: tuple
     middle = np.median(values, axis=0)
     assert middle[-1] == pytest.approx(1.0, abs=0.02)
     assert (middle.max() > 1.2) == bool(given_h)
+
+
+def test_the_steady_area_of_what_is_swallowed_is_of_what_is_absorbed() -> None:
+    digoxin = load_model(latest("pkpd/digoxin-jelliffe-2014", root=ROOT))
+    fitted = fit_to(digoxin, PERSON)
+    assert not isinstance(fitted, tuple)
+    etas = np.zeros((2, len(digoxin.varying)))
+    sample = Posterior(etas=etas, mode=etas[0], log_evidence=0.0, effective=2.0, strangest=0.0)
+    placed = Placed(model=digoxin, stages=((0.0, fitted),))
+    member = Member(placed=placed, posterior=sample, weight=1.0, etas=etas)
+    times = np.arange(0.0, 24.0 * 60.0 + 1.0, 24.0)
+    patient = Patient(stages=(Stage(from_h=0.0, covariates=PERSON),))
+    plan = Regimen(name="r", amount_mg=0.25, interval_h=24.0, route="oral").until(times[-1])
+    found = Comparison(Mixture(members=(member,), left_out=()), patient, times).course(plan)
+    assert found.steady_area is not None
+    assert found.trajectories.area is not None
+    np.testing.assert_allclose(found.steady_area, np.diff(found.trajectories.area)[:, -1], rtol=1e-3)

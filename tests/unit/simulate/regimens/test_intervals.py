@@ -1,14 +1,17 @@
-"""Targets and harms that are meant for some intervals only, and plans that most would get too much or too little of."""
+"""Intervals: targets and harms meant for some only, figures wherever a dose falls, and too much or too little."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from cds_app.simulate.kinetics.covariates import Covariates
 from cds_app.simulate.kinetics.patients import Patient, Stage
 from cds_app.simulate.plans import Dose, Plan, Regimen
+from cds_app.simulate.refusals import Refused
 from cds_app.simulate.regimens.answers import PlanOutcome, WhatIf
-from cds_app.simulate.regimens.questions import Question
+from cds_app.simulate.regimens.questions import Question, limit_problems
 from cds_app.simulate.regimens.what_if import what_if
 from tests.unit.simulate.pharmacy import adult, drug
 
@@ -81,3 +84,40 @@ def test_a_harm_may_be_told_later_than_an_offer_is_held_to() -> None:
 def test_no_tenth_and_no_tenfold_of_an_induction_is_recommended(amount_mg: float, named: bool) -> None:
     bolus = Plan(name="bolus", doses=(Dose(at_h=0.0, amount_mg=amount_mg),))
     assert (answered(bolus, name="propofol").recommended is not None) is named
+
+
+@pytest.mark.parametrize(("interval_h", "fields"), [(4.0, {"plan.daily_mg"}), (6.0, set()), (8.0, set())])
+def test_a_day_counts_every_dose_of_it_however_short_the_interval(interval_h: float, fields: set[str]) -> None:
+    found = limit_problems(drug("meropenem"), given(1500.0, interval_h))
+    assert {one.field for one in found} == fields
+
+
+def test_a_loading_dose_and_what_follows_it_are_both_held_to_the_limits() -> None:
+    loaded = replace(given(100_000.0, 48.0), loading_mg=1000.0)
+    assert "plan.amount_mg" in {one.field for one in limit_problems(drug("meropenem"), loaded)}
+
+
+def test_the_highest_level_is_the_same_whenever_a_short_infusion_falls() -> None:
+    pushed = replace(given(1000.0, 8.0), over_h=0.05)
+    plans = [replace(pushed, name=f"{at}", start_h=at) for at in (0.0, 0.1, 0.2)]
+    highest = [outcome(answered(one, name="meropenem")).highest.median for one in plans]
+    assert highest == pytest.approx([highest[0]] * 3)
+    at_once = outcome(answered(replace(pushed, over_h=0.0), name="meropenem")).highest.median
+    assert highest[0] < at_once < 1.2 * highest[0]
+
+
+def test_time_above_a_level_is_the_same_in_any_company() -> None:
+    plan = replace(given(500.0, 8.0), start_h=0.1)
+    others = [replace(plan, name=f"{n}", start_h=0.1 + 0.01 * n) for n in range(1, 30)]
+    alone, beside = outcome(answered(plan, name="meropenem")), outcome(answered(plan, *others, name="meropenem"))
+    assert alone.target is not None
+    assert beside.target is not None
+    assert beside.target.probability == pytest.approx(alone.target.probability, abs=0.02)
+
+
+def test_doses_that_are_not_in_order_of_time_are_refused() -> None:
+    doses = tuple(Dose(at_h=at, amount_mg=120.0, over_h=0.5) for at in (8.0, 0.0))
+    patient = Patient(stages=(Stage(from_h=0.0, covariates=YOUNG),))
+    found = what_if(drug("gentamicin"), patient, Question(plans=(Plan(name="mixed", doses=doses),)))
+    assert isinstance(found, Refused)
+    assert [(one.field, one.limit) for one in found.reasons] == [("plans.0.doses", "must be in order of time")]

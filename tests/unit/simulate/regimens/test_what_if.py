@@ -198,6 +198,7 @@ def test_a_quick_inr_makes_a_lower_warfarin_dose_the_better_one() -> None:
         ({"plans": (every_12_h(1000.0, start_h=99.0),), "current": None}, "plans.0.start_h"),
         ({"plans": (every_12_h(1000.0, loading_mg=-1.0),), "current": None}, "plans.0.loading_mg"),
         ({"plans": (Plan(name="past", doses=(HISTORY[0],)),), "current": None}, "plans.0.doses"),
+        ({"plans": (every_12_h(1000.0, over_h=1e-10),), "current": None}, "plans.0.over_h"),
         ({"plans": ()}, "plans"),
         ({"plans": PLANS * 20}, "plans"),
         ({"plans": (PLANS[0], PLANS[0]), "current": None}, "plans"),

@@ -175,6 +175,13 @@ def test_depth_is_not_estimated_outside_its_model_and_pressure_still_is(
     assert found.mean_pressure_mmhg.median[-1] is not None
 
 
+def test_rescue_is_needed_where_the_circulation_collapses_at_once() -> None:
+    bleeding = Plan(name="x", actions=(BloodLoss(loss_ml=3000.0, at_min=1.0, over_min=1.0),), rescue=Rescue())
+    found = outcome(compared(bleeding, horizon_min=10.0))
+    assert found.collapsed.value > 0.9
+    assert found.rescue_needed.value >= found.collapsed.value
+
+
 def test_of_a_collapsed_draw_no_depth_is_known() -> None:
     bled = BloodLoss(loss_ml=3000.0, at_min=1.0, over_min=10.0)
     small = patient(body_weight=seen(50.0), body_height=seen(160.0))
