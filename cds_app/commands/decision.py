@@ -15,9 +15,9 @@ from cds_app.commands.examples import examples
 from cds_app.commands.stores import open_store, with_store
 from cds_app.content import content_root
 from cds_app.domain.decisions import Decision, Remembered, untaken
-from cds_app.errors import IntegrityError, NotFound
-from cds_app.ports import Entry
+from cds_app.errors import IntegrityError
 from cds_app.services.content.service_files import load_services
+from cds_app.services.logged import decision_of
 
 if TYPE_CHECKING:
     from cds_app.explain.counterfactual import Need, Telling
@@ -43,21 +43,18 @@ def list_decisions(limit: int, *, as_json: bool, **flags: Any) -> None:
     with open_store(flags) as (_, store):
         entries = list(store.journal())
     became = [found for one in entries if (found := one.feedback or one.untaken) is not None]
-    for entry in [one for one in entries if one.decision is not None][-limit:]:
-        said = _said(entry, became, services)
+    for number, one in [(entry.number, entry.decision) for entry in entries if entry.decision is not None][-limit:]:
+        said = _said(number, one, became, services)
         click.echo(json.dumps(said, sort_keys=True) if as_json else _line(said))
 
 
 def _said(
-    entry: Entry, became: Sequence[Remembered], services: Mapping[str, ServiceDefinition]
+    number: int, one: Decision, became: Sequence[Remembered], services: Mapping[str, ServiceDefinition]
 ) -> dict[str, str | int | None]:
-    one = entry.decision
-    if one is None:
-        return {"number": entry.number, "state": "erased"}
     service = services.get(one.service)
     answer = answer_to(one, became, service.policy, SystemClock().now()) if service and one.shown else None
     return {
-        "number": entry.number,
+        "number": number,
         "at": one.at.isoformat(timespec="seconds"),
         "service": one.service,
         "topic": one.topic,
@@ -75,8 +72,6 @@ def _state(one: Decision, answer: Answer | None) -> str:
 
 
 def _line(said: Mapping[str, str | int | None]) -> str:
-    if said["state"] == "erased":
-        return f"{said['number']} (erased)"
     at, state = str(said["at"])[:16].replace("T", " "), said["state"]
     if said["answer"]:
         state = f"{state}, {said['answer']}"
@@ -90,11 +85,9 @@ def _line(said: Mapping[str, str | int | None]) -> str:
 def show_decision(uuid: str, **flags: Any) -> None:
     """Show a decision's card and pins, and whether the caller took it."""
     with open_store(flags) as (_, store):
-        entry = store.find(uuid)
-        if entry is None or entry.decision is None:
-            raise NotFound("the log has no such decision", field="uuid")
-        past = [one.untaken or one.feedback for one in store.entries(entry.patient)]
-    one, lost = entry.decision, untaken([found for found in past if found is not None]).get(uuid)
+        patient, one = decision_of(store, uuid)
+        past = [entry.untaken or entry.feedback for entry in store.entries(patient)]
+    lost = untaken([found for found in past if found is not None]).get(uuid)
     said = {
         "card": json.loads(one.card) if one.card else None,
         "pins": dict(one.pins),

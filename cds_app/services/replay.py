@@ -12,10 +12,10 @@ from cds_app.domain.decisions import Decision
 from cds_app.domain.events import HookEvent
 from cds_app.domain.presets import CONVENTIONAL
 from cds_app.domain.proposed import NOTHING, proposed_of
-from cds_app.errors import NotFound
 from cds_app.ports import TwinStore
 from cds_app.services.content.knowledge import UNITS, Knowledge
 from cds_app.services.inputs import Inputs
+from cds_app.services.logged import decision_of
 from cds_app.services.pipeline import decide
 from cds_app.services.records import Record, Twinner, with_entries
 
@@ -92,11 +92,9 @@ def inputs_then(knowledge: Knowledge, store: TwinStore, decision_id: str) -> tup
         If the log has no such decision.
     PatientErased, IntegrityError
     """
-    entry = store.find(decision_id)
-    if entry is None or entry.decision is None:
-        raise NotFound("the log has no such decision", field="decision")
-    record = _record_then(knowledge, store, entry.patient, entry.decision.pins)
-    return entry.decision, _inputs(knowledge, entry.decision, record)
+    patient, decision = decision_of(store, decision_id)
+    record = _record_then(knowledge, store, patient, decision.pins)
+    return decision, _inputs(knowledge, decision, record)
 
 
 def _record_then(knowledge: Knowledge, store: TwinStore, patient: str, pins: Mapping[str, str]) -> Record:

@@ -151,7 +151,8 @@ def key_file(path: Path) -> bytes:
             _make_key_file(path)
         return _read_key_file(path)
     except OSError as error:
-        raise SettingsError("master_key: the key file cannot be used", field="master_key") from error
+        why = f"master_key: the key file cannot be used: {error.strerror}"
+        raise SettingsError(why, field="master_key") from error
 
 
 def _make_key_file(path: Path) -> None:

@@ -257,7 +257,7 @@ def test_the_log_is_shown_and_checked(shell: Shell, tmp_path: Path) -> None:
     assert (status, out.split()[-1]) == (0, "one")
     assert '"seed": "7"' in shell("decision", "show", "one", *home)[1]
     status, _, err = shell("decision", "show", "two", *home)
-    assert (status, err) == (1, "twinline: the log has no such decision (uuid)\n")
+    assert (status, err) == (1, "twinline: the log has no such decision (decision)\n")
     assert shell("decision", "replay", "two", *home)[0] == 1
 
 
@@ -298,7 +298,8 @@ def test_a_patient_is_erased_once_it_is_confirmed(shell: Shell, tmp_path: Path) 
     assert shell("erase", "--patient", "nobody", "--yes", *home)[0] == 1
     assert shell("erase", "--patient", "p1", "--yes", *home)[:2] == (0, "erased\n")
     assert shell("decision", "list", *home)[:2] == (0, "")
-    assert shell("decision", "show", "one", *home)[0] == 1
+    status, _, err = shell("decision", "show", "one", *home)
+    assert (status, err) == (1, "twinline: the patient of this decision was erased (decision)\n")
     assert shell("audit", "verify", *home)[:2] == (0, "2 entries, unbroken\n")
 
 

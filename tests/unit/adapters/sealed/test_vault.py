@@ -129,5 +129,5 @@ def test_a_key_file_with_something_else_in_it_is_refused(tmp_path: Path) -> None
 
 
 def test_a_folder_is_no_key_file(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="cannot be used: Is a directory"):
         key_file(tmp_path)
