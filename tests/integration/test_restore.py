@@ -126,3 +126,18 @@ def test_a_database_that_is_lost_or_ruined_can_be_restored(tmp_path: Path) -> No
     assert put_back(tmp_path, tmp_path / "copy") == (1, None)
     with pytest.raises(SettingsError, match="no such backup"):
         put_back(tmp_path, tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("left_by", ["twinline.sqlite", "twinline.sqlite.restoring"])
+def test_what_sqlite_left_beside_a_file_that_is_gone_goes_into_no_backup(tmp_path: Path, left_by: str) -> None:
+    store = opened(tmp_path)
+    name = store.pseudonym("north", "pat-1")
+    append(store, name, facts=facts(), decisions=(decision(),))
+    back_up(tmp_path)
+    append(store, name, facts=facts(), decisions=(decision(),))
+    left = (tmp_path / "twinline.sqlite-wal").read_bytes()  # as a process leaves it that is killed
+    store.close()
+    (tmp_path / "twinline.sqlite").unlink()
+    (tmp_path / f"{left_by}-wal").write_bytes(left)
+    assert put_back(tmp_path, tmp_path / "copy") == (1, None)
+    assert len(held(tmp_path)) == 1

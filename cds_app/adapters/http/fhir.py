@@ -347,7 +347,7 @@ def retry_after(text: str | None, *, otherwise: float = PAUSE_S) -> float:
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return otherwise
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(otherwise, (at - datetime.now(UTC)).total_seconds())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +60,7 @@ def restore(backup: Path, database: Path, anchor: Path, vault: Vault, at: dateti
         raise SettingsError("there is no such backup", field="backup")
     gone = _erased_in(database) if database.exists() else None
     draft = database.with_name(f"{database.name}.restoring")
-    draft.unlink(missing_ok=True)
+    _remove(draft)
     try:
         draft.touch(mode=0o600)
         shutil.copyfile(backup, draft)
@@ -72,7 +71,7 @@ def restore(backup: Path, database: Path, anchor: Path, vault: Vault, at: dateti
     except OSError as error:
         raise DependencyDown("the database cannot be put in place") from error
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
     return Restored(entries=entries, erased=None if gone is None else erased, replaced=replaced)
 
 
@@ -136,18 +135,24 @@ def _erase(store: SqlStore, patient: str, at: datetime) -> bool:
 
 
 def _aside(file: Path, at: datetime) -> Path | None:
-    """Keep a file under another name, with what SQLite may have left beside it."""
-    if not file.exists():
-        return None
+    """Keep a file under another name; where it lies now, if there was one.
+
+    What SQLite left beside it goes along, though the file itself be gone: SQLite would read it into the next of that name.
+    """
     # To the microsecond: what was set aside before must not be written over.
     kept = file.with_name(f"{file.name}.replaced-{at:%Y%m%dT%H%M%S%f}")
-    for one, name in _with_companions(file, kept):
-        one.replace(name)
-    return kept
-
-
-def _with_companions(file: Path, kept: Path) -> Iterator[tuple[Path, Path]]:
-    for end in ("", "-wal", "-shm"):
-        one = file.with_name(file.name + end)
+    for one, name in zip(_whole(file), _whole(kept), strict=True):
         if one.exists():
-            yield one, kept.with_name(kept.name + end)
+            one.replace(name)
+    return kept if kept.exists() else None
+
+
+def _remove(file: Path) -> None:
+    """Remove a file and what SQLite left beside it, perhaps of one that is gone."""
+    for one in _whole(file):
+        one.unlink(missing_ok=True)
+
+
+def _whole(file: Path) -> tuple[Path, ...]:
+    """A database file, and those that SQLite keeps beside it."""
+    return tuple(file.with_name(file.name + end) for end in ("", "-wal", "-shm"))
