@@ -47,7 +47,9 @@ def equip_demo(home: Path, iss: str, jwks: str, ehr: str) -> None:
 @click.command(epilog=examples("twinline demo", "twinline demo --once --units si"))
 @click.option("--once", is_flag=True, help="No browser: walk all patients, print each card, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8718, show_default=True, help="Port of the EHR's pages.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic patients.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of the synthetic patients."
+)
 @click.option("--units", default="conventional", show_default=True, help="In which units cards are read: si, too.")
 def demo(once: bool, port: int, seed: int, units: str) -> None:
     """Start the service and a small EHR with synthetic patients."""

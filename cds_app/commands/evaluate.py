@@ -100,7 +100,7 @@ def pk(data: Path, predictions: Path, report: Path | None) -> None:
 @click.option(
     "--mask", type=click.Choice(["point", "block"]), default="point", show_default=True, help="What is hidden."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is hidden.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is hidden.")
 @click.option("--set", "part", help="Only stays of this set of the file.")
 @working("Measuring")
 def imputation(data: Path, report: Path, mask: Literal["point", "block"], seed: int, part: str | None) -> None:

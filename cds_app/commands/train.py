@@ -44,7 +44,7 @@ def _written(command: Callable[..., None]) -> Callable[..., None]:
     again = "Default: the shipped model's, which makes the same again; 0 if none is."
     option = click.option("--out", type=click.Path(path_type=Path), help=where)
     over = click.option("--overwrite", is_flag=True, help="Write over a version that is there.")
-    return option(click.option("--seed", type=int, help=again)(over(placed)))
+    return option(click.option("--seed", type=click.IntRange(min=0), help=again)(over(placed)))
 
 
 def _add_hourly(head: str, what: str) -> None:

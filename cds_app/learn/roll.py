@@ -1,8 +1,8 @@
 """Whom trees have seen, so that they are known again in a part of the training file or in a larger one.
 
 Of every stay four bytes of a digest are kept: no value can be read from them, and of a million stays that trees have
-not seen eight are taken for one of 32,000 that they have. The digest is of who the patient is and what was measured
-first, not of an id, which may be another in another file.
+not seen eight are taken for one of 32,000 that they have. The digest is of what was measured first, and of hourly rows
+of who the patient is, not of an id, which may be another in another file.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ _DECIMALS = 100.0
 _UNKNOWN = np.iinfo(np.int64).min
 
 Digests = NDArray[np.uint32]
-OF_STAY = [i for i, one in enumerate(FEATURES) if one.name in {"age", "sex", "body_height"}]
-OF_STAY += [i for i, one in enumerate(FEATURES) if one.name.endswith("_first") and one.quantity in QUANTITIES]
+OF_STAY = [i for i, one in enumerate(FEATURES) if one.name.endswith("_first") and one.quantity in QUANTITIES]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

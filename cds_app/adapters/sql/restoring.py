@@ -137,7 +137,7 @@ def _erase(store: SqlStore, patient: str, at: datetime) -> bool:
 def _aside(file: Path, at: datetime) -> Path | None:
     """Keep a file under another name; where it lies now, if there was one.
 
-    What SQLite left beside it goes along, though the file itself be gone: SQLite would read it into the next of that name.
+    What SQLite left beside it goes along, though the file be gone: SQLite would read it into the next of that name.
     """
     # To the microsecond: what was set aside before must not be written over.
     kept = file.with_name(f"{file.name}.replaced-{at:%Y%m%dT%H%M%S%f}")

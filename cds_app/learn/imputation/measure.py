@@ -14,7 +14,7 @@ from cds_app.learn.imputation.data import VARIABLES, Cohort, statics
 from cds_app.learn.imputation.masks import Mask, masked
 from cds_app.learn.imputation.tasks import task
 from cds_app.learn.measure import AGE_BANDS
-from cds_app.learn.resampling import Resamples, interval
+from cds_app.learn.resampling import Resamples, interval, ratio
 from cds_app.score.features.stays import UNITS
 from cds_app.twin.imputation import GAPS_H, Imputer, gap_class
 from cds_app.twin.windows import PRODUCTS, Product, Singles, base, neighbours
@@ -141,7 +141,7 @@ def _figures(cells: Cells, rows: Flags) -> dict[str, Any]:
     return {
         "mae": round(mae, 4),
         "compared_mae": round(other, 4),
-        "ratio": round(mae / other, 4) if other > 0 else None,
+        "ratio": _over(mae, other),
         "coverage": round(float(inside.mean()), 4),
         "width_sd": round(float((cells.high - cells.low)[rows].mean(dtype=np.float64)), 4),
         "cells": int(rows.sum()),
@@ -161,17 +161,22 @@ def _by(cells: Cells, groups: Mapping[str, Flags]) -> dict[str, Any]:
     return {name: _figures(cells, rows) for name, rows in groups.items() if rows.sum() >= FEWEST}
 
 
-def _error(cells: Cells, value: Singles) -> dict[str, float]:
+def _error(cells: Cells, value: Singles) -> dict[str, float | None]:
     mae, other = (float(np.abs(one - cells.truth).mean(dtype=np.float64)) for one in (value, cells.compared))
-    return {"mae": round(mae, 4), "ratio": round(mae / other, 4)}
+    return {"mae": round(mae, 4), "ratio": _over(mae, other)}
+
+
+def _over(error: float, other: float) -> float | None:
+    """One error over another; None over none at all."""
+    return round(error / other, 4) if other > 0.0 else None
 
 
 def _ratio_interval(cells: Cells, drawn: Resamples) -> list[float]:
-    """95 % interval of the ratio, by patient."""
+    """95 % interval of the ratio, by patient; nothing where most resamples have none."""
     mine, other = (
         drawn.sums(cells.patient, np.abs(one - cells.truth).astype(np.float64)) for one in (cells.mean, cells.compared)
     )
-    return [round(one, 4) for one in interval(mine / other) or []]
+    return [round(one, 4) for one in interval(ratio(mine, other)) or []]
 
 
 def _groups(cells: Cells, cohort: Cohort) -> dict[str, dict[str, Flags]]:
@@ -203,7 +208,7 @@ def sensitivity(cells: Cells) -> dict[str, Any]:
     mine, other = np.abs(cells.mean - cells.truth), np.abs(cells.compared - cells.truth)
     weighted = {
         name: {
-            "ratio": round(float(np.average(mine, weights=one) / np.average(other, weights=one)), 4),
+            "ratio": _over(float(np.average(mine, weights=one)), float(np.average(other, weights=one))),
             "coverage": round(float(np.average(inside, weights=one)), 4),
         }
         for name, one in odds.items()

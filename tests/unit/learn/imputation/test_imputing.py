@@ -173,6 +173,25 @@ def test_the_figures_show_every_candidate_and_are_the_same_for_the_same_seed(dat
     assert set(found["causal"]["groups"]) == {"sex", "age", "unit"}
 
 
+def test_where_the_last_value_is_never_wrong_there_is_no_ratio_to_it(tmp_path: Path) -> None:
+    steady = [(record, f"{hour:02d}:00", "HR", 80.0) for record in range(20) for hour in range(HOURS)]
+    pd.DataFrame(steady, columns=["RecordID", "Time", "Parameter", "Value"]).to_parquet(tmp_path / "steady.parquet")
+    found = evaluate(tmp_path / "steady.parquet", tmp_path / "out.json", "point", 0)["products"]["retrospective"]
+    assert found["compared_mae"] == 0.0
+    assert found["ratio"] is None
+    assert found["ratio_interval"] == []
+    assert found["candidates"]["joint"]["ratio"] is None
+    assert {one["ratio"] for one in found["not_at_random"].values() if "ratio" in one} == {None}
+
+
+@pytest.mark.parametrize("command", [("evaluate", "imputation"), ("train", "imputation"), ("demo",)])
+def test_a_seed_below_0_is_refused_before_the_work(data: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    files = () if command == ("demo",) else ("--data", str(data))
+    result = CliRunner().invoke(cli, [*command, *files, "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "Invalid value for '--seed': -1" in result.output
+
+
 def test_every_hour_of_every_variable_is_completed_and_what_was_measured_stands(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     result = CliRunner().invoke(cli, ["impute", "--data", str(data), "--out", str(out), "--causal"])
