@@ -338,7 +338,10 @@ def _explanations(found: Figures | None) -> Table | None:
 
 
 def _ahead(one: Figures | None) -> str:
-    return "" if one is None else f"{one['value']:+.3f} ({one['interval'][0]:+.3f} to {one['interval'][1]:+.3f})"
+    if one is None:
+        return ""
+    between = "" if one["interval"] is None else " ({:+.3f} to {:+.3f})".format(*one["interval"])
+    return f"{one['value']:+.3f}{between}"
 
 
 def _number(value: float | None) -> str:

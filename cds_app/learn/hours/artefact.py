@@ -78,14 +78,15 @@ def with_policy(before: Artefact, found: Mapping[str, Any]) -> Artefact:
     Raises
     ------
     DataError
-        If it does not keep to the budget, which none that was tried does then. Nothing is written.
+        If it does not keep to the budget, which none that was tried does then, or its worth is unknown. Nothing is
+        written.
     """
     if not found["chosen"]["within_budget"]:
         raise DataError("no policy that was tried keeps to it; nothing is put in force", field="budget")
-    report = before.read_json(REPORT)
+    quoted, report = tuning.quoted(found), before.read_json(REPORT)
     policy = {name: found[name] for name in POLICY}
     (before.root / REPORT).write_bytes(canonical_json({**report, "policy": policy}))
-    kept = sealed(before.root, {**before.manifest, "policy": tuning.quoted(found)})
+    kept = sealed(before.root, {**before.manifest, "policy": quoted})
     Shelf(content_root()).write(kept)
     return kept
 

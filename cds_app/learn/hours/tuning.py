@@ -14,6 +14,7 @@ from cds_app.cards.definition import Policy, parse_service
 from cds_app.cards.drafts import ACT_TODAY
 from cds_app.content import content_root
 from cds_app.domain.arrays import Flags, Floats
+from cds_app.errors import DataError
 from cds_app.learn.burden import HoursAtRisk, alerts_per_100_days, burden
 from cds_app.learn.hours.alert_policy import NO_CANDIDATE, Candidates, shown
 from cds_app.learn.resampling import Resamples, interval
@@ -125,8 +126,16 @@ def tuned(
         ``chosen`` (setting, ``within_budget``, figures on test patients with 95 % intervals, figures on calibration
         patients), ``live`` (where something is in force) on test patients, ``frontier`` and all ``settings`` on
         calibration patients.
+
+    Raises
+    ------
+    DataError
+        If no calibration patient is given a risk.
     """
-    points = sweep(calibrate, policy, topic, grid(calibrate))
+    settings = grid(calibrate)
+    if not settings:
+        raise DataError("no calibration patient has a risk to choose by", field="data")
+    points = sweep(calibrate, policy, topic, settings)
     best = chosen(points, budget)
     return {
         "budget": budget,
@@ -182,11 +191,21 @@ def frontier(points: Iterable[Point]) -> list[Point]:
 
 
 def quoted(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest keeps of the chosen setting, for cards to quote."""
+    """What a manifest keeps of the chosen setting, for cards to quote.
+
+    Raises
+    ------
+    DataError
+        If test patients do not tell what it is worth: cards would have nothing to quote.
+    """
     point = report["chosen"]
     names = ("threshold", "lockout_h", "rise_points", "ppv", "sensitivity", "onsets_warned")
-    alerts = "alerts_per_100_patient_days"
-    return {**{name: point[name] for name in (*names, alerts)}, "budget": report["budget"]}
+    found = {name: point[name] for name in (*names, "alerts_per_100_patient_days")}
+    if None in found.values():
+        raise DataError(
+            "of the test patients nobody was alerted, or had the outcome: its worth is unknown", field="data"
+        )
+    return {**found, "budget": report["budget"]}
 
 
 def _point(stays: Stays, setting: Setting, policy: Policy, topic: str, once: Resamples, drawn: Resamples) -> Point:

@@ -136,6 +136,9 @@ def test_figures_come_with_their_intervals_and_undefined_ones_say_so(
     assert ("Sensitivity, patients", "50.0 %", "") in found["At the live threshold"].rows
     assert found["Beside what is used or simple"].rows[1][0] == "NEWS2 of 5 or more (consciousness is not in the data)"
     assert found["Beside what is used or simple"].rows[1][-2] == "+0.150 (+0.100 to +0.200)"
+    report["test"]["comparators"]["news2"]["ahead"]["auroc"]["interval"] = None
+    again = {table.title: table for table in tables(manifest, report)}
+    assert again["Beside what is used or simple"].rows[1][-2] == "+0.150"
 
 
 def test_a_small_calibration_error_is_no_zero(manifest: dict[str, Any], report: dict[str, Any]) -> None:

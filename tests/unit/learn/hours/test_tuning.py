@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cds_app.content import latest, write_manifest
+from cds_app.errors import DataError
 from cds_app.learn.burden import HoursAtRisk
 from cds_app.learn.hours.artefact import with_policy
 from cds_app.learn.hours.tradeoff import drawn
@@ -115,6 +116,23 @@ def test_a_choice_that_is_kept_is_in_force_in_manifest_report_and_card(tmp_path:
     assert policy == AlertPolicy.from_json(quoted(found))
     assert kept.read_json("training.json")["policy"]["chosen"] == found["chosen"]
     assert f"| Alert from | {100 * found['chosen']['threshold']:.1f} % |" in (folder / "card.md").read_text("utf-8")
+
+
+def test_a_choice_whose_worth_nobody_tells_is_not_put_in_force(tmp_path: Path) -> None:
+    folder = shutil.copytree(latest("aki").root, tmp_path / "aki" / "9.0.0")
+    shipped, quiet = write_manifest(folder, latest("aki").manifest), _stays(3, patients=10)
+    found = tuned(_stays(2), replace(quiet, risk=0.01 * quiet.risk), shipped_policy(), "aki", None, budget=30.0)
+    assert found["chosen"]["ppv"] is None
+    before = {one.name: one.read_bytes() for one in folder.iterdir()}
+    with pytest.raises(DataError, match="its worth is unknown"):
+        with_policy(shipped, found)
+    assert {one.name: one.read_bytes() for one in folder.iterdir()} == before
+
+
+def test_without_any_risk_there_is_nothing_to_choose() -> None:
+    stays = _stays(2, patients=10)
+    with pytest.raises(DataError, match="no calibration patient"):
+        tuned(replace(stays, risk=np.full(len(stays.risk), np.nan)), stays, shipped_policy(), "aki", None, 30.0)
 
 
 @pytest.mark.parametrize(("horizon_h", "longest"), [(4.0, 12.0), (12.0, 12.0), (24.0, 24.0)])
