@@ -18,7 +18,8 @@ SPECIMEN: Final = "Specimen"
 ELEMENTS: Final = frozenset({"specimen", "bodySite", "method"})
 """Elements that may name a kind."""
 _VITAL_SIGNS: Final = "vital-signs"
-_MOST: Final = 10  # of each element, where FHIR has one, and words of each
+MOST: Final = 10
+"""Of each element, where FHIR has one, and words of each."""
 _PLACES: Final[tuple[Element, ...]] = ("bodySite", "method")
 _CLAUSE: Final = re.compile(r"[.,;:]|\s-\s")
 
@@ -40,7 +41,7 @@ def kinds_of(resource: dict[str, Any], context: Context) -> tuple[Kind, ...]:
         return ()
     found = dict.fromkeys(_specimens(resource, context))
     for element in _PLACES:
-        for one in objects(resource.get(element))[:_MOST]:
+        for one in objects(resource.get(element))[:MOST]:
             found |= dict.fromkeys(_named(element, one, context))
     return tuple(found)
 
@@ -52,13 +53,13 @@ def kinds_in(comment: str, context: Context) -> tuple[Kind, ...]:
 
 def conditions_of(resource: Object, context: Context) -> Iterator[str]:
     """In which state its specimens came ("haemolysed")."""
-    for reference in objects(resource.get("specimen"))[:_MOST]:
+    for reference in objects(resource.get("specimen"))[:MOST]:
         for one in objects((_specimen(reference, resource, context) or {}).get("condition")):
             yield word(text_of(one))
 
 
 def _specimens(resource: dict[str, Any], context: Context) -> Iterator[Kind]:
-    for reference in objects(resource.get("specimen"))[:_MOST]:
+    for reference in objects(resource.get("specimen"))[:MOST]:
         made_of = (_specimen(reference, resource, context) or {}).get("type")
         found = _named("specimen", made_of, context) if made_of else ()
         yield from found or context.lexicon.kinds("specimen", (), word(reference.get("display")))
@@ -68,7 +69,7 @@ def _named(element: Element, concept: object, context: Context) -> tuple[Kind, .
     """By its codes, else by anything that it says in words."""
     codes = codes_of(concept)
     known = context.lexicon.kinds(element, codes, "") if codes else ()
-    return known or context.lexicon.kinds(element, (), " ".join(islice(words_of(concept), _MOST)))
+    return known or context.lexicon.kinds(element, (), " ".join(islice(words_of(concept), MOST)))
 
 
 def _specimen(reference: Object, resource: dict[str, Any], context: Context) -> Object | None:

@@ -13,6 +13,7 @@ from cds_app.domain.facts import Provenance
 from cds_app.fabric.codes import LOINC, SNOMED
 from cds_app.fabric.hl7.messages import Message, Segment, time_of
 from cds_app.fabric.shapes import WITH_COMMA, decimal
+from cds_app.fabric.taking import MOST
 
 UCUM: Final = "http://unitsofmeasure.org"
 DEVICES: Final = "urn:iso:std:iso:11073:10101"
@@ -98,7 +99,7 @@ def results_of(message: Message, dialect: Dialect, encounter: str = "") -> Resul
         elif segment.name == "OBR":
             order = _order(segment, dialect, filler=filler, placer=placer, encounter=encounter)
             latest, below, specimens = "", [], _source_of(segment, dialect)
-        elif segment.name == "SPM":
+        elif segment.name == "SPM" and len(specimens) < MOST:  # more are read of no Observation
             specimens = [*specimens, _specimen(segment, dialect)]
             found |= {one: found[one] | _taken(specimens) for one in below}
         elif segment.name == "OBX":

@@ -9,7 +9,10 @@ import pytest
 from cds_app.bootstrap import intake_of
 from cds_app.deps import Deps
 from cds_app.domain.timeline import Timeline
+from cds_app.fabric.hl7.messages import read_message
+from cds_app.fabric.hl7.results import Dialect, results_of
 from cds_app.fabric.hl7.visits import Registry
+from cds_app.fabric.taking import MOST
 from cds_app.services.sources.hl7 import Hl7Desk
 from cds_app.services.sources.intake import Source
 from tests.conftest import FROZEN, MRN
@@ -74,6 +77,13 @@ def test_a_specimen_is_of_its_order_alone(desk: Hl7Desk) -> None:
     sodium = obx("2951-2^Sodium^LN", "139")
     rows = (obr("F1"), obx(), "SPM|1|||UR^Urine^HL70487", obr("F2"), sodium, "SPM|1|||SER^Serum^HL70487")
     assert set(sent(desk, *rows).measured) == {"sodium"}
+
+
+def test_a_message_of_many_specimens_costs_no_more_than_what_is_read_of_them() -> None:
+    tubes = [f"SPM|{n}|||SER^Serum^HL70487" for n in range(500)]
+    frame = message(msh("ORU^R01^ORU_R01"), pid(), obr(), *[obx(sub=str(n)) for n in range(50)], *tubes)
+    found = results_of(read_message(frame), Dialect(source="lab", zone=UTC, subject="Patient/person"))
+    assert [len(one["specimen"]) for one in found.observations] == [MOST] * 50
 
 
 def test_the_state_of_a_specimen_stands_beside_each_of_its_results(desk: Hl7Desk) -> None:
