@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_app.errors import Conflict, IntegrityError, NotFound
 from cds_app.fabric.identifiers import Identifier
@@ -21,7 +22,7 @@ from cds_app.ports import Cabinet, Clock, Document, TwinStore
 TIE: Final = "tie"
 TIED: Final = "tied"
 MOST_TIED: Final = 100
-"""Identifiers that one patient may have: whoever claims more is no person."""
+"""Identifiers that may be tied to one patient, or merged into one identifier: whoever claims more is no person."""
 _TRIES: Final = 20
 
 By = Literal["record", "merge", "operator"]
@@ -47,6 +48,8 @@ class Tie(msgspec.Struct, frozen=True, kw_only=True):
         out to be one.
     claims : tuple of str
         Whose records carry it while it is contested; nobody's if they are too many to be one person ever.
+    after : datetime or None
+        Of what records say: when a merge or an operator spoke of it before.
     """
 
     to: str
@@ -54,6 +57,12 @@ class Tie(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     contested: bool = False
     claims: tuple[str, ...] = ()
+    after: datetime | None = None
+
+    @property
+    def ruled(self) -> datetime | None:
+        """When a merge or an operator last spoke of it; None if neither did."""
+        return self.after if self.by == "record" else self.at
 
 
 _TIE: Final = msgspec.msgpack.Decoder(Tie)
@@ -110,7 +119,7 @@ class Identities:
         """
         found: dict[str, None] = {}
         todo = [name]
-        while todo and len(found) < MOST_TIED:
+        while todo:
             parent = todo.pop()
             for one in self._children(parent):
                 tie = self._tie(one)[1] if one not in found and one != name else None
@@ -185,8 +194,9 @@ class Identities:
         if known is None:
             return wish
         if wish.by == "record":
-            return self._claimed(known, wish)
-        if known.by != "record" and known.at >= wish.at:
+            made = self._claimed(known, wish)
+            return replace(made, after=known.ruled) if isinstance(made, Tie) else made
+        if known.ruled is not None and known.ruled >= wish.at:
             return "known" if known.to == wish.to else "older"
         return wish
 

@@ -135,6 +135,26 @@ def test_a_number_that_was_parted_is_tied_again_by_the_record_that_still_carries
     assert identities.tied("pat") == (old,)
 
 
+def test_an_old_merge_that_comes_again_undoes_no_parting_that_a_record_followed(identities: Identities) -> None:
+    old = identities.alias("north", (MRN, "old"))
+    identities.tie(old, merge("survivor"))
+    identities.tie(old, merge("", 1))
+    identities.learn("north", "pat", [(MRN, "old")])
+    assert identities.tie(old, merge("survivor")) == "older"
+    assert identities.owner(old) == "pat"
+    identities.learn("north", "another", [(MRN, "old")])
+    assert identities.tie(old, merge("survivor")) == "older"
+    assert identities.tie(old, merge("survivor", 2)) == "tied"
+
+
+def test_all_that_was_merged_into_a_patient_is_theirs_however_much_it_is(identities: Identities) -> None:
+    for above in range(3):
+        identities.tie(f"a{above}", merge("pat"))
+        for below in range(MOST_TIED // 2):
+            identities.tie(f"b{above}-{below}", merge(f"a{above}"))
+    assert len(identities.tied("pat")) == 3 * (1 + MOST_TIED // 2)
+
+
 def test_a_number_that_a_source_told_first_is_not_contested_by_its_own_patient(identities: Identities) -> None:
     identities.learn("north", "pat", [(MRN, "national")])
     identities.same("north", (MRN, "ward"), [(MRN, "national")])
