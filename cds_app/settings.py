@@ -94,7 +94,7 @@ class Settings(BaseModel):
     """How often each worker asks for the canary patients, seconds; 0 for never."""
     firing_every_s: float = Field(default=60.0, ge=0, le=3600)
     """How often each worker looks at what fires, seconds; 0 for never, and no storm breaker."""
-    cached_facts: int = Field(default=200_000, ge=0)
+    cached_facts: int = Field(default=100_000, ge=0)
     """How many facts the twins in memory may hold together, per worker."""
 
     @model_validator(mode="after")
