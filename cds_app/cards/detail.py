@@ -11,7 +11,8 @@ from jinja2 import Environment
 from jinja2.environment import TemplateModule
 
 from cds_app.cards.text import Trusted, render
-from cds_app.cards.wording import PHRASES
+from cds_app.cards.wording import PHRASES, SENTENCES
+from cds_app.domain.sentences import Gap, Said
 
 LIMIT = 900  # characters
 _MARKS = len("- \n")
@@ -65,13 +66,25 @@ def say(templates: Environment, phrase: str, views: Iterable[object]) -> Lines:
     lines = tuple(views)
     if not lines:
         return ()
-    macro = getattr(_phrases(templates), phrase)
+    macro = getattr(_module(templates, PHRASES), phrase)
     return tuple([Trusted(macro(view).strip()) for view in lines])
 
 
-@lru_cache(maxsize=4)
-def _phrases(templates: Environment) -> TemplateModule:
-    return templates.get_template(PHRASES).module
+def in_words(said: Said, templates: Environment) -> Trusted:
+    """A sentence as it is read."""
+    if isinstance(said, str):
+        return Trusted(said)
+    gaps = {name: _filled(gap, templates) for name, gap in said.gaps}
+    return Trusted(getattr(_module(templates, SENTENCES), said.name)(**gaps))
+
+
+def _filled(gap: Gap, templates: Environment) -> Trusted | tuple[Trusted, ...]:
+    return tuple([in_words(one, templates) for one in gap]) if isinstance(gap, tuple) else in_words(gap, templates)
+
+
+@lru_cache(maxsize=8)
+def _module(templates: Environment, name: str) -> TemplateModule:
+    return templates.get_template(name).module
 
 
 def fits(blocks: Blocks, templates: Environment) -> bool:

@@ -141,7 +141,7 @@ def _concern(advice: Advice, material: Material, besides: Lines) -> Draft:
         summary=naming(summary, besides, material.templates),
         detail=detail,
         proposals=tuple(_proposals(advice.offered[:told])),
-        explanation=explanation_of(advice, estimate, risk, material.background()),
+        explanation=explanation_of(advice, estimate, risk, material.background(), material.templates),
         options=advice.offered[:told],
     )
 
@@ -251,9 +251,9 @@ def _blocks(why: Why, explained: Sequence[Reason], beside: Risk | None, sure: Ri
     return Blocks(
         estimate=say(templates, "estimated", [_risk_values(advice, beside, why.material.setting)] if beside else []),
         remarks=why.totals[1:],
-        options=say(templates, "option", option_views(offered, source)),
+        options=say(templates, "option", option_views(offered, templates, source)),
         source=Trusted("".join(say(templates, "source", [source] if source else []))),
-        refusals=say(templates, "refusal", (refusal_view(one, advice.topic) for one in refused)),
+        refusals=say(templates, "refusal", (refusal_view(one, advice.topic, templates) for one in refused)),
         sure=_sure(why, sure),
         unseen=unknown.line(),
         **why.explained(explained, policy.reasons_shown),

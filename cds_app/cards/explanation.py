@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cds_app.cards.grounds import refusal_view
+from jinja2 import Environment
+
+from cds_app.cards.grounds import held_back
 from cds_app.cards.material import Advice
 from cds_app.explain.estimates import RiskEstimate
 from cds_app.explain.reasons import Reason
@@ -18,7 +20,11 @@ _MOST_REASONS = 5
 
 
 def explanation_of(
-    advice: Advice, estimate: RiskEstimate | None, risk: Risk | None, background: Mapping[str, RiskEstimate]
+    advice: Advice,
+    estimate: RiskEstimate | None,
+    risk: Risk | None,
+    background: Mapping[str, RiskEstimate],
+    templates: Environment,
 ) -> dict[str, Any]:
     """What a concern rests on, what was offered and refused, the risk with all of its reasons, and the background."""
     concern = advice.concern
@@ -26,7 +32,7 @@ def explanation_of(
         "tier": concern.tier_word,
         "grounds": list(dict.fromkeys(fact.ref for fact in concern.facts)),
         "options": [{"id": one.id, "needsReview": one.needs_review} for one in advice.offered],
-        "refused": [_refusal(one, advice) for one in advice.refused],
+        "refused": [_refusal(one, advice, templates) for one in advice.refused],
         "unknown": list(concern.unknown),
     }
     if estimate is not None and risk is not None:
@@ -36,10 +42,10 @@ def explanation_of(
     return {key: value for key, value in said.items() if value not in ([], "")}
 
 
-def _refusal(one: Refusal, advice: Advice) -> dict[str, str]:
+def _refusal(one: Refusal, advice: Advice, templates: Environment) -> dict[str, str]:
     """An option that was held back, by its id and by its short name, and why."""
-    name = str(refusal_view(one, advice.topic)["text"])
-    return {"id": one.option, "text": name, "gate": one.gate, "reason": one.reason}
+    name, why = held_back(one, advice.topic, templates)
+    return {"id": one.option, "text": name, "gate": one.gate, "reason": why}
 
 
 def _risk_numbers(told: Sequence[Reason], risk: Risk) -> dict[str, Any]:

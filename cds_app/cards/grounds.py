@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 from jinja2 import Environment
 
-from cds_app.cards.detail import say
+from cds_app.cards.detail import in_words, say
 from cds_app.cards.material import Advice
 from cds_app.cards.text import Trusted, capital, number, plain
 from cds_app.cards.views import Setting
@@ -163,10 +163,16 @@ def unmeasured(explained: Sequence[Reason], setting: Setting) -> Iterator[Truste
         yield number(_SEEN_POINTS, 1)
 
 
-def refusal_view(refusal: Refusal, topic: Topic) -> dict[str, Trusted]:
+def refusal_view(refusal: Refusal, topic: Topic, templates: Environment) -> dict[str, Trusted]:
+    """What is not offered, and why, in the middle of a line."""
+    name, why = held_back(refusal, topic, templates)
+    return {"text": Trusted(name), "why": Trusted(why.rstrip("."))}
+
+
+def held_back(refusal: Refusal, topic: Topic, templates: Environment) -> tuple[str, str]:
     """What is not offered, by its short name, and why."""
     text = next(entry.text for entry in topic.options if entry.id == refusal.option)
-    return {"text": Trusted(short_name(text)), "why": Trusted(refusal.reason.rstrip("."))}
+    return short_name(text), str(in_words(refusal.reason, templates))
 
 
 @cache  # asked of options of the catalogue alone
@@ -194,11 +200,13 @@ def _guideline(option: Option) -> Trusted:
     return Trusted(option.guideline.cited)
 
 
-def option_views(options: Sequence[Option], said: Source | None = None) -> Iterator[dict[str, object]]:
+def option_views(
+    options: Sequence[Option], templates: Environment, said: Source | None = None
+) -> Iterator[dict[str, object]]:
     """Options in words. What is to be weighed of several is said once."""
     told: set[str] = set()
     for option in options:
-        cautions = [one.text.rstrip(".") + "." for one in option.cautions]
+        cautions = [in_words(one.said, templates).rstrip(".") + "." for one in option.cautions]
         news = [one for one in cautions if one not in told]
         if len(cautions) > len(news):
             news.append("As above.")

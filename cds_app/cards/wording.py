@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from jinja2 import Environment, TemplateError
 
+from cds_app.domain.sentences import Name
 from cds_app.errors import ContentError
 
 PHRASES: Final = "phrases.j2"
+SENTENCES: Final = "sentences.j2"
 TEMPLATES: Final = frozenset({
     "abstention.reason.j2", "abstention.rules.j2", "abstention.summary.j2", "abstention.sure.j2",
     "besides.summary.j2", "detail.md.j2", "deviation.summary.j2", "deviation.sure.j2", "discharge.summary.j2",
@@ -19,7 +21,7 @@ TEMPLATES: Final = frozenset({
     "named.summary.j2", "order.allergies.options.j2", "order.allergies.summary.j2", "order.allergies.sure.j2",
     "order.allergies.unseen.j2", "order.disputed.j2", "order.summary.j2", "order.sure.j2", "order.unchecked.j2",
     "order.unread.summary.j2", "order.unread.sure.j2", "order.unread.unseen.j2", "order.unseen.j2", "phrases.j2",
-    "readmission.summary.j2", "risk.summary.j2", "sure.j2", "unseen.j2",
+    "readmission.summary.j2", "risk.summary.j2", "sentences.j2", "sure.j2", "unseen.j2",
 })  # fmt: skip
 MACROS: Final = frozenset({
     "also", "besides", "disputed", "dose_aim", "dose_draft", "dose_exposure", "dose_harm", "dose_none", "dose_outside",
@@ -46,5 +48,6 @@ def check_templates(templates: Environment) -> None:
             raise ContentError(f"templates/cards/{name} does not compile") from error
     if missing := TEMPLATES.difference(templates.list_templates()):
         raise ContentError(f"templates/cards lacks {', '.join(sorted(missing))}", field=min(missing))
-    if missing := MACROS.difference(vars(templates.get_template(PHRASES).module)):
-        raise ContentError(f"templates/cards/{PHRASES} lacks {', '.join(sorted(missing))}", field=PHRASES)
+    for name, macros in ((PHRASES, MACROS), (SENTENCES, frozenset(get_args(Name)))):
+        if missing := macros.difference(vars(templates.get_template(name).module)):
+            raise ContentError(f"templates/cards/{name} lacks {', '.join(sorted(missing))}", field=name)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from cds_app.domain.facts import Fact, Medication, Procedure
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.sentences import Said, Sentence, sentence
 from cds_app.mitigate.catalogue import AlreadyGate, Gates, OptionEntry, RenalGate
 from cds_app.mitigate.conditions import View, evaluate
 from cds_app.score.allergies import AllergyMatch, most_specific
@@ -27,7 +28,7 @@ class Refusal:
 
     option: str
     gate: Gate
-    reason: str
+    reason: Said
     evidence: tuple[Fact, ...] = ()
 
 
@@ -35,14 +36,14 @@ class Refusal:
 class Caution:
     """A sentence that is shown beside an option, and its evidence."""
 
-    text: str
+    said: Said
     evidence: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stop:
     gate: Gate
-    reason: str
+    reason: Said
     evidence: tuple[Fact, ...] = ()
 
 
@@ -79,21 +80,20 @@ def _allergy(gates: Gates, view: View) -> _Found:
     for drug in gates.allergy.drugs:
         for match in view.situation.allergies(drug):
             if match.relation != "cross" or cross.intersection(match.via):
-                reason = _allergy_text(drug, match, cross, view.situation)
+                reason = _allergy_said(drug, match, cross, view.situation)
                 yield _Stop(gate="allergy", reason=reason, evidence=(match.allergy,))
     worded = view.situation.worded_allergies
     if worded:
-        yield Caution(text="An allergy in words that are not understood here is recorded: check it.", evidence=worded)
+        yield Caution(said=sentence("allergy_unread"), evidence=worded)
 
 
-def _allergy_text(drug: str, match: AllergyMatch, cross: frozenset[str], situation: Situation) -> str:
+def _allergy_said(drug: str, match: AllergyMatch, cross: frozenset[str], situation: Situation) -> Sentence:
     label = situation.ontology.concepts[drug].label
     if match.relation in {"named", "member"}:
-        return f"Allergy recorded: {label}."
+        return sentence("allergy", drug=label)
     via = next((key for key in match.via if match.relation == "class" or key in cross), match.via[0])
     shared = situation.ontology.concepts[via].label
-    word = "Allergy recorded" if match.relation == "class" else "Possible cross-reactivity"
-    return f"{word}: {label} is one of {shared}."
+    return sentence("allergy_class" if match.relation == "class" else "allergy_cross", drug=label, shared=shared)
 
 
 def _pregnancy(gates: Gates, view: View) -> _Found:
@@ -101,13 +101,13 @@ def _pregnancy(gates: Gates, view: View) -> _Found:
     if gates.pregnancy is None or known is False:
         return
     if known is None:
-        yield Caution(text="Pregnancy status is not known.")
+        yield Caution(said=sentence("pregnancy_unknown"))
         return
     evidence = view.situation.pregnancy
     if gates.pregnancy == "refuse":
-        yield _Stop(gate="pregnancy", reason="Pregnancy is recorded.", evidence=evidence)
+        yield _Stop(gate="pregnancy", reason=sentence("pregnancy"), evidence=evidence)
     else:
-        yield Caution(text="Pregnancy is recorded: weigh benefit and risk.", evidence=evidence)
+        yield Caution(said=sentence("pregnancy_weighed"), evidence=evidence)
 
 
 def _renal(gates: Gates, view: View) -> _Found:
@@ -123,41 +123,36 @@ def _renal(gates: Gates, view: View) -> _Found:
 
 def _renal_on_dialysis(gate: RenalGate, evidence: tuple[Fact, ...], filtered: tuple[Fact, ...]) -> _Found:
     if gate.dialysis == "sessions" and filtered:
-        yield Caution(
-            text="Filtration runs all the time, and takes it away: its solution may bring it.", evidence=filtered
-        )
+        yield Caution(said=sentence("filtered"), evidence=filtered)
     elif gate.dialysis != "allow":
-        yield _Stop(gate="renal", reason="Renal replacement therapy is recorded.", evidence=evidence)
+        yield _Stop(gate="renal", reason=sentence("renal_therapy"), evidence=evidence)
     else:
-        yield Caution(text="Renal replacement therapy is recorded: dose and timing differ.", evidence=evidence)
+        yield Caution(said=sentence("renal_therapy_doses"), evidence=evidence)
 
 
 def _filtration(gate: RenalGate, least: float, view: View) -> _Found:
     egfr = view.scores.get("egfr")
     if not isinstance(egfr, Score):
         lacks = egfr.reasons if egfr is not None else ()
-        text = f"Renal function is not known{_lacks_text(lacks, view.situation.ontology)}."
-        yield _Stop(gate="renal", reason=text) if gate.unknown == "refuse" else Caution(text=text)
+        said = sentence("renal_unknown", lacks=tuple(_lack_said(one, view.situation.ontology) for one in lacks))
+        yield _Stop(gate="renal", reason=said) if gate.unknown == "refuse" else Caution(said=said)
         return
     if egfr.value < least:
-        reason = f"eGFR {egfr.value:.0f} is below {least:.0f} mL/min/1.73 m2."
+        reason = sentence("renal_low", egfr=f"{egfr.value:.0f}", least=f"{least:.0f}")
         yield _Stop(gate="renal", reason=reason, evidence=egfr.inputs)
         return
     acute = view.scores.get("kdigo")
     if isinstance(acute, Score) and acute.value >= 1:
-        yield Caution(text="Creatinine is changing: eGFR does not show filtration.", evidence=acute.inputs)
+        yield Caution(said=sentence("renal_changing"), evidence=acute.inputs)
 
 
-def _lacks_text(lacks: Sequence[Lack], ontology: Ontology) -> str:
-    said = [_lack_text(one, ontology) for one in lacks]
-    return f" ({'; '.join(said)})" if said else ""
-
-
-def _lack_text(lack: Lack, ontology: Ontology) -> str:
+def _lack_said(lack: Lack, ontology: Ontology) -> Said:
     name = named([lack.name], ontology)
     if lack.text:
         return lack.text
-    return f"{name} {lack.age_h:.0f} h old" if lack.why == "stale" and lack.age_h else f"no usable {name}"
+    if lack.why == "stale" and lack.age_h:
+        return sentence("lacking_old", name=name, hours=f"{lack.age_h:.0f}")
+    return sentence("lacking_none", name=name)
 
 
 def named(names: Iterable[str], ontology: Ontology) -> str:
@@ -187,7 +182,7 @@ def _contraindicated(gates: Gates, view: View) -> _Found:
             yield _Stop(gate="contraindicated", reason=because.why, evidence=verdict.evidence)
         elif verdict.holds is None:
             lacking = named(verdict.unknown, view.situation.ontology)
-            yield Caution(text=f"Not if {_lower(because.why).rstrip('.')} ({lacking} not known).")
+            yield Caution(said=sentence("not_if", condition=_lower(because.why).rstrip("."), lacking=lacking))
 
 
 def _taken(gates: Gates, view: View) -> _Found:
@@ -197,24 +192,23 @@ def _taken(gates: Gates, view: View) -> _Found:
     heads = [key for one in rows for key in sorted(most_specific(one.concepts, ontology))]
     labels = dict.fromkeys(ontology.concepts[key].label for key in heads if asked & set(ontology.with_parents(key)))
     if labels:
-        yield Caution(text=f"Taken: {', '.join(sorted(labels))}.", evidence=rows)
+        yield Caution(said=sentence("taken", drugs=", ".join(sorted(labels))), evidence=rows)
 
 
 def _cautions(gates: Gates, view: View) -> _Found:
     for because in gates.cautions:
         verdict = evaluate(because.when, view)
         if verdict.holds:
-            yield Caution(text=because.why, evidence=verdict.evidence)
+            yield Caution(said=because.why, evidence=verdict.evidence)
 
 
 def _already(gates: Gates, view: View) -> _Found:
     if gates.already is None:
         return
-    hours = gates.already.within_h
-    span = "hour" if hours == 1 else f"{hours:g} hours"
+    hours = f"{gates.already.within_h:g}"
     for word, label, evidence in _earlier(gates.already, view):
         if evidence:
-            reason = f"{word.capitalize()} in the last {span}: {label}."
+            reason = sentence("already", how=word, hours=hours, what=label)
             yield _Stop(gate="already", reason=reason, evidence=evidence[-1:])
 
 
@@ -249,7 +243,7 @@ def _called(key: str, rows: Sequence[Medication | Procedure], ontology: Ontology
 
 def _weight(gates: Gates, view: View) -> _Found:
     if gates.weight and view.situation.fresh("body_weight") is None:
-        yield _Stop(gate="weight", reason="The dose goes by body weight, and no current weight is known.")
+        yield _Stop(gate="weight", reason=sentence("weight_unknown"))
 
 
 _GATES: tuple[Callable[[Gates, View], _Found], ...] = (

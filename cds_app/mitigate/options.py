@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_app.domain.sentences import sentence
 from cds_app.mitigate.catalogue import Catalogue, Draft, Guideline, OptionEntry, Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.conditions import Verdict, View, evaluate
@@ -103,10 +104,10 @@ def _judged(
         return None, ()
     if verdict.holds is None:
         lacking = named(verdict.unknown, view.situation.ontology)
-        reason = f"Not known whether it applies, for lack of {lacking}."
+        reason = sentence("not_known_to_apply", lacking=lacking)
         return (Refusal(option=entry.id, gate="requires", reason=reason, evidence=verdict.evidence),), ()
     if entry.draft is not None and (entry.draft.system, entry.draft.code) in taken:
-        reason = f"{entry.draft.display} is already among the options."
+        reason = sentence("drafted_already", what=entry.draft.display)
         return (Refusal(option=entry.id, gate="duplicate", reason=reason),), ()
     return pass_gates(entry, view)
 

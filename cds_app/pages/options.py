@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import Environment
+
+from cds_app.cards.detail import in_words
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.text import Trusted, capital
 from cds_app.mitigate.catalogue import Guideline
@@ -93,12 +96,14 @@ def advices(material: Material, topics: Sequence[str]) -> tuple[Advice, ...]:
     return tuple(found)
 
 
-def concern_lines(advised: Sequence[Advice], summaries: Mapping[str, str]) -> tuple[ConcernLine, ...]:
-    """Concerns for the page; ``summaries`` are the sentences of their cards, by topic."""
-    return tuple(_concern(one, summaries.get(one.concern.topic, "")) for one in advised)
+def concern_lines(
+    advised: Sequence[Advice], summaries: Mapping[str, str], templates: Environment
+) -> tuple[ConcernLine, ...]:
+    """Concerns for the page; ``summaries`` are the sentences of their cards, by topic, and ``templates`` those too."""
+    return tuple(_concern(one, summaries.get(one.concern.topic, ""), templates) for one in advised)
 
 
-def _concern(advice: Advice, summary: str) -> ConcernLine:
+def _concern(advice: Advice, summary: str, templates: Environment) -> ConcernLine:
     concern = advice.concern
     return ConcernLine(
         topic=concern.topic,
@@ -107,8 +112,8 @@ def _concern(advice: Advice, summary: str) -> ConcernLine:
         word=concern.tier_word,
         summary=_said(summary, f"{concern.title}, {concern.tier_word}: "),
         guideline=guideline_text(advice.topic.guideline),
-        offered=tuple(_offered(one) for one in advice.offered),
-        refused=tuple(_refused(advice)),
+        offered=tuple(_offered(one, templates) for one in advice.offered),
+        refused=tuple(_refused(advice, templates)),
     )
 
 
@@ -117,19 +122,19 @@ def _said(summary: str, beginning: str) -> str:
     return rest if rest[1:2].isupper() else capital(rest)  # pH is never PH
 
 
-def _offered(option: Option) -> OptionLine:
+def _offered(option: Option, templates: Environment) -> OptionLine:
     return OptionLine(
         id=option.id,
         text=option.text,
         guideline=guideline_text(option.guideline),
         strength=option.strength,
         needs_review=option.needs_review,
-        cautions=tuple(one.text for one in option.cautions),
+        cautions=tuple(in_words(one.said, templates) for one in option.cautions),
         draft=draft_text(option.resource),
     )
 
 
-def _refused(advice: Advice) -> Iterator[RefusedLine]:
+def _refused(advice: Advice, templates: Environment) -> Iterator[RefusedLine]:
     """One line an option, with every gate that held it back."""
     by_option: dict[str, list[Refusal]] = {}
     for one in advice.refused:
@@ -137,7 +142,8 @@ def _refused(advice: Advice) -> Iterator[RefusedLine]:
     texts = {entry.id: entry.text for entry in advice.topic.options}
     for option, stops in by_option.items():
         gates = dict.fromkeys(_GATES[one.gate] for one in stops)
-        yield RefusedLine(text=texts[option], gate=", ".join(gates), why=" ".join(one.reason for one in stops))
+        why = " ".join(in_words(one.reason, templates) for one in stops)
+        yield RefusedLine(text=texts[option], gate=", ".join(gates), why=why)
 
 
 def guideline_text(guideline: Guideline) -> Trusted:

@@ -76,7 +76,7 @@ class Sidebar:
         lines = risk_lines(subject, self._earlier(subject))
         lead = lines[0] if lines and lines[0].estimated and lines[0].level else None
         summaries, order = self._summaries(subject)
-        concerns = concern_lines(advices(subject.material, order), summaries)
+        concerns = concern_lines(advices(subject.material, order), summaries, subject.material.templates)
         values = {
             "measured": bool(subject.material.situation.quantities),
             "lead": lead,
@@ -181,7 +181,7 @@ class Sidebar:
         values = {
             "answered": answered_lines(lines),
             "accepted": accepted_times(lines),
-            "concerns": concern_lines(advised, summaries),
+            "concerns": concern_lines(advised, summaries, subject.material.templates),
             "effects": {} if asking.back_h else self._told(asking, subject, advised),
             "reasons": self._opening.service.override_reasons,
             "can_decide": not asking.back_h and not subject.unreached,

@@ -30,6 +30,7 @@ from cds_app.score.clinical.scores import NAMES, clinical_scores
 from cds_app.score.situation import Situation
 from cds_app.services.content.knowledge import RISKS
 from tests.chart import ONTOLOGY, finding, measured, situation
+from tests.sentences import read
 
 ROOT = Path(__file__).parents[3]
 REAL = load_ontology(artefact("ontology", "1.0.0", root=ROOT))
@@ -64,12 +65,12 @@ def offered(topic: str, *facts: Fact) -> dict[str, Option]:
 
 
 def cautions(topic: str, option: str, *facts: Fact) -> list[str]:
-    return [one.text for one in offered(topic, *facts)[option].cautions]
+    return [read(one.said) for one in offered(topic, *facts)[option].cautions]
 
 
 def refusals(topic: str, *facts: Fact) -> dict[str, str]:
     concerns, view = judged(*facts)
-    return {one.option: one.reason for one in options_for(concerns[topic], CATALOGUE, view, patient="p")[1]}
+    return {one.option: read(one.reason) for one in options_for(concerns[topic], CATALOGUE, view, patient="p")[1]}
 
 
 def _reread(fact: Fact) -> Fact:

@@ -8,6 +8,7 @@ import pytest
 
 from cds_app.domain.facts import Fact
 from tests.chart import allergy, drug, measured, person, problem
+from tests.sentences import read
 from tests.spec.mitigations.concerns import cautions, offered, refusals, said
 
 ADDISON = problem("adrenal_insufficiency", hours=20000)
@@ -42,7 +43,7 @@ def test_hydrocortisone_comes_first_and_sodium_is_watched() -> None:
     found = offered("adrenal_crisis", ADDISON, *LOW, measured("sodium", 118), measured("glucose", 55))
     assert list(found)[:2] == ["adrenal_hydrocortisone", "adrenal_fluid"]
     assert "adrenal_glucose" in found
-    assert any("rise fast" in one.text for one in found["adrenal_fluid"].cautions)
+    assert any("rise fast" in read(one.said) for one in found["adrenal_fluid"].cautions)
 
 
 PREGNANT = problem("pregnancy", hours=3000)
@@ -68,7 +69,7 @@ def test_a_pressure_of_160_over_110_in_pregnancy_is_told(chart: Sequence[Fact], 
 def test_what_lowers_the_pressure_goes_by_the_patient() -> None:
     severe = [problem("pre_eclampsia"), measured("sbp", 168), measured("sbp", 166, 1.2)]
     found = offered("pregnancy_hypertension", *severe, problem("asthma"), allergy("labetalol"))
-    texts = [one.text for one in found["pregnancy_pressure_drugs"].cautions]
+    texts = [read(one.said) for one in found["pregnancy_pressure_drugs"].cautions]
     assert "Allergy recorded: not labetalol." in texts
     assert any(one.startswith("Asthma") for one in texts)
     assert "pregnancy_pressure_magnesium" in found

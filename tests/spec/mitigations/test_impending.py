@@ -13,6 +13,7 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.options import options_for
 from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import measured, problem, situation
+from tests.sentences import read
 from tests.spec.mitigations.concerns import CATALOGUE, vital_signs
 
 
@@ -101,7 +102,7 @@ def test_where_no_infection_is_known_a_risk_of_sepsis_first_asks_how_likely_one_
         seen = view("sepsis", "high", *vital_signs(body_temp=38.4), *facts)
         options, _ = options_for(concerns(seen)["sepsis"], CATALOGUE, seen, patient="p1", offered=())
         (drugs,) = (one for one in options if one.id == "sepsis_antimicrobials")
-        return any(one.text.startswith("No infection is recorded") for one in drugs.cautions)
+        return any(read(one.said).startswith("No infection is recorded") for one in drugs.cautions)
 
     assert asks()
     for known in (problem("infection", hours=5), measured("neutrophils_abs", 0.2), problem("neutropenia")):

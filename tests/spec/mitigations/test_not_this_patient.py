@@ -11,6 +11,7 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import pass_gates
 from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import drug, measured, problem, procedure, stay
+from tests.sentences import read
 from tests.spec.mitigations.concerns import CATALOGUE, charted, judged, offered, said, vital_signs
 
 VISIT = stay(hours=1, class_code="AMB")
@@ -96,9 +97,9 @@ def test_potassium_by_mouth_is_weighed_where_the_kidneys_filter_little() -> None
     text = "eGFR below 30: potassium accumulates, less may do."
     low = measured("potassium", 3.2)
     few = offered("hypokalaemia", low, measured("creatinine", 3.4, 30), measured("creatinine", 3.4))
-    assert text in [one.text for one in few["hypokalaemia_oral"].cautions]
+    assert text in [read(one.said) for one in few["hypokalaemia_oral"].cautions]
     many = offered("hypokalaemia", low, measured("creatinine", 0.9))
-    assert text not in [one.text for one in many["hypokalaemia_oral"].cautions]
+    assert text not in [read(one.said) for one in many["hypokalaemia_oral"].cautions]
 
 
 def test_limits_of_low_sodium_are_not_told_of_high_sodium() -> None:
@@ -117,7 +118,7 @@ def test_what_is_invasive_asks_for_the_wishes_that_are_recorded(known: str) -> N
     ill = (measured("ph", 7.15), measured("pco2", 80), procedure("ecg"))
     for cautioned, facts in ((False, ill), (True, (*ill, problem(known)))):
         airway = offered("acidaemia", *facts)["acidaemia_airway"]
-        assert (text in [one.text for one in airway.cautions]) is cautioned
+        assert (text in [read(one.said) for one in airway.cautions]) is cautioned
 
 
 ON_DIALYSIS = (problem("end_stage_renal_disease"), procedure("renal_replacement_therapy", hours=20))
@@ -128,7 +129,7 @@ def test_on_dialysis_where_no_filtration_is_estimated_a_dose_still_goes_by_it(kn
     text = "Renal replacement therapy is recorded: dose and timing differ."
     failing = (measured("gcs_total", 9), measured("bilirubin_total", 7.0), measured("platelets", 40))
     options = offered("sepsis", problem("infection"), *KIDNEYS, *failing, known)
-    assert text in [one.text for one in options["sepsis_antimicrobials"].cautions]
+    assert text in [read(one.said) for one in options["sepsis_antimicrobials"].cautions]
 
 
 def test_whatever_is_weighed_by_filtration_is_weighed_on_dialysis_too() -> None:
@@ -188,7 +189,7 @@ def test_a_level_soon_after_a_dose_is_told_as_one() -> None:
     text = "Digoxin was given in the last 8 hours: a level of less than 6 h after a dose reads high."
     for hours, soon in ((2, True), (20, False)):
         hold = offered("digoxin_toxicity", *DIGOXIN, drug("digoxin", hours=hours))["digoxin_hold"]
-        assert ([one.text for one in hold.cautions] == [text]) is soon
+        assert ([read(one.said) for one in hold.cautions] == [text]) is soon
 
 
 def test_a_second_anticoagulant_is_weighed() -> None:
@@ -196,7 +197,7 @@ def test_a_second_anticoagulant_is_weighed() -> None:
     assert said("acs", *troponin) == (3, "troponin high and rising")
     on_warfarin = offered("acs", *troponin, drug("warfarin", source="request", hours=900))
     assert "An anticoagulant is taken: not a second one." in [
-        one.text for one in on_warfarin["acs_anticoagulation"].cautions
+        read(one.said) for one in on_warfarin["acs_anticoagulation"].cautions
     ]
 
 
@@ -232,7 +233,7 @@ def test_a_saturation_above_a_low_target_is_not_said_to_be_in_it(saturation: flo
     chart = charted([measured("spo2", saturation), problem("copd")])
     view = View(situation=chart, scores=clinical_scores(chart))
     (entry,) = (one for one in CATALOGUE.topics["hypoxia"].options if one.id == "hypoxia_target_88")
-    assert [one.reason for one in pass_gates(entry, view)[0]] == ([why] if why else [])
+    assert [read(one.reason) for one in pass_gates(entry, view)[0]] == ([why] if why else [])
 
 
 @pytest.mark.parametrize(("value", "word"), [(3.4, "below 3.5"), (2.9, "below 3.0"), (2.4, "below 2.5")])
@@ -249,7 +250,7 @@ def test_what_treats_no_bacteria_is_no_antimicrobial_given_for_sepsis(taken: str
     chart = charted([drug(taken, hours=2), problem("infection"), measured("lactate", 2.4)])
     view = View(situation=chart, scores=clinical_scores(chart))
     (entry,) = (one for one in CATALOGUE.topics["sepsis"].options if one.id == "sepsis_antimicrobials")
-    assert [one.reason for one in pass_gates(entry, view)[0] if one.gate == "already"] == ([why] if why else [])
+    assert [read(one.reason) for one in pass_gates(entry, view)[0] if one.gate == "already"] == ([why] if why else [])
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from cds_app.score.result import Part, Proviso, Score
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
+from tests.sentences import TEMPLATES
 
 NOTHING_SEEN = TwinState(model_sha256="", tracks={})
 SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={}, state=NOTHING_SEEN)
@@ -43,7 +44,7 @@ def said(*facts: Fact) -> list[tuple[str, str]]:
 
 
 def viewed(option: Option, said: Source | None = None) -> dict[str, object]:
-    (found,) = option_views([option], said)
+    (found,) = option_views([option], TEMPLATES, said)
     return found
 
 
@@ -180,9 +181,9 @@ def test_what_is_asked_for_again_is_not_told_to_be_there_already(knowledge: Know
 
 
 def test_what_is_to_be_weighed_of_several_options_is_said_once() -> None:
-    weighed = [dataclasses.replace(an_option(), cautions=(Caution(text="Potassium may accumulate."),))] * 2
-    alone = dataclasses.replace(weighed[0], cautions=(*weighed[0].cautions, Caution(text="Recheck early.")))
-    said = [one["cautions"] for one in option_views([*weighed, alone])]
+    weighed = [dataclasses.replace(an_option(), cautions=(Caution(said="Potassium may accumulate."),))] * 2
+    alone = dataclasses.replace(weighed[0], cautions=(*weighed[0].cautions, Caution(said="Recheck early.")))
+    said = [one["cautions"] for one in option_views([*weighed, alone], TEMPLATES)]
     assert said == ["Potassium may accumulate", "As above", "Recheck early. As above"]
 
 

@@ -9,10 +9,12 @@ import pytest
 from cds_app.content import artefact
 from cds_app.domain.facts import Fact
 from cds_app.domain.ontology_files import load_ontology
+from cds_app.domain.sentences import sentence
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import Caution, Refusal, named, pass_gates
 from cds_app.score.clinical.scores import clinical_scores
 from tests.chart import allergy, drug, measured, person, problem, procedure, report, situation
+from tests.sentences import read
 from tests.unit.mitigate.content import entry
 
 
@@ -23,13 +25,13 @@ def gated(gates: dict[str, Any], *facts: Fact, scored: bool = True) -> tuple[tup
 
 
 def refused(gates: dict[str, Any], *facts: Fact) -> list[tuple[str, str]]:
-    return [(one.gate, one.reason) for one in gated(gates, *facts)[0]]
+    return [(one.gate, read(one.reason)) for one in gated(gates, *facts)[0]]
 
 
 def cautioned(gates: dict[str, Any], *facts: Fact) -> list[str]:
     refusals, cautions = gated(gates, *facts)
     assert refusals == ()
-    return [one.text for one in cautions]
+    return [read(one.said) for one in cautions]
 
 
 PIPERACILLIN = {"allergy": {"drugs": ["piperacillin_tazobactam"], "cross": ["penicillins"]}}
@@ -47,7 +49,7 @@ PIPERACILLIN = {"allergy": {"drugs": ["piperacillin_tazobactam"], "cross": ["pen
 def test_an_allergy_refuses_the_drug_its_class_and_cross_reactive_ones(recorded: str, reason: str) -> None:
     fact = allergy(recorded)
     refusals, _ = gated(PIPERACILLIN, fact)
-    assert [(one.gate, one.reason, one.evidence) for one in refusals] == [("allergy", reason, (fact,))]
+    assert [(one.gate, read(one.reason), one.evidence) for one in refusals] == [("allergy", reason, (fact,))]
 
 
 def test_a_shared_class_that_is_not_named_as_cross_reactive_lets_pass() -> None:
@@ -76,7 +78,7 @@ LEAST_30 = {"renal": {"egfr_at_least": 30}}
 def test_low_filtration_refuses() -> None:
     creatinine = measured("creatinine", 4.0)
     refusals, _ = gated(LEAST_30, creatinine)
-    assert [(one.gate, one.reason) for one in refusals] == [("renal", "eGFR 15 is below 30 mL/min/1.73 m2.")]
+    assert [(one.gate, read(one.reason)) for one in refusals] == [("renal", "eGFR 15 is below 30 mL/min/1.73 m2.")]
     assert refusals[0].evidence == (creatinine,)
     assert cautioned(LEAST_30, measured("creatinine", 1.0)) == []
     assert cautioned({"renal": {}}, measured("creatinine", 4.0)) == []
@@ -87,7 +89,8 @@ def test_unknown_filtration_is_said_or_refuses() -> None:
     assert cautioned(LEAST_30, measured("creatinine", 1.0, 60)) == [text]
     refusing = {"renal": {"egfr_at_least": 30, "unknown": "refuse"}}
     assert refused(refusing) == [("renal", "Renal function is not known (no usable creatinine).")]
-    assert gated(LEAST_30, scored=False)[1] == (Caution(text="Renal function is not known."),)
+    assert gated(LEAST_30, scored=False)[1] == (Caution(said=sentence("renal_unknown", lacks=())),)
+    assert read(sentence("renal_unknown", lacks=())) == "Renal function is not known."
 
 
 def test_changing_creatinine_is_a_caution() -> None:
@@ -144,7 +147,9 @@ ALREADY = {
 )
 def test_what_was_done_already_is_not_offered(fact: Fact, reason: str) -> None:
     refusals, _ = gated(ALREADY, fact)
-    assert refusals == (Refusal(option="ecg", gate="already", reason=reason, evidence=(fact,)),)
+    (found,) = refusals
+    assert found == Refusal(option="ecg", gate="already", reason=found.reason, evidence=(fact,))
+    assert read(found.reason) == reason
 
 
 def test_a_value_to_confirm_is_no_reason_not_to_measure_again() -> None:

@@ -15,6 +15,7 @@ from cds_app.mitigate.conditions import View
 from cds_app.mitigate.gates import Refusal
 from cds_app.mitigate.options import Option, options_for
 from tests.chart import allergy, measured, situation, stay
+from tests.sentences import read
 from tests.unit.mitigate.content import CALCIUM, ECG, HIGH_POTASSIUM, catalogue, option, topic
 
 SEVERE = {**HIGH_POTASSIUM, "value": 6.5}
@@ -54,7 +55,8 @@ def test_an_option_of_which_it_is_not_known_whether_it_applies_is_refused() -> N
     low = {"quantity": "glucose", "op": "<", "value": 70, "unit": "mg/dL"}
     _, refused = offered(catalogue(topic(option(when=low))), measured("potassium", 5.6))
     reason = "Not known whether it applies, for lack of glucose."
-    assert refused == (Refusal(option="ecg", gate="requires", reason=reason),)
+    assert refused == (Refusal(option="ecg", gate="requires", reason=refused[0].reason),)
+    assert read(refused[0].reason) == reason
 
 
 def test_a_gate_refuses_with_its_reason() -> None:
@@ -67,7 +69,8 @@ def test_the_same_code_is_not_drafted_twice() -> None:
     before, _ = offered(PAIR, measured("potassium", 5.6))
     _, refused = offered(PAIR, measured("potassium", 5.6), before=before)
     reason = "EKG study is already among the options."
-    assert refused == (Refusal(option="ecg", gate="duplicate", reason=reason),)
+    assert refused == (Refusal(option="ecg", gate="duplicate", reason=refused[0].reason),)
+    assert read(refused[0].reason) == reason
     twice = catalogue(topic(option(draft=ECG, code_tag="V"), option(id="again", draft=ECG, code_tag="V")))
     shown, refused = offered(twice, measured("potassium", 5.6))
     assert ([one.id for one in shown], [one.option for one in refused]) == (["ecg"], ["again"])

@@ -251,7 +251,7 @@ def test_unusual_systems_come_first_and_every_system_is_there(bed: Bed, subject:
 
 def test_an_option_is_offered_once_over_all_concerns(subject: Subject) -> None:
     topics = [one.topic for one in subject.material.concerns]
-    lines = concern_lines(advices(subject.material, topics), {})
+    lines = concern_lines(advices(subject.material, topics), {}, subject.material.templates)
     drafts = [option.draft for line in lines for option in line.offered if option.draft]
     assert len(drafts) == len(set(drafts))
     refused = [one for line in lines for one in line.refused]
@@ -263,9 +263,14 @@ def test_a_concern_does_not_say_its_name_twice(subject: Subject) -> None:
     advised = advices(subject.material, [one.topic for one in subject.material.concerns])
     concern = advised[0].concern
     title = f"{concern.title}, {concern.tier_word}: "
-    told = concern_lines(advised, {concern.topic: f"{title}mean arterial pressure 55 mmHg"})[0]
+    told = concern_lines(
+        advised, {concern.topic: f"{title}mean arterial pressure 55 mmHg"}, subject.material.templates
+    )[0]
     assert (told.title, told.word, told.summary) == (concern.title, concern.tier_word, "Mean arterial pressure 55 mmHg")
-    assert concern_lines(advised, {concern.topic: f"{title}pH (arterial) 7.06"})[0].summary == "pH (arterial) 7.06"
+    assert (
+        concern_lines(advised, {concern.topic: f"{title}pH (arterial) 7.06"}, subject.material.templates)[0].summary
+        == "pH (arterial) 7.06"
+    )
 
 
 def test_identity_says_what_is_not_recorded(bed: Bed, subject: Subject) -> None:

@@ -164,16 +164,17 @@ def test_a_template_that_does_not_compile_is_named(root: Path, text: bytes) -> N
     assert refusal(root).startswith("templates/cards/sure.j2")
 
 
-@pytest.mark.parametrize("name", ["dose.sure.j2", "lost.j2", "phrases.j2"])
+@pytest.mark.parametrize("name", ["dose.sure.j2", "lost.j2", "phrases.j2", "sentences.j2"])
 def test_a_template_that_some_card_needs_is_missed_at_once(root: Path, name: str) -> None:
     (root / "templates" / "cards" / name).unlink()
     assert refusal(root) == f"templates/cards lacks {name}"
 
 
-def test_a_phrase_that_some_card_needs_is_missed_at_once(root: Path) -> None:
-    path = root / "templates" / "cards" / "phrases.j2"
-    path.write_text(path.read_text("utf-8").replace("macro refusal", "macro refusals"), "utf-8")
-    assert refusal(root) == "templates/cards/phrases.j2 lacks refusal"
+@pytest.mark.parametrize(("file", "name"), [("phrases.j2", "refusal"), ("sentences.j2", "taken")])
+def test_words_that_some_card_needs_are_missed_at_once(root: Path, file: str, name: str) -> None:
+    path = root / "templates" / "cards" / file
+    path.write_text(path.read_text("utf-8").replace(f"macro {name}(", f"macro {name}s("), "utf-8")
+    assert refusal(root) == f"templates/cards/{file} lacks {name}"
 
 
 def test_no_template_is_asked_for_that_is_not_looked_for(root: Path) -> None:
@@ -182,7 +183,11 @@ def test_no_template_is_asked_for_that_is_not_looked_for(root: Path) -> None:
     asked = {name for file in code for name in re.findall(r'"([a-z_.]+\.j2)"', file.read_text("utf-8"))}
     shipped = {file.name for file in (root / "templates" / "cards").iterdir()} - {"labels.json"}
     assert shipped == wording.TEMPLATES
-    assert asked & shipped == shipped - {wording.PHRASES, "lost.j2"}  # the latter is included by others
+    assert asked & shipped == shipped - {
+        wording.PHRASES,
+        wording.SENTENCES,
+        "lost.j2",
+    }  # the latter is included by others
     elsewhere = (file.name for folder in ("reports", "sidebar") for file in (root / "templates" / folder).glob("*.j2"))
     assert asked - shipped == {"html.j2", *elsewhere}
 

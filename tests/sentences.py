@@ -1,0 +1,19 @@
+"""Sentences in the words that cards say them in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jinja2 import FileSystemLoader
+
+from cds_app.cards.detail import in_words
+from cds_app.cards.text import environment
+from cds_app.content import content_root
+from cds_app.domain.sentences import Said
+
+TEMPLATES: Final = environment(FileSystemLoader(content_root() / "templates" / "cards"))
+
+
+def read(said: Said) -> str:
+    """A sentence as it is read."""
+    return str(in_words(said, TEMPLATES))
