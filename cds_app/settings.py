@@ -167,6 +167,20 @@ def _is_origin(text: str) -> bool:
     return bool(host) and not text.endswith(":") and port != {"http": 80, "https": 443}[parts.scheme]
 
 
+def host_and_port(text: str, flag: str, least: int = 1) -> tuple[str, int]:
+    """What ``HOST:PORT`` says, the brackets of IPv6 taken off; the port is ``least`` at least (0: any free one).
+
+    Raises
+    ------
+    SettingsError
+        If it does not say both.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not least <= int(port) <= 65535:
+        raise SettingsError("must be HOST:PORT", field=flag)
+    return host.strip("[]"), int(port)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only be reached from this machine."""
     if host == "localhost":

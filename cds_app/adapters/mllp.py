@@ -272,7 +272,8 @@ class MllpServer:
                     break
                 group.append(more)
             answers = self._answer([one.frame for one in group])
-            group[0].answer.get_loop().call_soon_threadsafe(self._settle, group, answers)
+            with suppress(RuntimeError):  # who asked has gone, and the loop with them: what else came is taken in still
+                group[0].answer.get_loop().call_soon_threadsafe(self._settle, group, answers)
 
     def _settle(self, group: Sequence[_Waiting], answers: Sequence[bytes]) -> None:
         for one, answer in zip(group, answers, strict=True):

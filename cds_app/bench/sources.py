@@ -25,7 +25,7 @@ from cds_app.deps import Deps, deps_of
 from cds_app.errors import DependencyDown
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.telemetry import Came
-from cds_app.settings import Settings
+from cds_app.settings import Settings, host_and_port
 
 _SYSTEM: Final = "urn:oid:2.16.840.1.113883.19.5"
 _RESULTS: Final = (
@@ -90,14 +90,14 @@ def bench_telemetry(minutes: int) -> Rate:
 
 def bench_broker(broker: str, minutes: int) -> Rate:
     """The whole way: from the broker's socket, acknowledged, to summaries on the disk, as a worker goes it."""
-    host, _, port = broker.rpartition(":")
+    host, port = host_and_port(broker, "broker")
     start, messages = int(time.time()) // 60 * 60 - 60 * (minutes + 2), 60 * minutes * _MONITORS
     topic = f"{_TOPIC}/{start}"
-    link = Link(host=host, port=int(port), client=f"bench-{start}", topic=topic, group="", in_flight=_IN_FLIGHT)
+    link = Link(host=host, port=port, client=f"bench-{start}", topic=topic, group="", in_flight=_IN_FLIGHT)
     with _way("mqtt") as way, _elsewhere() as pool:
         telemetry, subscriber = telemetry_of(way), Subscriber(link)
         subscriber.start()
-        sent = pool.submit(_publish, host, int(port), topic, start, minutes)
+        sent = pool.submit(_publish, host, port, topic, start, minutes)
         cpu, clock = time.process_time(), time.perf_counter()
         taken, number, stop = 0, 0, threading.Event()
 

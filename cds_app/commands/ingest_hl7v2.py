@@ -17,7 +17,7 @@ from cds_app.commands.ingest import Entrance, entrance, mind, with_source
 from cds_app.errors import SettingsError
 from cds_app.fabric.hl7.visits import Registry
 from cds_app.services.sources.hl7 import Hl7Desk
-from cds_app.settings import is_loopback
+from cds_app.settings import host_and_port, is_loopback
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -44,7 +44,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def hl7v2(identifiers: tuple[str, ...], metrics_port: int | None, **flags: Any) -> None:
     """Listen for HL7 v2 messages. Ends at SIGTERM, when all that was received is answered."""
     configure_logs()
-    host, port = _address(flags["listen"])
+    host, port = host_and_port(flags["listen"], "listen", 0)
     tls = _tls(flags, host)
     with entrance(flags) as way:
         systems = systems_of(identifiers)
@@ -85,13 +85,6 @@ def stopped() -> threading.Event:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: found.set())
     return found
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise SettingsError("must be HOST:PORT", field="listen")
-    return host.strip("[]"), int(port)
 
 
 def _tls(flags: Mapping[str, Any], host: str) -> Any:

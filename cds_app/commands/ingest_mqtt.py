@@ -20,7 +20,7 @@ from cds_app.content import latest
 from cds_app.errors import SettingsError
 from cds_app.fabric.devices.telemetry import NAME, Monitoring
 from cds_app.services.sources.telemetry import Came, Telemetry
-from cds_app.settings import MQTT_PASSWORD, is_loopback
+from cds_app.settings import MQTT_PASSWORD, host_and_port, is_loopback
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _CLOSE_EVERY_S: Final = 5.0
@@ -44,12 +44,10 @@ _CLOSE_EVERY_S: Final = 5.0
 def mqtt(metrics_port: int | None, **flags: Any) -> None:
     """Take in samples of monitors. Ends at SIGTERM; what was not acknowledged goes to another worker."""
     configure_logs()
-    host, _, port = flags["broker"].rpartition(":")
-    if not host or not port.isdecimal():
-        raise SettingsError("must be HOST:PORT", field="broker")
+    host, port = host_and_port(flags["broker"], "broker")
     link = Link(
-        host=host.strip("[]"),
-        port=int(port),
+        host=host,
+        port=port,
         client=flags["client"] or f"{flags['name']}-{socket.gethostname()}",
         topic=flags["topic"],
         group=flags["group"],
@@ -105,7 +103,7 @@ def _tls(flags: dict[str, Any], host: str) -> ssl.SSLContext | None:
     if bool(certificate) != bool(key) or (certificate and not authorities):
         raise SettingsError("authorities, certificate and key come together", field="tls_cert")
     if authorities is None:
-        if not is_loopback(host.strip("[]")) and not flags["cleartext"]:
+        if not is_loopback(host) and not flags["cleartext"]:
             raise SettingsError("beyond loopback without TLS only with --cleartext", field="broker")
         return None
     try:

@@ -171,6 +171,26 @@ def test_peers_that_vanish_while_their_answers_wait_give_their_places_back() -> 
         assert found == framed(b"x")
 
 
+def test_what_a_peer_sent_that_is_gone_is_taken_in_also_when_the_server_ends() -> None:
+    came, hold = list[bytes](), threading.Event()
+
+    def answer(frames: Sequence[bytes]) -> Sequence[bytes]:
+        came.extend(frames)
+        hold.wait(_PATIENCE_S)
+        return frames
+
+    with serving(answer, limits=Limits(group=1)) as port:
+        vanished = _peer(port)
+        vanished.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        vanished.sendall(framed(b"1", b"2", b"3"))
+        until = time.monotonic() + _PATIENCE_S
+        while not came and time.monotonic() < until:
+            time.sleep(0.01)
+        vanished.close()  # a reset, not an end
+        threading.Timer(1.0, hold.set).start()  # by then the loop has ended
+    assert came == [b"1", b"2", b"3"]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_server_whose_worker_died_ends_and_says_so() -> None:
     def answer(frames: Sequence[bytes]) -> Sequence[bytes]:

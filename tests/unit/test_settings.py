@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_app.errors import SettingsError
-from cds_app.settings import ISSUER_SECRET, MQTT_PASSWORD, is_loopback, load_settings
+from cds_app.settings import ISSUER_SECRET, MQTT_PASSWORD, host_and_port, is_loopback, load_settings
 
 EXPOSED = {"host": "10.0.0.1", "public_url": "https://cds.example"}
 NO_BASE_URLS = ["cds.example", "ftp://x", "https://a.example/?b", "https://a.example/#b", "https://u@a.example", "//a",
@@ -111,6 +111,17 @@ def test_the_key_is_never_shown() -> None:
 )
 def test_loopback_is_recognised(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("text", ["", "x", ":1883", "x:", "x:0", "x:-1", "x:65536", "x:1e3"])
+def test_what_does_not_say_host_and_port_refuses(text: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        host_and_port(text, "broker")
+
+
+def test_host_and_port_are_read_without_the_brackets_of_ipv6() -> None:
+    assert host_and_port("[::1]:1883", "broker") == ("::1", 1883)
+    assert host_and_port("localhost:0", "listen", 0) == ("localhost", 0)
 
 
 def test_the_default_store_is_sqlite_in_the_data_folder(tmp_path: Path) -> None:
