@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import requests
 
 from cds_app.adapters.http.export import RequestsExportServer
 from cds_app.bootstrap import answering_of, intake_of
@@ -88,6 +89,20 @@ def test_a_server_gets_what_its_scopes_open(deps: Deps, desk: Desk, base: str) -
     assert place.counts["resources"] == len(PATIENTS)
     with pytest.raises(DataUnavailable):
         run(deps, desk, base, "Patient/$export?_type=Observation", "system/Patient.rs")
+
+
+def test_a_token_for_one_patient_exports_nobody(desk: Desk, base: str) -> None:
+    server, good = RequestsExportServer(base, loopback_http=True), token(desk)
+    one = desk.smart.tokens.mint("twinline", ("patient/*.rs",), Context(patient=SICK)).token
+    with pytest.raises(DataUnavailable):
+        server.start("Patient/$export?_type=Patient", token=one)
+    everything, own = server.start("Patient/$export", token=good), server.start("Patient/$export", token=one)
+    headers = {"Authorization": f"Bearer {one}"}
+    for place in (everything, own):
+        for kind in ("Patient", "Observation"):
+            url = f"{base}/$export/{place.rpartition('/')[2]}/{kind}"
+            assert requests.get(url, headers=headers, timeout=10).status_code == 403
+    server.close()
 
 
 def test_who_shows_no_token_or_comes_too_late_gets_nothing(desk: Desk, base: str) -> None:

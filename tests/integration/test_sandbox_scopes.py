@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -157,10 +158,15 @@ def test_a_transaction_creates_everything_with_references_resolved(bench: Bench)
     assert kept[2]["focus"] == {"reference": places[1]}
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return reduce(lambda inside, _: {"extension": inside}, range(depth), dict[str, Any]())
+
+
 @pytest.mark.parametrize(
     ("spoilt", "status"),
     [
         (entry(draft(patient=WELL)), 403),
+        (entry(draft() | nested(600)), 400),
         (entry(draft(kind="MedicationRequest")), 403),
         (entry({**draft(), "intent": None}), 400),
         (entry(draft(), 1), 400),  # the same fullUrl again

@@ -95,6 +95,12 @@ def check_visible(kind: str, patient: str, test: Visible) -> None:
         raise ScopeLacking("the token is for another patient", field=kind)
 
 
+def check_everyone(kind: str, letter: str) -> None:
+    """Refuse a call about all patients at once to a token that is for one. Raises ScopeLacking."""
+    if visible(kind, letter) is not _everything:
+        raise ScopeLacking("the token is for one patient", field=kind)
+
+
 def check_query(kind: str, query: Sequence[tuple[str, str]]) -> None:
     """Refuse a search for another patient aloud: an empty answer would look as if there were nothing.
 

@@ -73,7 +73,10 @@ def _route_writing(routes: Blueprint, store: Store) -> None:
 def _create(store: Store, wanted: Sequence[New]) -> tuple[Resource, ...]:
     """Create what the caller may create."""
     tests = {one.kind: visible(known_type(one.kind), "c") for one in wanted}
-    return store.create_all(wanted, lambda kind, patient: check_visible(kind, patient, tests[kind]))
+    try:
+        return store.create_all(wanted, lambda kind, patient: check_visible(kind, patient, tests[kind]))
+    except RecursionError as error:
+        raise BadRequest("nested too deeply", field="body") from error
 
 
 def searchset(

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from cds_app.errors import BadRequest, NotFound
-from cds_app.sandbox.fhir.access import ScopeLacking, visible
+from cds_app.sandbox.fhir.access import ScopeLacking, check_everyone
 from cds_app.sandbox.people.resources import Resource, instant
 from cds_app.sandbox.records.store import TYPES, Store, known_type
 
@@ -104,7 +104,7 @@ def route(routes: Blueprint, store: Store, base: Callable[[], str]) -> None:
 
     @routes.get("/$export/<name>/<kind>")
     def file(name: str, kind: str) -> ResponseReturnValue:
-        visible(known_type(kind), "r")
+        check_everyone(known_type(kind), "r")
         rows = exports.find(name).files.get(kind, ())
         return Response((f"{json.dumps(one)}\n" for one in rows), mimetype=NDJSON)
 
@@ -119,14 +119,14 @@ def _kinds() -> Sequence[str]:
     asked = request.args.get("_type", "")
     if asked:
         for kind in asked.split(","):
-            visible(known_type(kind), "r")
+            check_everyone(known_type(kind), "r")
         return tuple(dict.fromkeys(asked.split(",")))
     return tuple(kind for kind in TYPES if _opens(kind))
 
 
 def _opens(kind: str) -> bool:
     try:
-        visible(kind, "r")
+        check_everyone(kind, "r")
     except ScopeLacking:
         return False
     return True
