@@ -120,6 +120,7 @@ def test_an_unsigned_assertion_is_refused(bench: Bench) -> None:
         (basic(name="stranger"), {}),
         (basic(name="signs"), {}),
         ({"Authorization": "Basic !!!"}, {}),
+        ({"Authorization": "Basic \xe9"}, {}),
         ({"Authorization": "Bearer x"}, {}),
         ({}, {}),
         ({}, {"client_id": "knows", "client_secret": "a secret: with + and %"}),

@@ -275,7 +275,7 @@ def _described(server: SmartServer, client: SmartClient, token: str) -> dict[str
 
 def _refused(refusal: OAuthRefusal) -> ResponseReturnValue:
     response = _json({"error": refusal.error, "error_description": refusal.description}, refusal.status)
-    if refusal.status == 401 and request.authorization is not None:
+    if refusal.status == 401 and "Authorization" in request.headers:
         response.headers["WWW-Authenticate"] = 'Basic realm="sandbox"'
     return response
 

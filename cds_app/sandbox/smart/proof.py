@@ -7,7 +7,6 @@ the other one is refused even if it would succeed.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import threading
 import time
@@ -160,7 +159,7 @@ def _basic(authorization: str | None) -> tuple[str, str]:
         _refuse("the client did not authenticate")
     try:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OAuthRefusal("invalid_client", "the Basic header is malformed") from error
     if not colon:
         _refuse("the Basic header is malformed")
