@@ -112,7 +112,7 @@ def _members(value: Any, at: str, found: _Found) -> Iterator[Item]:
     if not isinstance(stated, (list, dict)):
         found.issues.append(Issue(code=IssueCode.UNREADABLE, ref=at, field="entry"))
         return
-    told = [one for one, _ in _entries(stated, "")] if value.get("type") == "history" else []
+    told = entries_of(stated) if value.get("type") == "history" else []
     for i, (entry, place) in enumerate(_entries(stated, f"{at}.entry")):
         if found.enough:
             return
@@ -128,8 +128,17 @@ def _members(value: Any, at: str, found: _Found) -> Iterator[Item]:
         yield Item(_called(resource, url) if url.startswith(_URN) else resource, place, url)
 
 
+def entries_of(stated: object) -> list[Any]:
+    """Each entry of a Bundle; lists within the list are part of it, and one alone counts as a list of it."""
+    if not isinstance(stated, list):
+        return [] if stated is None else [stated]
+    if not any(isinstance(one, list) for one in stated):  # as in nearly all
+        return stated
+    return [entry for one in stated for entry in (entries_of(one) if isinstance(one, list) and one else [one])]
+
+
 def _entries(stated: Any, at: str) -> Iterator[tuple[Any, str]]:
-    """Each entry with its place; lists within the list are part of it, and one alone counts as a list of it."""
+    """Each of `entries_of` with its place, as far as they are asked for."""
     for i, one in enumerate(stated if isinstance(stated, list) else [stated]):
         if isinstance(one, list) and one:
             yield from _entries(one, f"{at}[{i}]")

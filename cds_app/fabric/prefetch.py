@@ -14,7 +14,7 @@ from typing import Final
 from cds_app.domain.issues import Issue, IssueCode
 from cds_app.domain.time import time_in
 from cds_app.errors import BadRequest, ContentError
-from cds_app.fabric.bundles import is_failure, is_outcome, unpack
+from cds_app.fabric.bundles import entries_of, is_failure, is_outcome, unpack
 from cds_app.fabric.references import Item
 from cds_app.fabric.shapes import Object, as_object, objects
 
@@ -185,9 +185,10 @@ def state_of(value: object, held: int = 0) -> State:
         return State.ABSENT
     if found["resourceType"] != "Bundle":
         return State.GIVEN
-    if _failed(found) or _names_alone(found):
+    entries = entries_of(found.get("entry"))
+    if _failed(found, entries) or _names_alone(found, entries):
         return State.OUTCOME
-    return State.PAGED if _next_link(found) or _is_cut(found, held) else State.GIVEN
+    return State.PAGED if _next_link(found) or _is_cut(found, entries, held) else State.GIVEN
 
 
 def older_alone_is_missing(template: str, items: Sequence[Item]) -> bool:
@@ -215,10 +216,9 @@ def _begun(resource: Object) -> datetime | None:
     return None
 
 
-def _failed(bundle: Object) -> bool:
+def _failed(bundle: Object, listed: Sequence[object]) -> bool:
     """Whether the Bundle says that the search went wrong, or holds nothing but an outcome outside a search set."""
-    listed = bundle.get("entry")
-    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else objects(listed)
+    entries = [one for one in listed if isinstance(one, dict)]
     outcomes = [entry["resource"] for entry in entries if is_outcome(entry.get("resource"))]
     if not outcomes or any(map(is_failure, outcomes)):
         return bool(outcomes)
@@ -226,21 +226,18 @@ def _failed(bundle: Object) -> bool:
     return len(outcomes) == len(entries) and not told
 
 
-def _names_alone(bundle: Object) -> bool:
+def _names_alone(bundle: Object, entries: Sequence[object]) -> bool:
     """Whether a Bundle has entries and in none of them a resource. A history may: what was deleted has none."""
-    entries = bundle.get("entry")
-    if not isinstance(entries, list) or not entries or bundle.get("type") == "history":
+    if not entries or bundle.get("type") == "history":
         return False
     return all(isinstance(entry, dict) and entry.get("resource") is None for entry in entries)
 
 
-def _is_cut(bundle: Object, held: int) -> bool:
+def _is_cut(bundle: Object, entries: Sequence[object], held: int) -> bool:
     """Whether a search set says that it found more than it and the pages before it hold."""
     total = bundle.get("total")
     if bundle.get("type") != "searchset" or not isinstance(total, int) or isinstance(total, bool):
         return False
-    listed = bundle.get("entry")
-    entries = listed if isinstance(listed, list) else [listed]
     beside = [one for one in entries if isinstance(one, dict) and "search" in one and not _is_match(one)]
     return total > held + len(entries) - len(beside)
 

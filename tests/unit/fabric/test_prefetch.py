@@ -27,6 +27,11 @@ def _bundle(*resources: object, **elements: Any) -> dict[str, Any]:
     return {"resourceType": "Bundle", "entry": [{"resource": one} for one in resources], **elements}
 
 
+def _rows(number: int) -> list[dict[str, Any]]:
+    """A list of entries, as it may stand among the entries itself."""
+    return [{"resource": observation()} for _ in range(number)]
+
+
 def _outcome(severity: object = "error") -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": [{"severity": severity}]}
 
@@ -91,6 +96,13 @@ def test_a_template_that_nobody_could_fill_is_refused(text: str) -> None:
         (_bundle(*[observation()] * 600, type="searchset", total=600), State.GIVEN),
         ({"resourceType": "Bundle", "type": "searchset", "total": 1, "entry": ["x", 3]}, State.GIVEN),
         (_bundle(observation(), type="searchset", total="2"), State.GIVEN),
+        ({"resourceType": "Bundle", "type": "searchset", "total": 1}, State.PAGED),
+        ({"resourceType": "Bundle", "type": "searchset", "total": 0}, State.GIVEN),
+        ({"resourceType": "Bundle", "type": "searchset", "total": 2, "entry": [_rows(2)]}, State.GIVEN),
+        ({"resourceType": "Bundle", "type": "searchset", "total": 3, "entry": [_rows(2)]}, State.PAGED),
+        ({"resourceType": "Bundle", "type": "searchset", "entry": [[{"fullUrl": "Observation/1"}]]}, State.OUTCOME),
+        ({"resourceType": "Bundle", "type": "searchset", "entry": {"fullUrl": "Observation/1"}}, State.OUTCOME),
+        ({"resourceType": "Bundle", "type": "searchset", "entry": [[{"resource": _outcome()}]]}, State.OUTCOME),
     ],
 )
 def test_every_state_of_a_key_is_told(value: object, state: State) -> None:
