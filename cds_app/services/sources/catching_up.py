@@ -11,7 +11,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from cds_app.errors import BadRequest, DataUnavailable, Gone, TwinlineError
+from cds_app.fabric.bundles import unpack
 from cds_app.fabric.exchange.notifications import Notification, read_notification
+from cds_app.fabric.prefetch import State, state_of
 from cds_app.ports import Clock, FhirReader
 from cds_app.services.sources.populating import UNRESOLVED
 from cds_app.services.sources.subscriptions import (
@@ -154,12 +156,14 @@ class CatchingUp:
         for kind in subscription.types:
             path = f"{kind}?_lastUpdated=ge{since}&_count=500" if since else f"{kind}?_count=500"
             bundle = self._read(subscription, path)
-            links = bundle.get("link")
-            if any(isinstance(one, dict) and one.get("relation") == "next" for one in links or ()):
+            state = state_of(bundle)
+            if state is State.PAGED:
                 raise DataUnavailable("more was missed than can be read: run `twinline ingest bulk`", field=kind)
-            entries = [one for one in bundle.get("entry") or () if isinstance(one, dict)]
-            if resources := [one["resource"] for one in entries if one.get("resource") is not None]:
-                self._take(name, subscription, resources)
+            if state is not State.GIVEN or bundle["resourceType"] != "Bundle":
+                raise DataUnavailable("the EHR did not say what changed", field=kind)
+            items, _ = unpack(bundle, at=kind)
+            if items:
+                self._take(name, subscription, [one.resource for one in items])
 
     def _fetch(self, name: str, subscription: Subscription, reference: str) -> Counter[str]:
         """One resource that was told of by reference; one that cannot be had stays wanted, unless there is none."""

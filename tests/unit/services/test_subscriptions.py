@@ -30,6 +30,7 @@ from tests.notifications import BASE, SECRET, bundle, status, subscription
 from tests.patients import observation, patient
 
 URL = "/fhir-notifications/results"
+FATAL = {"severity": "fatal", "code": "exception"}
 
 
 @dataclass
@@ -195,6 +196,33 @@ def test_more_than_can_be_read_stays_missing(
     fhir.answers["Observation"] = {**bundle(result(4.1, "a")), "link": [{"relation": "next", "url": "x"}]}
     assert looking(deps).look() == {"unavailable": 1}
     assert register.heard("results").gaps == ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"resourceType": "Parameters"},
+        {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "OperationOutcome", "issue": [FATAL]}}]},
+        {"resourceType": "Bundle", "entry": [{"fullUrl": f"{BASE}/Observation/a"}]},
+        {"resourceType": "Bundle", "type": "searchset", "total": 1},
+    ],
+)
+def test_what_an_ehr_could_not_tell_stays_missing(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir, answer: Mapping[str, Any]
+) -> None:
+    send(client, bundle(status("heartbeat", 2)))
+    fhir.answers["Observation"] = answer
+    assert looking(deps).look() == {"unavailable": 1}
+    assert register.heard("results").gaps == ((1, 2),)
+
+
+def test_what_stands_in_the_place_of_links_harms_nobody(
+    deps: Deps, client: FlaskClient, register: Subscriptions, fhir: MemoryFhir
+) -> None:
+    send(client, bundle(status("heartbeat", 2)))
+    fhir.answers["Observation"] = bundle(result(4.1, "a")) | {"link": 5}
+    assert looking(deps).look() == {"read-anew": 1}
+    assert (potassium(deps), register.heard("results").behind) == ([4.1], False)
 
 
 def test_half_an_answer_leaves_the_other_half(deps: Deps, client: FlaskClient, fhir: MemoryFhir) -> None:
