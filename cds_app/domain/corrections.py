@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time
-from typing import Final
+from typing import Final, TypeGuard
 
 from msgspec.structs import replace
 
-from cds_app.domain.facts import CodedFinding, Fact, Measurement, UnknownFinding
+from cds_app.domain.facts import CodedFinding, Demographics, Fact, Measurement, UnknownFinding
 from cds_app.domain.timeline import Timeline
 
 _LAST_SECOND: Final = time.max.second
@@ -119,7 +119,8 @@ def _alike(known: Fact, fact: Fact) -> bool:
     when = known.when if known.when == known.learned <= fact.when and _is_vague(fact) else fact.when
     if when != known.when or type(known) is not type(fact):
         return False
-    return known == replace(fact, version=known.version, learned=known.learned, when=when)
+    death = {"deceased": known.deceased} if _died_undated(known) and _died_undated(fact) else {}
+    return known == replace(fact, version=known.version, learned=known.learned, when=when, **death)
 
 
 def _is_vague(fact: Fact) -> bool:
@@ -127,6 +128,11 @@ def _is_vague(fact: Fact) -> bool:
     return fact.when == fact.learned or (
         fact.when.second == _LAST_SECOND and fact.when.microsecond == time.max.microsecond
     )
+
+
+def _died_undated(fact: Fact) -> TypeGuard[Demographics]:
+    """Whether a patient is told to have died by the time of the learning, for want of a time."""
+    return isinstance(fact, Demographics) and fact.deceased == fact.learned
 
 
 def _says_less(known: Fact | None, fact: Fact) -> bool:

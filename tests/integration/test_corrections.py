@@ -76,3 +76,15 @@ def test_a_stay_that_began_today_does_not_begin_anew_at_every_call(
         clock.forward(minutes=20)
     (segment,) = deps.store.segments(deps.store.pseudonym("local", "p1"))
     assert [one.when for one in segment.facts.stays] == [FROZEN]
+
+
+@pytest.mark.parametrize("died", [{"deceasedBoolean": True}, {"deceasedDateTime": f"{FROZEN:%Y-%m-%d}"}])
+@pytest.mark.parametrize("meta", [{}, {"meta": {"versionId": "1"}}])
+def test_who_died_nobody_says_when_does_not_die_again_at_every_call(
+    client: FlaskClient, clock: FrozenClock, deps: Deps, died: dict[str, Any], meta: dict[str, Any]
+) -> None:
+    for _ in range(3):
+        topics(client, call(patient(**died, **meta), stay(FROZEN), *course(FROZEN, QUIET, QUIET)))
+        clock.forward(minutes=20)
+    (segment,) = deps.store.segments(deps.store.pseudonym("local", "p1"))
+    assert [one.deceased for one in segment.facts.demographics] == [FROZEN]
