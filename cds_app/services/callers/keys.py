@@ -60,11 +60,13 @@ def public_key(stated: Mapping[str, Any], curves: Collection[str] = ("P-384",)) 
     UnusableKey
         If it is private or shared, not for signatures, or neither on one of the curves nor RSA of 2048 to 8192 bits.
     """
-    if _PRIVATE & stated.keys() or stated.get("kty") == "oct":
+    said = {name: value for name, value in stated.items() if value is not None}  # some write null for what is not there
+    if _PRIVATE & said.keys() or said.get("kty") == "oct":
         raise UnusableKey("holds private or shared key material: give public keys only")
-    if stated.get("use", "sig") != "sig" or "verify" not in stated.get("key_ops", ["verify"]):
+    allowed = said.get("key_ops", ["verify"])
+    if said.get("use", "sig") != "sig" or not isinstance(allowed, list) or "verify" not in allowed:
         raise UnusableKey("is not for signatures")
-    return _read_public(stated, curves)
+    return _read_public(said, curves)
 
 
 def _read_public(stated: Mapping[str, Any], curves: Collection[str]) -> Key:

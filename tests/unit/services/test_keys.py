@@ -166,6 +166,7 @@ def public(key: ECKey | RSAKey, **change: Any) -> dict[str, Any]:
         public(rsa_key()),
         public(OLD, use="sig", alg="ES384", x5c=["MIIB"]),
         public(OLD, key_ops=["verify"]),
+        public(OLD, use=None, key_ops=None, d=None, oth=None),
     ],
 )
 def test_strong_public_keys_are_taken(stated: dict[str, Any]) -> None:
@@ -185,6 +186,7 @@ def test_strong_public_keys_are_taken(stated: dict[str, Any]) -> None:
         ({"kty": "oct", "kid": "a"}, "private or shared"),
         (public(OLD, use="enc"), "signatures"),
         (public(OLD, key_ops=["encrypt"]), "signatures"),
+        (public(OLD, key_ops=5), "signatures"),
         (public(ec_key("p256", "P-256")), "P-384"),
         (public(ec_key("p521", "P-521")), "P-384"),
         (public(rsa_key("weak", 1024)), "2048"),
