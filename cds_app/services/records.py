@@ -204,7 +204,7 @@ class Records:
             held = self._held.pop(patient, None)
             if held is not None:
                 self._size -= _size(held)
-                record = max(held, record, key=_age)
+                record = max(record, held, key=_age)  # of two that hold the same, the one that was read last
             self._held[patient] = record
             self._size += _size(record)
             while self._size > self._capacity:

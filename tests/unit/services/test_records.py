@@ -128,6 +128,13 @@ def test_an_older_record_never_replaces_a_newer_one(store: Watched, twinner: Twi
     assert store.read == [0]
 
 
+def test_what_was_read_is_remembered_though_it_told_nothing_new(store: Watched, twinner: Twinner) -> None:
+    append(store, "p", facts=facts(2))
+    records = records_of(store, twinner)
+    records.keep("p", replace(records.load("p"), seen=frozenset({b"mark"})))
+    assert records.seen("p") == {b"mark"}
+
+
 def test_extending_a_record_is_remembered_only_when_kept(store: Watched, twinner: Twinner) -> None:
     records = records_of(store, twinner)
     extended, news = records.extend(records.load("p"), facts(3))
