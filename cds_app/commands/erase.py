@@ -9,7 +9,8 @@ import click
 from cds_app.adapters.clock import SystemClock
 from cds_app.commands.stores import open_store, with_store
 from cds_app.databases import cabinet_of
-from cds_app.services.sources.identities import Identities, erase_all
+from cds_app.services.sources.erasing import erase_all
+from cds_app.services.sources.identities import Identities
 
 
 @click.command()

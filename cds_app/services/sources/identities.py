@@ -15,12 +15,14 @@ from typing import Final, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from cds_app.errors import Conflict, IntegrityError, NotFound
+from cds_app.errors import Conflict, IntegrityError
 from cds_app.fabric.identifiers import Identifier
-from cds_app.ports import Cabinet, Clock, Document, TwinStore
+from cds_app.ports import Cabinet, Clock, Document
 
 TIE: Final = "tie"
 TIED: Final = "tied"
+MINUTE: Final = "minute"
+"""Of documents of samples that wait, ``SOURCE/ALIAS/...``."""
 MOST_TIED: Final = 100
 """Identifiers that may be tied to one patient, or merged into one identifier: whoever claims more is no person."""
 _TRIES: Final = 20
@@ -257,16 +259,3 @@ def _decoded(decoder: msgspec.msgpack.Decoder[_Kept], document: Document) -> _Ke
         return decoder.decode(document.content)
     except msgspec.MsgspecError:
         raise IntegrityError("a tie is malformed") from None
-
-
-def erase_all(store: TwinStore, identities: Identities, patient: str, at: datetime) -> None:
-    """Erase a patient, and what sources told of them under their identifiers. Raises NotFound if there is neither."""
-    erased, missing = False, NotFound("there is no such patient", field="patient")
-    for name in (*identities.tied(patient), patient):
-        try:
-            store.erase(name, at)
-            erased = True
-        except NotFound as error:
-            missing = error
-    if not erased:
-        raise missing

@@ -27,9 +27,9 @@ from cds_app.fabric.devices.telemetry import (
     observations_of,
 )
 from cds_app.ports import Cabinet, Document
+from cds_app.services.sources.identities import MINUTE
 from cds_app.services.sources.intake import PERSON, Delivery, Intake
 
-KIND: Final = "minute"
 GRACE: Final = timedelta(seconds=20)
 """After a minute is over, how long its last samples may take."""
 _KEPT: Final = timedelta(days=7)
@@ -142,18 +142,15 @@ class Telemetry:
         return len(self._open(now))
 
     def _open(self, now: datetime) -> list[tuple[Document, Minute]]:
-        found = ((one, _read(one.content)) for one in self.cabinet.all(self._kind, now))
+        own = f"{self.intake.source.name}/"
+        found = ((one, _read(one.content)) for one in self.cabinet.all(MINUTE, now) if one.name.startswith(own))
         return [(document, minute) for document, minute in found if minute.number > minute.summed]
-
-    @property
-    def _kind(self) -> str:
-        return f"{KIND} {self.intake.source.name}"
 
     def _document(self, minute: Minute, until: datetime) -> Document:
         named = (minute.device, str(minute.minute))
         alias = self.intake.identities.alias(self.intake.source.tenant, (minute.system, minute.value))
-        name = f"{alias}/{sha256(chr(10).join(named).encode()).hexdigest()[:24]}"
-        return Document(kind=self._kind, name=name, version=0, content=encode_minute(minute), until=until)
+        name = f"{self.intake.source.name}/{alias}/{sha256(chr(10).join(named).encode()).hexdigest()[:24]}"
+        return Document(kind=MINUTE, name=name, version=0, content=encode_minute(minute), until=until)
 
     def _minutes(self, came: Came, received: datetime) -> Iterator[Minute]:
         """A message's samples, by minute. Nothing is given out before all of it was checked."""

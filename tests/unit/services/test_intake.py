@@ -14,7 +14,8 @@ from cds_app.errors import DependencyDown, PatientErased, SettingsError
 from cds_app.services.calls.answer import Answering
 from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.replay import replay_decision
-from cds_app.services.sources.identities import Tie, erase_all
+from cds_app.services.sources.erasing import erase_all
+from cds_app.services.sources.identities import Tie
 from cds_app.services.sources.intake import PERSON, Delivery, Intake, Source
 from tests.conftest import FROZEN, MRN
 from tests.patients import QUIET, call, course, observation, patient, stay

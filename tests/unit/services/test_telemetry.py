@@ -20,6 +20,8 @@ from cds_app.domain.ontology import Range
 from cds_app.domain.timeline import Timeline
 from cds_app.errors import DependencyDown
 from cds_app.fabric.devices.telemetry import NAME, Channel, Minute, Monitoring, joined, summarised
+from cds_app.services.sources.erasing import erase_all
+from cds_app.services.sources.identities import MINUTE, Tie
 from cds_app.services.sources.intake import Source
 from cds_app.services.sources.telemetry import Came, Telemetry
 from tests.conftest import MRN, FrozenClock
@@ -252,3 +254,21 @@ def test_a_summary_lies_within_the_limits_or_is_none(values: list[float]) -> Non
     assert found.samples == len(values) >= found.used
     assert (found.value is None) == (found.used == 0)
     assert found.value is None or limits.holds(found.value)
+
+
+def test_samples_of_an_erased_patient_are_gone_before_they_are_summarised_and_after(monitor: Telemetry) -> None:
+    monitor.take([*minute(), *minute(mrn="4712")], after(61))
+    monitor.close(after(90))
+    monitor.take([came(120, {HR: 80.0})], after(121))
+    identities = monitor.intake.identities
+    own, other = (identities.alias("local", (MRN, mrn)) for mrn in ("4711", "4712"))
+    identities.tie(own, Tie(to="pat", by="operator", at=after(0)))
+    erase_all(monitor.intake.store, identities, "pat", after(125))
+    assert [one.name.split("/")[:2] for one in monitor.cabinet.all(MINUTE, after(125))] == [["monitors", other]]
+    assert monitor.close(after(300)) == 0
+
+
+def test_a_source_summarises_its_own_samples_only(monitor: Telemetry, deps: Deps) -> None:
+    monitor.take(minute(), after(61))
+    ward = replace(monitor, intake=intake_of(deps, Source(name="ward", tenant="local")))
+    assert (ward.close(after(90)), monitor.close(after(90))) == (0, 1)
