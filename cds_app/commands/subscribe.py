@@ -76,12 +76,13 @@ def add(  # noqa: PLR0913 - one for each option
             heartbeat_s=heartbeat,
             types=tuple(dict.fromkeys(types)) or TYPES,
         )
+        token = "" if reference else tokens_of(deps, found)(False)  # without one nothing is begun
         _begin(deps, name, made)
         if reference:
             click.echo(f"the EHR must send to {endpoint} the header\nAuthorization: Bearer {secret}")
             return
         resource = resource_of(made, endpoint, secret, criteria=criteria, content=content)
-        click.echo(_made(deps, name, resource, tokens_of(deps, found)(False), found.iss))
+        click.echo(_made(deps, name, resource, token, found.iss))
 
 
 def resource_of(

@@ -15,7 +15,7 @@ from cds_app.commands.stores import open_deps
 from cds_app.commands.subscribe import subscribe
 from cds_app.databases import cabinet_of
 from cds_app.domain.issuers import Method
-from cds_app.errors import DataUnavailable, NotFound, SettingsError
+from cds_app.errors import DataUnavailable, GrantRefused, NotFound, SettingsError
 from cds_app.fabric.exchange.notifications import read_notification
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.smart.issuers import Issuers, new_issuer
@@ -110,6 +110,13 @@ def test_one_that_people_of_the_ehr_made_is_listened_to(home: Path) -> None:
 def test_nothing_is_left_of_a_subscription_that_the_ehr_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SubscribingHandler, "refuses", True)
     with pytest.raises(DataUnavailable):
+        add(home)
+    assert listed(home) == []
+
+
+def test_nothing_is_left_of_a_subscription_for_which_there_is_no_token(home: Path, ehr: FakeEhr) -> None:
+    ehr.status = 400
+    with pytest.raises(GrantRefused):
         add(home)
     assert listed(home) == []
 
