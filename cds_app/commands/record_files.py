@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -114,8 +115,7 @@ def streamed(file: Path) -> Iterator[Told]:
         In one line: the file cannot be read, or is no JSON as a whole.
     """
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw:
-            stream = cast("IO[bytes]", raw)
+        with _opened(file) as stream:
             if ".ndjson" not in file.name:
                 yield Told(file.name, loads(stream.read(_MAX_BYTES + 1), max_bytes=_MAX_BYTES, spare="entry"))
                 return
@@ -137,21 +137,29 @@ def _is_patient(resource: Mapping[str, Any]) -> bool:
 
 
 def _documents(file: Path) -> Iterator[object]:
-    raw = _bytes(file)
-    lines = [(f" line {number}", line) for number, line in enumerate(raw.splitlines(), 1) if line.strip()]
-    for where, text in lines if ".ndjson" in file.name else [("", raw)]:
+    nothing = True
+    for where, text in _texts(file):
+        nothing = False
         try:
             yield loads(text, max_bytes=_MAX_BYTES, spare="entry")
         except (BadRequest, TooLarge) as error:
             raise BadRequest(f"{file.name}{where} cannot be read as JSON: {error.message}", field="paths") from error
+    if nothing:
+        raise BadRequest(f"{file.name} is empty", field="paths")
 
 
-def _bytes(file: Path) -> bytes:
+def _texts(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Lines of NDJSON, each with its place, or all of the file; of what is packed no more than may be read."""
+    lines = ".ndjson" in file.name
     try:
-        raw = file.read_bytes()
-        raw = gzip.decompress(raw) if file.suffix == ".gz" else raw
+        with _opened(file) as stream:
+            take = stream.readline if lines else stream.read
+            for number, text in enumerate(iter(partial(take, _MAX_BYTES + 1), b""), 1):
+                if not text.isspace():
+                    yield f" line {number}" if lines else "", text
     except (OSError, EOFError, zlib.error) as error:
         raise BadRequest(f"{file.name} cannot be read", field="paths") from error
-    if not raw.strip():
-        raise BadRequest(f"{file.name} is empty", field="paths")
-    return raw
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(file) if file.suffix == ".gz" else file.open("rb"))

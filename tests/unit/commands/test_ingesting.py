@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ from click.testing import CliRunner, Result
 
 from cds_app.__main__ import twinline
 from cds_app.bootstrap import identities_of
+from cds_app.commands import record_files
 from cds_app.commands.stores import open_deps
 from cds_app.databases import store_of
-from cds_app.errors import SettingsError
+from cds_app.errors import BadRequest, SettingsError
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.services.sources.identities import Tie
 from cds_app.settings import Settings
@@ -48,6 +51,21 @@ def test_records_in_files_are_taken_in_once(home: Path) -> None:
     assert "files: 1 messages, 2 facts" in run(home, "ingest", "status").output
     run(home, "erase", "--patient", "p1", "--yes")
     assert run(home, "ingest", "files", str(file)).output == "one.json: 0 patients, 1 known already\n"
+
+
+@pytest.mark.parametrize("name", ["one.json.gz", "one.ndjson.gz"])
+def test_what_is_packed_is_unpacked_no_further_than_it_may_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(record_files, "_MAX_BYTES", 1 << 20)
+    (tmp_path / name).write_bytes(gzip.compress(b"[" * (32 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match="too many bytes"):
+            record_files.contents_of(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_identifier_is_tied_and_untied_by_hand(home: Path) -> None:
