@@ -78,7 +78,9 @@ def in_words(said: Said, templates: Environment) -> Trusted:
     return Trusted(getattr(_module(templates, SENTENCES), said.name)(**gaps))
 
 
-def _filled(gap: Gap, templates: Environment) -> Trusted | tuple[Trusted, ...]:
+def _filled(gap: Gap, templates: Environment) -> Trusted | bool | tuple[Trusted, ...]:
+    if isinstance(gap, bool):
+        return gap
     return tuple([in_words(one, templates) for one in gap]) if isinstance(gap, tuple) else in_words(gap, templates)
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment
 
 from cds_app.cards.allergies import allergies_due
 from cds_app.cards.definition import ServiceDefinition
-from cds_app.cards.detail import Blocks, Lines, fits, say, write
+from cds_app.cards.detail import Blocks, Lines, fits, in_words, say, write
 from cds_app.cards.drafts import Due
 from cds_app.cards.grounds import Named, named_of
 from cds_app.cards.text import Trusted, plain, render
@@ -127,7 +127,7 @@ def _card(checked: Checked, about: Check | None, topic: str, material: OrderMate
         summary=_summary(checked, label, material),
         detail=detail,
         proposals=tuple(_proposals(checked, label, disputed=checked.order.ref in material.disputed)),
-        explanation=_explanation(checked),
+        explanation=_explanation(checked, material.templates),
     )
 
 
@@ -144,19 +144,23 @@ def _summary(checked: Checked, label: str, material: OrderMaterial) -> str:
         return render(material.templates, "order.disputed.j2", values)
     if not checked.findings:
         first = next(one for one in checked.unchecked if one.said)
-        values |= {"title": Trusted(first.check.asks), "lacking": Trusted(first.lacking)}
+        values |= {"title": Trusted(first.check.asks), "lacking": in_words(first.lacking, material.templates)}
         return render(material.templates, "order.unchecked.j2", values)
     lead = checked.findings[0]
     measured = next((one for one in lead.evidence if isinstance(one, Measurement)), None)
     values |= {
         "title": Trusted(lead.check.title),
-        "beside": Trusted(lead.figure) or _other(lead, label, material) or _allergens(lead, material),
+        "beside": _figure(lead, material) or _other(lead, label, material) or _allergens(lead, material),
         "lead": seen(measured, _earlier(measured, material), material.setting) if measured else None,
     }
     texts = (render(material.templates, "order.summary.j2", {**values, "most": most}) for most in _LENGTHS)
     return next((text for text in texts if len(text) <= SUMMARY_LIMIT), "") or render(
         material.templates, "order.summary.j2", {**values, "lead": None, "most": 0}
     )
+
+
+def _figure(finding: Finding, material: OrderMaterial) -> Trusted:
+    return in_words(finding.figure or "", material.templates)
 
 
 def _beside(finding: Finding, material: OrderMaterial) -> Trusted:
@@ -247,10 +251,11 @@ def _leads(findings: Sequence[Finding]) -> Iterator[Measurement | None]:
 def _why_view(
     finding: Finding, lead: Measurement | None, material: OrderMaterial, *, as_sent: bool
 ) -> dict[str, object]:
-    beside = _beside(finding, material)
-    if finding.why.startswith(f"{beside} "):  # says itself which
+    beside, text = _beside(finding, material), in_words(finding.why, material.templates)
+    if text.startswith(f"{beside} "):  # says itself which
         beside = Trusted("")
-    text = finding.why[0].lower() + finding.why[1:] if beside else finding.why
+    elif beside:
+        text = Trusted(text[0].lower() + text[1:])
     view = None if lead is None else seen(lead, _earlier(lead, material), material.setting, as_sent=as_sent)
     return {"text": text, "beside": beside, "seen": view, "review": finding.check.needs_review}
 
@@ -310,7 +315,11 @@ def _unseen(checked: Checked, material: OrderMaterial) -> dict[str, object]:
     newest = max((one.when for one in latest if one is not None), default=None)
     return {
         "unchecked": [
-            {"title": one.check.asks, "lacking": one.lacking, "words": plain(one.words, limit=60)}
+            {
+                "title": one.check.asks,
+                "lacking": in_words(one.lacking, material.templates),
+                "words": plain(one.words, limit=60),
+            }
             for one in _each(checked.unchecked)
         ],
         "undosed": material.undosed.get(checked.order.ref),
@@ -336,12 +345,14 @@ def _proposals(checked: Checked, label: str, *, disputed: bool) -> Iterator[Prop
         yield Proposal(text=f"Remove this draft: {label}", removes=checked.order.ref)
 
 
-def _explanation(checked: Checked) -> dict[str, Any]:
+def _explanation(checked: Checked, templates: Environment) -> dict[str, Any]:
     said: dict[str, Any] = {
         "order": checked.order.ref,
         "drug": checked.drug,
         "findings": [_finding_said(one) for one in checked.findings],
-        "unchecked": [{"check": one.check.id, "lacking": one.lacking} for one in checked.unchecked],
+        "unchecked": [
+            {"check": one.check.id, "lacking": str(in_words(one.lacking, templates))} for one in checked.unchecked
+        ],
     }
     return {key: value for key, value in said.items() if value != []}
 

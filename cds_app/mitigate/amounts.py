@@ -11,18 +11,16 @@ from typing import Final
 from cds_app.domain.dosing import Daily
 from cds_app.domain.facts import Medication
 from cds_app.domain.ontology import Ontology
+from cds_app.domain.sentences import sentence
 from cds_app.mitigate.conditions import evaluate
-from cds_app.mitigate.filtration import Filtered, Unfiltered, filtration_of
+from cds_app.mitigate.filtration import Dialysed, Filtered, Unfiltered, filtration_of
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
 from cds_app.mitigate.order_checks import AmountCheck, Filtration, KidneyCheck
 from cds_app.score.allergies import most_specific
 from cds_app.score.chronology import is_single
 from cds_app.simulate.regimens.orders import mass_mg
 
-_NO_DAILY: Final = "no dose in mg at an interval"
-_NO_OTHER: Final = "what is ordered or drafted beside it says no amount of a day"
-_MORE: Final = "more than one dose or interval is said"
-_SUM: Final = " together"
+_NO_DAILY: Final = sentence("no_daily")
 _DAY_H: Final = 24.0
 _DAY: Final = timedelta(hours=_DAY_H)
 _ROUNDED: Final = 1.0 + 1e-9
@@ -35,22 +33,21 @@ def kidney(check: KidneyCheck, case: Case) -> Outcome:
     if not case.is_one_of(check.drugs):
         return
     found = filtration_of(case.view, check)
+    if isinstance(found, Dialysed):
+        worst, figure = max(one.tier for one in check.filtration), sentence("renal_therapy_figure")
+        yield Finding(check=check, tier=worst, why=check.dialysis, evidence=found.evidence, figure=figure)
+        return
     if isinstance(found, Unfiltered):
-        if found.dialysis:
-            worst = max(one.tier for one in check.filtration)
-            yield Finding(
-                check=check, tier=worst, why=check.dialysis, evidence=found.dialysis, figure="renal replacement therapy"
-            )
-        else:
-            yield Unchecked(check=check, lacking=found.lacking, said=check.unknown == "say")
+        yield Unchecked(check=check, lacking=found.lacking, said=check.unknown == "say")
         return
     reached = next((one for one in check.filtration if found.value < one.below), None)
     if reached is not None and reached.most_mg_per_day is not None:
         yield from _too_much(check, reached, reached.most_mg_per_day, found, case)
     elif reached is not None:
-        yield Finding(check=check, tier=reached.tier, why=f"{reached.why} {found.said}.", evidence=found.evidence)
+        why = sentence("why_and_found", why=reached.why, found=found.said)
+        yield Finding(check=check, tier=reached.tier, why=why, evidence=found.evidence)
     elif found.stands_in:
-        yield Unchecked(check=check, lacking=f"{found.stands_in} for creatinine clearance", said=False)
+        yield Unchecked(check=check, lacking=sentence("no_weight_for_clearance"), said=False)
 
 
 def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Filtered, case: Case) -> Outcome:
@@ -58,9 +55,9 @@ def _too_much(check: KidneyCheck, reached: Filtration, most_mg: float, found: Fi
     if daily_mg is None:
         yield Unchecked(check=check, lacking=_NO_DAILY, said=False)
     elif daily_mg > most_mg:
-        said = f"{daily_mg:g} mg in 24 h, at most {most_mg:g} mg below {reached.below:g} mL/min."
-        why = f"{said} {reached.why} {found.said}."
-        figure = f"{daily_mg:g} mg a day, at most {most_mg:g}"
+        mg, most, below = f"{daily_mg:g}", f"{most_mg:g}", f"{reached.below:g}"
+        why = sentence("daily_in_renal", mg=mg, most=most, below=below, why=reached.why, filtration=found.said)
+        figure = sentence("daily_in_renal_figure", mg=mg, most=most)
         yield Finding(check=check, tier=reached.tier, why=why, evidence=found.evidence, figure=figure)
 
 
@@ -82,11 +79,11 @@ def amount(check: AmountCheck, case: Case) -> Outcome:
         yield found
         return
     if len(counted) < len(beside):
-        yield Unchecked(check=check, lacking=_NO_OTHER, said=False)
+        yield Unchecked(check=check, lacking=sentence("no_other_daily"), said=False)
     if _may_be_more(case.order):
-        yield Unchecked(check=check, lacking=_MORE, said=False)
+        yield Unchecked(check=check, lacking=sentence("several_doses"), said=False)
     elif check.light is not None and case.situation.fresh("body_weight") is None:
-        yield Unchecked(check=check, lacking="no current weight", said=False)
+        yield Unchecked(check=check, lacking=sentence("no_weight"), said=False)
 
 
 def _otherwise(check: AmountCheck, order: Medication) -> bool:
@@ -101,9 +98,9 @@ def _at_once(check: AmountCheck, case: Case) -> Finding | None:
     told = order.dosing is not None and order.dosing.interval_h is not None
     if not check.at_once or told or dose_mg is None or dose_mg <= check.most_mg_per_day:
         return None
-    most = check.most_mg_per_day
-    why = f"{dose_mg:g} mg at once, at most {most:g} mg in 24 h. {check.why}"
-    return Finding(check=check, tier=check.tier, why=why, figure=f"{dose_mg:g} mg at once, at most {most:g}")
+    mg, most = f"{dose_mg:g}", f"{check.most_mg_per_day:g}"
+    why, figure = sentence("at_once", mg=mg, most=most, why=check.why), sentence("at_once_figure", mg=mg, most=most)
+    return Finding(check=check, tier=check.tier, why=why, figure=figure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,19 +120,19 @@ class _Together:
 
 def _above(check: AmountCheck, together: _Together, case: Case) -> Finding | None:
     weight, light = case.situation.fresh("body_weight"), check.light
-    of = f"{case.label(check.drugs[0])} " if len(case.heads) > 1 else ""
+    of = case.label(check.drugs[0]) if len(case.heads) > 1 else ""
     if (found := together.over(check.most_mg_per_day)) is not None:
-        (mg, beside), most = found, check.most_mg_per_day
-        why = f"{of}{mg:g} mg in 24 h{_SUM if beside else ''}, at most {most:g} mg. {check.why}"
-        figure = f"{of}{mg:g} mg{_SUM if beside else ''}, at most {most:g}"
+        beside, mg, most = found[1], f"{found[0]:g}", f"{check.most_mg_per_day:g}"
+        why = sentence("daily", drug=of, mg=mg, together=bool(beside), most=most, why=check.why)
+        figure = sentence("daily_figure", drug=of, mg=mg, together=bool(beside), most=most)
         return Finding(check=check, tier=check.tier, why=why, beside=beside, figure=figure)
     if light is None or weight is None or weight.value >= light.below_kg:
         return None
     if (found := together.over(light.most_mg_per_kg_per_day * weight.value)) is not None:
-        (mg, beside), most = found, light.most_mg_per_kg_per_day
-        many = f"{of}{mg / weight.value:.0f} mg/kg"
-        why = f"{many} in 24 h{_SUM if beside else ''}, below {light.below_kg:g} kg at most {most:g}. {check.why}"
-        figure = f"{many}{_SUM if beside else ''}, at most {most:g}"
+        beside, mg, most = found[1], f"{found[0] / weight.value:.0f}", f"{light.most_mg_per_kg_per_day:g}"
+        below = f"{light.below_kg:g}"
+        why = sentence("daily_per_kg", drug=of, mg=mg, together=bool(beside), below=below, most=most, why=check.why)
+        figure = sentence("daily_per_kg_figure", drug=of, mg=mg, together=bool(beside), most=most)
         return Finding(check=check, tier=check.tier, why=why, evidence=(weight,), beside=beside, figure=figure)
     return None
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from cds_app.domain.facts import Medication
+from cds_app.domain.sentences import sentence
 from cds_app.mitigate.conditions import evaluate
 from cds_app.mitigate.findings import Case, Finding, Outcome
 from cds_app.mitigate.order_checks import DuplicateCheck, Overlap
 from cds_app.score.chronology import is_single
-
-_HOW: Final = {"request": "is ordered", "administration": "was given", "statement": "is taken"}
 
 
 def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
@@ -20,24 +18,22 @@ def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
     same = {head: rows for head in heads if (rows := _same(head, check, case))}
     if same:
         rows = _first((row for every in same.values() for row in every), case)
-        drugs = " and ".join(map(case.label, same))
-        yield _finding(check, case, rows, drugs)
+        yield _finding(check, case, rows, " and ".join(map(case.label, same)), of_class=False)
         return
     for concept in check.classes:
         rows = _first(_others(concept, check, case), case) if case.is_one_of([concept]) else ()
         if rows:
-            yield _finding(check, case, rows, f"Another drug of the same class ({case.label(concept)})")
+            yield _finding(check, case, rows, case.label(concept), of_class=True)
             return
 
 
-def _finding(check: DuplicateCheck, case: Case, rows: tuple[Medication, ...], what: str) -> Finding:
-    single = is_single(rows[0])
-    drafted = rows[0] in case.drafts
-    stands = "is drafted beside it" if drafted else f"{_HOW[rows[0].source]} already"
-    how = f"{stands}, as a single dose" if single else stands
+def _finding(check: DuplicateCheck, case: Case, rows: tuple[Medication, ...], what: str, *, of_class: bool) -> Finding:
+    single, drafted = is_single(rows[0]), rows[0] in case.drafts
+    how = "draft" if drafted else rows[0].source
+    why = sentence("duplicate", what=what, of_class=of_class, how=how, single=single)
     given = single or rows[0].source == "administration" or is_single(case.order)
     lesser = drafted or given or any(_is_meant(one, rows[0], case) for one in check.overlaps)
-    return Finding(check=check, tier=check.lesser_tier if lesser else check.tier, why=f"{what} {how}.", beside=rows)
+    return Finding(check=check, tier=check.lesser_tier if lesser else check.tier, why=why, beside=rows)
 
 
 def _is_meant(overlap: Overlap, other: Medication, case: Case) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.ontology import Sex
+from cds_app.domain.sentences import Sentence, sentence
 from cds_app.mitigate.conditions import View
 from cds_app.mitigate.order_checks import KidneyCheck
 from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, on_dialysis
@@ -24,28 +25,34 @@ class Filtered:
     ----------
     value : float
         In mL/min/1.73 m2, or mL/min for a clearance.
-    said : str
-        The estimate in words, with its unit, how it was made, and what limits it.
+    said : Sentence
+        The estimate with its unit, how it was made, and what limits it.
     evidence : tuple of Fact
-    stands_in : str
-        What is lacking for the estimate that the check means; "" where it is that one.
+    stands_in : bool
+        Whether it is a filtration where the check means a clearance, for which no weight is known.
     """
 
     value: float
-    said: str
+    said: Sentence
     evidence: tuple[Fact, ...]
-    stands_in: str = ""
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfiltered:
-    """No estimate: what is lacking, in a reader's words; or that dialysis is recorded, and by what."""
+    """No estimate, and what is lacking."""
 
-    lacking: str = ""
-    dialysis: tuple[Fact, ...] = ()
+    lacking: Sentence
 
 
-def filtration_of(view: View, check: KidneyCheck) -> Filtered | Unfiltered:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialysed:
+    """No estimate: dialysis is recorded, and by what."""
+
+    evidence: tuple[Fact, ...]
+
+
+def filtration_of(view: View, check: KidneyCheck) -> Filtered | Unfiltered | Dialysed:
     """Estimate what a check is about.
 
     Parameters
@@ -61,44 +68,45 @@ def filtration_of(view: View, check: KidneyCheck) -> Filtered | Unfiltered:
     """
     situation = view.situation
     if dialysis := on_dialysis(situation):
-        return Unfiltered(dialysis=dialysis)
+        return Dialysed(evidence=dialysis)
     limit_h = check.within_h if situation.inpatient else check.outpatient_within_h
     creatinine = situation.latest("creatinine", limit_h)
     age, sex = situation.age_years, situation.sex
     if creatinine is None or creatinine.bound != "=":
         return Unfiltered(lacking=_no_creatinine(situation, limit_h))
     if age is None or sex is None:
-        return Unfiltered(lacking="no age" if age is None else "no sex (female or male)")
+        return Unfiltered(lacking=sentence("no_age" if age is None else "no_sex"))
     if age < _ADULT_YEARS:
-        return Unfiltered(lacking="the estimates of filtration are for adults")
+        return Unfiltered(lacking=sentence("estimates_of_adults"))
     weight = situation.fresh("body_weight") if check.by == "clearance" else None
     if weight is not None and weight.bound == "=":
         return _clearance(view, creatinine, age, sex, weight)
-    return _filtration(view, creatinine, age, sex, "no current weight" if check.by == "clearance" else "")
+    return _filtration(view, creatinine, age, sex, stands_in=check.by == "clearance")
 
 
 def _clearance(view: View, creatinine: Measurement, age: int, sex: Sex, weight: Measurement) -> Filtered:
     value = float(cockcroft_gault(creatinine.value, age, sex, weight.value))
-    said = f"Creatinine clearance {value:.0f} mL/min (Cockcroft-Gault, {weight.value:.0f} kg){_limits(view)}"
+    said = sentence(
+        "clearance", value=f"{value:.0f}", weight_kg=f"{weight.value:.0f}", changing=_creatinine_changes(view)
+    )
     return Filtered(value=value, said=said, evidence=(creatinine, weight))
 
 
-def _filtration(view: View, creatinine: Measurement, age: int, sex: Sex, stands_in: str) -> Filtered:
+def _filtration(view: View, creatinine: Measurement, age: int, sex: Sex, *, stands_in: bool) -> Filtered:
     value = ckd_epi_2021(creatinine.value, age, sex)
-    instead = f", {stands_in} for creatinine clearance" if stands_in else ""
-    said = f"eGFR {value:.0f} mL/min/1.73 m2 (CKD-EPI 2021){instead}{_limits(view)}"
+    said = sentence("egfr", value=f"{value:.0f}", stands_in=stands_in, changing=_creatinine_changes(view))
     return Filtered(value=value, said=said, evidence=(creatinine,), stands_in=stands_in)
 
 
-def _limits(view: View) -> str:
+def _creatinine_changes(view: View) -> bool:
     acute = view.scores.get("kdigo")
-    changing = isinstance(acute, Score) and acute.value >= 1
-    return ", and creatinine is changing: it may be lower" if changing else ""
+    return isinstance(acute, Score) and acute.value >= 1
 
 
-def _no_creatinine(situation: Situation, limit_h: float) -> str:
+def _no_creatinine(situation: Situation, limit_h: float) -> Sentence:
     last = situation.latest("creatinine")
-    within = f"{limit_h:.0f} h" if limit_h < _DAYS_FROM_H else f"{limit_h / 24:.0f} days"
     if last is not None and situation.age_h(last) <= limit_h:
-        return "creatinine known only as a bound"
-    return f"no creatinine within {within}"
+        return sentence("creatinine_bound")
+    if limit_h < _DAYS_FROM_H:
+        return sentence("no_creatinine_hours", hours=f"{limit_h:.0f}")
+    return sentence("no_creatinine_days", days=f"{limit_h / 24:.0f}")

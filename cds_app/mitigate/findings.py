@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cds_app.domain.facts import Fact, Medication
+from cds_app.domain.sentences import Said, Sentence
 from cds_app.mitigate.check import Check
 from cds_app.mitigate.conditions import View
 from cds_app.score.situation import Situation
@@ -23,33 +24,33 @@ class Finding:
     check : Check
     tier : int
         1 information, 2 act before signing, 3 dangerous.
-    why : str
+    why : Said
         One sentence of ours.
     evidence : tuple of Fact
         What it rests on, the most telling first.
     beside : tuple of Medication
         Other drugs that it is about, taken or drafted.
-    figure : str
-        What matters most in few words: an amount that was computed with its limit, or dialysis; "" where nothing does.
+    figure : Sentence, optional
+        What matters most in few words: an amount that was computed with its limit, or dialysis.
     """
 
     check: Check
     tier: int
-    why: str
+    why: Said
     evidence: tuple[Fact, ...] = ()
     beside: tuple[Medication, ...] = ()
-    figure: str = ""
+    figure: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchecked:
-    """A check that could not be made, what was lacking in a reader's words, and whether a card must say so.
+    """A check that could not be made, what was lacking, and whether a card must say so.
 
     ``words`` are those of the record that were not understood.
     """
 
     check: Check
-    lacking: str
+    lacking: Sentence
     said: bool
     words: str = ""
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from cds_app.domain.dosing import Amount, Giving, Way
 from cds_app.domain.facts import Measurement, Medication
+from cds_app.domain.sentences import sentence
 from cds_app.domain.units import is_activity
 from cds_app.mitigate.conditions import evaluate
 from cds_app.mitigate.findings import Case, Finding, Outcome, Unchecked
@@ -14,7 +15,6 @@ from cds_app.mitigate.giving_checks import Above, IntervalCheck, OnceCheck, Rate
 from cds_app.simulate.regimens.orders import mass_mg
 
 _UNITS: Final = {"[iU]": "units"}
-_SLOWLY: Final = "neither a rate nor a length of time is said"
 _WAYS: Final[dict[str, Way]] = {"iv": "iv", "oral": "oral", "subcutaneous": "subcutaneous"}
 _ROUNDED: Final = 1.0 + 1e-9
 
@@ -43,21 +43,23 @@ def givings_of(order: Medication) -> tuple[Giving, ...]:
 
 
 def _too_much(check: OnceCheck, value: float, case: Case) -> Finding | None:
-    named, ordered = _UNITS.get(check.unit, check.unit), _ordered(case)
+    said, named, ordered = f"{value:g}", _UNITS.get(check.unit, check.unit), _ordered(case)
     if ordered is not None and check.ordered_times is not None:
         usual = ordered.dose_value or 0.0
         if value <= max(check.ordered_from, check.ordered_times * usual):
             return None
-        figure = f"{value:g} {named} at once, {usual:g} ordered"
-        return Finding(check=check, tier=check.tier, why=f"{figure}. {check.why}", figure=figure, beside=(ordered,))
+        figure = sentence("dose_from_order", value=said, unit=named, ordered=f"{usual:g}")
+        why = sentence("figure_and_why", figure=figure, why=check.why)
+        return Finding(check=check, tier=check.tier, why=why, figure=figure, beside=(ordered,))
     if value > check.most:
-        figure = f"{value:g} {named} at once, at most {check.most:g}"
-        return Finding(check=check, tier=check.tier, why=f"{figure} {named}. {check.why}", figure=figure)
+        figure = sentence("dose_most", value=said, unit=named, most=f"{check.most:g}")
+        why = sentence("figure_unit_and_why", figure=figure, unit=named, why=check.why)
+        return Finding(check=check, tier=check.tier, why=why, figure=figure)
     weight = case.situation.fresh("body_weight")
     if check.most_per_kg is None or weight is None or value <= check.most_per_kg * weight.value * _ROUNDED:
         return None
-    figure = f"{value:g} {named} at once, {value / weight.value:.1f} a kg"
-    why = f"{figure}, at most {check.most_per_kg:g}. {check.why}"
+    figure = sentence("dose_per_kg", value=said, unit=named, per_kg=f"{value / weight.value:.1f}")
+    why = sentence("figure_most_and_why", figure=figure, most=f"{check.most_per_kg:g}", why=check.why)
     return Finding(check=check, tier=check.tier, why=why, evidence=(weight,), figure=figure)
 
 
@@ -79,10 +81,10 @@ def rate(check: RateCheck, case: Case) -> Outcome:
         hourly = _hourly(check, given, case)
         if hourly is not None:
             if (found := _reached(check.levels, hourly, given, case)) is not None:
-                yield _above(check, found, hourly, " an hour", case)
+                yield _above(check, found, hourly, case)
                 return
         elif (whole := _unsaid(check, given, case)) is not None:
-            yield Unchecked(check=check, lacking=_SLOWLY, said=whole > (check.unsaid_above or whole))
+            yield Unchecked(check=check, lacking=sentence("no_speed"), said=whole > (check.unsaid_above or whole))
             return
 
 
@@ -109,7 +111,7 @@ def strength(check: StrengthCheck, case: Case) -> Outcome:
     for given in givings_of(case.order):
         held = None if given.per_ml is None else _in_unit(given.per_ml, check.unit, check.mg_per_unit)
         if held is not None and (found := _reached(check.levels, held, given, case)) is not None:
-            yield _above(check, found, held, "/mL", case)
+            yield _above(check, found, held, case)
             return
 
 
@@ -126,16 +128,18 @@ def _reached(levels: Sequence[Above], value: float, given: Giving, case: Case) -
     return None
 
 
-def _above(check: RateCheck | StrengthCheck, level: Above, value: float, of: str, case: Case) -> Finding:
+def _above(check: RateCheck | StrengthCheck, level: Above, value: float, case: Case) -> Finding:
     """What was found with its limit; of a strength, which is no limit but what is usual, without."""
     weight = case.situation.fresh("body_weight") if level.per_kg else None
-    figure = f"{value:g} {_UNITS.get(check.unit, check.unit)}{of}"
-    if weight is not None:
-        figure += f", {value / weight.value:.2g} a kg"
+    said, unit = f"{value:g}", _UNITS.get(check.unit, check.unit)
+    per_kg = "" if weight is None else f"{value / weight.value:.2g}"
     if isinstance(check, RateCheck):
-        figure += f", at most {level.above:g}"
+        figure = sentence("rate", value=said, unit=unit, per_kg=per_kg, most=f"{level.above:g}")
+    else:
+        figure = sentence("strength", value=said, unit=unit, per_kg=per_kg)
+    why = sentence("figure_and_why", figure=figure, why=level.why)
     evidence: tuple[Measurement, ...] = () if weight is None else (weight,)
-    return Finding(check=check, tier=level.tier, why=f"{figure}. {level.why}", evidence=evidence, figure=figure)
+    return Finding(check=check, tier=level.tier, why=why, evidence=evidence, figure=figure)
 
 
 def _value(
@@ -190,7 +194,7 @@ def interval(check: IntervalCheck, case: Case) -> Outcome:
     for given in givings_of(case.order):
         by = not check.routes or given.way in ("", *check.routes)
         if by and given.every_h is not None and given.every_h < check.least_h:
-            figure = f"every {given.every_h:g} h, not before {check.least_h:g} h"
+            figure = sentence("interval", every_h=f"{given.every_h:g}", least_h=f"{check.least_h:g}")
             yield Finding(check=check, tier=check.tier, why=check.why, figure=figure)
             return
 

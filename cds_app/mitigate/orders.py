@@ -13,6 +13,7 @@ from typing import Any, Final
 from cds_app.domain.facts import Fact, Facts, Measurement, Medication, gather
 from cds_app.domain.pharmacogenes import INDETERMINATE
 from cds_app.domain.proposed import NOTHING, Proposed
+from cds_app.domain.sentences import Said, Sentence, sentence
 from cds_app.mitigate.amounts import amount, kidney
 from cds_app.mitigate.check import HIGHEST, Check
 from cds_app.mitigate.conditions import View, evaluate
@@ -113,7 +114,7 @@ def _checked(case: Case, checks: Sequence[Check], *, draft: bool) -> Checked:
         order=case.order,
         drug=next(key for key in case.order.concepts if key in case.heads),
         draft=draft,
-        findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review, not one.figure))),
+        findings=tuple(sorted(findings, key=lambda one: (-one.tier, one.check.needs_review, one.figure is None))),
         unchecked=tuple(one for one in found if isinstance(one, Unchecked)),
     )
 
@@ -132,8 +133,7 @@ def _allergy(check: AllergyCheck, case: Case) -> Outcome:
             yield max(found, key=lambda one: one.tier)
     unread = (*unread_allergies(case.situation.facts.allergies, case.situation.now), *case.situation.worded_allergies)
     if unread:
-        lacking = "one in words that are not understood here is recorded"
-        yield Unchecked(check=check, lacking=lacking, said=False, words=unread[0].text)
+        yield Unchecked(check=check, lacking=sentence("unread_recorded"), said=False, words=unread[0].text)
 
 
 def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -> Finding | None:
@@ -143,10 +143,10 @@ def _allergic(check: AllergyCheck, head: str, match: AllergyMatch, case: Case) -
         if cross is None:
             return None
         return Finding(check=check, tier=cross.tier, why=cross.why, evidence=(match.allergy,))
-    shared = "" if head in match.via else f", which {label} belongs to"
-    named_ = case.label(match.via[0])
+    to = case.label(match.via[0])
+    why = sentence("allergy", drug=to) if head in match.via else sentence("allergy_belongs", shared=to, drug=label)
     tier = check.high_criticality if match.allergy.criticality == "high" else check.tier
-    return Finding(check=check, tier=tier, why=f"Allergy recorded: {named_}{shared}.", evidence=(match.allergy,))
+    return Finding(check=check, tier=tier, why=why, evidence=(match.allergy,))
 
 
 # --- two drugs
@@ -160,8 +160,8 @@ def _interaction(check: InteractionCheck, case: Case) -> Outcome:
             beside = tuple(dict.fromkeys(row for rows in others for row in rows))
             known = check.tier < HIGHEST and _are_taken(mine, beside, check, case)
             worse = [(one, verdict) for one in check.worse if (verdict := evaluate(one.when, case.view)).holds]
-            said = [check.why] + ([f"Worse with {', '.join(one.says for one, _ in worse)}."] if worse else [])
-            why = " ".join([*said, *(["They are taken together already."] if known else [])])
+            with_ = ", ".join(one.says for one, _ in worse)
+            why = sentence("interaction", why=check.why, worse=with_, known=known)
             lesser = known or (check.worse and not worse)
             evidence = _telling([fact for _, verdict in worse for fact in verdict.evidence])
             yield Finding(check=check, tier=1 if lesser else check.tier, why=why, evidence=evidence, beside=beside)
@@ -196,7 +196,7 @@ def _state(check: StateCheck, case: Case) -> Outcome:
         return
     age = case.situation.age_years
     if age is not None and age < check.min_age_years:
-        yield Unchecked(check=check, lacking="its limit is of adults", said=check.unknown == "say")
+        yield Unchecked(check=check, lacking=sentence("adults_only"), said=check.unknown == "say")
         return
     lacking: dict[str, None] = {}
     for level in check.levels:
@@ -210,14 +210,14 @@ def _state(check: StateCheck, case: Case) -> Outcome:
         yield Unchecked(check=check, lacking=_lacking(lacking, case.situation), said=check.unknown == "say")
 
 
-def _lacking(names: Collection[str], situation: Situation) -> str:
+def _lacking(names: Collection[str], situation: Situation) -> Sentence:
     """What was not measured lately, what was, but not often enough to tell a change, and what nobody recorded."""
     measured = [one for one in names if situation.ontology.measuring(one)]
     few = [one for one in measured if situation.fresh(one) is not None]
     none = [one for one in measured if one not in few]
     unsaid = [one for one in names if one not in measured]
-    said = (("no current", none), ("too few values of", few), ("nothing recorded of", unsaid))
-    return "; ".join(f"{why} {named(rows, situation.ontology)}" for why, rows in said if rows)
+    values, too_few, unrecorded = (named(rows, situation.ontology) for rows in (none, few, unsaid))
+    return sentence("lacking_for", values=values, too_few=too_few, unrecorded=unrecorded)
 
 
 # --- genes
@@ -230,33 +230,33 @@ def _genes(check: GenesCheck, case: Case) -> Outcome:
     genome = case.situation.genome
     call = genome.call(check.gene)
     if call is None:
-        yield Unchecked(check=check, lacking=f"{check.gene} not tested", said=check.untested == "say")
+        yield Unchecked(check=check, lacking=sentence("gene_untested", gene=check.gene), said=check.untested == "say")
         return
     for level in check.levels:
         if (found := _level_found(level, call, case)) is not None:
-            yield Finding(check=check, tier=level.tier, why=f"{level.why} {found}.", evidence=call.evidence[:1])
+            why = sentence("why_and_found", why=level.why, found=found)
+            yield Finding(check=check, tier=level.tier, why=why, evidence=call.evidence[:1])
             return
     if (lacking := _undecided(check, call, case)) is not None:
         yield Unchecked(check=check, lacking=lacking, said=True)
 
 
-def _level_found(level: GeneLevel, call: GeneCall, case: Case) -> str | None:
-    """What was found in words; None where the level does not hold."""
+def _level_found(level: GeneLevel, call: GeneCall, case: Case) -> Said | None:
+    """What was found; None where the level does not hold."""
     if level.carries:
-        return (
-            f"{call.gene}{level.carries} carried" if case.situation.genome.carries(call.gene, level.carries) else None
-        )
+        carried = case.situation.genome.carries(call.gene, level.carries)
+        return sentence("gene_carried", gene=call.gene, allele=level.carries) if carried else None
     return described(call) if call.phenotypes and set(call.phenotypes) <= set(level.phenotypes) else None
 
 
-def _undecided(check: GenesCheck, call: GeneCall, case: Case) -> str | None:
+def _undecided(check: GenesCheck, call: GeneCall, case: Case) -> Sentence | None:
     """Why the results that are there do not answer; None where they do."""
     alleles = [level.carries for level in check.levels if level.carries]
     if alleles:
         unknown = [one for one in alleles if case.situation.genome.carries(call.gene, one) is None]
-        return f"{call.gene}{unknown[0]} not told, or told both ways" if unknown else None
+        return sentence("gene_allele_unclear", gene=call.gene, allele=unknown[0]) if unknown else None
     if call.phenotype == INDETERMINATE:
-        return f"{call.gene} {call.lacking or 'not of one known effect'}"
+        return sentence("gene_unclear", gene=call.gene, lacking=call.lacking)
     return None
 
 

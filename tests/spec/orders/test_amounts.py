@@ -13,6 +13,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
 from tests.chart import ago, measured, person
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, order, real, view_of
 
 AMOUNT = frozenset({"amount"})
@@ -46,7 +47,7 @@ def judged(
 def test_paracetamol(mg: float, every_h: float, kg: float | None, said: str | None) -> None:
     found = judged(mg, every_h, *([] if kg is None else [measured("body_weight", kg)]))
     assert [one.tier for one in found.findings] == ([] if said is None else [2])
-    assert said is None or found.findings[0].why.startswith(said)
+    assert said is None or read(found.findings[0].why).startswith(said)
     assert not found.unchecked
 
 
@@ -60,7 +61,7 @@ def test_grams_are_grams_and_what_cannot_be_looked_at_is_noted() -> None:
         (judged(1000.0, 6.0, measured("body_weight", 45.0, 24 * 40)), "no current weight"),
     ):
         assert not found.findings
-        assert [(one.lacking, one.said) for one in found.unchecked] == [(lacking, False)]
+        assert [(read(one.lacking), one.said) for one in found.unchecked] == [(lacking, False)]
     assert not judged(9000.0, 6.0, heavy, drug="lorazepam").findings
 
 
@@ -80,14 +81,16 @@ def test_meropenem_by_what_the_kidneys_filter(mg: float, every_h: float, creatin
     chart = (person(65.0), measured("body_weight", 75.0), measured("creatinine", creatinine))
     found = judged(mg, every_h, *chart, drug="meropenem", kinds=KIDNEY)
     assert [one.tier for one in found.findings] == ([] if said is None else [2])
-    assert said is None or found.findings[0].why.startswith(f"{said} It accumulates: seizures. Creatinine clearance ")
+    assert said is None or read(found.findings[0].why).startswith(
+        f"{said} It accumulates: seizures. Creatinine clearance "
+    )
     assert not found.unchecked
 
 
 def test_a_day_of_meropenem_that_is_not_said_is_not_looked_at() -> None:
     chart = (person(65.0), measured("body_weight", 75.0), measured("creatinine", 3.5))
     (noted,) = judged(1000.0, None, *chart, drug="meropenem", kinds=KIDNEY).unchecked
-    assert (noted.lacking, noted.said) == ("no dose in mg at an interval", False)
+    assert (read(noted.lacking), noted.said) == ("no dose in mg at an interval", False)
 
 
 def test_what_an_order_says_beside_its_first_dose_counts_too() -> None:
@@ -101,10 +104,10 @@ def test_what_an_order_says_beside_its_first_dose_counts_too() -> None:
 
     assert found(2000.0, "dosage").findings  # the others only add to it
     assert not found(2000.0, "maximum").findings  # it may be less
-    assert [found(500.0, "dosage").unchecked[0].lacking, found(500.0, "timing").unchecked[0].lacking] == [
+    assert [read(found(500.0, "dosage").unchecked[0].lacking), read(found(500.0, "timing").unchecked[0].lacking)] == [
         "more than one dose or interval is said"
     ] * 2
-    assert found(500.0, "maximum").unchecked[0].lacking == "no dose in mg at an interval"
+    assert read(found(500.0, "maximum").unchecked[0].lacking) == "no dose in mg at an interval"
     assert not found(1e308).findings
 
 
@@ -161,7 +164,7 @@ def test_what_is_ordered_or_drafted_of_the_drug_adds_up(
 ) -> None:
     found = summed(draft, *beside, kg=kg)
     assert [one.tier for one in found.findings] == ([2] if said else [])
-    assert not said or found.findings[0].why.startswith(said)
+    assert not said or read(found.findings[0].why).startswith(said)
     together = said.partition(",")[0].endswith("together")
     assert not said or found.findings[0].beside == (beside if together else ())
     assert not found.unchecked
@@ -173,7 +176,7 @@ def test_what_adds_less_than_a_day_of_it_or_does_not_say_how_much_is_noted_and_n
     for one in (ending, unsaid):
         found = summed(paracetamol(1000, "d1"), one)
         assert not found.findings
-        assert [lack.lacking for lack in found.unchecked] == [
+        assert [read(lack.lacking) for lack in found.unchecked] == [
             "what is ordered or drafted beside it says no amount of a day"
         ]
     later = paracetamol(1000, "d1", dosing={"start": ago(-5.0)})
@@ -185,12 +188,12 @@ def test_of_a_mixture_in_mg_it_is_not_known_which_part_is_meant() -> None:
     both = replace(paracetamol(1500, "d1"), concepts=(*paracetamol(1, "d1").concepts, "codeine"))
     found = summed(both)
     assert not found.findings
-    assert [one.lacking for one in found.unchecked] == ["no dose in mg at an interval"]
+    assert [read(one.lacking) for one in found.unchecked] == ["no dose in mg at an interval"]
 
 
 def test_a_single_dose_above_what_is_safe_in_a_day_is_told_however_often_it_is_given() -> None:
     found = judged(6500.0, None)
-    assert [one.why[:38] for one in found.findings] == ["6500 mg at once, at most 4000 mg in 24"]
+    assert [read(one.why)[:38] for one in found.findings] == ["6500 mg at once, at most 4000 mg in 24"]
     assert not judged(4000.0, None).findings
     assert not judged(15.0, None, drug="methotrexate").findings  # once a week
     assert judged(15.0, 24.0, drug="methotrexate").findings

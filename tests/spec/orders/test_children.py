@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chart import measured, person, stay
+from tests.sentences import read
 from tests.spec.orders.drafts import judged, order
 
 
@@ -12,7 +13,7 @@ from tests.spec.orders.drafts import judged, order
 def test_a_mean_pressure_that_is_low_in_adults_speaks_against_no_drug_of_a_child(years: int, found: list[str]) -> None:
     (one,) = judged([stay(), measured("map", 57), person(years)], order("bisoprolol"))
     assert [finding.check.id for finding in one.findings] == found
-    assert ("its limit is of adults" in [lack.lacking for lack in one.unchecked]) is (years < 18)
+    assert ("its limit is of adults" in [read(lack.lacking) for lack in one.unchecked]) is (years < 18)
 
 
 @pytest.mark.parametrize(
@@ -23,5 +24,5 @@ def test_a_potassium_that_is_high_after_the_first_year_speaks_against_no_drug_be
 ) -> None:
     (one,) = judged([stay(), measured("potassium", 6.1), person(years)], order("spironolactone"))
     assert [finding.check.id for finding in one.findings if "potassium" in finding.check.id] == found
-    told = [lack.lacking for lack in one.unchecked if lack.said and lack.check.id == "potassium_high"]
+    told = [read(lack.lacking) for lack in one.unchecked if lack.said and lack.check.id == "potassium_high"]
     assert told == ([] if found else ["its limit is of adults"])

@@ -16,6 +16,7 @@ from cds_app.domain.facts import Allergy, Condition, Fact, Measurement
 from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.orders import check_recorded
 from tests.chart import measured, person, procedure, stay
+from tests.sentences import read
 from tests.spec.orders.drafts import ALL, CHECKS, has, judged, known, order, real, takes, view_of
 
 
@@ -246,7 +247,7 @@ def test_the_shipped_checks_find(row: Patient) -> None:
         for finding in one.findings
     }
     assert finds == dict(row.finds)
-    assert {one.check.id: one.lacking for each in found for one in each.unchecked if one.said} == dict(row.lacks)
+    assert {one.check.id: read(one.lacking) for each in found for one in each.unchecked if one.said} == dict(row.lacks)
 
 
 def test_each_check_finds_something_in_a_row_or_is_listed_as_not_shown_here() -> None:
@@ -277,31 +278,31 @@ def test_what_may_react_severely_is_dangerous() -> None:
 def test_a_creatinine_that_changes_is_said_beside_the_estimate() -> None:
     chart = [measured("creatinine", 1.4, 30), measured("creatinine", 2.6), measured("body_weight", 80), stay()]
     (one,) = judged(chart, order("metformin"))
-    why = next(finding.why for finding in one.findings if finding.check.id == "kidney_metformin")
+    why = next(read(finding.why) for finding in one.findings if finding.check.id == "kidney_metformin")
     assert why.endswith("creatinine is changing: it may be lower.")
 
 
 def test_filtration_stands_in_for_a_clearance_without_a_weight_and_says_so() -> None:
     (low,) = judged(POOR, order("dabigatran"))
-    why = next(finding.why for finding in low.findings if finding.check.id == "kidney_dabigatran")
+    why = next(read(finding.why) for finding in low.findings if finding.check.id == "kidney_dabigatran")
     assert why.endswith("eGFR 19 mL/min/1.73 m2 (CKD-EPI 2021), no current weight for creatinine clearance.")
     (fair,) = judged([measured("creatinine", 1.6), stay()], order("dabigatran"))
     assert fair.findings == ()
-    assert "no current weight for creatinine clearance" in [one.lacking for one in fair.unchecked if not one.said]
+    assert "no current weight for creatinine clearance" in [read(one.lacking) for one in fair.unchecked if not one.said]
 
 
 def test_a_clearance_names_the_weight_it_rests_on() -> None:
     (one,) = judged(LIGHT, order("dabigatran"))
     (found,) = (finding for finding in one.findings if finding.check.id == "kidney_dabigatran")
-    assert found.why.endswith("Creatinine clearance 29 mL/min (Cockcroft-Gault, 48 kg).")
+    assert read(found.why).endswith("Creatinine clearance 29 mL/min (Cockcroft-Gault, 48 kg).")
     assert [fact.variable for fact in found.evidence if isinstance(fact, Measurement)] == ["creatinine", "body_weight"]
 
 
 def test_a_bound_is_no_creatinine_and_a_child_is_no_adult() -> None:
     (bound,) = judged([measured("creatinine", 0.3, bound="<"), stay()], order("metformin"))
-    assert [one.lacking for one in bound.unchecked if one.said] == ["creatinine known only as a bound"]
+    assert [read(one.lacking) for one in bound.unchecked if one.said] == ["creatinine known only as a bound"]
     (child,) = judged([*WELL, person(9)], order("metformin"))
-    assert [one.lacking for one in child.unchecked if one.said] == ["the estimates of filtration are for adults"]
+    assert [read(one.lacking) for one in child.unchecked if one.said] == ["the estimates of filtration are for adults"]
 
 
 def test_dialysis_of_yesterday_counts() -> None:

@@ -13,6 +13,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Finding
 from cds_app.mitigate.orders import check_orders
 from tests.chart import ago
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, order, real, takes, view_of
 
 ONCE, DAILY = Dosing(once=True), Dosing(interval_h=24.0)
@@ -69,7 +70,7 @@ def whole(one: Medication) -> Medication:
 def test_what_goes_on_is_told_before_single_doses(draft: Medication, chart: Medication, tier: int, why: str) -> None:
     one = found(whole(draft), whole(chart))
     assert one is not None
-    assert (one.tier, one.why) == (tier, why)
+    assert (one.tier, read(one.why)) == (tier, why)
 
 
 def test_an_order_that_goes_on_is_told_before_a_newer_dose_of_it() -> None:
@@ -77,7 +78,7 @@ def test_an_order_that_goes_on_is_told_before_a_newer_dose_of_it() -> None:
     for chart in ((standing, dose), (dose, standing)):
         one = found(whole(drafted("ketorolac")), *chart)
         assert one is not None
-        assert (one.tier, one.why, one.beside) == (2, "Ketorolac is ordered already.", (standing, dose))
+        assert (one.tier, read(one.why), one.beside) == (2, "Ketorolac is ordered already.", (standing, dose))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_what_is_drafted_twice_is_information() -> None:
         for key, drug in (("a", "aspirin"), ("b", "aspirin"), ("c", "apixaban"), ("d", "enoxaparin"))
     )
     found = check_orders(CHECKS, view_of(), Proposed(orders=drafts), frozenset({"duplicate"}))
-    assert [[(one.tier, one.why) for one in each.findings] for each in found] == [
+    assert [[(one.tier, read(one.why)) for one in each.findings] for each in found] == [
         [(1, "Aspirin is drafted beside it.")],
         [(1, "Aspirin is drafted beside it.")],
         [(1, "Another drug of the same class (Anticoagulants) is drafted beside it.")],

@@ -17,6 +17,7 @@ from cds_app.mitigate.orders import check_orders
 from cds_app.score.situation import Situation
 from tests.chart import NOW, ago
 from tests.genomes import carrying, genome, pharmacogenes, sequenced
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, REAL, order
 
 
@@ -68,13 +69,13 @@ def test_a_draft_is_held_against_the_gene(drug: str, gene: str, said: str, tier:
     found = judged(drug, reported(gene, said))
     about = [one for one in found.findings if one.check.id.startswith(gene.lower().replace("-", "_"))]
     assert [one.tier for one in about] == ([tier] if tier else [])
-    assert all(why in one.why for one in about)
+    assert all(why in read(one.why) for one in about)
     assert not [one for one in found.unchecked if one.check.asks.startswith(gene) and one.said]
 
 
 def test_a_phenotype_alone_is_enough() -> None:
     poor = reported("CYP2C19", "", "phenotype", phenotype="Poor metabolizer")
-    assert [one.why.rpartition(". ")[2] for one in judged("clopidogrel", poor).findings] == [
+    assert [read(one.why).rpartition(". ")[2] for one in judged("clopidogrel", poor).findings] == [
         "CYP2C19, Poor Metabolizer."
     ]
 
@@ -83,7 +84,7 @@ def test_what_is_ambiguous_counts_where_every_way_is_as_bad() -> None:
     results = sequenced(genome(carrying("TPMT*3B", "TPMT*3C")), when=NOW - timedelta(days=9))
     (finding,) = judged("azathioprine", *results).findings
     assert (finding.tier, finding.check.id) == (2, "tpmt_thiopurines")
-    assert "*1/*3A or *3B/*3C, Intermediate Metabolizer or Poor Metabolizer" in finding.why
+    assert "*1/*3A or *3B/*3C, Intermediate Metabolizer or Poor Metabolizer" in read(finding.why)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_cannot_be_answered_is_said_and_is_no_all_clear(
 ) -> None:
     found = judged(drug, *results)
     assert not [one for one in found.findings if one.check.id.startswith(lacking.split(maxsplit=1)[0].lower()[:5])]
-    assert lacking in [one.lacking for one in found.unchecked if one.said]
+    assert lacking in [read(one.lacking) for one in found.unchecked if one.said]
 
 
 def test_a_gene_that_was_never_tested_is_noted_without_a_card_of_its_own() -> None:

@@ -13,6 +13,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
 from tests.chart import ago, measured, problem, stay
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, order, real, takes, view_of
 
 KINDS = frozenset({"once", "rate", "strength", "route", "interval"})
@@ -81,7 +82,7 @@ def test_a_standing_order_says_what_is_usual(usual: float, unit: str, value: flo
 def test_of_a_volume_what_is_in_it_counts() -> None:
     syringe = Giving(way="subcutaneous", amount=Amount(value=5.0, unit="mL"), per_ml=units(100.0))
     (found,) = checked("insulin_lispro", syringe).findings
-    assert found.why.startswith("500 units at once, at most 100 units.")
+    assert read(found.why).startswith("500 units at once, at most 100 units.")
     assert told("insulin_lispro", replace(syringe, per_ml=None)) == []
 
 
@@ -143,7 +144,7 @@ def test_of_other_salts_of_potassium_a_mass_is_no_amount() -> None:
 def test_potassium_that_nobody_says_how_fast_to_give_is_noted_and_from_40_mmol_on_told() -> None:
     def lacking(giving: Giving) -> list[bool]:
         found = checked("potassium_chloride", giving).unchecked
-        return [one.said for one in found if one.lacking == "neither a rate nor a length of time is said"]
+        return [one.said for one in found if read(one.lacking) == "neither a rate nor a length of time is said"]
 
     assert lacking(Giving(way="iv", amount=mmol(60))) == [True]
     assert lacking(Giving(way="iv", amount=mmol(20))) == [False]

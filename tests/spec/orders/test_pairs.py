@@ -10,6 +10,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Finding
 from cds_app.mitigate.orders import check_orders
 from tests.chart import measured, person
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, has, judged, order, real, takes, view_of
 
 
@@ -59,7 +60,10 @@ def together(*chart: Fact, draft: str = "morphine", check: str = "opioid_benzodi
 def test_what_is_taken_together_already_is_information() -> None:
     given = replace(takes("morphine", hours=3), source="administration", status="completed", ref="M/1")
     known = together(given, takes("lorazepam"))
-    assert (known.tier, known.why) == (1, "Together they depress breathing. They are taken together already.")
+    assert (known.tier, read(known.why)) == (
+        1,
+        "Together they depress breathing. They are taken together already.",
+    )
     assert together(replace(given, concepts=("fentanyl",)), takes("lorazepam")).tier == 2
     assert together(replace(takes("morphine", hours=30), source="administration"), takes("lorazepam")).tier == 2
 
@@ -99,4 +103,4 @@ def test_two_drugs_that_prolong_qt_are_to_act_on_where_something_makes_it_worse(
     checked = check_orders(CHECKS, view_of(*chart, beside), Proposed(orders=(draft,)), frozenset({"interaction"}))  # type: ignore[arg-type]
     (found,) = (one for one in checked[0].findings if one.check.id == "qt_pair")
     assert found.tier == (2 if says else 1)
-    assert found.why == (f"Both may prolong QT. Worse with {says}." if says else "Both may prolong QT.")
+    assert read(found.why) == (f"Both may prolong QT. Worse with {says}." if says else "Both may prolong QT.")

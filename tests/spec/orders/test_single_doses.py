@@ -14,6 +14,7 @@ from cds_app.domain.proposed import Proposed
 from cds_app.mitigate.findings import Checked
 from cds_app.mitigate.orders import check_orders
 from tests.chart import drug, measured, problem
+from tests.sentences import read
 from tests.spec.orders.drafts import CHECKS, order, real, view_of
 
 
@@ -41,7 +42,7 @@ def test_one_dose_of_more_than_its_route_allows_is_told(
 ) -> None:
     found = judged(name, mg, kind="once", route=route, interval_h=4.0).findings
     assert [one.tier for one in found] == ([2] if told else [])
-    assert not told or found[0].why.startswith(f"{mg:g} mg at once, at most ")
+    assert not told or read(found[0].why).startswith(f"{mg:g} mg at once, at most ")
 
 
 def test_what_runs_at_a_rate_and_what_names_no_route_is_no_single_dose() -> None:
@@ -63,7 +64,7 @@ def test_four_grams_of_paracetamol_are_too_much_with_cirrhosis(chart: Sequence[F
     heavy = measured("body_weight", 80.0)
     found = judged("paracetamol", 1000.0, heavy, *chart, kind="amount", interval_h=6.0).findings
     assert [one.tier for one in found] == ([] if said is None else [2])
-    assert said is None or found[0].why.startswith(said)
+    assert said is None or read(found[0].why).startswith(said)
     assert not judged("paracetamol", 500.0, heavy, *chart, kind="amount", interval_h=6.0).findings
 
 
