@@ -19,6 +19,7 @@ from cds_app.domain.time import to_hours
 from cds_app.domain.told import Told, with_unit
 from cds_app.pages.canvas import BOTTOM, HEIGHT, TOP, Asked, Band, Canvas, canvas_of
 from cds_app.pages.origins import aside_of, origin_of, out_of
+from cds_app.pages.rendering import Words
 from cds_app.pages.scale import Tick, area, line, time_ticks, value_ticks
 from cds_app.pages.thresholds import Limit, limit_lines
 from cds_app.pages.treatments import Treatments, treatments
@@ -107,7 +108,7 @@ class TrendView:
     forecast: str
 
 
-def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked) -> TrendView | None:
+def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked, words: Words) -> TrendView | None:
     """The trend of a quantity up to ``situation.now``; None where nothing of it lies in the window.
 
     Parameters
@@ -126,7 +127,7 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         unit=canvas.variable.told.text,
         past=tuple(_past(canvas)) if asked.adult else (),
         ahead=ahead,
-        imputed=None if asked.likely is None else _imputed(canvas, asked.likely),
+        imputed=None if asked.likely is None else _imputed(words, canvas, asked.likely),
         marks=tuple(_mark(one, canvas) for one in seen),
         lines=tuple(line([_place(one, canvas) for one in run]) for run in _runs(seen, canvas) if len(run) > 1),
         usual=_usual(canvas.usual(seen[-1]), canvas),
@@ -138,8 +139,8 @@ def trend(model: TwinModel, state: TwinState, situation: Situation, asked: Asked
         treated=treated,
         rows=rows[:_MOST_ROWS],
         older=len(rows[_MOST_ROWS:]),
-        finding=_finding(seen, canvas),
-        forecast=_forecast_text(canvas) if ahead else "",
+        finding=_finding(words, seen, canvas),
+        forecast=_forecast(words, canvas) if ahead else "",
     )
 
 
@@ -288,31 +289,31 @@ def _range_text(span: Range | None, told: Told) -> str:
     return f"{told.number(span.low)} to {told.number(span.high)}"
 
 
-def _finding(seen: Sequence[Measurement], canvas: Canvas) -> str:
-    last, label = seen[-1], canvas.variable.label
-    said = f"{label} {_with_unit(_value(last, canvas), canvas)} at {_clock(last, canvas)}"
-    if len(seen) > 1:
-        first = seen[0]
-        same = _value(first, canvas) == _value(last, canvas)  # of what was between it says nothing
-        said += f", {'the same' if same else f'from {_value(first, canvas)}'} at {_clock(first, canvas)}"
-    out = out_of(canvas.usual(last), last.value)
-    return f"{said}; {out}." if out else f"{said}."
+def _finding(words: Words, seen: Sequence[Measurement], canvas: Canvas) -> str:
+    first, last = (_value(one, canvas) for one in (seen[0], seen[-1]))
+    return words.say(
+        "finding",
+        label=canvas.variable.label,
+        value=_with_unit(last, canvas),
+        at=_clock(seen[-1], canvas),
+        first=first,
+        first_at=_clock(seen[0], canvas) if len(seen) > 1 else "",
+        same=first == last,  # of what was between it says nothing
+        out=out_of(canvas.usual(seen[-1]), seen[-1].value),
+    )
 
 
-def _imputed(canvas: Canvas, likely: Likely) -> Imputed:
+def _imputed(words: Words, canvas: Canvas, likely: Likely) -> Imputed:
     mean, low, high = map(canvas.variable.told.number, (likely.mean, likely.low, likely.high))
     y, top, bottom = (canvas.y.inside(value) for value in (likely.mean, likely.high, likely.low))
-    said = f"Now most likely {_with_unit(mean, canvas)} ({low} to {high} in 90 of 100 such patients)"
+    said = words.say("likely", value=_with_unit(mean, canvas), low=low, high=high)
     return Imputed(x=canvas.x.at(0.0), y=y, top=top, bottom=bottom, text=said)
 
 
-def _forecast_text(canvas: Canvas) -> str:
-    low, _, median, _, high = _spread(canvas, canvas.x.high, None)
-    told = canvas.variable.told
-    middle = _with_unit(told.number(median), canvas)
-    span = f"90 in 100 between {told.number(low)} and {told.number(high)}"
-    begun = "From the imputed value, in" if canvas.stale else "In"
-    return f"{begun} {canvas.x.high:g} h the twin expects about {middle} ({span}), if nothing is changed."
+def _forecast(words: Words, canvas: Canvas) -> str:
+    low, _, median, _, high = map(canvas.variable.told.number, _spread(canvas, canvas.x.high, None))
+    value, hours = _with_unit(median, canvas), f"{canvas.x.high:g}"
+    return words.say("forecast", imputed=canvas.stale, hours=hours, value=value, low=low, high=high)
 
 
 def _with_unit(value: str, canvas: Canvas) -> str:

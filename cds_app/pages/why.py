@@ -13,6 +13,7 @@ from cds_app.domain.ontology import Variable
 from cds_app.domain.told import with_unit
 from cds_app.explain.counterfactual import Need, Open, Telling
 from cds_app.explain.reasons import Reason
+from cds_app.pages.rendering import Words
 from cds_app.pages.scale import Axis, Tick, limits, value_ticks
 from cds_app.pages.subject import Subject
 from cds_app.score.risk.model import Risk
@@ -138,7 +139,7 @@ def _age(one: Reason, subject: Subject) -> str:
     return f"{60 * hours:.0f} min old" if hours < 1.5 else f"{hours:.0f} h old"
 
 
-def waterfall(reasons: Sequence[Reason], risk: Risk, subject: Subject) -> Waterfall:
+def waterfall(reasons: Sequence[Reason], risk: Risk, subject: Subject, words: Words) -> Waterfall:
     """At most `MOST_BARS` bars and one for all others; they sum to risk minus base, in points of 100."""
     told, rest = reasons[:MOST_BARS], reasons[MOST_BARS:]
     steps = [(str(subject.setting.label(one.quantity)), one.points, _link(one, at)) for at, one in enumerate(told)]
@@ -156,7 +157,7 @@ def waterfall(reasons: Sequence[Reason], risk: Risk, subject: Subject) -> Waterf
         base=hundred(risk.base),
         risk=hundred(risk.probability),
         height=_TOP + _STEP * len(steps) + 22.0,
-        finding=_finding(steps, risk),
+        finding=_finding(words, steps, risk),
     )
 
 
@@ -181,47 +182,44 @@ def _bar(step: tuple[str, float, str], before: float, after: float, at: int, axi
     )
 
 
-def _finding(steps: Sequence[tuple[str, float, str]], risk: Risk) -> str:
+def _finding(words: Words, steps: Sequence[tuple[str, float, str]], risk: Risk) -> str:
     named = ", ".join(f"{name} {points(moved)}" for name, moved, _ in steps[:3])
-    return f"From {hundred(risk.base)} in 100 on average to {hundred(risk.probability)} in 100. Most: {named}."
+    return words.say("bars", base=hundred(risk.base), risk=hundred(risk.probability), most=named)
 
 
-def telling_lines(telling: Sequence[Telling], subject: Subject) -> tuple[ConditionalLine, ...]:
+def telling_lines(telling: Sequence[Telling], subject: Subject, words: Words) -> tuple[ConditionalLine, ...]:
     """Which new measurements would change the estimate most, as far as that can be read off it."""
     seen = [one for one in telling if hundred(one.risk_low) != hundred(one.risk_high)]
-    return tuple(_told(one, subject) for one in seen[:_MOST_TELLING])
+    return tuple(_told(words, one, subject) for one in seen[:_MOST_TELLING])
 
 
-def _told(one: Telling, subject: Subject) -> ConditionalLine:
+def _told(words: Words, one: Telling, subject: Subject) -> ConditionalLine:
     variable = subject.material.situation.ontology.quantity(one.quantity)
-    ends = ((one.low, one.risk_low), (one.high, one.risk_high))
-    said = (f"{hundred(risk)} in 100 at {_with_unit(value, variable)}" for value, risk in ends)
-    return ConditionalLine(label=variable.label, text=", ".join(said))
+    low, high = hundred(one.risk_low), hundred(one.risk_high)
+    at_low, at_high = _with_unit(one.low, variable), _with_unit(one.high, variable)
+    text = words.say("telling", low=low, at_low=at_low, high=high, at_high=at_high)
+    return ConditionalLine(label=variable.label, text=text)
 
 
-def open_line(found: Open | None, subject: Subject) -> str:
+def open_line(found: Open | None, subject: Subject, words: Words) -> str:
     """How far the estimate rests on what is not known, in one sentence; "" where nothing is missing."""
     if found is None or hundred(found.low) == hundred(found.high):
         return ""
     ontology = subject.material.situation.ontology
     named = ", ".join(ontology.quantity(one).label for one in found.quantities[:MOST_NAMED])
-    rest = len(found.quantities) - MOST_NAMED
-    others = f" and {rest} other{'s' if rest > 1 else ''}" if rest > 0 else ""
-    parts = ", ".join(f"{ontology.quantity(one).label} {points(a)} to {points(b)}" for one, a, b in found.points)
-    return (
-        f"If {named}{others} were measured now, the estimate would most likely lie between {hundred(found.low)} and "
-        f"{hundred(found.high)} in 100 ({parts} points). These values are imputed, not measured."
-    )
+    others, low, high = len(found.quantities[MOST_NAMED:]), hundred(found.low), hundred(found.high)
+    moved = [(ontology.quantity(one).label, points(least), points(most)) for one, least, most in found.points]
+    return words.say("still_open", named=named, others=others, low=low, high=high, moved=moved)
 
 
-def need_lines(needed: Sequence[Need], subject: Subject) -> tuple[ConditionalLine, ...]:
+def need_lines(needed: Sequence[Need], subject: Subject, words: Words) -> tuple[ConditionalLine, ...]:
     """What each measurement that treatment can move would have to be, those left out that would not do alone."""
-    return tuple(_needed(one, one.needed, subject) for one in needed if one.needed is not None)
+    return tuple(_needed(words, one, one.needed, subject) for one in needed if one.needed is not None)
 
 
-def _needed(one: Need, value: float, subject: Subject) -> ConditionalLine:
+def _needed(words: Words, one: Need, value: float, subject: Subject) -> ConditionalLine:
     variable = subject.material.situation.ontology.quantity(one.quantity)
-    text = f"{_with_unit(value, variable)} instead of {_with_unit(one.now, variable)}"
+    text = words.say("needed", value=_with_unit(value, variable), now=_with_unit(one.now, variable))
     return ConditionalLine(label=variable.label, text=text)
 
 

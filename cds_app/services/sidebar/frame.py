@@ -32,7 +32,9 @@ _TABS: Final = (
     ("about", "About"),
 )
 _PROBLEMS: Final = frozenset({"title", "text", "left"})
-_TWIN: Final = frozenset({"interval", "joint", "leads", "usual"})
+_TWIN: Final = frozenset({
+    "bars", "finding", "forecast", "interval", "joint", "leads", "likely", "needed", "still_open", "telling", "usual",
+})  # fmt: skip
 _LOOKING_BACK: Final = frozenset({"now", "trend", "why", "options"})
 """Pages that can show what was known earlier; the others are of now."""
 

@@ -116,7 +116,7 @@ class Sidebar:
             thresholds=thresholds(topics if adult else (), quantity, _view(subject)),
             adult=adult,
         )
-        view = trend(subject.twin, subject.state, situation, asked)
+        view = trend(subject.twin, subject.state, situation, asked, self._frame.twin)
         latest = situation.latest(quantity)
         values = {
             "view": view,
@@ -289,7 +289,7 @@ class Sidebar:
         interval = self._knowledge.learned.artefacts[line.name].manifest.get("interval", {})
         return {
             "reasons": reason_lines(estimate.reasons, subject),
-            "waterfall": waterfall(estimate.reasons, risk, subject),
+            "waterfall": waterfall(estimate.reasons, risk, subject, self._frame.twin),
             "limit": hundred(tier.lowest if tier else risk.threshold),
             "tier": tier,
             "outcome": subject.material.labels[f"outcome:{line.name}"],
@@ -297,14 +297,14 @@ class Sidebar:
         }
 
     def _change(self, subject: Subject, line: RiskLine) -> dict[str, Any]:
-        why = taken_apart(self._knowledge, subject.material, subject.state.tracks, line.name)
+        why, words = taken_apart(self._knowledge, subject.material, subject.state.tracks, line.name), self._frame.twin
         if why is None:
             raise NotFound("this risk was not estimated", field="risk")
         return {
-            "telling": telling_lines(why.telling, subject),
-            "helps": telling_lines(why.helps, subject),
-            "open": open_line(why.still_open, subject),
-            "needed": need_lines(why.needs, subject),
+            "telling": telling_lines(why.telling, subject, words),
+            "helps": telling_lines(why.helps, subject, words),
+            "open": open_line(why.still_open, subject, words),
+            "needed": need_lines(why.needs, subject, words),
             "raised": bool(why.needs),
         }
 

@@ -36,7 +36,7 @@ def test_a_new_measurement_that_would_not_be_seen_in_the_estimate_is_not_said_to
     subject = bed.opening.subject(bed.asking().opened)
     dull = Telling(quantity="glucose", low=90.0, high=167.0, risk_low=0.021, risk_high=0.023)
     telling = Telling(quantity="lactate", low=0.9, high=4.0, risk_low=0.02, risk_high=0.05)
-    (line,) = telling_lines([dull, telling], subject)
+    (line,) = telling_lines([dull, telling], subject, bed.frame.twin)
     assert line.text == "2 in 100 at 0.9 mmol/L, 5 in 100 at 4.0 mmol/L"
 
 
@@ -44,7 +44,7 @@ def test_one_more_is_one_other_and_points_are_what_a_measurement_moves(bed: Bed)
     subject = bed.opening.subject(bed.asking().opened)
     names = ("lactate", "ph", "pco2", "glucose")
     found = Open(low=0.02, high=0.05, quantities=names, points=(("lactate", -1.0, 2.0),))
-    said = open_line(found, subject)
+    said = open_line(found, subject, bed.frame.twin)
     assert "pCO2 (arterial) and 1 other were measured" in said
     assert "(Lactate −1 to +2 points)" in said
 

@@ -12,6 +12,7 @@ from cds_app.pages.trend import TrendView, trend
 from tests.bedside import bed_of, resources
 from tests.conftest import FROZEN
 from tests.patients import observation, septic
+from tests.sentences import WORDS
 
 BEGUN = FROZEN - timedelta(hours=11)
 
@@ -32,7 +33,7 @@ def seen(deps: Deps, *more: dict[str, Any], window_h: float = 12.0) -> TrendView
     bed = bed_of(deps, [*resources(septic(FROZEN)), *more], FROZEN)
     subject = bed.opening.subject(bed.asking().opened)
     asked = Asked(quantity="heart_rate", window_h=window_h, zone=ZoneInfo("UTC"))
-    view = trend(subject.twin, subject.state, subject.material.situation, asked)
+    view = trend(subject.twin, subject.state, subject.material.situation, asked, WORDS)
     assert view is not None
     return view
 

@@ -24,6 +24,7 @@ from cds_app.twin.bedside import Likely
 from tests.bedside import Bed, bed_of, resources
 from tests.conftest import FROZEN
 from tests.patients import SEPTIC, observation, patient, septic
+from tests.sentences import WORDS
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -38,7 +39,7 @@ def asked(quantity: str = "heart_rate", window_h: float = 12.0) -> Asked:
 
 
 def test_a_trend_shows_every_measurement_in_its_window_inside_the_drawing(subject: Subject) -> None:
-    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0))
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0), WORDS)
     assert view is not None
     assert len(view.marks) == len(view.rows) == 6
     assert all(LEFT <= one.x <= view.now_x and TOP <= one.y <= HEIGHT for one in view.marks)
@@ -51,7 +52,7 @@ def test_a_forecast_is_not_cut_off_where_there_is_room_for_it(deps: Deps) -> Non
     before = observation("lactate", 1.6, FROZEN - timedelta(hours=7))
     bed = bed_of(deps, [*resources(septic(FROZEN)), before], FROZEN)
     seen = bed.opening.subject(bed.asking().opened)
-    view = trend(seen.twin, seen.state, seen.material.situation, asked("lactate"))
+    view = trend(seen.twin, seen.state, seen.material.situation, asked("lactate"), WORDS)
     assert view is not None
     (band,) = view.ahead
     ys = [float(one) for one in _NUMBER.findall(band.wide)[1::2]]
@@ -63,7 +64,7 @@ def test_a_comment_stands_in_the_row_of_its_value(deps: Deps) -> None:
     noted = observation("heart_rate", 20.0, at, note=[{"text": "Leads off"}])
     bed = bed_of(deps, [*resources(septic(FROZEN)), noted], FROZEN)
     seen = bed.opening.subject(bed.asking().opened)
-    view = trend(seen.twin, seen.state, seen.material.situation, asked())
+    view = trend(seen.twin, seen.state, seen.material.situation, asked(), WORDS)
     assert view is not None
     assert [row.value for row in view.rows if "comment: Leads off" in row.remark] == ["20"]
 
@@ -75,7 +76,7 @@ def test_what_a_value_is_called_stands_in_its_row_and_one_that_cannot_be_that_is
     ]
     bed = bed_of(deps, [*resources(septic(FROZEN)), *rows], FROZEN)
     subject = bed.opening.subject(bed.asking().opened)
-    view = trend(subject.twin, subject.state, subject.material.situation, asked())
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(), WORDS)
     assert view is not None
     assert [(row.value, row.remark) for row in view.rows if float(row.value) > 140] == [
         ("144", "above the usual range"),
@@ -91,7 +92,7 @@ def test_of_what_a_value_was_taken_stands_in_its_row(deps: Deps) -> None:
     venous = observation("lactate", 3.1, FROZEN, key="venous", specimen={"display": "Venous blood"})
     bed = bed_of(deps, [*resources(septic(FROZEN)), venous], FROZEN)
     subject = bed.opening.subject(bed.asking().opened)
-    view = trend(subject.twin, subject.state, subject.material.situation, asked("lactate"))
+    view = trend(subject.twin, subject.state, subject.material.situation, asked("lactate"), WORDS)
     assert view is not None
     assert "venous blood" in view.rows[0].remark
     (line,) = systems(subject, {"All": ("lactate",)})[0].unusual
@@ -110,7 +111,7 @@ def test_a_trend_is_held_against_the_range_that_stands_beside_its_newest_value(d
     own = observation("heart_rate", 185.0, FROZEN, key="newest", referenceRange=[limits])
     bed = bed_of(deps, [*resources(septic(FROZEN)), own], FROZEN)
     seen = bed.opening.subject(bed.asking().opened)
-    view = trend(seen.twin, seen.state, seen.material.situation, asked())
+    view = trend(seen.twin, seen.state, seen.material.situation, asked(), WORDS)
     assert view is not None
     assert view.usual_text == "100 to 190"
     assert "usual range" not in view.finding
@@ -128,12 +129,12 @@ def test_limits_of_topics_are_drawn_where_they_lie_in_the_drawing(bed: Bed, subj
         name for one in limits for name in one.topics if name.startswith("Around an operation")
     ]  # a topic that is switched off
     wanted = replace(asked("map"), thresholds=limits)
-    view = trend(subject.twin, subject.state, subject.material.situation, wanted)
+    view = trend(subject.twin, subject.state, subject.material.situation, wanted, WORDS)
     assert view is not None
     assert all(TOP <= one.y <= HEIGHT for one in view.limits)
     assert any(one.text.startswith("below 65: ") and "Low blood pressure, act" in one.text for one in view.limits)
     assert {one.value for one in view.limits} >= {"65"}
-    assert trend(subject.twin, subject.state, subject.material.situation, asked("map")) != view
+    assert trend(subject.twin, subject.state, subject.material.situation, asked("map"), WORDS) != view
 
 
 def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_where_they_are_old(
@@ -141,8 +142,8 @@ def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_wher
 ) -> None:
     situation, likely = subject.material.situation, Likely(quantity="heart_rate", mean=118.0, low=101.0, high=135.0)
     late = replace(situation, now=situation.now + timedelta(hours=7))
-    silent = trend(subject.twin, subject.state, late, asked())
-    view = trend(subject.twin, subject.state, late, replace(asked(), likely=likely))
+    silent = trend(subject.twin, subject.state, late, asked(), WORDS)
+    view = trend(subject.twin, subject.state, late, replace(asked(), likely=likely), WORDS)
     assert silent is not None
     assert view is not None
     assert (silent.imputed, silent.ahead, silent.forecast) == (None, (), "")
@@ -151,15 +152,15 @@ def test_what_is_imputed_is_drawn_apart_from_measurements_and_carried_ahead_wher
     assert (view.imputed.x, len(view.marks)) == (view.now_x, len(silent.marks))
     assert view.imputed.top < view.imputed.y < view.imputed.bottom
     assert view.forecast.startswith("From the imputed value, in 3 h the twin expects about")
-    fresh = trend(subject.twin, subject.state, situation, replace(asked(), likely=likely))
-    plain = trend(subject.twin, subject.state, situation, asked())
+    fresh = trend(subject.twin, subject.state, situation, replace(asked(), likely=likely), WORDS)
+    plain = trend(subject.twin, subject.state, situation, asked(), WORDS)
     assert fresh is not None
     assert plain is not None
     assert fresh.forecast == plain.forecast
 
 
 def test_bands_hold_the_median_and_the_half_lies_in_the_ninety(subject: Subject) -> None:
-    view = trend(subject.twin, subject.state, subject.material.situation, asked())
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(), WORDS)
     assert view is not None
     assert view.past
     assert view.ahead
@@ -183,7 +184,7 @@ def test_a_gap_stays_a_gap(deps: Deps) -> None:
     rows = [observation("heart_rate", 80.0 + i, FROZEN - timedelta(hours=h)) for i, h in enumerate((20, 19, 2, 1))]
     bed = bed_of(deps, [patient(), *rows], FROZEN)
     subject = bed.opening.subject(bed.asking().opened)
-    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0))
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0), WORDS)
     assert view is not None
     assert len(view.lines) == 2
     assert len(view.past) == 2
@@ -193,17 +194,17 @@ def test_nothing_is_forecast_from_old_values(deps: Deps) -> None:
     rows = [observation("heart_rate", 80.0, FROZEN - timedelta(hours=h)) for h in (20, 19, 18)]
     bed = bed_of(deps, [patient(), *rows], FROZEN)
     subject = bed.opening.subject(bed.asking().opened)
-    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0))
+    view = trend(subject.twin, subject.state, subject.material.situation, asked(window_h=24.0), WORDS)
     assert view is not None
     assert view.ahead == ()
     assert view.forecast == ""
-    assert trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0)) is None
+    assert trend(subject.twin, subject.state, subject.material.situation, asked(window_h=6.0), WORDS) is None
 
 
 def test_the_waterfall_leads_from_the_average_to_the_patient(subject: Subject) -> None:
     estimate = subject.material.risks["sepsis"]
     assert isinstance(estimate.outcome, Risk)
-    view = waterfall(estimate.reasons, estimate.outcome, subject)
+    view = waterfall(estimate.reasons, estimate.outcome, subject, WORDS)
     assert len(view.bars) == MOST_BARS + 1
     assert view.bars[-1].name.endswith("others")
     # bars hang together: each begins where the one before ended, and the last ends at the risk
