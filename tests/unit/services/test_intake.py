@@ -10,7 +10,7 @@ import pytest
 from cds_app.bootstrap import answering_of, identities_of, intake_of
 from cds_app.deps import Deps
 from cds_app.domain.facts import Provenance
-from cds_app.errors import DependencyDown, PatientErased, SettingsError
+from cds_app.errors import DependencyDown, NotFound, PatientErased, SettingsError
 from cds_app.services.calls.answer import Answering
 from cds_app.services.calls.hook_call import HookCall
 from cds_app.services.replay import replay_decision
@@ -139,6 +139,29 @@ def test_an_erased_patient_is_erased_under_every_identifier(deps: Deps, intake: 
     with pytest.raises(PatientErased):
         answering.records.load(name)
     assert list(intake.accept([told("4711", "m2", taken("potassium", 5.1, 10))])) == ["erased"]
+
+
+def test_nothing_is_taken_in_of_an_erased_patient_under_a_number_of_which_nothing_was_told(
+    deps: Deps, intake: Intake
+) -> None:
+    answering, event = opened(deps, "4711", "4712")
+    intake.accept([told("4712", "m1", taken("potassium", 5.0, 20))])
+    answering.answer(event)
+    erase_all(deps.store, identities_of(deps), deps.store.pseudonym("local", "p1"), FROZEN)
+    assert list(intake.accept([told("4711", "m2", taken("potassium", 5.1, 10))])) == ["erased"]
+    assert deps.store.verify().problem == ""
+    with pytest.raises(NotFound):
+        erase_all(deps.store, identities_of(deps), deps.store.pseudonym("local", "p2"), FROZEN)
+
+
+def test_a_patient_whom_only_a_source_knew_is_erased_for_the_ehr_too(deps: Deps, intake: Intake) -> None:
+    answering, event = opened(deps, "4711")
+    intake.accept([told("4711", "m1", taken("potassium", 5.0, 20))])
+    name = deps.store.pseudonym("local", "p1")
+    intake.identities.tie(intake.identities.alias("local", (MRN, "4711")), Tie(to=name, by="operator", at=FROZEN))
+    erase_all(deps.store, identities_of(deps), name, FROZEN)
+    with pytest.raises(PatientErased):
+        answering.answer(event)
 
 
 def test_what_changes_every_minute_does_not_change_what_a_page_was_made_from(deps: Deps, intake: Intake) -> None:
