@@ -25,6 +25,7 @@ from cds_app.commands.stores import open_deps, with_store
 from cds_app.content import canonical_json
 from cds_app.deps import Deps
 from cds_app.errors import BadRequest, PatientErased
+from cds_app.fabric.identifiers import identifiers_of
 from cds_app.ports import TwinStore
 from cds_app.services.sources.identities import Tie
 from cds_app.services.sources.intake import Delivery, Intake, Source
@@ -109,7 +110,16 @@ def files(paths: tuple[Path, ...], **flags: Any) -> None:
                 for patient, resources in told
             ]
             receipts = way.intake.accept(deliveries)
+            for patient, resources in told:
+                _learn(way, patient, resources)
             click.echo(f"{file.name}: {receipts.count('stored')} patients, {receipts.count('known')} known already")
+
+
+def _learn(way: Entrance, patient: str, resources: Iterable[Mapping[str, Any]]) -> None:
+    """Tie what else the patient is called, as a call does."""
+    people = (one for one in resources if one.get("resourceType") == "Patient")
+    tenant = way.intake.source.tenant
+    way.intake.identities.learn(tenant, way.deps.store.pseudonym(tenant, patient), identifiers_of(people, patient))
 
 
 @ingest.command()

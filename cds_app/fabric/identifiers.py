@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from cds_app.fabric.references import OUT_OF_USE
-from cds_app.fabric.shapes import MAX_TEXT, Object, objects
+from cds_app.fabric.shapes import MAX_TEXT, objects
 
 _MOST: Final = 50
 
 Identifier = tuple[str, str]  # (system, value)
 
 
-def identifiers_of(people: Iterable[Object], patient: str) -> tuple[Identifier, ...]:
+def identifiers_of(people: Iterable[Mapping[str, Any]], patient: str) -> tuple[Identifier, ...]:
     """What the first Patient of this id is called by whom; without what is old, temporary or half said."""
-    named = next((one for one in people if one.get("id") == patient), {})
+    named: Mapping[str, Any] = next((one for one in people if one.get("id") == patient), {})
     found = (_identifier(one) for one in objects(named.get("identifier"))[:_MOST])
     return tuple(dict.fromkeys(one for one in found if one is not None))
 

@@ -68,6 +68,18 @@ def test_what_is_packed_is_unpacked_no_further_than_it_may_be_read(
         tracemalloc.stop()
 
 
+def test_a_patient_in_a_file_is_who_their_identifiers_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINLINE_IDENTIFIER_SYSTEMS", "urn:app:users")
+    data, file = point("heart-rate", {"heart_rate": amount(61, "beats/min")}), home / "one.json"
+    (home / "points.ndjson").write_text(json.dumps(data))
+    run(home, "ingest", "wearables", str(home / "points.ndjson"), "--system", "urn:app:users")
+    assert status(home)["wearables"]["waiting"] == 1
+    carried = [{"system": "urn:app:users", "value": data["header"]["user_id"]}]
+    file.write_text(json.dumps(bundle(patient(identifier=carried), observation("potassium", 4.5, FROZEN))))
+    run(home, "ingest", "files", str(file))
+    assert status(home)["wearables"]["waiting"] == 0
+
+
 def test_an_identifier_is_tied_and_untied_by_hand(home: Path) -> None:
     assert run(home, "ingest", "tie", "urn:oid:1.2", "4711", "--patient", "p1").output == "tied\n"
     assert run(home, "ingest", "tie", "urn:oid:1.2", "4711").output == "untied\n"
