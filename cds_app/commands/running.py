@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -20,6 +20,7 @@ from cds_app.settings import PREFIX
 _START_S = 60.0
 _STOP_S = 15.0
 _LAST_LINES = 12
+_PAUSE_S = 0.05
 
 
 @contextmanager
@@ -84,11 +85,10 @@ def free_port() -> int:
 def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + _START_S
     while time.monotonic() < until and process.poll() is None:
-        try:
+        with suppress(requests.RequestException):
             if requests.get(f"{url}/readyz", timeout=2).ok:
                 return
-        except requests.RequestException:
-            time.sleep(0.05)
+        time.sleep(_PAUSE_S)
     raise DependencyDown(f"the service did not become ready; its log ends:\n{_ending(log)}")
 
 
