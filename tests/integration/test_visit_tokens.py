@@ -23,6 +23,7 @@ from cds_app.deps import Deps, Ehrs
 from cds_app.domain.visits import Visit
 from cds_app.errors import DataUnavailable, SessionExpired
 from cds_app.ports import Document
+from cds_app.services.smart.discovery import Discovery, Endpoints
 from cds_app.services.smart.issuers import Issuers
 from cds_app.services.smart.signing import SigningKeys
 from cds_app.services.smart.visits import Visits
@@ -152,6 +153,26 @@ def test_a_refresh_is_not_lost_because_the_issuers_keys_cannot_be_had(
     assert [line["event"] for line in lines] == ["id-token-unchecked"]
     assert restarted.token(browser, visit, clock.at) in launcher.ehr.access
     assert launcher.ehr.requests_for("refresh_token") == 1
+
+
+def test_a_refresh_is_not_lost_because_the_configuration_cannot_be_had_again(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, visit = began(launcher)
+    launcher.clock.forward(minutes=10)
+    find, asked = Discovery.find, []
+
+    def once(self: Discovery, base: str) -> Endpoints:
+        asked.append(base)
+        if len(asked) > 1:
+            raise DataUnavailable("no configuration", field="iss")
+        return find(self, base)
+
+    with monkeypatch.context() as patched, capture_logs() as lines:
+        patched.setattr(Discovery, "find", once)
+        assert token(launcher, browser, visit) in launcher.ehr.access
+    assert (len(asked), [line["event"] for line in lines]) == (2, ["id-token-unchecked"])
+    assert token(launcher, browser, visit) in launcher.ehr.access
 
 
 def test_an_issuer_that_was_removed_gives_no_more_tokens(launcher: Launcher) -> None:

@@ -244,11 +244,11 @@ class Visits:
         if grant.patient not in (None, held.visit.patient):
             raise IdTokenRefused("the token is for another patient")
         if grant.id_token and held.subject:
-            endpoints = self._granting.discovery.find(issuer.iss)
-            expected = Expected(
-                endpoints=endpoints, client_id=issuer.client_id, base=issuer.iss, nonce=None, subject=held.subject
-            )
             try:
+                endpoints = self._granting.discovery.find(issuer.iss)
+                expected = Expected(
+                    endpoints=endpoints, client_id=issuer.client_id, base=issuer.iss, nonce=None, subject=held.subject
+                )
                 self._id_tokens.check(grant.id_token, expected, now.timestamp())
             except DataUnavailable as error:
                 # The refresh token is used up, and the answer came from the token endpoint itself: go on with it.
