@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 from jinja2 import Environment
 
-from cds_app.cards.detail import in_words, say
+from cds_app.cards.detail import in_words
 from cds_app.cards.material import Advice
 from cds_app.cards.text import Trusted, capital, number, plain
 from cds_app.cards.views import Setting
@@ -20,7 +20,7 @@ from cds_app.mitigate.catalogue import Topic
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Refusal
 from cds_app.mitigate.options import Option
-from cds_app.score.result import Part, Proviso, Score
+from cds_app.score.result import Part, Score
 
 _TEXT = 60
 _CIRCUMSTANCES = frozenset({"age", "sex", "kind_of_unit", "measurement_activity", "time_before_unit", "time_in_unit"})
@@ -114,12 +114,6 @@ def score_value(score: Score, label: str) -> Trusted:
 
 def _part_text(part: Part, *, points: bool) -> str:
     return " ".join(filter(None, (part.label, part.finding or (format(part.points, "g") if points else ""))))
-
-
-def proviso_text(one: Proviso, templates: Environment) -> Trusted:
-    """What in reading a patient for a score may have to be decided otherwise, in the words of its phrase."""
-    weight = "" if one.weight_kg is None else format(one.weight_kg, "g")
-    return say(templates, f"proviso_{one.name}", [{"weight_kg": Trusted(weight), "obese": one.obese}])[0]
 
 
 def computed(score: Score, lead: Fact) -> Trusted | None:

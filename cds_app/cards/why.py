@@ -8,8 +8,8 @@ from functools import cached_property
 
 import msgspec
 
-from cds_app.cards.detail import Changes, Lines, say
-from cds_app.cards.grounds import named_facts, proviso_text, score_text, unmeasured
+from cds_app.cards.detail import Changes, Lines, in_words, say
+from cds_app.cards.grounds import named_facts, score_text, unmeasured
 from cds_app.cards.material import Advice, Material
 from cds_app.cards.text import Trusted, points
 from cds_app.cards.views import ReasonView, SeenView, also, compared, reason, seen
@@ -54,7 +54,7 @@ class Why:
     def provisos(self) -> Lines:
         """What in reading the patient for these scores a clinician may have to decide otherwise."""
         templates = self.material.templates
-        return tuple([proviso_text(one.proviso, templates) for one in self.scores if one.proviso])
+        return tuple([in_words(one.proviso, templates) for one in self.scores if one.proviso])
 
     def explained(self, reasons: Sequence[Reason], shown: int, *, comments: bool = True) -> Changes:
         """The lines that depend on how much of an estimate is taken apart."""

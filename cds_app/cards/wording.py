@@ -26,9 +26,8 @@ TEMPLATES: Final = frozenset({
 MACROS: Final = frozenset({
     "also", "besides", "disputed", "dose_aim", "dose_draft", "dose_exposure", "dose_harm", "dose_none", "dose_outside",
     "dose_plan", "dose_target", "estimated", "evidence", "insulin_low", "insulin_none", "insulin_plan",
-    "insulin_range", "named", "option", "order", "others", "pending", "proviso_scale_1", "proviso_scale_2",
-    "proviso_sodium", "proviso_weight", "reason", "refusal", "seen", "source", "unmeasured", "unnamed", "unread",
-    "unresolved", "why",
+    "insulin_range", "named", "option", "order", "others", "pending", "reason", "refusal", "seen",
+    "source", "unmeasured", "unnamed", "unread", "unresolved", "why",
 })  # fmt: skip
 """Of `PHRASES`."""
 

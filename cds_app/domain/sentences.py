@@ -19,6 +19,8 @@ Name = Literal[
     "interval", "lacking_for", "no_age", "no_creatinine_days", "no_creatinine_hours", "no_daily", "no_other_daily",
     "no_sex", "no_speed", "no_weight", "no_weight_for_clearance", "rate", "renal_therapy_figure", "several_doses",
     "strength", "unread_recorded", "why_and_found",
+    # of scores
+    "proviso_scale_1", "proviso_scale_2", "proviso_sodium", "proviso_weight",
 ]  # fmt: skip
 """Of the macros of ``templates/cards/sentences.j2``."""
 

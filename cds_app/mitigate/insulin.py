@@ -28,7 +28,7 @@ from cds_app.simulate.glucose.chart import (
 )
 from cds_app.simulate.glucose.model import Bolus, InsulinPlan, Meal
 from cds_app.simulate.glucose.people import INSULINS, People
-from cds_app.simulate.glucose.what_if import ONLY_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
+from cds_app.simulate.glucose.what_if import NOT_TYPE_1, InsulinAnswer, InsulinOutcome, insulin_what_if
 from cds_app.simulate.refusals import Refusal, Refused
 
 NONE: Final = "none"
@@ -279,6 +279,4 @@ def _start_problems(people: People, order: Medication, situation: Situation) -> 
 
 def _patient_problems(people: People, situation: Situation, like: Likened | Refused) -> tuple[Refusal, ...]:
     reasons = like.reasons if isinstance(like, Refused) else ()
-    if any(one.limit == ONLY_TYPE_1 for one in reasons):
-        return reasons
-    return (*reasons, *day_problems(people, situation))
+    return reasons if NOT_TYPE_1 in reasons else (*reasons, *day_problems(people, situation))

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from cds_app.domain.facts import CodedFinding, Condition, Measurement, Medication, Procedure
+from cds_app.domain.sentences import Sentence
 
 Why = Literal["missing", "stale", "bound-only", "out-of-population", "unsuitable", "unavailable"]
 Evidence = Measurement | CodedFinding | Condition | Medication | Procedure
@@ -75,23 +76,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     finding: str = ""
 
 
-class Proviso(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice in reading a patient, by the name of the sentence that says it (``proviso_NAME`` among the phrases).
-
-    Parameters
-    ----------
-    name : str
-    weight_kg : float, optional
-        The weight that was counted with, where the choice is of one.
-    obese : bool
-        Whether that weight is an obese person's.
-    """
-
-    name: Literal["scale_1", "scale_2", "sodium", "weight"]
-    weight_kg: float | None = None
-    obese: bool = False
-
-
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A clinical score.
 
@@ -114,7 +98,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     notes : tuple of str
         What to know of it for this patient: whom it was not made for, what it does not see. Sentences without their
         full stop, which stand behind it wherever its parts are told.
-    proviso : Proviso, optional
+    proviso : Sentence, optional
         A choice in reading this patient that a clinician may have to make otherwise.
     """
 
@@ -126,7 +110,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     bound: Literal["=", ">="] = "="
     lacks: tuple[Lack, ...] = ()
     notes: tuple[str, ...] = ()
-    proviso: Proviso | None = None
+    proviso: Sentence | None = None
 
     @property
     def inputs(self) -> tuple[Evidence, ...]:

@@ -6,10 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from cds_app.domain.facts import CodedFinding, Fact, Measurement
+from cds_app.domain.sentences import sentence
 from cds_app.score.clinical.news2 import news2, qsofa
 from cds_app.score.clinical.scores import clinical_scores, shock_index
 from cds_app.score.clinical.sofa import sofa
-from cds_app.score.result import Abstained, Proviso
+from cds_app.score.result import Abstained
 from tests.chart import (
     abstained,
     drug,
@@ -75,13 +76,13 @@ def test_news2_scale_2_reads_saturation_by_oxygen(value: float, air: int, oxygen
     assert scored(news2(situation(*vital_signs(spo2=value), hypercapnic))).value == air
     on_oxygen = scored(news2(situation(*vital_signs(spo2=value, o2_flow=2), hypercapnic)))
     assert on_oxygen.value == oxygen + 2
-    assert on_oxygen.proviso == Proviso(name="scale_2")
+    assert on_oxygen.proviso == sentence("proviso_scale_2")
 
 
 def test_news2_uses_scale_1_for_copd_without_documented_hypercapnia() -> None:
     copd = scored(news2(situation(*vital_signs(spo2=90), problem("copd"))))
     assert copd.value == 3
-    assert copd.proviso == Proviso(name="scale_1")
+    assert copd.proviso == sentence("proviso_scale_1")
     assert scored(news2(situation(*vital_signs(spo2=97), problem("copd")))).proviso is None
     assert scored(news2(situation(*vital_signs(spo2=90)))).proviso is None
     both = (problem("copd"), problem("hypercapnic_respiratory_failure"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cds_app.domain.facts import Fact
+from cds_app.domain.sentences import sentence
 from cds_app.score.clinical.sodium import corrected_sodium
-from cds_app.score.result import Proviso
 from tests.chart import abstained, measured, scored, situation
 
 
@@ -19,7 +19,7 @@ def test_sodium_is_raised_by_what_glucose_lowers_it_by(sodium: float, glucose: f
     score = scored(corrected_sodium(chart))
     assert score.value == found
     assert [type(one).__name__ for one in score.inputs] == ["Measurement", "Measurement"]
-    assert score.proviso == Proviso(name="sodium")
+    assert score.proviso == sentence("proviso_sodium")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cds_app.domain.facts import Measurement
+from cds_app.domain.sentences import sentence
 from cds_app.score.clinical.kidney import ckd_epi_2021, cockcroft_gault, egfr, filtration_category, kdigo, on_dialysis
-from cds_app.score.result import Abstained, Proviso
+from cds_app.score.result import Abstained
 from tests.chart import abstained, drug, hourly_urine, measured, person, problem, procedure, scored, situation
 
 
@@ -166,8 +167,8 @@ def test_a_graft_that_failed_is_no_kidney_that_hides_the_end_stage() -> None:
 )
 def test_an_output_that_counts_says_by_which_weight(weight: float, height: float | None, obese: bool) -> None:
     body = [measured("body_weight", weight), *([] if height is None else [measured("body_height", height)])]
-    assert scored(kdigo(situation(*hourly_urine(40, 12), *body))).proviso == Proviso(
-        name="weight", weight_kg=weight, obese=obese
+    assert scored(kdigo(situation(*hourly_urine(40, 12), *body))).proviso == sentence(
+        "proviso_weight", weight_kg=f"{weight:g}", obese=obese
     )
     assert scored(kdigo(situation(*hourly_urine(80, 12), *body))).proviso is None
 

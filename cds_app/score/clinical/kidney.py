@@ -13,10 +13,11 @@ from cds_app.domain.arrays import Floats
 from cds_app.domain.facts import Fact, Measurement
 from cds_app.domain.limit_texts import worded
 from cds_app.domain.ontology import Sex
+from cds_app.domain.sentences import Sentence, sentence
 from cds_app.domain.told import Told
 from cds_app.score.clinical.bands import apart, current, lacking, rounded
 from cds_app.score.clinical.urine import Urine, collected
-from cds_app.score.result import Abstained, Evidence, Lack, Part, Proviso, Score
+from cds_app.score.result import Abstained, Evidence, Lack, Part, Score
 from cds_app.score.situation import Situation
 
 Number = float | Floats
@@ -106,7 +107,7 @@ def _notes(situation: Situation) -> tuple[str, ...]:
     return ("Under 18 years: the eGFR criterion is not applied",) if child else ()
 
 
-def _weighed(situation: Situation, urine: Part | Lack) -> Proviso | None:
+def _weighed(situation: Situation, urine: Part | Lack) -> Sentence | None:
     """By which weight an output counted as little: KDIGO names none, and by actual weight the obese have more injuries.
 
     Ideal weight finds fewer, the same of whom die (Thongprayoon, BMC Nephrol 2014;15:176; Katayama, 2018;19:101).
@@ -115,7 +116,7 @@ def _weighed(situation: Situation, urine: Part | Lack) -> Proviso | None:
     if isinstance(urine, Lack) or not urine.points or weight is None:
         return None
     obese = height is not None and weight.value >= _OBESE_KG_PER_M2 * (height.value / 100.0) ** 2
-    return Proviso(name="weight", weight_kg=weight.value, obese=obese)
+    return sentence("proviso_weight", weight_kg=f"{weight.value:g}", obese=obese)
 
 
 def _creatinine_parts(situation: Situation) -> tuple[Part | Lack, ...]:

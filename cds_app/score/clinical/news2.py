@@ -11,8 +11,9 @@ from math import inf
 from typing import Final
 
 from cds_app.domain.facts import CodedFinding, Measurement, Medication, Procedure
+from cds_app.domain.sentences import Sentence, sentence
 from cds_app.score.clinical.bands import Bands, apart, lacking, points_of, rounded
-from cds_app.score.result import Abstained, Lack, Part, Proviso, Score
+from cds_app.score.result import Abstained, Lack, Part, Score
 from cds_app.score.situation import Situation
 
 RESPIRATION: Final[Bands] = ((-inf, 3), (9, 1), (12, 0), (21, 2), (25, 3))
@@ -109,12 +110,12 @@ def _notes(situation: Situation) -> tuple[str, ...]:
     return ("Not for pregnancy, of which nothing is known",) if situation.pregnant is None else ()
 
 
-def _proviso(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> Proviso | None:
+def _proviso(situation: Situation, parts: Sequence[Part], hypercapnic: bool) -> Sentence | None:
     """By which scale the saturation was judged, where that is not plain."""
     if hypercapnic:
-        return Proviso(name="scale_2")
+        return sentence("proviso_scale_2")
     low = any(part.label == _SATURATION and part.points for part in parts)
-    return Proviso(name="scale_1") if low and situation.conditions("copd") else None
+    return sentence("proviso_scale_1") if low and situation.conditions("copd") else None
 
 
 def _vital(situation: Situation, quantity: str, label: str, bands: Bands, step: str) -> Part | Lack:

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Final
 
 from cds_app.domain.facts import Measurement
+from cds_app.domain.sentences import sentence
 from cds_app.score.clinical.bands import current
-from cds_app.score.result import Abstained, Lack, Part, Proviso, Score, Why
+from cds_app.score.result import Abstained, Lack, Part, Score, Why
 from cds_app.score.situation import Situation
 
 NAME: Final = "sodium_corrected"
@@ -62,7 +63,7 @@ def corrected_sodium(situation: Situation) -> Score | Abstained:
         parts=parts,
         band="",
         source="Katz, N Engl J Med 1973;289:843; Hillier, Am J Med 1999;106:399",
-        proviso=Proviso(name="sodium"),
+        proviso=sentence("proviso_sodium"),
     )
 
 

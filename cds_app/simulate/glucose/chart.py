@@ -15,7 +15,7 @@ from cds_app.score.clinical.kidney import on_dialysis
 from cds_app.score.situation import Situation
 from cds_app.simulate.glucose.model import Bolus
 from cds_app.simulate.glucose.people import INSULINS, People
-from cds_app.simulate.glucose.what_if import ONLY_TYPE_1, SUBJECT, GlucosePatient, patient_problems
+from cds_app.simulate.glucose.what_if import NOT_TYPE_1, SUBJECT, GlucosePatient, patient_problems
 from cds_app.simulate.refusals import Refusal, Refused, aged
 from cds_app.simulate.regimens.chart import PUSH_H
 
@@ -91,7 +91,7 @@ def like_whom(people: People, situation: Situation, daily_u: float | None) -> Li
         All insulin of a usual day.
     """
     if not situation.conditions("type_1_diabetes"):
-        return Refused(subject=SUBJECT, reasons=(Refusal(field="patient.type_1", limit=ONLY_TYPE_1),))
+        return Refused(subject=SUBJECT, reasons=(NOT_TYPE_1,))
     glucose, weight = current_glucose(people, situation), situation.fresh("body_weight")
     age = situation.age_years
     known = {

@@ -20,7 +20,7 @@ from cds_app.simulate.refusals import Refusal, Refused, outside
 from cds_app.simulate.regimens.outcomes import BANDS
 
 SUBJECT: Final = "insulin"
-ONLY_TYPE_1: Final = "only type 1 diabetes is simulated"
+NOT_TYPE_1: Final = Refusal(field="patient.type_1", limit="only type 1 diabetes is simulated")
 LONGEST_MIN: Final = 3 * 24 * 60
 MOST_PLANS: Final = 24
 _ALIKE: Final = 0.02
@@ -185,7 +185,7 @@ def patient_problems(people: People, patient: GlucosePatient) -> Iterator[Refusa
     """Why somebody is none whom the virtual people can stand for."""
     limits = people.file.rules.validity
     if not patient.type_1:
-        yield Refusal(field="patient.type_1", limit=ONLY_TYPE_1)
+        yield NOT_TYPE_1
     for name, value, unit in (
         ("age_years", patient.age_years, "years"),
         ("weight_kg", patient.weight_kg, "kg"),

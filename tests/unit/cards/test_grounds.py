@@ -13,7 +13,6 @@ from cds_app.cards.grounds import (
     named_facts,
     not_asked_again,
     option_views,
-    proviso_text,
     score_text,
     shared_source,
     short_name,
@@ -23,16 +22,17 @@ from cds_app.cards.grounds import (
 from cds_app.cards.material import Advice
 from cds_app.cards.views import Setting
 from cds_app.domain.facts import Fact, Measurement
+from cds_app.domain.sentences import Sentence, sentence
 from cds_app.explain.reasons import Reason
 from cds_app.mitigate.catalogue import Guideline
 from cds_app.mitigate.concerns import Concern
 from cds_app.mitigate.gates import Caution, Gate, Refusal
 from cds_app.mitigate.options import Option
-from cds_app.score.result import Part, Proviso, Score
+from cds_app.score.result import Part, Score
 from cds_app.services.content.knowledge import Knowledge
 from cds_app.twin.state import TwinState
 from tests.chart import NOW, ONTOLOGY, drug, finding, measured, problem, procedure
-from tests.sentences import TEMPLATES
+from tests.sentences import TEMPLATES, read
 
 NOTHING_SEEN = TwinState(model_sha256="", tracks={})
 SETTING = Setting(ontology=ONTOLOGY, zone=UTC, now=NOW, sex=None, groups={}, state=NOTHING_SEEN)
@@ -200,17 +200,17 @@ _OBESE = "In obesity that finds more injury than ideal weight does; KDIGO does n
 @pytest.mark.parametrize(
     ("one", "text"),
     [
-        (Proviso(name="scale_2"), "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."),
+        (sentence("proviso_scale_2"), "Saturation by scale 2 (88–92 %): hypercapnic respiratory failure is recorded."),
         (
-            Proviso(name="scale_1"),
+            sentence("proviso_scale_1"),
             "Saturation by scale 1, though COPD is recorded: scale 2 (88–92 %) is for hypercapnic failure that a"
             " clinician has confirmed.",
         ),
-        (Proviso(name="sodium"), "How much glucose lowers sodium is from memory, pending clinical review."),
-        (Proviso(name="weight", weight_kg=120.0), f"{_OUTPUT} 120 kg."),
-        (Proviso(name="weight", weight_kg=96.7), f"{_OUTPUT} 96.7 kg."),
-        (Proviso(name="weight", weight_kg=97.5, obese=True), f"{_OUTPUT} 97.5 kg. {_OBESE}"),
+        (sentence("proviso_sodium"), "How much glucose lowers sodium is from memory, pending clinical review."),
+        (sentence("proviso_weight", weight_kg="120", obese=False), f"{_OUTPUT} 120 kg."),
+        (sentence("proviso_weight", weight_kg="96.7", obese=False), f"{_OUTPUT} 96.7 kg."),
+        (sentence("proviso_weight", weight_kg="97.5", obese=True), f"{_OUTPUT} 97.5 kg. {_OBESE}"),
     ],
 )
-def test_a_proviso_of_a_score_is_said_in_a_sentence(knowledge: Knowledge, one: Proviso, text: str) -> None:
-    assert proviso_text(one, knowledge.templates) == text
+def test_a_proviso_of_a_score_is_said_in_a_sentence(one: Sentence, text: str) -> None:
+    assert read(one) == text
