@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -184,9 +184,14 @@ def _allergens(finding: Finding, material: OrderMaterial) -> Trusted:
 
 def _drug(order: Medication, material: OrderMaterial) -> str:
     """Our name for a drug; of a mixture the names of its parts, and of what is disputed of either."""
-    ontology = material.situation.ontology
-    names = [ontology.concepts[key].label for key in named_most(order.concepts, ontology)]
+    names = _names([order], material)
     return (" or " if order.ref in material.disputed else " + ").join(names[:_PARTS])
+
+
+def _names(orders: Iterable[Medication], material: OrderMaterial) -> list[str]:
+    """Our names for all that is in them."""
+    ontology = material.situation.ontology
+    return [ontology.concepts[key].label for one in orders for key in named_most(one.concepts, ontology)]
 
 
 def _earlier(measured: Measurement, material: OrderMaterial) -> Measurement | None:
@@ -252,9 +257,11 @@ def _why_view(
     finding: Finding, lead: Measurement | None, material: OrderMaterial, *, as_sent: bool
 ) -> dict[str, object]:
     beside, text = _beside(finding, material), in_words(finding.why, material.templates)
-    if text.startswith(f"{beside} "):  # says itself which
+    names = _names(finding.beside, material)
+    begins = any(text.startswith(f"{name} ") for name in names)
+    if begins and all(name in text for name in names):  # says itself which
         beside = Trusted("")
-    elif beside:
+    elif beside and not begins:
         text = Trusted(text[0].lower() + text[1:])
     view = None if lead is None else seen(lead, _earlier(lead, material), material.setting, as_sent=as_sent)
     return {"text": text, "beside": beside, "seen": view, "review": finding.check.needs_review}

@@ -18,7 +18,7 @@ def duplicate(check: DuplicateCheck, case: Case) -> Outcome:
     same = {head: rows for head in heads if (rows := _same(head, check, case))}
     if same:
         rows = _first((row for every in same.values() for row in every), case)
-        yield _finding(check, case, rows, " and ".join(map(case.label, same)), of_class=False)
+        yield _finding(check, case, rows, " + ".join(map(case.label, same)), of_class=False)
         return
     for concept in check.classes:
         rows = _first(_others(concept, check, case), case) if case.is_one_of([concept]) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from flask.testing import FlaskClient
 
 from cds_app.deps import Deps
@@ -28,3 +29,19 @@ def test_what_has_no_room_is_named_and_its_source_goes_with_it(client: FlaskClie
     assert named
     sources = {one.guideline.cited for one in found}
     assert {one for one in sources if one in rest} == {one.guideline.cited for one in told}
+
+
+CODEINE = "acetaminophen 300 MG / codeine phosphate 30 MG Oral Tablet"
+LISINOPRIL_HCT = "lisinopril 20 MG / hydrochlorothiazide 12.5 MG Oral Tablet"
+
+
+@pytest.mark.parametrize(
+    ("draft", "standing", "said"),
+    [
+        (LISINOPRIL_HCT, LISINOPRIL_HCT, "- Hydrochlorothiazide + Lisinopril is ordered already."),
+        (CODEINE, CODEINE, "- With Paracetamol + Codeine: Paracetamol is ordered already."),
+    ],
+)
+def test_names_of_drugs_keep_their_capitals(client: FlaskClient, draft: str, standing: str, said: str) -> None:
+    (card,) = cards(client, signing(medication("d", draft, status="draft"), chart=(medication("s", standing),)))
+    assert said in card["detail"]
